@@ -1,0 +1,76 @@
+"""Engines for SQLite and PostgreSQL, and the two things in which they differ: clocks and write locks."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Float, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.functions import FunctionElement
+
+# A write waits this long for another process's write transaction before it gives up.
+BUSY_SECONDS = 30.0
+
+
+class now(FunctionElement[float]):  # noqa: N801 - it reads as the SQL function that it is
+    """Seconds since 1970 by the database's clock, so that machines need not agree on the time."""
+
+    type = Float()
+    inherit_cache = True
+    name = "now_epoch"
+
+
+@compiles(now, "sqlite")
+def _now_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(now, "postgresql")
+def _now_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
+    return "EXTRACT(EPOCH FROM clock_timestamp())::double precision"
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for ``sqlite:///...`` (WAL, full synchronous) or ``postgresql+psycopg://...``."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+        return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
+    # The driver's own implicit BEGIN is deferred and comes late; _begin_sqlite says which one it is.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A read transaction that turns into a write fails at once with SQLITE_BUSY, whatever the time-out.
+    writes = connection.get_execution_options().get("impasto_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def write(engine: Engine) -> Iterator[Connection]:
+    """A transaction that may write; commits at the end, rolls back on an exception."""
+    with engine.execution_options(impasto_write=True).begin() as connection:
+        yield connection
+
+
+@contextmanager
+def read(engine: Engine) -> Iterator[Connection]:
+    """A transaction that only reads."""
+    with engine.connect() as connection, connection.begin():
+        yield connection

@@ -1,0 +1,109 @@
+"""What every kind of job shares: a params class that is the API, the form and the command line."""
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from app.jobs.errors import InputError
+from app.networks import NetworkCard, get_card, list_cards
+
+Lane = Literal["short", "long", "training"]
+
+
+class PictureField:
+    """Marks a param as a picture; ``many`` if it takes a list."""
+
+    def __init__(self, many: bool = False) -> None:
+        self.many = many
+
+
+def _one_or_many(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+_REFERENCE = "An image id, or `<job id>/<artifact>`."
+
+PictureRef = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=200,
+        description=_REFERENCE,
+        json_schema_extra={"widget": "picture"},
+    ),
+    PictureField(),
+]
+PictureRefs = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=200)]],
+    BeforeValidator(_one_or_many, json_schema_input_type=str | list[str]),
+    Field(
+        min_length=1,
+        max_length=8,
+        description=f"One or several: {_REFERENCE}",
+        json_schema_extra={"widget": "pictures"},
+    ),
+    PictureField(many=True),
+]
+
+
+class Params(BaseModel):
+    """Base of every kind's params.
+
+    A null param means "what the preset says"; :meth:`resolve` fills it in, and the job stores the
+    resolved params.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    kind: ClassVar[str]
+    lane: ClassVar[Lane]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+
+    @classmethod
+    def picture_fields(cls) -> dict[str, PictureField]:
+        """The params that are pictures, by name."""
+        return {
+            name: mark
+            for name, info in cls.model_fields.items()
+            for mark in info.metadata
+            if isinstance(mark, PictureField)
+        }
+
+    def pictures(self) -> dict[str, list[str]]:
+        """References of the pictures that this job needs, by param."""
+        found: dict[str, list[str]] = {}
+        for name in self.picture_fields():
+            value = getattr(self, name)
+            if value is not None:
+                found[name] = [value] if isinstance(value, str) else list(value)
+        return found
+
+    def picture_side(self, field: str) -> int | None:
+        """Longer side in pixels beyond which a picture's detail is of no use; None: keep it all."""
+        del field
+        return None
+
+    def resolve(self) -> Self:
+        """These params with nothing left null that the preset knows, checked against the network.
+
+        Raises InputError that names the param.
+        """
+        return self
+
+
+def require_card(name: str, field: str = "network") -> NetworkCard:
+    """The card of a network, or an InputError that lists those there are."""
+    try:
+        return get_card(name)
+    except KeyError:
+        known = ", ".join(card.name for card in list_cards())
+        raise InputError(field, f"There is no network {name!r}. Networks: {known}.") from None
+
+
+def require_layers(card: NetworkCard, names: list[str], field: str) -> None:
+    """Check that a network has all the layers named; InputError that lists what it has."""
+    known = card.layer_names
+    for name in names:
+        if name not in known:
+            raise InputError(field, f"{card.name} has no layer {name!r}. Layers: {', '.join(known)}.")

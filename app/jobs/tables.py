@@ -1,0 +1,118 @@
+"""The tables. Times are seconds since 1970 by the database's clock."""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+images = Table(
+    "images",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", Text),
+    Column("media_type", String(64), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("created_at", Float(53), nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("kind", String(64), nullable=False),
+    Column("lane", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    # Grows by one at every change: the id of the change's event.
+    Column("seq", Integer, nullable=False),
+    Column("params", JSON, nullable=False),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("paused", Boolean, nullable=False, server_default=text("false")),
+    # Grows by one at every claim and never resets: with the owner it is the fencing token.
+    Column("attempt", Integer, nullable=False),
+    # Attempts that ended without a word and without progress since the last checkpoint.
+    Column("strikes", Integer, nullable=False),
+    Column("owner", String(128)),
+    Column("lease_until", Float(53)),
+    Column("cancel_requested_at", Float(53)),
+    Column("created_at", Float(53), nullable=False),
+    Column("started_at", Float(53)),
+    Column("finished_at", Float(53)),
+    Column("hinted_at", Float(53), nullable=False),
+    Column("progress", JSON(none_as_null=True)),
+    Column("checkpoint", JSON(none_as_null=True)),
+    Column("result", JSON(none_as_null=True)),
+    Column("error", JSON(none_as_null=True)),
+    Column("retry_of", String(36)),
+    Column("batch_id", String(36)),
+    Column("idempotency_key", String(255), unique=True),
+    Column("payload_hash", String(64)),
+    Index(None, "created_at", "id"),
+    Index(None, "kind", "created_at"),
+    Index(None, "state", "created_at"),
+    Index("ix_jobs_claim", "lane", "state", "paused", "priority", "created_at"),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("key", String(255), nullable=False),
+    Column("media_type", String(64), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+)
+
+# Which jobs need which stored pictures, so that deleting one cannot pull it from under a waiting job.
+job_pictures = Table(
+    "job_pictures",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("reference", String(200), primary_key=True),
+    Index(None, "reference"),
+)
+
+job_events = Table(
+    "job_events",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("type", String(16), nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("created_at", Float(53), nullable=False),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("owner", String(128), primary_key=True),
+    Column("lanes", JSON, nullable=False),
+    Column("device", String(32), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", Float(53), nullable=False),
+    Column("seen_at", Float(53), nullable=False),
+)

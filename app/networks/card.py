@@ -1,0 +1,49 @@
+"""The card of a network."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class LayerCard(BaseModel):
+    """One named layer of a network."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = Field(description="Name of the layer, such as relu4_1.")
+    kind: Literal["conv", "relu", "pool", "fc", "logits", "dropout"]
+    channels: int = Field(description="Feature maps (or units, for a fully connected layer).")
+    stride: int = Field(description="Pixels of the picture between neighbouring positions.")
+    receptive_field: int = Field(
+        description="Side of the square of input pixels that one position can see; 0: all of them."
+    )
+
+
+class NetworkCard(BaseModel):
+    """What is known of a network without loading it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    title: str
+    summary: str = Field(description="One sentence for a person who chooses a network.")
+    layers: list[LayerCard]
+    classes: list[str] = Field(description="Names of the classes, by index; empty: cannot classify.")
+    input_size: int | None = Field(description="Side of the square it classifies; None: any size.")
+    mean: tuple[float, float, float] = Field(description="Subtracted from RGB in [0, 1].")
+    std: tuple[float, float, float] = Field(description="Divides after the mean is subtracted.")
+    parameters: int = Field(description="Number of parameters of the convolutions and beyond.")
+    source: str = Field(description="Where the weights come from, and their licence.")
+    sha256: str = Field(description="Hash of the weights in canonical order.")
+
+    def layer(self, name: str) -> LayerCard:
+        """The layer of that name; KeyError if there is none."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise KeyError(name)
+
+    @property
+    def layer_names(self) -> list[str]:
+        """Names of the layers from the picture to the output."""
+        return [layer.name for layer in self.layers]

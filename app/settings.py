@@ -1,0 +1,57 @@
+"""Every setting of the service, read from the environment with the prefix ``IMPASTO_``."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MEBI = 1 << 20
+
+
+class Settings(BaseSettings):
+    """What an operator may set. Sizes are bytes, times are seconds, sides are pixels."""
+
+    model_config = SettingsConfigDict(env_prefix="IMPASTO_", extra="ignore")
+
+    host: str = Field("127.0.0.1", description="Address the HTTP service listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port of the HTTP service; 0 picks one.")
+    data_dir: Path = Field(Path("data"), description="Folder of the database and the pictures.")
+    database_url: str | None = Field(None, description="SQLAlchemy URL; unset: SQLite in the data folder.")
+    redis_url: str | None = Field(
+        None, description="Set: jobs go to Celery workers over this Redis. Unset: embedded."
+    )
+    device: str = Field("auto", description="auto, cpu, mps, cuda or cuda:N.")
+    threads: int | None = Field(
+        None, ge=1, description="Threads of one worker's arithmetic; unset: every core."
+    )
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    lease_seconds: float = Field(30.0, gt=0, description="A worker silent this long is lost.")
+    cancel_grace_seconds: float = Field(
+        5.0, gt=0, description="A cancelled job that has not stopped by then is killed."
+    )
+    checkpoint_seconds: float = Field(30.0, gt=0, description="Time between checkpoints.")
+    max_attempts: int = Field(3, ge=1, description="Attempts without progress before giving up.")
+    shutdown_seconds: float = Field(
+        20.0, gt=0, description="Time a worker has to save a checkpoint when told to stop."
+    )
+
+    max_image_bytes: int = Field(25 * 1000 * 1000, gt=0, description="One uploaded picture.")
+    max_image_pixels: int = Field(40_000_000, gt=0, description="Width times height.")
+    max_image_side: int = Field(16_384, gt=0, description="Longer side of a picture.")
+    max_image_aspect: float = Field(32.0, ge=1, description="Longer side over shorter side.")
+    max_request_bytes: int = Field(100 * 1000 * 1000, gt=0, description="One request's body.")
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database URL, or SQLite in the data folder."""
+        if self.database_url:
+            return self.database_url
+        return f"sqlite:///{(self.data_dir / 'impasto.db').resolve()}"
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()
