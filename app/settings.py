@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,6 +23,9 @@ class Settings(BaseSettings):
         None, description="Set: jobs go to Celery workers over this Redis. Unset: embedded."
     )
     device: str = Field("auto", description="auto, cpu, mps, cuda or cuda:N.")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="Of activations; auto: bfloat16 where the hardware has it."
+    )
     threads: int | None = Field(
         None, ge=1, description="Threads of one worker's arithmetic; unset: every core."
     )

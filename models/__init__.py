@@ -1,0 +1,1 @@
+"""The networks. Knows nothing of jobs, HTTP or Celery."""

@@ -1,18 +1,257 @@
 """A network as everything here sees it: named layers, own normalisation, provenance."""
 
+import copy
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.geometry import Window, window_of
+
+Pooling = Literal["average", "max"]
+Kind = Literal["conv", "relu", "pool", "fc", "dropout", "logits"]
 
 
 @dataclass(frozen=True)
 class Layer:
     """A named layer: one module of the stack, and how far it sees.
 
-    ``kind`` is conv, relu, pool, fc, dropout or logits; ``stride`` and ``receptive_field`` are in
-    pixels of the picture; a receptive field of 0 means all of it (beyond an adaptive pool).
+    ``stride`` and ``receptive_field`` are in pixels of the picture. From the first fully connected
+    layer on both are 0: there is one position, and it sees the whole picture.
     """
 
     name: str
-    kind: str
+    kind: Kind
     channels: int
     stride: int
     receptive_field: int
+
+
+class Network(nn.Module):
+    """A stack of named layers that takes RGB pictures in [0, 1] and does its own normalisation.
+
+    The weights are frozen and the modules are in eval mode. Networks share their weights
+    (:meth:`with_pooling`, the registry's cache), so do not move one with ``to``: ask for a copy with
+    :meth:`prepared`.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        name: str,
+        stack: Mapping[str, nn.Module],
+        *,
+        mean: Sequence[float],
+        std: Sequence[float],
+        source: str,
+        classes: Sequence[str] = (),
+        input_size: int | None = None,
+    ) -> None:
+        """Wrap ``stack``, the modules by layer name from the picture to the output.
+
+        ``mean`` and ``std`` (3 numbers each, of RGB in [0, 1]) normalise the picture; ``source`` says
+        where the weights come from, and their licence; ``classes`` are the names of the outputs of
+        the layer ``logits``; ``input_size`` is the side of the square it classifies, None: any.
+        """
+        super().__init__()
+        self.name = name
+        self.source = source
+        self.classes = tuple(classes)
+        self.input_size = input_size
+        self.stack = nn.ModuleDict(stack)
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        self.layers = _describe(stack)
+        self._sha256: str | None = None
+        self.requires_grad_(False)
+        self.eval()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of weights and activations."""
+        return next(self.parameters()).dtype
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the weights: of each name, shape and little-endian float32 bytes, sorted by name.
+
+        A copy made by :meth:`prepared` keeps the hash of what it was copied from, whatever its dtype.
+        """
+        if self._sha256 is None:
+            self._sha256 = hash_weights(self.stack.state_dict())
+        return self._sha256
+
+    def features(self, pictures: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+        """The activations of the named layers, in the order of the stack.
+
+        ``pictures`` is (N, 3, H, W), RGB in [0, 1]. It is normalised in float32 (or better), then cast
+        to the network's dtype; nothing beyond the last layer asked for is computed. Activations are
+        (N, channels, h, w), or (N, channels) from the first fully connected layer on.
+
+        Raises KeyError for a layer that is not there, ValueError for a picture of another shape or
+        one that is too small for the layers.
+        """
+        self._check(pictures, layers)
+        missing = set(layers)
+        found: dict[str, Tensor] = {}
+        x = ((pictures - self.mean) / self.std).to(self.dtype)
+        before = ""
+        for name, module in self.stack.items():
+            if not missing:
+                break
+            # A ReLU may overwrite what it is given, unless that was asked for too.
+            x = F.relu(x, inplace=before not in found) if isinstance(module, nn.ReLU) else module(x)
+            if name in missing:
+                missing.remove(name)
+                found[name] = x
+            before = name
+        return found
+
+    def logits(self, pictures: Tensor) -> Tensor:
+        """The scores of the classes before the softmax, (N, classes); ValueError if it has none."""
+        if "logits" not in self.stack:
+            raise ValueError(f"network {self.name!r} cannot classify: it has no layer 'logits'")
+        return self.features(pictures, ("logits",))["logits"]
+
+    def minimum_side(self, layers: Collection[str]) -> int:
+        """The smallest short side in pixels that leaves each of the layers at least one position.
+
+        Raises KeyError for a layer that is not there.
+        """
+        self._require(layers)
+        side = 1
+        wanted = False
+        for name, module in reversed(list(self.stack.items())):
+            wanted = wanted or name in layers
+            window = window_of(module)
+            if wanted and window is not None:
+                side = window.input_side(side)
+        return side
+
+    def with_pooling(self, pooling: Pooling) -> Self:
+        """This network with average or max pooling, on the same weights.
+
+        Average pooling is what Gatys, Ecker and Bethge (2016, section 2) prefer for synthesis.
+        """
+        stack = nn.ModuleDict({name: _repool(module, pooling) for name, module in self.stack.items()})
+        network = self._like(stack)
+        network._sha256 = self._sha256
+        return network
+
+    def with_weights(self, weights: Mapping[str, Tensor]) -> Self:
+        """This network with other weights, by name (``conv1_1.weight``); they are not copied."""
+        stack = copy.deepcopy(self.stack)
+        stack.load_state_dict(weights, assign=True)
+        return self._like(stack)
+
+    def prepared(self, device: torch.device, dtype: torch.dtype) -> Self:
+        """A copy on ``device`` that computes in ``dtype``, with channels-last weights.
+
+        Mean and std stay float32 (float64 for float64), so a bfloat16 network sees a picture that was
+        rounded once, after its normalisation.
+        """
+        stack = copy.deepcopy(self.stack).to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = self._like(stack)
+        network._sha256 = self.sha256
+        precise = torch.promote_types(dtype, torch.float32)
+        network.mean = self.mean.to(device, precise)
+        network.std = self.std.to(device, precise)
+        return network
+
+    def _like(self, stack: nn.ModuleDict) -> Self:
+        """The same network with another stack."""
+        network = type(self)(
+            self.name,
+            dict(stack.items()),
+            mean=self.mean.flatten().tolist(),
+            std=self.std.flatten().tolist(),
+            source=self.source,
+            classes=self.classes,
+            input_size=self.input_size,
+        )
+        network.mean, network.std = self.mean, self.std
+        return network
+
+    def _require(self, layers: Collection[str]) -> None:
+        unknown = [name for name in layers if name not in self.stack]
+        if unknown:
+            there = ", ".join(self.stack)
+            raise KeyError(f"network {self.name!r} has no layer {unknown[0]!r}; it has {there}")
+
+    def _check(self, pictures: Tensor, layers: Collection[str]) -> None:
+        self._require(layers)
+        if pictures.dim() != 4 or pictures.shape[1] != 3:
+            raise ValueError(f"pictures must be (N, 3, H, W), not {tuple(pictures.shape)}")
+        height, width = pictures.shape[2:]
+        smallest = self.minimum_side(layers)
+        if min(height, width) < smallest:
+            deepest = [name for name in self.stack if name in layers][-1]
+            raise ValueError(
+                f"a picture of {width}×{height} px is too small for layer {deepest!r} of network "
+                f"{self.name!r}: its short side must be at least {smallest} px"
+            )
+
+
+def hash_weights(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 of weights by name, independent of order, device, layout and byte order."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        array = weights[name].detach().to("cpu", torch.float32).contiguous().numpy()
+        digest.update(f"{name} {'x'.join(map(str, array.shape))}\n".encode())
+        digest.update(array.astype("<f4", copy=False).tobytes())
+    return digest.hexdigest()
+
+
+def _describe(stack: Mapping[str, nn.Module]) -> tuple[Layer, ...]:
+    layers = []
+    channels, seen = 3, Window(1, 1, 0)
+    for name, module in stack.items():
+        kind = _kind(name, module)
+        window = window_of(module)
+        if isinstance(module, nn.Conv2d):
+            channels = module.out_channels
+        elif isinstance(module, nn.Linear):
+            channels, seen = module.out_features, Window(0, 0, 0)
+        if window is not None:
+            seen = seen.then(window)
+        layers.append(Layer(name, kind, channels, seen.stride, seen.size))
+    return tuple(layers)
+
+
+def _kind(name: str, module: nn.Module) -> Kind:
+    match module:
+        case nn.Conv2d():
+            return "conv"
+        case nn.ReLU():
+            return "relu"
+        case nn.MaxPool2d() | nn.AvgPool2d():
+            return "pool"
+        case nn.Dropout():
+            return "dropout"
+        case nn.Linear():
+            return "logits" if name == "logits" else "fc"
+        case _:
+            raise TypeError(f"layer {name!r} is a {type(module).__name__}, which a Network cannot describe")
+
+
+def _repool(module: nn.Module, pooling: Pooling) -> nn.Module:
+    if not isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
+        return module
+    pools: dict[str, type[nn.MaxPool2d] | type[nn.AvgPool2d]] = {
+        "average": nn.AvgPool2d,
+        "max": nn.MaxPool2d,
+    }
+    if pooling not in pools:
+        raise ValueError(f"pooling must be 'average' or 'max', not {pooling!r}")
+    return pools[pooling](module.kernel_size, module.stride, module.padding)

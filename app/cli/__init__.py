@@ -1,0 +1,44 @@
+"""The ``impasto`` command."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from app.cli.demo import demo
+from app.cli.serve import serve
+from app.cli.style import style
+
+program = typer.Typer(
+    name="impasto",
+    help="Neural style transfer and image synthesis: a web service, and the same on the command line.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"impasto {version('impasto')}")
+        raise typer.Exit
+
+
+@program.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    del version
+
+
+for command in (serve, style, demo):
+    program.command()(command)
+
+
+def main() -> None:
+    """Run the command line."""
+    program()

@@ -15,7 +15,7 @@ from sqlalchemy.sql.functions import FunctionElement
 BUSY_SECONDS = 30.0
 
 
-class now(FunctionElement[float]):  # noqa: N801 - it reads as the SQL function that it is
+class now(FunctionElement[float]):
     """Seconds since 1970 by the database's clock, so that machines need not agree on the time."""
 
     type = Float()

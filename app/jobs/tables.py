@@ -69,10 +69,10 @@ jobs = Table(
     Column("batch_id", String(36)),
     Column("idempotency_key", String(255), unique=True),
     Column("payload_hash", String(64)),
-    Index(None, "created_at", "id"),
-    Index(None, "kind", "created_at"),
-    Index(None, "state", "created_at"),
-    Index("ix_jobs_claim", "lane", "state", "paused", "priority", "created_at"),
+    # Ids sort by time, so lists page by id.
+    Index(None, "kind", "id"),
+    Index(None, "state", "id"),
+    Index("ix_jobs_claim", "lane", "state", "paused", "priority", "id"),
 )
 
 artifacts = Table(

@@ -1,0 +1,1 @@
+"""Topologies: stacks of named modules, without weights of their own."""

@@ -59,6 +59,8 @@ class Params(BaseModel):
     lane: ClassVar[Lane]
     title: ClassVar[str]
     summary: ClassVar[str]
+    # The picture param whose transparency the result keeps.
+    alpha_of: ClassVar[str | None] = None
 
     @classmethod
     def picture_fields(cls) -> dict[str, PictureField]:

@@ -56,6 +56,7 @@ class StylePreset(BaseModel):
     optimizer: Optimizer
     pooling: Pooling
     init: Init
+    noise: float = Field(description="Standard deviation of the noise of init=noise, of values in [0, 1].")
     steps: int
     scales: int = Field(description="Sizes that it works through, each sqrt(2) times the last.")
 
@@ -75,6 +76,7 @@ PRESETS: dict[PresetName, StylePreset] = {
         optimizer="lbfgs",
         pooling="average",
         init="content",
+        noise=0.1,
         steps=200,
         scales=4,
     ),
@@ -91,6 +93,7 @@ PRESETS: dict[PresetName, StylePreset] = {
         optimizer="lbfgs",
         pooling="average",
         init="noise",
+        noise=0.1,
         steps=500,
         scales=1,
     ),
@@ -108,6 +111,7 @@ PRESETS: dict[PresetName, StylePreset] = {
         optimizer="lbfgs",
         pooling="max",
         init="noise",
+        noise=0.1,
         steps=1000,
         scales=1,
     ),
@@ -121,6 +125,8 @@ class StyleTransferParams(Params):
     lane: ClassVar[Lane] = "long"
     title: ClassVar[str] = "Style transfer"
     summary: ClassVar[str] = "Paint the content of one picture in the style of others."
+
+    alpha_of: ClassVar[str | None] = "content"
 
     content: PictureRef = Field(title="Content", description="The picture to paint.")
     style: PictureRefs = Field(title="Style", description="The painting, or up to eight of them.")

@@ -1,0 +1,95 @@
+# Everything that one does with a checkout. Needs Python 3.11 or newer, make and git; nothing needs root.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# To choose another Python for a new .venv: make PYTHON=/usr/bin/python3.13 ...
+PYTHONS := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
+# Programs that some tests start, as command:package-of-Debian.
+TEST_PROGRAMS := chromium:chromium
+PYTEST_ARGS :=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help serve demo format lint check test test-slow test-programs clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+serve: $(VENV)/installed ## Start the service: page, REST and worker (IMPASTO_PORT, IMPASTO_DATA_DIR)
+	@$(BIN)/impasto serve
+
+demo: $(VENV)/installed ## Start the service, paint one picture through REST into demo.png, stop
+	@$(BIN)/impasto demo -o demo.png
+
+format: $(VENV)/installed-dev ## Format the code and fix what the linter can
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint ## Format, lint, types, import contracts and the quick tests
+	$(BIN)/pytest -q -m "not slow and not server and not browser" $(PYTEST_ARGS)
+
+test: lint test-programs ## All of check, and every test but the slow ones; says last what it skipped
+	$(BIN)/pytest -m "not slow" $(PYTEST_ARGS)
+
+test-slow: $(VENV)/installed-dev test-programs ## The tests that take minutes
+	@$(BIN)/pytest -m slow --timeout=1800 $(PYTEST_ARGS); code=$$?; \
+	if [ $$code -eq 5 ]; then echo "There are no slow tests."; else exit $$code; fi
+
+# What cannot be installed here is said now, and again by the last line of the tests, which skip.
+test-programs:
+	@missing=; \
+	for entry in $(TEST_PROGRAMS); do \
+		command -v $${entry%%:*} >/dev/null || missing="$$missing $${entry##*:}"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+				apt-get install -qq -y --no-install-recommends $$missing >/dev/null \
+				|| echo "Could not install$$missing." >&2; \
+		else \
+			echo "Some tests need what is not here:$$missing. On Debian: sudo apt-get install$$missing" >&2; \
+		fi; \
+	fi
+
+clean: ## Remove the environment and caches; the data stays
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# $(call install,EXTRAS): the package, editable, with exact versions; builds with the pinned setuptools.
+define install
+	@if ! $(BIN)/python -c '' 2>/dev/null; then \
+		python=; \
+		for candidate in $(PYTHONS); do \
+			if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+				python=$$candidate; break; \
+			fi; \
+		done; \
+		if [ -z "$$python" ]; then \
+			echo "Impasto needs Python 3.11 or newer; python3 is $$(python3 --version 2>&1)." \
+				"Name one with make PYTHON=/path/to/python3.12" >&2; \
+			exit 1; \
+		fi; \
+		echo "Making $(VENV) with $$($$python --version). Installing takes minutes, this once."; \
+		if ! $$python -m venv --clear $(VENV); then \
+			echo "Could not make $(VENV). On Debian: sudo apt-get install python3-venv" >&2; \
+			rm -rf $(VENV); exit 1; \
+		fi; \
+	fi
+	@$(BIN)/python -m pip install --quiet -c constraints.txt setuptools
+	@$(BIN)/python -m pip install --no-build-isolation -c constraints.txt -e '.$(1)'
+endef
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(call install,)
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml constraints.txt
+	$(call install,[dev])
+	@touch $(VENV)/installed $@

@@ -1,0 +1,29 @@
+"""What routes have at hand."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import Engine
+
+from app.jobs.dispatch import Dispatcher
+from app.settings import Settings
+from app.storage import Storage
+
+
+@dataclass(frozen=True)
+class Context:
+    """Settings, database, storage and dispatcher of this process."""
+
+    settings: Settings
+    engine: Engine
+    storage: Storage
+    dispatcher: Dispatcher
+
+
+def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+Here = Annotated[Context, Depends(_context)]

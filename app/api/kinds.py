@@ -1,0 +1,89 @@
+"""The kinds of job: what there is, and one typed endpoint for each."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from app.api.context import Here
+from app.api.jobs import answer_job
+from app.api.problems import documented
+from app.api.schemas import JobView
+from app.api.submissions import IdempotencyKey, RequestBody, create
+from app.jobs.kinds import KINDS, Params
+from app.jobs.kinds.presets import presets_of
+
+router = APIRouter(prefix="/v1", tags=["kinds"])
+
+REFUSALS = documented(
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.INSUFFICIENT_STORAGE,
+)
+
+
+def kind_path(kind: str) -> str:
+    """The path of a kind's own endpoint."""
+    return f"/v1/{kind.replace('_', '-')}"
+
+
+@router.get("/kinds")
+def list_kinds() -> dict[str, Any]:
+    """Every kind of job, with the JSON Schema of its params: defaults, limits and texts."""
+    return {"items": [_view(cls) for cls in KINDS.values()]}
+
+
+def _view(cls: type[Params]) -> dict[str, Any]:
+    return {
+        "kind": cls.kind,
+        "title": cls.title,
+        "summary": cls.summary,
+        "lane": cls.lane,
+        "path": kind_path(cls.kind),
+        "schema": cls.model_json_schema(),
+        "presets": presets_of(cls),
+    }
+
+
+def _body_schema(cls: type[Params]) -> dict[str, Any]:
+    """The two shapes of a body that a kind's endpoint takes."""
+    files: dict[str, Any] = {}
+    for name, mark in cls.picture_fields().items():
+        file = {"type": "string", "format": "binary"}
+        files[name] = {"type": "array", "items": file} if mark.many else file
+    form = {"type": "object", "properties": {**files, "params": {"type": "string"}}}
+    schema = cls.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": schema},
+                "multipart/form-data": {"schema": form},
+            },
+        }
+    }
+
+
+def _add_endpoint(cls: type[Params]) -> None:
+    def create_job(here: Here, body: RequestBody, response: Response, key: IdempotencyKey = None) -> JobView:
+        job, _ = create(here, cls.kind, body, key)
+        return answer_job(here, job, response)
+
+    router.add_api_route(
+        kind_path(cls.kind).removeprefix("/v1"),
+        create_job,
+        methods=["POST"],
+        status_code=HTTPStatus.ACCEPTED,
+        name=f"create_{cls.kind}",
+        summary=cls.title,
+        description=cls.summary,
+        responses=REFUSALS,
+        openapi_extra=_body_schema(cls),
+    )
+
+
+for _cls in KINDS.values():
+    _add_endpoint(_cls)

@@ -1,0 +1,149 @@
+"""Bodies that ask for a job: JSON with image ids, or one multipart call with the pictures in it."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request, UploadFile
+from starlette.datastructures import UploadFile as StarletteUploadFile
+
+from app.api.context import Context
+from app.api.problems import ProblemError
+from app.api.uploads import discard, file_sha256, inspect, store
+from app.jobs.ids import new_id
+from app.jobs.job import Job
+from app.jobs.kinds import KINDS
+from app.jobs.repository import find_by_key
+from app.jobs.submit import parse_params, payload_hash, submit
+
+MAX_FILES = 16
+MAX_FIELD_BYTES = 256 * 1024
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="The same key and request again gives the same job.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Body:
+    """What a request carries: a JSON object, and uploaded files by field."""
+
+    params: dict[str, Any]
+    files: dict[str, list[UploadFile]] = field(default_factory=dict)
+
+
+async def read_body(request: Request) -> Body:
+    """Read a JSON or multipart body. Raises ProblemError on anything else."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    match media_type:
+        case "application/json":
+            return Body(_json_object(await request.body(), "body"))
+        case "multipart/form-data":
+            return await _read_form(request)
+        case _:
+            raise ProblemError(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "Send application/json with image ids, or multipart/form-data with pictures and a field "
+                f"`params`; the request says {media_type or 'nothing'}.",
+            )
+
+
+RequestBody = Annotated[Body, Depends(read_body)]
+
+
+async def _read_form(request: Request) -> Body:
+    form = await request.form(max_files=MAX_FILES, max_fields=MAX_FILES, max_part_size=MAX_FIELD_BYTES)
+    params: dict[str, Any] = {}
+    files: dict[str, list[UploadFile]] = {}
+    for name, value in form.multi_items():
+        if isinstance(value, StarletteUploadFile) and name != "params":
+            files.setdefault(name, []).append(
+                UploadFile(value.file, size=value.size, filename=value.filename, headers=value.headers)
+            )
+        elif name == "params":
+            raw = await value.read() if isinstance(value, StarletteUploadFile) else value.encode()
+            params = _json_object(raw, "params")
+        else:
+            raise ProblemError(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                "invalid_params",
+                f"{name!r} is no file: put everything but the pictures into the JSON field `params`.",
+                field=name,
+            )
+    return Body(params, files)
+
+
+def _json_object(raw: bytes, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise ProblemError(
+            HTTPStatus.BAD_REQUEST, "invalid_json", f"This is no JSON: {error}.", field=where
+        ) from None
+    if not isinstance(value, dict):
+        raise ProblemError(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "invalid_json",
+            'A JSON object is needed, such as {"size": 256}.',
+            field=where,
+        )
+    return value
+
+
+def create(here: Context, kind: str, body: Body, key: str | None) -> tuple[Job, bool]:
+    """Queue a job. Returns it and whether it is new; stores nothing if anything is wrong."""
+    params = dict(body.params)
+    uploads: list[tuple[str, str, UploadFile]] = []
+    for name, files in body.files.items():
+        _require_picture_field(kind, name, params)
+        ids = [new_id() for _ in files]
+        uploads += [(name, image_id, file) for image_id, file in zip(ids, files, strict=True)]
+        params[name] = ids[0] if len(ids) == 1 else ids
+    checked = parse_params(kind, params)
+    infos = [inspect(here, file, name) for name, _, file in uploads]
+    payload = payload_hash(kind, body.params) if not uploads else _payload_of_form(kind, body)
+    earlier = find_by_key(here.engine, key, payload)
+    if earlier is not None:
+        return earlier, False
+    stored: list[str] = []
+    try:
+        for (_, image_id, file), info in zip(uploads, infos, strict=True):
+            store(here, file, info, image_id)
+            stored.append(image_id)
+        job, created = submit(here.engine, here.dispatcher, checked, idempotency_key=key, payload=payload)
+    except BaseException:
+        for image_id in stored:
+            discard(here, image_id)
+        raise
+    if not created:
+        for image_id in stored:
+            discard(here, image_id)
+    return job, created
+
+
+def _require_picture_field(kind: str, name: str, params: dict[str, Any]) -> None:
+    fields = KINDS[kind].picture_fields() if kind in KINDS else {}
+    if name not in fields:
+        known = ", ".join(fields) or "none"
+        detail = f"{kind} takes no picture {name!r}. Pictures it takes: {known}."
+    elif name in params:
+        detail = f"{name!r} came both as a file and in params: send one of the two."
+    else:
+        return
+    raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_params", detail, field=name)
+
+
+def _payload_of_form(kind: str, body: Body) -> str:
+    hashes = {name: [file_sha256(f.file) for f in files] for name, files in body.files.items()}
+    return hashlib.sha256(
+        f"{payload_hash(kind, body.params)} {json.dumps(hashes, sort_keys=True)}".encode()
+    ).hexdigest()

@@ -1,0 +1,108 @@
+"""``impasto demo``: the service, started for one style transfer through REST."""
+
+import io
+import json
+import logging
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from PIL import Image
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from app.cli.demo_pictures import brushwork, landscape
+from app.cli.files import check_output, write_file
+from app.cli.messages import INTERRUPTED, fail
+from app.cli.serve import read_settings
+from app.supervision import Supervisor, claim_data_dir, listen
+
+_POLL_SECONDS = 0.25
+
+
+class DemoFailed(RuntimeError):
+    """The service refused the demonstration, or the job did not succeed."""
+
+
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the picture.")] = Path(
+        "demo.png"
+    ),
+    size: Annotated[int, typer.Option(min=16, max=8192, help="Longer side of the picture in pixels.")] = 384,
+) -> None:
+    """Start the service on a free port, send it one style transfer, save the picture, stop."""
+    check_output("--output", output)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    pictures: list[bytes] = []
+    problems: list[Exception] = []
+    with tempfile.TemporaryDirectory(prefix="impasto-demo-") as folder:
+        settings = read_settings(
+            host="127.0.0.1",
+            port=0,
+            data_dir=Path(folder),
+        ).model_copy(update={"database_url": None, "redis_url": None})
+
+        def send(url: str) -> None:
+            try:
+                pictures.append(transfer(url, size))
+            except (httpx.HTTPError, DemoFailed) as error:
+                problems.append(error)
+            finally:
+                supervisor.stop()
+
+        with claim_data_dir(settings.data_dir), listen(settings.host, settings.port) as listener:
+            supervisor = Supervisor(settings, listener, on_ready=send)
+            typer.echo(f"Starting the service at {supervisor.url}, with its data in {folder}")
+            supervisor.run()
+    if problems:
+        fail(str(problems[0]))
+    if not pictures:
+        fail("Stopped; nothing was written.", INTERRUPTED)
+    write_file(output, pictures[0])
+    typer.echo(f"The picture is in {output.resolve()}")
+
+
+def transfer(url: str, size: int) -> bytes:
+    """Have the service at ``url`` paint the demonstration; returns the PNG.
+
+    Raises DemoFailed, or httpx.HTTPError.
+    """
+    files = {"content": ("landscape.png", _png(landscape())), "style": ("brushwork.png", _png(brushwork()))}
+    with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+        response = client.post("/v1/style-transfer", files=files, data={"params": json.dumps({"size": size})})
+        job = _answer(response)
+        typer.echo(f"POST {url}/v1/style-transfer -> {response.status_code}, job {job['id']}")
+        job = _wait(client, job["id"])
+        if job["state"] != "succeeded":
+            reason = job["error"]["detail"] if job["error"] else "Somebody else ended it."
+            raise DemoFailed(f"The job {job['state']}: {reason}")
+        picture = next(artifact for artifact in job["artifacts"] if artifact["name"] == "image")
+        return client.get(picture["url"]).raise_for_status().content
+
+
+def _answer(response: httpx.Response) -> dict[str, Any]:
+    if response.is_error:
+        raise DemoFailed(f"The service answered {response.status_code}: {response.text}")
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def _wait(client: httpx.Client, job_id: str) -> dict[str, Any]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeElapsedColumn()) as progress:
+        task = progress.add_task("queued", total=None)
+        while True:
+            job = _answer(client.get(f"/v1/jobs/{job_id}"))
+            done = job["progress"] or {"done": 0, "total": None}
+            progress.update(task, description=job["state"], completed=done["done"], total=done["total"])
+            if job["finished_at"] is not None:
+                return job
+            time.sleep(_POLL_SECONDS)
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,43 @@
+"""Files that the command line writes: whole, or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from app.cli.messages import fail_on
+
+# What a new file gets under the usual umask; a temporary file is private.
+_MODE = 0o666
+
+
+def check_output(option: str, path: Path) -> None:
+    """Exit with a line that names the option if a PNG cannot be written to ``path``."""
+    if path.suffix.lower() != ".png":
+        fail_on([(option, f"{path} must end in .png: that is the format it is written in.")])
+    if path.is_dir():
+        fail_on([(option, f"{path} is a folder.")])
+    if not path.parent.is_dir():
+        fail_on([(option, f"There is no folder {path.parent}.")])
+    if not os.access(path.parent, os.W_OK):
+        fail_on([(option, f"The folder {path.parent} cannot be written to.")])
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name and rename it: nobody ever sees half of it."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, _MODE & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

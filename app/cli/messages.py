@@ -1,0 +1,28 @@
+"""How the command line says that something is wrong."""
+
+from collections.abc import Iterable
+from typing import NoReturn
+
+import typer
+from pydantic import ValidationError
+
+USAGE = 2
+INTERRUPTED = 130
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Write one line on stderr and exit."""
+    typer.echo(f"impasto: {message}", err=True)
+    raise typer.Exit(code)
+
+
+def fail_on(problems: Iterable[tuple[str, str]]) -> NoReturn:
+    """Write a line for each thing that is wrong, (option, what is wrong), and exit."""
+    for option, detail in problems:
+        typer.echo(f"impasto: {option}: {' '.join(detail.split())}", err=True)
+    raise typer.Exit(USAGE)
+
+
+def settings_problems(error: ValidationError) -> list[tuple[str, str]]:
+    """What is wrong with the settings, by environment variable."""
+    return [("IMPASTO_" + "_".join(str(part) for part in e["loc"]).upper(), e["msg"]) for e in error.errors()]

@@ -1,0 +1,93 @@
+"""Command-line options made from a kind's params class, which stays the only place that states them."""
+
+import builtins
+import inspect
+import types
+import typing
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import typer
+from pydantic.fields import FieldInfo
+
+from app.jobs.kinds import Params
+
+
+def option_name(field: str) -> str:
+    """The option of a param: ``style_weight`` becomes ``--style-weight``."""
+    return "--" + field.replace("_", "-")
+
+
+def option_parameters(cls: type[Params], without: Iterable[str]) -> list[inspect.Parameter]:
+    """One keyword parameter, annotated for Typer, for each param that is not in ``without``.
+
+    Each defaults to None, which means that the option was not given.
+    """
+    left_out = set(without)
+    return [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                _option_type(cls, name, info) | None,
+                typer.Option(option_name(name), help=_help(info), metavar=_metavar(info), show_default=False),
+            ],
+        )
+        for name, info in cls.model_fields.items()
+        if name not in left_out
+    ]
+
+
+def params_of(cls: type[Params], options: dict[str, Any]) -> dict[str, Any]:
+    """The params that were given, as the params class takes them."""
+    return {
+        name: _parse(cls.model_fields[name], value) for name, value in options.items() if value is not None
+    }
+
+
+def _bare(info: FieldInfo) -> Any:
+    """A param's type without None and annotations."""
+    annotation = info.annotation
+    if get_origin(annotation) in (Union, types.UnionType):
+        annotation = next(a for a in get_args(annotation) if a is not type(None))
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _option_type(cls: type[Params], name: str, info: FieldInfo) -> Any:
+    """Text for most: the params class reads numbers and choices, and says best what is wrong with them."""
+    if name in cls.picture_fields():
+        return Path
+    return bool if _bare(info) is bool else str
+
+
+def _parse(info: FieldInfo, value: Any) -> Any:
+    """A list from ``a,b``, a mapping from ``a=1,b=2``; what is wrong with it is for the class to say."""
+    shape = get_origin(_bare(info))
+    if not isinstance(value, str) or shape not in (list, dict):
+        return value
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    if shape is dict and any("=" in part for part in parts):
+        return dict(part.partition("=")[::2] for part in parts)
+    return parts
+
+
+def _metavar(info: FieldInfo) -> str | None:
+    bare = _bare(info)
+    match get_origin(bare):
+        case None:
+            return {int: "INTEGER", float: "NUMBER", str: "TEXT"}.get(bare)
+        case typing.Literal:
+            return "|".join(get_args(bare))
+        case builtins.list:
+            return "A,B,..."
+        case builtins.dict:
+            return "A,B,... or A=1,B=2,..."
+        case _:
+            return None
+
+
+def _help(info: FieldInfo) -> str:
+    text = info.description or ""
+    return text if info.default is None else f"{text} Default: {info.default}."

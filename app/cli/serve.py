@@ -1,0 +1,57 @@
+"""``impasto serve``: the service on this machine."""
+
+import logging
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError
+
+from app.cli.messages import USAGE, fail, fail_on, settings_problems
+from app.settings import Settings
+from app.supervision import StartError, Supervisor, claim_data_dir, listen
+
+
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; IMPASTO_HOST, or 127.0.0.1.", show_default=False)
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port; IMPASTO_PORT, or 8000. 0 picks one.", show_default=False)
+    ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the database and the pictures; IMPASTO_DATA_DIR, or ./data.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Start the service: the page, the REST interface and a worker. Ctrl-C stops it."""
+    settings = read_settings(host=host, port=port, data_dir=data_dir)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s: %(message)s")
+    try:
+        with claim_data_dir(settings.data_dir), listen(settings.host, settings.port) as listener:
+            supervisor = Supervisor(
+                settings,
+                listener,
+                on_ready=lambda url: typer.echo(f"Ready: open {url} in a browser. Ctrl-C stops everything."),
+            )
+            typer.echo(f"Impasto starts at {supervisor.url}")
+            typer.echo(f"The data lies in {settings.data_dir}")
+            code = supervisor.run()
+    except StartError as error:
+        fail(str(error), USAGE)
+    except OperationalError as error:
+        fail(f"Cannot use the database (IMPASTO_DATABASE_URL): {' '.join(str(error.orig).split())}", USAGE)
+    typer.echo("Stopped.")
+    raise typer.Exit(code)
+
+
+def read_settings(**flags: Any) -> Settings:
+    """The settings from the environment, with the flags that were given over them."""
+    try:
+        settings = Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        fail_on(settings_problems(error))
+    return settings.model_copy(update={"data_dir": settings.data_dir.resolve()})

@@ -1,0 +1,75 @@
+"""A job as the database holds it."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from app.jobs.states import TERMINAL, State
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A row of the table of jobs at one moment. Times are seconds since 1970."""
+
+    id: str
+    kind: str
+    lane: str
+    state: State
+    seq: int
+    params: Json
+    priority: int
+    paused: bool
+    attempt: int
+    strikes: int
+    owner: str | None
+    lease_until: float | None
+    cancel_requested_at: float | None
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    hinted_at: float
+    progress: Json | None
+    checkpoint: Json | None
+    result: Json | None
+    error: Json | None
+    retry_of: str | None
+    batch_id: str | None
+    idempotency_key: str | None
+    payload_hash: str | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the state is final."""
+        return self.state in TERMINAL
+
+    @classmethod
+    def from_row(cls, row: RowMapping) -> "Job":
+        """The job of a row that holds every column."""
+        values = {field.name: row[field.name] for field in fields(cls)}
+        return cls(**{**values, "state": State(row["state"])})
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that a job made."""
+
+    job_id: str
+    name: str
+    key: str
+    media_type: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of a job: ``seq`` is the job's seq after it."""
+
+    job_id: str
+    seq: int
+    type: str
+    data: Json
+    created_at: float

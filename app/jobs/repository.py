@@ -1,0 +1,270 @@
+"""Every SQL statement about jobs on the side of those who ask for them.
+
+The statements of those who run them are in :mod:`app.jobs.claims`. Synchronous; SQLite and PostgreSQL.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from app.jobs.changes import change, record, state_data
+from app.jobs.database import now, read, write
+from app.jobs.ids import new_id
+from app.jobs.job import Artifact, Event, Job, Json
+from app.jobs.states import TERMINAL, State
+from app.jobs.tables import artifacts, job_events, job_pictures, jobs
+
+
+class UnknownJob(LookupError):
+    """There is no job of that id."""
+
+
+class KeyReused(ValueError):
+    """An idempotency key came again with another payload."""
+
+
+class JobNotEnded(RuntimeError):
+    """A job must have ended before it can be deleted or retried."""
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """What a person asks for, checked and resolved."""
+
+    kind: str
+    lane: str
+    params: Json
+    pictures: tuple[str, ...] = ()
+    priority: int = 0
+    retry_of: str | None = None
+    batch_id: str | None = None
+    idempotency_key: str | None = None
+    payload_hash: str | None = None
+
+
+def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
+    """Write a queued job, seq 1. Returns it, and whether it is new.
+
+    The same idempotency key with the same payload returns the job there is; with another payload it
+    raises KeyReused.
+    """
+    try:
+        with write(engine) as connection:
+            row = connection.execute(
+                insert(jobs)
+                .values(
+                    id=new_id(),
+                    kind=new.kind,
+                    lane=new.lane,
+                    state=State.QUEUED,
+                    seq=1,
+                    params=new.params,
+                    priority=new.priority,
+                    attempt=0,
+                    strikes=0,
+                    created_at=now(),
+                    hinted_at=now(),
+                    retry_of=new.retry_of,
+                    batch_id=new.batch_id,
+                    idempotency_key=new.idempotency_key,
+                    payload_hash=new.payload_hash,
+                )
+                .returning(*jobs.c)
+            )
+            job = Job.from_row(row.mappings().one())
+            if new.pictures:
+                connection.execute(
+                    insert(job_pictures),
+                    [{"job_id": job.id, "reference": ref} for ref in sorted(set(new.pictures))],
+                )
+            record(connection, job, "state", state_data(job))
+            return job, True
+    except IntegrityError:
+        earlier = find_by_key(engine, new.idempotency_key, new.payload_hash)
+        if earlier is None:
+            raise
+        return earlier, False
+
+
+def find_by_key(engine: Engine, key: str | None, payload_hash: str | None) -> Job | None:
+    """The job of an idempotency key; KeyReused if its payload was another one."""
+    if key is None:
+        return None
+    with read(engine) as connection:
+        row = connection.execute(select(jobs).where(jobs.c.idempotency_key == key)).mappings().first()
+    if row is None:
+        return None
+    if row["payload_hash"] != payload_hash:
+        raise KeyReused(key)
+    return Job.from_row(row)
+
+
+def get_job(engine: Engine, job_id: str) -> Job:
+    """The job of an id, or UnknownJob."""
+    with read(engine) as connection:
+        row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().first()
+    if row is None:
+        raise UnknownJob(job_id)
+    return Job.from_row(row)
+
+
+def list_jobs(
+    engine: Engine,
+    *,
+    limit: int,
+    before: str | None = None,
+    kinds: Sequence[str] = (),
+    states: Sequence[str] = (),
+    created_after: float | None = None,
+    created_before: float | None = None,
+) -> list[Job]:
+    """Jobs from the newest on, older than the job ``before``."""
+    query = select(jobs).order_by(jobs.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(jobs.c.id < before)
+    if kinds:
+        query = query.where(jobs.c.kind.in_(kinds))
+    if states:
+        query = query.where(jobs.c.state.in_(states))
+    if created_after is not None:
+        query = query.where(jobs.c.created_at >= created_after)
+    if created_before is not None:
+        query = query.where(jobs.c.created_at < created_before)
+    with read(engine) as connection:
+        return [Job.from_row(row) for row in connection.execute(query).mappings()]
+
+
+def list_artifacts(engine: Engine, job_ids: Sequence[str]) -> dict[str, list[Artifact]]:
+    """The artifacts of some jobs, by job id, in order of their names."""
+    found: dict[str, list[Artifact]] = {job_id: [] for job_id in job_ids}
+    query = select(artifacts).where(artifacts.c.job_id.in_(job_ids)).order_by(artifacts.c.name)
+    with read(engine) as connection:
+        for row in connection.execute(query).mappings():
+            found[row["job_id"]].append(Artifact(**row))
+    return found
+
+
+def get_artifact(engine: Engine, job_id: str, name: str) -> Artifact | None:
+    """One artifact of a job, or None."""
+    query = select(artifacts).where(artifacts.c.job_id == job_id, artifacts.c.name == name)
+    with read(engine) as connection:
+        row = connection.execute(query).mappings().first()
+    return Artifact(**row) if row else None
+
+
+def list_events(engine: Engine, job_id: str, after: int = 0, limit: int = 500) -> list[Event]:
+    """Events of a job whose seq is greater than ``after``, in order."""
+    query = (
+        select(job_events)
+        .where(job_events.c.job_id == job_id, job_events.c.seq > after)
+        .order_by(job_events.c.seq)
+        .limit(limit)
+    )
+    with read(engine) as connection:
+        return [Event(**row) for row in connection.execute(query).mappings()]
+
+
+def request_cancel(engine: Engine, job_id: str) -> Job:
+    """Cancel a queued job at once, mark a running one; an ended one is left as it is."""
+    with write(engine) as connection:
+        cancelled = change(
+            connection,
+            jobs.c.id == job_id,
+            jobs.c.state == State.QUEUED,
+            event="done",
+            data=state_data,
+            values={
+                "state": State.CANCELLED,
+                "cancel_requested_at": now(),
+                "finished_at": now(),
+                "checkpoint": None,
+            },
+        )
+        if cancelled is None:
+            change(
+                connection,
+                jobs.c.id == job_id,
+                jobs.c.state == State.RUNNING,
+                jobs.c.cancel_requested_at.is_(None),
+                event="state",
+                data=state_data,
+                values={"cancel_requested_at": now()},
+            )
+    return get_job(engine, job_id)
+
+
+def set_paused(engine: Engine, job_id: str, paused: bool) -> Job:
+    """Pause or resume a job. A running one that is paused goes back to the queue at its next step."""
+    with write(engine) as connection:
+        change(
+            connection,
+            jobs.c.id == job_id,
+            jobs.c.state.not_in(TERMINAL),
+            jobs.c.paused != paused,
+            event="state",
+            data=lambda job: {**state_data(job), "paused": job.paused},
+            values={"paused": paused},
+        )
+    return get_job(engine, job_id)
+
+
+def retry_job(engine: Engine, job_id: str) -> Job:
+    """A new job with the params of one that ended, which it names."""
+    job = get_job(engine, job_id)
+    if not job.ended:
+        raise JobNotEnded(job_id)
+    with read(engine) as connection:
+        query = select(job_pictures.c.reference).where(job_pictures.c.job_id == job_id)
+        pictures = tuple(connection.execute(query).scalars())
+    new = NewJob(job.kind, job.lane, job.params, pictures, job.priority, retry_of=job.id)
+    return create_job(engine, new)[0]
+
+
+def delete_job(engine: Engine, job_id: str) -> None:
+    """Remove the rows of a job that ended; JobNotEnded otherwise. Its files are the caller's."""
+    get_job(engine, job_id)
+    with write(engine) as connection:
+        gone = connection.execute(
+            delete(jobs).where(jobs.c.id == job_id, jobs.c.state.in_(TERMINAL)).returning(jobs.c.id)
+        ).first()
+    if gone is None:
+        raise JobNotEnded(job_id)
+
+
+def jobs_in_need_of(engine: Engine, reference: str) -> list[str]:
+    """Ids of jobs that have not ended and that need a picture."""
+    query = (
+        select(jobs.c.id)
+        .join(job_pictures, job_pictures.c.job_id == jobs.c.id)
+        .where(job_pictures.c.reference == reference, jobs.c.state.not_in(TERMINAL))
+    )
+    with read(engine) as connection:
+        return list(connection.execute(query).scalars())
+
+
+def queue_position(engine: Engine, job: Job) -> int:
+    """Number of queued jobs of the same lane that go before a queued one."""
+    ahead = (jobs.c.priority > job.priority) | ((jobs.c.priority == job.priority) & (jobs.c.id < job.id))
+    query = select(func.count()).where(
+        jobs.c.lane == job.lane, jobs.c.state == State.QUEUED, jobs.c.paused.is_(False), ahead
+    )
+    with read(engine) as connection:
+        return int(connection.execute(query).scalar_one())
+
+
+def count_jobs(engine: Engine) -> list[dict[str, Any]]:
+    """Number of jobs by kind, lane and state."""
+    query = select(jobs.c.kind, jobs.c.lane, jobs.c.state, func.count().label("count")).group_by(
+        jobs.c.kind, jobs.c.lane, jobs.c.state
+    )
+    with read(engine) as connection:
+        return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def mark_hinted(engine: Engine, job_ids: Sequence[str]) -> None:
+    """Note that a hint of these jobs was sent just now."""
+    with write(engine) as connection:
+        connection.execute(update(jobs).where(jobs.c.id.in_(job_ids)).values(hinted_at=now()))

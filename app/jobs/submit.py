@@ -1,0 +1,130 @@
+"""From what a person sends to a queued job: check, resolve, write, hint."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import Engine
+
+from app.jobs.dispatch import Dispatcher
+from app.jobs.errors import InputError
+from app.jobs.ids import is_id
+from app.jobs.job import Job
+from app.jobs.kinds import KINDS, Params
+from app.jobs.pictures import UnknownImage, get_image
+from app.jobs.repository import NewJob, create_job, find_by_key, get_artifact
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One param that is wrong: where, and what would be right."""
+
+    field: str
+    detail: str
+
+
+class ParamsError(ValueError):
+    """Params that the kind's class refuses; at least one error."""
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        super().__init__("; ".join(f"{e.field}: {e.detail}" for e in errors))
+        self.errors = errors
+
+
+def parse_params(kind: str, params: dict[str, Any]) -> Params:
+    """Params of a kind, checked and resolved. Raises ParamsError; InputError on an unknown kind."""
+    if kind not in KINDS:
+        raise InputError("kind", f"There is no kind {kind!r}. Kinds: {', '.join(sorted(KINDS))}.")
+    try:
+        return KINDS[kind].model_validate(params).resolve()
+    except ValidationError as error:
+        raise ParamsError([_field_error(KINDS[kind], e) for e in error.errors()]) from None
+    except InputError as error:
+        raise ParamsError([FieldError(error.field, error.detail)]) from None
+
+
+def _field_error(cls: type[Params], error: Any) -> FieldError:
+    location = [str(part) for part in error["loc"]]
+    # Tags of unions and validators are no names that a person could have written.
+    shown = [part for part in location if "[" not in part and "(" not in part]
+    field = ".".join(shown) or "params"
+    match error["type"]:
+        case "extra_forbidden":
+            known = ", ".join(cls.model_fields)
+            return FieldError(field, f"There is no param {field!r}. Params: {known}.")
+        case "missing":
+            return FieldError(field, "This param is required.")
+        case "finite_number":
+            return FieldError(field, "A finite number is needed, not NaN or infinity.")
+        case _:
+            given = error.get("input")
+            shown_value = f" Given: {given!r}." if isinstance(given, str | int | float) else ""
+            return FieldError(field, f"{error['msg']}.{shown_value[:200]}")
+
+
+def check_pictures(engine: Engine, params: Params) -> None:
+    """Check that every picture that the params name is there. Raises ParamsError."""
+    errors = []
+    for field, references in params.pictures().items():
+        for reference in references:
+            detail = _missing(engine, reference)
+            if detail:
+                errors.append(FieldError(field, detail))
+    if errors:
+        raise ParamsError(errors)
+
+
+def _missing(engine: Engine, reference: str) -> str | None:
+    owner, _, artifact = reference.partition("/")
+    if not is_id(owner):
+        return f"{reference!r} is no image id: upload the picture first, or use <job id>/<artifact>."
+    if artifact:
+        if get_artifact(engine, owner, artifact) is None:
+            return f"Job {owner} has no artifact {artifact!r}."
+        return None
+    try:
+        get_image(engine, owner)
+    except UnknownImage:
+        return f"There is no image {owner}: upload it first."
+    return None
+
+
+def payload_hash(kind: str, params: dict[str, Any]) -> str:
+    """Hash of what was asked for, to tell a repeated request from another one."""
+    text = json.dumps([kind, params], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def submit(
+    engine: Engine,
+    dispatcher: Dispatcher,
+    params: Params,
+    *,
+    idempotency_key: str | None = None,
+    payload: str | None = None,
+) -> tuple[Job, bool]:
+    """Queue a job for resolved params and hint the workers. Returns it, and whether it is new.
+
+    Raises ParamsError for pictures that are not there, KeyReused for a key with another payload.
+    """
+    earlier = find_by_key(engine, idempotency_key, payload)
+    if earlier is not None:
+        return earlier, False
+    check_pictures(engine, params)
+    references = tuple(ref for refs in params.pictures().values() for ref in refs)
+    job, created = create_job(
+        engine,
+        NewJob(
+            kind=params.kind,
+            lane=params.lane,
+            params=params.model_dump(mode="json"),
+            pictures=references,
+            idempotency_key=idempotency_key,
+            payload_hash=payload,
+        ),
+    )
+    if created:
+        dispatcher.hint(job)
+    return job, created

@@ -1,0 +1,46 @@
+"""A process that ends with the one that started it, even if that one was killed outright."""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+
+# Set for its children by whoever supervises; a process started by hand has no parent to follow.
+PARENT_VARIABLE = "IMPASTO_PARENT_PID"
+
+_POLL_SECONDS = 1.0
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def with_parent(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment for children of this process that makes them follow it."""
+    return {**environment, PARENT_VARIABLE: str(os.getpid())}
+
+
+def exit_with_parent(grace_seconds: float = 10.0) -> None:
+    """Send this process SIGTERM once its supervisor is gone, and kill its group ``grace_seconds`` later.
+
+    Does nothing in a process that no supervisor started. To be called early, and once.
+    """
+    value = os.environ.get(PARENT_VARIABLE)
+    if value is None:
+        return
+    parent = int(value)
+    if sys.platform == "linux":
+        # At once, and also while Python is busy elsewhere; the thread is for other systems, for a parent
+        # that was gone before this line, and for a process that does not heed SIGTERM.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+    threading.Thread(target=_watch, args=(parent, grace_seconds), name="parent-watch", daemon=True).start()
+
+
+def _watch(parent: int, grace_seconds: float) -> None:
+    while os.getppid() == parent:
+        time.sleep(_POLL_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(grace_seconds)
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)

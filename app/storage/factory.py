@@ -1,0 +1,9 @@
+"""The storage that the settings ask for."""
+
+from app.settings import Settings
+from app.storage.files import FolderStorage, Storage
+
+
+def make_storage(settings: Settings) -> Storage:
+    """The folder ``files`` in the data folder."""
+    return FolderStorage(settings.data_dir / "files")

@@ -1,0 +1,197 @@
+"""Blobs by key in a folder: uploaded pictures (``images/<id>``) and what jobs make
+(``jobs/<job id>/<attempt>/image.png``)."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Collection, Iterable, Iterator, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from app.settings import Settings
+from app.storage.errors import StorageFull
+
+CHUNK = 1 << 20
+DAY_SECONDS = 86_400.0
+_SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A blob that lies safely in the storage; ``sha256`` is in hexadecimal."""
+
+    key: str
+    bytes: int
+    sha256: str
+
+
+class Storage(Protocol):
+    """Where blobs lie. A key is made by the server, never by a caller from outside."""
+
+    def put(self, key: str, data: bytes | Iterable[bytes] | BinaryIO) -> Stored:
+        """Store a blob whole or not at all, replacing what had its key; StorageFull."""
+
+    def open(self, key: str) -> BinaryIO:
+        """The blob for reading; FileNotFoundError if there is none. The caller closes it."""
+
+    def size(self, key: str) -> int:
+        """Bytes of the blob; FileNotFoundError if there is none."""
+
+    def delete(self, key: str) -> None:
+        """Delete a blob, if it is there."""
+
+    def delete_prefix(self, prefix: str, keep: Collection[str] = ()) -> None:
+        """Delete every blob whose key begins with ``prefix/``, but those whose keys are in ``keep``."""
+
+
+class FolderStorage:
+    """Blobs as files of a folder, which every process and machine that takes part shares.
+
+    A blob is written under a temporary name in ``.tmp``, flushed to the disk and renamed, so that a
+    reader sees all of it or nothing, whenever the power fails.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._temporary = root / ".tmp"
+        _make_folder(self._temporary)
+
+    def put(self, key: str, data: bytes | Iterable[bytes] | BinaryIO) -> Stored:
+        """Store a blob whole or not at all, replacing what had its key; StorageFull.
+
+        What an iterable or a file raises while it is read goes through, and nothing is stored.
+        """
+        target = self.path(key)
+        digest, length = hashlib.sha256(), 0
+        temporary: Path | None = None
+        try:
+            handle, name = tempfile.mkstemp(dir=self._temporary)
+            temporary = Path(name)
+            with os.fdopen(handle, "wb") as file:
+                for chunk in _chunks(data):
+                    digest.update(chunk)
+                    length += len(chunk)
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            _make_folder(target.parent)
+            os.replace(temporary, target)
+            _sync_folder(target.parent)
+        except BaseException as error:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageFull(f"no space left for {key}") from error
+            raise
+        return Stored(key, length, digest.hexdigest())
+
+    def open(self, key: str) -> BinaryIO:
+        """The blob for reading; FileNotFoundError if there is none. The caller closes it."""
+        return self.path(key).open("rb")
+
+    def path(self, key: str) -> Path:
+        """Where the blob lies, or would lie, in this folder; ValueError for a malformed key."""
+        return self.root.joinpath(*_segments(key))
+
+    def size(self, key: str) -> int:
+        """Bytes of the blob; FileNotFoundError if there is none."""
+        return self.path(key).stat().st_size
+
+    def delete(self, key: str) -> None:
+        """Delete a blob, if it is there."""
+        self.path(key).unlink(missing_ok=True)
+
+    def delete_prefix(self, prefix: str, keep: Collection[str] = ()) -> None:
+        """Delete every blob whose key begins with ``prefix/``, but those whose keys are in ``keep``.
+
+        With nothing to keep, all of them vanish at one moment.
+        """
+        folder = self.path(prefix)
+        if keep:
+            _prune(folder, {self.path(key) for key in keep})
+            return
+        if not folder.is_dir():
+            return
+        doomed = Path(tempfile.mkdtemp(dir=self._temporary))
+        try:
+            os.replace(folder, doomed)
+        except FileNotFoundError:
+            doomed.rmdir()  # somebody else was faster
+            return
+        shutil.rmtree(doomed)
+
+    def clean_leftovers(self, older_than: float = DAY_SECONDS) -> int:
+        """Delete what crashes left in the temporary folder longer than ``older_than`` seconds ago.
+
+        Returns how many entries went.
+        """
+        gone = 0
+        for entry in list(self._temporary.iterdir()):
+            try:
+                # The time of the last change of name or content: a rename leaves a folder's mtime alone.
+                changed = entry.lstat().st_ctime
+                if time.time() - changed < older_than:
+                    continue
+                if entry.is_dir():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink()
+            except FileNotFoundError:
+                continue  # its writer finished, or another cleaner was faster
+            gone += 1
+        return gone
+
+
+def make_storage(settings: Settings) -> FolderStorage:
+    """The storage that the settings name: a folder beside the database."""
+    return FolderStorage(settings.data_dir / "files")
+
+
+def _segments(key: str) -> list[str]:
+    segments = key.split("/")
+    if not all(_SEGMENT.fullmatch(segment) for segment in segments):
+        raise ValueError(f"malformed storage key {key!r}")
+    return segments
+
+
+def _chunks(data: bytes | Iterable[bytes] | BinaryIO) -> Iterator[bytes]:
+    if isinstance(data, bytes):
+        yield data
+    elif hasattr(data, "read"):
+        while chunk := data.read(CHUNK):
+            yield chunk
+    else:
+        yield from data
+
+
+def _prune(folder: Path, keep: Set[Path]) -> None:
+    """Delete all files below ``folder`` but those to keep, and the folders that are empty then."""
+    for path, _, names in os.walk(folder, topdown=False):
+        for file in (Path(path, name) for name in names):
+            if file not in keep:
+                file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not empty, or somebody else was faster
+            os.rmdir(path)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and its parents, private to their owner, and make sure that they last."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

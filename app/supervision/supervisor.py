@@ -1,0 +1,202 @@
+"""Starts the API and the workers, starts again what dies, and ends them all together."""
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import httpx
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from app.jobs import workers
+from app.jobs.database import make_engine
+from app.jobs.dispatch import Dispatcher, LocalDispatcher
+from app.jobs.kinds import KINDS
+from app.jobs.reaper import expire_owner, overdue_cancels
+from app.jobs.states import State
+from app.migrations import upgrade
+from app.settings import Settings
+from app.supervision.child import Child
+from app.supervision.claims import url_of
+
+logger = logging.getLogger(__name__)
+
+_TICK_SECONDS = 0.1
+_CANCEL_CHECK_SECONDS = 0.5
+_READY_CHECK_SECONDS = 0.2
+_MISCONFIGURED = 2
+_KILLED = 130
+# Painting must not make the page wait.
+_WORKER_NICE = 10
+
+
+class Supervisor:
+    """The embedded service on a listening socket and a data folder that are its own.
+
+    ``on_ready`` is called with the URL, in a thread, as soon as ``/readyz`` says that a worker is there.
+    """
+
+    def __init__(
+        self, settings: Settings, listener: socket.socket, on_ready: Callable[[str], None] = lambda url: None
+    ) -> None:
+        self.url = url_of(listener)
+        self._settings = settings
+        self._on_ready = on_ready
+        environment = _environment_of(settings)
+        self._api = Child(
+            "api",
+            lambda _: _python("app.supervision.api", str(listener.fileno())),
+            environment,
+            listener=listener,
+        )
+        self._workers = [
+            Child(
+                f"worker {device} {lane}",
+                _worker_command(device, lane),
+                environment,
+                nice=_WORKER_NICE,
+            )
+            for device in settings.device.split(",")
+            for lane in sorted({kind.lane for kind in KINDS.values()})
+        ]
+        self._lost_owners: list[str] = []
+        self._stopping = False
+        self._misconfigured = False
+        self._interrupts = 0
+
+    def stop(self) -> None:
+        """End the service soon; may be called from any thread."""
+        self._stopping = True
+
+    def run(self) -> int:
+        """Serve until SIGINT, SIGTERM, SIGHUP or :meth:`stop`; a second SIGINT kills at once.
+
+        To be called in the main thread. Returns the exit code: 0; 2 if a process found the settings wrong,
+        which it says by exiting with EX_CONFIG; 130 after a second SIGINT.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        url = self._settings.resolved_database_url
+        upgrade(url)
+        engine = make_engine(url)
+        dispatcher = LocalDispatcher(self._settings.data_dir)
+        threading.Thread(target=self._await_ready, name="await-ready", daemon=True).start()
+        try:
+            self._watch(engine, dispatcher)
+        finally:
+            killed = self._end_children()
+            self._take_back(engine, dispatcher)
+            engine.dispose()
+        return _MISCONFIGURED if self._misconfigured else _KILLED if killed else 0
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+        if number == signal.SIGINT:
+            self._interrupts += 1
+
+    def _watch(self, engine: Engine, dispatcher: Dispatcher) -> None:
+        children = [self._api, *self._workers]
+        next_cancel_check = 0.0
+        for child in children:
+            child.start(time.monotonic())
+        while not self._stopping:
+            now = time.monotonic()
+            for child in children:
+                self._tend(child, now)
+            self._take_back(engine, dispatcher)
+            if now >= next_cancel_check:
+                next_cancel_check = now + _CANCEL_CHECK_SECONDS
+                self._kill_overdue(engine)
+            time.sleep(_TICK_SECONDS)
+
+    def _tend(self, child: Child, now: float) -> None:
+        if child.died():
+            if child.returncode == os.EX_CONFIG:
+                # It has said what is wrong with the settings, and will not come up however often it is tried.
+                self._misconfigured = self._stopping = True
+                return
+            pause = 0.0 if child.killed else child.backoff.pause(now - child.started_at)
+            logger.warning("The %s %s; starting it again in %g s.", child.label, child.describe_end(), pause)
+            child.restart_at = now + pause
+            if child in self._workers:
+                self._lost_owners.append(child.owner)
+        elif child.restart_at is not None and now >= child.restart_at:
+            child.start(now)
+
+    def _kill_overdue(self, engine: Engine) -> None:
+        try:
+            overdue = overdue_cancels(engine, self._settings.cancel_grace_seconds)
+        except OperationalError as error:
+            logger.warning("Cannot look for overdue cancels, trying again: %s", error.orig)
+            return
+        owners = {cancel.owner for cancel in overdue}
+        for child in self._workers:
+            if child.owner in owners and child.pid is not None:
+                logger.warning("The %s did not heed a cancel: killing it.", child.label)
+                child.kill()
+
+    def _take_back(self, engine: Engine, dispatcher: Dispatcher) -> None:
+        """Give back to the queue what dead workers held; what fails now is tried again at the next tick."""
+        while self._lost_owners:
+            owner = self._lost_owners[0]
+            try:
+                jobs = expire_owner(engine, owner, self._settings.max_attempts)
+                workers.forget(engine, owner)
+            except OperationalError as error:
+                logger.warning("Cannot take back the jobs of %s yet: %s", owner, error.orig)
+                return
+            self._lost_owners.pop(0)
+            for job in jobs:
+                dispatcher.changed(job.id)
+                if job.state == State.QUEUED:
+                    dispatcher.hint(job)
+
+    def _end_children(self) -> bool:
+        """Ask all to stop, then kill those that have not. Returns whether the person was impatient."""
+        children = [self._api, *self._workers]
+        for child in children:
+            child.terminate()
+        deadline = time.monotonic() + self._settings.shutdown_seconds
+        while any(child.pid is not None for child in children):
+            impatient = self._interrupts > 1
+            if impatient or time.monotonic() >= deadline:
+                for child in children:
+                    child.kill()
+            for child in children:
+                child.died()
+            time.sleep(_TICK_SECONDS / 2)
+        self._lost_owners.extend(child.owner for child in self._workers if child.owner)
+        return self._interrupts > 1
+
+    def _await_ready(self) -> None:
+        while not self._stopping:
+            try:
+                # No proxy stands between the processes of one machine.
+                if httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).is_success:
+                    self._on_ready(self.url)
+                    return
+            except httpx.TransportError as error:
+                logger.debug("Not ready yet: %s", error)
+            time.sleep(_READY_CHECK_SECONDS)
+
+
+def _environment_of(settings: Settings) -> dict[str, str]:
+    """This process's environment with these settings and no others."""
+    names = {f"IMPASTO_{name}".upper(): getattr(settings, name) for name in type(settings).model_fields}
+    other = {name: value for name, value in os.environ.items() if name.upper() not in names}
+    return other | {name: str(value) for name, value in names.items() if value is not None}
+
+
+def _python(module: str, *arguments: str) -> list[str]:
+    # -P: a folder named `app` where the service happens to be started must not be imported.
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def _worker_command(device: str, lane: str) -> Callable[[str], list[str]]:
+    return lambda owner: _python("worker.local", "--lane", lane, "--device", device, "--owner", owner)

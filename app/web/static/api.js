@@ -1,0 +1,100 @@
+/** The service's REST interface, as far as the page uses it. */
+
+/** An answer that says what is wrong (application/problem+json, RFC 9457). */
+export class Problem extends Error {
+  constructor(status, body) {
+    super(body.detail ?? body.title ?? `The service answered ${status}.`);
+    this.status = status;
+    this.field = body.field ?? null;
+    /** Every field at fault: [{field, detail}]. */
+    this.fields = body.errors?.length
+      ? body.errors.map((error) => ({ field: error.field, detail: error.detail }))
+      : [{ field: this.field, detail: this.message }];
+  }
+}
+
+/** No answer: the service is down, or the network is. */
+export class Unreachable extends Error {
+  constructor() {
+    super("The service does not answer. It may be restarting, or the network is down.");
+  }
+}
+
+/** Statuses of a proxy whose service is restarting. */
+const AWAY = new Set([502, 503, 504]);
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    // A proxy's own error page: the status says enough.
+    if (error instanceof SyntaxError) return {};
+    throw error;
+  }
+}
+
+async function request(path, options = {}) {
+  let response;
+  let text;
+  try {
+    response = await fetch(path, { cache: "no-store", ...options });
+    text = await response.text();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Unreachable();
+  }
+  if (AWAY.has(response.status)) throw new Unreachable();
+  const body = parsed(text);
+  if (!response.ok) throw new Problem(response.status, body);
+  return body;
+}
+
+function post(path, body = null, headers = {}) {
+  return request(path, {
+    method: "POST",
+    headers: body === null ? headers : { "Content-Type": "application/json", ...headers },
+    body: body === null ? null : JSON.stringify(body),
+  });
+}
+
+export const getKinds = async () => (await request("/v1/kinds")).items;
+
+export const getNetworks = async () => (await request("/v1/networks")).items;
+
+export const getImage = (id) => request(`/v1/images/${encodeURIComponent(id)}`);
+
+export const getJob = (id) => request(`/v1/jobs/${encodeURIComponent(id)}`);
+
+export const listJobs = (limit, cursor = null) =>
+  request(`/v1/jobs?${new URLSearchParams({ limit, ...(cursor ? { cursor } : {}) })}`);
+
+export const cancelJob = (id) => post(`/v1/jobs/${encodeURIComponent(id)}/cancel`);
+
+/** Send a job. The same key with the same params never makes two. */
+export const sendJob = (path, params, key) => post(path, params, { "Idempotency-Key": key });
+
+/** Where a picture param's picture is: an image's id, or `<job id>/<artifact>`. */
+export function pictureUrl(reference) {
+  const [id, artifact] = reference.split("/").map(encodeURIComponent);
+  return artifact ? `/v1/jobs/${id}/artifacts/${artifact}` : `/v1/images/${id}/content`;
+}
+
+/** Upload a picture. `onprogress` gets the share sent, 0 to 1 (fetch cannot tell). */
+export function uploadImage(file, onprogress, signal) {
+  return new Promise((resolve, reject) => {
+    const call = new XMLHttpRequest();
+    call.open("POST", "/v1/images");
+    call.upload.onprogress = (event) => event.lengthComputable && onprogress(event.loaded / event.total);
+    call.onerror = () => reject(new Unreachable());
+    call.onabort = () => reject(new DOMException("Upload stopped.", "AbortError"));
+    call.onload = () => {
+      const body = parsed(call.responseText);
+      if (call.status < 300) resolve(body);
+      else reject(AWAY.has(call.status) ? new Unreachable() : new Problem(call.status, body));
+    };
+    signal.addEventListener("abort", () => call.abort());
+    const form = new FormData();
+    form.append("image", file, file.name);
+    call.send(form);
+  });
+}

@@ -1,0 +1,75 @@
+/** Starts the page: one kind's form, the stage, the collection, and the job that the address names. */
+
+import { getKinds, getNetworks, Unreachable } from "./api.js";
+import { openCollection } from "./collection.js";
+import { say } from "./dom.js";
+import { follow } from "./follow.js";
+import { openStage } from "./stage.js";
+import { furnish } from "./studio.js";
+
+const KIND = "style_transfer";
+const RETRY = 1000;
+
+const connection = document.getElementById("connection");
+
+function link(connected) {
+  say(connection, connected ? null : "The service does not answer. Reconnecting…");
+}
+
+/** What the service says, however long it takes to come up. */
+async function patiently(ask) {
+  for (;;) {
+    try {
+      const answer = await ask();
+      link(true);
+      return answer;
+    } catch (error) {
+      if (!(error instanceof Unreachable)) throw error;
+      link(false);
+      await new Promise((resolve) => setTimeout(resolve, RETRY));
+    }
+  }
+}
+
+const [kinds, networks] = await patiently(() => Promise.all([getKinds(), getNetworks()]));
+const kindTitle = (name) => kinds.find((kind) => kind.kind === name)?.title ?? name;
+
+const collection = openCollection({ kindTitle });
+const stage = openStage({
+  kindTitle,
+  onreuse: (job) => studio.reuse(job.params),
+});
+const studio = furnish(
+  kinds.find((kind) => kind.kind === KIND),
+  networks,
+  (job) => {
+    collection.update(job);
+    location.hash = `job=${job.id}`;
+    document.getElementById("stage").scrollIntoView({ block: "nearest" });
+  },
+);
+
+let unfollow = () => {};
+
+/** Show the job that the address names, and follow it. */
+function openAddress() {
+  unfollow();
+  link(true);
+  const id = new URLSearchParams(location.hash.slice(1)).get("job");
+  collection.select(id);
+  if (!id) {
+    stage.clear();
+    return;
+  }
+  unfollow = follow(id, {
+    onjob(job) {
+      stage.show(job);
+      collection.update(job);
+    },
+    onlink: link,
+    onlost: stage.lose,
+  });
+}
+
+addEventListener("hashchange", openAddress);
+openAddress();

@@ -1,0 +1,210 @@
+/** A place for pictures: drop, pick or paste them, see them at once, and have them uploaded meanwhile. */
+
+import { pictureUrl, Problem, Unreachable } from "./api.js";
+import { el, freshId } from "./dom.js";
+import { complainer, notes } from "./fields.js";
+import { learnNames, nameOf } from "./names.js";
+import { megabytes, titleOf } from "./text.js";
+import { forget, upload } from "./uploads.js";
+
+/**
+ * One picture in the well. `reference` is null until it is uploaded; `broken` says why it is not, when trying
+ * again may help.
+ */
+function fromFile(file) {
+  return { file, url: URL.createObjectURL(file), reference: null, broken: null };
+}
+
+function fromReference(reference) {
+  return { file: null, url: pictureUrl(reference), reference, broken: null };
+}
+
+/** Why a file was not taken, for the person who dropped it. */
+function reasonOf(error) {
+  if (error instanceof Problem) return error.message;
+  if (error instanceof DOMException) return "It cannot be read. Is it a folder, or has it moved?";
+  throw error;
+}
+
+/** A field (see fields.js) for one picture, or several where the param is `pictures`. */
+export function pictureField(param) {
+  const many = param.control === "pictures";
+  const most = many ? param.maxItems : 1;
+  const { help, problem, describedBy } = notes(param.description);
+  const input = el("input", {
+    type: "file",
+    id: freshId(param.name),
+    class: "unseen",
+    accept: "image/*",
+    multiple: many,
+    "aria-describedby": describedBy,
+  });
+  const prompt = el("span", { class: "prompt" });
+  const drop = el("label", { class: "drop", for: input.id }, prompt);
+  const tiles = el("ul", { class: "tiles" });
+  const title = freshId(`${param.name}-title`);
+  const element = el(
+    "div",
+    { class: "well", role: "group", "aria-labelledby": title, "data-field": param.name },
+    el("p", { class: "well-title", id: title }, param.title),
+    el("div", { class: "well-body" }, tiles, input, drop),
+    problem,
+    help,
+  );
+  const complain = complainer(problem, input);
+  let items = [];
+
+  function changed() {
+    element.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  function discard(item) {
+    item.sending?.abort();
+    if (item.file) URL.revokeObjectURL(item.url);
+    items = items.filter((other) => other !== item);
+    render();
+  }
+
+  async function send(item) {
+    const sending = new AbortController();
+    Object.assign(item, { sending, broken: null, share: 0 });
+    render();
+    try {
+      const image = await upload(item.file, (share) => showShare(item, share), sending.signal);
+      item.reference = image.id;
+    } catch (error) {
+      if (sending.signal.aborted) return;
+      if (error instanceof Unreachable) {
+        item.broken = error.message;
+      } else {
+        discard(item);
+        complain(`${item.file.name}: ${reasonOf(error)}`);
+      }
+    } finally {
+      item.sending = null;
+    }
+    render();
+    changed();
+  }
+
+  function showShare(item, share) {
+    item.share = share;
+    const bar = item.tile?.querySelector("progress");
+    if (bar) bar.value = share;
+  }
+
+  function add(files) {
+    complain(null);
+    const wrong = files.find((file) => file.type && !file.type.startsWith("image/"));
+    if (wrong) complain(`${wrong.name} is not a picture.`);
+    const pictures = files.filter((file) => file !== wrong && (!file.type || file.type.startsWith("image/")));
+    if (!pictures.length) return;
+    if (!many) items.forEach(discard);
+    const room = most - items.length;
+    if (pictures.length > room) complain(`At most ${most} pictures: the others were left out.`);
+    const added = pictures.slice(0, room).map(fromFile);
+    items = [...items, ...added];
+    for (const item of added) item.done = send(item);
+    changed();
+  }
+
+  function tileOf(item) {
+    const filename = item.file?.name ?? nameOf(item.reference);
+    const name = filename ? titleOf(filename) : param.title;
+    const image = el("img", {
+      src: item.url,
+      alt: name,
+      decoding: "async",
+      onerror(event) {
+        event.target.replaceWith(el("p", { class: "blind" }, item.file ? item.file.name : "This picture is gone."));
+      },
+    });
+    return el(
+      "li",
+      { class: "tile" },
+      image,
+      item.sending
+        ? el("progress", {
+            max: 1,
+            value: item.share,
+            "aria-label": `Uploading ${name}, ${megabytes(item.file.size)}`,
+          })
+        : null,
+      item.broken
+        ? el(
+            "p",
+            { class: "blind", role: "alert" },
+            "Not sent. ",
+            el("button", { type: "button", class: "link", onclick: () => (item.done = send(item)) }, "Try again"),
+          )
+        : null,
+      el(
+        "button",
+        {
+          type: "button",
+          class: "remove",
+          "aria-label": `Remove ${name}`,
+          onclick() {
+            discard(item);
+            complain(null);
+            input.focus();
+            changed();
+          },
+        },
+        "×",
+      ),
+    );
+  }
+
+  function render() {
+    for (const item of items) item.tile = tileOf(item);
+    tiles.replaceChildren(...items.map((item) => item.tile));
+    tiles.hidden = items.length === 0;
+    element.dataset.count = String(items.length);
+    prompt.textContent = items.length === 0 ? "Drop or choose" : many ? "Add" : "Replace";
+    drop.hidden = many && items.length >= most;
+  }
+
+  input.addEventListener("change", () => {
+    add([...input.files]);
+    input.value = "";
+  });
+  element.addEventListener("dragenter", () => element.classList.add("over"));
+  element.addEventListener("dragover", () => element.classList.add("over"));
+  element.addEventListener("dragleave", (event) => {
+    if (!element.contains(event.relatedTarget)) element.classList.remove("over");
+  });
+  element.addEventListener("drop", () => element.classList.remove("over"));
+  render();
+
+  return {
+    param,
+    element,
+    add,
+    isEmpty: () => items.length === 0,
+    /** Resolves when no picture is on its way any more. */
+    async settled() {
+      await Promise.all(items.map((item) => item.done));
+    },
+    get() {
+      if (items.some((item) => item.broken)) throw new RangeError("This picture is not sent yet: try again.");
+      const references = items.map((item) => item.reference).filter(Boolean);
+      if (references.length === 0) return undefined;
+      return many ? references : references[0];
+    },
+    set(value) {
+      items.forEach(discard);
+      const references = value === null ? [] : [value].flat();
+      items = references.map(fromReference);
+      render();
+      learnNames(references).then(render);
+    },
+    preset() {},
+    complain(text) {
+      complain(text);
+      // The service may have lost a picture that it had: choosing it again must send it again.
+      if (text) for (const item of items) forget(item.reference);
+    },
+    focus: () => input.focus(),
+  };
+}

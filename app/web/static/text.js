@@ -1,0 +1,46 @@
+/** Numbers, times and names as a person reads them. */
+
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const STEPS = [["second", 60], ["minute", 60], ["hour", 24], ["day", 30], ["month", 12], ["year", Infinity]];
+
+/** Seconds as "8 s", "2 min 5 s" or "1 h 12 min". */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+/** Seconds between two ISO times. */
+export function secondsBetween(from, to) {
+  return (new Date(to) - new Date(from)) / 1000;
+}
+
+/** An ISO time as "3 minutes ago". */
+export function ago(iso) {
+  let value = (Date.now() - new Date(iso)) / 1000;
+  if (value < 45) return "just now";
+  for (const [unit, size] of STEPS) {
+    if (value < size) return relative.format(-Math.round(value), unit);
+    value /= size;
+  }
+  return iso;
+}
+
+/** A number with at most three significant digits, without an exponent where it is short. */
+export function figure(value) {
+  const rounded = Number(value.toPrecision(3));
+  return Math.abs(rounded) >= 1e7 || (rounded !== 0 && Math.abs(rounded) < 1e-4)
+    ? rounded.toExponential()
+    : String(rounded);
+}
+
+/** A file's name as a title: "golden_gate.jpg" reads "golden gate". */
+export function titleOf(filename) {
+  return filename.replace(/\.[a-z0-9]{2,5}$/i, "").replace(/[_-]+/g, " ").trim() || filename;
+}
+
+/** Bytes as "3.4 MB". */
+export function megabytes(bytes) {
+  return `${figure(bytes / 1e6)} MB`;
+}

@@ -1,0 +1,70 @@
+"""VGG-16 and VGG-19 (Simonyan and Zisserman, "Very deep convolutional networks for large-scale image
+recognition", ICLR 2015, table 1, columns D and E)."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Depth = Literal[16, 19]
+
+# Convolutions of each stage, and their channels at full width (table 1).
+CONVOLUTIONS: dict[Depth, tuple[int, ...]] = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+CHANNELS = (64, 128, 256, 512, 512)
+UNITS = 4096
+GRID = 7  # positions a side after pool5, for a picture of 224 px
+
+
+class PooledLinear(nn.Linear):
+    """A fully connected layer on ``grid`` × ``grid`` positions, to which any map is averaged first.
+
+    torchvision's VGG does the same, so that pictures of any size can be classified.
+    """
+
+    def __init__(self, channels: int, grid: int, units: int) -> None:
+        super().__init__(channels * grid * grid, units)
+        self.grid = grid
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, channels, h, w) to (N, units)."""
+        return super().forward(F.adaptive_avg_pool2d(input, self.grid).flatten(1))
+
+
+def vgg_stack(depth: Depth, *, width: float = 1.0, classes: int = 0) -> dict[str, nn.Module]:
+    """The modules by layer name, from conv1_1 to pool5, or to the logits if there are classes.
+
+    ``width`` multiplies the channels, and the units of fc6 and fc7. Pools take the maximum, as
+    published. Parameters are on the meta device: load weights with ``load_state_dict(assign=True)``.
+    """
+    with torch.device("meta"):
+        stack: dict[str, nn.Module] = {}
+        channels = 3
+        for stage, count in enumerate(CONVOLUTIONS[depth], start=1):
+            for place in range(1, count + 1):
+                wider = round(CHANNELS[stage - 1] * width)
+                stack[f"conv{stage}_{place}"] = nn.Conv2d(channels, wider, 3, padding=1)
+                stack[f"relu{stage}_{place}"] = nn.ReLU()
+                channels = wider
+            stack[f"pool{stage}"] = nn.MaxPool2d(2)
+        if classes:
+            units = round(UNITS * width)
+            stack["fc6"] = PooledLinear(channels, GRID, units)
+            stack["relu6"] = nn.ReLU()
+            stack["dropout6"] = nn.Dropout()
+            stack["fc7"] = nn.Linear(units, units)
+            stack["relu7"] = nn.ReLU()
+            stack["dropout7"] = nn.Dropout()
+            stack["logits"] = nn.Linear(units, classes)
+    return stack
+
+
+def torchvision_names(depth: Depth) -> dict[str, str]:
+    """torchvision's names of the parameters of a VGG (features.0.weight), each with ours."""
+    stack = vgg_stack(depth, classes=1)
+    first = list(stack).index("fc6")
+    names: dict[str, str] = {}
+    for index, (layer, module) in enumerate(stack.items()):
+        theirs = f"features.{index}" if index < first else f"classifier.{index - first}"
+        names |= {f"{theirs}.{kind}": f"{layer}.{kind}" for kind, _ in module.named_parameters()}
+    return names

@@ -1,0 +1,52 @@
+"""How far a stack of convolutions and pools sees."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Window:
+    """The square of input positions that one output position sees.
+
+    ``size`` and ``stride`` are in positions of the input, ``padding`` is what is added on each side.
+    """
+
+    size: int
+    stride: int
+    padding: int
+
+    def then(self, following: "Window") -> Self:
+        """This window with another on its output, as one.
+
+        Sizes and strides compose as in Araujo, Norris and Sim, "Computing receptive fields of
+        convolutional neural networks" (Distill 2019).
+        """
+        return type(self)(
+            self.size + (following.size - 1) * self.stride,
+            self.stride * following.stride,
+            self.padding + following.padding * self.stride,
+        )
+
+    def input_side(self, output_side: int) -> int:
+        """The least input side, 1 or more, that gives ``output_side`` positions."""
+        return max(1, (output_side - 1) * self.stride + self.size - 2 * self.padding)
+
+
+def window_of(module: nn.Module) -> Window | None:
+    """The window of a convolution or a pool; None for a module that works position by position.
+
+    Windows are square. Raises ValueError for a dilated convolution or one whose padding is a word.
+    """
+    if isinstance(module, nn.Conv2d):
+        if isinstance(module.padding, str) or module.dilation != (1, 1):
+            raise ValueError(f"cannot tell the window of {module}")
+        return Window(module.kernel_size[0], module.stride[0], module.padding[0])
+    if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
+        return Window(_one(module.kernel_size), _one(module.stride), _one(module.padding))
+    return None
+
+
+def _one(sides: int | tuple[int, ...]) -> int:
+    return sides if isinstance(sides, int) else sides[0]

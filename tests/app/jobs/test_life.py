@@ -1,0 +1,257 @@
+"""The life of a job in the database, on SQLite and PostgreSQL."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, update
+
+from app.jobs import claims, reaper, repository, workers
+from app.jobs.claims import Claim, Fenced
+from app.jobs.database import now, write
+from app.jobs.job import Artifact, Job
+from app.jobs.repository import NewJob
+from app.jobs.states import TERMINAL, TRANSITIONS, State
+from app.jobs.tables import jobs, metadata
+
+LEASE = 30.0
+
+
+def new_job(engine: Engine, **changes: object) -> Job:
+    new = replace(NewJob("style_transfer", "long", {"size": 64}, ("a", "b")), **changes)  # type: ignore[arg-type]
+    return repository.create_job(engine, new)[0]
+
+
+def claimed(engine: Engine, owner: str = "w1") -> Claim:
+    claim = claims.claim_next(engine, owner, ["long"], LEASE)
+    assert claim is not None
+    return claim
+
+
+def end_lease(engine: Engine, job_id: str) -> None:
+    with write(engine) as connection:
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(lease_until=now() - 1))
+
+
+def kinds_of_events(engine: Engine, job_id: str) -> list[tuple[int, str]]:
+    return [(event.seq, event.type) for event in repository.list_events(engine, job_id)]
+
+
+def test_migrations_make_the_tables_of_the_code(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_job_from_queue_to_success(engine: Engine) -> None:
+    job = new_job(engine)
+    assert (job.state, job.seq, job.attempt) == (State.QUEUED, 1, 0)
+    claim = claimed(engine)
+    assert (claim.job.state, claim.job.seq, claim.attempt) == (State.RUNNING, 2, 1)
+    claims.report_progress(engine, claim, {"done": 1, "total": 2, "losses": {}, "eta_seconds": 1.0})
+    made = Artifact(job.id, "image", "jobs/x/1/image.png", "image/png", 3, "00")
+    done = claims.finish(engine, claim, State.SUCCEEDED, made=[made], result={"loss": 1.0})
+    assert done.state is State.SUCCEEDED and done.seq == 4 and done.result == {"loss": 1.0}
+    assert done.owner is None and done.lease_until is None
+    assert done.created_at <= (done.started_at or 0) <= (done.finished_at or 0)
+    assert repository.get_artifact(engine, job.id, "image") == made
+    assert kinds_of_events(engine, job.id) == [(1, "state"), (2, "state"), (3, "progress"), (4, "done")]
+
+
+def test_jobs_are_claimed_by_priority_then_age_and_by_lane(engine: Engine) -> None:
+    first, second = new_job(engine), new_job(engine)
+    urgent = new_job(engine, priority=5)
+    new_job(engine, lane="short")
+    paused = new_job(engine)
+    repository.set_paused(engine, paused.id, True)
+    order = [claimed(engine).job.id for _ in range(3)]
+    assert order == [urgent.id, first.id, second.id]
+    assert claims.claim_next(engine, "w1", ["long"], LEASE) is None
+
+
+def test_eight_workers_claim_each_job_once(engine: Engine) -> None:
+    made = {new_job(engine).id for _ in range(40)}
+
+    def work(name: int) -> list[str]:
+        mine = []
+        while (claim := claims.claim_next(engine, f"w{name}", ["long"], LEASE)) is not None:
+            mine.append(claim.job.id)
+        return mine
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = [job_id for mine in pool.map(work, range(8)) for job_id in mine]
+    assert len(taken) == 40 and set(taken) == made
+
+
+def test_only_one_of_two_claims_of_one_job_wins(engine: Engine) -> None:
+    job = new_job(engine)
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda n: claims.claim(engine, job.id, f"w{n}", LEASE), range(8)))
+    assert sum(result is not None for result in results) == 1
+
+
+def test_who_lost_the_lease_writes_nothing(engine: Engine) -> None:
+    job = new_job(engine)
+    old = claimed(engine, "w1")
+    end_lease(engine, job.id)
+    assert [j.id for j in reaper.expire_leases(engine, max_attempts=3)] == [job.id]
+    new = claimed(engine, "w1")
+    assert new.attempt == old.attempt + 1
+    before = repository.get_job(engine, job.id)
+    artifact = Artifact(job.id, "preview", "k", "image/jpeg", 1, "00")
+    attempts = (
+        lambda: claims.beat(engine, old),
+        lambda: claims.report_progress(engine, old, {}),
+        lambda: claims.save_preview(engine, old, artifact),
+        lambda: claims.save_checkpoint(engine, old, "k", 1),
+        lambda: claims.finish(engine, old, State.SUCCEEDED),
+        lambda: claims.release(engine, old),
+    )
+    for attempt in attempts:
+        with pytest.raises(Fenced):
+            attempt()
+    assert repository.get_job(engine, job.id) == before
+    assert repository.list_artifacts(engine, [job.id])[job.id] == []
+    claims.finish(engine, new, State.SUCCEEDED)
+
+
+def test_a_beat_extends_the_lease_and_brings_news(engine: Engine) -> None:
+    job = new_job(engine)
+    claim = claimed(engine)
+    end_lease(engine, job.id)
+    assert not claims.beat(engine, claim).cancel_requested
+    assert reaper.expire_leases(engine, 3) == []
+    repository.request_cancel(engine, job.id)
+    assert claims.beat(engine, claim).cancel_requested
+
+
+def test_a_job_without_progress_fails_after_three_attempts(engine: Engine) -> None:
+    job = new_job(engine)
+    for attempt in (1, 2, 3):
+        assert claimed(engine, f"w{attempt}").attempt == attempt
+        (lost,) = reaper.expire_owner(engine, f"w{attempt}", max_attempts=3)
+    assert lost.state is State.FAILED and lost.error is not None
+    assert lost.error["type"] == "worker_lost"
+    assert claims.claim(engine, job.id, "w4", LEASE) is None
+
+
+def test_a_checkpoint_that_advances_clears_the_strikes(engine: Engine) -> None:
+    job = new_job(engine)
+    for done in range(1, 8):
+        claim = claimed(engine)
+        claims.save_checkpoint(engine, claim, f"k{done}", done)
+        reaper.expire_owner(engine, "w1", max_attempts=3)
+    waiting = repository.get_job(engine, job.id)
+    assert (waiting.state, waiting.strikes) == (State.QUEUED, 1)
+    for _ in range(2):
+        claims.save_checkpoint(engine, claimed(engine), "same", 7)
+        reaper.expire_owner(engine, "w1", max_attempts=3)
+    assert repository.get_job(engine, job.id).state is State.FAILED
+
+
+def test_a_release_is_no_attempt(engine: Engine) -> None:
+    job = new_job(engine)
+    for _ in range(5):
+        claims.release(engine, claimed(engine))
+    found = repository.get_job(engine, job.id)
+    assert (found.state, found.strikes, found.attempt) == (State.QUEUED, 0, 5)
+
+
+def test_cancel_of_a_queued_a_running_and_an_ended_job(engine: Engine) -> None:
+    job = new_job(engine)
+    assert repository.request_cancel(engine, job.id).state is State.CANCELLED
+    assert claims.claim_next(engine, "w1", ["long"], LEASE) is None
+
+    running = new_job(engine)
+    claim = claimed(engine)
+    asked = repository.request_cancel(engine, running.id)
+    assert asked.state is State.RUNNING and asked.cancel_requested_at is not None
+    assert repository.request_cancel(engine, running.id).seq == asked.seq
+    assert reaper.overdue_cancels(engine, 60) == []
+    (overdue,) = reaper.overdue_cancels(engine, -1)
+    assert (overdue.job_id, overdue.owner) == (running.id, "w1")
+    ended = claims.finish(engine, claim, State.CANCELLED)
+    assert repository.request_cancel(engine, running.id) == ended
+
+
+def test_a_lost_worker_of_a_cancelled_job_ends_it(engine: Engine) -> None:
+    job = new_job(engine)
+    claimed(engine)
+    repository.request_cancel(engine, job.id)
+    (lost,) = reaper.expire_owner(engine, "w1", max_attempts=3)
+    assert lost.state is State.CANCELLED
+
+
+def test_expiring_one_owner_leaves_the_others_alone(engine: Engine) -> None:
+    new_job(engine)
+    new_job(engine)
+    claimed(engine, "w1")
+    other = claimed(engine, "w2")
+    assert len(reaper.expire_owner(engine, "w1", 3)) == 1
+    claims.beat(engine, other)
+
+
+def test_the_same_key_gives_the_same_job(engine: Engine) -> None:
+    new = NewJob("k", "long", {}, idempotency_key="key", payload_hash="p")
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda _: repository.create_job(engine, new), range(16)))
+    assert len({job.id for job, _ in results}) == 1
+    assert sum(created for _, created in results) == 1
+    with pytest.raises(repository.KeyReused):
+        repository.create_job(engine, replace(new, payload_hash="other"))
+
+
+def test_lists_page_from_the_newest_and_filter(engine: Engine) -> None:
+    made = [new_job(engine).id for _ in range(5)]
+    repository.request_cancel(engine, made[0])
+    page = repository.list_jobs(engine, limit=3)
+    rest = repository.list_jobs(engine, limit=3, before=page[-1].id)
+    assert [job.id for job in page + rest] == made[::-1]
+    assert [j.id for j in repository.list_jobs(engine, limit=9, states=["cancelled"])] == made[:1]
+    assert repository.list_jobs(engine, limit=9, kinds=["other"]) == []
+
+
+def test_retry_makes_a_new_job_that_names_the_old_one(engine: Engine) -> None:
+    job = new_job(engine)
+    with pytest.raises(repository.JobNotEnded):
+        repository.retry_job(engine, job.id)
+    repository.request_cancel(engine, job.id)
+    again = repository.retry_job(engine, job.id)
+    assert again.retry_of == job.id and again.params == job.params and again.state is State.QUEUED
+    assert repository.jobs_in_need_of(engine, "a") == [again.id]
+
+
+def test_delete_takes_ended_jobs_alone(engine: Engine) -> None:
+    job = new_job(engine)
+    with pytest.raises(repository.JobNotEnded):
+        repository.delete_job(engine, job.id)
+    repository.request_cancel(engine, job.id)
+    repository.delete_job(engine, job.id)
+    with pytest.raises(repository.UnknownJob):
+        repository.get_job(engine, job.id)
+    assert repository.list_events(engine, job.id) == []
+
+
+def test_progress_is_thinned_to_a_thousand_rows(engine: Engine) -> None:
+    job = new_job(engine)
+    claim = claimed(engine)
+    for done in range(2300):
+        claims.report_progress(engine, claim, {"done": done})
+    events = repository.list_events(engine, job.id, limit=5000)
+    progress = [event for event in events if event.type == "progress"]
+    assert 500 <= len(progress) <= 1000
+    assert [event.seq for event in events] == sorted(event.seq for event in events)
+    assert progress[-1].data == {"done": 2299}
+
+
+def test_workers_that_fall_silent_are_not_living(engine: Engine) -> None:
+    workers.register(engine, owner="w1", lanes=["long"], device="cpu", host="h", pid=1)
+    assert [worker.owner for worker in workers.living(engine, 10)] == ["w1"]
+    assert workers.living(engine, -1) == []
+    workers.forget(engine, "w1")
+    assert workers.living(engine, 10) == []
+
+
+def test_terminal_states_have_no_way_out() -> None:
+    assert {state for state, following in TRANSITIONS.items() if not following} == TERMINAL

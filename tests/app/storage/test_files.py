@@ -1,0 +1,174 @@
+"""The folder of blobs: whole or not at all."""
+
+import errno
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.settings import Settings
+from app.storage import FolderStorage, StorageFull, make_storage
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> FolderStorage:
+    return FolderStorage(tmp_path / "files")
+
+
+def files_in(storage: FolderStorage) -> list[str]:
+    return sorted(str(path.relative_to(storage.root)) for path in storage.root.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("data", [b"", b"paint", b"x" * 3_000_000], ids=["empty", "small", "large"])
+def test_bytes_a_file_and_an_iterable_are_stored_alike(storage: FolderStorage, data: bytes) -> None:
+    digest = hashlib.sha256(data).hexdigest()
+    for key, source in (
+        ("images/a", data),
+        ("images/b", BytesIO(data)),
+        ("jobs/j-1/2/image.png", (data[at : at + 700_000] for at in range(0, len(data), 700_000))),
+    ):
+        stored = storage.put(key, source)
+        assert (stored.key, stored.bytes, stored.sha256) == (key, len(data), digest)
+        assert storage.size(key) == len(data)
+        with storage.open(key) as file:
+            assert file.read() == data
+    assert files_in(storage) == ["images/a", "images/b", "jobs/j-1/2/image.png"]
+
+
+def test_put_replaces_but_an_open_reader_keeps_what_it_has(storage: FolderStorage) -> None:
+    storage.put("images/a", b"old")
+    with storage.open("images/a") as reader:
+        storage.put("images/a", b"new")
+        assert reader.read() == b"old"
+    assert storage.path("images/a").read_bytes() == b"new"
+
+
+def test_everything_is_private_to_its_owner(storage: FolderStorage) -> None:
+    storage.put("jobs/j/1/image.png", b"x")
+    for path in [storage.root, *storage.root.rglob("*")]:
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", "/", "a/", "/a", "a//b", "..", "a/../b", ".hidden", "a/.tmp", "a b", "a\\b", "a\0", "ä", "a\n"]
+    + ["x" * 201],
+)
+def test_a_malformed_key_is_refused_everywhere(storage: FolderStorage, key: str) -> None:
+    for use in (storage.path, storage.open, storage.size, storage.delete, storage.delete_prefix):
+        with pytest.raises(ValueError, match="malformed"):
+            use(key)
+    with pytest.raises(ValueError, match="malformed"):
+        storage.put(key, b"x")
+    assert files_in(storage) == []
+
+
+@given(st.text(max_size=40))
+def test_no_key_leads_out_of_the_folder_or_into_the_temporary_one(key: str) -> None:
+    storage = object.__new__(FolderStorage)
+    storage.root = Path("/store/files")
+    try:
+        path = storage.path(key)
+    except ValueError:
+        return
+    normal = Path(os.path.normpath(path))
+    assert normal == path
+    assert normal.is_relative_to(storage.root)
+    assert normal.relative_to(storage.root).parts[0] != ".tmp"
+
+
+def test_a_source_that_fails_leaves_nothing_behind(storage: FolderStorage) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"half"
+        raise ConnectionResetError("gone")
+
+    storage.put("images/a", b"old")
+    with pytest.raises(ConnectionResetError):
+        storage.put("images/a", broken())
+    assert files_in(storage) == ["images/a"]
+    assert storage.path("images/a").read_bytes() == b"old"
+
+
+def test_nothing_is_visible_until_all_of_it_is_there(storage: FolderStorage) -> None:
+    def watching() -> Iterator[bytes]:
+        yield b"half"
+        assert not storage.path("images/a").exists()
+        yield b"whole"
+
+    storage.put("images/a", watching())
+    assert storage.path("images/a").read_bytes() == b"halfwhole"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_said_and_leaves_nothing_behind(storage: FolderStorage) -> None:
+    def on_a_full_disk() -> Iterator[bytes]:
+        yield b"half"
+        with open("/dev/full", "wb", buffering=0) as full:
+            full.write(b"more")
+
+    with pytest.raises(StorageFull) as caught:
+        storage.put("images/a", on_a_full_disk())
+    assert isinstance(caught.value.__cause__, OSError)
+    assert caught.value.__cause__.errno == errno.ENOSPC
+    assert files_in(storage) == []
+
+
+def test_a_missing_blob(storage: FolderStorage) -> None:
+    storage.delete("images/none")
+    storage.delete_prefix("jobs/none")
+    storage.delete_prefix("jobs/none", keep={"jobs/none/a"})
+    with pytest.raises(FileNotFoundError):
+        storage.open("images/none")
+    with pytest.raises(FileNotFoundError):
+        storage.size("images/none")
+
+
+def test_delete_takes_one_blob(storage: FolderStorage) -> None:
+    storage.put("images/a", b"a")
+    storage.put("images/b", b"b")
+    storage.delete("images/a")
+    assert files_in(storage) == ["images/b"]
+
+
+def test_delete_prefix_takes_whole_segments_only(storage: FolderStorage) -> None:
+    for key in ("jobs/j1/1/image.png", "jobs/j1/2/checkpoint", "jobs/j10/1/image.png", "images/j1"):
+        storage.put(key, b"x")
+    storage.delete_prefix("jobs/j1")
+    storage.delete_prefix("images/j1")  # a blob, not a folder
+    assert files_in(storage) == ["images/j1", "jobs/j10/1/image.png"]
+    assert not storage.path("jobs/j1").exists()
+
+
+def test_delete_prefix_keeps_what_it_is_told_to(storage: FolderStorage) -> None:
+    for key in ("jobs/j/1/image.png", "jobs/j/2/image.png", "jobs/j/2/preview.jpg", "jobs/j/state"):
+        storage.put(key, b"x")
+    storage.delete_prefix("jobs/j", keep={"jobs/j/2/image.png"})
+    assert files_in(storage) == ["jobs/j/2/image.png"]
+    assert not storage.path("jobs/j/1").exists()
+
+
+def test_leftovers_of_a_crash_go_after_a_day(storage: FolderStorage) -> None:
+    storage.put("images/a", b"a")
+    crashed = storage.root / ".tmp" / "tmpcrash"
+    crashed.write_bytes(b"half")
+    (storage.root / ".tmp" / "tmpfolder").mkdir()
+    (storage.root / ".tmp" / "tmpfolder" / "image.png").write_bytes(b"x")
+    assert storage.clean_leftovers() == 0
+    time.sleep(0.02)
+    assert storage.clean_leftovers(older_than=0.01) == 2
+    assert files_in(storage) == ["images/a"]
+
+
+def test_the_storage_of_the_settings_lies_in_the_data_folder(tmp_path: Path) -> None:
+    storage = make_storage(Settings(data_dir=tmp_path / "data"))
+    storage.put("images/a", b"a")
+    assert storage.path("images/a").is_relative_to(tmp_path / "data")
+    with make_storage(Settings(data_dir=tmp_path / "data")).open("images/a") as file:
+        assert file.read() == b"a"

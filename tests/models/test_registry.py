@@ -1,0 +1,48 @@
+"""The registry, and the torch-free cards made from it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from app.networks import LayerCard, NetworkCard, get_card, list_cards
+from models.cards import write_cards
+from models.registry import load_network, network_names
+
+
+def test_every_network_loads_and_has_its_card() -> None:
+    assert network_names() == ["vgg19-random"]
+    assert sorted(card.name for card in list_cards()) == sorted(network_names())
+
+
+@pytest.mark.parametrize("name", network_names())
+def test_the_card_tells_what_the_network_is(name: str) -> None:
+    network, card = load_network(name), get_card(name)
+    assert (card.name, card.source, card.sha256) == (network.name, network.source, network.sha256)
+    assert (tuple(card.classes), card.input_size) == (network.classes, network.input_size)
+    assert card.layers == [LayerCard(**vars(layer)) for layer in network.layers]
+    assert card.parameters == sum(p.numel() for p in network.parameters())
+    torch.testing.assert_close(torch.tensor(card.mean), network.mean.flatten(), rtol=0, atol=0)
+    torch.testing.assert_close(torch.tensor(card.std), network.std.flatten(), rtol=0, atol=0)
+    assert card.title
+    assert card.summary.endswith(".")
+
+
+def test_the_committed_cards_are_those_that_are_generated(tmp_path: Path) -> None:
+    write_cards(tmp_path)
+    made = [NetworkCard.model_validate_json(path.read_bytes()) for path in sorted(tmp_path.iterdir())]
+    assert made == list_cards()
+
+
+def test_unknown_names_are_answered_with_those_there() -> None:
+    with pytest.raises(KeyError, match=r"'vgg99'.*vgg19-random"):
+        load_network("vgg99")
+    with pytest.raises(ValueError, match="'average' or 'max', not 'l2'"):
+        load_network("vgg19-random", "l2")
+
+
+def test_pooling_on_the_same_weights() -> None:
+    usual, other = load_network("vgg19-random"), load_network("vgg19-random", "max")
+    assert load_network("vgg19-random") is usual
+    assert type(other.stack.pool1) is torch.nn.MaxPool2d
+    assert other.stack.conv5_4.weight is usual.stack.conv5_4.weight

@@ -1,0 +1,66 @@
+"""Where and in which precision a worker computes."""
+
+import torch
+
+CPU_BFLOAT16 = ("avx512_bf16", "amx_bf16")
+
+
+def choose_device(setting: str) -> torch.device:
+    """The device of the setting ``IMPASTO_DEVICE``: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
+
+    ``auto`` is the first there is of CUDA, Apple's MPS and the CPU. Raises ValueError, naming the setting, for
+    anything else, and for a device that this machine, or this build of torch, does not have.
+    """
+    if setting == "auto":
+        for name, available in (("cuda", torch.cuda.is_available()), ("mps", torch.mps.is_available())):
+            if available:
+                return torch.device(name)
+        return torch.device("cpu")
+    try:
+        device = torch.device(setting)
+    except RuntimeError:
+        device = torch.device("meta")
+    if device.type == "cpu":
+        return torch.device("cpu")
+    if device.type == "mps" and torch.mps.is_available():
+        return torch.device("mps")
+    if device.type == "cuda" and (device.index or 0) < torch.cuda.device_count():
+        return device
+    raise ValueError(
+        f"IMPASTO_DEVICE is {setting!r}, which is not here. Here: {', '.join(available_devices())}; "
+        "auto chooses."
+    )
+
+
+def available_devices() -> list[str]:
+    """Names of the devices that can be chosen on this machine."""
+    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return [*cuda, *(["mps"] if torch.mps.is_available() else []), "cpu"]
+
+
+def choose_dtype(device: torch.device, setting: str) -> torch.dtype:
+    """The dtype of activations of the setting ``IMPASTO_PRECISION``: ``auto``, ``float32`` or ``bfloat16``.
+
+    ``auto`` is bfloat16 where the hardware computes in it natively, and float32 elsewhere: it is chosen for
+    speed, and emulated it is slower. docs/style-transfer.md has the measurement. Raises ValueError, naming the
+    setting, for anything else.
+    """
+    match setting:
+        case "float32":
+            return torch.float32
+        case "bfloat16":
+            return torch.bfloat16
+        case "auto":
+            return torch.bfloat16 if has_native_bfloat16(device) else torch.float32
+    raise ValueError(f"IMPASTO_PRECISION is {setting!r}: set it to auto, float32 or bfloat16.")
+
+
+def has_native_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 in hardware."""
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(name, False) for name in CPU_BFLOAT16)
+    return False

@@ -1,0 +1,85 @@
+"""The losses of Gatys' objective, as squared distances times a factor that says whose sums they are.
+
+Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, section 2. In every
+reduction the content loss of a layer is ``factor * sum((F - P)**2)`` and its style loss is
+``factor * sum((G - A)**2)``, with ``F`` and ``P`` the features of the picture and of the content, ``G`` and
+``A`` the Gram matrices (means over positions) of the picture and of the style. Only the factor differs:
+
+| reduction      | content         | style           |
+|----------------|-----------------|-----------------|
+| ``mean``         | 1 / sum(P**2)   | 1 / sum(A**2)   |
+| ``gatys-2016``   | 1 / 2           | 1 / (4 N**2)    |
+| ``neural-style`` | s**2 / P.numel()| s**4 / N**4     |
+
+``N`` is the number of channels and ``s`` is CAFFE_SCALE.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from worker.optim.total_variation import squared_variation, total_variation
+
+Reduction = Literal["mean", "gatys-2016", "neural-style"]
+
+# neural-style's weights were chosen for the Caffe VGG-19, whose mean activations are 22 at relu1_1, 115 at
+# relu2_1, 122 at relu3_1 and 488 at relu3_4. Those of a network here are about 1.
+CAFFE_SCALE = 100.0
+
+# A black style or content has features of no energy: this keeps the relative loss finite (and enormous).
+LEAST_ENERGY = 1e-12
+
+
+def squared_distance(a: Tensor, b: Tensor) -> Tensor:
+    """Sum of squared differences, in float32 or better whatever the dtypes are."""
+    precise = torch.promote_types(a.dtype, torch.float32)
+    return (a.to(precise) - b.to(precise)).square().sum()
+
+
+def content_factor(target: Tensor, reduction: Reduction) -> Tensor:
+    """What the squared distance to the content's features ``target`` (1, N, H, W) is multiplied by.
+
+    ``mean``: the loss is relative to the target's energy, so that it is 0 for equal features and 1 for
+    features of 0, whatever the network, the layer and the size of the picture are. ``gatys-2016``: equation 1.
+    ``neural-style``: ``nn.MSECriterion``, on activations as large as Caffe's.
+    """
+    match reduction:
+        case "mean":
+            return 1 / _energy(target)
+        case "gatys-2016":
+            return torch.tensor(0.5, device=target.device)
+        case "neural-style":
+            return torch.tensor(CAFFE_SCALE**2 / target.numel(), device=target.device)
+
+
+def style_factor(target: Tensor, reduction: Reduction) -> Tensor:
+    """What the squared distance to the style's Gram matrix ``target`` (N, N) is multiplied by.
+
+    ``mean``: relative to the target's energy, as for the content. ``gatys-2016``: equation 4, in which the
+    sums over ``M`` positions and the ``M**2`` below them cancel. ``neural-style``: its Gram matrix is divided by
+    ``N * M``, and its criterion is the mean over ``N**2`` entries.
+    """
+    channels = target.shape[0]
+    match reduction:
+        case "mean":
+            return 1 / _energy(target)
+        case "gatys-2016":
+            return torch.tensor(1 / (4 * channels**2), device=target.device)
+        case "neural-style":
+            return torch.tensor((CAFFE_SCALE / channels) ** 4, device=target.device)
+
+
+def _energy(target: Tensor) -> Tensor:
+    return squared_distance(target, torch.zeros_like(target)).clamp_min(LEAST_ENERGY)
+
+
+def variation(picture: Tensor, reduction: Reduction) -> Tensor:
+    """The total variation of a picture (1, 3, H, W) in [0, 1].
+
+    ``mean``: ours, :func:`total_variation`. The others: half the squared differences, summed, of a picture in
+    levels of 0 to 255, as neural-style has it (Gatys and co-authors have none).
+    """
+    if reduction == "mean":
+        return total_variation(picture)
+    return 255**2 * squared_variation(picture)

@@ -1,0 +1,44 @@
+"""Sizes of pictures: from the coarse scale to the fine one."""
+
+import math
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def fit(height: int, width: int, long_side: int) -> tuple[int, int]:
+    """Height and width with the longer side ``long_side``, the aspect kept, and no side below 1 pixel."""
+    longest = max(height, width)
+    return (
+        max(1, round(height * long_side / longest)),
+        max(1, round(width * long_side / longest)),
+    )
+
+
+def resize(picture: Tensor, height: int, width: int) -> Tensor:
+    """A picture (N, C, H, W) in [0, 1] at another size: bicubic, antialiased where it shrinks, in [0, 1].
+
+    A picture that has the size already is returned as it is.
+    """
+    if picture.shape[-2:] == (height, width):
+        return picture
+    resized = F.interpolate(picture, (height, width), mode="bicubic", antialias=True, align_corners=False)
+    return resized.clamp(0, 1)
+
+
+def scale_sides(long_side: int, scales: int) -> list[int]:
+    """Longer sides from coarse to fine, each about sqrt(2) times the last; ``long_side`` is the last.
+
+    Scales that come out equal (a tiny picture) are one.
+    """
+    sides = (round(long_side * math.sqrt(0.5) ** k) for k in reversed(range(scales)))
+    return sorted({max(1, side) for side in sides})
+
+
+def share_steps(steps: int, scales: int) -> list[int]:
+    """Steps of each scale, coarse to fine: equal shares, since a coarse step costs the least.
+
+    What is left over goes to the finest scales. A scale may get none; the last gets at least one.
+    """
+    share, rest = divmod(steps, scales)
+    return [share + (scale >= scales - rest) for scale in range(scales)]

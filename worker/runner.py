@@ -1,0 +1,182 @@
+"""Runs one job: claim, load, step, checkpoint, save, finish. The same in every mode."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from sqlalchemy.exc import OperationalError
+
+from app.jobs import claims
+from app.jobs.claims import Claim, Fenced
+from app.jobs.errors import ComputationError, InputError
+from app.jobs.job import Artifact, Job, Json
+from app.jobs.kinds import KINDS
+from app.jobs.states import State
+from app.storage import StorageFull
+from worker import checkpoints
+from worker.heart import Heart
+from worker.inputs import load_inputs
+from worker.kinds import FUNCTIONS, network_for
+from worker.outputs import save_outputs, sweep
+from worker.recipes import make_recipe
+from worker.reporter import Reporter
+from worker.steps import State as StepState
+from worker.steps import Step, finish
+from worker.workshop import Workshop
+
+log = logging.getLogger(__name__)
+
+# How long the end of a job waits for a database that is away: the work is done, only its row is missing.
+PERSIST_SECONDS = 120.0
+
+
+class Cancelled(Exception):
+    """Somebody asked for the job to stop."""
+
+
+class Released(Exception):
+    """The job goes back to the queue: a shutdown or a pause."""
+
+
+def run_job(workshop: Workshop, job_id: str, stop: threading.Event) -> bool:
+    """Claim a job and run it to an end. False if it was not there to be claimed.
+
+    When ``stop`` is set the job goes back to the queue with a checkpoint.
+    """
+    seconds = workshop.settings.lease_seconds
+    claim = claims.claim(workshop.engine, job_id, workshop.owner, seconds)
+    if claim is not None:
+        run_claim(workshop, claim, stop)
+    return claim is not None
+
+
+def run_next(workshop: Workshop, lanes: Sequence[str], stop: threading.Event) -> bool:
+    """Claim the job that waits longest in some lanes and run it. False if none waits."""
+    seconds = workshop.settings.lease_seconds
+    claim = claims.claim_next(workshop.engine, workshop.owner, lanes, seconds)
+    if claim is not None:
+        run_claim(workshop, claim, stop)
+    return claim is not None
+
+
+def run_claim(workshop: Workshop, claim: Claim, stop: threading.Event) -> None:
+    """Run a claimed job to an end of some kind; what goes wrong in it is the job's own end."""
+    log.info("job %s (%s): attempt %d", claim.job.id, claim.job.kind, claim.attempt)
+    workshop.dispatcher.changed(claim.job.id)
+    try:
+        with Heart(workshop.engine, claim) as heart:
+            job, kept = _run(workshop, claim, heart, stop)
+    except Fenced:
+        log.warning("job %s: attempt %d lost its claim, nothing written", claim.job.id, claim.attempt)
+        return
+    log.info("job %s: %s", job.id, job.state)
+    workshop.dispatcher.changed(job.id)
+    if job.ended:
+        sweep(workshop.storage, job, kept)
+
+
+def _run(workshop: Workshop, claim: Claim, heart: Heart, stop: threading.Event) -> tuple[Job, list[Artifact]]:
+    engine = workshop.engine
+    try:
+        made, result, progress = _compute(workshop, claim, heart, stop)
+        job = _persist(
+            lambda: claims.finish(engine, claim, State.SUCCEEDED, made=made, result=result, progress=progress)
+        )
+        return job, made
+    except Cancelled:
+        return _persist(lambda: claims.finish(engine, claim, State.CANCELLED)), []
+    except Released:
+        return _persist(lambda: claims.release(engine, claim)), []
+    except Fenced:
+        raise
+    except Exception as error:
+        problem = _explain(error, claim.job.id)
+        return _persist(lambda: claims.finish(engine, claim, State.FAILED, error=problem)), []
+
+
+def _compute(
+    workshop: Workshop, claim: Claim, heart: Heart, stop: threading.Event
+) -> tuple[list[Artifact], Json, Json | None]:
+    params = KINDS[claim.job.kind].model_validate(claim.job.params)
+    inputs = load_inputs(workshop.engine, workshop.storage, params)
+    network = network_for(params, workshop.compute)
+    reporter = Reporter(workshop, claim, heart)
+
+    def on_step(step: Step) -> None:
+        _check(heart, stop, reporter, step)
+        reporter.report(step)
+
+    steps = FUNCTIONS[claim.job.kind](
+        params, inputs.pictures, network, workshop.compute, _saved_state(workshop, claim.job)
+    )
+    outcome = finish(steps, on_step)
+    recipe = make_recipe(params, inputs.hashes, network, workshop.compute)
+    made = save_outputs(workshop.storage, claim, params, inputs, outcome, recipe)
+    return made, {**outcome.result, "recipe": recipe}, reporter.progress
+
+
+def _check(heart: Heart, stop: threading.Event, reporter: Reporter, step: Step) -> None:
+    """Look between two steps whether the job should go on."""
+    if heart.lost:
+        raise Fenced
+    if heart.cancel_requested:
+        raise Cancelled
+    if heart.paused or stop.is_set():
+        reporter.save_checkpoint(step)
+        raise Released
+
+
+def _saved_state(workshop: Workshop, job: Job) -> StepState | None:
+    if job.checkpoint is None:
+        return None
+    with workshop.storage.open(job.checkpoint["key"]) as file:
+        state = checkpoints.read(file)
+    log.info("job %s: goes on after step %d", job.id, job.checkpoint["done"])
+    return state
+
+
+def _persist(write: Callable[[], Job]) -> Job:
+    """Write the end of an attempt, waiting for a database that is away."""
+    deadline = time.monotonic() + PERSIST_SECONDS
+    pause = 0.1
+    while True:
+        try:
+            return write()
+        except OperationalError as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("the database is away, trying again: %s", error.orig)
+            time.sleep(pause)
+            pause = min(2 * pause, 5.0)
+
+
+def _explain(error: Exception, job_id: str) -> Json:
+    """An error as a job shows it: what happened and what to do, never a traceback."""
+    field = None
+    match error:
+        case InputError():
+            kind, title, detail, field = "input", "The input is wrong", error.detail, error.field
+        case ComputationError():
+            kind, title, detail = "computation", "The computation failed", error.detail
+        case StorageFull():
+            kind, title, detail = "storage_full", "The disk is full", str(error)
+        case MemoryError() | torch.OutOfMemoryError():
+            kind, title, detail, field = _OUT_OF_MEMORY
+        case RuntimeError() if "not enough memory" in str(error):
+            # What torch raises on the CPU, which has no class of its own.
+            kind, title, detail, field = _OUT_OF_MEMORY
+        case _:
+            log.exception("job %s failed", job_id)
+            kind, title = "internal", "Something went wrong here"
+            detail = f"{type(error).__name__}; the worker's log says more under job {job_id}."
+    return {"type": kind, "title": title, "detail": detail, "field": field}
+
+
+_OUT_OF_MEMORY = (
+    "out_of_memory",
+    "Not enough memory",
+    "The device has too little memory for a picture of this size: choose a smaller one.",
+    "size",
+)

@@ -1,0 +1,85 @@
+"""What a style transfer works through: its scales, and the sizes of all pictures at each."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from app.jobs.errors import InputError
+from app.jobs.kinds.style_transfer import PRESETS, StyleTransferParams
+from models.network import Network
+from worker.optim.pyramid import fit, scale_sides, share_steps
+
+LARGEST_SIZE = 8192
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One scale of the pyramid: sizes of the result and of the style pictures, and the steps taken there."""
+
+    size: Size
+    style_sizes: tuple[Size, ...]
+    steps: int
+
+
+def plan_scales(
+    params: StyleTransferParams,
+    pictures: Mapping[str, Sequence[Tensor]],
+    network: Network,
+    layers: Collection[str],
+) -> list[Scale]:
+    """The scales from coarse to fine; the last is ``params.size``, and they share ``params.steps``.
+
+    Scales at which a picture is too narrow for the layers are left out. Raises InputError on ``size`` if
+    that is so at the last.
+    """
+    smallest = network.minimum_side(layers)
+    preset = PRESETS[params.preset]
+    steps = params.steps if params.steps is not None else preset.steps
+    sides = [
+        side
+        for side in scale_sides(params.size, preset.scales)
+        if _shortest(params, pictures, side) >= smallest
+    ]
+    if not sides:
+        raise _too_small(params, pictures, smallest)
+    shares = share_steps(steps, len(sides))
+    return [
+        Scale(*_sizes(params, pictures, side), steps=share)
+        for side, share in zip(sides, shares, strict=True)
+        if share
+    ]
+
+
+def _sizes(
+    params: StyleTransferParams, pictures: Mapping[str, Sequence[Tensor]], side: int
+) -> tuple[Size, tuple[Size, ...]]:
+    """Sizes of the result and of each style picture, at the scale whose longer side is ``side``."""
+    (content,) = pictures["content"]
+    style_side = max(1, round(side * params.style_scale))
+    styles = tuple(fit(*style.shape[-2:], style_side) for style in pictures["style"])
+    return fit(*content.shape[-2:], side), styles
+
+
+def _shortest(params: StyleTransferParams, pictures: Mapping[str, Sequence[Tensor]], side: int) -> int:
+    size, styles = _sizes(params, pictures, side)
+    return min(min(size), *map(min, styles))
+
+
+def _too_small(
+    params: StyleTransferParams, pictures: Mapping[str, Sequence[Tensor]], smallest: int
+) -> InputError:
+    shortest = _shortest(params, pictures, params.size)
+    problem = f"At {params.size} px the shorter side of a picture is {shortest} px, and the layers need {smallest} px."
+    enough = (
+        side
+        for side in range(params.size + 1, LARGEST_SIZE + 1)
+        if _shortest(params, pictures, side) >= smallest
+    )
+    works = next(enough, None)
+    if works is None:
+        return InputError("size", f"{problem} Choose layers nearer to the picture, or a less narrow picture.")
+    return InputError("size", f"{problem} The smallest size that works is {works}.")
