@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # To choose another Python for a new .venv: make PYTHON=/usr/bin/python3.13 ...
 PYTHONS := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
-# Programs that some tests start, as command:package-of-Debian.
-TEST_PROGRAMS := chromium:chromium
+# Programs that some tests start, as command:package-of-Debian. Debian keeps PostgreSQL's off the PATH.
+TEST_PROGRAMS := chromium:chromium postgres:postgresql
+TEST_PATH := $(PATH):$(subst $() ,:,$(wildcard /usr/lib/postgresql/*/bin))
 PYTEST_ARGS :=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -45,7 +46,7 @@ test-slow: $(VENV)/installed-dev test-programs ## The tests that take minutes
 
 # What cannot be installed here is said now, and again by the last line of the tests, which skip.
 test-programs:
-	@missing=; \
+	@missing=; PATH="$(TEST_PATH)"; \
 	for entry in $(TEST_PROGRAMS); do \
 		command -v $${entry%%:*} >/dev/null || missing="$$missing $${entry##*:}"; \
 	done; \

@@ -8,8 +8,8 @@ CPU_BFLOAT16 = ("avx512_bf16", "amx_bf16")
 def choose_device(setting: str) -> torch.device:
     """The device of the setting ``IMPASTO_DEVICE``: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
 
-    ``auto`` is the first there is of CUDA, Apple's MPS and the CPU. Raises ValueError, naming the setting, for
-    anything else, and for a device that this machine, or this build of torch, does not have.
+    ``auto`` is the first there is of CUDA, Apple's MPS and the CPU. Raises ValueError, naming the setting,
+    for anything else, and for a device that this machine, or this build of torch, does not have.
     """
     if setting == "auto":
         for name, available in (("cuda", torch.cuda.is_available()), ("mps", torch.mps.is_available())):
@@ -42,8 +42,8 @@ def choose_dtype(device: torch.device, setting: str) -> torch.dtype:
     """The dtype of activations of the setting ``IMPASTO_PRECISION``: ``auto``, ``float32`` or ``bfloat16``.
 
     ``auto`` is bfloat16 where the hardware computes in it natively, and float32 elsewhere: it is chosen for
-    speed, and emulated it is slower. docs/style-transfer.md has the measurement. Raises ValueError, naming the
-    setting, for anything else.
+    speed, and emulated it is slower. docs/style-transfer.md has the measurement. Raises ValueError, naming
+    the setting, for anything else.
     """
     match setting:
         case "float32":
@@ -59,7 +59,7 @@ def has_native_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 in hardware."""
     if device.type == "cuda":
         with torch.cuda.device(device):
-            return torch.cuda.is_bf16_supported(including_emulation=False)
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         capabilities = torch.cpu.get_capabilities()
         return any(capabilities.get(name, False) for name in CPU_BFLOAT16)

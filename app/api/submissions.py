@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Request, UploadFile
-from starlette.datastructures import UploadFile as StarletteUploadFile
+from fastapi import Depends, Header, Request
+from starlette.datastructures import FormData, UploadFile
 
 from app.api.context import Context
 from app.api.problems import ProblemError
@@ -40,14 +41,17 @@ class Body:
     files: dict[str, list[UploadFile]] = field(default_factory=dict)
 
 
-async def read_body(request: Request) -> Body:
+async def read_body(request: Request) -> AsyncIterator[Body]:
     """Read a JSON or multipart body. Raises ProblemError on anything else."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     match media_type:
         case "application/json":
-            return Body(_json_object(await request.body(), "body"))
+            yield Body(_json_object(await request.body(), "body"))
         case "multipart/form-data":
-            return await _read_form(request)
+            async with request.form(
+                max_files=MAX_FILES, max_fields=MAX_FILES, max_part_size=MAX_FIELD_BYTES
+            ) as form:
+                yield await _read_form(form)
         case _:
             raise ProblemError(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -60,25 +64,22 @@ async def read_body(request: Request) -> Body:
 RequestBody = Annotated[Body, Depends(read_body)]
 
 
-async def _read_form(request: Request) -> Body:
-    form = await request.form(max_files=MAX_FILES, max_fields=MAX_FILES, max_part_size=MAX_FIELD_BYTES)
+async def _read_form(form: FormData) -> Body:
     params: dict[str, Any] = {}
     files: dict[str, list[UploadFile]] = {}
     for name, value in form.multi_items():
-        if isinstance(value, StarletteUploadFile) and name != "params":
-            files.setdefault(name, []).append(
-                UploadFile(value.file, size=value.size, filename=value.filename, headers=value.headers)
-            )
-        elif name == "params":
-            raw = await value.read() if isinstance(value, StarletteUploadFile) else value.encode()
+        if name == "params":
+            raw = value.encode() if isinstance(value, str) else await value.read()
             params = _json_object(raw, "params")
-        else:
+        elif isinstance(value, str):
             raise ProblemError(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 "invalid_params",
                 f"{name!r} is no file: put everything but the pictures into the JSON field `params`.",
                 field=name,
             )
+        else:
+            files.setdefault(name, []).append(value)
     return Body(params, files)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from typing import BinaryIO
 
-from fastapi import UploadFile
+from starlette.datastructures import UploadFile
 
 from app.api.context import Context
 from app.api.problems import picture_problem

@@ -2,7 +2,6 @@
 
 import io
 import json
-import logging
 import tempfile
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from app.cli.demo_pictures import brushwork, landscape
 from app.cli.files import check_output, write_file
 from app.cli.messages import INTERRUPTED, fail
-from app.cli.serve import read_settings
+from app.cli.serve import configure_logging, read_settings
 from app.supervision import Supervisor, claim_data_dir, listen
 
 _POLL_SECONDS = 0.25
@@ -34,7 +33,7 @@ def demo(
 ) -> None:
     """Start the service on a free port, send it one style transfer, save the picture, stop."""
     check_output("--output", output)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    configure_logging("WARNING")
     pictures: list[bytes] = []
     problems: list[Exception] = []
     with tempfile.TemporaryDirectory(prefix="impasto-demo-") as folder:
@@ -42,7 +41,7 @@ def demo(
             host="127.0.0.1",
             port=0,
             data_dir=Path(folder),
-        ).model_copy(update={"database_url": None, "redis_url": None})
+        ).model_copy(update={"database_url": None, "redis_url": None, "log_level": "WARNING"})
 
         def send(url: str) -> None:
             try:
@@ -55,11 +54,13 @@ def demo(
         with claim_data_dir(settings.data_dir), listen(settings.host, settings.port) as listener:
             supervisor = Supervisor(settings, listener, on_ready=send)
             typer.echo(f"Starting the service at {supervisor.url}, with its data in {folder}")
-            supervisor.run()
+            code = supervisor.run()
+    if supervisor.interrupted:
+        fail("Stopped; nothing was written.", INTERRUPTED)
+    if code:
+        raise typer.Exit(code)
     if problems:
         fail(str(problems[0]))
-    if not pictures:
-        fail("Stopped; nothing was written.", INTERRUPTED)
     write_file(output, pictures[0])
     typer.echo(f"The picture is in {output.resolve()}")
 

@@ -29,7 +29,7 @@ def serve(
 ) -> None:
     """Start the service: the page, the REST interface and a worker. Ctrl-C stops it."""
     settings = read_settings(host=host, port=port, data_dir=data_dir)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s: %(message)s")
+    configure_logging(settings.log_level)
     try:
         with claim_data_dir(settings.data_dir), listen(settings.host, settings.port) as listener:
             supervisor = Supervisor(
@@ -46,6 +46,15 @@ def serve(
         fail(f"Cannot use the database (IMPASTO_DATABASE_URL): {' '.join(str(error.orig).split())}", USAGE)
     typer.echo("Stopped.")
     raise typer.Exit(code)
+
+
+def configure_logging(level: str) -> None:
+    """Log to stderr, without what libraries say of their everyday work."""
+    logging.basicConfig(
+        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S"
+    )
+    for library in ("httpx", "alembic"):
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def read_settings(**flags: Any) -> Settings:

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPES: dict[Format, str] = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 # Orientations of EXIF (tag 274) that swap width and height.
 _ON_ITS_SIDE = (5, 6, 7, 8)
+# Pillow opens nothing larger (twice its own warning limit), whatever the settings say.
+PILLOW_PIXELS = 178_956_970
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ def open_picture(data: bytes, header: Header | None = None) -> OpenedPicture:
         )
     try:
         image = Image.open(BytesIO(data), formats=(header.format,))
+    except Image.DecompressionBombError as error:
+        raise _too_many_pixels(header, PILLOW_PIXELS) from error
     except Exception as error:  # Pillow's readers raise a dozen types for what they cannot read
         raise damaged("its header cannot be read") from error
     if image.size != (header.width, header.height):
@@ -120,14 +124,9 @@ def _orientation(image: Image.Image) -> int:
 
 def _check_limits(header: Header, settings: Settings) -> None:
     width, height = header.width, header.height
-    # Pillow refuses to open more than twice its own warning limit, whatever the settings say.
-    most = min(settings.max_image_pixels, 2 * (Image.MAX_IMAGE_PIXELS or settings.max_image_pixels))
+    most = min(settings.max_image_pixels, PILLOW_PIXELS)
     if width * height > most:
-        raise PictureError(
-            f"The picture has {width}×{height} = {width * height / 1e6:.1f} megapixels; at most "
-            f"{most / 1e6:g} are taken. Send a smaller copy.",
-            "pixels",
-        )
+        raise _too_many_pixels(header, most)
     if max(width, height) > settings.max_image_side:
         raise PictureError(
             f"The picture has {width}×{height} pixels; no side may be longer than "
@@ -140,3 +139,11 @@ def _check_limits(header: Header, settings: Settings) -> None:
             f"{settings.max_image_aspect:g} times the shorter. Crop it.",
             "aspect",
         )
+
+
+def _too_many_pixels(header: Header, most: int) -> PictureError:
+    return PictureError(
+        f"The picture has {header.width}×{header.height} = {header.width * header.height / 1e6:.1f} "
+        f"megapixels; at most {most / 1e6:g} are taken. Send a smaller copy.",
+        "pixels",
+    )

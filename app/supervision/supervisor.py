@@ -1,5 +1,6 @@
 """Starts the API and the workers, starts again what dies, and ends them all together."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -20,6 +21,7 @@ from app.jobs.dispatch import Dispatcher, LocalDispatcher
 from app.jobs.kinds import KINDS
 from app.jobs.reaper import expire_owner, overdue_cancels
 from app.jobs.states import State
+from app.jobs.wakeups import run_dir
 from app.migrations import upgrade
 from app.settings import Settings
 from app.supervision.child import Child
@@ -30,6 +32,8 @@ logger = logging.getLogger(__name__)
 _TICK_SECONDS = 0.1
 _CANCEL_CHECK_SECONDS = 0.5
 _READY_CHECK_SECONDS = 0.2
+# How long an `on_ready` that is still at work is waited for.
+_HERALD_SECONDS = 10.0
 _MISCONFIGURED = 2
 _KILLED = 130
 # Painting must not make the page wait.
@@ -67,7 +71,7 @@ class Supervisor:
         ]
         self._lost_owners: list[str] = []
         self._stopping = False
-        self._misconfigured = False
+        self._misconfigured = self._interrupted = False
         self._interrupts = 0
 
     def stop(self) -> None:
@@ -86,17 +90,27 @@ class Supervisor:
         upgrade(url)
         engine = make_engine(url)
         dispatcher = LocalDispatcher(self._settings.data_dir)
-        threading.Thread(target=self._await_ready, name="await-ready", daemon=True).start()
+        herald = threading.Thread(target=self._await_ready, name="await-ready", daemon=True)
+        herald.start()
         try:
             self._watch(engine, dispatcher)
         finally:
             killed = self._end_children()
             self._take_back(engine, dispatcher)
             engine.dispose()
+            herald.join(_HERALD_SECONDS)
+            # Sockets of processes that were killed may be left in it; the next service clears them away.
+            with contextlib.suppress(OSError):
+                run_dir(self._settings.data_dir).rmdir()
         return _MISCONFIGURED if self._misconfigured else _KILLED if killed else 0
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal ended the service."""
+        return self._interrupted
+
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        self._stopping = True
+        self._stopping = self._interrupted = True
         if number == signal.SIGINT:
             self._interrupts += 1
 

@@ -1,7 +1,7 @@
 """A pytest plugin: the last line says what was skipped and why, and skips can be made to count as failures.
 
-With ``--require-programs`` a skipped test that is marked ``server`` or ``browser`` fails the run: such a test is
-skipped for want of a program that could have been installed.
+With ``--require-programs`` a skipped test that is marked ``server`` or ``browser`` fails the run: such a test
+is skipped for want of a program that could have been installed.
 """
 
 from collections import defaultdict

@@ -10,8 +10,8 @@ from worker.steps import State
 BETAS = (0.9, 0.99)
 
 # The share of the mean gradient (root of the mean second moment) that is added to each pixel's own, so that a
-# pixel that hardly matters moves little. Relative, because losses that are means have gradients that shrink with
-# the number of pixels: the usual absolute 1e-8 would stop the descent of a large picture.
+# pixel that hardly matters moves little. Relative, because losses that are means have gradients that shrink
+# with the number of pixels: the usual absolute 1e-8 would stop the descent of a large picture.
 EPSILON = 0.01
 
 

@@ -16,10 +16,10 @@ def luma(picture: Tensor) -> Tensor:
 def with_chroma_of(picture: Tensor, colors: Tensor) -> Tensor:
     """The luma of ``picture`` with the chroma of ``colors``; both and the result are (N, 3, H, W) in [0, 1].
 
-    Gatys, Bethge, Hertzmann, Shechtman, "Preserving color in neural artistic style transfer", 2016, section 3.2,
-    the luminance-only transfer as neural-style does it: after the fact, in YUV. Where luma and chroma together
-    leave the range of RGB the chroma is drawn towards grey just as far as it must be. Clipping each channel
-    instead would shift hue and luma, and show as blotches.
+    Gatys, Bethge, Hertzmann, Shechtman, "Preserving color in neural artistic style transfer", 2016, section
+    3.2, the luminance-only transfer as neural-style does it: after the fact, in YUV. Where luma and chroma
+    together leave the range of RGB the chroma is drawn towards grey just as far as it must be. Clipping each
+    channel instead would shift hue and luma, and show as blotches.
     """
     light = luma(picture)
     chroma = colors - luma(colors)

@@ -11,8 +11,8 @@ from torch import Tensor
 from app.jobs.errors import ComputationError
 from worker.steps import State
 
-# A step whose loss is this many times the lowest has left the region that the solver knew anything of. (L-BFGS
-# without a line search does rise now and then, but by some percent.)
+# A step whose loss is this many times the lowest has left the region that the solver knew anything of.
+# (L-BFGS without a line search does rise now and then, but by some percent.)
 EXPLOSION = 8.0
 
 # Below this share of the first loss there is nothing left to lose, however often it multiplies.
@@ -28,7 +28,8 @@ PATIENCE = 5
 class Evaluation:
     """An objective at a picture.
 
-    ``gradient`` has the picture's shape; ``terms`` are the 0-dimensional losses by name, whose sum is ``total``.
+    ``gradient`` has the picture's shape; ``terms`` are the 0-dimensional losses by name, whose sum is
+    ``total``.
     """
 
     total: Tensor
@@ -58,9 +59,9 @@ class Solver(Protocol):
 class Descent:
     """A picture on its way down an objective.
 
-    ``current`` is the picture last evaluated with success, and ``terms`` are its losses; ``best`` is the one with
-    the lowest loss, ``lowest`` that loss, and ``best_terms`` what it is made of; ``rollbacks`` counts the steps that
-    were taken back.
+    ``current`` is the picture last evaluated with success, and ``terms`` are its losses; ``best`` is the one
+    with the lowest loss, ``lowest`` that loss, and ``best_terms`` what it is made of; ``rollbacks`` counts
+    the steps that were taken back.
     """
 
     def __init__(self, picture: Tensor, solver: Solver) -> None:
@@ -101,8 +102,8 @@ class Descent:
         self.rollbacks += 1
         if self._failures == PATIENCE:
             raise ComputationError(
-                f"The loss went from {self.lowest:.4g} to {total:.4g}, {PATIENCE} times over, with ever shorter "
-                "steps. Try smaller weights, or the other solver."
+                f"The loss went from {self.lowest:.4g} to {total:.4g}, for the {PATIENCE}th time in spite of "
+                "shorter and shorter steps. Try smaller weights, or the other solver."
             )
         self._solver.restart(DAMPING)
         self._next = self.current = self.best

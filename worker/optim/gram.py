@@ -21,7 +21,7 @@ class _GramSum(torch.autograd.Function):
         return rows @ rows.T
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (features,) = ctx.saved_tensors
         # The gradient of features is of their dtype anyhow, so its product may be computed in it.
@@ -42,7 +42,7 @@ def gram_sum(features: Tensor) -> Tensor:
     """
     if features.dim() != 4 or features.shape[0] != 1:
         raise ValueError(f"features must be (1, C, H, W), not {tuple(features.shape)}")
-    gram: Tensor = _GramSum.apply(features)
+    gram: Tensor = _GramSum.apply(features)  # type: ignore[no-untyped-call]
     return gram
 
 

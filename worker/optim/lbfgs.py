@@ -21,8 +21,8 @@ class LBFGS:
 
     There is no line search: a step costs one evaluation, as in neural-style. Instead a pair of negative
     curvature is not used, the length of a step is limited, and whoever runs the descent goes back when the
-    loss explodes. The picture is projected onto [0, 1], and the pairs are taken between projected pictures: the
-    curvature learned is that of moves that were made, and there is nothing to clip at the end.
+    loss explodes. The picture is projected onto [0, 1], and the pairs are taken between projected pictures:
+    the curvature learned is that of moves that were made, and there is nothing to clip at the end.
 
     Nothing here waits for the device: what depends on a number stays a tensor. A pair that must not be used
     has a weight of 0.
@@ -34,7 +34,7 @@ class LBFGS:
         self._steps: list[Tensor] = []
         self._changes: list[Tensor] = []
         self._weights: list[Tensor] = []
-        self._scale: Tensor | None = None
+        self._scale = torch.tensor(1.0)
         self._last: tuple[Tensor, Tensor] | None = None
 
     def propose(self, picture: Tensor, gradient: Tensor) -> Tensor:
@@ -82,12 +82,12 @@ class LBFGS:
         """Forget the past and go on with ``damping`` times the step length."""
         self.length *= damping
         self._steps, self._changes, self._weights = [], [], []
-        self._scale, self._last = None, None
+        self._last = None
 
     def state(self) -> State:
         """All that :meth:`restore` needs."""
         tensors = {}
-        if self._last is not None and self._scale is not None:
+        if self._last is not None:
             tensors = {"scale": self._scale, "picture": self._last[0], "gradient": self._last[1]}
         if self._steps:
             tensors |= {
@@ -106,8 +106,8 @@ class LBFGS:
             self._last, self._scale = (tensors["picture"], tensors["gradient"]), tensors["scale"]
         if "steps" in tensors:
             # Clones, because the last bit of a dot product may depend on how its operands are aligned.
-            self._steps = [step.clone() for step in tensors["steps"].split(1)]
-            self._changes = [change.clone() for change in tensors["changes"].split(1)]
+            self._steps = [step.clone() for step in torch.split(tensors["steps"], 1)]
+            self._changes = [change.clone() for change in torch.split(tensors["changes"], 1)]
             self._weights = list(tensors["weights"])
 
 

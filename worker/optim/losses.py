@@ -1,9 +1,9 @@
 """The losses of Gatys' objective, as squared distances times a factor that says whose sums they are.
 
-Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, section 2. In every
-reduction the content loss of a layer is ``factor * sum((F - P)**2)`` and its style loss is
-``factor * sum((G - A)**2)``, with ``F`` and ``P`` the features of the picture and of the content, ``G`` and
-``A`` the Gram matrices (means over positions) of the picture and of the style. Only the factor differs:
+Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, section 2. In
+every reduction the content loss of a layer is ``factor * sum((F - P)**2)`` and its style loss is ``factor *
+sum((G - A)**2)``, with ``F`` and ``P`` the features of the picture and of the content, ``G`` and ``A`` the
+Gram matrices (means over positions) of the picture and of the style. Only the factor differs:
 
 | reduction      | content         | style           |
 |----------------|-----------------|-----------------|
@@ -41,8 +41,8 @@ def content_factor(target: Tensor, reduction: Reduction) -> Tensor:
     """What the squared distance to the content's features ``target`` (1, N, H, W) is multiplied by.
 
     ``mean``: the loss is relative to the target's energy, so that it is 0 for equal features and 1 for
-    features of 0, whatever the network, the layer and the size of the picture are. ``gatys-2016``: equation 1.
-    ``neural-style``: ``nn.MSECriterion``, on activations as large as Caffe's.
+    features of 0, whatever the network, the layer and the size of the picture are. ``gatys-2016``: equation
+    1. ``neural-style``: ``nn.MSECriterion``, on activations as large as Caffe's.
     """
     match reduction:
         case "mean":
@@ -57,8 +57,8 @@ def style_factor(target: Tensor, reduction: Reduction) -> Tensor:
     """What the squared distance to the style's Gram matrix ``target`` (N, N) is multiplied by.
 
     ``mean``: relative to the target's energy, as for the content. ``gatys-2016``: equation 4, in which the
-    sums over ``M`` positions and the ``M**2`` below them cancel. ``neural-style``: its Gram matrix is divided by
-    ``N * M``, and its criterion is the mean over ``N**2`` entries.
+    sums over ``M`` positions and the ``M**2`` below them cancel. ``neural-style``: its Gram matrix is divided
+    by ``N * M``, and its criterion is the mean over ``N**2`` entries.
     """
     channels = target.shape[0]
     match reduction:

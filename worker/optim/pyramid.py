@@ -6,8 +6,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def fit(height: int, width: int, long_side: int) -> tuple[int, int]:
-    """Height and width with the longer side ``long_side``, the aspect kept, and no side below 1 pixel."""
+def fit(picture: Tensor, long_side: int) -> tuple[int, int]:
+    """Height and width of ``picture`` (..., H, W) with ``long_side`` as the longer side.
+
+    The aspect is kept, as far as no side gets below 1 pixel.
+    """
+    height, width = picture.shape[-2:]
     longest = max(height, width)
     return (
         max(1, round(height * long_side / longest)),

@@ -60,8 +60,8 @@ def _sizes(
     """Sizes of the result and of each style picture, at the scale whose longer side is ``side``."""
     (content,) = pictures["content"]
     style_side = max(1, round(side * params.style_scale))
-    styles = tuple(fit(*style.shape[-2:], style_side) for style in pictures["style"])
-    return fit(*content.shape[-2:], side), styles
+    styles = tuple(fit(style, style_side) for style in pictures["style"])
+    return fit(content, side), styles
 
 
 def _shortest(params: StyleTransferParams, pictures: Mapping[str, Sequence[Tensor]], side: int) -> int:
@@ -73,7 +73,7 @@ def _too_small(
     params: StyleTransferParams, pictures: Mapping[str, Sequence[Tensor]], smallest: int
 ) -> InputError:
     shortest = _shortest(params, pictures, params.size)
-    problem = f"At {params.size} px the shorter side of a picture is {shortest} px, and the layers need {smallest} px."
+    problem = f"At {params.size} px a picture's shorter side is {shortest} px; the layers need {smallest} px."
     enough = (
         side
         for side in range(params.size + 1, LARGEST_SIZE + 1)

@@ -1,7 +1,7 @@
 """Style transfer: the content of one picture in the style of others, by descent of Gatys' objective.
 
-Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016; coarse to fine as in
-Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6.
+Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016; coarse to fine as
+in Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -32,11 +32,11 @@ def style_transfer(
     compute: Compute,
     resume: State | None = None,
 ) -> Steps:
-    """Paint ``pictures["content"]`` in the style of ``pictures["style"]``; a step is an evaluation of the loss.
+    """Paint ``pictures["content"]`` in the style of ``pictures["style"]``, an evaluation of the loss a step.
 
-    ``params`` are resolved; ``pictures`` are float32 RGB (1, 3, H, W) in [0, 1] of any size, by param; ``network``
-    is prepared for ``compute``; ``resume`` is the state of a step, to go on from there. The longer side of
-    the result is ``params.size``. The losses of a step are weighted: they sum to ``total``.
+    ``params`` are resolved; ``pictures`` are float32 RGB (1, 3, H, W) in [0, 1] of any size, by param;
+    ``network`` is prepared for ``compute``; ``resume`` is the state of a step, to go on from there. The
+    longer side of the result is ``params.size``. The losses of a step are weighted: they sum to ``total``.
 
     Raises InputError if a picture is too narrow for the layers or no loss has a weight, ComputationError if
     the loss is not finite, or explodes, and going back does not help.

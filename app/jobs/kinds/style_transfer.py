@@ -81,7 +81,8 @@ PRESETS: dict[PresetName, StylePreset] = {
         scales=4,
     ),
     # Gatys, Ecker, Bethge, "Image Style Transfer Using CNNs", CVPR 2016, sections 2 and 3: sums, not means;
-    # conv4_2 and conv1_1..conv5_1 (after the ReLU), w_l = 1/5, alpha/beta = 1e-3, average pooling, from noise.
+    # conv4_2 and conv1_1..conv5_1 (after the ReLU), w_l = 1/5, alpha/beta = 1e-3, average pooling, from
+    # noise.
     "gatys-2016": StylePreset(
         summary="Gatys, Ecker and Bethge 2016, with the paper's own sums; weighs a larger picture otherwise.",
         reduction="gatys-2016",
@@ -98,8 +99,8 @@ PRESETS: dict[PresetName, StylePreset] = {
         scales=1,
     ),
     # Johnson's neural-style, neural_style.lua, defaults of its options: content 5, style 100, tv 1e-3, max
-    # pooling, random init, 1000 L-BFGS evaluations. Its weights are for the Caffe network, whose activations are
-    # about 100 times those of a network rescaled to mean 1: the engine multiplies features back by 100.
+    # pooling, random init, 1000 L-BFGS evaluations. Its weights are for the Caffe network, whose activations
+    # are about 100 times those of a network rescaled to mean 1: the engine multiplies features back by 100.
     "neural-style": StylePreset(
         summary="Johnson's neural-style with its own sums (total variation grows with the picture).",
         reduction="neural-style",

@@ -60,10 +60,9 @@ export function textField(param) {
     spellcheck: "false",
     "aria-describedby": describedBy,
   });
-  const wide = param.control === "layers";
   const element = el(
     "div",
-    { class: wide ? "field wide" : "field", "data-field": param.name },
+    { class: param.control === "layers" ? "field wide" : "field", "data-field": param.name },
     el("label", { for: input.id }, param.title),
     input,
     problem,
@@ -106,7 +105,7 @@ export function selectField(param, options = param.choices.map((name) => ({ name
     param,
     element: el(
       "div",
-      { class: "field", "data-field": param.name },
+      { class: param.control === "network" ? "field wide" : "field", "data-field": param.name },
       el("label", { for: select.id }, param.title),
       select,
       problem,

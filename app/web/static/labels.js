@@ -34,15 +34,17 @@ export function medium(job) {
   return [preset, steps && `${steps} steps`, network, size && `${size} px`].filter(Boolean).join(", ");
 }
 
-/** When it was painted, and how long that took. */
+/** When a job ended, and how long it took: "painted in 6 s, 3 minutes ago". */
 export function dating(job) {
   if (!isTerminal(job)) return "";
-  const when = ago(job.finished_at ?? job.created_at);
-  if (job.state !== "succeeded" || !job.started_at) return when;
-  return `painted in ${duration(secondsBetween(job.started_at, job.finished_at))}, ${when}`;
+  const when = ago(job.finished_at);
+  if (!job.started_at) return `${job.state} ${when}`;
+  const span = duration(secondsBetween(job.started_at, job.finished_at));
+  return `${job.state === "succeeded" ? "painted in" : `${job.state} after`} ${span}, ${when}`;
 }
 
-const artifactUrl = (job, name) => job.artifacts.find((artifact) => artifact.name === name)?.url ?? null;
+/** URL of a file that a job made, or null. */
+export const artifactUrl = (job, name) => job.artifacts.find((artifact) => artifact.name === name)?.url ?? null;
 
 /** The finished picture's URL, or null. */
 export const resultUrl = (job) => artifactUrl(job, "image");

@@ -45,11 +45,17 @@ const studio = furnish(
   (job) => {
     collection.update(job);
     location.hash = `job=${job.id}`;
-    document.getElementById("stage").scrollIntoView({ block: "nearest" });
   },
 );
 
 let unfollow = () => {};
+
+/** Bring the stage into sight where it is not: on a phone it hangs below the form. */
+function faceStage() {
+  const wall = document.getElementById("stage");
+  const { top } = wall.getBoundingClientRect();
+  if (top < 0 || top > innerHeight / 2) wall.scrollIntoView();
+}
 
 /** Show the job that the address names, and follow it. */
 function openAddress() {
@@ -61,6 +67,7 @@ function openAddress() {
     stage.clear();
     return;
   }
+  faceStage();
   unfollow = follow(id, {
     onjob(job) {
       stage.show(job);

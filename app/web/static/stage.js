@@ -4,7 +4,7 @@ import { cancelJob, pictureUrl, Problem, Unreachable } from "./api.js";
 import { comparable } from "./compare.js";
 import { el, say } from "./dom.js";
 import { isTerminal } from "./follow.js";
-import { dating, faceOf, medium, resultUrl, sourcesOf, titleOfJob, titleParts } from "./labels.js";
+import { artifactUrl, dating, faceOf, medium, resultUrl, sourcesOf, titleOfJob, titleParts } from "./labels.js";
 import { learnNames } from "./names.js";
 import { duration } from "./text.js";
 
@@ -97,12 +97,19 @@ export function openStage({ kindTitle, onreuse }) {
     announce(total ? `${state}, ${percent - (percent % 25)} percent` : state);
   }
 
+  /** A link to a file, if there is one. */
+  function offer(name, url, filename = null) {
+    const link = action(name);
+    link.hidden = !url;
+    if (url) link.href = url;
+    if (filename) link.download = filename;
+  }
+
   function renderSources() {
     const images = sourcesOf(job).map((reference) =>
       el("img", {
         src: pictureUrl(reference),
         alt: reference === job.params.content ? "The content" : "A style",
-        loading: "lazy",
         decoding: "async",
         onerror: (event) => event.target.remove(),
       }),
@@ -115,14 +122,13 @@ export function openStage({ kindTitle, onreuse }) {
     part(".label-title").replaceChildren(el("cite", {}, subject), ...(after ? [`, after ${after}`] : []));
     part(".label-medium").textContent = [medium(job), dating(job)].filter(Boolean).join("; ");
     const reason = job.error ? [job.error.title, job.error.detail].filter(Boolean).join(": ") : null;
-    say(part(".label-problem"), reason ?? (job.state === "cancelled" ? "Cancelled before it was done." : null));
+    say(part(".label-problem"), reason);
 
     const result = resultUrl(job);
-    for (const name of ["download", "open"]) {
-      action(name).hidden = !result;
-      if (result) action(name).href = result;
-    }
-    action("download").download = `${titleOfJob(job, kindTitle(job.kind))}.png`.replace(/[\\/:*?"<>|]/g, " ");
+    const filename = titleOfJob(job, kindTitle(job.kind)).replace(/[\\/:*?"<>|]/g, " ");
+    offer("download", result, `${filename}.png`);
+    offer("recipe", artifactUrl(job, "recipe"), `${filename}.json`);
+    offer("open", result);
     action("compare").hidden = !result || !job.params.content;
     part(".label").hidden = false;
   }

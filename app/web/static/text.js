@@ -19,7 +19,7 @@ export function secondsBetween(from, to) {
 /** An ISO time as "3 minutes ago". */
 export function ago(iso) {
   let value = (Date.now() - new Date(iso)) / 1000;
-  if (value < 45) return "just now";
+  if (value < 60) return "just now";
   for (const [unit, size] of STEPS) {
     if (value < size) return relative.format(-Math.round(value), unit);
     value /= size;
@@ -35,9 +35,10 @@ export function figure(value) {
     : String(rounded);
 }
 
-/** A file's name as a title: "golden_gate.jpg" reads "golden gate". */
+/** A file's name as a title: "golden_gate.jpg" reads "Golden gate". */
 export function titleOf(filename) {
-  return filename.replace(/\.[a-z0-9]{2,5}$/i, "").replace(/[_-]+/g, " ").trim() || filename;
+  const words = filename.replace(/\.[a-z0-9]{2,5}$/i, "").replace(/[_-]+/g, " ").trim() || filename;
+  return words[0].toUpperCase() + words.slice(1);
 }
 
 /** Bytes as "3.4 MB". */

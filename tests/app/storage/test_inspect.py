@@ -12,7 +12,8 @@ from PIL import Image
 
 from app.settings import Settings
 from app.storage import PictureError, PictureInfo, inspect_picture
-from app.storage.headers import MAX_PARTS, read_header
+from app.storage.headers import MAX_PARTS
+from app.storage.inspect import PILLOW_PIXELS
 from app.storage.magic import name_of
 from tests.support import strange_pictures as strange
 
@@ -168,6 +169,11 @@ def test_more_pixels_than_pillow_opens_are_refused_whatever_the_settings() -> No
     assert refused(data, max_image_pixels=10**10).reason == "pixels"
 
 
+def test_pillow_opens_as_much_as_we_say() -> None:
+    assert Image.MAX_IMAGE_PIXELS is not None
+    assert PILLOW_PIXELS == 2 * Image.MAX_IMAGE_PIXELS
+
+
 @pytest.mark.parametrize("format", ["WEBP", "PNG"])
 def test_animated(format: str) -> None:
     error = refused(strange.animated(format, frames=3))
@@ -300,6 +306,7 @@ def test_any_damage_is_tolerated_or_refused_with_a_reason(format: str, data: st.
         assert {info.width, info.height} == set(image.size)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=4096))
 def test_naming_a_file_never_fails(data: bytes) -> None:
     name = name_of(data)
