@@ -9,13 +9,16 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import OperationalError
+from starlette.concurrency import run_in_threadpool
 
-from app.api import health, images, jobs, kinds, networks, problems
+from app.api import events, health, images, jobs, kinds, metrics, networks, problems
+from app.api.changes import Changes
 from app.api.context import Context
 from app.api.middleware import BodyLimit, SameOrigin, SecurityHeaders
 from app.jobs.database import make_engine
-from app.jobs.dispatch import LocalDispatcher
+from app.jobs.dispatch import make_dispatcher
 from app.jobs.reaper import expire_leases
+from app.jobs.removal import remove_old_jobs
 from app.jobs.workers import forget_silent
 from app.migrations import upgrade
 from app.settings import Settings, get_settings
@@ -34,11 +37,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The service for some settings, or for those of the environment. Brings the database up to date."""
     settings = settings or get_settings()
     upgrade(settings.resolved_database_url)
+    engine = make_engine(settings.resolved_database_url)
     context = Context(
         settings=settings,
-        engine=make_engine(settings.resolved_database_url),
+        engine=engine,
         storage=make_storage(settings),
-        dispatcher=LocalDispatcher(settings.data_dir),
+        dispatcher=make_dispatcher(settings),
+        changes=Changes(engine),
     )
     app = FastAPI(
         title="Impasto",
@@ -52,7 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.context = context
     problems.install(app)
-    for module in (kinds, jobs, images, networks, health):
+    for module in (kinds, jobs, events, images, networks, health, metrics):
         app.include_router(module.router)
     app.include_router(web_router)
     mount_static(app)
@@ -68,13 +73,18 @@ def _operation_id(route: APIRoute) -> str:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    here: Context = app.state.context
     stop = threading.Event()
-    reaper = threading.Thread(target=_reap, args=(app.state.context, stop), name="reaper")
+    reaper = threading.Thread(target=_reap, args=(here, stop), name="reaper")
     reaper.start()
-    yield
-    stop.set()
-    reaper.join()
-    app.state.context.engine.dispose()
+    try:
+        async with here.changes.listening(here.settings):
+            yield
+    finally:
+        stop.set()
+        await run_in_threadpool(reaper.join)
+        here.dispatcher.close()
+        here.engine.dispose()
 
 
 def _reap(here: Context, stop: threading.Event) -> None:
@@ -85,6 +95,9 @@ def _reap(here: Context, stop: threading.Event) -> None:
                 log.warning("job %s: its worker was lost, now %s", job.id, job.state)
                 here.dispatcher.hint(job)
                 here.dispatcher.changed(job.id)
+            here.dispatcher.send_lost_hints(here.engine)
+            if here.settings.keep_days is not None:
+                remove_old_jobs(here.engine, here.storage, here.settings.keep_days)
             forget_silent(here.engine, FORGET_SECONDS)
         except OperationalError as error:
             log.warning("the database is away: %s", error.orig)

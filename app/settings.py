@@ -41,6 +41,10 @@ class Settings(BaseSettings):
         20.0, gt=0, description="Time a worker has to save a checkpoint when told to stop."
     )
 
+    keep_days: float | None = Field(
+        None, gt=0, description="Days after which ended jobs are deleted; unset: never."
+    )
+
     max_image_bytes: int = Field(25 * 1000 * 1000, gt=0, description="One uploaded picture.")
     max_image_pixels: int = Field(40_000_000, gt=0, description="Width times height.")
     max_image_side: int = Field(16_384, gt=0, description="Longer side of a picture.")

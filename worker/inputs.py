@@ -35,7 +35,11 @@ def load_inputs(engine: Engine, storage: Storage, params: Params) -> Inputs:
         side = params.picture_side(name)
         for reference in references:
             key, sha256 = _find(engine, reference, name)
-            with storage.open(key) as file:
+            try:
+                file = storage.open(key)
+            except FileNotFoundError:
+                raise InputError(name, f"The file of {reference} is gone: send the picture again.") from None
+            with file:
                 picture = load_picture(file, name, side)
             inputs.pictures.setdefault(name, []).append(picture.rgb)
             inputs.alphas.setdefault(name, []).append(picture.alpha)

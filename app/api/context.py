@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
+from app.api.changes import Changes
 from app.jobs.dispatch import Dispatcher
 from app.settings import Settings
 from app.storage import Storage
@@ -13,12 +14,13 @@ from app.storage import Storage
 
 @dataclass(frozen=True)
 class Context:
-    """Settings, database, storage and dispatcher of this process."""
+    """Settings, database, storage, dispatcher and event hub of this process."""
 
     settings: Settings
     engine: Engine
     storage: Storage
     dispatcher: Dispatcher
+    changes: Changes
 
 
 def _context(request: Request) -> Context:

@@ -4,21 +4,28 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+from starlette.concurrency import run_in_threadpool
 
+from app.api.changes import wait_for_end
 from app.api.context import Context, Here
 from app.api.files import send_file
 from app.api.problems import ProblemError, documented
 from app.api.schemas import JobPage, JobView
-from app.api.submissions import Body, IdempotencyKey, create
+from app.api.submissions import Body, IdempotencyKey, Prefer, Priority, create, priority_of, seconds_to_wait
 from app.jobs import repository
 from app.jobs.job import Job
-from app.jobs.states import State
+from app.jobs.removal import remove_job
+from app.jobs.states import TERMINAL, State
+from app.jobs.submit import resubmit
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 JobId = Annotated[str, Path(description="Id of a job.")]
 NOT_FOUND = documented(HTTPStatus.NOT_FOUND)
+ENDED_IN_TIME: dict[int | str, dict[str, Any]] = {
+    HTTPStatus.OK.value: {"model": JobView, "description": "The job has ended: it was waited for."}
+}
 
 
 class NewJobBody(BaseModel):
@@ -31,29 +38,60 @@ class NewJobBody(BaseModel):
 
 
 def view(here: Context, job: Job) -> JobView:
-    """A job with its artifacts."""
+    """A job as it is shown."""
     return JobView.of(job, repository.list_artifacts(here.engine, [job.id])[job.id])
 
 
-def answer_job(here: Context, job: Job, response: Response) -> JobView:
-    """The answer to a request for a job: where it is, and how it stands."""
+def find_view(here: Context, job_id: str) -> JobView:
+    """The job of an id as it is shown; UnknownJob."""
+    return view(here, repository.get_job(here.engine, job_id))
+
+
+async def create_and_answer(
+    here: Context,
+    kind: str,
+    body: Body,
+    response: Response,
+    key: str | None,
+    priority: str | None,
+    prefer: str | None,
+) -> JobView:
+    """Queue a job; wait for its end if that is preferred. Answers 200 if it has ended, 202 if not."""
+    job, _ = await run_in_threadpool(create, here, kind, body, key, priority_of(priority))
     response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return view(here, job)
+    seconds = seconds_to_wait(prefer)
+    if seconds:
+        response.headers["Preference-Applied"] = f"wait={seconds:.0f}"
+        await wait_for_end(here.changes, here.engine, job.id, seconds)
+    shown = await run_in_threadpool(find_view, here, job.id)
+    if shown.state in TERMINAL:
+        response.status_code = HTTPStatus.OK
+    return shown
 
 
 @router.post(
     "",
     status_code=HTTPStatus.ACCEPTED,
-    responses=documented(
-        HTTPStatus.BAD_REQUEST,
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        HTTPStatus.SERVICE_UNAVAILABLE,
-    ),
+    responses={
+        **documented(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+        ),
+        **ENDED_IN_TIME,
+    },
 )
-def create_job(here: Here, new: NewJobBody, response: Response, key: IdempotencyKey = None) -> JobView:
+async def create_job(
+    here: Here,
+    new: NewJobBody,
+    response: Response,
+    key: IdempotencyKey = None,
+    priority: Priority = None,
+    prefer: Prefer = None,
+) -> JobView:
     """Queue a job of any kind."""
-    job, _ = create(here, new.kind, Body(new.params), key)
-    return answer_job(here, job, response)
+    body = Body(new.params)
+    return await create_and_answer(here, new.kind, body, response, key, priority, prefer)
 
 
 @router.get("", responses=documented(HTTPStatus.UNPROCESSABLE_ENTITY))
@@ -63,10 +101,18 @@ def list_jobs(
     cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
     kind: Annotated[list[str] | None, Query(description="Only jobs of these kinds.")] = None,
     state: Annotated[list[State] | None, Query(description="Only jobs in these states.")] = None,
+    created_after: Annotated[AwareDatetime | None, Query(description="Only jobs made then or later.")] = None,
+    created_before: Annotated[AwareDatetime | None, Query(description="Only jobs made earlier.")] = None,
 ) -> JobPage:
     """Jobs from the newest on."""
     found = repository.list_jobs(
-        here.engine, limit=limit + 1, before=cursor, kinds=kind or (), states=state or ()
+        here.engine,
+        limit=limit + 1,
+        before=cursor,
+        kinds=kind or (),
+        states=state or (),
+        created_after=created_after.timestamp() if created_after else None,
+        created_before=created_before.timestamp() if created_before else None,
     )
     shown = found[:limit]
     artifacts = repository.list_artifacts(here.engine, [job.id for job in shown])
@@ -88,6 +134,46 @@ def cancel_job(here: Here, job_id: JobId) -> JobView:
     job = repository.request_cancel(here.engine, job_id)
     here.dispatcher.changed(job.id)
     return view(here, job)
+
+
+@router.post("/{job_id}/pause", responses=NOT_FOUND)
+def pause_job(here: Here, job_id: JobId) -> JobView:
+    """Pause a job: no worker takes it, and a running one goes back to the queue with a checkpoint."""
+    job = repository.set_paused(here.engine, job_id, True)
+    here.dispatcher.changed(job.id)
+    return view(here, job)
+
+
+@router.post("/{job_id}/resume", responses=NOT_FOUND)
+def resume_job(here: Here, job_id: JobId) -> JobView:
+    """Let a paused job go on."""
+    job = repository.set_paused(here.engine, job_id, False)
+    here.dispatcher.changed(job.id)
+    if job.state is State.QUEUED:
+        here.dispatcher.hint(job)
+    return view(here, job)
+
+
+@router.post(
+    "/{job_id}/retry",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY),
+)
+def retry_job(here: Here, job_id: JobId, response: Response) -> JobView:
+    """A new job with the params of one that has ended, which it names in `retry_of`."""
+    job = resubmit(here.engine, here.dispatcher, job_id)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return view(here, job)
+
+
+@router.delete(
+    "/{job_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+)
+def delete_job(here: Here, job_id: JobId) -> None:
+    """Delete a job that has ended, with all it made, unless a waiting job needs its pictures."""
+    remove_job(here.engine, here.storage, job_id)
 
 
 @router.get(

@@ -6,10 +6,10 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from app.api.context import Here
-from app.api.jobs import answer_job
+from app.api.jobs import ENDED_IN_TIME, create_and_answer
 from app.api.problems import documented
 from app.api.schemas import JobView
-from app.api.submissions import IdempotencyKey, RequestBody, create
+from app.api.submissions import IdempotencyKey, Prefer, Priority, RequestBody
 from app.jobs.kinds import KINDS, Params
 from app.jobs.kinds.presets import presets_of
 
@@ -68,9 +68,15 @@ def _body_schema(cls: type[Params]) -> dict[str, Any]:
 
 
 def _add_endpoint(cls: type[Params]) -> None:
-    def create_job(here: Here, body: RequestBody, response: Response, key: IdempotencyKey = None) -> JobView:
-        job, _ = create(here, cls.kind, body, key)
-        return answer_job(here, job, response)
+    async def create_job(
+        here: Here,
+        body: RequestBody,
+        response: Response,
+        key: IdempotencyKey = None,
+        priority: Priority = None,
+        prefer: Prefer = None,
+    ) -> JobView:
+        return await create_and_answer(here, cls.kind, body, response, key, priority, prefer)
 
     router.add_api_route(
         kind_path(cls.kind).removeprefix("/v1"),
@@ -80,7 +86,7 @@ def _add_endpoint(cls: type[Params]) -> None:
         name=f"create_{cls.kind}",
         summary=cls.title,
         description=cls.summary,
-        responses=REFUSALS,
+        responses={**REFUSALS, **ENDED_IN_TIME},
         openapi_extra=_body_schema(cls),
     )
 

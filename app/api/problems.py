@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from app.jobs.errors import InputError
+from app.jobs.removal import JobInUse
 from app.jobs.repository import JobNotEnded, KeyReused, UnknownJob
 from app.jobs.submit import FieldError, ParamsError
 from app.storage import PictureError, StorageFull
@@ -116,6 +117,12 @@ def _not_ended(_: Request, error: JobNotEnded) -> Response:
     return respond(make_problem(HTTPStatus.CONFLICT, "job_not_ended", detail))
 
 
+def _in_use(_: Request, error: JobInUse) -> Response:
+    users = ", ".join(error.users[:5])
+    detail = f"Jobs that have not ended need a picture of this one: {users}. Cancel them, or wait."
+    return respond(make_problem(HTTPStatus.CONFLICT, "job_in_use", detail))
+
+
 def _key_reused(_: Request, error: KeyReused) -> Response:
     detail = f"The Idempotency-Key {str(error)!r} was used for another request: take a new one."
     errors = [FieldError("Idempotency-Key", detail)]
@@ -185,6 +192,7 @@ def install(app: FastAPI) -> None:
         ProblemError: _problem,
         UnknownJob: _unknown_job,
         JobNotEnded: _not_ended,
+        JobInUse: _in_use,
         KeyReused: _key_reused,
         StorageFull: _storage_full,
         OperationalError: _database,

@@ -93,6 +93,7 @@ class JobView(BaseModel):
     seq: int = Field(description="Grows by one at every change.")
     params: dict[str, Any] = Field(description="As resolved: nothing is left to a preset.")
     attempt: int
+    priority: int = Field(description="0 to 7; jobs of higher priority go first.")
     paused: bool
     cancel_requested: bool
     created_at: datetime | None
@@ -115,6 +116,7 @@ class JobView(BaseModel):
             seq=job.seq,
             params=job.params,
             attempt=job.attempt,
+            priority=job.priority,
             paused=job.paused,
             cancel_requested=job.cancel_requested_at is not None,
             created_at=timestamp(job.created_at),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -17,7 +18,7 @@ from app.jobs.ids import new_id
 from app.jobs.job import Job
 from app.jobs.kinds import KINDS
 from app.jobs.repository import find_by_key
-from app.jobs.submit import parse_params, payload_hash, submit
+from app.jobs.submit import DEFAULT_PRIORITY, parse_params, payload_hash, submit
 
 MAX_FILES = 16
 MAX_FIELD_BYTES = 256 * 1024
@@ -31,6 +32,34 @@ IdempotencyKey = Annotated[
         description="The same key and request again gives the same job.",
     ),
 ]
+
+
+Priority = Annotated[
+    str | None,
+    Header(
+        pattern=r"^\s*u=[0-7]\b.*$",
+        description="Urgency as in RFC 9218: `u=0` goes first, `u=7` last, `u=3` is what jobs have.",
+    ),
+]
+Prefer = Annotated[
+    str | None,
+    Header(description="`wait=N` (RFC 7240): answer when the job has ended, or after N seconds."),
+]
+
+# A request may wait this long for its job.
+MAX_WAIT_SECONDS = 300.0
+_WAIT = re.compile(r"(?:^|,)\s*wait=(\d{1,6})\s*(?:,|;|$)")
+
+
+def priority_of(header: str | None) -> int:
+    """The priority of a job, 7 first, from the urgency that a request states."""
+    return DEFAULT_PRIORITY if header is None else 7 - int(header.strip()[2])
+
+
+def seconds_to_wait(prefer: str | None) -> float:
+    """Seconds that a request wants to wait; 0 if it says nothing of it."""
+    found = _WAIT.search(prefer or "")
+    return min(float(found[1]), MAX_WAIT_SECONDS) if found else 0.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +129,9 @@ def _json_object(raw: bytes, where: str) -> dict[str, Any]:
     return value
 
 
-def create(here: Context, kind: str, body: Body, key: str | None) -> tuple[Job, bool]:
+def create(
+    here: Context, kind: str, body: Body, key: str | None, priority: int = DEFAULT_PRIORITY
+) -> tuple[Job, bool]:
     """Queue a job. Returns it and whether it is new; stores nothing if anything is wrong."""
     params = dict(body.params)
     uploads: list[tuple[str, str, UploadFile]] = []
@@ -120,7 +151,14 @@ def create(here: Context, kind: str, body: Body, key: str | None) -> tuple[Job, 
         for (_, image_id, file), info in zip(uploads, infos, strict=True):
             store(here, file, info, image_id)
             stored.append(image_id)
-        job, created = submit(here.engine, here.dispatcher, checked, idempotency_key=key, payload=payload)
+        job, created = submit(
+            here.engine,
+            here.dispatcher,
+            checked,
+            idempotency_key=key,
+            payload=payload,
+            priority=priority,
+        )
     except BaseException:
         for image_id in stored:
             discard(here, image_id)

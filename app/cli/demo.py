@@ -26,9 +26,7 @@ class DemoFailed(RuntimeError):
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the picture.")] = Path(
-        "demo.png"
-    ),
+    output: Annotated[Path, typer.Option("--output", "-o", help="The PNG to write.")] = Path("demo.png"),
     size: Annotated[int, typer.Option(min=16, max=8192, help="Longer side of the picture in pixels.")] = 384,
 ) -> None:
     """Start the service on a free port, send it one style transfer, save the picture, stop."""
@@ -37,11 +35,10 @@ def demo(
     pictures: list[bytes] = []
     problems: list[Exception] = []
     with tempfile.TemporaryDirectory(prefix="impasto-demo-") as folder:
-        settings = read_settings(
-            host="127.0.0.1",
-            port=0,
-            data_dir=Path(folder),
-        ).model_copy(update={"database_url": None, "redis_url": None, "log_level": "WARNING"})
+        settings = read_settings(host="127.0.0.1", port=0, data_dir=Path(folder))
+        settings = settings.model_copy(
+            update={"database_url": None, "redis_url": None, "log_level": "WARNING"}
+        )
 
         def send(url: str) -> None:
             try:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError
 
 from app.cli.messages import USAGE, fail, fail_on, settings_problems
 from app.settings import Settings
@@ -42,8 +42,9 @@ def serve(
             code = supervisor.run()
     except StartError as error:
         fail(str(error), USAGE)
-    except OperationalError as error:
-        fail(f"Cannot use the database (IMPASTO_DATABASE_URL): {' '.join(str(error.orig).split())}", USAGE)
+    except (ArgumentError, OperationalError) as error:
+        reason = error.orig if isinstance(error, OperationalError) else error
+        fail(f"Cannot use the database (IMPASTO_DATABASE_URL): {' '.join(str(reason).split())}", USAGE)
     typer.echo("Stopped.")
     raise typer.Exit(code)
 

@@ -111,6 +111,13 @@ def get_job(engine: Engine, job_id: str) -> Job:
     return Job.from_row(row)
 
 
+def get_seqs(engine: Engine, job_ids: Sequence[str]) -> dict[str, int]:
+    """The present seq of some jobs; those that are not there are left out."""
+    with read(engine) as connection:
+        query = select(jobs.c.id, jobs.c.seq).where(jobs.c.id.in_(job_ids))
+        return {job_id: seq for job_id, seq in connection.execute(query)}
+
+
 def list_jobs(
     engine: Engine,
     *,
@@ -211,18 +218,6 @@ def set_paused(engine: Engine, job_id: str, paused: bool) -> Job:
     return get_job(engine, job_id)
 
 
-def retry_job(engine: Engine, job_id: str) -> Job:
-    """A new job with the params of one that ended, which it names."""
-    job = get_job(engine, job_id)
-    if not job.ended:
-        raise JobNotEnded(job_id)
-    with read(engine) as connection:
-        query = select(job_pictures.c.reference).where(job_pictures.c.job_id == job_id)
-        pictures = tuple(connection.execute(query).scalars())
-    new = NewJob(job.kind, job.lane, job.params, pictures, job.priority, retry_of=job.id)
-    return create_job(engine, new)[0]
-
-
 def delete_job(engine: Engine, job_id: str) -> None:
     """Remove the rows of a job that ended; JobNotEnded otherwise. Its files are the caller's."""
     get_job(engine, job_id)
@@ -232,6 +227,18 @@ def delete_job(engine: Engine, job_id: str) -> None:
         ).first()
     if gone is None:
         raise JobNotEnded(job_id)
+
+
+def ended_before(engine: Engine, seconds: float, limit: int) -> list[str]:
+    """Ids of jobs that ended more than ``seconds`` ago, the oldest first."""
+    query = (
+        select(jobs.c.id)
+        .where(jobs.c.state.in_(TERMINAL), jobs.c.finished_at < now() - seconds)
+        .order_by(jobs.c.id)
+        .limit(limit)
+    )
+    with read(engine) as connection:
+        return list(connection.execute(query).scalars())
 
 
 def jobs_in_need_of(engine: Engine, reference: str) -> list[str]:

@@ -14,7 +14,10 @@ from app.jobs.ids import is_id
 from app.jobs.job import Job
 from app.jobs.kinds import KINDS, Params
 from app.jobs.pictures import UnknownImage, get_image
-from app.jobs.repository import NewJob, create_job, find_by_key, get_artifact
+from app.jobs.repository import JobNotEnded, NewJob, create_job, find_by_key, get_artifact, get_job
+
+# 0 to 7, as in RFC 9218 but the other way round: higher goes first.
+DEFAULT_PRIORITY = 4
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,18 @@ def payload_hash(kind: str, params: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def resubmit(engine: Engine, dispatcher: Dispatcher, job_id: str) -> Job:
+    """Queue a new job with the params of one that has ended, which it names.
+
+    Raises UnknownJob, JobNotEnded, ParamsError for pictures that are gone by now.
+    """
+    old = get_job(engine, job_id)
+    if not old.ended:
+        raise JobNotEnded(job_id)
+    params = parse_params(old.kind, old.params)
+    return submit(engine, dispatcher, params, priority=old.priority, retry_of=old.id)[0]
+
+
 def submit(
     engine: Engine,
     dispatcher: Dispatcher,
@@ -104,6 +119,8 @@ def submit(
     *,
     idempotency_key: str | None = None,
     payload: str | None = None,
+    priority: int = DEFAULT_PRIORITY,
+    retry_of: str | None = None,
 ) -> tuple[Job, bool]:
     """Queue a job for resolved params and hint the workers. Returns it, and whether it is new.
 
@@ -121,6 +138,8 @@ def submit(
             lane=params.lane,
             params=params.model_dump(mode="json"),
             pictures=references,
+            priority=priority,
+            retry_of=retry_of,
             idempotency_key=idempotency_key,
             payload_hash=payload,
         ),

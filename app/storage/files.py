@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from app.settings import Settings
 from app.storage.errors import StorageFull
 
 CHUNK = 1 << 20
@@ -146,11 +145,6 @@ class FolderStorage:
                 continue  # its writer finished, or another cleaner was faster
             gone += 1
         return gone
-
-
-def make_storage(settings: Settings) -> FolderStorage:
-    """The storage that the settings name: a folder beside the database."""
-    return FolderStorage(settings.data_dir / "files")
 
 
 def _segments(key: str) -> list[str]:

@@ -100,7 +100,7 @@ def _read_png(data: bytes) -> Header:
         if end > len(data):
             raise _truncated()
         if zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-            raise damaged(f"wrong checksum in {kind.decode('latin-1')!r}")
+            raise damaged("a checksum is wrong")
         body = view[at + 8 : end - 4]
         if (kind == b"IHDR") == bool(header) or (kind == b"IHDR" and length != 13):
             raise damaged("no proper header")

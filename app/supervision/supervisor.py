@@ -50,6 +50,7 @@ class Supervisor:
         self, settings: Settings, listener: socket.socket, on_ready: Callable[[str], None] = lambda url: None
     ) -> None:
         self.url = url_of(listener)
+        self._listener = listener
         self._settings = settings
         self._on_ready = on_ready
         environment = _environment_of(settings)
@@ -98,6 +99,8 @@ class Supervisor:
             killed = self._end_children()
             self._take_back(engine, dispatcher)
             engine.dispose()
+            # Requests that nobody will answer any more must not wait.
+            self._listener.close()
             herald.join(_HERALD_SECONDS)
             # Sockets of processes that were killed may be left in it; the next service clears them away.
             with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
 """The browser page at ``/`` and its static files.
 
 Static files are served under ``/static/<hash of them all>/``: modules name each other relatively, so one
-hash in the page's URLs covers every import, and an update is seen at once although browsers keep files forever.
+hash in the page's URLs covers every import, and an update is seen at once although browsers keep the files.
 """
 
 from functools import lru_cache

@@ -32,9 +32,8 @@ class Weights:
         content = _positive(params.content_layers, params.content_weight)
         style = _positive(params.style_layers, params.style_weight)
         if not content and not style:
-            raise InputError(
-                "style_layers", "No layer has a weight: give one of them, or of content_layers, one."
-            )
+            detail = "Every layer has a weight of 0: give one of them, or of content_layers, more."
+            raise InputError("style_layers", detail)
         return cls(content, style, params.tv_weight or 0.0, PRESETS[params.preset].reduction)
 
     @property

@@ -212,16 +212,6 @@ def test_lists_page_from_the_newest_and_filter(engine: Engine) -> None:
     assert repository.list_jobs(engine, limit=9, kinds=["other"]) == []
 
 
-def test_retry_makes_a_new_job_that_names_the_old_one(engine: Engine) -> None:
-    job = new_job(engine)
-    with pytest.raises(repository.JobNotEnded):
-        repository.retry_job(engine, job.id)
-    repository.request_cancel(engine, job.id)
-    again = repository.retry_job(engine, job.id)
-    assert again.retry_of == job.id and again.params == job.params and again.state is State.QUEUED
-    assert repository.jobs_in_need_of(engine, "a") == [again.id]
-
-
 def test_delete_takes_ended_jobs_alone(engine: Engine) -> None:
     job = new_job(engine)
     with pytest.raises(repository.JobNotEnded):

@@ -1,0 +1,66 @@
+"""What the two sides of Celery must agree on: messages, queues, and how Redis is spoken to.
+
+Each setting's reason is a failure that was seen without it: docs/architecture.md.
+"""
+
+from typing import Any
+
+TASK = "impasto.run"
+KEY_PREFIX = "impasto:"
+CHANGES_CHANNEL = f"{KEY_PREFIX}changes"
+# Queues of kombu's priorities; 0 is the most urgent.
+PRIORITY_STEPS = list(range(8))
+
+# A job has no time limit of its own, so the visibility timeout, after which Redis gives an unacknowledged
+# message to somebody else, is out of reach of any job. If it strikes all the same, the claim drops it.
+VISIBILITY_SECONDS = 30 * 24 * 3600
+
+
+def queue_of(lane: str) -> str:
+    """The queue of a lane."""
+    return f"lane.{lane}"
+
+
+def configuration(redis_url: str) -> dict[str, Any]:
+    """The configuration of a Celery app that publishes or runs jobs."""
+    return {
+        "broker_url": redis_url,
+        "broker_transport_options": {
+            "global_keyprefix": KEY_PREFIX,
+            "visibility_timeout": VISIBILITY_SECONDS,
+            "priority_steps": PRIORITY_STEPS,
+            "queue_order_strategy": "priority",
+            "unacked_restore_interval": 10,
+            "unacked_restore_throttle": 1,
+            "socket_timeout": 30,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 25,
+        },
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_pool_acquire_timeout": 10,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_ignore_result": True,
+        "result_backend": None,
+        "task_acks_late": True,
+        "task_acks_on_failure": True,
+        "task_acks_on_timeout": True,
+        "task_reject_on_worker_lost": False,
+        "task_retry_on_worker_lost": True,
+        "task_default_queue": queue_of("long"),
+        "task_create_missing_queues": True,
+        "worker_prefetch_multiplier": 1,
+        "worker_pool": "prefork",
+        "worker_concurrency": 1,
+        # A forked child could not use CUDA that its parent had touched.
+        "worker_pool_start_method": "spawn",
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_enable_soft_shutdown_on_idle": True,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "worker_proc_alive_timeout": 120.0,
+        "worker_enable_remote_control": True,
+        "worker_send_task_events": False,
+    }

@@ -1,0 +1,34 @@
+"""The command as a whole."""
+
+from importlib.metadata import version
+
+from PIL import ImageStat
+from typer.testing import CliRunner
+
+from app.cli import program
+from app.cli.demo_pictures import brushwork, landscape
+
+
+def test_it_tells_its_version() -> None:
+    result = CliRunner().invoke(program, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"impasto {version('impasto')}\n")
+
+
+def test_help_names_every_command() -> None:
+    result = CliRunner().invoke(program, ["--help"])
+    assert result.exit_code == 0
+    assert all(command in result.stdout for command in ("serve", "style", "demo"))
+
+
+def test_an_unknown_command_is_refused() -> None:
+    result = CliRunner().invoke(program, ["paint"])
+    assert result.exit_code == 2 and "paint" in result.stderr
+
+
+def test_the_pictures_of_the_demonstration_are_the_same_every_time() -> None:
+    for draw in (landscape, brushwork):
+        picture = draw(120, 90)
+        assert (picture.size, picture.mode) == ((120, 90), "RGB")
+        assert picture.tobytes() == draw(120, 90).tobytes()
+        # Neither empty nor a single tone.
+        assert min(ImageStat.Stat(picture).stddev) > 10

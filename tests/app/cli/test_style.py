@@ -1,0 +1,153 @@
+"""``impasto style``, run for real on small pictures."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from app.cli import program
+from app.storage.recipes import read_recipe
+from tests.support.service import IMPASTO, wait_for
+from tests.support.strange_pictures import noise, plain
+
+QUICK = ("--size", "32", "--steps", "2")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with a content and two styles in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IMPASTO_DEVICE", "cpu")
+    for number, name in enumerate(("content.png", "style.png", "other.png")):
+        (tmp_path / name).write_bytes(noise(size=(48, 36), seed=number))
+    return tmp_path
+
+
+def style(*arguments: str) -> Result:
+    return CliRunner().invoke(program, ["style", *arguments])
+
+
+def recipe_of(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        recipe = read_recipe(file)
+    assert recipe is not None
+    return recipe
+
+
+def test_it_paints_and_says_where(folder: Path) -> None:
+    result = style("content.png", "style.png", "-o", "out.png", *QUICK)
+    assert result.exit_code == 0, result.output
+    assert "out.png" in result.stdout
+    with Image.open(folder / "out.png") as picture:
+        assert (picture.size, picture.mode) == ((32, 24), "RGB")
+
+
+def test_options_reach_the_engine(folder: Path) -> None:
+    result = style(
+        *("content.png", "style.png", "other.png", "-o", "out.png", *QUICK),
+        *("--style-weights", "1,3", "--style-layers", "relu1_1=2", "--seed", "5"),
+        *("--init-image", "other.png", "--color", "content", "--style-weight", "7"),
+    )
+    assert result.exit_code == 0, result.output
+    params = recipe_of(folder / "out.png")["params"]
+    assert params["style_weights"] == [1, 3]
+    assert params["style_layers"] == {"relu1_1": 2}
+    assert (params["seed"], params["init"], params["color"], params["style_weight"]) == (
+        5,
+        "image",
+        "content",
+        7,
+    )
+    assert params["style"] == ["style.png", "other.png"]
+
+
+def test_a_recipe_makes_the_same_picture_again(folder: Path) -> None:
+    assert style("content.png", "style.png", "-o", "one.png", *QUICK, "--seed", "3").exit_code == 0
+    result = style("content.png", "style.png", "-o", "two.png", "--recipe", "one.png")
+    assert result.exit_code == 0, result.output
+    assert "note" not in result.stderr
+    assert (folder / "one.png").read_bytes() == (folder / "two.png").read_bytes()
+
+
+def test_a_recipe_notes_other_pictures_and_yields_to_options(folder: Path) -> None:
+    assert style("content.png", "style.png", "-o", "one.png", *QUICK).exit_code == 0
+    result = style("content.png", "other.png", "-o", "two.png", "--recipe", "one.png", "--seed", "9")
+    assert result.exit_code == 0, result.output
+    assert "style is not the picture" in result.stderr and "content is not" not in result.stderr
+    params = recipe_of(folder / "two.png")["params"]
+    assert (params["size"], params["steps"], params["seed"]) == (32, 2, 9)
+
+
+def test_the_contents_transparency_is_kept(folder: Path) -> None:
+    (folder / "content.png").write_bytes(plain(size=(48, 36), mode="RGBA", color=(200, 120, 40, 128)))
+    assert style("content.png", "style.png", "-o", "out.png", *QUICK).exit_code == 0
+    with Image.open(folder / "out.png") as picture:
+        assert picture.mode == "RGBA"
+        assert picture.getchannel("A").getextrema() == (128, 128)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("missing.png", "style.png"), "CONTENT"),
+        (("content.png", "missing.png"), "STYLE"),
+        (("content.png", "text.txt"), "STYLE"),
+        (("content.png", "style.png", "--preset", "van-gogh"), "--preset"),
+        (("content.png", "style.png", "--size", "large"), "--size"),
+        (("content.png", "style.png", "--size", "7"), "--size"),
+        (("content.png", "style.png", "--network", "alexnet2"), "--network"),
+        (("content.png", "style.png", "--style-layers", "relu9_9"), "--style-layers"),
+        (("content.png", "style.png", "--style-layers", "relu1_1=x"), "--style-layers"),
+        (("content.png", "style.png", "--style-weight", "nan"), "--style-weight"),
+        (("content.png", "style.png", "--content-weight", "-1"), "--content-weight"),
+        (("content.png", "style.png", "--style-weights", "1,2"), "--style-weights"),
+        (("content.png", "style.png", "--init", "image"), "--init-image"),
+        (("content.png", "style.png", "--init-image", "missing.png"), "--init-image"),
+        (("content.png", "style.png", "--device", "abacus"), "--device"),
+        (("content.png", "style.png", "--recipe", "content.png"), "--recipe"),
+        (("content.png", "style.png", "--recipe", "missing.png"), "--recipe"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_that_names_the_option(
+    folder: Path, arguments: tuple[str, ...], named: str
+) -> None:
+    (folder / "text.txt").write_text("no picture at all")
+    result = style(*arguments, "-o", "out.png")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"impasto: {named}")
+    assert result.stderr.count("\n") == 1
+    assert not (folder / "out.png").exists()
+
+
+def test_torch_is_not_loaded_before_it_is_needed() -> None:
+    script = (
+        "import sys; from app.cli import program; "
+        "program(['style', '--help'], standalone_mode=False); print('torch' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "False"
+
+
+@pytest.mark.server
+def test_an_interrupt_leaves_no_file(folder: Path) -> None:
+    before = sorted(os.listdir(folder))
+    with (folder.parent / "log").open("w+") as log:
+        process = subprocess.Popen(
+            [IMPASTO, "style", "content.png", "style.png", "-o", "out.png", "--steps", "20000"],
+            env={**os.environ, "FORCE_COLOR": "1"},
+            stderr=log,
+        )
+        # The bar is there once the steps run.
+        wait_for(lambda: "20000" in (folder.parent / "log").read_text())
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        log.seek(0)
+        said = log.read()
+    assert "nothing was written" in said and "Traceback" not in said
+    assert sorted(os.listdir(folder)) == before

@@ -1,0 +1,101 @@
+"""Children, as real processes."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.supervision.child import Backoff, Child
+from tests.support.service import runs, wait_for
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def script(text: str) -> Child:
+    """A child that runs a little Python; its first argument is the owner."""
+    return Child("test", lambda owner: [sys.executable, "-c", text, owner], os.environ)
+
+
+@pytest.fixture
+def forever() -> Iterator[Child]:
+    child = script("import time; time.sleep(3600)")
+    yield child
+    child.kill()
+    wait_for(lambda: child.pid is None or child.died())
+
+
+def test_pauses_double_up_to_half_a_minute() -> None:
+    backoff = Backoff()
+    assert [backoff.pause(lived=1) for _ in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+
+
+def test_a_stable_minute_starts_the_pauses_over() -> None:
+    backoff = Backoff()
+    assert [backoff.pause(lived) for lived in (1, 1, 59.9, 60, 1)] == [0.5, 1, 2, 0.5, 1]
+
+
+def test_every_life_has_a_name_of_its_own(tmp_path: Path) -> None:
+    child = script(f"import sys; open({str(tmp_path / 'names')!r}, 'a').write(sys.argv[1] + chr(10))")
+    owners = []
+    for _ in range(2):
+        child.start(time.monotonic())
+        owners.append(child.owner)
+        wait_for(child.died)
+    assert owners[0] != owners[1]
+    assert (tmp_path / "names").read_text().split() == owners
+
+
+def test_an_end_is_told_once_and_with_its_reason(forever: Child) -> None:
+    ends = script("raise SystemExit(3)")
+    ends.start(time.monotonic())
+    wait_for(ends.died)
+    assert (ends.returncode, ends.pid, ends.died()) == (3, None, False)
+    assert ends.describe_end() == "ended with exit code 3"
+
+    forever.start(time.monotonic())
+    assert not forever.died()
+    forever.kill()
+    wait_for(forever.died)
+    assert forever.describe_end() == "was ended by SIGKILL"
+
+
+def test_an_interrupt_of_the_terminal_does_not_reach_it(forever: Child) -> None:
+    forever.start(time.monotonic())
+    assert forever.pid is not None
+    assert os.getpgid(forever.pid) == forever.pid != os.getpgrp()
+
+
+def test_the_end_of_a_child_is_the_end_of_what_it_started(tmp_path: Path) -> None:
+    written = tmp_path / "pid"
+    child = script(
+        "import subprocess, sys; p = subprocess.Popen(['sleep', '3600']); "
+        f"open({str(written)!r}, 'w').write(f'{{p.pid}}.')"
+    )
+    child.start(time.monotonic())
+    wait_for(lambda: written.exists() and written.read_text().endswith("."))
+    grandchild = int(written.read_text().rstrip("."))
+    wait_for(child.died)
+    wait_for(lambda: not runs(grandchild))
+
+
+def test_terminate_asks_and_kill_insists() -> None:
+    child = script(
+        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); time.sleep(3600)"
+    )
+    child.start(time.monotonic())
+    # Until its handler is there, SIGTERM ends it in the usual way; only one of the two is right here.
+    wait_for(lambda: handles(child.pid, signal.SIGTERM))
+    child.terminate()
+    wait_for(child.died)
+    assert child.returncode == 7
+
+
+def handles(pid: int | None, number: signal.Signals) -> bool:
+    """Whether a process has a handler of its own for a signal."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)

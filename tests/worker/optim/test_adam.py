@@ -1,0 +1,86 @@
+import pytest
+import torch
+from torch import Tensor
+
+from worker.optim.adam import BETAS, EPSILON, Adam
+
+
+def rand(seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.rand(1, 3, 4, 5, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def descend(solver: Adam, picture: Tensor, optimum: Tensor, steps: int) -> Tensor:
+    for _ in range(steps):
+        picture = solver.propose(picture, picture - optimum)
+    return picture
+
+
+def test_the_first_step_has_the_length_of_the_rate() -> None:
+    picture = torch.full((1, 3, 1, 2), 0.5, dtype=torch.float64)
+    gradient = torch.tensor([[[[3.0, -3.0]], [[3.0, 3.0]], [[-3.0, 3.0]]]], dtype=torch.float64)
+
+    step = Adam(rate=0.02).propose(picture, gradient) - picture
+
+    assert torch.allclose(step, -0.02 / (1 + EPSILON) * gradient.sign())
+
+
+def test_it_is_torchs_adam_with_an_epsilon_that_follows_the_gradient() -> None:
+    ours, optimum = 0.3 + 0.4 * rand(1), 0.3 + 0.4 * rand(2)
+    theirs = ours.clone().requires_grad_()
+    solver, reference = Adam(rate=0.01), torch.optim.Adam([theirs], lr=0.01, betas=BETAS)
+    squares, count = torch.zeros_like(ours), 0
+    for _ in range(20):
+        gradient = ours - optimum
+        ours = solver.propose(ours, gradient)
+
+        count += 1
+        squares = BETAS[1] * squares + (1 - BETAS[1]) * gradient.square()
+        corrected = squares / (1 - BETAS[1] ** count)
+        reference.param_groups[0]["eps"] = EPSILON * float(corrected.mean().sqrt())
+        theirs.grad = gradient.clone()
+        reference.step()
+
+    assert torch.allclose(ours, theirs, rtol=1e-6)
+
+
+def test_it_converges_onto_the_bounds() -> None:
+    optimum = 3 * rand(3) - 1
+
+    found = descend(Adam(), rand(4), optimum, 400)
+
+    assert torch.allclose(found, optimum.clamp(0, 1), atol=0.01)
+
+
+@pytest.mark.parametrize("factor", [2.0**-60, 2.0**60])
+def test_the_scale_of_the_loss_does_not_matter(factor: float) -> None:
+    optimum, picture, scaled = rand(5), rand(6), rand(6)
+    solver, other = Adam(), Adam()
+    for _ in range(10):
+        picture = solver.propose(picture, picture - optimum)
+        scaled = other.propose(scaled, factor * (scaled - optimum))
+
+    assert torch.allclose(scaled, picture, rtol=1e-12)
+
+
+def test_a_gradient_of_zero_moves_nothing() -> None:
+    picture = rand(7, torch.float32)
+
+    assert torch.equal(Adam().propose(picture, torch.zeros_like(picture)), picture)
+
+
+def test_it_goes_on_from_its_state_bit_for_bit() -> None:
+    optimum = rand(8)
+    for steps in (0, 1, 7):
+        solver, restored = Adam(), Adam()
+        picture = descend(solver, rand(9), optimum, steps)
+        restored.restore(solver.state())
+
+        assert torch.equal(descend(solver, picture, optimum, 5), descend(restored, picture, optimum, 5))
+
+
+def test_restart_forgets_and_shortens() -> None:
+    solver = Adam(rate=0.02)
+    picture = descend(solver, rand(10), rand(11), 3)
+    solver.restart(0.5)
+
+    assert torch.equal(solver.propose(picture, rand(12)), Adam(rate=0.01).propose(picture, rand(12)))

@@ -1,0 +1,162 @@
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from app.jobs.errors import ComputationError
+from worker.optim.adam import Adam
+from worker.optim.descent import PATIENCE, Descent, Evaluation, Objective, Solver
+from worker.optim.lbfgs import LBFGS
+
+OPTIMUM = 0.2 + 0.6 * torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+START = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(2))
+
+solvers = pytest.mark.parametrize("solver", [LBFGS, Adam])
+
+
+def quadratic(picture: Tensor) -> Evaluation:
+    loss = (picture - OPTIMUM).square().sum()
+    return Evaluation(loss, 2 * (picture - OPTIMUM), {"distance": loss})
+
+
+def failing(at: set[int], damage: Callable[[Evaluation], Evaluation]) -> Objective:
+    """The quadratic, whose evaluations of these numbers are damaged."""
+    count = 0
+
+    def objective(picture: Tensor) -> Evaluation:
+        nonlocal count
+        count += 1
+        evaluation = quadratic(picture)
+        return damage(evaluation) if count in at else evaluation
+
+    return objective
+
+
+def not_a_number(evaluation: Evaluation) -> Evaluation:
+    return Evaluation(evaluation.total * math.nan, evaluation.gradient * math.nan, evaluation.terms)
+
+
+def exploded(evaluation: Evaluation) -> Evaluation:
+    return Evaluation(evaluation.total + 1e9, evaluation.gradient * 1e9, evaluation.terms)
+
+
+def gradient_lost(evaluation: Evaluation) -> Evaluation:
+    return Evaluation(evaluation.total, evaluation.gradient * math.nan, evaluation.terms)
+
+
+@solvers
+def test_the_best_picture_has_the_lowest_loss(solver: Callable[[], Solver]) -> None:
+    descent, losses, pictures = Descent(START, solver()), [], []
+    for _ in range(30):
+        descent.step(quadratic)
+        losses.append(float(quadratic(descent.current).total))
+        pictures.append(descent.current)
+
+    assert torch.equal(pictures[0], START)
+    assert descent.lowest == min(losses) < 0.05 * losses[0]
+    assert torch.equal(descent.best, pictures[losses.index(min(losses))])
+    assert float(descent.best_terms["distance"]) == min(losses)
+    assert descent.rollbacks == 0
+
+
+@solvers
+@pytest.mark.parametrize("damage", [not_a_number, exploded, gradient_lost])
+def test_it_recovers_from_a_bad_evaluation(
+    solver: Callable[[], Solver], damage: Callable[[Evaluation], Evaluation]
+) -> None:
+    descent, objective = Descent(START, solver()), failing({5}, damage)
+    for _ in range(100):
+        descent.step(objective)
+        assert torch.isfinite(descent.current).all()
+
+    assert descent.rollbacks == 1
+    assert descent.lowest < 0.01 * float(quadratic(START).total)
+
+
+def test_it_goes_back_to_the_best_picture_and_takes_shorter_steps() -> None:
+    descent, objective = Descent(START, Adam(rate=0.02)), failing({6}, not_a_number)
+    for _ in range(5):
+        descent.step(objective)
+    best, terms = descent.best, descent.best_terms
+
+    descent.step(objective)
+
+    assert descent.current is best
+    assert descent.terms is terms
+    descent.step(objective)
+    descent.step(objective)
+    assert 0.009 < float((descent.current - best).abs().max()) < 0.0101
+
+
+@pytest.mark.parametrize("damage", [not_a_number, exploded, gradient_lost])
+def test_a_loss_that_stays_bad_fails_with_the_reason(damage: Callable[[Evaluation], Evaluation]) -> None:
+    descent, objective = Descent(START, LBFGS()), failing(set(range(4, 100)), damage)
+
+    with pytest.raises(ComputationError, match="The loss went from"):
+        for _ in range(60):
+            descent.step(objective)
+
+    assert descent.rollbacks == PATIENCE
+    assert torch.isfinite(descent.best).all()
+
+
+def test_a_loss_that_is_bad_to_begin_with_fails_at_once() -> None:
+    with pytest.raises(ComputationError, match="nan to begin with"):
+        Descent(START, LBFGS()).step(failing({1}, not_a_number))
+
+
+@solvers
+def test_a_loss_of_zero_is_an_end(solver: Callable[[], Solver]) -> None:
+    descent = Descent(OPTIMUM, solver())
+    for _ in range(10):
+        descent.step(quadratic)
+
+    assert torch.equal(descent.best, OPTIMUM)
+    assert descent.rollbacks == 0
+
+
+@solvers
+def test_a_loss_that_can_fall_no_further_does_not_fail(solver: Callable[[], Solver]) -> None:
+    descent = Descent(START, solver())
+    for _ in range(300):
+        descent.step(quadratic)
+
+    assert descent.lowest < 1e-4
+
+
+@solvers
+@pytest.mark.parametrize("steps", [1, 4, 5, 7, 12])
+def test_it_goes_on_from_its_state_bit_for_bit(solver: Callable[[], Solver], steps: int) -> None:
+    def objective_after(count: int) -> Objective:
+        return failing({5 - count}, exploded)
+
+    descent, objective = Descent(START, solver()), objective_after(0)
+    for _ in range(steps):
+        descent.step(objective)
+    restored = Descent(START, solver())
+    restored.restore(descent.state())
+    other = objective_after(steps)
+    for _ in range(20):
+        descent.step(objective)
+        restored.step(other)
+        assert torch.equal(restored.current, descent.current)
+
+    assert torch.equal(restored.best, descent.best)
+    assert restored.lowest == descent.lowest
+    assert restored.rollbacks == descent.rollbacks == 1
+
+
+def test_a_state_shares_no_memory_with_the_descent() -> None:
+    descent = Descent(START.clone(), LBFGS())
+    for _ in range(3):
+        descent.step(quadratic)
+    state = descent.state()
+    kept = {name: tensor.clone() for name, tensor in state.tensors.items()}
+    for tensor in state.tensors.values():
+        tensor.zero_()
+
+    assert all(torch.equal(descent.state().tensors[name], tensor) for name, tensor in kept.items())
+    pointers = [tensor.untyped_storage().data_ptr() for tensor in state.tensors.values()]
+    assert len(set(pointers)) == len(pointers)
