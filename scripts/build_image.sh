@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Builds the image without a Docker engine, by buildah. Needs root: see make_base_image.sh, which it calls.
-# What pip uses here it uses in the build as well: PIP_CERT, PIP_EXTRA_INDEX_URL and PIP_FIND_LINKS are passed
-# on, and files and folders that they name are mounted.
+# The build takes packages from where pip takes them here: PIP_CERT, PIP_EXTRA_INDEX_URL and PIP_FIND_LINKS are
+# passed on, and the files that they name are mounted, where the base image has a place for them.
 #
 #   scripts/build_image.sh [NAME]      then e.g. buildah push NAME docker-archive:impasto.tar
 set -euo pipefail
 cd "$(dirname "$0")/.."
-# shellcheck source=buildah.sh
+# shellcheck source=scripts/buildah.sh
 . scripts/buildah.sh
 
 name=${1:-impasto}
@@ -14,15 +14,16 @@ need buildah
 scripts/make_base_image.sh "$(awk '$1 == "FROM" { print $2; exit }' Dockerfile)"
 
 options=()
-for variable in PIP_CERT PIP_EXTRA_INDEX_URL PIP_FIND_LINKS; do
-	value=${!variable:-}
-	if [ -n "$value" ]; then
-		options+=(--build-arg "$variable=$value")
-	fi
-	for path in $value; do
-		if [ -e "$path" ]; then
-			options+=(--volume "$path:$path:ro")
-		fi
-	done
-done
-buildah build --quiet --pull-never --format docker --tag "$name" "${options[@]}" .
+if [ -n "${PIP_CERT:-}" ]; then
+	authorities=/etc/ssl/certs/ca-certificates.crt
+	options+=(--build-arg "PIP_CERT=$authorities" --volume "$PIP_CERT:$authorities:ro")
+fi
+if [ -n "${PIP_EXTRA_INDEX_URL:-}" ]; then
+	options+=(--build-arg "PIP_EXTRA_INDEX_URL=$PIP_EXTRA_INDEX_URL")
+fi
+if [ -d "${PIP_FIND_LINKS:-}" ]; then
+	options+=(--build-arg PIP_FIND_LINKS=/mnt --volume "$PIP_FIND_LINKS:/mnt:ro")
+elif [ -n "${PIP_FIND_LINKS:-}" ]; then
+	options+=(--build-arg "PIP_FIND_LINKS=$PIP_FIND_LINKS")
+fi
+buildah build --pull-never --format docker --tag "$name" "${options[@]}" .

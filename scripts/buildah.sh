@@ -1,5 +1,6 @@
-# For the scripts beside it: buildah set up to need neither a daemon nor a kernel feature beyond chroot.
-# Takes no lock and keeps its images where buildah does by default, so `buildah images` shows them.
+# shellcheck shell=bash
+# For the scripts beside it: buildah so that it needs no daemon, no overlay file system and no namespaces.
+# To see what they made: STORAGE_DRIVER=vfs buildah images
 export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
 
 # need PROGRAM...: install, from Debian's packages of the same names, those that are missing; else say so.

@@ -7,7 +7,7 @@
 #   scripts/make_base_image.sh [NAME]
 set -euo pipefail
 cd "$(dirname "$0")"
-# shellcheck source=buildah.sh
+# shellcheck source=scripts/buildah.sh
 . ./buildah.sh
 
 name=${1:-docker.io/library/debian:bookworm-slim}
@@ -19,6 +19,7 @@ fi
 need buildah debootstrap
 
 # This machine's own lines for Debian's packages, if it runs the same release; else Debian's usual ones.
+# shellcheck disable=SC2016
 lines=$(apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
 	'Created-By: Packages' 'Origin: Debian' 2>/dev/null | grep " $suite" || true)
 mirror=$(awk -v suite="$suite" '$3 == suite { print $2; exit }' <<<"$lines")

@@ -9,30 +9,24 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
-import time
 
-import torch
 from sqlalchemy.exc import OperationalError
 
-from app.jobs import workers
-from app.jobs.database import make_engine
-from app.jobs.dispatch import LocalDispatcher, lane_channel
+from app.jobs.dispatch import lane_channel
 from app.jobs.wakeups import Mailbox, run_dir
 from app.parent_watch import exit_with_parent
-from app.settings import Settings, get_settings
-from app.storage.factory import make_storage
-from worker.device import choose_device, choose_dtype
+from app.settings import get_settings
+from worker.presence import present
 from worker.runner import run_next
-from worker.steps import Compute
 from worker.warm_up import warm_up
-from worker.workshop import Workshop
+from worker.workshop import Workshop, make_workshop
 
 log = logging.getLogger("worker.local")
 
 # A hint can be lost, so a worker looks by itself this often.
 POLL_SECONDS = 1.0
-SEEN_SECONDS = 5.0
 
 
 def serve_lane(workshop: Workshop, lane: str, stop: threading.Event) -> None:
@@ -51,43 +45,6 @@ def serve_lane(workshop: Workshop, lane: str, stop: threading.Event) -> None:
         mailbox.close()
 
 
-def keep_registered(workshop: Workshop, lane: str, stop: threading.Event) -> None:
-    """Say now and then that this worker lives, also while it computes."""
-    engine, owner = workshop.engine, workshop.owner
-    registered = False
-    while not stop.is_set():
-        try:
-            if not registered:
-                workers.register(
-                    engine,
-                    owner=owner,
-                    lanes=[lane],
-                    device=str(workshop.compute.device),
-                    host=socket.gethostname(),
-                    pid=os.getpid(),
-                )
-                registered = True
-            workers.seen(engine, owner)
-        except OperationalError as error:
-            log.warning("the database is away: %s", error.orig)
-        stop.wait(SEEN_SECONDS)
-
-
-def make_workshop(settings: Settings, owner: str, device_name: str) -> Workshop:
-    """Open the database and the storage, choose device and precision."""
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
-    device = choose_device(device_name)
-    return Workshop(
-        engine=make_engine(settings.resolved_database_url),
-        storage=make_storage(settings),
-        dispatcher=LocalDispatcher(settings.data_dir),
-        settings=settings,
-        owner=owner,
-        compute=Compute(device, choose_dtype(device, settings.precision)),
-    )
-
-
 def main() -> None:
     """Read the command line, and serve a lane until SIGTERM or the parent's death."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -102,15 +59,15 @@ def main() -> None:
     # Ctrl-C reaches the whole group; the supervisor says when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     exit_with_parent()
-    workshop = make_workshop(settings, arguments.owner, arguments.device)
-    started = time.monotonic()
+    try:
+        workshop = make_workshop(settings, arguments.owner, arguments.device)
+    except ValueError as error:
+        log.error("%s", error)
+        sys.exit(os.EX_CONFIG)
     warm_up(workshop.compute)
-    log.info("warm after %.1f s on %s", time.monotonic() - started, workshop.compute)
-    register = threading.Thread(target=keep_registered, args=(workshop, arguments.lane, stop), daemon=True)
-    register.start()
-    serve_lane(workshop, arguments.lane, stop)
-    register.join()
-    workers.forget(workshop.engine, workshop.owner)
+    with present(workshop, arguments.lane):
+        serve_lane(workshop, arguments.lane, stop)
+    workshop.dispatcher.close()
     workshop.engine.dispose()
 
 

@@ -73,6 +73,8 @@ def run_claim(workshop: Workshop, claim: Claim, stop: threading.Event) -> None:
         return
     log.info("job %s: %s", job.id, job.state)
     workshop.dispatcher.changed(job.id)
+    if job.state is State.QUEUED and not job.paused:
+        workshop.dispatcher.hint(job)
     if job.ended:
         sweep(workshop.storage, job, kept)
 

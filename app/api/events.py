@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 import anyio
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -41,9 +41,9 @@ LastEventId = Annotated[
         204: {"description": "The job has ended, and all its events arrived."},
     },
 )
-async def job_events(here: Here, request: Request, job_id: JobId, last_id: LastEventId = None) -> Response:
+async def job_events(here: Here, job_id: JobId, last_id: LastEventId = None) -> Response:
     """The events of a job: `state`, `progress`, `preview`, and `done` at its end. The id is the job's seq."""
-    return await _respond(here, request, [job_id], [_seq(last_id)] if last_id else [0], single=True)
+    return await _respond(here, [job_id], [_seq(last_id)] if last_id else [0], single=True)
 
 
 @router.get(
@@ -57,7 +57,6 @@ async def job_events(here: Here, request: Request, job_id: JobId, last_id: LastE
 )
 async def many_events(
     here: Here,
-    request: Request,
     jobs: Annotated[str, Query(description="Ids of up to 100 jobs, separated by commas.")],
     last_id: LastEventId = None,
 ) -> Response:
@@ -69,7 +68,7 @@ async def many_events(
     after = [_seq(part) for part in last_id.split(".")] if last_id else [0] * len(job_ids)
     if len(after) != len(job_ids):
         raise _bad_id(last_id or "")
-    return await _respond(here, request, job_ids, after, single=False)
+    return await _respond(here, job_ids, after, single=False)
 
 
 def _seq(text: str) -> int:
@@ -84,37 +83,42 @@ def _bad_id(text: str) -> ProblemError:
 
 
 async def _respond(
-    here: Context, request: Request, job_ids: list[str], after: list[int], *, single: bool
+    here: Context, job_ids: list[str], after: list[int], *, single: bool
 ) -> Response:
     jobs = [await run_in_threadpool(repository.get_job, here.engine, job_id) for job_id in job_ids]
-    if all(job.ended and seq >= job.seq for job, seq in zip(jobs, after, strict=True)):
+    going = {job.id for job, seq in zip(jobs, after, strict=True) if not job.ended or seq < job.seq}
+    if not going:
         # What tells a browser not to come back.
         return Response(status_code=HTTPStatus.NO_CONTENT)
     seen = dict(zip(job_ids, after, strict=True))
     return StreamingResponse(
-        _stream(here, seen, single=single), media_type="text/event-stream", headers=HEADERS
+        _stream(here, seen, going, single=single), media_type="text/event-stream", headers=HEADERS
     )
 
 
-async def _stream(here: Context, seen: dict[str, int], *, single: bool) -> AsyncIterator[str]:
-    """Events in order for each job. ``seen`` maps jobs to the last seq that was sent, and is kept so."""
-    open_jobs = set(seen)
+async def _stream(
+    here: Context, seen: dict[str, int], going: set[str], *, single: bool
+) -> AsyncIterator[str]:
+    """Events in order for each job until all that are ``going`` have ended.
+
+    ``seen`` maps jobs to the last seq that was sent, and is kept so.
+    """
     with here.changes.watch(seen) as changed, OPEN_STREAMS.track_inprogress():
         yield f"retry: {RETRY_MILLISECONDS}\n\n"
-        while open_jobs:
+        while going:
             changed.clear()
-            for job_id in list(open_jobs):
+            for job_id in [job_id for job_id in seen if job_id in going]:
                 async for event in _news(here, job_id, seen):
                     yield _format(event, seen, single=single)
                     if event.type == "done":
-                        open_jobs.discard(job_id)
-            if not open_jobs or changed.is_set():
+                        going.discard(job_id)
+            if not going or changed.is_set():
                 continue
             with anyio.move_on_after(HEARTBEAT_SECONDS) as waited:
                 await changed.wait()
             if waited.cancelled_caught:
                 yield ": alive\n\n"
-                open_jobs -= await run_in_threadpool(_gone, here, open_jobs)
+                going -= await run_in_threadpool(_gone, here, going)
 
 
 async def _news(here: Context, job_id: str, seen: dict[str, int]) -> AsyncIterator[Event]:

@@ -39,8 +39,12 @@ def expire_leases(engine: Engine, max_attempts: int) -> list[Job]:
 
 
 def expire_owner(engine: Engine, owner: str, max_attempts: int) -> list[Job]:
-    """Take back what a worker held that is known to be dead, without waiting for its lease."""
-    return _take_back(engine, (jobs.c.owner == owner,), max_attempts)
+    """Take back what a worker held that is known to be dead, without waiting for its lease.
+
+    ``owner`` is a worker's name, or that of the supervised process that names its children after itself.
+    """
+    mine = (jobs.c.owner == owner) | jobs.c.owner.startswith(f"{owner}:", autoescape=True)
+    return _take_back(engine, (mine,), max_attempts)
 
 
 def _take_back(engine: Engine, conditions: Sequence[ColumnElement[bool]], max_attempts: int) -> list[Job]:

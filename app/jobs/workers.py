@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import ColumnElement, Engine, delete, insert, select, update
 
 from app.jobs.database import now, read, write
 from app.jobs.tables import workers
@@ -46,9 +46,20 @@ def seen(engine: Engine, owner: str) -> None:
 
 
 def forget(engine: Engine, owner: str) -> None:
-    """Take a worker off the register."""
+    """Take a worker, and those that are named after it, off the register."""
     with write(engine) as connection:
-        connection.execute(delete(workers).where(workers.c.owner == owner))
+        connection.execute(delete(workers).where(_named_after(owner)))
+
+
+def named_after(engine: Engine, owner: str) -> list[Worker]:
+    """The workers on the register that are named after a supervised process."""
+    with read(engine) as connection:
+        rows = connection.execute(select(workers).where(_named_after(owner))).mappings()
+        return [Worker(**row) for row in rows]
+
+
+def _named_after(owner: str) -> ColumnElement[bool]:
+    return (workers.c.owner == owner) | workers.c.owner.startswith(f"{owner}:", autoescape=True)
 
 
 def living(engine: Engine, seconds: float) -> list[Worker]:

@@ -275,6 +275,32 @@ def test_the_same_picture_is_sent_once(page: Page, pictures: Path) -> None:
     assert len(sent) == 1
 
 
+def test_without_a_network_nothing_is_lost(
+    page: Page, context: BrowserContext, pictures: Path, complaints: Complaints
+) -> None:
+    complaints.expect("net::ERR_INTERNET_DISCONNECTED")
+    choose(page, pictures)
+    expect(page.locator(".tile progress")).to_have_count(0)
+    context.set_offline(True)
+    file_input(page, "content").set_input_files(pictures / "other.png")
+    expect(page.locator("[data-field=content] .tile")).to_contain_text("Not sent.")
+    paint(page)
+    expect(problem_of(page, "content")).to_contain_text("not sent yet")
+    context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("[data-field=content] .blind")).to_have_count(0)
+    expect(page.locator(".tile progress")).to_have_count(0)
+
+    before = set(job_ids(context))
+    context.set_offline(True)
+    paint(page)
+    expect(page.locator("#form-problem")).to_contain_text("does not answer")
+    context.set_offline(False)
+    paint(page)
+    expect(stage(page, "succeeded")).to_be_visible(timeout=PAINTING_MS)
+    assert len(set(job_ids(context)) - before) == 1
+
+
 def test_an_unknown_job_is_told(page: Page, complaints: Complaints) -> None:
     complaints.expect("404", "/v1/jobs/nothing")
     page.goto("/#job=nothing")

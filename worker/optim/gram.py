@@ -11,14 +11,14 @@ from torch.autograd.function import once_differentiable
 
 
 class _GramSum(torch.autograd.Function):
-    """``F @ F.T``, whose gradient ``(D + D.T) @ F`` is one matrix product; plain autograd takes two."""
+    """``F.T @ F``, whose gradient ``F @ (D + D.T)`` is one matrix product; plain autograd takes two."""
 
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> Tensor:
         ctx.save_for_backward(features)
         # bfloat16 has 8 bits of mantissa: sums over thousands of positions need float32.
-        rows = _rows(features).to(torch.promote_types(features.dtype, torch.float32))
-        return rows @ rows.T
+        matrix = _matrix(features).to(torch.promote_types(features.dtype, torch.float32))
+        return matrix.T @ matrix
 
     @staticmethod
     @once_differentiable
@@ -26,12 +26,13 @@ class _GramSum(torch.autograd.Function):
         (features,) = ctx.saved_tensors
         # The gradient of features is of their dtype anyhow, so its product may be computed in it.
         symmetric = (gradient + gradient.T).to(features.dtype)
-        return (symmetric @ _rows(features)).view_as(features)
+        _, channels, height, width = features.shape
+        return (_matrix(features) @ symmetric).view(1, height, width, channels).permute(0, 3, 1, 2)
 
 
-def _rows(features: Tensor) -> Tensor:
-    """One row a channel, (C, H * W); a view, whether the memory is channels-first or channels-last."""
-    return features[0].flatten(1)
+def _matrix(features: Tensor) -> Tensor:
+    """One row a position, (H * W, C); a view if no row of the map is left out, in either memory format."""
+    return features[0].permute(1, 2, 0).flatten(0, 1)
 
 
 def gram_sum(features: Tensor) -> Tensor:

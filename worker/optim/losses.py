@@ -33,7 +33,7 @@ LEAST_ENERGY = 1e-12
 
 def squared_distance(a: Tensor, b: Tensor) -> Tensor:
     """Sum of squared differences, in float32 or better whatever the dtypes are."""
-    precise = torch.promote_types(a.dtype, torch.float32)
+    precise = _precise(a)
     return (a.to(precise) - b.to(precise)).square().sum()
 
 
@@ -48,9 +48,9 @@ def content_factor(target: Tensor, reduction: Reduction) -> Tensor:
         case "mean":
             return 1 / _energy(target)
         case "gatys-2016":
-            return torch.tensor(0.5, device=target.device)
+            return _number(1 / 2, target)
         case "neural-style":
-            return torch.tensor(CAFFE_SCALE**2 / target.numel(), device=target.device)
+            return _number(CAFFE_SCALE**2 / target.numel(), target)
 
 
 def style_factor(target: Tensor, reduction: Reduction) -> Tensor:
@@ -65,9 +65,17 @@ def style_factor(target: Tensor, reduction: Reduction) -> Tensor:
         case "mean":
             return 1 / _energy(target)
         case "gatys-2016":
-            return torch.tensor(1 / (4 * channels**2), device=target.device)
+            return _number(1 / (4 * channels**2), target)
         case "neural-style":
-            return torch.tensor((CAFFE_SCALE / channels) ** 4, device=target.device)
+            return _number((CAFFE_SCALE / channels) ** 4, target)
+
+
+def _precise(tensor: Tensor) -> torch.dtype:
+    return torch.promote_types(tensor.dtype, torch.float32)
+
+
+def _number(value: float, like: Tensor) -> Tensor:
+    return torch.tensor(value, dtype=_precise(like), device=like.device)
 
 
 def _energy(target: Tensor) -> Tensor:

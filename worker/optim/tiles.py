@@ -1,122 +1,184 @@
-"""Exact tiles: the features of a large picture, a part at a time.
+"""Exact tiles: the features of a large picture, a part at a time; and what lies beyond its edge.
 
 A tile answers for ("owns") the positions of every layer that lie in its part of the picture, and sees a halo
 around it, so wide that what it owns comes out as if it saw all of the picture. Sums over owned positions are
-then sums over the picture, and the gradients of the tiles' pictures, halo included, add up to the whole
-gradient. So the halo need only be as wide as one position sees to one side, half of what it takes when each
+then sums over the picture, and the gradients of what the tiles see, halo included, add up to the whole
+gradient. So the halo need only be as wide as a position sees to one side: half of what it takes when each
 tile's gradient is cropped instead (as in Galerne et al., "Scaling painting style transfer", EGSR 2024).
+
+Around the picture may lie a margin, its own reflection, which no tile owns. Convolutions pad with zeros;
+where these show at the edge of a picture a descent answers them with noise.
 """
 
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from models.geometry import window_of
 from models.network import Network
 
-# Memory for activations and their gradients at a time. A constant, not what happens to be free: the sums of a
-# tiled picture differ in their last bits from those of an untiled one, and a recipe is to give the same
-# picture whatever else the machine is doing.
+# Memory in bytes for the activations of a tile and their gradients. A constant, not what happens to be free:
+# the sums of a tiled picture differ in their last bits from those of an untiled one, and a recipe is to give
+# the same picture whatever else the machine is doing.
 BUDGET = 2 << 30
 
 
 @dataclass(frozen=True)
 class Span:
-    """A tile along one side of the picture, in pixels: what it owns, and what it sees."""
+    """A tile along one side: the pixels of the picture it owns, and of the framed picture it sees."""
 
     start: int
     stop: int
     seen_start: int
     seen_stop: int
+    margin: int
 
+    @property
     def seen(self) -> slice:
-        """What it sees, of the picture."""
+        """What it sees, of the framed picture."""
         return slice(self.seen_start, self.seen_stop)
 
     def owned(self, stride: int) -> slice:
-        """What it owns, of the positions of a layer of the whole picture."""
+        """What it owns, of a layer of the picture."""
         return slice(self.start // stride, self.stop // stride)
 
     def owned_of_seen(self, stride: int) -> slice:
-        """What it owns, of the positions of a layer of what it sees."""
-        first = (self.start - self.seen_start) // stride
+        """What it owns, of a layer of what it sees."""
+        first = (self.start + self.margin - self.seen_start) // stride
         owned = self.owned(stride)
         return slice(first, first + owned.stop - owned.start)
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A part of a picture."""
+    """A part of a picture: rows and columns."""
 
     rows: Span
     columns: Span
 
-    def crop(self, picture: Tensor) -> Tensor:
-        """What the tile sees of a picture (..., H, W), as a view."""
-        return picture[..., self.rows.seen(), self.columns.seen()]
+    def seen(self, framed: Tensor) -> Tensor:
+        """What the tile sees of a framed picture (..., H + 2 * margin, W + 2 * margin), as a view."""
+        return framed[..., self.rows.seen, self.columns.seen]
 
     def owned(self, features: Tensor, stride: int) -> Tensor:
-        """What the tile owns of a layer of the whole picture, as a view."""
+        """What the tile owns of a layer of the picture, as a view."""
         return features[..., self.rows.owned(stride), self.columns.owned(stride)]
 
-    def owned_of_crop(self, features: Tensor, stride: int) -> Tensor:
-        """What the tile owns of a layer of its crop, as a view."""
+    def owned_of_seen(self, features: Tensor, stride: int) -> Tensor:
+        """What the tile owns of a layer of what it sees, as a view."""
         return features[..., self.rows.owned_of_seen(stride), self.columns.owned_of_seen(stride)]
 
 
-def plan_tiles(
-    height: int, width: int, network: Network, layers: Collection[str], budget: int = BUDGET
-) -> list[Tile]:
-    """Tiles whose activations up to ``layers`` take at most about ``budget`` bytes each.
+class Tiling:
+    """How a network looks at pictures of one size: framed by a margin, and tile by tile.
 
-    One tile, the whole picture, if that is enough, or if positions of the network do not lie on a grid
-    of its stride (convolutions that do not keep the size, say), so that tiles cannot be exact.
+    A network whose positions do not lie on the grid of its stride (convolutions that do not keep the size,
+    say) looks at the picture as it is, without margin and in one tile that owns everything.
     """
-    depth = _depth(network, layers)
-    pixels = budget / _bytes_per_pixel(network, depth)
-    if height * width <= pixels or not _on_a_grid(network, depth):
-        whole = Span(0, height, 0, height), Span(0, width, 0, width)
-        return [Tile(*whole)]
-    stride = max(layer.stride for layer in network.layers[:depth])
-    sight = max(layer.receptive_field - layer.stride for layer in network.layers[:depth]) / 2
-    halo = math.ceil(sight / stride) * stride
-    side = max(stride, math.floor(math.sqrt(pixels)) - 2 * halo)
-    return [
-        Tile(rows, columns)
-        for rows in _spans(height, side, stride, halo)
-        for columns in _spans(width, side, stride, halo)
-    ]
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        network: Network,
+        layers: Collection[str],
+        *,
+        margin: int = 0,
+        budget: int = BUDGET,
+    ) -> None:
+        """Plan for pictures of ``height`` by ``width`` pixels and a network asked for ``layers``.
+
+        ``margin`` is in pixels, and rounded up to the stride; ``budget`` is in bytes.
+        """
+        self.network = network
+        depth = 1 + max(place for place, layer in enumerate(network.layers) if layer.name in layers)
+        upto = network.layers[:depth]
+        self.strides = {layer.name: layer.stride for layer in upto}
+        self.on_grid = _on_grid(network, depth)
+        stride = max(self.strides.values())
+        self.margin = math.ceil(margin / stride) * stride if self.on_grid else 0
+        sight = max(layer.receptive_field - layer.stride for layer in upto) / 2
+        halo = math.ceil(sight / stride) * stride
+        pixels = budget / _bytes_per_pixel(network, depth)
+        side = max(height, width)
+        if (height + 2 * self.margin) * (width + 2 * self.margin) > pixels and self.on_grid:
+            side = max(stride, math.floor(math.sqrt(pixels)) - 2 * halo)
+        self.tiles = [
+            Tile(rows, columns)
+            for rows in _spans(height, side, stride, halo, self.margin)
+            for columns in _spans(width, side, stride, halo, self.margin)
+        ]
+
+    def frame(self, picture: Tensor) -> Tensor:
+        """A picture (1, C, H, W) with its reflection around it, or its edge if it is too small for that."""
+        if self.margin == 0:
+            return picture
+        mode = "reflect" if self.margin < min(picture.shape[-2:]) else "replicate"
+        return F.pad(picture, (self.margin,) * 4, mode=mode)
+
+    def features(self, seen: Tensor, tile: Tile, layers: Collection[str]) -> dict[str, Tensor]:
+        """What a tile owns of the layers, by name, given what it sees of a framed picture."""
+        features = self.network.features(seen, layers)
+        if not self.on_grid:
+            return features
+        return {name: tile.owned_of_seen(found, self.strides[name]) for name, found in features.items()}
+
+    def owned(self, features: Tensor, tile: Tile, layer: str) -> Tensor:
+        """What a tile owns of the features of a layer of the whole picture, as a view."""
+        return tile.owned(features, self.strides[layer]) if self.on_grid else features
+
+    def all_features(self, framed: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+        """The layers of the whole picture without its margin, put together from the tiles; by name."""
+        rows: dict[Span, list[dict[str, Tensor]]] = {}
+        for tile in self.tiles:
+            rows.setdefault(tile.rows, []).append(self.features(tile.seen(framed), tile, layers))
+        return {
+            name: torch.cat(
+                [torch.cat([part[name] for part in row], dim=-1) for row in rows.values()], dim=-2
+            )
+            for name in layers
+        }
 
 
-def _spans(length: int, side: int, stride: int, halo: int) -> list[Span]:
-    """Spans of about equal length, no longer than ``side`` (and half a stride), on the grid of the stride."""
+def _spans(length: int, side: int, stride: int, halo: int, margin: int) -> list[Span]:
+    """Spans of about equal length, ``side`` or (by rounding) little more, on the grid of the stride.
+
+    A single one sees everything; of several the first and the last see the margin up to their halo.
+    """
     count = math.ceil(length / side)
+    if count == 1:
+        return [Span(0, length, 0, length + 2 * margin, margin)]
     cuts = [round(length * k / count / stride) * stride for k in range(count)] + [length]
     return [
-        Span(start, stop, max(0, start - halo), min(length, stop + halo))
-        for start, stop in zip(cuts[:-1], cuts[1:], strict=True)
+        Span(
+            start,
+            stop,
+            max(0, start + margin - halo),
+            min(length + 2 * margin, stop + margin + halo),
+            margin,
+        )
+        for start, stop in pairwise(cuts)
         if start < stop
     ]
 
 
-def _depth(network: Network, layers: Collection[str]) -> int:
-    """How many layers are computed to reach all of ``layers``."""
-    return 1 + max(place for place, layer in enumerate(network.layers) if layer.name in layers)
-
-
 def _bytes_per_pixel(network: Network, depth: int) -> float:
-    """Bytes of activations for each pixel, kept for the gradient and once more for the gradient itself.
+    """Bytes of activations a pixel: those kept for the gradient, and as much again for the gradient itself.
 
     A ReLU works in place of the convolution's result.
     """
-    numbers = sum(layer.channels / layer.stride**2 for layer in network.layers[:depth] if layer.kind != "relu")
+    numbers = sum(
+        layer.channels / layer.stride**2 for layer in network.layers[:depth] if layer.kind != "relu"
+    )
     return 2 * numbers * torch.finfo(network.dtype).bits / 8
 
 
-def _on_a_grid(network: Network, depth: int) -> bool:
-    """Whether position ``i`` of each layer lies in the middle of pixels ``i * stride`` to ``(i + 1) * stride``."""
+def _on_grid(network: Network, depth: int) -> bool:
+    """Whether position ``i`` of each layer lies amid the pixels ``i * stride`` to ``(i + 1) * stride``."""
     windows = (window_of(module) for module in list(network.stack.values())[:depth])
     return all(2 * window.padding == window.size - window.stride for window in windows if window)

@@ -3,7 +3,7 @@
 Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, section 2.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,18 +13,23 @@ from app.jobs.errors import InputError
 from app.jobs.kinds.style_transfer import PRESETS, StyleTransferParams
 from models.network import Network
 from worker.optim.descent import Evaluation
-from worker.optim.gram import gram_matrix
+from worker.optim.gram import gram_matrix, gram_sum
 from worker.optim.losses import Reduction, content_factor, squared_distance, style_factor, variation
+from worker.optim.tiles import BUDGET, Tile, Tiling
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of the losses, and whose sums they are: by layer for content and style; no weight is 0."""
+    """Weights of the losses, by layer for content and style, none of them 0; and how they are computed.
+
+    ``reduction`` says whose sums they are, ``margin`` how many pixels of reflection lie around pictures.
+    """
 
     content: Mapping[str, float]
     style: Mapping[str, float]
     variation: float
     reduction: Reduction
+    margin: int = 0
 
     @classmethod
     def of(cls, params: StyleTransferParams) -> "Weights":
@@ -34,7 +39,8 @@ class Weights:
         if not content and not style:
             detail = "Every layer has a weight of 0: give one of them, or of content_layers, more."
             raise InputError("style_layers", detail)
-        return cls(content, style, params.tv_weight or 0.0, PRESETS[params.preset].reduction)
+        preset = PRESETS[params.preset]
+        return cls(content, style, params.tv_weight or 0.0, preset.reduction, preset.margin)
 
     @property
     def layers(self) -> list[str]:
@@ -59,7 +65,8 @@ class StyleObjective:
     """The weighted losses of a picture, and their gradient.
 
     The targets are computed once: the content's features, and the Gram matrices of the styles, of which
-    several are blended into one by their shares (as neural-style does).
+    several are blended into one by their shares (as neural-style does). A picture that is too large for the
+    memory is looked at in tiles, which gives the same losses and gradients up to rounding.
     """
 
     def __init__(
@@ -69,55 +76,131 @@ class StyleObjective:
         styles: Sequence[Tensor],
         shares: Sequence[float],
         weights: Weights,
+        budget: int = BUDGET,
     ) -> None:
         """Look at ``content`` (1, 3, H, W), of the size of the result, and ``styles`` of any size.
 
-        All are in [0, 1]; ``shares`` has one number for each style, of which only the ratios matter.
+        All are in [0, 1]; ``shares`` has one number for each style, of which only the ratios matter;
+        ``budget`` is the memory in bytes for the activations of a tile.
         """
         self.network = network
         self.weights = weights
+        self.budget = budget
+        self.tiling = self._tiling(content, weights.layers)
         with torch.no_grad():
             self.content = self._content_targets(content)
             self.style = self._style_targets(styles, [share / sum(shares) for share in shares])
 
+    def __call__(self, picture: Tensor) -> Evaluation:
+        """The losses by name (``content.<layer>``, ``style.<layer>``, ``tv``) and the gradient of their sum.
+
+        ``picture`` is (1, 3, H, W), of the content's size.
+        """
+        picture = picture.detach().requires_grad_()
+        framed = self.tiling.frame(picture)
+        variation_term = self._variation_term(picture)
+        if len(self.tiling.tiles) == 1:
+            terms = self._whole(framed) | variation_term
+            (gradient,) = torch.autograd.grad(_total(terms), picture)
+        else:
+            found, of_framed = self._tiled(framed.detach())
+            # A product that has the gradient which the tiles have found.
+            along = {"along": (framed * of_framed).sum()}
+            (gradient,) = torch.autograd.grad(_total(along | variation_term), picture)
+            terms = found | variation_term
+        terms = {name: term.detach() for name, term in terms.items()}
+        return Evaluation(_total(terms), gradient, terms)
+
+    def _whole(self, framed: Tensor) -> dict[str, Tensor]:
+        """The losses of content and style, for autograd."""
+        (tile,) = self.tiling.tiles
+        features = self.tiling.features(framed, tile, self.weights.layers)
+        grams = {name: gram_matrix(features[name]) for name in self.style}
+        return self._content_terms(features, tile) | self._style_terms(grams)
+
+    def _tiled(self, framed: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """The losses of content and style, and the gradient of their sum at the framed picture.
+
+        The first pass sums up the Gram matrices, and the style loss is differentiated with respect to
+        these. The second descends, tile by tile, along what is then linear in the tile's own sum.
+        """
+        with torch.no_grad():
+            sums, positions = self._gram_sums(framed, self.tiling)
+        slopes: dict[str, Tensor] = {}
+        style: dict[str, Tensor] = {}
+        for name, gram in sums.items():
+            gram.requires_grad_()
+            style |= self._style_terms({name: gram / positions[name]})
+            (slopes[name],) = torch.autograd.grad(style[f"style.{name}"], gram)
+        content: dict[str, Tensor] = {}
+        gradient = torch.zeros_like(framed)
+        for tile in self.tiling.tiles:
+            seen = tile.seen(framed).detach().requires_grad_()
+            features = self.tiling.features(seen, tile, self.weights.layers)
+            terms = self._content_terms(features, tile)
+            along = [(slope * gram_sum(features[name])).sum() for name, slope in slopes.items()]
+            (of_seen,) = torch.autograd.grad(torch.stack([*terms.values(), *along]).sum(), seen)
+            tile.seen(gradient).add_(of_seen)
+            for name, term in terms.items():
+                content[name] = content.get(name, 0) + term.detach()
+        return content | style, gradient
+
+    def _content_terms(self, features: Mapping[str, Tensor], tile: Tile) -> dict[str, Tensor]:
+        """The content losses of what a tile owns."""
+        return {
+            f"content.{name}": target.factor
+            * squared_distance(features[name], self.tiling.owned(target.value, tile, name))
+            for name, target in self.content.items()
+        }
+
+    def _style_terms(self, grams: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {
+            f"style.{name}": target.factor * squared_distance(grams[name], target.value)
+            for name, target in self.style.items()
+            if name in grams
+        }
+
+    def _variation_term(self, picture: Tensor) -> dict[str, Tensor]:
+        if self.weights.variation == 0:
+            return {}
+        return {"tv": self.weights.variation * variation(picture, self.weights.reduction)}
+
     def _content_targets(self, content: Tensor) -> dict[str, Target]:
-        features = self.network.features(content, self.weights.content)
+        layers = self.weights.content
+        if not layers:
+            return {}
+        features = self.tiling.all_features(self.tiling.frame(content), layers)
         return {
             name: Target(features[name], weight * content_factor(features[name], self.weights.reduction))
-            for name, weight in self.weights.content.items()
+            for name, weight in layers.items()
         }
 
     def _style_targets(self, styles: Sequence[Tensor], shares: Sequence[float]) -> dict[str, Target]:
-        grams: dict[str, Tensor] = {}
+        blend: dict[str, Tensor] = {}
         for style, share in zip(styles, shares, strict=True):
-            features = self.network.features(style, self.weights.style)
-            for name in self.weights.style:
-                gram = share * gram_matrix(features[name])
-                grams[name] = grams[name] + gram if name in grams else gram
+            tiling = self._tiling(style, self.weights.style)
+            sums, positions = self._gram_sums(tiling.frame(style), tiling)
+            for name, gram in sums.items():
+                blend[name] = blend.get(name, 0) + share / positions[name] * gram
         return {
-            name: Target(grams[name], weight * style_factor(grams[name], self.weights.reduction))
-            for name, weight in self.weights.style.items()
+            name: Target(gram, self.weights.style[name] * style_factor(gram, self.weights.reduction))
+            for name, gram in blend.items()
         }
 
-    def terms(self, picture: Tensor) -> dict[str, Tensor]:
-        """The weighted losses by name: ``content.<layer>``, ``style.<layer>``, ``tv``."""
-        features = self.network.features(picture, self.weights.layers)
-        terms = {
-            f"content.{name}": target.factor * squared_distance(features[name], target.value)
-            for name, target in self.content.items()
-        }
-        terms |= {
-            f"style.{name}": target.factor * squared_distance(gram_matrix(features[name]), target.value)
-            for name, target in self.style.items()
-        }
-        if self.weights.variation > 0:
-            terms["tv"] = self.weights.variation * variation(picture, self.weights.reduction)
-        return terms
+    def _gram_sums(self, framed: Tensor, tiling: Tiling) -> tuple[dict[str, Tensor], dict[str, int]]:
+        """Sums over all tiles of the style layers' Gram matrices, and numbers of positions summed over."""
+        sums: dict[str, Tensor] = {}
+        positions: dict[str, int] = {}
+        for tile in tiling.tiles if self.weights.style else ():
+            for name, found in tiling.features(tile.seen(framed), tile, self.weights.style).items():
+                sums[name] = sums.get(name, 0) + gram_sum(found)
+                positions[name] = positions.get(name, 0) + found[0, 0].numel()
+        return sums, positions
 
-    def __call__(self, picture: Tensor) -> Evaluation:
-        """The losses and the gradient of their sum at ``picture`` (1, 3, H, W)."""
-        picture = picture.detach().requires_grad_()
-        terms = self.terms(picture)
-        total = torch.stack(list(terms.values())).sum()
-        (gradient,) = torch.autograd.grad(total, picture)
-        return Evaluation(total.detach(), gradient, {name: term.detach() for name, term in terms.items()})
+    def _tiling(self, picture: Tensor, layers: Collection[str]) -> Tiling:
+        height, width = picture.shape[-2:]
+        return Tiling(height, width, self.network, layers, margin=self.weights.margin, budget=self.budget)
+
+
+def _total(terms: Mapping[str, Tensor]) -> Tensor:
+    return torch.stack(list(terms.values())).sum()

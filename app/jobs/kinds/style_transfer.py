@@ -59,6 +59,7 @@ class StylePreset(BaseModel):
     noise: float = Field(description="Standard deviation of the noise of init=noise, of values in [0, 1].")
     steps: int
     scales: int = Field(description="Sizes that it works through, each sqrt(2) times the last.")
+    margin: int = Field(description="Pixels of a picture's own reflection that the network sees around it.")
 
 
 STYLE_LAYERS_2016 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -79,6 +80,7 @@ PRESETS: dict[PresetName, StylePreset] = {
         noise=0.1,
         steps=200,
         scales=4,
+        margin=16,
     ),
     # Gatys, Ecker, Bethge, "Image Style Transfer Using CNNs", CVPR 2016, sections 2 and 3: sums, not means;
     # conv4_2 and conv1_1..conv5_1 (after the ReLU), w_l = 1/5, alpha/beta = 1e-3, average pooling, from
@@ -97,6 +99,7 @@ PRESETS: dict[PresetName, StylePreset] = {
         noise=0.1,
         steps=500,
         scales=1,
+        margin=0,
     ),
     # Johnson's neural-style, neural_style.lua, defaults of its options: content 5, style 100, tv 1e-3, max
     # pooling, random init, 1000 L-BFGS evaluations. Its weights are for the Caffe network, whose activations
@@ -115,6 +118,7 @@ PRESETS: dict[PresetName, StylePreset] = {
         noise=0.1,
         steps=1000,
         scales=1,
+        margin=0,
     ),
 }
 

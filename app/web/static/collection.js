@@ -28,6 +28,7 @@ export function openCollection({ kindTitle }) {
   const empty = document.getElementById("collection-empty");
   /** By id: {job, item, link, image, caption}. */
   const pieces = new Map();
+  let loaded = false;
   let cursor = null;
   let selected = null;
 
@@ -91,12 +92,12 @@ export function openCollection({ kindTitle }) {
     more.disabled = true;
     const found = await page(cursor);
     more.disabled = false;
-    if (!found) return false;
+    if (!found) return;
+    loaded = true;
     for (const job of found.items) update(job);
     cursor = found.next_cursor;
     more.hidden = cursor === null;
     empty.hidden = pieces.size > 0;
-    return true;
   }
 
   async function newest() {
@@ -106,7 +107,8 @@ export function openCollection({ kindTitle }) {
 
   async function watch() {
     const unfinished = [...pieces.values()].some((piece) => !isTerminal(piece.job));
-    if (unfinished && !document.hidden) await newest();
+    if (!loaded) await older();
+    else if (unfinished && !document.hidden) await newest();
     setTimeout(watch, LOOK);
   }
 
@@ -114,6 +116,6 @@ export function openCollection({ kindTitle }) {
   setInterval(() => {
     for (const { job, caption } of pieces.values()) caption.textContent = captionOf(job);
   }, MINUTE);
-  older().then(watch);
+  watch();
   return { update, select };
 }

@@ -42,7 +42,8 @@ export function follow(id, { onjob, onlink, onlost }) {
       onjob(job);
     } catch (error) {
       if (stopped) return;
-      if (!(error instanceof Unreachable)) {
+      const away = error instanceof Unreachable || error.status >= 500;
+      if (!away) {
         stop();
         onlost(error);
         return;

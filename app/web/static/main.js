@@ -24,7 +24,10 @@ async function patiently(ask) {
       link(true);
       return answer;
     } catch (error) {
-      if (!(error instanceof Unreachable)) throw error;
+      if (!(error instanceof Unreachable)) {
+        say(connection, error.message);
+        throw error;
+      }
       link(false);
       await new Promise((resolve) => setTimeout(resolve, RETRY));
     }

@@ -62,6 +62,7 @@ export function openStage({ kindTitle, onreuse }) {
     wanted = null;
     announced = "";
     stage.dataset.state = "empty";
+    document.title = "Impasto";
     painting.removeAttribute("src");
     compare(false);
     for (const name of [".hanging", ".progress", ".label", ".absence"]) part(name).hidden = true;

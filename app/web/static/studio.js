@@ -97,9 +97,13 @@ export function furnish(kind, networks, onjob) {
   }
 
   function write(params) {
-    fields.get("preset").set(params.preset ?? fields.get("preset").param.default);
+    // Settings may be older than the service: a preset that it does not know any more is its default.
+    const preset = params.preset in kind.presets ? params.preset : fields.get("preset").param.default;
+    fields.get("preset").set(preset);
     showPreset();
-    for (const [name, field] of fields) field.set(params[name] ?? field.param.default);
+    for (const [name, field] of fields) {
+      if (name !== "preset") field.set(params[name] ?? field.param.default);
+    }
   }
 
   function reuse(params) {

@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from app.cli import program
 from app.cli.demo_pictures import brushwork, landscape
+from app.cli.options import option_name
+from app.jobs.kinds import StyleTransferParams
 
 
 def test_it_tells_its_version() -> None:
@@ -18,6 +20,16 @@ def test_help_names_every_command() -> None:
     result = CliRunner().invoke(program, ["--help"])
     assert result.exit_code == 0
     assert all(command in result.stdout for command in ("serve", "style", "demo"))
+
+
+def test_help_of_style_names_every_param() -> None:
+    result = CliRunner().invoke(program, ["style", "--help"], env={"COLUMNS": "160"})
+    assert result.exit_code == 0
+    assert "CONTENT" in result.stdout and "STYLE" in result.stdout
+    options = [
+        option_name(name) for name in StyleTransferParams.model_fields if name not in ("content", "style")
+    ]
+    assert [option for option in options if option not in result.stdout] == []
 
 
 def test_an_unknown_command_is_refused() -> None:

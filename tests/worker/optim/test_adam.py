@@ -28,12 +28,11 @@ def test_it_is_torchs_adam_with_an_epsilon_that_follows_the_gradient() -> None:
     ours, optimum = 0.3 + 0.4 * rand(1), 0.3 + 0.4 * rand(2)
     theirs = ours.clone().requires_grad_()
     solver, reference = Adam(rate=0.01), torch.optim.Adam([theirs], lr=0.01, betas=BETAS)
-    squares, count = torch.zeros_like(ours), 0
-    for _ in range(20):
+    squares = torch.zeros_like(ours)
+    for count in range(1, 21):
         gradient = ours - optimum
         ours = solver.propose(ours, gradient)
 
-        count += 1
         squares = BETAS[1] * squares + (1 - BETAS[1]) * gradient.square()
         corrected = squares / (1 - BETAS[1] ** count)
         reference.param_groups[0]["eps"] = EPSILON * float(corrected.mean().sqrt())

@@ -30,7 +30,9 @@ def test_grey_colors_give_a_grey_picture() -> None:
 
 
 @given(channels, channels)
-def test_luma_is_kept_and_chroma_keeps_its_direction(ours: tuple[float, ...], theirs: tuple[float, ...]) -> None:
+def test_luma_is_kept_and_chroma_keeps_its_direction(
+    ours: tuple[float, ...], theirs: tuple[float, ...]
+) -> None:
     picture, colors = pixel(ours), pixel(theirs)
 
     mixed = with_chroma_of(picture, colors)

@@ -5,7 +5,9 @@ from torch import Tensor
 from worker.optim.gram import gram_matrix, gram_sum
 
 
-def features(channels: int = 3, height: int = 4, width: int = 5, dtype: torch.dtype = torch.float64) -> Tensor:
+def features(
+    channels: int = 3, height: int = 4, width: int = 5, dtype: torch.dtype = torch.float64
+) -> Tensor:
     generator = torch.Generator().manual_seed(1)
     return torch.randn(1, channels, height, width, generator=generator, dtype=torch.float64).to(dtype)
 

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -55,8 +57,8 @@ def test_the_two_loop_recursion_is_the_dense_update() -> None:
         gradients.append(CURVATURES * (pictures[-1] - optimum))
         pictures.append(solver.propose(pictures[-1], gradients[-1]))
 
-    steps = [(b - a).flatten() for a, b in zip(pictures[:-2], pictures[1:-1], strict=True)][-3:]
-    changes = [(b - a).flatten() for a, b in zip(gradients[:-1], gradients[1:], strict=True)][-3:]
+    steps = [(b - a).flatten() for a, b in pairwise(pictures[:-1])][-3:]
+    changes = [(b - a).flatten() for a, b in pairwise(gradients)][-3:]
     inverse = torch.eye(12, dtype=torch.float64) * (steps[-1] @ changes[-1]) / (changes[-1] @ changes[-1])
     for step, change in zip(steps, changes, strict=True):
         project = torch.eye(12, dtype=torch.float64) - torch.outer(change, step) / (step @ change)

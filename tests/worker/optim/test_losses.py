@@ -54,13 +54,15 @@ def test_gatys_losses_are_equations_1_and_4_of_the_paper() -> None:
 
     content_loss = sum((f[i, j] - p[i, j]) ** 2 for i in range(channels) for j in range(positions)) / 2
     gram, target = f @ f.T, s @ s.T
-    style_loss = sum(
-        (gram[i, j] - target[i, j]) ** 2 for i in range(channels) for j in range(channels)
-    ) / (4 * channels**2 * positions**2)
+    style_loss = sum((gram[i, j] - target[i, j]) ** 2 for i in range(channels) for j in range(channels)) / (
+        4 * channels**2 * positions**2
+    )
 
     mean_gram, mean_target = gram / positions, target / positions
     ours = squared_distance(mean_gram, mean_target) * style_factor(mean_target, "gatys-2016")
-    assert squared_distance(found, content) * content_factor(content, "gatys-2016") == pytest.approx(content_loss)
+    assert squared_distance(found, content) * content_factor(content, "gatys-2016") == pytest.approx(
+        content_loss
+    )
     assert float(ours) == pytest.approx(float(style_loss))
 
 
@@ -73,9 +75,9 @@ def test_neural_style_losses_are_mean_squared_errors_of_caffe_sized_activations(
         return rows @ rows.T / rows.numel()
 
     ours, target = (x[0].flatten(1) @ x[0].flatten(1).T / x[0, 0].numel() for x in (found, style))
-    assert float(
-        squared_distance(found, content) * content_factor(content, "neural-style")
-    ) == pytest.approx(float(mse(100 * found, 100 * content)))
+    assert float(squared_distance(found, content) * content_factor(content, "neural-style")) == pytest.approx(
+        float(mse(100 * found, 100 * content))
+    )
     assert float(squared_distance(ours, target) * style_factor(target, "neural-style")) == pytest.approx(
         float(mse(gram(found), gram(style)))
     )

@@ -66,3 +66,13 @@ def test_scale_sides_grow_to_the_long_side(side: int, scales: int) -> None:
     assert sides[-1] == side
     assert sides == sorted(set(sides))
     assert len(sides) <= scales
+
+
+@given(st.integers(1, 1000), st.integers(1, 8))
+def test_all_steps_are_shared_out(steps: int, scales: int) -> None:
+    shares = share_steps(steps, scales)
+
+    assert len(shares) == scales
+    assert sum(shares) == steps
+    assert min(shares) >= 0
+    assert shares[-1] >= 1

@@ -38,7 +38,9 @@ def test_total_variation_is_a_mean() -> None:
     stripes = torch.zeros(1, 3, 10, 40)
     stripes[..., ::2] = 1.0
 
-    assert float(total_variation(stripes)) == pytest.approx(float(total_variation(stripes[..., :20])), rel=0.03)
+    assert float(total_variation(stripes)) == pytest.approx(
+        float(total_variation(stripes[..., :20])), rel=0.03
+    )
 
 
 def test_squared_variation_by_hand() -> None:
