@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.cluster import api, worker
 from app.cli.demo import demo
 from app.cli.serve import serve
 from app.cli.style import style
@@ -35,7 +36,7 @@ def _options(
     del version
 
 
-for command in (serve, style, demo):
+for command in (serve, style, demo, api, worker):
     program.command()(command)
 
 

@@ -1,6 +1,5 @@
 """``impasto serve``: the service on this machine."""
 
-import logging
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from app.cli.messages import USAGE, fail, fail_on, settings_problems
 from app.settings import Settings
 from app.supervision import StartError, Supervisor, claim_data_dir, listen
+from app.supervision.logs import configure_logging
 
 
 def serve(
@@ -39,23 +39,20 @@ def serve(
             )
             typer.echo(f"Impasto starts at {supervisor.url}")
             typer.echo(f"The data lies in {settings.data_dir}")
-            code = supervisor.run()
+            code = supervise(supervisor)
     except StartError as error:
         fail(str(error), USAGE)
-    except (ArgumentError, OperationalError) as error:
-        reason = error.orig if isinstance(error, OperationalError) else error
-        fail(f"Cannot use the database (IMPASTO_DATABASE_URL): {' '.join(str(reason).split())}", USAGE)
     typer.echo("Stopped.")
     raise typer.Exit(code)
 
 
-def configure_logging(level: str) -> None:
-    """Log to stderr, without what libraries say of their everyday work."""
-    logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S"
-    )
-    for library in ("httpx", "alembic"):
-        logging.getLogger(library).setLevel(logging.WARNING)
+def supervise(supervisor: Supervisor) -> int:
+    """Run a supervisor to its end; its exit code. One line if the database cannot be used."""
+    try:
+        return supervisor.run()
+    except (ArgumentError, OperationalError) as error:
+        reason = error.orig if isinstance(error, OperationalError) else error
+        fail(f"Cannot use the database (IMPASTO_DATABASE_URL): {' '.join(str(reason).split())}", USAGE)
 
 
 def read_settings(**flags: Any) -> Settings:

@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 
 import httpx
@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.jobs import workers
 from app.jobs.database import make_engine
-from app.jobs.dispatch import Dispatcher, LocalDispatcher
+from app.jobs.dispatch import Dispatcher, make_dispatcher
 from app.jobs.kinds import KINDS
 from app.jobs.reaper import expire_owner, overdue_cancels
 from app.jobs.states import State
@@ -40,35 +40,43 @@ _KILLED = 130
 _WORKER_NICE = 10
 
 
-class Supervisor:
-    """The embedded service on a listening socket and a data folder that are its own.
+def all_lanes() -> list[str]:
+    """The lanes that the kinds of job use."""
+    return sorted({kind.lane for kind in KINDS.values()})
 
-    ``on_ready`` is called with the URL, in a thread, as soon as ``/readyz`` says that a worker is there.
+
+class Supervisor:
+    """The service on a listening socket of its own, or without one its workers alone.
+
+    There is a worker for each device and lane: an embedded one, or over Celery where the settings name a
+    Redis. ``on_ready`` is called with the URL, in a thread, as soon as ``/readyz`` says that a worker is
+    there.
     """
 
     def __init__(
-        self, settings: Settings, listener: socket.socket, on_ready: Callable[[str], None] = lambda url: None
+        self,
+        settings: Settings,
+        listener: socket.socket | None,
+        *,
+        lanes: Sequence[str] | None = None,
+        on_ready: Callable[[str], None] = lambda url: None,
     ) -> None:
-        self.url = url_of(listener)
+        self.url = url_of(listener) if listener is not None else ""
         self._listener = listener
         self._settings = settings
         self._on_ready = on_ready
         environment = _environment_of(settings)
-        self._api = Child(
-            "api",
-            lambda _: _python("app.supervision.api", str(listener.fileno())),
-            environment,
-            listener=listener,
-        )
+        self._api = [] if listener is None else [_api_child(listener, environment)]
+        module = "worker.local" if settings.redis_url is None else "worker.celery_main"
         self._workers = [
             Child(
                 f"worker {device} {lane}",
-                _worker_command(device, lane),
+                _worker_command(module, device, lane),
                 environment,
                 nice=_WORKER_NICE,
             )
             for device in settings.device.split(",")
-            for lane in sorted({kind.lane for kind in KINDS.values()})
+            for lane in (all_lanes() if lanes is None else lanes)
         ]
         self._lost_owners: list[str] = []
         self._stopping = False
@@ -90,18 +98,21 @@ class Supervisor:
         url = self._settings.resolved_database_url
         upgrade(url)
         engine = make_engine(url)
-        dispatcher = LocalDispatcher(self._settings.data_dir)
+        dispatcher = make_dispatcher(self._settings)
         herald = threading.Thread(target=self._await_ready, name="await-ready", daemon=True)
-        herald.start()
+        if self.url:
+            herald.start()
         try:
             self._watch(engine, dispatcher)
         finally:
             killed = self._end_children()
             self._take_back(engine, dispatcher)
+            dispatcher.close()
             engine.dispose()
-            # Requests that nobody will answer any more must not wait.
-            self._listener.close()
-            herald.join(_HERALD_SECONDS)
+            if self._listener is not None:
+                # Requests that nobody will answer any more must not wait.
+                self._listener.close()
+                herald.join(_HERALD_SECONDS)
             # Sockets of processes that were killed may be left in it; the next service clears them away.
             with contextlib.suppress(OSError):
                 run_dir(self._settings.data_dir).rmdir()
@@ -118,7 +129,7 @@ class Supervisor:
             self._interrupts += 1
 
     def _watch(self, engine: Engine, dispatcher: Dispatcher) -> None:
-        children = [self._api, *self._workers]
+        children = [*self._api, *self._workers]
         next_cancel_check = 0.0
         for child in children:
             child.start(time.monotonic())
@@ -147,14 +158,19 @@ class Supervisor:
             child.start(now)
 
     def _kill_overdue(self, engine: Engine) -> None:
+        grace = self._settings.cancel_grace_seconds
+        if self._settings.redis_url is not None:
+            # A Celery worker kills its own child first, and goes on.
+            grace *= 2
         try:
-            overdue = overdue_cancels(engine, self._settings.cancel_grace_seconds)
+            overdue = overdue_cancels(engine, grace)
         except OperationalError as error:
             logger.warning("Cannot look for overdue cancels, trying again: %s", error.orig)
             return
         owners = {cancel.owner for cancel in overdue}
         for child in self._workers:
-            if child.owner in owners and child.pid is not None:
+            mine = any(owner == child.owner or owner.startswith(f"{child.owner}:") for owner in owners)
+            if mine and child.pid is not None:
                 logger.warning("The %s did not heed a cancel: killing it.", child.label)
                 child.kill()
 
@@ -176,7 +192,7 @@ class Supervisor:
 
     def _end_children(self) -> bool:
         """Ask all to stop, then kill those that have not. Returns whether the person was impatient."""
-        children = [self._api, *self._workers]
+        children = [*self._api, *self._workers]
         for child in children:
             child.terminate()
         deadline = time.monotonic() + self._settings.shutdown_seconds
@@ -215,5 +231,10 @@ def _python(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
-def _worker_command(device: str, lane: str) -> Callable[[str], list[str]]:
-    return lambda owner: _python("worker.local", "--lane", lane, "--device", device, "--owner", owner)
+def _api_child(listener: socket.socket, environment: Mapping[str, str]) -> Child:
+    command = _python("app.supervision.api", str(listener.fileno()))
+    return Child("api", lambda _: command, environment, listener=listener)
+
+
+def _worker_command(module: str, device: str, lane: str) -> Callable[[str], list[str]]:
+    return lambda owner: _python(module, "--lane", lane, "--device", device, "--owner", owner)

@@ -92,7 +92,7 @@ def page(context: BrowserContext, complaints: Complaints) -> Iterator[Page]:
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A landscape (content.png, 160x120), its negative other.png, a striped painting (style.png), and broken.png.
+    """A landscape (content.png, 160x120), its negative, a striped painting, and broken.png.
 
     The header and the checksums of broken.png are right, but its pixels end too early.
     """
