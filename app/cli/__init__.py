@@ -7,6 +7,7 @@ import typer
 
 from app.cli.cluster import api, worker
 from app.cli.demo import demo
+from app.cli.jobs import jobs
 from app.cli.serve import serve
 from app.cli.style import style
 
@@ -38,6 +39,9 @@ def _options(
 
 for command in (serve, style, demo, api, worker):
     program.command()(command)
+
+
+program.add_typer(jobs, name="jobs")
 
 
 def main() -> None:

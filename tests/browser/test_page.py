@@ -12,7 +12,7 @@ from tests.browser.parts import Complaints, Service
 
 pytestmark = pytest.mark.browser
 
-PAINTING_MS = 60_000
+PAINTING_MS = 120_000
 JOB_ADDRESS = re.compile(r"#job=[\w-]+$")
 
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of one's own, for as long as the tests run."""
+"""A PostgreSQL server of one's own, which a test may stop, kill and start again."""
 
 import os
 import shutil
@@ -6,13 +6,14 @@ import signal
 import subprocess
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 
-_START_SECONDS = 30.0
+_PATIENCE = 60.0
 # PostgreSQL refuses to run as root; Debian's package makes this user.
 _USER = "postgres" if os.geteuid() == 0 else None
 
@@ -23,53 +24,102 @@ def find_program(name: str) -> str | None:
     return shutil.which(name, path=os.pathsep.join(folders))
 
 
-@contextmanager
-def postgres_server() -> Iterator[str]:
-    """The URL of a fresh server on a socket in a temporary folder.
-
-    FileNotFoundError, whose message says so, if it is not installed.
-    """
-    initdb, postgres = find_program("initdb"), find_program("postgres")
-    if initdb is None or postgres is None:
+def _require(name: str) -> str:
+    program = find_program(name)
+    if program is None:
         raise FileNotFoundError("PostgreSQL is not installed: apt-get install postgresql")
-    folder = Path(tempfile.mkdtemp(prefix="impasto-postgres-"))
-    try:
+    return program
+
+
+class PostgresServer:
+    """A server on a socket in a folder of its own.
+
+    Its data lie safely in the kernel when it is killed, so it need not wait for the disk as well.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._data = folder / "data"
+        self._log = folder / "log"
+        self._process: subprocess.Popen[bytes] | None = None
         if _USER is not None:
             shutil.chown(folder, _USER)
-        data = str(folder / "data")
         subprocess.run(
-            [initdb, "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8"],
+            [_require("initdb"), "-D", self._data, "-U", "postgres", "--auth=trust", "--no-sync"]
+            + ["--encoding=UTF8"],
             user=_USER,
             cwd=folder,
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [postgres, "-D", data, "-k", str(folder), "-c", "listen_addresses=", "-c", "fsync=off"],
+
+    @property
+    def url(self) -> str:
+        """The URL of its first database."""
+        return self._url("postgres")
+
+    def _url(self, database: str) -> str:
+        return f"postgresql://postgres@/{database}?host={self._folder}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [_require("postgres"), "-D", self._data, "-k", self._folder]
+                + ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"],
                 user=_USER,
-                cwd=folder,
+                cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stderr=log,
             )
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                psycopg.connect(self.url).close()
+                return
+            except psycopg.OperationalError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()}") from None
+                time.sleep(0.05)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End it. SIGINT is what it calls a fast shutdown; SIGQUIT leaves the data as a crash does."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(_PATIENCE)
+            self._process = None
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The URL of a new, empty database."""
+        name = f"impasto_test_{uuid.uuid4().hex}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
         try:
-            url = f"postgresql://postgres@/postgres?host={folder}"
-            _await(url, server, folder / "log")
-            yield url
+            yield self._url(name)
         finally:
-            server.send_signal(signal.SIGINT)  # "fast shutdown"
-            server.wait(_START_SECONDS)
+            with psycopg.connect(self.url, autocommit=True) as connection:
+                connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
+
+
+@contextmanager
+def postgres() -> Iterator[PostgresServer]:
+    """A fresh server that runs. FileNotFoundError, whose message says so, if it is not installed."""
+    _require("initdb")
+    folder = Path(tempfile.mkdtemp(prefix="impasto-postgres-"))
+    try:
+        server = PostgresServer(folder)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
     finally:
         shutil.rmtree(folder)
 
 
-def _await(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            psycopg.connect(url).close()
-            return
-        except psycopg.OperationalError:
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()}") from None
-            time.sleep(0.05)
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """The URL of a fresh server that runs. FileNotFoundError as in :func:`postgres`."""
+    with postgres() as server:
+        yield server.url

@@ -80,7 +80,7 @@ export function textField(param) {
       input.value = value === null ? "" : (WRITERS[param.control] ?? String)(value);
     },
     preset(value) {
-      input.placeholder = value === undefined || value === null ? "" : shown(value);
+      input.placeholder = value == null ? "" : shown(value);
     },
     complain: complainer(problem, input),
     focus: () => input.focus(),
@@ -117,7 +117,7 @@ export function selectField(param, options = param.choices.map((name) => ({ name
       explain();
     },
     preset(value) {
-      if (empty) empty.textContent = value === undefined || value === null ? "preset’s" : `preset’s: ${value}`;
+      if (empty) empty.textContent = value == null ? "preset’s" : `preset’s: ${value}`;
     },
     complain: complainer(problem, select),
     focus: () => select.focus(),

@@ -44,7 +44,8 @@ export function dating(job) {
 }
 
 /** URL of a file that a job made, or null. */
-export const artifactUrl = (job, name) => job.artifacts.find((artifact) => artifact.name === name)?.url ?? null;
+export const artifactUrl = (job, name) =>
+  job.artifacts.find((artifact) => artifact.name === name)?.url ?? null;
 
 /** The finished picture's URL, or null. */
 export const resultUrl = (job) => artifactUrl(job, "image");

@@ -108,52 +108,39 @@ export function pictureField(param) {
     changed();
   }
 
+  function retry(item) {
+    item.done = send(item);
+  }
+
+  function remove(item) {
+    discard(item);
+    complain(null);
+    input.focus();
+    changed();
+  }
+
   function tileOf(item) {
     const filename = item.file?.name ?? nameOf(item.reference);
     const name = filename ? titleOf(filename) : param.title;
-    const image = el("img", {
-      src: item.url,
-      alt: name,
-      decoding: "async",
-      onerror(event) {
-        event.target.replaceWith(el("p", { class: "blind" }, item.file ? item.file.name : "This picture is gone."));
-      },
-    });
-    return el(
-      "li",
-      { class: "tile" },
-      image,
-      item.sending
-        ? el("progress", {
-            max: 1,
-            value: item.share,
-            "aria-label": `Uploading ${name}, ${megabytes(item.file.size)}`,
-          })
-        : null,
-      item.broken
-        ? el(
-            "p",
-            { class: "blind", role: "alert" },
-            "Not sent. ",
-            el("button", { type: "button", class: "link", onclick: () => (item.done = send(item)) }, "Try again"),
-          )
-        : null,
-      el(
-        "button",
-        {
-          type: "button",
-          class: "remove",
-          "aria-label": `Remove ${name}`,
-          onclick() {
-            discard(item);
-            complain(null);
-            input.focus();
-            changed();
-          },
-        },
-        "×",
-      ),
+    const image = el("img", { src: item.url, alt: name, decoding: "async" });
+    // A browser may not know a format that the service takes; a picture of the service's own has been deleted.
+    image.addEventListener("error", () =>
+      image.replaceWith(el("p", { class: "blind" }, item.file?.name ?? "This picture is gone.")),
     );
+    const tile = el("li", { class: "tile" }, image);
+    if (item.sending) {
+      const label = `Uploading ${name}, ${megabytes(item.file.size)}`;
+      tile.append(el("progress", { max: 1, value: item.share, "aria-label": label }));
+    }
+    if (item.broken) {
+      const again = el("button", { type: "button", class: "link", onclick: () => retry(item) }, "Try again");
+      tile.append(el("p", { class: "blind", role: "alert" }, "Not sent. ", again));
+    }
+    const label = `Remove ${name}`;
+    tile.append(
+      el("button", { type: "button", class: "remove", "aria-label": label, onclick: () => remove(item) }, "×"),
+    );
+    return tile;
   }
 
   function render() {

@@ -4,7 +4,16 @@ import { cancelJob, pictureUrl, Problem, Unreachable } from "./api.js";
 import { comparable } from "./compare.js";
 import { el, say } from "./dom.js";
 import { isTerminal } from "./follow.js";
-import { artifactUrl, dating, faceOf, medium, resultUrl, sourcesOf, titleOfJob, titleParts } from "./labels.js";
+import {
+  artifactUrl,
+  dating,
+  faceOf,
+  medium,
+  resultUrl,
+  sourcesOf,
+  titleOfJob,
+  titleParts,
+} from "./labels.js";
 import { learnNames } from "./names.js";
 import { duration } from "./text.js";
 

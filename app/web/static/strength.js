@@ -22,7 +22,8 @@ export function strengthField(param) {
   });
   const middle = el("datalist", { id: slider.getAttribute("list") }, el("option", { value: 0 }));
   const readout = el("output", { class: "readout", for: slider.id });
-  const reset = el("button", { type: "button", class: "link", "aria-label": `Reset: ${param.title} as the preset has it` }, "reset");
+  const resetName = `Reset: ${param.title} as the preset has it`;
+  const reset = el("button", { type: "button", class: "link", "aria-label": resetName }, "reset");
 
   function value() {
     return field.input.value === "" ? presets : field.input.valueAsNumber;

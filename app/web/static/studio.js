@@ -8,7 +8,7 @@ import { pictureField } from "./pictures.js";
 import { paramsOf, same } from "./schema.js";
 import { strengthField } from "./strength.js";
 
-/** The params that are not under "Advanced", with the control each gets; pictures that are required come first. */
+/** The params that are not under "Advanced", and their controls. Pictures that are required come first. */
 const MAIN = {
   preset: (param, kind) => radioField(param, kind.presets),
   size: sizeField,

@@ -1,0 +1,174 @@
+"""``impasto jobs``: look at the jobs of a running service, follow them, cancel them, ask for them again."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from app.cli.messages import fail
+from app.cli.serve import read_settings
+from app.jobs.states import TERMINAL, State
+
+jobs = typer.Typer(help="Look at the jobs of a running service.", no_args_is_help=True)
+
+# Between two tries to reach a service that went away while a job was watched.
+RETRY_SECONDS = 1.0
+# What a line of the list takes with nothing cut off.
+LINE = 116
+
+Url = Annotated[
+    str | None,
+    typer.Option(envvar="IMPASTO_URL", help="Where the service is; else host and port of the settings."),
+]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="Id of a job.")]
+JobIds = Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of jobs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+
+
+@jobs.command("list")
+def list_(
+    state: Annotated[list[State] | None, typer.Option(help="Only those in this state; repeatable.")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Only those of this kind; repeatable.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many, the newest first.")] = 20,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
+    """List jobs, the newest first."""
+    with _service(url) as client:
+        query: dict[str, Any] = {"limit": limit, "state": state or [], "kind": kind or []}
+        items = _answer(client.get("/v1/jobs", params=query))["items"]
+    if as_json:
+        typer.echo(json.dumps(items, indent=2))
+        return
+    table = Table()
+    for column in ("job", "kind", "state", "progress", "made (UTC)"):
+        # Ids are for copying: better a long line than a broken id.
+        table.add_column(column, no_wrap=True, overflow="ignore")
+    for job in items:
+        table.add_row(job["id"], job["kind"], _state(job), _progress(job), job["created_at"][:19])
+    Console(width=max(Console().width, LINE)).print(table)
+
+
+@jobs.command()
+def show(job: JobId, as_json: AsJson = False, url: Url = None) -> None:
+    """Show one job: its params, how far it is, what it made, why it failed."""
+    with _service(url) as client:
+        found = _answer(client.get(f"/v1/jobs/{job}"))
+        base = client.base_url
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    typer.echo(f"{found['kind']} {found['id']}: {_state(found)} {_progress(found)}".rstrip())
+    if found["error"]:
+        typer.echo(f"{found['error']['title']}: {found['error']['detail']}")
+    for artifact in found["artifacts"]:
+        typer.echo(f"{artifact['name']}: {base.join(artifact['url'])} ({artifact['bytes']:,} bytes)")
+    typer.echo(json.dumps(found["params"], indent=2))
+
+
+@jobs.command()
+def watch(job: JobId, url: Url = None) -> None:
+    """Follow a job to its end. The exit code is 0 if it succeeded, 1 if not."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total}"))
+    with _service(url) as client, Progress(*columns, TimeRemainingColumn()) as progress:
+        task = progress.add_task("waiting", total=None)
+        last_id: str | None = None
+        while True:
+            try:
+                for identity, kind, data in _events(client, job, last_id):
+                    last_id = identity
+                    _show(progress, task, kind, data)
+                break
+            except httpx.TransportError as error:
+                progress.update(task, description=f"the service is away ({error}), trying again")
+                time.sleep(RETRY_SECONDS)
+        ended = _answer(client.get(f"/v1/jobs/{job}"))
+    if ended["state"] != State.SUCCEEDED:
+        fail(ended["error"]["detail"] if ended["error"] else "Somebody cancelled it.")
+
+
+@jobs.command()
+def cancel(job: JobIds, url: Url = None) -> None:
+    """Cancel jobs: queued ones at once, running ones at their next step."""
+    with _service(url) as client:
+        for identity in job:
+            found = _answer(client.post(f"/v1/jobs/{identity}/cancel"))
+            typer.echo(f"{found['id']}: {_state(found)}")
+
+
+@jobs.command()
+def retry(job: JobId, url: Url = None) -> None:
+    """Ask again for a job that has ended; prints the id of the new one."""
+    with _service(url) as client:
+        typer.echo(_answer(client.post(f"/v1/jobs/{job}/retry"))["id"])
+
+
+@contextmanager
+def _service(url: str | None) -> Iterator[httpx.Client]:
+    if url is None:
+        settings = read_settings()
+        url = f"http://{settings.host}:{settings.port}"
+    try:
+        with httpx.Client(base_url=url, timeout=30) as client:
+            yield client
+    except (httpx.TransportError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        fail(f"No service answers at {url} ({error}). Name another with --url or IMPASTO_URL.")
+
+
+def _answer(response: httpx.Response) -> dict[str, Any]:
+    if response.is_error:
+        try:
+            detail = response.json()["detail"]
+        except (ValueError, KeyError, TypeError):
+            detail = response.text[:200]
+        fail(f"{response.status_code}: {detail}")
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def _events(client: httpx.Client, job: str, last_id: str | None) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Events of a job after the one with ``last_id``, to its end: id, type, data."""
+    headers = {"Last-Event-ID": last_id} if last_id else {}
+    # A stream that is silent for longer than its heartbeats is broken.
+    with client.stream("GET", f"/v1/jobs/{job}/events", headers=headers, timeout=60) as response:
+        if response.is_error:
+            response.read()
+            _answer(response)
+        fields: dict[str, str] = {}
+        for line in response.iter_lines():
+            if line:
+                name, _, value = line.partition(": ")
+                fields[name] = value
+            elif "event" in fields:
+                yield fields["id"], fields["event"], json.loads(fields["data"])
+                if fields["event"] == "done":
+                    return
+                fields = {}
+        if response.status_code == httpx.codes.OK:
+            raise httpx.ReadError("the stream ended early")
+
+
+def _show(progress: Progress, task: TaskID, kind: str, data: dict[str, Any]) -> None:
+    match kind:
+        case "state" | "done":
+            progress.update(task, description=data["state"])
+        case "progress":
+            loss = data["losses"].get("total")
+            text = "running" if loss is None else f"running, loss {loss:.4g}"
+            progress.update(task, description=text, completed=data["done"], total=data["total"])
+
+
+def _state(job: dict[str, Any]) -> str:
+    asked = job["cancel_requested"] and job["state"] not in TERMINAL
+    return f"{job['state']}{' (cancelling)' if asked else ' (paused)' if job['paused'] else ''}"
+
+
+def _progress(job: dict[str, Any]) -> str:
+    return f"{job['progress']['done']}/{job['progress']['total']}" if job["progress"] else ""
