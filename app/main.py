@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
-from app.api import events, health, images, jobs, kinds, metrics, networks, problems
+from app.api import description, events, health, images, jobs, kinds, metrics, networks, problems
 from app.api.changes import Changes
 from app.api.context import Context
 from app.api.middleware import BodyLimit, SameOrigin, SecurityHeaders
@@ -59,6 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     for module in (kinds, jobs, events, images, networks, health, metrics):
         app.include_router(module.router)
+    description.install(app)
     app.include_router(web_router)
     mount_static(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_request_bytes)

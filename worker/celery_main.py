@@ -121,7 +121,7 @@ def main() -> None:
     os.environ["IMPASTO_WORKER_OWNER"] = arguments.owner
     settings = get_settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    exit_with_parent()
+    exit_with_parent(settings.shutdown_seconds)
 
     from celery.signals import worker_init, worker_ready
 

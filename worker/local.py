@@ -58,7 +58,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     # Ctrl-C reaches the whole group; the supervisor says when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    exit_with_parent()
+    exit_with_parent(settings.shutdown_seconds)
     try:
         workshop = make_workshop(settings, arguments.owner, arguments.device)
     except ValueError as error:

@@ -82,9 +82,7 @@ def _bad_id(text: str) -> ProblemError:
     return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, field="Last-Event-ID")
 
 
-async def _respond(
-    here: Context, job_ids: list[str], after: list[int], *, single: bool
-) -> Response:
+async def _respond(here: Context, job_ids: list[str], after: list[int], *, single: bool) -> Response:
     jobs = [await run_in_threadpool(repository.get_job, here.engine, job_id) for job_id in job_ids]
     going = {job.id for job, seq in zip(jobs, after, strict=True) if not job.ended or seq < job.seq}
     if not going:

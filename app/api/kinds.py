@@ -1,11 +1,13 @@
 """The kinds of job: what there is, and one typed endpoint for each."""
 
+import json
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Response
 
 from app.api.context import Here
+from app.api.description import REF
 from app.api.jobs import ENDED_IN_TIME, create_and_answer
 from app.api.problems import documented
 from app.api.schemas import JobView
@@ -54,17 +56,30 @@ def _body_schema(cls: type[Params]) -> dict[str, Any]:
     for name, mark in cls.picture_fields().items():
         file = {"type": "string", "format": "binary"}
         files[name] = {"type": "array", "items": file} if mark.many else file
-    form = {"type": "object", "properties": {**files, "params": {"type": "string"}}}
-    schema = cls.model_json_schema(ref_template="#/components/schemas/{model}")
+    form = {
+        "type": "object",
+        "properties": {
+            **files,
+            "params": {"type": "string", "description": "The other params, as JSON."},
+        },
+    }
+    schema = {"$ref": REF.format(model=cls.__name__)}
+    required = {name for name, info in cls.model_fields.items() if info.is_required()}
+    by_id = {name: _example(mark.many) for name, mark in cls.picture_fields().items() if name in required}
     return {
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": schema},
-                "multipart/form-data": {"schema": form},
+                "application/json": {"schema": schema, "example": {**by_id, **cls.example}},
+                "multipart/form-data": {"schema": form, "example": {"params": json.dumps(cls.example)}},
             },
         }
     }
+
+
+def _example(many: bool) -> Any:
+    identity = "0198c0de-0000-7000-8000-000000000000"
+    return [identity] if many else identity
 
 
 def _add_endpoint(cls: type[Params]) -> None:

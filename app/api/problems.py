@@ -77,12 +77,56 @@ def respond(problem: Problem, headers: dict[str, str] | None = None) -> JSONResp
     return JSONResponse(problem.model_dump(), problem.status, media_type=MEDIA_TYPE, headers=headers)
 
 
+EXAMPLES: dict[HTTPStatus, tuple[str, str, str | None]] = {
+    HTTPStatus.BAD_REQUEST: ("invalid_json", "This is no JSON: Expecting value: line 1 column 1.", "params"),
+    HTTPStatus.NOT_FOUND: ("unknown_job", "There is no job 0198c0de-0000-7000-8000-000000000000.", None),
+    HTTPStatus.CONFLICT: ("job_not_ended", "Job 0198c0de has not ended: cancel it first, or wait.", None),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
+        "request_too_large",
+        "A request may have 100,000,000 bytes: send smaller or fewer pictures.",
+        None,
+    ),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (
+        "picture_unsupported_format",
+        "This is a HEIC picture: convert it to JPEG or PNG.",
+        "content",
+    ),
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: (
+        "range_not_satisfiable",
+        "The file has 1000 bytes; the range asked for is 'bytes=2000-'.",
+        None,
+    ),
+    HTTPStatus.UNPROCESSABLE_ENTITY: (
+        "invalid_params",
+        "3 weights for 2 style pictures: give one for each, or none.",
+        "style_weights",
+    ),
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "database_unavailable",
+        "The database does not answer at the moment. Nothing was lost; try again soon.",
+        None,
+    ),
+    HTTPStatus.INSUFFICIENT_STORAGE: (
+        "storage_full",
+        "The disk of the service is full. Delete old jobs and pictures.",
+        None,
+    ),
+}
+
+
 def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """The ``responses`` of a route that may answer with these problems."""
-    return {
-        status.value: {"description": status.phrase, "content": {MEDIA_TYPE: {}}, "model": Problem}
-        for status in statuses
-    }
+    """The ``responses`` of a route that may answer with these problems, each with an example."""
+    described: dict[int | str, dict[str, Any]] = {}
+    for status in statuses:
+        kind, detail, field = EXAMPLES[status]
+        errors = [FieldError(field, detail)] if field else []
+        example = make_problem(status, kind, detail, errors).model_dump()
+        schema = {"$ref": "#/components/schemas/Problem"}
+        described[status.value] = {
+            "description": status.phrase,
+            "content": {MEDIA_TYPE: {"schema": schema, "example": example}},
+        }
+    return described
 
 
 def _params(_: Request, error: ParamsError) -> Response:

@@ -340,6 +340,7 @@ def test_a_restart_of_the_service_is_survived(
     expect(stage(page, "running")).to_be_visible(timeout=PAINTING_MS)
     complaints.expect("net::ERR_CONNECTION")
     complaints.expect("503", "/v1/jobs")
+    complaints.expect("net::ERR_INCOMPLETE_CHUNKED_ENCODING", "/events")
     service.stop()
     expect(page.locator("#connection")).to_contain_text("Reconnecting")
     service.start()

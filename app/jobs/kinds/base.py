@@ -1,6 +1,7 @@
 """What every kind of job shares: a params class that is the API, the form and the command line."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -59,6 +60,8 @@ class Params(BaseModel):
     lane: ClassVar[Lane]
     title: ClassVar[str]
     summary: ClassVar[str]
+    # Params of an example, beside its pictures.
+    example: ClassVar[dict[str, Any]] = {}
     # The picture param whose transparency the result keeps.
     alpha_of: ClassVar[str | None] = None
 
@@ -68,8 +71,7 @@ class Params(BaseModel):
         return {
             name: mark
             for name, info in cls.model_fields.items()
-            for mark in info.metadata
-            if isinstance(mark, PictureField)
+            if (mark := _picture_mark(info.metadata, info.annotation)) is not None
         }
 
     def pictures(self) -> dict[str, list[str]]:
@@ -92,6 +94,17 @@ class Params(BaseModel):
         Raises InputError that names the param.
         """
         return self
+
+
+def _picture_mark(metadata: Sequence[Any], annotation: Any) -> PictureField | None:
+    """The mark of a param; that of ``PictureRef | None`` lies within the union."""
+    for mark in metadata:
+        if isinstance(mark, PictureField):
+            return mark
+    for inner in get_args(annotation):
+        if (mark := _picture_mark(getattr(inner, "__metadata__", ()), inner)) is not None:
+            return mark
+    return None
 
 
 def require_card(name: str, field: str = "network") -> NetworkCard:

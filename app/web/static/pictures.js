@@ -8,15 +8,15 @@ import { megabytes, titleOf } from "./text.js";
 import { forget, upload } from "./uploads.js";
 
 /**
- * One picture in the well. `reference` is null until it is uploaded; `broken` says why it is not, when trying
- * again may help.
+ * One picture in the well. `reference` is null until it is uploaded; `unsent` when that found no service, and
+ * trying again may help.
  */
 function fromFile(file) {
-  return { file, url: URL.createObjectURL(file), reference: null, broken: null };
+  return { file, url: URL.createObjectURL(file), reference: null, unsent: false };
 }
 
 function fromReference(reference) {
-  return { file: null, url: pictureUrl(reference), reference, broken: null };
+  return { file: null, url: pictureUrl(reference), reference, unsent: false };
 }
 
 /** Why a file was not taken, for the person who dropped it. */
@@ -67,7 +67,7 @@ export function pictureField(param) {
 
   async function send(item) {
     const sending = new AbortController();
-    Object.assign(item, { sending, broken: null, share: 0 });
+    Object.assign(item, { sending, unsent: false, share: 0 });
     render();
     try {
       const image = await upload(item.file, (share) => showShare(item, share), sending.signal);
@@ -75,7 +75,7 @@ export function pictureField(param) {
     } catch (error) {
       if (sending.signal.aborted) return;
       if (error instanceof Unreachable) {
-        item.broken = error.message;
+        item.unsent = true;
       } else {
         discard(item);
         complain(`${item.file.name}: ${reasonOf(error)}`);
@@ -123,7 +123,7 @@ export function pictureField(param) {
     const filename = item.file?.name ?? nameOf(item.reference);
     const name = filename ? titleOf(filename) : param.title;
     const image = el("img", { src: item.url, alt: name, decoding: "async" });
-    // A browser may not know a format that the service takes; a picture of the service's own has been deleted.
+    // A browser may not know a format that the service takes; a picture of the service's may be deleted.
     image.addEventListener("error", () =>
       image.replaceWith(el("p", { class: "blind" }, item.file?.name ?? "This picture is gone.")),
     );
@@ -132,14 +132,13 @@ export function pictureField(param) {
       const label = `Uploading ${name}, ${megabytes(item.file.size)}`;
       tile.append(el("progress", { max: 1, value: item.share, "aria-label": label }));
     }
-    if (item.broken) {
+    if (item.unsent) {
       const again = el("button", { type: "button", class: "link", onclick: () => retry(item) }, "Try again");
       tile.append(el("p", { class: "blind", role: "alert" }, "Not sent. ", again));
     }
-    const label = `Remove ${name}`;
-    tile.append(
-      el("button", { type: "button", class: "remove", "aria-label": label, onclick: () => remove(item) }, "×"),
-    );
+    const button = el("button", { type: "button", class: "remove", "aria-label": `Remove ${name}` }, "×");
+    button.addEventListener("click", () => remove(item));
+    tile.append(button);
     return tile;
   }
 
@@ -174,7 +173,7 @@ export function pictureField(param) {
       await Promise.all(items.map((item) => item.done));
     },
     get() {
-      if (items.some((item) => item.broken)) throw new RangeError("This picture is not sent yet: try again.");
+      if (items.some((item) => item.unsent)) throw new RangeError("This picture is not sent yet: try again.");
       const references = items.map((item) => item.reference).filter(Boolean);
       if (references.length === 0) return undefined;
       return many ? references : references[0];

@@ -1,7 +1,11 @@
 """Rules that hold for every route."""
 
 import ast
+import json
+import re
 from pathlib import Path
+
+from fastapi.testclient import TestClient
 
 import app.api
 import app.web
@@ -51,3 +55,29 @@ def test_no_async_function_calls_what_blocks() -> None:
                             wrong.append(f"{path.name}:{inner.lineno} {name}")
     assert wrong == []
     assert functions >= AT_LEAST
+
+
+def test_the_description_is_complete(client: TestClient) -> None:
+    description = client.get("/v1/openapi.json").json()
+    schemas = description["components"]["schemas"]
+    references = re.findall(r'"#/components/schemas/(\w+)"', json.dumps(description))
+    assert {"Problem", "StyleTransferParams"} <= set(references) <= set(schemas)
+    for path, operations in description["paths"].items():
+        for method, operation in operations.items():
+            where = f"{method} {path}"
+            assert operation.get("description"), where
+            for status, response in operation["responses"].items():
+                if int(status) >= 400:
+                    content = response["content"]["application/problem+json"]
+                    assert content["example"]["status"] == int(status), where
+            if method == "post" and "requestBody" not in operation:
+                assert "{" in path, where
+    body = description["paths"]["/v1/style-transfer"]["post"]["requestBody"]["content"]
+    assert body["application/json"]["example"]["content"]
+
+
+def test_examples_are_taken_by_the_service_that_gives_them(client: TestClient, image_id: str) -> None:
+    description = client.get("/v1/openapi.json").json()
+    content = description["paths"]["/v1/style-transfer"]["post"]["requestBody"]["content"]
+    example = {**content["application/json"]["example"], "content": image_id, "style": [image_id]}
+    assert client.post("/v1/style-transfer", json=example).status_code == 202
