@@ -3,9 +3,9 @@
 import io
 import json
 import os
+import re
 import shutil
 import signal
-import socket
 import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
@@ -19,15 +19,17 @@ import yaml
 from PIL import Image
 
 from app.settings import Settings
-from tests.support.postgres import postgres_server
-from tests.support.service import PATIENCE, wait_for
-from tests.support.strange_pictures import noise
+from tests.support.postgres import PostgresServer
+from tests.support.redis import free_port, redis_server
+from tests.support.service import PATIENCE, Client, processes_with, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 
 ROOT = Path(__file__).parents[2]
 USER = 10001
-PASSWORD = "0123456789abcdef"
+PASSWORDS = {"POSTGRES_PASSWORD": "0123456789abcdef", "REDIS_PASSWORD": "fedcba9876543210"}
+# The variable that tells the processes of a run from all others.
+MARK = "IMPASTO_TEST_RUN"
 BUILDAH = {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
 
 
@@ -42,32 +44,34 @@ def install(program: str) -> None:
 # The compose file.
 
 
-def compose(folder: Path, *arguments: str, **passwords: str) -> subprocess.CompletedProcess[str]:
-    """Run docker-compose beside a copy of the file, with a .env made of the example and these passwords."""
+def compose_config(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """`docker-compose config` on a copy of the file, with the example for .env and these lines filled in."""
     install("docker-compose")
     shutil.copy(ROOT / "docker-compose.yml", folder)
-    settings = (ROOT / "docker/env.example").read_text()
-    for name, value in passwords.items():
-        assert f"\n{name}=\n" in settings
-        settings = settings.replace(f"\n{name}=\n", f"\n{name}={value}\n")
-    (folder / ".env").write_text(settings)
-    return subprocess.run(["docker-compose", *arguments], cwd=folder, capture_output=True, text=True)
+    lines = (ROOT / "docker/env.example").read_text()
+    for name, value in settings.items():
+        lines, filled = re.subn(f"^#?{name}=.*$", f"{name}={value}", lines, flags=re.MULTILINE)
+        assert filled == 1, name
+    (folder / ".env").write_text(lines)
+    return subprocess.run(["docker-compose", "config"], cwd=folder, capture_output=True, text=True)
 
 
-@pytest.fixture
-def services(tmp_path: Path) -> dict[str, Any]:
-    """The services as docker-compose understands them, all profiles together."""
-    passwords = {"POSTGRES_PASSWORD": PASSWORD, "REDIS_PASSWORD": PASSWORD}
-    result = compose(tmp_path, "--profile", "gpu", "config", **passwords)
+def compose_services(folder: Path, **settings: str) -> dict[str, Any]:
+    """The services as docker-compose understands them."""
+    result = compose_config(folder, **PASSWORDS, **settings)
     assert result.returncode == 0, result.stderr
     return dict(yaml.safe_load(result.stdout)["services"])
 
 
-@pytest.mark.parametrize("missing", ["POSTGRES_PASSWORD", "REDIS_PASSWORD"])
+@pytest.fixture
+def services(tmp_path: Path) -> dict[str, Any]:
+    """All services there can be."""
+    return compose_services(tmp_path)
+
+
+@pytest.mark.parametrize("missing", PASSWORDS)
 def test_compose_names_the_password_that_is_missing(tmp_path: Path, missing: str) -> None:
-    passwords = {"POSTGRES_PASSWORD": PASSWORD, "REDIS_PASSWORD": PASSWORD}
-    del passwords[missing]
-    result = compose(tmp_path, "config", **passwords)
+    result = compose_config(tmp_path, **{name: value for name, value in PASSWORDS.items() if name != missing})
     assert result.returncode != 0
     assert f"set {missing} in .env" in result.stderr
 
@@ -76,6 +80,15 @@ def test_a_gpu_is_asked_for_by_profile_only(services: dict[str, Any]) -> None:
     assert set(services) == {"api", "worker", "worker-gpu", "redis", "postgres"}
     assert [name for name, service in services.items() if "profiles" in service] == ["worker-gpu"]
     assert [name for name, service in services.items() if "deploy" in service] == ["worker-gpu"]
+
+
+def test_workers_are_as_many_as_asked_for(tmp_path: Path, services: dict[str, Any]) -> None:
+    assert services["worker"]["scale"] == 1
+    assert "cuda:0" in services["worker-gpu"]["command"]
+
+    services = compose_services(tmp_path, CPU_WORKERS="0", GPU_DEVICES="cuda:0,cuda:1")
+    assert services["worker"]["scale"] == 0
+    assert "cuda:0,cuda:1" in services["worker-gpu"]["command"]
 
 
 def test_every_container_is_locked_in(services: dict[str, Any]) -> None:
@@ -186,11 +199,10 @@ class Run:
 
     def __init__(self, container: str, log: Path, command: Sequence[str], options: Sequence[str]) -> None:
         self._log = log
-        # What tells its processes from all others.
-        self._mark = f"IMPASTO_TEST_RUN={uuid.uuid4().hex}"
+        self._mark = uuid.uuid4().hex
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                ["buildah", "run", "--env", self._mark, *options, container, "--", *command],
+                ["buildah", "run", f"--env={MARK}={self._mark}", *options, container, "--", *command],
                 env={**os.environ, **BUILDAH},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -204,15 +216,7 @@ class Run:
 
     def pids(self) -> set[int]:
         """Its living processes."""
-        found = set()
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                if self._mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
-                    found.add(int(folder.name))
-            except (FileNotFoundError, ProcessLookupError, PermissionError):
-                # It has ended meanwhile, or is none of ours.
-                continue
-        return found
+        return set(processes_with(MARK, self._mark))
 
     def users(self) -> set[int]:
         """Ids of the users that its processes run as."""
@@ -232,110 +236,105 @@ class Run:
         self.process.wait(PATIENCE)
 
 
-@contextmanager
-def redis_server(folder: Path, port: int) -> Iterator[str]:
-    """The URL of a Redis that runs with the settings, and gets its password the way, of the compose file."""
-    install("redis-server")
-    folder.mkdir()
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            ["redis-server", ROOT / "docker/redis.conf", "--port", str(port), "--bind", "127.0.0.1", "-"],
-            cwd=folder,
-            stdin=subprocess.PIPE,
-            stdout=log,
-        )
-    assert server.stdin is not None
-    server.stdin.write(f"requirepass {PASSWORD}\n".encode())
-    server.stdin.close()
-    try:
-        yield f"redis://:{PASSWORD}@127.0.0.1:{port}/0"
-    finally:
-        server.terminate()
-        server.wait(PATIENCE)
+class Api(Client):
+    """The API on a port of this machine, which the container's network is that of."""
 
+    def __init__(self, port: int) -> None:
+        self.port = port
 
-def free_port() -> int:
-    """A port of this machine that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def answers(self, path: str) -> bool:
+        """Does it answer with success?"""
+        try:
+            return httpx.get(self.url + path, timeout=60, trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    def picture(self, job: Any) -> Image.Image:
+        """The picture that a job made."""
+        (artifact,) = [artifact for artifact in job["artifacts"] if artifact["name"] == "image"]
+        return Image.open(io.BytesIO(httpx.get(self.url + artifact["url"], trust_env=False).content))
 
 
 @contextmanager
-def environment(tmp_path: Path, port: int) -> Iterator[list[str]]:
+def environment(folder: Path, postgres: PostgresServer, port: int) -> Iterator[list[str]]:
     """Options of `buildah run`: a volume for the data, and where PostgreSQL, Redis and the API are."""
-    data = tmp_path / "data"
+    data = folder / "data"
     data.mkdir()
     os.chown(data, USER, USER)
-    with ExitStack() as servers:
-        try:
-            database_url = servers.enter_context(postgres_server())
-        except FileNotFoundError as error:
-            pytest.skip(str(error))
-        database_socket = Path(database_url.partition("host=")[2])
-        database_socket.chmod(0o755)
-        redis_url = servers.enter_context(redis_server(tmp_path / "redis", free_port()))
+    (folder / "redis").mkdir()
+    install("redis-server")
+    with postgres.database() as database_url, redis_server(folder / "redis") as redis:
+        sockets = Path(database_url.partition("host=")[2])
+        sockets.chmod(0o755)
         yield [
             f"--volume={data}:/data",
-            f"--volume={database_socket}:{database_socket}",
+            f"--volume={sockets}:{sockets}",
             f"--env=IMPASTO_DATABASE_URL={database_url}",
-            f"--env=IMPASTO_REDIS_URL={redis_url}",
+            f"--env=IMPASTO_REDIS_URL={redis.url}",
             f"--env=IMPASTO_PORT={port}",
         ]
 
 
-def test_a_job_goes_through_api_and_worker_of_the_image(container: str, tmp_path: Path) -> None:
-    port = free_port()
-    with (
-        environment(tmp_path, port) as options,
-        ExitStack() as runs,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client,
-    ):
+def files_outside_the_volumes(container: str) -> list[Path]:
+    """Files that the image's user made where a container of the compose file is read-only."""
+    root = Path(buildah("mount", container))
+    try:
+        return [
+            path
+            for folder in root.iterdir()
+            if folder.name not in {"data", "tmp"}
+            for path in folder.rglob("*")
+            if path.lstat().st_uid == USER
+        ]
+    finally:
+        buildah("umount", container)
+
+
+def test_a_job_goes_through_api_and_worker_of_the_image(
+    container: str, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    api = Api(free_port())
+    with environment(tmp_path, postgres_server, api.port) as options, ExitStack() as runs:
 
         def start(*command: str) -> Run:
             run = Run(container, tmp_path / f"{command[1]}.log", command, options)
             runs.callback(run.kill)
             return run
 
-        def answers(path: str) -> bool:
-            assert api.process.poll() is None, api.log
-            try:
-                return client.get(path).is_success
-            except httpx.TransportError:
-                return False
+        def wait_until(path: str) -> None:
+            def answers() -> bool:
+                assert api_run.process.poll() is None, api_run.log
+                return api.answers(path)
+
+            wait_for(answers)
 
         def is_well(part: str) -> bool:
             command = ["buildah", "run", *options, container, "--", "python", "/opt/impasto/health.py", part]
             return subprocess.run(command, env={**os.environ, **BUILDAH}, capture_output=True).returncode == 0
 
-        api = start("impasto", "api")
-        wait_for(lambda: answers("/healthz"))
+        api_run = start("impasto", "api")
+        wait_until("/healthz")
         assert is_well("api")
         assert not is_well("worker")
 
-        worker = start("impasto", "worker", "--device", "cpu", "--lanes", "long,short,training")
-        wait_for(lambda: answers("/readyz"))
+        worker_run = start("impasto", "worker", "--device", "cpu", "--lanes", "long,short,training")
+        wait_until("/readyz")
         assert is_well("worker")
-        assert api.users() == worker.users() == {USER}
+        assert api_run.users() == worker_run.users() == {USER}
 
-        files = {"content": ("content.png", noise(seed=1)), "style": ("style.png", noise(seed=2))}
-        answer = client.post(
-            "/v1/style-transfer", files=files, data={"params": json.dumps({"size": 64, "steps": 3})}
-        )
-        assert answer.status_code == 202, answer.text
-
-        def finished() -> Any:
-            job = client.get(answer.headers["location"]).json()
-            return job if job["finished_at"] else None
-
-        job = wait_for(finished)
+        job = api.wait_for_job(api.paint(size=64, steps=3), "succeeded", "failed")
         assert job["state"] == "succeeded", job
-        (artifact,) = [artifact for artifact in job["artifacts"] if artifact["name"] == "image"]
-        picture = Image.open(io.BytesIO(client.get(artifact["url"]).content))
-        assert max(picture.size) == 64
+        assert max(api.picture(job).size) == 64
 
-        # As compose does, workers first. No process may outlive the stop.
-        for run in (worker, api):
-            assert run.stop() == 0, run.log
+        # As compose does, workers first. The API ends by the signal that it was sent, once it has finished.
+        assert worker_run.stop() == 0, worker_run.log
+        api_run.stop()
+        for run in (worker_run, api_run):
             assert run.pids() == set()
             assert "Traceback" not in run.log
+    assert files_outside_the_volumes(container) == []
