@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # To choose another Python for a new .venv: make PYTHON=/usr/bin/python3.13 ...
 PYTHONS := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
 # Programs that some tests start, as command:package-of-Debian. Debian keeps PostgreSQL's off the PATH.
-TEST_PROGRAMS := chromium:chromium postgres:postgresql
+TEST_PROGRAMS := chromium:chromium postgres:postgresql redis-server:redis-server
 TEST_PATH := $(PATH):$(subst $() ,:,$(wildcard /usr/lib/postgresql/*/bin))
 PYTEST_ARGS :=
 
