@@ -1,5 +1,6 @@
 """Fixtures that tests of every part share."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +10,13 @@ from sqlalchemy import Engine
 from app.jobs.database import make_engine
 from app.migrations import upgrade
 from app.settings import Settings
+from app.threads import let_threads_sleep
 from tests.support.postgres import PostgresServer, postgres
 
 pytest_plugins = ("tests.support.skips",)
+
+# Before torch is loaded: tests share the machine with the processes that they start.
+let_threads_sleep(os.environ)
 
 
 @pytest.fixture

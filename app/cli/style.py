@@ -1,6 +1,7 @@
 """``impasto style``: style transfer here and now, without a service."""
 
 import inspect
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from app.cli.serve import read_settings
 from app.jobs.errors import ComputationError, InputError
 from app.jobs.kinds import StyleTransferParams
 from app.jobs.submit import ParamsError, parse_params
+from app.threads import let_threads_sleep
 
 _POSITIONAL = {"content": "CONTENT", "style": "STYLE"}
 
@@ -48,6 +50,7 @@ def style(
             given = recipe_params(recipe, pictures, given)
         params = parse_params(StyleTransferParams.kind, given | _references(pictures))
         # It brings torch with it, which takes seconds: not before the options are known to be right.
+        let_threads_sleep(os.environ)
         from app.cli.painting import paint
 
         write_file(output, paint(params, pictures, settings))
