@@ -17,7 +17,7 @@ from app.api.context import Context
 from app.api.middleware import BodyLimit, SameOrigin, SecurityHeaders
 from app.jobs.database import make_engine
 from app.jobs.dispatch import make_dispatcher
-from app.jobs.reaper import expire_leases
+from app.jobs.reaper import expire_leases, settle
 from app.jobs.removal import remove_old_jobs
 from app.jobs.workers import forget_silent
 from app.migrations import upgrade
@@ -92,13 +92,16 @@ def _reap(here: Context, stop: threading.Event) -> None:
     """Put right what lost workers left, now and then."""
     while not stop.wait(REAP_SECONDS):
         try:
-            for job in expire_leases(here.engine, here.settings.max_attempts):
+            lost = expire_leases(here.engine, here.settings.max_attempts)
+            for job in lost:
                 log.warning("job %s: its worker was lost, now %s", job.id, job.state)
-                here.dispatcher.hint(job)
-                here.dispatcher.changed(job.id)
+            settle(lost, here.dispatcher, here.storage)
             here.dispatcher.send_lost_hints(here.engine)
             if here.settings.keep_days is not None:
                 remove_old_jobs(here.engine, here.storage, here.settings.keep_days)
             forget_silent(here.engine, FORGET_SECONDS)
         except OperationalError as error:
             log.warning("the database is away: %s", error.orig)
+        except Exception:
+            # Without it no lost job would ever be taken back; whatever is wrong may be right the next time.
+            log.exception("the reaper failed")

@@ -21,10 +21,10 @@ from app.jobs import workers
 from app.jobs.celery_settings import queue_of
 from app.jobs.database import make_engine
 from app.jobs.dispatch import Dispatcher, make_dispatcher
-from app.jobs.reaper import expire_owner, overdue_cancels
-from app.jobs.states import State
+from app.jobs.reaper import expire_owner, overdue_cancels, settle
 from app.parent_watch import exit_with_parent
 from app.settings import Settings, get_settings
+from app.storage import Storage, make_storage
 
 log = logging.getLogger("worker.celery_main")
 
@@ -39,6 +39,7 @@ class Watch:
         self._owner = owner
         self._engine: Engine = make_engine(settings.resolved_database_url)
         self._dispatcher: Dispatcher = make_dispatcher(settings)
+        self._storage: Storage = make_storage(settings)
         self._children: dict[str, int] = {}
 
     def start(self, **_: Any) -> None:
@@ -90,11 +91,10 @@ class Watch:
                     os.kill(pid, signal.SIGKILL)
 
     def _take_back(self, owner: str) -> None:
-        for job in expire_owner(self._engine, owner, self._settings.max_attempts):
+        lost = expire_owner(self._engine, owner, self._settings.max_attempts)
+        for job in lost:
             log.warning("job %s: its worker died, now %s", job.id, job.state)
-            self._dispatcher.changed(job.id)
-            if job.state is State.QUEUED:
-                self._dispatcher.hint(job)
+        settle(lost, self._dispatcher, self._storage)
         workers.forget(self._engine, owner)
         del self._children[owner]
 

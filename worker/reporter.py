@@ -7,11 +7,11 @@ from sqlalchemy.exc import OperationalError
 
 from app.jobs import claims
 from app.jobs.claims import Claim
+from app.jobs.files import work_folder
 from app.jobs.job import Artifact, Json
 from app.storage import StorageFull
 from worker import checkpoints
 from worker.heart import Heart
-from worker.outputs import work_folder
 from worker.pictures import encode_preview
 from worker.steps import Step
 from worker.workshop import Workshop

@@ -11,15 +11,17 @@ from sqlalchemy.exc import OperationalError
 from app.jobs import claims
 from app.jobs.claims import Claim, Fenced
 from app.jobs.errors import ComputationError, InputError
+from app.jobs.files import sweep
 from app.jobs.job import Artifact, Job, Json
 from app.jobs.kinds import KINDS
+from app.jobs.repository import UnknownJob, get_job, list_artifacts
 from app.jobs.states import State
 from app.storage import StorageFull
 from worker import checkpoints
 from worker.heart import Heart
 from worker.inputs import load_inputs
 from worker.kinds import FUNCTIONS, network_for
-from worker.outputs import save_outputs, sweep
+from worker.outputs import save_outputs
 from worker.recipes import make_recipe
 from worker.reporter import Reporter
 from worker.steps import State as StepState
@@ -70,13 +72,24 @@ def run_claim(workshop: Workshop, claim: Claim, stop: threading.Event) -> None:
             job, kept = _run(workshop, claim, heart, stop)
     except Fenced:
         log.warning("job %s: attempt %d lost its claim, nothing written", claim.job.id, claim.attempt)
+        _remove_late_files(workshop, claim.job.id)
         return
     log.info("job %s: %s", job.id, job.state)
     workshop.dispatcher.changed(job.id)
     if job.state is State.QUEUED and not job.paused:
         workshop.dispatcher.hint(job)
     if job.ended:
-        sweep(workshop.storage, job, kept)
+        sweep(workshop.storage, job.id, kept)
+
+
+def _remove_late_files(workshop: Workshop, job_id: str) -> None:
+    """Remove what a lost claim stored after its job was ended, and so after others had swept up."""
+    try:
+        ended = get_job(workshop.engine, job_id).ended
+    except UnknownJob:
+        ended = True
+    if ended:
+        sweep(workshop.storage, job_id, list_artifacts(workshop.engine, [job_id])[job_id])
 
 
 def _run(workshop: Workshop, claim: Claim, heart: Heart, stop: threading.Event) -> tuple[Job, list[Artifact]]:
@@ -93,6 +106,9 @@ def _run(workshop: Workshop, claim: Claim, heart: Heart, stop: threading.Event) 
         return _persist(lambda: claims.release(engine, claim)), []
     except Fenced:
         raise
+    except OperationalError as error:
+        log.warning("job %s: the database is away, back to the queue: %s", claim.job.id, error.orig)
+        return _persist(lambda: claims.release(engine, claim)), []
     except Exception as error:
         problem = _explain(error, claim.job.id)
         return _persist(lambda: claims.finish(engine, claim, State.FAILED, error=problem)), []
@@ -105,18 +121,25 @@ def _compute(
     inputs = load_inputs(workshop.engine, workshop.storage, params)
     network = network_for(params, workshop.compute)
     reporter = Reporter(workshop, claim, heart)
+    reporting = 0.0
 
     def on_step(step: Step) -> None:
+        nonlocal reporting
+        began = time.perf_counter()
         _check(heart, stop, reporter, step)
         reporter.report(step)
+        reporting += time.perf_counter() - began
 
     steps = FUNCTIONS[claim.job.kind](
         params, inputs.pictures, network, workshop.compute, _saved_state(workshop, claim.job)
     )
+    began = time.perf_counter()
     outcome = finish(steps, on_step)
+    # The engine's own time, of this attempt: all else is the service's.
+    seconds = round(time.perf_counter() - began - reporting, 4)
     recipe = make_recipe(params, inputs.hashes, network, workshop.compute)
     made = save_outputs(workshop.storage, claim, params, inputs, outcome, recipe)
-    return made, {**outcome.result, "recipe": recipe}, reporter.progress
+    return made, {**outcome.result, "compute_seconds": seconds, "recipe": recipe}, reporter.progress
 
 
 def _check(heart: Heart, stop: threading.Event, reporter: Reporter, step: Step) -> None:
@@ -126,7 +149,10 @@ def _check(heart: Heart, stop: threading.Event, reporter: Reporter, step: Step) 
     if heart.cancel_requested:
         raise Cancelled
     if heart.paused or stop.is_set():
-        reporter.save_checkpoint(step)
+        try:
+            reporter.save_checkpoint(step)
+        except (OperationalError, StorageFull) as error:
+            log.warning("checkpoint not saved, the job goes on from the one before: %s", error)
         raise Released
 
 

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from celery.signals import worker_process_init, worker_process_shutdown
+from sqlalchemy.exc import OperationalError
 
 from app.jobs.celery_settings import TASK
 from app.settings import get_settings
@@ -60,5 +61,9 @@ def run(job_id: str) -> None:
     if Child.stop.is_set():
         # The row is the truth: the hint is sent again, to a worker that stays.
         return
-    if not run_job(Child.workshop, job_id, Child.stop):
-        log.info("job %s is not there to be claimed", job_id)
+    try:
+        if not run_job(Child.workshop, job_id, Child.stop):
+            log.info("job %s is not there to be claimed", job_id)
+    except OperationalError as error:
+        # The lease runs out, or the hint is sent again, once the database is back.
+        log.warning("job %s: the database is away: %s", job_id, error.orig)

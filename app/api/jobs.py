@@ -14,6 +14,7 @@ from app.api.problems import ProblemError, documented
 from app.api.schemas import JobPage, JobView
 from app.api.submissions import Body, IdempotencyKey, Prefer, Priority, create, priority_of, seconds_to_wait
 from app.jobs import repository
+from app.jobs.files import sweep
 from app.jobs.job import Job
 from app.jobs.removal import remove_job
 from app.jobs.states import TERMINAL, State
@@ -132,6 +133,8 @@ def get_job(here: Here, job_id: JobId) -> JobView:
 def cancel_job(here: Here, job_id: JobId) -> JobView:
     """Cancel a job: a queued one at once, a running one at its next step. An ended one stays as it is."""
     job = repository.request_cancel(here.engine, job_id)
+    if job.state is State.CANCELLED:
+        sweep(here.storage, job.id)
     here.dispatcher.changed(job.id)
     return view(here, job)
 

@@ -1,5 +1,6 @@
 """``impasto api`` and ``impasto worker``: the parts of a service that runs on many machines."""
 
+import signal
 from typing import Annotated, get_args
 
 import typer
@@ -28,6 +29,9 @@ def api(
     configure_logging(settings.log_level)
     try:
         with listen(settings.host, settings.port) as listener:
+            # Once it has shut down well, uvicorn raises the signal again, which would make it a failure.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
             uvicorn.Server(configuration(settings)).run(sockets=[listener])
     except StartError as error:
         fail(str(error), USAGE)

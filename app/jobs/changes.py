@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, 
 
 from app.jobs.database import now
 from app.jobs.job import Job, Json
-from app.jobs.tables import job_events, jobs
+from app.jobs.tables import artifacts, job_events, jobs
 
 # A job keeps at most this many rows of type "progress": looked at every quarter of it, halved beyond three.
 PROGRESS_ROWS = 1000
@@ -42,6 +42,9 @@ def record(connection: Connection, job: Job, event: str, data: Json) -> None:
         _thin_progress(connection, job.id)
     if event == "preview":
         _drop_earlier_previews(connection, job)
+    if event == "done":
+        # All there can be is a preview; what the job made is added by whoever ends it.
+        connection.execute(delete(artifacts).where(artifacts.c.job_id == job.id))
 
 
 def _thin_progress(connection: Connection, job_id: str) -> None:

@@ -166,7 +166,6 @@ def finish(
         job = change(connection, *claim.conditions, event="done", data=state_data, values=values)
         if job is None:
             raise Fenced(claim.job.id)
-        connection.execute(delete(artifacts).where(artifacts.c.job_id == job.id))
         _replace_artifacts(connection, job.id, made)
         return job
 

@@ -7,9 +7,12 @@ from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
 from app.jobs.changes import change, state_data
 from app.jobs.database import now, read, write
+from app.jobs.dispatch import Dispatcher
+from app.jobs.files import sweep
 from app.jobs.job import Job, Json
 from app.jobs.states import State
 from app.jobs.tables import jobs
+from app.storage import Storage
 
 _WAITING = (jobs.c.state == State.QUEUED, jobs.c.paused.is_(False))
 
@@ -95,6 +98,16 @@ def _take_back_one(
             values={**freed, "state": State.QUEUED},
         )
     )
+
+
+def settle(jobs: Sequence[Job], dispatcher: Dispatcher, storage: Storage) -> None:
+    """Do for jobs that were taken back what their worker would have done: tell of them, hint, sweep."""
+    for job in jobs:
+        if job.ended:
+            sweep(storage, job.id)
+        else:
+            dispatcher.hint(job)
+        dispatcher.changed(job.id)
 
 
 def overdue_cancels(engine: Engine, seconds: float) -> list[OverdueCancel]:

@@ -4,12 +4,8 @@ import logging
 
 from sqlalchemy import Engine
 
-from app.jobs.repository import (
-    delete_job,
-    ended_before,
-    jobs_in_need_of,
-    list_artifacts,
-)
+from app.jobs.files import sweep
+from app.jobs.repository import delete_job, ended_before, jobs_in_need_of, list_artifacts
 from app.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -36,7 +32,7 @@ def remove_job(engine: Engine, storage: Storage, job_id: str) -> None:
     if users:
         raise JobInUse(job_id, users)
     delete_job(engine, job_id)
-    storage.delete_prefix(f"jobs/{job_id}")
+    sweep(storage, job_id)
 
 
 def remove_old_jobs(engine: Engine, storage: Storage, days: float) -> int:

@@ -16,12 +16,13 @@ from app.parent_watch import with_parent
 class Backoff:
     """How long to wait before a process that died is started again.
 
-    Half a second, doubled each time up to half a minute; over again after a minute without a death.
+    Half a second, doubled each time up to four, since a job may be waiting. Over again after a life of three
+    seconds, so that a process that never comes up is tried often enough, and one that worked is back at once.
     """
 
     first: float = 0.5
-    longest: float = 30.0
-    stable_after: float = 60.0
+    longest: float = 4.0
+    stable_after: float = 3.0
     _next: float = 0.0
 
     def pause(self, lived: float) -> float:

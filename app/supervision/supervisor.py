@@ -19,13 +19,14 @@ from app.jobs import workers
 from app.jobs.database import make_engine
 from app.jobs.dispatch import Dispatcher, make_dispatcher
 from app.jobs.kinds import KINDS
-from app.jobs.reaper import expire_owner, overdue_cancels
-from app.jobs.states import State
+from app.jobs.reaper import expire_owner, overdue_cancels, settle
 from app.jobs.wakeups import run_dir
 from app.migrations import upgrade
 from app.settings import Settings
+from app.storage import make_storage
 from app.supervision.child import Child
 from app.supervision.claims import url_of
+from app.threads import let_threads_sleep
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class Supervisor:
         self._listener = listener
         self._settings = settings
         self._on_ready = on_ready
+        self._storage = make_storage(settings)
         environment = _environment_of(settings)
         self._api = [] if listener is None else [_api_child(listener, environment)]
         module = "worker.local" if settings.redis_url is None else "worker.celery_main"
@@ -185,10 +187,7 @@ class Supervisor:
                 logger.warning("Cannot take back the jobs of %s yet: %s", owner, error.orig)
                 return
             self._lost_owners.pop(0)
-            for job in jobs:
-                dispatcher.changed(job.id)
-                if job.state == State.QUEUED:
-                    dispatcher.hint(job)
+            settle(jobs, dispatcher, self._storage)
 
     def _end_children(self) -> bool:
         """Ask all to stop, then kill those that have not. Returns whether the person was impatient."""
@@ -223,6 +222,7 @@ def _environment_of(settings: Settings) -> dict[str, str]:
     """This process's environment with these settings and no others."""
     names = {f"IMPASTO_{name}".upper(): getattr(settings, name) for name in type(settings).model_fields}
     other = {name: value for name, value in os.environ.items() if name.upper() not in names}
+    let_threads_sleep(other)
     return other | {name: str(value) for name, value in names.items() if value is not None}
 
 

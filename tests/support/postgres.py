@@ -16,6 +16,8 @@ import psycopg
 _PATIENCE = 60.0
 # PostgreSQL refuses to run as root; Debian's package makes this user.
 _USER = "postgres" if os.geteuid() == 0 else None
+_INITDB = ("--auth=trust", "--no-sync", "--encoding=UTF8")
+_SETTINGS = ("-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200")
 
 
 def find_program(name: str) -> str | None:
@@ -45,8 +47,7 @@ class PostgresServer:
         if _USER is not None:
             shutil.chown(folder, _USER)
         subprocess.run(
-            [_require("initdb"), "-D", self._data, "-U", "postgres", "--auth=trust", "--no-sync"]
-            + ["--encoding=UTF8"],
+            [_require("initdb"), "-D", self._data, "-U", "postgres", *_INITDB],
             user=_USER,
             cwd=folder,
             check=True,
@@ -65,8 +66,7 @@ class PostgresServer:
         """Start it, and wait until it answers."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [_require("postgres"), "-D", self._data, "-k", self._folder]
-                + ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"],
+                [_require("postgres"), "-D", self._data, "-k", self._folder, *_SETTINGS],
                 user=_USER,
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,7 +36,12 @@ def wait_for(probe: Callable[[], T], seconds: float = PATIENCE) -> T:
 
 def processes_of(data_dir: Path) -> dict[int, str]:
     """Command lines of the living processes whose environment names a data folder, by process id."""
-    mark = f"IMPASTO_DATA_DIR={data_dir}".encode()
+    return processes_with("IMPASTO_DATA_DIR", str(data_dir))
+
+
+def processes_with(variable: str, value: str) -> dict[int, str]:
+    """Command lines of the living processes with a variable in their environment, by process id."""
+    mark = f"{variable}={value}".encode()
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -55,7 +61,37 @@ def runs(pid: int) -> bool:
         return False
 
 
-class Service:
+class Client(ABC):
+    """What a person may ask of a service."""
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """Where it is, without a slash at the end."""
+
+    def request(self, method: str, path: str, **options: Any) -> Any:
+        """The JSON that a request is answered with, or None if the answer is empty."""
+        response = httpx.request(method, self.url + path, timeout=60, trust_env=False, **options)
+        assert response.is_success, response.text
+        return response.json() if response.content else None
+
+    def paint(self, **params: Any) -> str:
+        """Ask for a style transfer of two small pictures; the job's id."""
+        files = {"content": ("content.png", noise(seed=1)), "style": ("style.png", noise(seed=2))}
+        job = self.request("POST", "/v1/style-transfer", files=files, data={"params": json.dumps(params)})
+        return str(job["id"])
+
+    def wait_for_job(self, job_id: str, *states: str) -> Any:
+        """The job once it is in one of these states."""
+
+        def look() -> Any:
+            job = self.request("GET", f"/v1/jobs/{job_id}")
+            return job if job["state"] in states else None
+
+        return wait_for(look)
+
+
+class Service(Client):
     """A running ``impasto serve``."""
 
     def __init__(self, data_dir: Path, **settings: str) -> None:
@@ -87,27 +123,6 @@ class Service:
             return "Ready" in self.log
 
         wait_for(says_ready)
-
-    def request(self, method: str, path: str, **options: Any) -> Any:
-        """The JSON that a request is answered with."""
-        response = httpx.request(method, self.url + path, timeout=60, trust_env=False, **options)
-        assert response.is_success, response.text
-        return response.json()
-
-    def paint(self, **params: Any) -> str:
-        """Ask for a style transfer of two small pictures; the job's id."""
-        files = {"content": ("content.png", noise(seed=1)), "style": ("style.png", noise(seed=2))}
-        job = self.request("POST", "/v1/style-transfer", files=files, data={"params": json.dumps(params)})
-        return str(job["id"])
-
-    def wait_for_job(self, job_id: str, *states: str) -> Any:
-        """The job once it is in one of these states."""
-
-        def look() -> Any:
-            job = self.request("GET", f"/v1/jobs/{job_id}")
-            return job if job["state"] in states else None
-
-        return wait_for(look)
 
     def wait_for_end(self) -> int:
         """Its exit code, once it has ended."""
