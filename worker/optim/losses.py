@@ -5,11 +5,11 @@ every reduction the content loss of a layer is ``factor * sum((F - P)**2)`` and 
 sum((G - A)**2)``, with ``F`` and ``P`` the features of the picture and of the content, ``G`` and ``A`` the
 Gram matrices (means over positions) of the picture and of the style. Only the factor differs:
 
-| reduction      | content         | style           |
-|----------------|-----------------|-----------------|
-| ``mean``         | 1 / sum(P**2)   | 1 / sum(A**2)   |
-| ``gatys-2016``   | 1 / 2           | 1 / (4 N**2)    |
-| ``neural-style`` | s**2 / P.numel()| s**4 / N**4     |
+| reduction        | content           | style             |
+|------------------|-------------------|-------------------|
+| ``mean``         | 1 / sum(P**2)     | 1 / sum(A**2)     |
+| ``gatys-2016``   | s**2 / 2          | s**4 / (4 N**2)   |
+| ``neural-style`` | s**2 / P.numel()  | s**4 / N**4       |
 
 ``N`` is the number of channels and ``s`` is CAFFE_SCALE.
 """
@@ -23,8 +23,11 @@ from worker.optim.total_variation import squared_variation, total_variation
 
 Reduction = Literal["mean", "gatys-2016", "neural-style"]
 
-# neural-style's weights were chosen for the Caffe VGG-19, whose mean activations are 22 at relu1_1, 115 at
-# relu2_1, 122 at relu3_1 and 488 at relu3_4. Those of a network here are about 1.
+# The weights of both sources were chosen for activations as large as those of the Caffe VGG-19: 22 at
+# relu1_1, 115 at relu2_1, 122 at relu3_1 and 488 at relu3_4 on average. A network here has about 1. (Gatys et
+# al. write that theirs was rescaled to 1 too. But the style loss grows with the fourth power of the
+# activations and the content loss with the second, and with their alpha / beta = 1e-3 it takes the factor to
+# see any style.)
 CAFFE_SCALE = 100.0
 
 # A black style or content has features of no energy: this keeps the relative loss finite (and enormous).
@@ -42,13 +45,13 @@ def content_factor(target: Tensor, reduction: Reduction) -> Tensor:
 
     ``mean``: the loss is relative to the target's energy, so that it is 0 for equal features and 1 for
     features of 0, whatever the network, the layer and the size of the picture are. ``gatys-2016``: equation
-    1. ``neural-style``: ``nn.MSECriterion``, on activations as large as Caffe's.
+    1. ``neural-style``: the mean squared error. Both are of activations as large as Caffe's.
     """
     match reduction:
         case "mean":
-            return 1 / _energy(target)
+            return 1 / energy(target)
         case "gatys-2016":
-            return _number(1 / 2, target)
+            return _number(CAFFE_SCALE**2 / 2, target)
         case "neural-style":
             return _number(CAFFE_SCALE**2 / target.numel(), target)
 
@@ -63,9 +66,9 @@ def style_factor(target: Tensor, reduction: Reduction) -> Tensor:
     channels = target.shape[0]
     match reduction:
         case "mean":
-            return 1 / _energy(target)
+            return 1 / energy(target)
         case "gatys-2016":
-            return _number(1 / (4 * channels**2), target)
+            return _number(CAFFE_SCALE**4 / (4 * channels**2), target)
         case "neural-style":
             return _number((CAFFE_SCALE / channels) ** 4, target)
 
@@ -78,7 +81,8 @@ def _number(value: float, like: Tensor) -> Tensor:
     return torch.tensor(value, dtype=_precise(like), device=like.device)
 
 
-def _energy(target: Tensor) -> Tensor:
+def energy(target: Tensor) -> Tensor:
+    """Sum of squares, in float32 or better, and never 0."""
     return squared_distance(target, torch.zeros_like(target)).clamp_min(LEAST_ENERGY)
 
 

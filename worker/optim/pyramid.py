@@ -30,13 +30,16 @@ def resize(picture: Tensor, height: int, width: int) -> Tensor:
     return resized.clamp(0, 1)
 
 
-def scale_sides(long_side: int, scales: int) -> list[int]:
+def scale_sides(long_side: int, coarsest: int | None) -> list[int]:
     """Longer sides from coarse to fine, each about sqrt(2) times the last; ``long_side`` is the last.
 
-    Scales that come out equal (a tiny picture) are one.
+    The first is the last that is ``coarsest`` or more; None: there is one scale. Beginning at the same number
+    of pixels, pictures of different sizes are laid out alike: a small one tells how a large one will look.
     """
-    sides = (round(long_side * math.sqrt(0.5) ** k) for k in reversed(range(scales)))
-    return sorted({max(1, side) for side in sides})
+    sides = [long_side]
+    while coarsest is not None and (side := round(long_side * math.sqrt(0.5) ** len(sides))) >= coarsest:
+        sides.append(side)
+    return sides[::-1]
 
 
 def share_steps(steps: int, scales: int) -> list[int]:

@@ -14,7 +14,7 @@ from app.jobs.kinds.style_transfer import PRESETS, StyleTransferParams
 from models.network import Network
 from worker.optim.descent import Evaluation
 from worker.optim.gram import gram_matrix, gram_sum
-from worker.optim.losses import Reduction, content_factor, squared_distance, style_factor, variation
+from worker.optim.losses import Reduction, content_factor, energy, squared_distance, style_factor, variation
 from worker.optim.tiles import BUDGET, Tile, Tiling
 
 
@@ -90,6 +90,12 @@ class StyleObjective:
         with torch.no_grad():
             self.content = self._content_targets(content)
             self.style = self._style_targets(styles, [share / sum(shares) for share in shares])
+
+    @property
+    def scale(self) -> float:
+        """The loss of a picture whose features are all 0, total variation aside."""
+        targets = [*self.content.values(), *self.style.values()]
+        return sum(float(target.factor * energy(target.value)) for target in targets)
 
     def __call__(self, picture: Tensor) -> Evaluation:
         """The losses by name (``content.<layer>``, ``style.<layer>``, ``tv``) and the gradient of their sum.
@@ -177,7 +183,7 @@ class StyleObjective:
 
     def _style_targets(self, styles: Sequence[Tensor], shares: Sequence[float]) -> dict[str, Target]:
         blend: dict[str, Tensor] = {}
-        for style, share in zip(styles, shares, strict=True):
+        for style, share in zip(styles, shares, strict=True) if self.weights.style else ():
             tiling = self._tiling(style, self.weights.style)
             sums, positions = self._gram_sums(tiling.frame(style), tiling)
             for name, gram in sums.items():

@@ -10,6 +10,7 @@ from app.jobs.kinds.style_transfer import PRESETS, StyleTransferParams
 from models.network import Network
 from worker.optim.pyramid import fit, scale_sides, share_steps
 
+# The largest that the params allow.
 LARGEST_SIZE = 8192
 
 Size = tuple[int, int]
@@ -41,8 +42,8 @@ def plan_scales(
     steps = params.steps if params.steps is not None else preset.steps
     sides = [
         side
-        for side in scale_sides(params.size, preset.scales)
-        if _shortest(params, pictures, side) >= smallest
+        for side in scale_sides(params.size, preset.coarsest)
+        if _narrowest(params, pictures, side)[0] >= smallest
     ]
     if not sides:
         raise _too_small(params, pictures, smallest)
@@ -64,20 +65,23 @@ def _sizes(
     return fit(content, side), styles
 
 
-def _shortest(params: StyleTransferParams, pictures: Mapping[str, Sequence[Tensor]], side: int) -> int:
+def _narrowest(
+    params: StyleTransferParams, pictures: Mapping[str, Sequence[Tensor]], side: int
+) -> tuple[int, str]:
+    """The shortest side in pixels of all pictures at the scale of ``side``, and whose it is."""
     size, styles = _sizes(params, pictures, side)
-    return min(min(size), *map(min, styles))
+    return min((min(size), "the result"), *((min(style), "a style picture") for style in styles))
 
 
 def _too_small(
     params: StyleTransferParams, pictures: Mapping[str, Sequence[Tensor]], smallest: int
 ) -> InputError:
-    shortest = _shortest(params, pictures, params.size)
-    problem = f"At {params.size} px a picture's shorter side is {shortest} px; the layers need {smallest} px."
+    shortest, whose = _narrowest(params, pictures, params.size)
+    problem = f"At size {params.size} {whose} is only {shortest} px across; the layers need {smallest} px."
     enough = (
         side
         for side in range(params.size + 1, LARGEST_SIZE + 1)
-        if _shortest(params, pictures, side) >= smallest
+        if _narrowest(params, pictures, side)[0] >= smallest
     )
     works = next(enough, None)
     if works is None:

@@ -4,7 +4,7 @@ Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks"
 in Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,14 +15,12 @@ from models.network import Network
 from worker.optim.adam import Adam
 from worker.optim.color import with_chroma_of
 from worker.optim.descent import Descent, Solver
-from worker.optim.lbfgs import LBFGS
+from worker.optim.lbfgs import LBFGS, affordable_history
 from worker.optim.noise import noise_picture
 from worker.optim.pyramid import resize
 from worker.steps import Compute, Outcome, State, Step, Steps
 from worker.synthesis.objective import StyleObjective, Weights
 from worker.synthesis.plan import Scale, Size, plan_scales
-
-SOLVERS: dict[str, Callable[[], Solver]] = {"lbfgs": LBFGS, "adam": Adam}
 
 
 def style_transfer(
@@ -84,12 +82,13 @@ class _Run:
     def paint(self, index: int, picture: Tensor, resume: State | None) -> Generator[Step, None, Tensor]:
         """Work through one scale from ``picture``, of any size, and return the best picture found."""
         scale = self.plan[index]
-        descent = Descent(resize(picture, *scale.size), SOLVERS[self.params.optimizer or "lbfgs"]())
+        objective = self._objective(scale)
+        picture = resize(picture, *scale.size)
+        descent = Descent(picture, _solver(self.params, picture), objective.scale)
         taken = 0
         if resume is not None:
             descent.restore(resume)
             taken = resume.values["taken"]
-        objective = self._objective(scale)
         while taken < scale.steps:
             descent.step(objective)
             taken += 1
@@ -134,7 +133,13 @@ class _Run:
 
     def _state(self, index: int, taken: int, descent: Descent) -> State:
         state = descent.state()
-        return State(state.tensors, {**state.values, "scale": index, "taken": taken, "reports": self.reports})
+        return State(
+            state.tensors, {**state.values, "scale": index, "taken": taken, "reports": [*self.reports]}
+        )
+
+
+def _solver(params: StyleTransferParams, picture: Tensor) -> Solver:
+    return Adam() if params.optimizer == "adam" else LBFGS(affordable_history(picture))
 
 
 def _report(scale: Scale, descent: Descent) -> dict[str, Any]:

@@ -58,7 +58,9 @@ class StylePreset(BaseModel):
     init: Init
     noise: float = Field(description="Standard deviation of the noise of init=noise, of values in [0, 1].")
     steps: int
-    scales: int = Field(description="Sizes that it works through, each sqrt(2) times the last.")
+    coarsest: int | None = Field(
+        description="Longer side it begins at, or a little more; each scale is sqrt(2) times the last."
+    )
     margin: int = Field(description="Pixels of a picture's own reflection that the network sees around it.")
 
 
@@ -69,22 +71,23 @@ PRESETS: dict[PresetName, StylePreset] = {
     "impasto": StylePreset(
         summary="Ours: coarse to fine, losses that do not depend on the size of the picture.",
         reduction="mean",
-        content_layers={"relu3_1": 1.0},
+        content_layers={"relu2_1": 0.5, "relu3_1": 1.0},
         style_layers=dict.fromkeys(("relu1_1", "relu2_1", "relu3_1", "relu4_1"), 1.0),
         content_weight=1.0,
-        style_weight=10.0,
-        tv_weight=0.1,
+        style_weight=15.0,
+        tv_weight=3.0,
         optimizer="lbfgs",
         pooling="average",
         init="content",
         noise=0.1,
         steps=200,
-        scales=4,
+        coarsest=90,
         margin=16,
     ),
     # Gatys, Ecker, Bethge, "Image Style Transfer Using CNNs", CVPR 2016, sections 2 and 3: sums, not means;
-    # conv4_2 and conv1_1..conv5_1 (after the ReLU), w_l = 1/5, alpha/beta = 1e-3, average pooling, from
-    # noise.
+    # conv4_2 and conv1_1..conv5_1 (after the ReLU), w_l = 1/5, alpha/beta = 1e-3, average pooling, from white
+    # noise (of no stated amplitude), L-BFGS; 500 steps as in the authors' code. Computed on activations 100
+    # times those of a network rescaled to mean 1, without which that ratio leaves no style.
     "gatys-2016": StylePreset(
         summary="Gatys, Ecker and Bethge 2016, with the paper's own sums; weighs a larger picture otherwise.",
         reduction="gatys-2016",
@@ -98,12 +101,13 @@ PRESETS: dict[PresetName, StylePreset] = {
         init="noise",
         noise=0.1,
         steps=500,
-        scales=1,
+        coarsest=None,
         margin=0,
     ),
     # Johnson's neural-style, neural_style.lua, defaults of its options: content 5, style 100, tv 1e-3, max
-    # pooling, random init, 1000 L-BFGS evaluations. Its weights are for the Caffe network, whose activations
-    # are about 100 times those of a network rescaled to mean 1: the engine multiplies features back by 100.
+    # pooling, random init (0.001 of 256 levels about grey), 1000 L-BFGS evaluations. Its weights are for the
+    # Caffe network, whose activations are about 100 times those of a network rescaled to mean 1: the losses
+    # are computed as if these were as large.
     "neural-style": StylePreset(
         summary="Johnson's neural-style with its own sums (total variation grows with the picture).",
         reduction="neural-style",
@@ -115,9 +119,9 @@ PRESETS: dict[PresetName, StylePreset] = {
         optimizer="lbfgs",
         pooling="max",
         init="noise",
-        noise=0.1,
+        noise=0.001 / 256,
         steps=1000,
-        scales=1,
+        coarsest=None,
         margin=0,
     ),
 }
@@ -131,6 +135,7 @@ class StyleTransferParams(Params):
     title: ClassVar[str] = "Style transfer"
     summary: ClassVar[str] = "Paint the content of one picture in the style of others."
 
+    example: ClassVar[dict[str, Any]] = {"size": 512, "style_weight": 20}
     alpha_of: ClassVar[str | None] = "content"
 
     content: PictureRef = Field(title="Content", description="The picture to paint.")

@@ -3,7 +3,15 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from worker.optim.lbfgs import FIRST_STEP, LARGEST_STEP, LBFGS
+from worker.optim.lbfgs import (
+    FIRST_STEP,
+    HISTORY,
+    HISTORY_BUDGET,
+    LARGEST_STEP,
+    LBFGS,
+    LEAST_HISTORY,
+    affordable_history,
+)
 
 CURVATURES = torch.linspace(0.5, 20, 12, dtype=torch.float64).view(1, 3, 2, 2)
 
@@ -121,6 +129,23 @@ def test_it_goes_on_from_its_state_bit_for_bit() -> None:
         restored.restore(solver.state())
 
         assert torch.equal(descend(solver, picture, optimum, 5), descend(restored, picture, optimum, 5))
+
+
+def test_the_history_is_bounded_by_memory() -> None:
+    def history(height: int, width: int) -> int:
+        return affordable_history(torch.empty(1, 3, height, width, device="meta"))
+
+    assert history(1024, 1024) == HISTORY
+    assert LEAST_HISTORY < history(1600, 1600) < HISTORY
+    assert history(1600, 1600) * 2 * 3 * 1600 * 1600 * 4 <= HISTORY_BUDGET
+    assert history(8192, 8192) == LEAST_HISTORY
+
+
+def test_no_more_pairs_are_kept_than_asked_for() -> None:
+    solver = LBFGS(history=4)
+    descend(solver, rand(18), rand(19), 9)
+
+    assert solver.state().tensors["steps"].shape == (4, 3, 2, 2)
 
 
 def test_restart_forgets_and_shortens() -> None:

@@ -33,7 +33,7 @@ def test_content_loss_by_hand() -> None:
 
     assert distance == 5
     assert distance * content_factor(target, "mean") == pytest.approx(0.5)
-    assert distance * content_factor(target, "gatys-2016") == pytest.approx(2.5)
+    assert distance * content_factor(target, "gatys-2016") == pytest.approx(25_000)
     assert distance * content_factor(target, "neural-style") == pytest.approx(25_000)
 
 
@@ -43,14 +43,14 @@ def test_style_loss_by_hand() -> None:
 
     assert distance == 3
     assert distance * style_factor(target, "mean") == pytest.approx(0.6)
-    assert distance * style_factor(target, "gatys-2016") == pytest.approx(3 / 16)
+    assert distance * style_factor(target, "gatys-2016") == pytest.approx(3e8 / 16)
     assert distance * style_factor(target, "neural-style") == pytest.approx(3 * 50**4)
 
 
 def test_gatys_losses_are_equations_1_and_4_of_the_paper() -> None:
     found, content, style = randn(1, 3, 4, 5), randn(1, 3, 4, 5) * 2, randn(1, 3, 4, 5) * 3
     channels, positions = 3, 20
-    f, p, s = (x[0].reshape(channels, positions) for x in (found, content, style))
+    f, p, s = (100 * x[0].reshape(channels, positions) for x in (found, content, style))
 
     content_loss = sum((f[i, j] - p[i, j]) ** 2 for i in range(channels) for j in range(positions)) / 2
     gram, target = f @ f.T, s @ s.T
@@ -58,7 +58,7 @@ def test_gatys_losses_are_equations_1_and_4_of_the_paper() -> None:
         4 * channels**2 * positions**2
     )
 
-    mean_gram, mean_target = gram / positions, target / positions
+    mean_gram, mean_target = gram / positions / 1e4, target / positions / 1e4
     ours = squared_distance(mean_gram, mean_target) * style_factor(mean_target, "gatys-2016")
     assert squared_distance(found, content) * content_factor(content, "gatys-2016") == pytest.approx(
         content_loss

@@ -54,18 +54,20 @@ def test_resize_to_the_same_size_changes_nothing() -> None:
 
 
 def test_scale_sides() -> None:
-    assert scale_sides(512, 4) == [181, 256, 362, 512]
-    assert scale_sides(512, 1) == [512]
-    assert scale_sides(1, 4) == [1]
+    assert scale_sides(512, 128) == [128, 181, 256, 362, 512]
+    assert scale_sides(512, 129) == [181, 256, 362, 512]
+    assert scale_sides(512, None) == [512]
+    assert scale_sides(60, 128) == [60]
 
 
-@given(st.integers(1, 8192), st.integers(1, 8))
-def test_scale_sides_grow_to_the_long_side(side: int, scales: int) -> None:
-    sides = scale_sides(side, scales)
+@given(st.integers(1, 8192), st.integers(8, 300))
+def test_scale_sides_grow_to_the_long_side(side: int, coarsest: int) -> None:
+    sides = scale_sides(side, coarsest)
 
     assert sides[-1] == side
     assert sides == sorted(set(sides))
-    assert len(sides) <= scales
+    assert sides[0] < coarsest * 1.5 or len(sides) == 1
+    assert all(each >= coarsest for each in sides[:-1])
 
 
 @given(st.integers(1, 1000), st.integers(1, 8))

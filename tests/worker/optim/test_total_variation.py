@@ -2,36 +2,62 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 
 from worker.optim.losses import variation
-from worker.optim.total_variation import SMOOTHING, squared_variation, total_variation
+from worker.optim.total_variation import CHROMA, SMOOTHING, squared_variation, total_variation
 
 
-def test_total_variation_of_one_step_by_hand() -> None:
-    # One difference to the right of (0.6, 0, 0.8), so of length 1, in one pixel of four.
+def test_total_variation_of_a_grey_pixel_by_hand() -> None:
+    # A pixel of 0.6 in the upper right corner: the one to its left differs by 0.6, and it from the one below.
     picture = torch.zeros(1, 3, 2, 2, dtype=torch.float64)
-    picture[0, 0, 0, 1], picture[0, 2, 0, 1] = 0.6, 0.8
-    # The pixel itself differs from the one below by as much.
-    length = math.sqrt(1 + SMOOTHING**2)
+    picture[..., 0, 1] = 0.6
+    length = math.sqrt(3 * 0.6**2 + SMOOTHING**2)
 
     assert float(total_variation(picture)) == pytest.approx((2 * length + 2 * SMOOTHING) / 4 - SMOOTHING)
+
+
+def test_total_variation_of_a_red_pixel_by_hand() -> None:
+    picture = torch.zeros(1, 3, 1, 2, dtype=torch.float64)
+    picture[0, 0, 0, 1] = 0.5
+    # Luma 0.1495, so that the chroma is (0.3505, -0.1495, -0.1495).
+    chroma = 0.3505**2 + 2 * 0.1495**2
+    length = math.sqrt(0.25 + CHROMA * chroma + SMOOTHING**2)
+
+    assert float(total_variation(picture)) == pytest.approx((length + SMOOTHING) / 2 - SMOOTHING)
+
+
+def test_total_variation_restated() -> None:
+    picture = torch.rand(1, 3, 4, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+    def squared_length(d: Tensor) -> float:
+        grey = 0.299 * d[0] + 0.587 * d[1] + 0.114 * d[2]
+        return float(sum(c**2 + CHROMA * (c - grey) ** 2 for c in d))
+
+    lengths = []
+    for y in range(4):
+        for x in range(5):
+            here = picture[0, :, y, x]
+            below, right = picture[0, :, min(y + 1, 3), x], picture[0, :, y, min(x + 1, 4)]
+            squares = squared_length(below - here) + squared_length(right - here)
+            lengths.append(math.sqrt(squares + SMOOTHING**2) - SMOOTHING)
+
+    assert float(total_variation(picture)) == pytest.approx(sum(lengths) / 20)
 
 
 def test_a_flat_picture_does_not_vary() -> None:
     picture = torch.full((1, 3, 5, 4), 0.3)
 
-    assert float(total_variation(picture)) == pytest.approx(0, abs=1e-8)
+    assert float(total_variation(picture)) == pytest.approx(0, abs=1e-7)
     assert squared_variation(picture) == 0
 
 
-def test_an_edge_of_all_channels_costs_less_than_three_edges() -> None:
-    together = torch.zeros(1, 3, 8, 9)
-    together[..., 3:] = 0.5
-    apart = torch.zeros(1, 3, 8, 9)
-    for channel, column in enumerate((3, 5, 7)):
-        apart[0, channel, :, column:] = 0.5
+def test_grey_noise_costs_less_than_colored_noise_of_the_same_energy() -> None:
+    generator = torch.Generator().manual_seed(2)
+    colored = 0.5 + 0.1 * torch.randn(1, 3, 30, 30, generator=generator)
+    grey = 0.5 + 0.1 * torch.randn(1, 1, 30, 30, generator=generator).expand(1, 3, 30, 30)
 
-    assert total_variation(together) < 0.7 * total_variation(apart)
+    assert total_variation(grey) < 0.7 * total_variation(colored)
 
 
 def test_total_variation_is_a_mean() -> None:

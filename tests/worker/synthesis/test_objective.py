@@ -37,19 +37,25 @@ def test_the_losses_are_those_restated(exact_network: Network, reduction: Reduct
     expected = {}
     for name, weight in CONTENT.items():
         f, p = seen[name], wanted[name]
-        expected[f"content.{name}"] = weight * {
-            "mean": ((f - p) ** 2).sum() / (p**2).sum(),
-            "gatys-2016": ((f - p) ** 2).sum() / 2,
-            "neural-style": F.mse_loss(100 * f, 100 * p),
-        }[reduction]
+        expected[f"content.{name}"] = (
+            weight
+            * {
+                "mean": ((f - p) ** 2).sum() / (p**2).sum(),
+                "gatys-2016": ((100 * f - 100 * p) ** 2).sum() / 2,
+                "neural-style": F.mse_loss(100 * f, 100 * p),
+            }[reduction]
+        )
     for name, weight in STYLE.items():
         g, a = gram(seen[name]), 0.75 * gram(first[name]) + 0.25 * gram(second[name])
         n = len(g)
-        expected[f"style.{name}"] = weight * {
-            "mean": ((g - a) ** 2).sum() / (a**2).sum(),
-            "gatys-2016": ((g - a) ** 2).sum() / (4 * n**2),
-            "neural-style": F.mse_loss(1e4 * g / n, 1e4 * a / n),
-        }[reduction]
+        expected[f"style.{name}"] = (
+            weight
+            * {
+                "mean": ((g - a) ** 2).sum() / (a**2).sum(),
+                "gatys-2016": ((1e4 * g - 1e4 * a) ** 2).sum() / (4 * n**2),
+                "neural-style": F.mse_loss(1e4 * g / n, 1e4 * a / n),
+            }[reduction]
+        )
     total_squares = 255**2 * squared_variation(picture)
     expected["tv"] = 0.7 * (total_variation(picture) if reduction == "mean" else total_squares)
 
@@ -103,7 +109,9 @@ def test_tiles_change_nothing(
 
 
 def test_a_network_off_the_grid_sees_the_picture_as_it_is() -> None:
-    stack = nn.ModuleDict({"conv1": nn.Conv2d(3, 4, 5, stride=2), "relu1": nn.ReLU(), "pool1": nn.MaxPool2d(3, 2)})
+    stack = nn.ModuleDict(
+        {"conv1": nn.Conv2d(3, 4, 5, stride=2), "relu1": nn.ReLU(), "pool1": nn.MaxPool2d(3, 2)}
+    )
     network = Network("off", stack, mean=(0.5,) * 3, std=(0.2,) * 3, source="a test")
     layers = {"relu1": 1.0, "pool1": 1.0}
     pictures = [rand(31, 42, seed, torch.float32) for seed in (1, 2, 3)]
@@ -124,7 +132,9 @@ def test_a_style_of_itself_costs_nothing(network: Network, style: Tensor) -> Non
     assert evaluation.terms.keys() == {"style.relu1", "style.conv3"}
 
 
-def test_bfloat16_is_near_float32(network: Network, rough_network: Network, content: Tensor, style: Tensor) -> None:
+def test_bfloat16_is_near_float32(
+    network: Network, rough_network: Network, content: Tensor, style: Tensor
+) -> None:
     weights, picture = Weights(CONTENT, STYLE, 0.1, "mean", 4), rand(45, 60, 11, torch.float32)
 
     fine = StyleObjective(network, content, [style], [1.0], weights)(picture)

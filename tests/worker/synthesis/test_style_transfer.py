@@ -1,0 +1,355 @@
+import json
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor
+
+from app.jobs.errors import ComputationError, InputError
+from app.jobs.kinds import StyleTransferParams
+from models.network import Network
+from worker.checkpoints import from_bytes, to_bytes
+from worker.optim.color import luma
+from worker.optim.descent import Evaluation
+from worker.steps import Compute, Outcome, State, Step, finish
+from worker.synthesis import style_transfer as module
+from worker.synthesis.objective import StyleObjective
+from worker.synthesis.style_transfer import style_transfer
+
+CPU = Compute(torch.device("cpu"))
+
+
+def make_params(**values: Any) -> StyleTransferParams:
+    """Resolved params for the tiny network, whose layers no card knows."""
+    layers = {
+        "content_layers": values.pop("content_layers", {"relu2": 1.0}),
+        "style_layers": values.pop("style_layers", {"relu1": 1.0, "relu3": 1.0}),
+    }
+    defaults = {"content": "c", "style": ["s"], "size": 128, "steps": 12}
+    return StyleTransferParams.model_validate({**defaults, **values}).resolve().model_copy(update=layers)
+
+
+def run(
+    params: StyleTransferParams,
+    network: Network,
+    content: Tensor,
+    *styles: Tensor,
+    resume: State | None = None,
+    start: Tensor | None = None,
+) -> tuple[Outcome, list[tuple[Step, Tensor, dict[str, float], State]]]:
+    """The outcome, and of every step itself, its picture, its losses and its state."""
+    seen: list[tuple[Step, Tensor, dict[str, float], State]] = []
+    pictures = {
+        "content": [content],
+        "style": list(styles),
+        **({} if start is None else {"init_image": [start]}),
+    }
+    compute = Compute(CPU.device, network.dtype)
+    steps = style_transfer(params, pictures, network, compute, resume)
+    outcome = finish(steps, lambda step: seen.append((step, step.image(), step.losses(), step.state())))
+    return outcome, seen
+
+
+def test_a_run_from_step_to_outcome(network: Network, content: Tensor, style: Tensor) -> None:
+    outcome, seen = run(make_params(size=192), network, content, style)
+
+    steps = [step for step, _, _, _ in seen]
+    assert [step.done for step in steps] == list(range(1, 13))
+    assert {step.total for step in steps} == {12}
+    # Three scales of four steps each, the last of the size asked for.
+    assert [tuple(picture.shape[2:]) for _, picture, _, _ in seen][::4] == [(72, 96), (102, 136), (144, 192)]
+    for _, picture, losses, _ in seen:
+        assert picture.dtype == torch.float32
+        assert 0 <= float(picture.min()) <= float(picture.max()) <= 1
+        assert losses.keys() == {"content.relu2", "style.relu1", "style.relu3", "tv", "total"}
+        assert losses["total"] == pytest.approx(sum(losses.values()) - losses["total"])
+
+    assert outcome.images["image"].shape == (1, 3, 144, 192)
+    result = json.loads(json.dumps(outcome.result))
+    assert (result["width"], result["height"]) == (192, 144)
+    assert result["dtype"] == "float32"
+    assert result["rollbacks"] == 0
+    assert [scale["steps"] for scale in result["scales"]] == [4, 4, 4]
+    assert result["losses"]["total"] == pytest.approx(min(losses["total"] for _, _, losses, _ in seen[8:]))
+
+
+def test_the_loss_falls_and_the_picture_changes(network: Network, content: Tensor, style: Tensor) -> None:
+    outcome, seen = run(make_params(steps=60), network, content, style)
+
+    assert outcome.result["losses"]["total"] < 0.5 * seen[0][2]["total"]
+    start = torch.nn.functional.interpolate(content, (96, 128), mode="bicubic", antialias=True)
+    assert float((outcome.images["image"] - start).abs().mean()) > 0.02
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("precision", ["network", "rough_network"])
+def test_the_same_recipe_gives_the_same_picture(
+    request: pytest.FixtureRequest, optimizer: str, precision: str, content: Tensor, style: Tensor
+) -> None:
+    network = request.getfixturevalue(precision)
+    params = make_params(optimizer=optimizer, init="noise", seed=5)
+    torch.manual_seed(1)
+    first, _ = run(params, network, content, style)
+    torch.manual_seed(2)
+    second, _ = run(params, network, content, style)
+    other, _ = run(make_params(optimizer=optimizer, init="noise", seed=6), network, content, style)
+
+    assert torch.equal(first.images["image"], second.images["image"])
+    assert first.result == second.result
+    assert not torch.equal(first.images["image"], other.images["image"])
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("precision", ["network", "rough_network"])
+@pytest.mark.parametrize("after", [1, 5, 6, 7, 11, 12])
+def test_resume_gives_the_same_picture(
+    request: pytest.FixtureRequest,
+    optimizer: str,
+    precision: str,
+    after: int,
+    content: Tensor,
+    style: Tensor,
+) -> None:
+    network = request.getfixturevalue(precision)
+    params = make_params(optimizer=optimizer, init="noise")
+    whole, seen = run(params, network, content, style)
+
+    state = from_bytes(to_bytes(seen[after - 1][3]))
+    outcome, rest = run(params, network, content, style, resume=state)
+
+    assert [step.done for step, _, _, _ in rest] == list(range(after + 1, 13))
+    assert torch.equal(outcome.images["image"], whole.images["image"])
+    assert outcome.result == whole.result
+    for (_, picture, losses, later), (_, expected, expected_losses, expected_state) in zip(
+        rest, seen[after:], strict=True
+    ):
+        assert torch.equal(picture, expected)
+        assert losses == expected_losses
+        assert later.values == expected_state.values
+        assert later.tensors.keys() == expected_state.tensors.keys()
+        for name, tensor in expected_state.tensors.items():
+            assert torch.equal(later.tensors[name], tensor), name
+
+
+def test_a_state_can_be_kept_while_the_run_goes_on(network: Network, content: Tensor, style: Tensor) -> None:
+    _, seen = run(make_params(), network, content, style)
+
+    for _, _, _, state in seen:
+        json.dumps(state.values, allow_nan=False)
+        for tensor in state.tensors.values():
+            assert tensor.device.type == "cpu"
+            assert tensor.is_contiguous()
+            assert torch.isfinite(tensor).all()
+
+
+@pytest.mark.parametrize("preset", ["impasto", "gatys-2016", "neural-style"])
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_every_preset_descends(
+    network: Network, preset: str, optimizer: str, content: Tensor, style: Tensor
+) -> None:
+    params = make_params(preset=preset, optimizer=optimizer, steps=40)
+
+    outcome, seen = run(params, network, content, style)
+
+    last_scale = [losses["total"] for step, picture, losses, _ in seen if picture.shape[3] == 128]
+    assert outcome.result["losses"]["total"] < 0.9 * last_scale[0]
+    assert outcome.result["rollbacks"] == 0
+
+
+@pytest.mark.parametrize("preset", ["impasto", "gatys-2016", "neural-style"])
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+# Powers of two, with which every product is exact.
+@pytest.mark.parametrize("factor", [2.0**-40, 2.0**33])
+def test_a_factor_of_all_weights_changes_nothing(
+    network: Network, preset: str, optimizer: str, factor: float, content: Tensor, style: Tensor
+) -> None:
+    one = make_params(preset=preset, optimizer=optimizer, steps=20)
+    other = one.model_copy(
+        update={name: factor * getattr(one, name) for name in ("content_weight", "style_weight", "tv_weight")}
+    )
+
+    expected, _ = run(one, network, content, style)
+    found, _ = run(other, network, content, style)
+
+    assert torch.equal(found.images["image"], expected.images["image"])
+
+
+def test_blended_styles_lie_between(network: Network, content: Tensor, style: Tensor) -> None:
+    other = 1 - style
+    red = [
+        float(
+            run(make_params(style=["a", "b"], style_weights=shares), network, content, style, other)[0]
+            .images["image"][0, 0]
+            .mean()
+        )
+        for shares in ([1, 0], [1, 1], [0, 1])
+    ]
+
+    assert min(red[0], red[2]) < red[1] < max(red[0], red[2])
+
+
+def test_only_the_ratio_of_style_weights_matters(network: Network, content: Tensor, style: Tensor) -> None:
+    pictures = [
+        run(make_params(style=["a", "b"], style_weights=shares), network, content, style, 1 - style)[0]
+        for shares in ([0.25, 0.75], [2, 6])
+    ]
+
+    assert torch.equal(pictures[0].images["image"], pictures[1].images["image"])
+
+
+def test_style_scale_changes_the_strokes(network: Network, content: Tensor, style: Tensor) -> None:
+    small, large = (
+        run(make_params(style_scale=scale), network, content, style)[0].images["image"]
+        for scale in (0.5, 2.0)
+    )
+
+    assert not torch.allclose(small, large, atol=0.01)
+
+
+def test_colors_of_the_content(network: Network, content: Tensor, style: Tensor) -> None:
+    params = make_params(size=60, steps=20)
+    plain, _ = run(params, network, content, style)
+    kept, seen = run(params.model_copy(update={"color": "content"}), network, content, style)
+
+    image = kept.images["image"]
+    assert torch.allclose(luma(image), luma(plain.images["image"]), atol=1e-4)
+    chroma, wanted = (picture - luma(picture) for picture in (image, content))
+    assert float(torch.cosine_similarity(chroma, wanted, dim=1).median()) > 0.999
+    assert torch.equal(seen[-1][1], image)
+
+
+def test_starting_from_a_picture(network: Network, content: Tensor, style: Tensor) -> None:
+    start = torch.zeros(1, 3, 10, 80)
+    params = make_params(init_image="x", steps=1)
+
+    _, seen = run(params, network, content, style, start=start)
+
+    assert params.init == "image"
+    assert torch.equal(seen[0][1], torch.zeros(1, 3, 96, 128))
+
+
+def test_starting_from_the_content_without_style_stays_there(network: Network, content: Tensor) -> None:
+    # A preset of one scale: it is not blurred on the way.
+    params = make_params(preset="neural-style", init="content", style_weight=0.0, tv_weight=0.0, size=60)
+
+    outcome, _ = run(params, network, content, content)
+
+    assert torch.equal(outcome.images["image"], content)
+    assert outcome.result["losses"]["total"] == 0
+
+
+@pytest.mark.parametrize("level", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_flat_pictures(network: Network, level: float, optimizer: str, style: Tensor) -> None:
+    flat = torch.full((1, 3, 1, 1), level)
+
+    for content, painting in ((flat, style), (style, flat), (flat, flat)):
+        outcome, _ = run(make_params(optimizer=optimizer), network, content, painting)
+        assert torch.isfinite(outcome.images["image"]).all()
+        assert max(outcome.images["image"].shape) == 128
+
+
+def test_scales_too_small_for_the_layers_are_left_out(network: Network, style: Tensor) -> None:
+    narrow = torch.rand(1, 3, 5, 150, generator=torch.Generator().manual_seed(1))
+
+    outcome, _ = run(make_params(size=192), network, narrow, style)
+
+    # At 96 pixels it would be 3 high.
+    assert [(scale["height"], scale["width"]) for scale in outcome.result["scales"]] == [(5, 136), (6, 192)]
+
+
+def test_a_picture_too_narrow_names_the_size_that_works(network: Network, style: Tensor) -> None:
+    narrow = torch.rand(1, 3, 1, 32, generator=torch.Generator().manual_seed(1))
+
+    with pytest.raises(InputError) as caught:
+        run(make_params(size=64), network, narrow, style)
+
+    assert caught.value.field == "size"
+    assert "At size 64 the result is only 2 px across; the layers need 4 px." in caught.value.detail
+    size = int(caught.value.detail.split()[-1].strip("."))
+    outcome, _ = run(make_params(size=size, steps=1), network, narrow, style)
+    assert outcome.images["image"].shape == (1, 3, 4, size)
+    with pytest.raises(InputError):
+        run(make_params(size=size - 1), network, narrow, style)
+
+
+def test_a_style_too_narrow_names_the_size_that_works(network: Network, content: Tensor) -> None:
+    narrow = torch.rand(1, 3, 3, 96, generator=torch.Generator().manual_seed(1))
+
+    with pytest.raises(
+        InputError, match=r"a style picture is only 2 px .* size that works is 112\."
+    ) as caught:
+        run(make_params(size=64), network, content, narrow)
+
+    assert caught.value.field == "size"
+
+
+def test_a_picture_too_narrow_at_any_size(network: Network, style: Tensor) -> None:
+    line = torch.zeros(1, 3, 1, 16_000)
+
+    with pytest.raises(InputError, match="less narrow"):
+        run(make_params(), network, line, style)
+
+
+class Injected(StyleObjective):
+    """The objective, with a loss that is wrong at some evaluations of the run."""
+
+    count = 0
+    wrong: ClassVar[dict[int, float]] = {}
+
+    def __call__(self, picture: Tensor) -> Evaluation:
+        evaluation = super().__call__(picture)
+        Injected.count += 1
+        factor = self.wrong.get(self.count, 1.0)
+        return Evaluation(evaluation.total * factor, evaluation.gradient * factor, evaluation.terms)
+
+
+@pytest.fixture
+def wrong(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
+    """Factors of the loss and its gradient, by the number of the evaluation; empty to begin with."""
+    monkeypatch.setattr(module, "StyleObjective", Injected)
+    monkeypatch.setattr(Injected, "count", 0)
+    monkeypatch.setattr(Injected, "wrong", {})
+    return Injected.wrong
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1e6])
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_a_run_recovers_from_a_loss_gone_wrong(
+    wrong: dict[int, float], factor: float, optimizer: str, network: Network, content: Tensor, style: Tensor
+) -> None:
+    params = make_params(optimizer=optimizer, steps=60)
+    sane, _ = run(params, network, content, style)
+    Injected.count = 0
+    wrong |= {20: factor, 55: factor}
+
+    outcome, seen = run(params, network, content, style)
+
+    assert outcome.result["rollbacks"] == 2
+    assert len(seen) == 60
+    assert all(torch.isfinite(picture).all() for _, picture, _, _ in seen)
+    assert outcome.result["losses"]["total"] < 1.3 * sane.result["losses"]["total"]
+
+
+def test_a_run_whose_loss_stays_wrong_fails(
+    wrong: dict[int, float], network: Network, content: Tensor, style: Tensor
+) -> None:
+    wrong |= dict.fromkeys(range(20, 100), float("nan"))
+
+    with pytest.raises(ComputationError, match="nan"):
+        run(make_params(steps=60), network, content, style)
+
+
+def test_rollbacks_outlive_a_resume(
+    wrong: dict[int, float], network: Network, content: Tensor, style: Tensor
+) -> None:
+    params = make_params(steps=40)
+    wrong |= {15: float("nan"), 25: float("nan")}
+    whole, seen = run(params, network, content, style)
+
+    Injected.count = 16
+    outcome, _ = run(params, network, content, style, resume=seen[15][3])
+
+    assert outcome.result == whole.result
+    assert outcome.result["rollbacks"] == 2
+    assert torch.equal(outcome.images["image"], whole.images["image"])
