@@ -29,9 +29,7 @@ class Settings(BaseSettings):
     threads: int | None = Field(
         None, ge=1, description="Threads of one worker's arithmetic; unset: every core."
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="How much is logged."
-    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
 
     lease_seconds: float = Field(30.0, gt=0, description="A worker silent this long is lost.")
     cancel_grace_seconds: float = Field(

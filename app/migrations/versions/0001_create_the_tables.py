@@ -109,7 +109,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_job_pictures_reference"), ["reference"], unique=False)
 
 
-
 def downgrade() -> None:
     with op.batch_alter_table("job_pictures", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_job_pictures_reference"))
