@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import redis.asyncio
 from redis.exceptions import RedisError
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from app.jobs.celery_settings import CHANGES_CHANNEL
@@ -102,8 +102,8 @@ class Changes:
                 continue
             try:
                 seqs = await run_in_threadpool(get_seqs, self._engine, list(self._waiting))
-            except OperationalError as error:
-                log.warning("the database is away: %s", error.orig)
+            except SQLAlchemyError as error:
+                log.warning("the database is away: %s", error)
                 continue
             for job_id, seq in seqs.items():
                 # The first look wakes too: the change may have come before it.

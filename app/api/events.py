@@ -1,6 +1,7 @@
 """Server-sent events of jobs: replayed from where a reader stopped, then live, to the end of the job."""
 
 import json
+import logging
 from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Annotated
@@ -8,6 +9,7 @@ from typing import Annotated
 import anyio
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
+from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
 from app.api.context import Context, Here
@@ -17,6 +19,7 @@ from app.api.problems import ProblemError, documented
 from app.jobs import repository
 from app.jobs.job import Event, Json
 
+log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1", tags=["events"])
 
 # A comment this often keeps proxies from closing a quiet stream.
@@ -103,20 +106,24 @@ async def _stream(
     """
     with here.changes.watch(seen) as changed, OPEN_STREAMS.track_inprogress():
         yield f"retry: {RETRY_MILLISECONDS}\n\n"
-        while going:
-            changed.clear()
-            for job_id in [job_id for job_id in seen if job_id in going]:
-                async for event in _news(here, job_id, seen):
-                    yield _format(event, seen, single=single)
-                    if event.type == "done":
-                        going.discard(job_id)
-            if not going or changed.is_set():
-                continue
-            with anyio.move_on_after(HEARTBEAT_SECONDS) as waited:
-                await changed.wait()
-            if waited.cancelled_caught:
-                yield ": alive\n\n"
-                going -= await run_in_threadpool(_gone, here, going)
+        try:
+            while going:
+                changed.clear()
+                for job_id in [job_id for job_id in seen if job_id in going]:
+                    async for event in _news(here, job_id, seen):
+                        yield _format(event, seen, single=single)
+                        if event.type == "done":
+                            going.discard(job_id)
+                if not going or changed.is_set():
+                    continue
+                with anyio.move_on_after(HEARTBEAT_SECONDS) as waited:
+                    await changed.wait()
+                if waited.cancelled_caught:
+                    yield ": alive\n\n"
+                    going -= await run_in_threadpool(_gone, here, going)
+        except OperationalError as error:
+            # The reader comes back, and then gets a problem, or all that happened since.
+            log.warning("a stream ends, the database is away: %s", error.orig)
 
 
 async def _news(here: Context, job_id: str, seen: dict[str, int]) -> AsyncIterator[Event]:

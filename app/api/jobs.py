@@ -45,7 +45,7 @@ def view(here: Context, job: Job) -> JobView:
 
 def find_view(here: Context, job_id: str) -> JobView:
     """The job of an id as it is shown; UnknownJob."""
-    return view(here, repository.get_job(here.engine, job_id))
+    return JobView.of(*repository.get_job_with_artifacts(here.engine, job_id))
 
 
 async def create_and_answer(
@@ -126,7 +126,7 @@ def list_jobs(
 @router.get("/{job_id}", responses=NOT_FOUND)
 def get_job(here: Here, job_id: JobId) -> JobView:
     """A job as it stands."""
-    return view(here, repository.get_job(here.engine, job_id))
+    return JobView.of(*repository.get_job_with_artifacts(here.engine, job_id))
 
 
 @router.post("/{job_id}/cancel", responses=NOT_FOUND)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import redis
 from celery import Celery
-from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy import Engine
 
 from app.jobs.celery_settings import (
@@ -104,7 +103,8 @@ class CeleryDispatcher:
                 continue
             try:
                 action()
-            except (BrokerError, redis.RedisError, OSError) as error:
+            except Exception as error:
+                # Whatever it is, this thread must live to publish the next one.
                 self._went_away(error)
 
     def _went_away(self, error: Exception) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.jobs.changes import change, record, state_data
@@ -105,7 +105,17 @@ def find_by_key(engine: Engine, key: str | None, payload_hash: str | None) -> Jo
 def get_job(engine: Engine, job_id: str) -> Job:
     """The job of an id, or UnknownJob."""
     with read(engine) as connection:
-        row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().first()
+        return _get_job(connection, job_id)
+
+
+def get_job_with_artifacts(engine: Engine, job_id: str) -> tuple[Job, list[Artifact]]:
+    """The job of an id with its artifacts in order of their names, or UnknownJob."""
+    with read(engine) as connection:
+        return _get_job(connection, job_id), _list_artifacts(connection, [job_id])[job_id]
+
+
+def _get_job(connection: Connection, job_id: str) -> Job:
+    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().first()
     if row is None:
         raise UnknownJob(job_id)
     return Job.from_row(row)
@@ -146,11 +156,15 @@ def list_jobs(
 
 def list_artifacts(engine: Engine, job_ids: Sequence[str]) -> dict[str, list[Artifact]]:
     """The artifacts of some jobs, by job id, in order of their names."""
+    with read(engine) as connection:
+        return _list_artifacts(connection, job_ids)
+
+
+def _list_artifacts(connection: Connection, job_ids: Sequence[str]) -> dict[str, list[Artifact]]:
     found: dict[str, list[Artifact]] = {job_id: [] for job_id in job_ids}
     query = select(artifacts).where(artifacts.c.job_id.in_(job_ids)).order_by(artifacts.c.name)
-    with read(engine) as connection:
-        for row in connection.execute(query).mappings():
-            found[row["job_id"]].append(Artifact(**row))
+    for row in connection.execute(query).mappings():
+        found[row["job_id"]].append(Artifact(**row))
     return found
 
 

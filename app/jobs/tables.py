@@ -72,8 +72,10 @@ jobs = Table(
     # Ids sort by time, so lists page by id.
     Index(None, "kind", "id"),
     Index(None, "state", "id"),
-    Index("ix_jobs_claim", "lane", "state", "paused", "priority", "id"),
 )
+
+# In the order in which jobs are claimed, so that the next one is the first entry however many wait.
+Index("ix_jobs_claim", jobs.c.lane, jobs.c.state, jobs.c.paused, jobs.c.priority.desc(), jobs.c.id)
 
 artifacts = Table(
     "artifacts",

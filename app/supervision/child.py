@@ -6,7 +6,7 @@ import secrets
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from app.parent_watch import with_parent
@@ -80,6 +80,10 @@ class Child:
     def pid(self) -> int | None:
         """The process id, or None while there is no process."""
         return self._process.pid if self._process is not None else None
+
+    def names(self, owners: Iterable[str]) -> bool:
+        """Whether one of some owners of jobs is this process, or a child of it that is named after it."""
+        return any(owner == self.owner or owner.startswith(f"{self.owner}:") for owner in owners)
 
     def died(self) -> bool:
         """Whether the process has ended since it was last asked; ends what it left behind."""

@@ -26,6 +26,7 @@ from app.settings import Settings
 from app.storage import make_storage
 from app.supervision.child import Child
 from app.supervision.claims import url_of
+from app.supervision.silence import Silence
 from app.threads import let_threads_sleep
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class Supervisor:
             for lane in (all_lanes() if lanes is None else lanes)
         ]
         self._lost_owners: list[str] = []
+        self._silence = Silence(settings.lease_seconds)
         self._stopping = False
         self._misconfigured = self._interrupted = False
         self._interrupts = 0
@@ -142,7 +144,7 @@ class Supervisor:
             self._take_back(engine, dispatcher)
             if now >= next_cancel_check:
                 next_cancel_check = now + _CANCEL_CHECK_SECONDS
-                self._kill_overdue(engine)
+                self._kill_unheeding(engine)
             time.sleep(_TICK_SECONDS)
 
     def _tend(self, child: Child, now: float) -> None:
@@ -159,21 +161,31 @@ class Supervisor:
         elif child.restart_at is not None and now >= child.restart_at:
             child.start(now)
 
-    def _kill_overdue(self, engine: Engine) -> None:
+    def _kill_unheeding(self, engine: Engine) -> None:
+        """Kill workers that do not heed a cancel, or that say nothing for as long as a lease lasts."""
         grace = self._settings.cancel_grace_seconds
         if self._settings.redis_url is not None:
             # A Celery worker kills its own child first, and goes on.
             grace *= 2
         try:
-            overdue = overdue_cancels(engine, grace)
+            overdue = {cancel.owner for cancel in overdue_cancels(engine, grace)}
+            seen = {
+                worker.owner: worker.seen_at
+                for child in self._workers
+                for worker in workers.named_after(engine, child.owner)
+            }
         except OperationalError as error:
-            logger.warning("Cannot look for overdue cancels, trying again: %s", error.orig)
+            logger.warning("Cannot look after the workers, trying again: %s", error.orig)
             return
-        owners = {cancel.owner for cancel in overdue}
+        silent = self._silence.silent(seen, time.monotonic())
         for child in self._workers:
-            mine = any(owner == child.owner or owner.startswith(f"{child.owner}:") for owner in owners)
-            if mine and child.pid is not None:
+            if child.pid is None:
+                continue
+            if child.names(overdue):
                 logger.warning("The %s did not heed a cancel: killing it.", child.label)
+                child.kill()
+            elif child.names(silent):
+                logger.warning("The %s said nothing for too long: killing it.", child.label)
                 child.kill()
 
     def _take_back(self, engine: Engine, dispatcher: Dispatcher) -> None:

@@ -29,7 +29,7 @@ def data_dir(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     data_dir = tmp_path_factory.mktemp("serve") / "data"
-    with running(data_dir, IMPASTO_CANCEL_GRACE_SECONDS="1") as service:
+    with running(data_dir, IMPASTO_CANCEL_GRACE_SECONDS="1", IMPASTO_LEASE_SECONDS="12") as service:
         yield service
 
 
@@ -124,6 +124,13 @@ def test_a_killed_api_is_started_again_on_the_same_port(service: Service) -> Non
     os.kill(api, signal.SIGKILL)
     restarted(service, API, api)
     assert service.request("GET", "/healthz")["status"] == "ok"
+
+
+def test_a_frozen_worker_that_nobody_waits_for_is_killed_too(service: Service) -> None:
+    """It may hold the write lock of SQLite, which then nobody else gets."""
+    worker = child(service, WORKER)
+    os.kill(worker, signal.SIGSTOP)
+    restarted(service, WORKER, worker)
 
 
 def test_a_frozen_worker_that_does_not_heed_a_cancel_is_killed(service: Service) -> None:
