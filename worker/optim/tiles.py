@@ -14,10 +14,12 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from models.geometry import window_of
 from models.network import Network
@@ -71,7 +73,29 @@ class Tile:
 
     def owned_of_seen(self, features: Tensor, stride: int) -> Tensor:
         """What the tile owns of a layer of what it sees, as a view."""
-        return features[..., self.rows.owned_of_seen(stride), self.columns.owned_of_seen(stride)]
+        rows, columns = self.rows.owned_of_seen(stride), self.columns.owned_of_seen(stride)
+        owned: Tensor = _Crop.apply(features, rows, columns)  # type: ignore[no-untyped-call]
+        return owned
+
+
+class _Crop(torch.autograd.Function):
+    """``features[..., rows, columns]``, with a gradient in the memory format of the features.
+
+    That of plain indexing is channels-first. Added to what comes from the layers above it takes as long as
+    a convolution.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, rows: slice, columns: slice) -> Tensor:
+        ctx.like, ctx.rows, ctx.columns = features.detach(), rows, columns
+        return features[..., rows, columns]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        whole = torch.zeros_like(ctx.like)
+        whole[..., ctx.rows, ctx.columns] = gradient
+        return whole, None, None
 
 
 class Tiling:

@@ -50,7 +50,7 @@ def style_transfer(
 
 
 class _Run:
-    """What stays the same from scale to scale, and the reports of the scales that are done."""
+    """What one run needs at every scale; ``content`` at the scale at work, ``reports`` of those done."""
 
     def __init__(
         self,
@@ -65,6 +65,7 @@ class _Run:
         self.compute = compute
         self.weights = Weights.of(params)
         self.plan = plan_scales(params, pictures, network, self.weights.layers)
+        self.content = self._picture("content", self.plan[0].size)
         self.reports: list[dict[str, Any]] = []
 
     def start(self) -> Tensor:
@@ -77,11 +78,12 @@ class _Run:
             case "image":
                 return self._picture("init_image", (height, width))
             case _:
-                return self._picture("content", (height, width))
+                return self.content
 
     def paint(self, index: int, picture: Tensor, resume: State | None) -> Generator[Step, None, Tensor]:
         """Work through one scale from ``picture``, of any size, and return the best picture found."""
         scale = self.plan[index]
+        self.content = self._picture("content", scale.size)
         objective = self._objective(scale)
         picture = resize(picture, *scale.size)
         descent = Descent(picture, _solver(self.params, picture), objective.scale)
@@ -103,10 +105,9 @@ class _Run:
         return descent.best
 
     def look(self, picture: Tensor) -> Tensor:
-        """A picture as it is shown: on the CPU, and in the colours that were asked for."""
+        """A picture of the scale at work as it is shown: on the CPU, in the colours that were asked for."""
         if self.params.color == "content":
-            height, width = picture.shape[-2:]
-            picture = with_chroma_of(picture, self._picture("content", (height, width)))
+            picture = with_chroma_of(picture, self.content)
         return picture.to("cpu", copy=True)
 
     def result(self) -> dict[str, Any]:
@@ -124,9 +125,7 @@ class _Run:
     def _objective(self, scale: Scale) -> StyleObjective:
         styles = [self._picture("style", size, place) for place, size in enumerate(scale.style_sizes)]
         shares = self.params.style_weights or [1.0] * len(styles)
-        return StyleObjective(
-            self.network, self._picture("content", scale.size), styles, shares, self.weights
-        )
+        return StyleObjective(self.network, self.content, styles, shares, self.weights)
 
     def _picture(self, field: str, size: Size, place: int = 0) -> Tensor:
         return resize(self.pictures[field][place].to(self.compute.device), *size)

@@ -24,22 +24,21 @@ def test_the_first_step_has_the_length_of_the_rate() -> None:
     assert torch.allclose(step, -0.02 / (1 + EPSILON) * gradient.sign())
 
 
-def test_it_is_torchs_adam_with_an_epsilon_that_follows_the_gradient() -> None:
+def test_it_is_algorithm_1_with_an_epsilon_that_follows_the_gradient() -> None:
     ours, optimum = 0.3 + 0.4 * rand(1), 0.3 + 0.4 * rand(2)
-    theirs = ours.clone().requires_grad_()
-    solver, reference = Adam(rate=0.01), torch.optim.Adam([theirs], lr=0.01, betas=BETAS)
-    squares = torch.zeros_like(ours)
+    solver, theirs = Adam(rate=0.01), ours
+    first, second = torch.zeros_like(ours), torch.zeros_like(ours)
     for count in range(1, 21):
-        gradient = ours - optimum
-        ours = solver.propose(ours, gradient)
+        ours = solver.propose(ours, ours - optimum)
 
-        squares = BETAS[1] * squares + (1 - BETAS[1]) * gradient.square()
-        corrected = squares / (1 - BETAS[1] ** count)
-        reference.param_groups[0]["eps"] = EPSILON * float(corrected.mean().sqrt())
-        theirs.grad = gradient.clone()
-        reference.step()
+        gradient = theirs - optimum
+        first = BETAS[0] * first + (1 - BETAS[0]) * gradient
+        second = BETAS[1] * second + (1 - BETAS[1]) * gradient**2
+        unbiased = second / (1 - BETAS[1] ** count)
+        epsilon = EPSILON * float(unbiased.mean()) ** 0.5
+        theirs = theirs - 0.01 * first / (1 - BETAS[0] ** count) / (unbiased.sqrt() + epsilon)
 
-    assert torch.allclose(ours, theirs, rtol=1e-6)
+    assert torch.allclose(ours, theirs, rtol=1e-12)
 
 
 def test_it_converges_onto_the_bounds() -> None:

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from models.network import Network
+from models.registry import load_network
 from worker.optim.tiles import Tiling
 
 
@@ -72,6 +73,16 @@ def test_the_halo_is_half_a_receptive_field_on_the_grid() -> None:
     for tile in inner:
         assert tile.rows.start - tile.rows.seen_start == 4
         assert tile.rows.seen_stop - tile.rows.stop == 4
+
+
+@pytest.mark.parametrize(
+    ("layer", "halo"), [("relu1_1", 1), ("relu4_1", 32), ("relu5_1", 80), ("relu5_4", 128)]
+)
+def test_the_halo_of_a_vgg(layer: str, halo: int) -> None:
+    tiling = Tiling(2000, 2000, load_network("vgg19-random"), [layer], budget=300_000_000)
+
+    inner = next(tile for tile in tiling.tiles if tile.rows.start > 200)
+    assert inner.rows.start - inner.rows.seen_start == halo
 
 
 def test_the_frame_is_a_reflection() -> None:

@@ -5,7 +5,8 @@ from torch import Tensor, nn
 
 from app.jobs.errors import InputError
 from app.jobs.kinds import StyleTransferParams
-from models.network import Network
+from models.network import Network, Pooling
+from models.registry import load_network
 from worker.optim.losses import Reduction
 from worker.optim.total_variation import squared_variation, total_variation
 from worker.synthesis.objective import StyleObjective, Weights
@@ -106,6 +107,22 @@ def test_tiles_change_nothing(
     for name, term in expected.terms.items():
         assert float(found.terms[name]) == pytest.approx(float(term), rel=1e-10), name
     assert (found.gradient - expected.gradient).norm() < 1e-10 * expected.gradient.norm()
+
+
+@pytest.mark.parametrize("pooling", ["average", "max"])
+def test_tiles_of_a_vgg_change_nothing(pooling: Pooling) -> None:
+    network = load_network("vgg19-random", pooling).prepared(torch.device("cpu"), torch.float64)
+    layers = {"relu1_1": 1.0, "relu3_1": 1.0}
+    weights = Weights({"relu4_1": 1.0}, layers, 0.1, "mean", margin=16)
+    content, style, picture = rand(75, 90, 1), rand(40, 61, 2), rand(75, 90, 3)
+
+    whole = StyleObjective(network, content, [style], [1.0], weights)
+    tiled = StyleObjective(network, content, [style], [1.0], weights, budget=30_000_000)
+    expected, found = whole(picture), tiled(picture)
+
+    assert len(tiled.tiling.tiles) >= 4
+    assert float(found.total) == pytest.approx(float(expected.total), rel=1e-12)
+    assert (found.gradient - expected.gradient).norm() < 1e-12 * expected.gradient.norm()
 
 
 def test_a_network_off_the_grid_sees_the_picture_as_it_is() -> None:

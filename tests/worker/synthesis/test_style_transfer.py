@@ -8,6 +8,7 @@ from torch import Tensor
 from app.jobs.errors import ComputationError, InputError
 from app.jobs.kinds import StyleTransferParams
 from models.network import Network
+from models.registry import load_network
 from worker.checkpoints import from_bytes, to_bytes
 from worker.optim.color import luma
 from worker.optim.descent import Evaluation
@@ -71,6 +72,22 @@ def test_a_run_from_step_to_outcome(network: Network, content: Tensor, style: Te
     assert result["rollbacks"] == 0
     assert [scale["steps"] for scale in result["scales"]] == [4, 4, 4]
     assert result["losses"]["total"] == pytest.approx(min(losses["total"] for _, _, losses, _ in seen[8:]))
+
+
+def test_the_defaults_on_the_default_network(content: Tensor, style: Tensor) -> None:
+    params = StyleTransferParams(content="c", style=["s"], size=64, steps=10).resolve()
+    compute = Compute(CPU.device, torch.bfloat16)
+    network = load_network(params.network, params.pooling).prepared(compute.device, compute.dtype)
+    totals: list[float] = []
+
+    outcome = finish(
+        style_transfer(params, {"content": [content], "style": [style]}, network, compute),
+        lambda step: totals.append(step.losses()["total"]),
+    )
+
+    assert outcome.images["image"].shape == (1, 3, 48, 64)
+    assert outcome.result["dtype"] == "bfloat16"
+    assert min(totals) < 0.7 * totals[0]
 
 
 def test_the_loss_falls_and_the_picture_changes(network: Network, content: Tensor, style: Tensor) -> None:
@@ -318,15 +335,15 @@ def wrong(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
 def test_a_run_recovers_from_a_loss_gone_wrong(
     wrong: dict[int, float], factor: float, optimizer: str, network: Network, content: Tensor, style: Tensor
 ) -> None:
-    params = make_params(optimizer=optimizer, steps=60)
+    params = make_params(optimizer=optimizer, size=64, steps=50)
     sane, _ = run(params, network, content, style)
     Injected.count = 0
-    wrong |= {20: factor, 55: factor}
+    wrong |= {15: factor, 40: factor}
 
     outcome, seen = run(params, network, content, style)
 
     assert outcome.result["rollbacks"] == 2
-    assert len(seen) == 60
+    assert len(seen) == 50
     assert all(torch.isfinite(picture).all() for _, picture, _, _ in seen)
     assert outcome.result["losses"]["total"] < 1.3 * sane.result["losses"]["total"]
 
@@ -337,7 +354,7 @@ def test_a_run_whose_loss_stays_wrong_fails(
     wrong |= dict.fromkeys(range(20, 100), float("nan"))
 
     with pytest.raises(ComputationError, match="nan"):
-        run(make_params(steps=60), network, content, style)
+        run(make_params(size=64, steps=60), network, content, style)
 
 
 def test_rollbacks_outlive_a_resume(
