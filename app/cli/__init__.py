@@ -8,6 +8,7 @@ import typer
 from app.cli.cluster import api, worker
 from app.cli.demo import demo
 from app.cli.jobs import jobs
+from app.cli.palette import palette
 from app.cli.serve import serve
 from app.cli.style import style
 
@@ -42,6 +43,7 @@ for command in (serve, style, demo, api, worker):
 
 
 program.add_typer(jobs, name="jobs")
+program.add_typer(palette, name="palette")
 
 
 def main() -> None:

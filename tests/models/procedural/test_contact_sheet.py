@@ -1,0 +1,23 @@
+from PIL import Image
+from typer.testing import CliRunner
+
+from app.cli.palette import palette
+
+
+def test_draw_writes_rows_of_classes(tmp_path):
+    path = tmp_path / "sheet.png"
+    result = CliRunner().invoke(
+        palette, ["draw", "-o", str(path), "--classes", "stripes, eye", "--per-class", "3", "--size", "20"]
+    )
+    assert result.exit_code == 0, result.output
+    with Image.open(path) as sheet:
+        assert sheet.width == 3 * 20 + 12
+        assert sheet.height == 2 * (20 + 18) + 6
+
+
+def test_an_unknown_class_is_named(tmp_path):
+    result = CliRunner().invoke(
+        palette, ["draw", "-o", str(tmp_path / "sheet.png"), "--classes", "stripes,unicorn"]
+    )
+    assert result.exit_code == 2
+    assert "unicorn" in result.output
