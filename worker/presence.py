@@ -14,6 +14,7 @@ from worker.workshop import Workshop
 
 log = logging.getLogger(__name__)
 
+# How often a worker says that it lives, at most; and several times before it is taken for lost.
 SEEN_SECONDS = 5.0
 
 
@@ -36,6 +37,7 @@ def present(workshop: Workshop, lane: str) -> Iterator[None]:
 
 
 def _keep(workshop: Workshop, lane: str, ended: threading.Event) -> None:
+    interval = min(SEEN_SECONDS, workshop.settings.lease_seconds / 4)
     registered = False
     while not ended.is_set():
         try:
@@ -52,4 +54,4 @@ def _keep(workshop: Workshop, lane: str, ended: threading.Event) -> None:
             workers.seen(workshop.engine, workshop.owner)
         except OperationalError as error:
             log.warning("the database is away: %s", error.orig)
-        ended.wait(SEEN_SECONDS)
+        ended.wait(interval)
