@@ -45,7 +45,7 @@ def photo(side: int = 1600) -> bytes:
     rng = np.random.default_rng(0)
     y, x = np.mgrid[0:side, 0:side] / side
     smooth = np.stack([np.sin(7 * x + 3 * y), np.cos(5 * y), np.sin(9 * x * y)], axis=-1)
-    grain = rng.normal(0, 16, smooth.shape)
+    grain = rng.normal(0, 24, smooth.shape)
     pixels = np.clip(128 + 90 * smooth + grain, 0, 255).astype(np.uint8)
     return encode(Image.fromarray(pixels), "JPEG", quality=90)
 

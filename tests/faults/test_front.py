@@ -27,7 +27,7 @@ PARALLEL = 100
 
 @pytest.mark.parametrize("how", ["its process", "its machine"])
 def test_jobs_survive_the_death_of_what_serves_them(deploy: Deploy, mode: Mode, how: str) -> None:
-    service = deploy(mode, IMPASTO_LEASE_SECONDS="3")
+    service = deploy(mode, IMPASTO_LEASE_SECONDS="5")
     running = service.paint(size=48, steps=300)
     queued = [service.paint(size=32, steps=1, seed=seed) for seed in range(5)]
     service.wait_for_progress(running)
