@@ -14,6 +14,10 @@ class Silence:
         self._seconds = seconds
         self._heard: dict[str, tuple[float, float]] = {}
 
+    def reset(self) -> None:
+        """Begin anew: the register could not be read, and so perhaps not written either."""
+        self._heard.clear()
+
     def silent(self, seen: Mapping[str, float], now: float) -> set[str]:
         """Those of the register (name to time it was seen) that were not heard for too long at ``now``."""
         self._heard = {

@@ -176,6 +176,7 @@ class Supervisor:
             }
         except OperationalError as error:
             logger.warning("Cannot look after the workers, trying again: %s", error.orig)
+            self._silence.reset()
             return
         silent = self._silence.silent(seen, time.monotonic())
         for child in self._workers:

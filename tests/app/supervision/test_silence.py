@@ -16,3 +16,11 @@ def test_a_jump_of_the_databases_clock_makes_nobody_silent() -> None:
     # The machine slept for a day, during which this process's clock stood still.
     assert silence.silent({"a": 100.0}, now=1) == set()
     assert silence.silent({"a": 86_500.0}, now=12) == set()
+
+
+def test_nobody_is_silent_after_the_database_was_away() -> None:
+    silence = Silence(10)
+    assert silence.silent({"a": 100.0}, now=0) == set()
+    silence.reset()
+    assert silence.silent({"a": 100.0}, now=60) == set()
+    assert silence.silent({"a": 100.0}, now=71) == {"a"}
