@@ -1,14 +1,10 @@
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import uvicorn
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine
 
 from app.api.context import Context
-from app.jobs.database import make_engine
 from app.main import create_app
 from app.settings import Settings
 from tests.support.strange_pictures import plain
@@ -36,26 +32,3 @@ def upload(client: TestClient, data: bytes | None = None, name: str = "a.png") -
 def image_id(client: TestClient) -> str:
     identifier: str = upload(client).json()["id"]
     return identifier
-
-
-@pytest.fixture
-def address(settings: Settings) -> Iterator[str]:
-    """The URL of a service on a real socket: the test client cannot read what never ends."""
-    config = uvicorn.Config(create_app(settings), port=0, log_level="warning")
-    server = uvicorn.Server(config)
-    listener = config.bind_socket()
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    host, port = listener.getsockname()
-    yield f"http://{host}:{port}"
-    server.should_exit = server.force_exit = True
-    thread.join()
-    listener.close()
-
-
-@pytest.fixture
-def database(settings: Settings, address: str) -> Iterator[Engine]:
-    """The database of the service at ``address``."""
-    engine = make_engine(settings.resolved_database_url)
-    yield engine
-    engine.dispose()

@@ -3,75 +3,50 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
 
 import httpx
 import pytest
-import uvicorn
 from sqlalchemy import Engine
 from typer.testing import CliRunner, Result
 
 from app.cli import program
 from app.jobs import claims, repository
-from app.jobs.database import make_engine
 from app.jobs.dispatch import LocalDispatcher
 from app.jobs.states import State
-from app.main import create_app
 from app.settings import Settings
 from tests.support.strange_pictures import noise
 
 
 @pytest.fixture
-def url(settings: Settings) -> Iterator[str]:
-    config = uvicorn.Config(create_app(settings), port=0, log_level="warning")
-    server = uvicorn.Server(config)
-    listener = config.bind_socket()
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    host, port = listener.getsockname()
-    yield f"http://{host}:{port}"
-    server.should_exit = server.force_exit = True
-    thread.join()
-    listener.close()
-
-
-@pytest.fixture
-def database(settings: Settings, url: str) -> Iterator[Engine]:
-    engine = make_engine(settings.resolved_database_url)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def job_id(url: str) -> str:
+def job_id(address: str) -> str:
     files = {"content": ("a.png", noise(seed=1)), "style": ("b.png", noise(seed=2))}
-    identity: str = httpx.post(f"{url}/v1/style-transfer", files=files).json()["id"]
+    identity: str = httpx.post(f"{address}/v1/style-transfer", files=files).json()["id"]
     return identity
 
 
-def impasto(url: str, *arguments: str) -> Result:
-    return CliRunner().invoke(program, ["jobs", *arguments, "--url", url])
+def impasto(address: str, *arguments: str) -> Result:
+    return CliRunner().invoke(program, ["jobs", *arguments, "--url", address])
 
 
-def test_list_and_show(url: str, job_id: str) -> None:
-    listed = impasto(url, "list")
+def test_list_and_show(address: str, job_id: str) -> None:
+    listed = impasto(address, "list")
     assert listed.exit_code == 0 and job_id in listed.output and "queued" in listed.output
-    assert job_id not in impasto(url, "list", "--state", "failed").output
-    assert json.loads(impasto(url, "list", "--json").stdout)[0]["id"] == job_id
-    shown = impasto(url, "show", job_id)
+    assert job_id not in impasto(address, "list", "--state", "failed").output
+    assert json.loads(impasto(address, "list", "--json").stdout)[0]["id"] == job_id
+    shown = impasto(address, "show", job_id)
     assert shown.exit_code == 0 and '"preset": "impasto"' in shown.output
-    assert json.loads(impasto(url, "show", job_id, "--json").stdout)["id"] == job_id
+    assert json.loads(impasto(address, "show", job_id, "--json").stdout)["id"] == job_id
 
 
-def test_cancel_then_retry(url: str, job_id: str) -> None:
-    assert "cancelled" in impasto(url, "cancel", job_id).output
-    again = impasto(url, "retry", job_id).stdout.strip()
-    assert again != job_id and "queued" in impasto(url, "show", again).output
+def test_cancel_then_retry(address: str, job_id: str) -> None:
+    assert "cancelled" in impasto(address, "cancel", job_id).output
+    again = impasto(address, "retry", job_id).stdout.strip()
+    assert again != job_id and "queued" in impasto(address, "show", again).output
 
 
 @pytest.mark.parametrize(("state", "code"), [(State.SUCCEEDED, 0), (State.FAILED, 1)])
 def test_watch_follows_to_the_end(
-    url: str, job_id: str, database: Engine, settings: Settings, state: State, code: int
+    address: str, job_id: str, database: Engine, settings: Settings, state: State, code: int
 ) -> None:
     error = {"type": "x", "title": "No", "detail": "The paint was dry.", "field": None}
 
@@ -86,19 +61,19 @@ def test_watch_follows_to_the_end(
 
     worker = threading.Thread(target=work)
     worker.start()
-    watched = impasto(url, "watch", job_id)
+    watched = impasto(address, "watch", job_id)
     worker.join()
     assert watched.exit_code == code
     assert ("The paint was dry." in watched.output) == bool(code)
 
 
-def test_watch_of_a_job_that_ended_long_ago(url: str, job_id: str, database: Engine) -> None:
+def test_watch_of_a_job_that_ended_long_ago(address: str, job_id: str, database: Engine) -> None:
     repository.request_cancel(database, job_id)
-    assert impasto(url, "watch", job_id).exit_code == 1
+    assert impasto(address, "watch", job_id).exit_code == 1
 
 
-def test_what_is_not_there_is_said_in_one_line(url: str) -> None:
-    unknown = impasto(url, "show", "nope")
+def test_what_is_not_there_is_said_in_one_line(address: str) -> None:
+    unknown = impasto(address, "show", "nope")
     assert unknown.exit_code == 1 and "There is no job nope" in unknown.output
     away = impasto("http://127.0.0.1:1", "list")
     assert away.exit_code == 1 and "No service answers" in away.output
