@@ -50,14 +50,19 @@ def test_a_worker_killed_at_twenty_random_moments_loses_nothing(
         ]
         return min(starts, default=None)
 
-    for _ in range(KILLS):
+    def keep_busy() -> None:
         while len([job_id for job_id in job_ids if not service.job(job_id).ended]) < 2:
             job_ids.append(service.paint(size=48, steps=150, seed=len(job_ids)))
+
+    for _ in range(KILLS):
+        keep_busy()
         time.sleep(rng.uniform(0, 1.5))
         pid = wait_for(lambda: computing(service))
         assert pid is not None
         moment = time.time()
         kill(pid)
+        # The last jobs may have ended just before the kill, and then nothing would be left to start.
+        keep_busy()
         started = wait_for(lambda: start_after(moment))  # noqa: B023
         assert started is not None
         times.append(started - moment)
