@@ -78,6 +78,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     stop = threading.Event()
     reaper = threading.Thread(target=_reap, args=(here, stop), name="reaper")
     reaper.start()
+    await run_in_threadpool(here.storage.clean_leftovers)
     try:
         async with here.changes.listening(here.settings):
             yield

@@ -48,6 +48,9 @@ class Storage(Protocol):
     def delete_prefix(self, prefix: str, keep: Collection[str] = ()) -> None:
         """Delete every blob whose key begins with ``prefix/``, but those whose keys are in ``keep``."""
 
+    def clean_leftovers(self, older_than: float = DAY_SECONDS) -> int:
+        """Remove what writers that were killed left behind; returns how many files that were."""
+
 
 class FolderStorage:
     """Blobs as files of a folder, which every process and machine that takes part shares.

@@ -1,6 +1,8 @@
 """Uploads: what is taken, what is refused, and that a refusal leaves nothing behind."""
 
+import errno
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -13,6 +15,7 @@ from PIL import Image
 from app.api.context import Context
 from app.main import create_app
 from app.settings import Settings
+from app.storage import FolderStorage
 from tests.support import strange_pictures as strange
 
 
@@ -173,9 +176,6 @@ def test_every_answer_carries_the_security_headers(client: TestClient) -> None:
 
 
 def test_a_full_disk_is_507(client: TestClient, here: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    import errno
-    import os
-
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -190,3 +190,17 @@ def test_a_full_disk_is_507(client: TestClient, here: Context, monkeypatch: pyte
 def test_what_is_fetched_is_a_picture(client: TestClient) -> None:
     url = upload(client, strange.plain(size=(5, 4))).json()["url"]
     assert Image.open(BytesIO(client.get(url).content)).size == (5, 4)
+
+
+def test_a_start_clears_away_what_killed_writers_left(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = settings.data_dir / "files" / ".tmp"
+    temporary.mkdir(parents=True)
+    (temporary / "left").write_bytes(b"half of a picture")
+    with TestClient(create_app(settings)):
+        assert (temporary / "left").exists()
+    # A day, after which a file is no longer somebody's who still writes, cannot be waited for.
+    monkeypatch.setattr(FolderStorage.clean_leftovers, "__defaults__", (0.0,))
+    with TestClient(create_app(settings)):
+        assert not (temporary / "left").exists()
