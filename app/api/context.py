@@ -23,7 +23,8 @@ class Context:
     changes: Changes
 
 
-def _context(request: Request) -> Context:
+async def _context(request: Request) -> Context:
+    # Not for waiting: a function that is not async would be run in another thread, for every request.
     context: Context = request.app.state.context
     return context
 
