@@ -37,6 +37,7 @@ def test_pictures_of_all_classes_are_finite_and_in_range_and_not_flat(size):
     assert (pictures.std((2, 3)).amax(1) > 0.01).all()
 
 
+@pytest.mark.slow
 def test_every_variant_draws_finite_pictures():
     for drawing in DRAWINGS:
         for variant in drawing.variants:
@@ -84,6 +85,7 @@ def test_all_variants_of_a_split_occur():
     assert set(chosen.tolist()) == set(range(len(DRAWINGS[9].variants)))
 
 
+@pytest.mark.slow
 def test_variants_of_a_class_differ():
     seeds = torch.arange(4)
     for drawing in DRAWINGS:
