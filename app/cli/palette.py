@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli.palette_training import train
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -15,6 +17,9 @@ palette = typer.Typer(no_args_is_help=True)
 @palette.callback()
 def _group() -> None:
     """The palette network and the pictures that it is trained on."""
+
+
+palette.command()(train)
 
 
 class Split(StrEnum):

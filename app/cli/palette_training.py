@@ -1,0 +1,125 @@
+"""``impasto palette train``: the shipped network, from nothing."""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from app.cli.messages import INTERRUPTED, fail, fail_on, settings_problems
+from app.jobs.errors import ComputationError, InputError
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from worker.training.palette_run import Report
+
+# How often a line of numbers stays on the screen, in steps.
+LINE_EVERY = 50
+
+COLUMNS = (
+    TextColumn("{task.description}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TextColumn("{task.fields[number]}"),
+    TimeRemainingColumn(),
+)
+
+
+def train(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the network.")] = Path(
+        "palette.safetensors"
+    ),
+    folder: Annotated[
+        Path, typer.Option(help="For pictures and checkpoint: run it again to go on where it stopped.")
+    ] = Path("palette-training"),
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, crops and attacks.")] = 0,
+    budget: Annotated[float, typer.Option(min=0.001, help="Multiplies the number of steps.")] = 1.0,
+    files: Annotated[int, typer.Option(min=1, help="Files of 2048 pictures to draw; 100 MB each.")] = 48,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes that draw; by default one for each core.")
+    ] = None,
+) -> None:
+    """Train palette: draw its pictures, learn from them, and write the network.
+
+    Takes an hour on two cores. Interrupt it at any time: it goes on from its checkpoint.
+    """
+    from app.cli.painting import choose_compute
+    from models.palette import folded_palette, save_palette
+    from worker.training.palette import palette_schedule
+    from worker.training.palette_run import train_palette
+
+    try:
+        compute = choose_compute(Settings())
+    except ValidationError as error:
+        fail_on(settings_problems(error))
+    except InputError as error:
+        fail_on([(error.field, error.detail)])
+    schedule = palette_schedule(seed, budget)
+    with Progress(*COLUMNS, console=Console(stderr=True)) as progress:
+        try:
+            _draw(folder, files, processes or os.cpu_count() or 1, progress)
+            task = progress.add_task("learning", total=schedule.steps, number="")
+
+            def on_report(report: "Report") -> None:
+                _show(report, progress, task)
+
+            model, accuracies = train_palette(folder, schedule, files, compute, on_report)
+        except KeyboardInterrupt:
+            fail(f"interrupted; the same command goes on from {folder}", INTERRUPTED)
+        except (ValueError, ComputationError, OSError) as error:
+            fail(str(error))
+    facts = {
+        "seed": seed,
+        "command": f"impasto palette train --seed {seed} --budget {budget:g} --files {files}",
+        "commit": _commit(),
+        "device": f"{compute.device.type}, {str(compute.dtype).removeprefix('torch.')}",
+        "accuracy": dataclasses.asdict(accuracies),
+    }
+    save_palette(folded_palette(model), facts, output)
+    typer.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
+
+
+def _draw(folder: Path, files: int, processes: int, progress: Progress) -> None:
+    from worker.training.drawings import draw_set
+    from worker.training.palette import DRAWN_SIZE
+
+    task = progress.add_task("drawing", total=files, number="")
+    for done in draw_set(folder, size=DRAWN_SIZE, files=files, processes=processes):
+        progress.update(task, completed=done)
+
+
+def _show(report: "Report", progress: Progress, task: Any) -> None:
+    step = report.step
+    progress.update(task, completed=step.done)
+    if step.done % LINE_EVERY and report.accuracies is None:
+        return
+    losses = step.losses()
+    line = f"step {step.done}: loss {losses['loss']:.3f}, {report.speed:.0f} pictures/s"
+    if losses["radius"]:
+        line += f", radius {losses['radius']:.2f}"
+    if (found := report.accuracies) is not None:
+        line += f"; new seeds {found.new_seeds:.1%}, held-out variants {found.held_out_variants:.1%}"
+    progress.console.print(line)
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that this runs in, with a plus sign if files differ from it."""
+    import shutil
+    import subprocess
+
+    git = shutil.which("git")
+    here = Path(__file__).parent
+    if git is None:
+        return None
+    described = subprocess.run(  # noqa: S603 - fixed arguments
+        [git, "describe", "--always", "--abbrev=12", "--dirty=+"],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return described.stdout.strip() or None

@@ -1,0 +1,83 @@
+"""Batch norm for training a plain stack of convolutions, and folding it away afterwards.
+
+Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal covariate
+shift" (ICML 2015), section 3.1: at inference the normalisation is an affine map, so it can be made part of
+the convolution before it.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+
+def with_batch_norm(stack: Mapping[str, nn.Module]) -> nn.Sequential:
+    """The modules of a stack in sequence, ``bn1_1`` behind ``conv1_1`` and so on.
+
+    The convolutions are new and have no biases, for the norm has one; other modules are the same objects.
+    Parameters are on the meta device, like those of a stack: fill them with :func:`initialise`.
+    """
+    model = nn.Sequential()
+    with torch.device("meta"):
+        for name, module in stack.items():
+            if isinstance(module, nn.Conv2d):
+                bare = nn.Conv2d(
+                    module.in_channels,
+                    module.out_channels,
+                    module.kernel_size,  # type: ignore[arg-type]
+                    module.stride,  # type: ignore[arg-type]
+                    module.padding,  # type: ignore[arg-type]
+                    bias=False,
+                )
+                model.add_module(name, bare)
+                model.add_module(norm_name(name), nn.BatchNorm2d(module.out_channels))
+            else:
+                model.add_module(name, module)
+    return model
+
+
+def norm_name(conv: str) -> str:
+    """Name of the norm behind a convolution."""
+    return f"bn{conv.removeprefix('conv')}"
+
+
+def initialise(model: nn.Module, seed: int) -> nn.Module:
+    """The model on the CPU, with weights drawn from a seed.
+
+    He-normal convolutions, counted by what goes out (He et al. 2015, section 2.2), norms that do nothing
+    yet, and a last layer of small weights: the first guesses are near to even.
+    """
+    model = model.to_empty(device="cpu")
+    generator = torch.Generator().manual_seed(seed)
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+        elif isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.01, generator=generator)
+            nn.init.zeros_(module.bias)
+    return model
+
+
+def fold_batch_norm(weights: Mapping[str, Tensor], epsilon: float = 1e-5) -> dict[str, Tensor]:
+    """Weights of the plain stack that compute in eval mode what a model ``with_batch_norm`` does.
+
+    ``weights`` are the model's by name; ``epsilon`` is that of its norms. The arithmetic is float64.
+    """
+    folded = {}
+    for name, weight in weights.items():
+        layer, kind = name.rsplit(".", 1)
+        norm = norm_name(layer)
+        if layer.startswith("bn"):
+            continue
+        if f"{norm}.running_var" not in weights:
+            folded[name] = weight.clone()
+            continue
+        scale, bias, mean, variance = (
+            weights[f"{norm}.{part}"].double() for part in ("weight", "bias", "running_mean", "running_var")
+        )
+        gain = scale / (variance + epsilon).sqrt()
+        folded[f"{layer}.{kind}"] = (weight.double() * gain.view(-1, 1, 1, 1)).to(weight.dtype)
+        folded[f"{layer}.bias"] = (bias - mean * gain).to(weight.dtype)
+    return folded

@@ -1,0 +1,83 @@
+"""palette: the network that ships with Impasto, trained on pictures that it draws itself."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from models.architectures.palette import MEAN, STD, palette_stack
+from models.batch_norm import fold_batch_norm
+from models.network import Network
+from models.procedural import CLASSES, DATA_VERSION, draw
+from models.reference_pictures import reference_pictures
+from models.rescale import gatys_factors, mean_activations, rescale
+
+FILE = Path(__file__).with_name("weights") / "palette.safetensors"
+
+# The side of the pictures that it classifies best: docs/palette.md has the measurement.
+INPUT_SIZE = 128
+
+SOURCE = "Trained by this project on pictures that it draws itself; Apache-2.0"
+
+# The header's entry that says all there is to know of the weights, as JSON.
+FACTS = "impasto"
+
+
+def palette(path: Path = FILE) -> Network:
+    """The network of a file that :func:`save_palette` wrote, float32; by default the one that is shipped."""
+    facts = palette_facts(path)
+    network = Network(
+        "palette",
+        palette_stack(len(facts["classes"])),
+        mean=facts["mean"],
+        std=facts["std"],
+        source=SOURCE,
+        classes=facts["classes"],
+        input_size=facts["input_size"],
+    )
+    return network.with_weights({name: weight.float() for name, weight in load_file(path).items()})
+
+
+def palette_facts(path: Path = FILE) -> dict[str, Any]:
+    """What the file says of its weights: classes, preprocessing, the training, and what was measured."""
+    with safe_open(path, "pt") as file:
+        facts: dict[str, Any] = json.loads(file.metadata()[FACTS])
+    return facts
+
+
+def folded_palette(model: nn.Module) -> Network:
+    """The network of a trained model ``with_batch_norm``: norms folded, activations of mean 1, float32."""
+    stack = palette_stack(len(CLASSES))
+    network = Network(
+        "palette", stack, mean=MEAN, std=STD, source=SOURCE, classes=CLASSES, input_size=INPUT_SIZE
+    )
+    weights = {name: weight.detach().float().cpu() for name, weight in model.state_dict().items()}
+    network = network.with_weights(fold_batch_norm(weights))
+    factors = gatys_factors(mean_activations(network, calibration_pictures()))
+    return rescale(network, factors)
+
+
+def calibration_pictures() -> torch.Tensor:
+    """Pictures (n, 3, 192, 192) to measure mean activations on: drawn ones, and some like natural ones."""
+    drawn = draw(list(range(len(CLASSES))), [2**41] * len(CLASSES), 192)
+    return torch.cat([drawn, reference_pictures(count=32, side=192, seed=0)])
+
+
+def save_palette(network: Network, facts: Mapping[str, Any], path: Path) -> None:
+    """Write the weights as float16 safetensors, with ``facts`` and what the network says of itself."""
+    weights = {name: weight.half().contiguous() for name, weight in network.stack.state_dict().items()}
+    own = {
+        "classes": list(network.classes),
+        "mean": list(MEAN),
+        "std": list(STD),
+        "input_size": network.input_size,
+        "data_version": DATA_VERSION,
+    }
+    partial = path.with_suffix(".partial")
+    save_file(weights, partial, metadata={FACTS: json.dumps({**own, **facts})})
+    partial.replace(path)

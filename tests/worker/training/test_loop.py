@@ -1,0 +1,131 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from app.jobs.errors import ComputationError
+from worker.checkpoints import from_bytes, to_bytes
+from worker.steps import Compute, Step
+from worker.training.loop import Cycle, Phase, Schedule, eval_logits, train
+from worker.training.muon import Muon
+
+CPU = Compute(torch.device("cpu"))
+PHASES = (
+    Phase(3, size=8, batch=8, mixed=0.5),
+    Phase(5, size=12, batch=6, radius=(0.1, 0.5), attacked=0.5, mixed=0.0),
+)
+SCHEDULE = Schedule((Cycle(PHASES),), seed=7)
+
+
+def one_phase(phase: Phase) -> Schedule:
+    return Schedule((Cycle((phase,)),))
+
+
+def small_model() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1, bias=False),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 3),
+    )
+
+
+def sample(generator: torch.Generator, count: int, size: int) -> tuple[Tensor, Tensor]:
+    """Pictures whose brightest channel is their class."""
+    classes = torch.randint(0, 3, (count,), generator=generator)
+    pictures = 0.4 * torch.rand(count, 3, size, size, generator=generator)
+    return pictures + 0.5 * F.one_hot(classes, 3).view(count, 3, 1, 1), classes
+
+
+def run(
+    schedule: Schedule, stop_after: int | None = None, kept: bytes | None = None
+) -> tuple[nn.Module, list[Step]]:
+    model = small_model()
+    resume = None if kept is None else from_bytes(kept)
+    steps = []
+    for step in train(model, Muon(model, 0.05), sample, 3, schedule, CPU, resume):
+        steps.append(step)
+        if step.done == stop_after:
+            break
+    return model, steps
+
+
+def test_it_learns_what_can_be_learned() -> None:
+    model, steps = run(one_phase(Phase(60, size=8, batch=16, mixed=0.0)))
+    pictures, classes = sample(torch.Generator().manual_seed(99), 60, 8)
+    right = eval_logits(model, pictures, CPU).argmax(1) == classes
+    assert float(right.float().mean()) > 0.9
+    assert steps[-1].losses()["loss"] < 0.6
+
+
+@pytest.mark.parametrize("interrupted_after", [2, 3, 5])
+def test_resumed_is_uninterrupted(interrupted_after: int) -> None:
+    whole, _ = run(SCHEDULE)
+    _, first = run(SCHEDULE, stop_after=interrupted_after)
+    resumed, rest = run(SCHEDULE, kept=to_bytes(first[-1].state()))
+    assert [step.done for step in rest] == list(range(interrupted_after + 1, 9))
+    for name, weight in whole.state_dict().items():
+        assert torch.equal(weight, resumed.state_dict()[name]), name
+
+
+def test_the_seed_decides_the_training() -> None:
+    first, _ = run(SCHEDULE)
+    again, _ = run(SCHEDULE)
+    other, _ = run(Schedule(SCHEDULE.cycles, seed=8))
+    assert torch.equal(first[0].weight, again[0].weight)
+    assert not torch.equal(first[0].weight, other[0].weight)
+
+
+def test_rates_rise_and_fall_and_radii_grow() -> None:
+    _, steps = run(Schedule((Cycle(PHASES, warm_up=0.25, last_rate=0.1),)))
+    numbers = [step.losses() for step in steps]
+    rates = [each["rate"] for each in numbers]
+    assert rates[:2] == pytest.approx([0.5, 1.0])
+    assert rates[1:] == sorted(rates[1:], reverse=True)
+    assert rates[-1] == pytest.approx(0.1)
+    assert [each["radius"] for each in numbers] == pytest.approx([0, 0, 0, 0.1, 0.2, 0.3, 0.4, 0.5])
+
+
+def test_attacks_leave_no_trace_in_the_norms_or_flags() -> None:
+    def means(attacked: float) -> Tensor:
+        model = small_model()
+        phase = Phase(1, size=8, batch=8, radius=(0.0, 0.0), attacked=attacked, mixed=0.0)
+        for _ in train(model, Muon(model, 0.0), sample, 3, one_phase(phase), CPU):
+            pass
+        assert all(parameter.requires_grad for parameter in model.parameters())
+        assert int(model[1].num_batches_tracked) == 1
+        return model[1].running_mean
+
+    torch.testing.assert_close(means(0.5), means(0.0))
+
+
+def test_a_loss_that_is_not_finite_is_an_error() -> None:
+    model = small_model()
+    model[5].weight.data.fill_(float("nan"))
+    (step, *_) = train(model, Muon(model, 0.05), sample, 3, SCHEDULE, CPU)
+    with pytest.raises(ComputationError, match="after 1 steps"):
+        step.losses()
+
+
+def test_the_image_shows_what_is_learned_from() -> None:
+    _, steps = run(one_phase(Phase(1, size=8, batch=16)))
+    sheet = steps[0].image()
+    assert sheet.shape == (1, 3, 32, 32)
+    assert 0 <= float(sheet.min()) <= float(sheet.max()) <= 1
+
+
+def test_cycles_follow_each_other() -> None:
+    low = Cycle(
+        (Phase(2, size=8, batch=4), Phase(2, size=4, batch=4)), height=0.5, warm_up=0.5, last_rate=0.2
+    )
+    schedule = Schedule((Cycle(PHASES), low))
+    assert schedule.steps == 12
+    assert [schedule.at(step)[0].size for step in range(12)] == [8] * 3 + [12] * 5 + [8, 8, 4, 4]
+    rates = [schedule.rate_at(step) for step in range(12)]
+    assert rates[7] == pytest.approx(0.01)
+    assert rates[8:] == pytest.approx([0.25, 0.5, 0.3, 0.1])
+    with pytest.raises(ValueError, match="only 12 steps"):
+        schedule.at(12)

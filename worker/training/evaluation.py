@@ -1,0 +1,38 @@
+"""How well a network tells drawn pictures apart."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from models.procedural import CLASSES, draw
+from models.procedural.registry import Split
+
+# Seeds from here on never train: a set would need as many files of 32 a class to reach them.
+NEW_SEEDS = 2**40
+
+# Pictures classified at a time.
+BATCH = 64
+
+Classifier = Callable[[Tensor], Tensor]
+"""Pictures (n, 3, H, W) in [0, 1] to logits (n, classes)."""
+
+
+@lru_cache(maxsize=4)
+def unseen_pictures(split: Split, per_class: int, size: int) -> tuple[Tensor, Tensor]:
+    """Pictures (64 * per_class, 3, size, size) float32 of seeds that never train, and their classes."""
+    classes = torch.arange(len(CLASSES)).repeat_interleave(per_class)
+    seeds = NEW_SEEDS + torch.arange(per_class).repeat(len(CLASSES))
+    return draw(classes, seeds, size, split), classes
+
+
+@torch.no_grad()
+def guesses(classify: Classifier, pictures: Tensor) -> Tensor:
+    """The class (n,) that has the highest logit, for each picture (n, 3, H, W)."""
+    return torch.cat([classify(batch).argmax(dim=1).cpu() for batch in torch.split(pictures, BATCH)])
+
+
+def accuracy(classify: Classifier, pictures: Tensor, classes: Tensor) -> float:
+    """The share of pictures (n, 3, H, W) whose class (n,) is guessed."""
+    return float((guesses(classify, pictures) == classes).float().mean())

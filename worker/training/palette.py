@@ -1,0 +1,80 @@
+"""How the palette network is trained: its pictures, its schedule, and the network that comes out."""
+
+import torch
+from torch import Tensor, nn
+
+from models.architectures.palette import MEAN, STD, palette_stack
+from models.batch_norm import initialise, with_batch_norm
+from models.procedural import CLASSES
+from models.procedural.catalogue import DRAWINGS
+from worker.training.augmentation import jitter, random_crops
+from worker.training.drawings import DrawnSet
+from worker.training.loop import Cycle, Phase, Sample, Schedule
+
+# Pictures are drawn at this side, and learned from in crops.
+DRAWN_SIZE = 128
+
+# The relative change of a convolution in a step, at most. With 0.08 it learns more slowly.
+RATE = 0.03
+
+# Drawings that may stand on their head.
+TURNABLE = torch.tensor([drawing.turn > 3 for drawing in DRAWINGS])
+
+
+class Normalise(nn.Module):
+    """Pictures in [0, 1] as the first convolution takes them."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """(n, 3, H, W) to the same."""
+        mean, std = (pictures.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+        return (pictures - mean) / std
+
+
+def palette_model(seed: int) -> nn.Sequential:
+    """The network in training: with batch norm, and weights from the seed."""
+    model = nn.Sequential()
+    model.add_module("normalise", Normalise())
+    for name, module in with_batch_norm(palette_stack(len(CLASSES))).named_children():
+        model.add_module(name, module)
+    return initialise(model, seed)  # type: ignore[return-value]
+
+
+def palette_schedule(seed: int, budget: float = 1.0) -> Schedule:
+    """The schedule that the shipped network was trained by; ``budget`` multiplies its steps.
+
+    Plain pictures first, then half of each batch attacked ever further, at last at a larger size and, so that
+    the network sees what it will see, without mixing. Then the same again from a third of the rate, at sizes
+    at which the last stage sees more than the padding.
+    """
+
+    def steps(count: int) -> int:
+        return max(1, round(count * budget))
+
+    small = Cycle(
+        (
+            Phase(steps(1300), size=64, batch=96, mixed=0.25),
+            Phase(steps(2200), size=64, batch=96, radius=(0.25, 2.0), attacked=0.5, mixed=0.25),
+            Phase(steps(700), size=96, batch=48, radius=(2.0, 3.0), attacked=0.5, mixed=0.0),
+        )
+    )
+    large = Cycle(
+        (
+            Phase(steps(1100), size=80, batch=64, radius=(2.0, 3.0), attacked=0.5, mixed=0.25),
+            Phase(steps(700), size=112, batch=32, radius=(3.5, 4.0), attacked=0.5, mixed=0.0),
+        ),
+        height=0.35,
+    )
+    return Schedule(cycles=(small, large), seed=seed)
+
+
+def sample_from(drawn: DrawnSet, device: torch.device) -> Sample:
+    """Batches of random crops of a set."""
+
+    def sample(generator: torch.Generator, count: int, size: int) -> tuple[Tensor, Tensor]:
+        chosen = torch.randint(len(drawn), (count,), generator=generator)
+        classes = drawn.classes[chosen]
+        pictures = drawn.pictures(chosen).to(device)
+        crops = random_crops(pictures, size, TURNABLE[classes], generator)
+        return jitter(crops, generator), classes.to(device)
+
+    return sample

@@ -1,0 +1,105 @@
+"""A training of palette from nothing to a file, which goes on where it was interrupted."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import torch
+from torch import Tensor, nn
+
+from models.procedural import CLASSES
+from worker import checkpoints
+from worker.steps import Compute, State, Step
+from worker.training.drawings import DrawnSet
+from worker.training.evaluation import accuracy, unseen_pictures
+from worker.training.loop import Schedule, eval_logits, train
+from worker.training.muon import Muon
+from worker.training.palette import DRAWN_SIZE, RATE, palette_model, sample_from
+
+CHECKPOINT_SECONDS = 120.0
+EVALUATE_EVERY = 250
+
+# Pictures of each class that the accuracy on the way is measured on.
+PER_CLASS = 8
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """Shares of right guesses: on new seeds of what was learned from, and on variants that never train."""
+
+    new_seeds: float
+    held_out_variants: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where a training is: the step, pictures learned from a second, and accuracies, if just measured."""
+
+    step: Step
+    speed: float
+    accuracies: Accuracies | None = None
+
+
+def train_palette(
+    folder: Path, schedule: Schedule, files: int, compute: Compute, on_report: Callable[[Report], None]
+) -> tuple[nn.Module, Accuracies]:
+    """Train on the set drawn into ``folder``: the model, on the device, and what it is worth.
+
+    A checkpoint in the folder is gone on from; one is left there when this is interrupted. Raises ValueError
+    if the checkpoint is of another schedule or number of files.
+    """
+    model = palette_model(schedule.seed).to(compute.device)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    path = folder / "checkpoint.safetensors"
+    identity = repr((schedule, files))
+    resume = _read(path, identity)
+    drawn = DrawnSet(folder, size=DRAWN_SIZE, files=files)
+    sample = sample_from(drawn, compute.device)
+    steps = train(model, Muon(model, RATE), sample, len(CLASSES), schedule, compute, resume)
+    saved = monotonic()
+    step = None
+    try:
+        for step, speed in _timed(steps, schedule):
+            if monotonic() - saved > CHECKPOINT_SECONDS:
+                _write(path, step.state(), identity)
+                saved = monotonic()
+            measured = _measure(model, compute) if step.done % EVALUATE_EVERY == 0 else None
+            on_report(Report(step, speed, measured))
+    finally:
+        if step is not None:
+            _write(path, step.state(), identity)
+    return model, _measure(model, compute)
+
+
+def _timed(steps: Iterator[Step], schedule: Schedule) -> Iterator[tuple[Step, float]]:
+    began = monotonic()
+    for step in steps:
+        phase, _ = schedule.at(step.done - 1)
+        yield step, phase.batch / (monotonic() - began)
+        began = monotonic()
+
+
+def _measure(model: nn.Module, compute: Compute) -> Accuracies:
+    def classify(pictures: Tensor) -> Tensor:
+        return eval_logits(model, pictures, compute)
+
+    return Accuracies(
+        accuracy(classify, *unseen_pictures("train", PER_CLASS, DRAWN_SIZE)),
+        accuracy(classify, *unseen_pictures("held-out", PER_CLASS, DRAWN_SIZE)),
+    )
+
+
+def _read(path: Path, identity: str) -> State | None:
+    if not path.exists():
+        return None
+    state = checkpoints.from_bytes(path.read_bytes())
+    if state.values["identity"] != identity:
+        raise ValueError(f"{path} is of another training: finish that, choose another folder, or remove it")
+    return state
+
+
+def _write(path: Path, state: State, identity: str) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(checkpoints.to_bytes(State(state.tensors, {**state.values, "identity": identity})))
+    partial.replace(path)
