@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.networks.folder import WeightsFolder
+
 MEBI = 1 << 20
 
 
@@ -41,6 +43,12 @@ class Settings(BaseSettings):
         20.0, gt=0, description="Time a worker has to save a checkpoint when told to stop."
     )
 
+    weights_mirror: str = Field(
+        "https://download.pytorch.org/models",
+        pattern="^https?://",
+        description="URL of a folder with the weights that torchvision publishes.",
+    )
+
     keep_days: float | None = Field(
         None, gt=0, description="Days after which ended jobs are deleted; unset: never."
     )
@@ -49,7 +57,15 @@ class Settings(BaseSettings):
     max_image_pixels: int = Field(40_000_000, gt=0, description="Width times height.")
     max_image_side: int = Field(16_384, gt=0, description="Longer side of a picture.")
     max_image_aspect: float = Field(32.0, ge=1, description="Longer side over shorter side.")
+    max_clip_bytes: int = Field(50 * 1000 * 1000, gt=0, description="One uploaded video or animation.")
+    max_clip_frames: int = Field(600, gt=0, description="Frames of a clip.")
+    max_clip_seconds: float = Field(60.0, gt=0, description="Length of a clip.")
     max_request_bytes: int = Field(100 * 1000 * 1000, gt=0, description="One request's body.")
+
+    @property
+    def weights(self) -> WeightsFolder:
+        """Where weights are kept, and where they come from."""
+        return WeightsFolder((self.data_dir / "weights").resolve(), self.weights_mirror)
 
     @property
     def resolved_database_url(self) -> str:

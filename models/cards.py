@@ -5,15 +5,21 @@ import json
 from pathlib import Path
 from typing import Any
 
-from models.registry import ENTRIES, load_network
+from models.imagenet import PUBLISHED, skeleton
+from models.registry import ENTRIES, load_network, network_names
 
 FOLDER = Path(__file__).parents[1] / "app" / "networks" / "cards"
 
 
 def make_card(name: str) -> dict[str, Any]:
-    """The card of a network as JSON, with the fields of ``app.networks.card.NetworkCard``."""
-    entry, network = ENTRIES[name], load_network(name)
-    return {
+    """The card of a network as JSON, with the fields of ``app.networks.card.NetworkCard``.
+
+    A network whose weights are downloaded gets one without them, so with no hash.
+    """
+    published = PUBLISHED.get(name)
+    entry = published or ENTRIES[name]
+    network = skeleton(name) if published else load_network(name)
+    card: dict[str, Any] = {
         "name": name,
         "title": entry.title,
         "summary": entry.summary,
@@ -24,8 +30,15 @@ def make_card(name: str) -> dict[str, Any]:
         "std": _decimals(network.std.flatten().tolist()),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "source": network.source,
-        "sha256": network.sha256,
+        "sha256": None if published else network.sha256,
     }
+    if published:
+        card["download"] = {
+            "file": published.file,
+            "bytes": published.bytes,
+            "sha256_prefix": published.sha256_prefix,
+        }
+    return card
 
 
 def _decimals(numbers: list[float]) -> list[float]:
@@ -35,7 +48,7 @@ def _decimals(numbers: list[float]) -> list[float]:
 
 def write_cards(folder: Path) -> None:
     """Write the card of each network to ``<name>.json`` in a folder."""
-    for name in ENTRIES:
+    for name in network_names():
         text = json.dumps(make_card(name), indent=2, ensure_ascii=False)
         (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 

@@ -10,12 +10,14 @@ from torch import nn
 class Window:
     """The square of input positions that one output position sees.
 
-    ``size`` and ``stride`` are in positions of the input, ``padding`` is what is added on each side.
+    ``size`` and ``stride`` are in positions of the input, ``padding`` is what is added on each side. With
+    ``ceil`` the last window may reach beyond that, as long as it begins within.
     """
 
     size: int
     stride: int
     padding: int
+    ceil: bool = False
 
     def then(self, following: "Window") -> Self:
         """This window with another on its output, as one.
@@ -31,11 +33,15 @@ class Window:
 
     def input_side(self, output_side: int) -> int:
         """The least input side, 1 or more, that gives ``output_side`` positions."""
-        return max(1, (output_side - 1) * self.stride + self.size - 2 * self.padding)
+        start = (output_side - 1) * self.stride
+        whole = start + self.size - 2 * self.padding
+        if not self.ceil:
+            return max(1, whole)
+        return max(1, whole - (self.stride - 1), start - self.padding + 1)
 
 
 def window_of(module: nn.Module) -> Window | None:
-    """The window of a convolution or a pool; None for a module that works position by position.
+    """The window of a convolution, a pool or a block; None for a module that works position by position.
 
     Windows are square. Raises ValueError for a dilated convolution or one whose padding is a word.
     """
@@ -44,8 +50,10 @@ def window_of(module: nn.Module) -> Window | None:
             raise ValueError(f"cannot tell the window of {module}")
         return Window(module.kernel_size[0], module.stride[0], module.padding[0])
     if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
-        return Window(_one(module.kernel_size), _one(module.stride), _one(module.padding))
-    return None
+        sides = (_one(module.kernel_size), _one(module.stride), _one(module.padding))
+        return Window(*sides, ceil=module.ceil_mode)
+    window = getattr(module, "window", None)
+    return window if isinstance(window, Window) else None
 
 
 def _one(sides: int | tuple[int, ...]) -> int:

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.blocks import Block, GlobalAverage, Kind
 from models.geometry import Window, window_of
 
 Pooling = Literal["average", "max"]
-Kind = Literal["conv", "relu", "pool", "fc", "dropout", "logits"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Layer:
     """A named layer: one module of the stack, and how far it sees.
 
     ``stride`` and ``receptive_field`` are in pixels of the picture. From the first fully connected
-    layer on both are 0: there is one position, and it sees the whole picture.
+    layer, or mean over all positions, on both are 0: one position sees the whole picture.
     """
 
     name: str
@@ -221,8 +221,12 @@ def _describe(stack: Mapping[str, nn.Module]) -> tuple[Layer, ...]:
         window = window_of(module)
         if isinstance(module, nn.Conv2d):
             channels = module.out_channels
+        elif isinstance(module, Block):
+            channels = module.channels
         elif isinstance(module, nn.Linear):
             channels, seen = module.out_features, Window(0, 0, 0)
+        elif isinstance(module, GlobalAverage):
+            seen = Window(0, 0, 0)
         if window is not None:
             seen = seen.then(window)
         layers.append(Layer(name, kind, channels, seen.stride, seen.size))
@@ -241,6 +245,10 @@ def _kind(name: str, module: nn.Module) -> Kind:
             return "dropout"
         case nn.Linear():
             return "logits" if name == "logits" else "fc"
+        case GlobalAverage():
+            return "logits" if name == "logits" else "pool"
+        case Block():
+            return module.kind
         case _:
             raise TypeError(f"layer {name!r} is a {type(module).__name__}, which a Network cannot describe")
 
@@ -254,4 +262,4 @@ def _repool(module: nn.Module, pooling: Pooling) -> nn.Module:
     }
     if pooling not in pools:
         raise ValueError(f"pooling must be 'average' or 'max', not {pooling!r}")
-    return pools[pooling](module.kernel_size, module.stride, module.padding)
+    return pools[pooling](module.kernel_size, module.stride, module.padding, ceil_mode=module.ceil_mode)

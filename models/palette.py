@@ -80,4 +80,6 @@ def save_palette(network: Network, facts: Mapping[str, Any], path: Path) -> None
     }
     partial = path.with_suffix(".partial")
     save_file(weights, partial, metadata={FACTS: json.dumps({**own, **facts})})
+    # It is written for its owner alone, but is no secret.
+    partial.chmod(0o644)
     partial.replace(path)

@@ -8,25 +8,27 @@ functions and no normalization or pooling over feature maps."
 """
 
 from collections.abc import Mapping
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
+from models.blocks import Block, GlobalAverage
 from models.network import Network
 
 # A channel this much quieter than is typical of its layer is dead, or fires at a few positions of a
 # few pictures. Dividing by its mean would make it the loudest of the layer wherever it does fire.
 QUIET = 0.1
 
+ROWS = 256  # of a fully connected layer, rescaled at a time
+
 
 def mean_activations(network: Network, pictures: Tensor) -> dict[str, Tensor]:
-    """The mean over pictures and positions of what the ReLU behind each convolution gives.
+    """The mean over pictures and positions of what each convolution (its ReLU), or block, gives.
 
-    ``pictures`` is (N, 3, H, W) in [0, 1]; the result is float64 (channels,) by name of the
-    convolution.
+    ``pictures`` is (N, 3, H, W) in [0, 1]; the result is float64 (channels,) by name of the convolution
+    or block. A convolution that gives the logits themselves is left out: these must stay what they are.
     """
-    behind = {conv.name: relu.name for conv, relu in pairwise(network.layers) if conv.kind == "conv"}
+    behind = _activations(network)
     totals = dict.fromkeys(behind, torch.zeros((), dtype=torch.float64))
     with torch.no_grad():
         for picture in pictures:
@@ -34,6 +36,21 @@ def mean_activations(network: Network, pictures: Tensor) -> dict[str, Tensor]:
             for conv, relu in behind.items():
                 totals[conv] = totals[conv] + found[relu].double().mean(dim=(0, 2, 3))
     return {conv: total / len(pictures) for conv, total in totals.items()}
+
+
+def _activations(network: Network) -> dict[str, str]:
+    """The convolutions and blocks whose scale may change, each with the layer that has their activations."""
+    behind: dict[str, str] = {}
+    before = ""
+    for layer in network.layers:
+        if layer.kind == "conv" or isinstance(network.stack[layer.name], Block):
+            behind[layer.name] = layer.name
+        elif layer.kind == "relu" and before in behind:
+            behind[before] = layer.name
+        before = layer.name
+    if isinstance(network.stack[network.layers[-1].name], GlobalAverage):
+        behind.popitem()
+    return behind
 
 
 def gatys_factors(means: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -53,25 +70,42 @@ def gatys_factors(means: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def rescale(network: Network, factors: Mapping[str, Tensor]) -> Network:
-    """The network with the activations of each convolution multiplied by its factors.
+    """The network with the activations of each convolution, or block, multiplied by its factors.
 
-    ``factors`` are positive, (channels,) by name of the convolution. What follows a convolution is
-    divided by them, so that fully connected layers, and the logits, give what they gave before. The
-    arithmetic is element by element in float64, so the weights come out the same on every machine.
+    ``factors`` are positive, (channels,) by name of the convolution or block; one that has none keeps its
+    scale. What follows is divided by them, so that fully connected layers, and the logits, give what they
+    gave before. The arithmetic is element by element in float64, so the weights come out the same on every
+    machine.
     """
     weights = {name: weight.clone() for name, weight in network.stack.state_dict().items()}
-    before = torch.ones(3, dtype=torch.float64)
+
+    def scale(name: str, factor: Tensor, before: Tensor) -> None:
+        """Multiply what a convolution gives, for input that is ``before`` times what it was."""
+        weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+        scaled = weight.double() * factor.view(-1, 1, 1, 1) / before.view(1, -1, 1, 1)
+        weights[f"{name}.weight"] = scaled.to(network.dtype)
+        weights[f"{name}.bias"] = (bias.double() * factor).to(network.dtype)
+
+    one = torch.ones(1, dtype=torch.float64)
+    before = one
     for name, module in network.stack.items():
-        weight, bias = f"{name}.weight", f"{name}.bias"
         if isinstance(module, nn.Conv2d):
-            factor = factors[name].double()
-            scaled = weights[weight].double() * factor.view(-1, 1, 1, 1) / before.view(1, -1, 1, 1)
-            weights[weight] = scaled.to(network.dtype)
-            weights[bias] = (weights[bias].double() * factor).to(network.dtype)
+            factor = factors.get(name, one).double()
+            scale(name, factor, before)
+            before = factor
+        elif isinstance(module, Block):
+            for entry in module.entries:
+                scale(f"{name}.{entry}", one, before)
+            factor = factors.get(name, one).double().expand(module.channels)
+            sizes = [len(weights[f"{name}.{exit}.bias"]) for exit in module.exits]
+            for exit, part in zip(module.exits, torch.split(factor, sizes), strict=True):
+                scale(f"{name}.{exit}", part, one)
             before = factor
         elif isinstance(module, nn.Linear):
-            # A map was flattened channel by channel, so each channel has a run of columns.
-            columns = weights[weight].double().unflatten(1, (len(before), -1)) / before.view(1, -1, 1)
-            weights[weight] = columns.flatten(1).to(network.dtype)
+            # A map was flattened channel by channel, so each channel has a run of columns. VGG's first such
+            # layer is 400 MB, and twice that in float64: a few rows at a time.
+            for rows in torch.split(weights[f"{name}.weight"], ROWS):
+                runs = rows.double().view(len(rows), len(before), -1) / before.view(1, -1, 1)
+                rows.copy_(runs.flatten(1))
             break
     return network.with_weights(weights)

@@ -1,6 +1,8 @@
 """The pictures that a job needs, from the storage to tensors."""
 
 from dataclasses import dataclass, field
+from io import BytesIO
+from typing import BinaryIO
 
 from sqlalchemy import Engine
 from torch import Tensor
@@ -10,19 +12,44 @@ from app.jobs.kinds import Params
 from app.jobs.pictures import UnknownImage, get_image, image_key
 from app.jobs.repository import get_artifact
 from app.storage import Storage
-from worker.pictures import load_picture
+from app.storage.clips import clip_format
+from worker.clips import Clip, open_clip
+from worker.pictures import Picture, load_picture
 
 
 @dataclass(frozen=True)
 class Inputs:
     """Loaded pictures by param: float32 RGB ``(1, 3, H, W)`` in [0, 1], and alpha ``(1, 1, H, W)`` or None.
 
-    ``hashes`` are the SHA-256 of their files, for the recipe.
+    Where a param takes clips there may be one in the place of a picture. ``hashes`` are the SHA-256 of their
+    files, for the recipe.
     """
 
-    pictures: dict[str, list[Tensor]] = field(default_factory=dict)
+    pictures: dict[str, list[Tensor | Clip]] = field(default_factory=dict)
     alphas: dict[str, list[Tensor | None]] = field(default_factory=dict)
     hashes: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, name: str, picture: Picture | Clip, sha256: str) -> None:
+        """Put a picture after those that the param has already."""
+        rgb, alpha = (picture.rgb, picture.alpha) if isinstance(picture, Picture) else (picture, None)
+        self.pictures.setdefault(name, []).append(rgb)
+        self.alphas.setdefault(name, []).append(alpha)
+        self.hashes.setdefault(name, []).append(sha256)
+
+    def alpha_for(self, params: Params) -> Tensor | None:
+        """The transparency that the result of a job keeps, if there is any."""
+        found = self.alphas.get(params.keeps_alpha_of() or "")
+        return found[0] if found else None
+
+
+def read_input(file: BinaryIO, params: Params, name: str) -> Picture | Clip:
+    """A picture, or a clip where the param takes one, no larger than the job can use. InputError."""
+    if params.picture_fields()[name].clips:
+        data = file.read()
+        if clip_format(data) is not None:
+            return open_clip(data, name)
+        file = BytesIO(data)
+    return load_picture(file, name, params.picture_side(name))
 
 
 def load_inputs(engine: Engine, storage: Storage, params: Params) -> Inputs:
@@ -32,7 +59,6 @@ def load_inputs(engine: Engine, storage: Storage, params: Params) -> Inputs:
     """
     inputs = Inputs()
     for name, references in params.pictures().items():
-        side = params.picture_side(name)
         for reference in references:
             key, sha256 = _find(engine, reference, name)
             try:
@@ -40,10 +66,7 @@ def load_inputs(engine: Engine, storage: Storage, params: Params) -> Inputs:
             except FileNotFoundError:
                 raise InputError(name, f"The file of {reference} is gone: send the picture again.") from None
             with file:
-                picture = load_picture(file, name, side)
-            inputs.pictures.setdefault(name, []).append(picture.rgb)
-            inputs.alphas.setdefault(name, []).append(picture.alpha)
-            inputs.hashes.setdefault(name, []).append(sha256)
+                inputs.add(name, read_input(file, params, name), sha256)
     return inputs
 
 

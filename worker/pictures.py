@@ -99,13 +99,13 @@ def encode_png(rgb: Tensor, alpha: Tensor | None = None, recipe: dict[str, Any] 
     if recipe is not None:
         info.add_itxt(RECIPE_KEY, dump_recipe(recipe))
     out = BytesIO()
-    _to_image(rgb).save(out, "PNG", pnginfo=info)
+    to_image(rgb).save(out, "PNG", pnginfo=info)
     return out.getvalue()
 
 
 def encode_preview(rgb: Tensor, max_side: int = 512) -> bytes:
     """A small JPEG of ``rgb``, ``(1, 3, H, W)`` in [0, 1], with at most ``max_side`` pixels a side."""
-    image = _to_image(rgb[:, :3])
+    image = to_image(rgb[:, :3])
     image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC)
     out = BytesIO()
     image.save(out, "JPEG", quality=85)
@@ -119,7 +119,8 @@ def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.interpolate(picture, size, mode="bilinear", align_corners=False, antialias=True)
 
 
-def _to_image(picture: Tensor) -> Image.Image:
+def to_image(picture: Tensor) -> Image.Image:
+    """A picture ``(1, C, H, W)`` in [0, 1] in 8 bits; ComputationError if a value is not finite."""
     if not bool(torch.isfinite(picture).all()):
         raise ComputationError("The picture came out with values that are not numbers. Try other weights.")
     # To the nearest of the 256 levels, half to even: truncation would darken by half a level.

@@ -2,8 +2,10 @@
 
 import logging
 import time
+from collections.abc import Mapping
 
 from sqlalchemy.exc import OperationalError
+from torch import Tensor
 
 from app.jobs import claims
 from app.jobs.claims import Claim
@@ -29,13 +31,16 @@ PACE_WEIGHT = 0.3
 class Reporter:
     """Reports the steps of one claim. Raises Fenced if the claim is lost."""
 
-    def __init__(self, workshop: Workshop, claim: Claim, heart: Heart) -> None:
+    def __init__(self, workshop: Workshop, claim: Claim, heart: Heart, parts: Mapping[str, str]) -> None:
+        """``parts`` are the keys of the parts that the checkpoint it goes on from has stored, by name."""
         self._workshop = workshop
         self._claim = claim
         self._heart = heart
         started = time.monotonic()
         self._next_progress = self._next_preview = started
         self._next_checkpoint = started + workshop.settings.checkpoint_seconds
+        self._next_precious = started
+        self._parts = dict(parts)
         self._last = (started, 0)
         self._pace: float | None = None
         self.progress: Json | None = None
@@ -49,10 +54,11 @@ class Reporter:
             if now >= self._next_progress or last:
                 self._next_progress = now + PROGRESS_SECONDS
                 self._save_progress(step, now)
-            if now >= self._next_preview and not last:
-                self._save_preview(step)
+            if step.image is not None and now >= self._next_preview and not last:
+                self._save_preview(step.image())
                 self._next_preview = time.monotonic() + PREVIEW_SECONDS
-            if now >= self._next_checkpoint and not last:
+            due = self._next_precious if step.precious else self._next_checkpoint
+            if now >= due and not last:
                 self.save_checkpoint(step)
         except (OperationalError, StorageFull) as error:
             # The job itself goes on: a report that is lost is made up by the next one.
@@ -62,16 +68,17 @@ class Reporter:
         """Save the state after a step, then drop the checkpoint before it."""
         started = time.monotonic()
         attempt = self._claim.attempt
-        key = f"{work_folder(self._claim.job.id)}/{attempt}-{step.done}.safetensors"
-        self._workshop.storage.put(key, checkpoints.to_bytes(step.state()))
+        # Under the attempt's own name, as one that lost its claim may still be at work.
+        prefix = f"{work_folder(self._claim.job.id)}/{attempt}"
+        key = f"{prefix}-{step.done}.safetensors"
+        self._parts = checkpoints.save(self._workshop.storage, key, step.state(), self._parts, prefix)
         claims.save_checkpoint(self._workshop.engine, self._claim, key, step.done)
         if self._checkpoint_key not in (None, key):
             self._workshop.storage.delete(self._checkpoint_key)
         self._checkpoint_key = key
-        took = time.monotonic() - started
-        self._next_checkpoint = time.monotonic() + max(
-            self._workshop.settings.checkpoint_seconds, took / CHECKPOINT_SHARE
-        )
+        now = time.monotonic()
+        self._next_precious = now + (now - started) / CHECKPOINT_SHARE
+        self._next_checkpoint = max(self._next_precious, now + self._workshop.settings.checkpoint_seconds)
 
     def _save_progress(self, step: Step, now: float) -> None:
         self.progress = {
@@ -95,10 +102,10 @@ class Reporter:
             return 0.0 if step.done == step.total else None
         return round(self._pace * (step.total - step.done), 2)
 
-    def _save_preview(self, step: Step) -> None:
+    def _save_preview(self, image: Tensor) -> None:
         job_id = self._claim.job.id
         key = f"{work_folder(job_id)}/{self._claim.attempt}-preview.jpg"
-        stored = self._workshop.storage.put(key, encode_preview(step.image()))
+        stored = self._workshop.storage.put(key, encode_preview(image))
         claims.save_preview(
             self._workshop.engine,
             self._claim,

@@ -16,11 +16,12 @@ from app.jobs.job import Artifact, Job, Json
 from app.jobs.kinds import KINDS
 from app.jobs.repository import UnknownJob, get_job, list_artifacts
 from app.jobs.states import State
+from app.networks.download import DownloadError
 from app.storage import StorageFull
 from worker import checkpoints
 from worker.heart import Heart
 from worker.inputs import load_inputs
-from worker.kinds import FUNCTIONS, network_for
+from worker.kinds import network_for, steps_of
 from worker.outputs import save_outputs
 from worker.recipes import make_recipe
 from worker.reporter import Reporter
@@ -120,7 +121,8 @@ def _compute(
     params = KINDS[claim.job.kind].model_validate(claim.job.params)
     inputs = load_inputs(workshop.engine, workshop.storage, params)
     network = network_for(params, workshop.compute)
-    reporter = Reporter(workshop, claim, heart)
+    resume, parts = _saved_state(workshop, claim.job)
+    reporter = Reporter(workshop, claim, heart, parts)
     reporting = 0.0
 
     def on_step(step: Step) -> None:
@@ -130,15 +132,13 @@ def _compute(
         reporter.report(step)
         reporting += time.perf_counter() - began
 
-    steps = FUNCTIONS[claim.job.kind](
-        params, inputs.pictures, network, workshop.compute, _saved_state(workshop, claim.job)
-    )
+    steps = steps_of(params, inputs.pictures, network, workshop.compute, resume)
     began = time.perf_counter()
     outcome = finish(steps, on_step)
     # The engine's own time, of this attempt: all else is the service's.
     seconds = round(time.perf_counter() - began - reporting, 4)
     recipe = make_recipe(params, inputs.hashes, network, workshop.compute)
-    made = save_outputs(workshop.storage, claim, params, inputs, outcome, recipe)
+    made = save_outputs(workshop.storage, claim, outcome, inputs.alpha_for(params), recipe)
     return made, {**outcome.result, "compute_seconds": seconds, "recipe": recipe}, reporter.progress
 
 
@@ -156,13 +156,13 @@ def _check(heart: Heart, stop: threading.Event, reporter: Reporter, step: Step) 
         raise Released
 
 
-def _saved_state(workshop: Workshop, job: Job) -> StepState | None:
+def _saved_state(workshop: Workshop, job: Job) -> tuple[StepState | None, dict[str, str]]:
+    """The state to go on from, if there is one, and the keys of its parts."""
     if job.checkpoint is None:
-        return None
-    with workshop.storage.open(job.checkpoint["key"]) as file:
-        state = checkpoints.read(file)
+        return None, {}
+    state, parts = checkpoints.load(workshop.storage, job.checkpoint["key"])
     log.info("job %s: goes on after step %d", job.id, job.checkpoint["done"])
-    return state
+    return state, parts
 
 
 def _persist(write: Callable[[], Job]) -> Job:
@@ -188,6 +188,8 @@ def _explain(error: Exception, job_id: str) -> Json:
             kind, title, detail, field = "input", "The input is wrong", error.detail, error.field
         case ComputationError():
             kind, title, detail = "computation", "The computation failed", error.detail
+        case DownloadError():
+            kind, title, detail = "download", "The download failed", error.detail
         case StorageFull():
             kind, title, detail = "storage_full", "The disk is full", str(error)
         case MemoryError() | torch.OutOfMemoryError():

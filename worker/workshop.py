@@ -37,5 +37,5 @@ def make_workshop(settings: Settings, owner: str, device_name: str) -> Workshop:
         dispatcher=make_dispatcher(settings),
         settings=settings,
         owner=owner,
-        compute=Compute(device, choose_dtype(device, settings.precision)),
+        compute=Compute(device, choose_dtype(device, settings.precision), settings.weights),
     )

@@ -25,7 +25,7 @@ def send_file(storage: Storage, key: str, media_type: str, sha256: str, request:
     """
     etag = f'"{sha256}"'
     headers = {"ETag": etag, "Cache-Control": CACHE, "Accept-Ranges": "bytes"}
-    if _matches(request.headers.get("if-none-match", ""), etag):
+    if is_known(request, etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     try:
         file = storage.open(key)
@@ -56,7 +56,9 @@ def send_file(storage: Storage, key: str, media_type: str, sha256: str, request:
     return StreamingResponse(_read(file, start, end), status, headers, media_type)
 
 
-def _matches(header: str, etag: str) -> bool:
+def is_known(request: Request, etag: str) -> bool:
+    """Whether the client has what the ETag names (RFC 9110, section 13.1.2)."""
+    header = request.headers.get("if-none-match", "")
     return header.strip() == "*" or etag in (part.strip().removeprefix("W/") for part in header.split(","))
 
 

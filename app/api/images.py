@@ -10,6 +10,7 @@ from app.api.context import Here
 from app.api.files import send_file
 from app.api.problems import ProblemError, documented
 from app.api.schemas import ImageView
+from app.api.thumbnails import SideQuery, send_thumbnail
 from app.jobs import pictures
 from app.jobs.repository import jobs_in_need_of
 
@@ -32,10 +33,10 @@ NOT_FOUND = documented(HTTPStatus.NOT_FOUND)
 def upload_image(
     here: Here,
     response: Response,
-    image: Annotated[UploadFile, File(description="A PNG, JPEG or WebP file.")],
+    image: Annotated[UploadFile, File(description="A PNG, JPEG or WebP file; or a clip: MP4, WebM, GIF.")],
 ) -> ImageView:
-    """Upload a picture, for as many jobs as you like."""
-    info = uploads.inspect(here, image, "image")
+    """Upload a picture, or a short clip, for as many jobs as you like."""
+    info = uploads.inspect(here, image, "image", clips=True)
     stored = uploads.store(here, image, info)
     response.headers["Location"] = f"/v1/images/{stored.id}"
     return ImageView.of(stored)
@@ -53,10 +54,12 @@ def get_image(here: Here, image_id: ImageId) -> ImageView:
     responses={**NOT_FOUND, 200: {"content": {"image/*": {}}, "description": "The file."}},
 )
 @router.head("/{image_id}/content", include_in_schema=False)
-def get_image_content(here: Here, request: Request, image_id: ImageId) -> Response:
-    """The uploaded file, byte for byte."""
+def get_image_content(here: Here, request: Request, image_id: ImageId, side: SideQuery = None) -> Response:
+    """The uploaded file, byte for byte; or a small copy of it."""
     image = _require(here, image_id)
     key = pictures.image_key(image.id)
+    if side is not None:
+        return send_thumbnail(here.storage, key, image.media_type, image.sha256, side, request)
     return send_file(here.storage, key, image.media_type, image.sha256, request)
 
 

@@ -13,6 +13,7 @@ from app.api.files import send_file
 from app.api.problems import ProblemError, documented
 from app.api.schemas import JobPage, JobView
 from app.api.submissions import Body, IdempotencyKey, Prefer, Priority, create, priority_of, seconds_to_wait
+from app.api.thumbnails import SideQuery, send_thumbnail
 from app.jobs import repository
 from app.jobs.files import sweep
 from app.jobs.job import Job
@@ -186,8 +187,8 @@ def delete_job(here: Here, job_id: JobId) -> None:
     responses={**NOT_FOUND, 200: {"content": {"image/png": {}}, "description": "The file."}},
 )
 @router.head("/{job_id}/artifacts/{name}", include_in_schema=False)
-def get_artifact(here: Here, request: Request, job_id: JobId, name: str) -> Response:
-    """A file that a job made: `image`, `recipe`; while it runs also `preview`."""
+def get_artifact(here: Here, request: Request, job_id: JobId, name: str, side: SideQuery = None) -> Response:
+    """A file that a job made, such as `image`, `video` or `recipe`, and `preview` while it runs."""
     job = repository.get_job(here.engine, job_id)
     artifact = repository.get_artifact(here.engine, job_id, name)
     if artifact is None:
@@ -198,4 +199,5 @@ def get_artifact(here: Here, request: Request, job_id: JobId, name: str) -> Resp
             "unknown_artifact",
             f"Job {job_id} ({job.state}) has no artifact {name!r}. Artifacts: {names}.",
         )
-    return send_file(here.storage, artifact.key, artifact.media_type, artifact.sha256, request)
+    stored = (here.storage, artifact.key, artifact.media_type, artifact.sha256)
+    return send_file(*stored, request) if side is None else send_thumbnail(*stored, side, request)

@@ -13,7 +13,6 @@ from app.api.problems import documented
 from app.api.schemas import JobView
 from app.api.submissions import IdempotencyKey, Prefer, Priority, RequestBody
 from app.jobs.kinds import KINDS, Params
-from app.jobs.kinds.presets import presets_of
 
 router = APIRouter(prefix="/v1", tags=["kinds"])
 
@@ -45,8 +44,11 @@ def _view(cls: type[Params]) -> dict[str, Any]:
         "summary": cls.summary,
         "lane": cls.lane,
         "path": kind_path(cls.kind),
+        "offered": cls.offered,
+        "action": cls.action,
+        "foremost": cls.foremost,
         "schema": cls.model_json_schema(),
-        "presets": presets_of(cls),
+        "presets": cls.presets(),
     }
 
 

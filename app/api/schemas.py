@@ -17,7 +17,7 @@ def timestamp(seconds: float | None) -> datetime | None:
 
 
 class ImageView(BaseModel):
-    """A stored picture."""
+    """A stored picture, or a clip."""
 
     id: str
     name: str | None = Field(description="The name that the file had.")
@@ -27,6 +27,7 @@ class ImageView(BaseModel):
     sha256: str
     width: int = Field(description="In pixels, as displayed.")
     height: int = Field(description="In pixels, as displayed.")
+    frames: int = Field(description="1 for a picture; those of a clip.")
     created_at: datetime | None
 
     @classmethod
@@ -41,6 +42,7 @@ class ImageView(BaseModel):
             sha256=image.sha256,
             width=image.width,
             height=image.height,
+            frames=image.frames,
             created_at=timestamp(image.created_at),
         )
 

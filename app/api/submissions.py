@@ -141,7 +141,8 @@ def create(
         uploads += [(name, image_id, file) for image_id, file in zip(ids, files, strict=True)]
         params[name] = ids[0] if len(ids) == 1 else ids
     checked = parse_params(kind, params)
-    infos = [inspect(here, file, name) for name, _, file in uploads]
+    fields = checked.picture_fields()
+    infos = [inspect(here, file, name, clips=fields[name].clips) for name, _, file in uploads]
     payload = payload_hash(kind, body.params) if not uploads else _payload_of_form(kind, body)
     earlier = find_by_key(here.engine, key, payload)
     if earlier is not None:

@@ -9,16 +9,19 @@ from app.api.context import Context
 from app.api.problems import picture_problem
 from app.jobs.ids import new_id
 from app.jobs.pictures import Image, add_image, delete_image, image_key
-from app.storage import PictureError, PictureInfo, inspect_picture
+from app.storage import PictureError, PictureInfo, inspect_picture, inspect_upload
 
 MAX_NAME = 200
 CHUNK = 1 << 20
 
 
-def inspect(here: Context, file: UploadFile, field: str) -> PictureInfo:
-    """What the header of an uploaded picture says; a problem that names the field if it will not do."""
+def inspect(here: Context, file: UploadFile, field: str, *, clips: bool) -> PictureInfo:
+    """What the header of an uploaded picture says, or of a clip if ``clips`` are taken.
+
+    A problem that names the field if it will not do.
+    """
     try:
-        return inspect_picture(file.file, here.settings)
+        return (inspect_upload if clips else inspect_picture)(file.file, here.settings)
     except PictureError as error:
         raise picture_problem(error, field) from None
 
@@ -49,6 +52,7 @@ def store(here: Context, file: UploadFile, info: PictureInfo, image_id: str | No
             sha256=stored.sha256,
             width=info.width,
             height=info.height,
+            frames=info.frames,
         )
     except BaseException:
         here.storage.delete(key)

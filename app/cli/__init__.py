@@ -10,7 +10,9 @@ from app.cli.demo import demo
 from app.cli.jobs import jobs
 from app.cli.palette import palette
 from app.cli.serve import serve
-from app.cli.style import style
+from app.cli.synthesis import command_name, make_command
+from app.cli.weights import weights
+from app.jobs.kinds import KINDS
 
 program = typer.Typer(
     name="impasto",
@@ -38,12 +40,17 @@ def _options(
     del version
 
 
-for command in (serve, style, demo, api, worker):
+program.command()(serve)
+for kind in KINDS.values():
+    if kind.offered:
+        program.command(command_name(kind))(make_command(kind))
+for command in (demo, api, worker):
     program.command()(command)
 
 
 program.add_typer(jobs, name="jobs")
 program.add_typer(palette, name="palette")
+program.add_typer(weights, name="weights")
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.cli.messages import fail_on
@@ -10,10 +11,11 @@ from app.cli.messages import fail_on
 _MODE = 0o666
 
 
-def check_output(option: str, path: Path) -> None:
-    """Exit with a line that names the option if a PNG cannot be written to ``path``."""
-    if path.suffix.lower() != ".png":
-        fail_on([(option, f"{path} must end in .png: that is the format it is written in.")])
+def check_output(option: str, path: Path, endings: Sequence[str] = (".png",)) -> None:
+    """Exit with a line that names the option if no file of these formats can be written to ``path``."""
+    if path.suffix.lower() not in endings:
+        formats = " or ".join(endings)
+        fail_on([(option, f"{path} must end in {formats}: that is the format it is written in.")])
     if path.is_dir():
         fail_on([(option, f"{path} is a folder.")])
     if not path.parent.is_dir():

@@ -32,12 +32,20 @@ def option_parameters(cls: type[Params], without: Iterable[str]) -> list[inspect
             default=None,
             annotation=Annotated[
                 _option_type(cls, name, info) | None,
-                typer.Option(option_name(name), help=_help(info), metavar=_metavar(info), show_default=False),
+                typer.Option(
+                    _declare(name, info), help=_help(info), metavar=_metavar(info), show_default=False
+                ),
             ],
         )
         for name, info in cls.model_fields.items()
         if name not in left_out
     ]
+
+
+def _declare(name: str, info: FieldInfo) -> str:
+    """The option's names for Typer: what is on by default must have a way to be off."""
+    option = option_name(name)
+    return f"{option}/--no-{option.removeprefix('--')}" if bare_type(info) is bool else option
 
 
 def params_of(cls: type[Params], options: dict[str, Any]) -> dict[str, Any]:
@@ -47,7 +55,7 @@ def params_of(cls: type[Params], options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _bare(info: FieldInfo) -> Any:
+def bare_type(info: FieldInfo) -> Any:
     """A param's type without None and annotations."""
     annotation = info.annotation
     if get_origin(annotation) in (Union, types.UnionType):
@@ -59,12 +67,12 @@ def _option_type(cls: type[Params], name: str, info: FieldInfo) -> Any:
     """Text for most: the params class reads numbers and choices, and says best what is wrong with them."""
     if name in cls.picture_fields():
         return Path
-    return bool if _bare(info) is bool else str
+    return bool if bare_type(info) is bool else str
 
 
 def _parse(info: FieldInfo, value: Any) -> Any:
     """A list from ``a,b``, a mapping from ``a=1,b=2``; what is wrong with it is for the class to say."""
-    shape = get_origin(_bare(info))
+    shape = get_origin(bare_type(info))
     if not isinstance(value, str) or shape not in (list, dict):
         return value
     parts = [part.strip() for part in value.split(",") if part.strip()]
@@ -74,12 +82,12 @@ def _parse(info: FieldInfo, value: Any) -> Any:
 
 
 def _metavar(info: FieldInfo) -> str | None:
-    bare = _bare(info)
+    bare = bare_type(info)
     match get_origin(bare):
         case None:
             return {int: "INTEGER", float: "NUMBER", str: "TEXT"}.get(bare)
         case typing.Literal:
-            return "|".join(get_args(bare))
+            return "|".join(map(str, get_args(bare)))
         case builtins.list:
             return "A,B,..."
         case builtins.dict:

@@ -3,8 +3,9 @@
 import hashlib
 import io
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -14,37 +15,37 @@ from app.jobs.errors import InputError
 from app.jobs.kinds import Params
 from app.settings import Settings
 from worker.device import choose_device, choose_dtype
-from worker.kinds import FUNCTIONS, network_for
-from worker.pictures import Picture, encode_png, load_picture
+from worker.inputs import Inputs, read_input
+from worker.kinds import network_for, steps_of
+from worker.outputs import Product, encode
 from worker.recipes import make_recipe
 from worker.steps import Compute, Outcome, Step, Steps, finish
 
-# Reading the loss makes the device wait, so not at every step.
+# Reading the losses makes the device wait, so not at every step.
 _LOSS_SECONDS = 0.25
 
 
-def paint(params: Params, files: Mapping[str, Sequence[Path]], settings: Settings) -> bytes:
-    """Compute a job of resolved params on pictures given by param; the picture as a PNG with its recipe.
+def compute(
+    params: Params, files: Mapping[str, Sequence[Path]], settings: Settings
+) -> tuple[Iterator[Product], dict[str, Any]]:
+    """Compute a job of resolved params on pictures given by param: its files, and its numbers.
 
     Raises InputError that names the param, or ``device`` or ``precision``, and ComputationError.
     """
-    compute = choose_compute(settings)
-    pictures: dict[str, list[Picture]] = {}
-    hashes: dict[str, list[str]] = {}
+    where = choose_compute(settings)
+    inputs = Inputs()
     for name, paths in files.items():
-        contents = [_read(path, name) for path in paths]
-        side = params.picture_side(name)
-        pictures[name] = [load_picture(io.BytesIO(data), name, side) for data in contents]
-        hashes[name] = [hashlib.sha256(data).hexdigest() for data in contents]
-    tensors = {name: [picture.rgb for picture in group] for name, group in pictures.items()}
-    network = network_for(params, compute)
+        for path in paths:
+            data = _read(path, name)
+            picture = read_input(io.BytesIO(data), params, name)
+            inputs.add(name, picture, hashlib.sha256(data).hexdigest())
+    network = network_for(params, where)
     try:
-        outcome = _show(FUNCTIONS[params.kind](params, tensors, network, compute, None), params.title)
+        outcome = _show(steps_of(params, inputs.pictures, network, where), params.title)
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise InputError("size", "Not enough memory for a picture of this size.") from error
-    kept = pictures.get(params.alpha_of or "", [])
-    alpha = kept[0].alpha if kept else None
-    return encode_png(outcome.images["image"], alpha, make_recipe(params, hashes, network, compute))
+    recipe = make_recipe(params, inputs.hashes, network, where)
+    return encode(outcome, inputs.alpha_for(params), recipe), outcome.result
 
 
 def choose_compute(settings: Settings) -> Compute:
@@ -55,7 +56,7 @@ def choose_compute(settings: Settings) -> Compute:
         device = choose_device(settings.device)
     except ValueError as error:
         raise InputError("device", str(error)) from error
-    return Compute(device, choose_dtype(device, settings.precision))
+    return Compute(device, choose_dtype(device, settings.precision), settings.weights)
 
 
 def _read(path: Path, name: str) -> bytes:
@@ -66,23 +67,29 @@ def _read(path: Path, name: str) -> bytes:
 
 
 def _show(steps: Steps, title: str) -> Outcome:
-    """Run the steps to their end under a progress bar on stderr: steps, loss, and time to go."""
+    """Run the steps to their end under a progress bar on stderr: steps, a number, and time to go."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]}"),
+        TextColumn("{task.fields[number]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(title, total=None, loss="-")
-        next_loss = 0.0
+        task = progress.add_task(title, total=None, number="")
+        next_number = 0.0
 
         def on_step(step: Step) -> None:
-            nonlocal next_loss
+            nonlocal next_number
             progress.update(task, completed=step.done, total=step.total)
-            if time.monotonic() >= next_loss or step.done == step.total:
-                progress.update(task, loss=f"{step.losses()['total']:.4g}")
-                next_loss = time.monotonic() + _LOSS_SECONDS
+            if time.monotonic() >= next_number or step.done == step.total:
+                progress.update(task, number=_number(step.losses()))
+                next_number = time.monotonic() + _LOSS_SECONDS
 
         return finish(steps, on_step)
+
+
+def _number(losses: Mapping[str, float]) -> str:
+    """The sum of the losses, or the one number there is."""
+    name = "total" if "total" in losses else next(iter(losses), None)
+    return "" if name is None else f"{name} {losses[name]:.4g}"

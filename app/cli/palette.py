@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli.palette_evaluation import evaluate
 from app.cli.palette_training import train
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def _group() -> None:
 
 
 palette.command()(train)
+palette.command()(evaluate)
 
 
 class Split(StrEnum):

@@ -1,4 +1,4 @@
-"""Options taken from a picture that was made here."""
+"""Options taken from a file that was made here."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -8,17 +8,17 @@ from typing import Any
 import typer
 
 from app.jobs.errors import InputError
-from app.jobs.kinds import StyleTransferParams
+from app.jobs.kinds import Params
 from app.storage.recipes import read_recipe
 
 
 def recipe_params(
-    file: Path, pictures: Mapping[str, Sequence[Path]], given: Mapping[str, Any]
+    cls: type[Params], file: Path, pictures: Mapping[str, Sequence[Path]], given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The params that made a picture, with the given ones over them and without its pictures.
+    """The params of a kind that made a file, with the given ones over them and without its pictures.
 
     Says so on stderr if ``pictures``, by param, are not those that it was made from. Raises InputError
-    for a file that carries no recipe of a style transfer.
+    for a file that carries no recipe of that kind.
     """
     try:
         with file.open("rb") as opened:
@@ -26,9 +26,9 @@ def recipe_params(
     except OSError as error:
         raise InputError("recipe", f"{file} cannot be read: {error.strerror}.") from error
     if recipe is None or not isinstance(recipe.get("params"), dict):
-        raise InputError("recipe", f"{file} carries no recipe: name a PNG that Impasto made.")
-    if recipe.get("kind") != StyleTransferParams.kind:
-        raise InputError("recipe", f"{file} was made by {recipe.get('kind')!r}, not by a style transfer.")
+        raise InputError("recipe", f"{file} carries no recipe: name a file that Impasto made.")
+    if recipe.get("kind") != cls.kind:
+        raise InputError("recipe", f"{file} was made by {recipe.get('kind')!r}, not by {cls.kind!r}.")
     if "preset" in given:
         raise InputError("preset", "The recipe already says all that a preset would: leave out one of them.")
     hashes = recipe.get("inputs")
@@ -37,9 +37,7 @@ def recipe_params(
         if isinstance(hashes, dict) and hashes.get(name) != now:
             typer.echo(f"impasto: note: {name} is not the picture that {file} was made from.", err=True)
     without_pictures = {
-        name: value
-        for name, value in recipe["params"].items()
-        if name not in StyleTransferParams.picture_fields()
+        name: value for name, value in recipe["params"].items() if name not in cls.picture_fields()
     }
     return without_pictures | dict(given)
 

@@ -14,7 +14,7 @@ class UnknownImage(LookupError):
 
 @dataclass(frozen=True)
 class Image:
-    """A stored picture. Width and height are as displayed, after EXIF orientation."""
+    """A stored picture, or a clip. Width and height are as displayed, after EXIF orientation."""
 
     id: str
     name: str | None
@@ -23,7 +23,18 @@ class Image:
     sha256: str
     width: int
     height: int
+    frames: int
     created_at: float
+
+    @property
+    def moves(self) -> bool:
+        """Whether it is a clip, if only of one frame, and no picture."""
+        return self.frames > 1 or is_film(self.media_type)
+
+
+def is_film(media_type: str) -> bool:
+    """Whether files of a media type are clips, whatever is in them."""
+    return media_type.startswith("video/") or media_type == "image/gif"
 
 
 def image_key(image_id: str) -> str:
@@ -41,6 +52,7 @@ def add_image(
     sha256: str,
     width: int,
     height: int,
+    frames: int = 1,
 ) -> Image:
     """Write the row of a picture whose bytes are stored already."""
     with write(engine) as connection:
@@ -54,6 +66,7 @@ def add_image(
                 sha256=sha256,
                 width=width,
                 height=height,
+                frames=frames,
                 created_at=now(),
             )
             .returning(*images.c)

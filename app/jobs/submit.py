@@ -13,7 +13,7 @@ from app.jobs.errors import InputError
 from app.jobs.ids import is_id
 from app.jobs.job import Job
 from app.jobs.kinds import KINDS, Params
-from app.jobs.pictures import UnknownImage, get_image
+from app.jobs.pictures import UnknownImage, get_image, is_film
 from app.jobs.repository import JobNotEnded, NewJob, create_job, find_by_key, get_artifact, get_job
 
 # 0 to 7, as in RFC 9218 but the other way round: higher goes first.
@@ -71,26 +71,32 @@ def check_pictures(engine: Engine, params: Params) -> None:
     """Check that every picture that the params name is there. Raises ParamsError."""
     errors = []
     for field, references in params.pictures().items():
+        clips = params.picture_fields()[field].clips
         for reference in references:
-            detail = _missing(engine, reference)
+            detail = _unusable(engine, reference, clips)
             if detail:
                 errors.append(FieldError(field, detail))
     if errors:
         raise ParamsError(errors)
 
 
-def _missing(engine: Engine, reference: str) -> str | None:
+def _unusable(engine: Engine, reference: str, clips: bool) -> str | None:
+    """What is wrong with a picture that a param names, if anything; ``clips`` if that may be a clip."""
     owner, _, artifact = reference.partition("/")
     if not is_id(owner):
         return f"{reference!r} is no image id: upload the picture first, or use <job id>/<artifact>."
     if artifact:
-        if get_artifact(engine, owner, artifact) is None:
+        made = get_artifact(engine, owner, artifact)
+        if made is None:
             return f"Job {owner} has no artifact {artifact!r}."
-        return None
-    try:
-        get_image(engine, owner)
-    except UnknownImage:
-        return f"There is no image {owner}: upload it first."
+        moves = is_film(made.media_type)
+    else:
+        try:
+            moves = get_image(engine, owner).moves
+        except UnknownImage:
+            return f"There is no image {owner}: upload it first."
+    if moves and not clips:
+        return f"{reference} is a clip: take a picture that stands still, such as one frame of it."
     return None
 
 

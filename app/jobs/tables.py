@@ -35,6 +35,7 @@ images = Table(
     Column("sha256", String(64), nullable=False),
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
+    Column("frames", Integer, nullable=False, server_default="1"),
     Column("created_at", Float(53), nullable=False),
 )
 

@@ -11,12 +11,22 @@ class LayerCard(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str = Field(description="Name of the layer, such as relu4_1.")
-    kind: Literal["conv", "relu", "pool", "fc", "logits", "dropout"]
+    kind: Literal["conv", "relu", "pool", "fc", "logits", "dropout", "fire"]
     channels: int = Field(description="Feature maps (or units, for a fully connected layer).")
     stride: int = Field(description="Pixels of the picture between neighbouring positions.")
     receptive_field: int = Field(
         description="Side of the square of input pixels that one position can see; 0: all of them."
     )
+
+
+class Download(BaseModel):
+    """Where the weights of a network are published."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str = Field(description="Name of the file, on any mirror.")
+    bytes: int = Field(description="About how large it is.")
+    sha256_prefix: str = Field(description="What its SHA-256 begins with, as published.")
 
 
 class NetworkCard(BaseModel):
@@ -34,7 +44,8 @@ class NetworkCard(BaseModel):
     std: tuple[float, float, float] = Field(description="Divides after the mean is subtracted.")
     parameters: int = Field(description="Number of parameters of the convolutions and beyond.")
     source: str = Field(description="Where the weights come from, and their licence.")
-    sha256: str = Field(description="Hash of the weights in canonical order.")
+    sha256: str | None = Field(description="Hash of the weights in canonical order; None: not here.")
+    download: Download | None = Field(None, description="None: there is nothing to download.")
 
     def layer(self, name: str) -> LayerCard:
         """The layer of that name; KeyError if there is none."""

@@ -3,7 +3,7 @@
 from app.storage.errors import PictureError, StorageFull
 from app.storage.factory import make_storage
 from app.storage.files import FolderStorage, Storage, Stored
-from app.storage.inspect import PictureInfo, inspect_picture
+from app.storage.inspect import PictureInfo, inspect_picture, inspect_upload
 from app.storage.recipes import read_recipe
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "StorageFull",
     "Stored",
     "inspect_picture",
+    "inspect_upload",
     "make_storage",
     "read_recipe",
 ]

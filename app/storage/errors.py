@@ -11,6 +11,8 @@ Reason = Literal[
     "side",
     "aspect",
     "animated",
+    "frames",
+    "seconds",
     "truncated",
     "damaged",
 ]
@@ -30,8 +32,8 @@ class PictureError(ValueError):
 
     @property
     def too_large(self) -> bool:
-        """Whether the file has too many bytes or pixels (413 rather than 422)."""
-        return self.reason in ("bytes", "pixels", "side")
+        """Whether the file has too many bytes, pixels or frames (413 rather than 422)."""
+        return self.reason in ("bytes", "pixels", "side", "frames", "seconds")
 
 
 class StorageFull(Exception):

@@ -12,12 +12,20 @@ from typing import BinaryIO
 from PIL import ExifTags, Image
 
 from app.settings import Settings
+from app.storage.clips import CLIP_HEAD, ClipFormat, ClipHeader, clip_format, read_clip_header
 from app.storage.errors import PictureError
 from app.storage.headers import Format, Header, damaged, read_header
 
 logger = logging.getLogger(__name__)
 
-MEDIA_TYPES: dict[Format, str] = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
+MEDIA_TYPES: dict[Format | ClipFormat, str] = {
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+    "WEBP": "image/webp",
+    "GIF": "image/gif",
+    "MP4": "video/mp4",
+    "WEBM": "video/webm",
+}
 # Orientations of EXIF (tag 274) that swap width and height.
 _ON_ITS_SIDE = (5, 6, 7, 8)
 # Pillow opens nothing larger (twice its own warning limit), whatever the settings say.
@@ -26,19 +34,20 @@ PILLOW_PIXELS = 178_956_970
 
 @dataclass(frozen=True)
 class PictureInfo:
-    """A picture that may be uploaded.
+    """A picture, or a clip of ``frames``, that may be uploaded.
 
     ``width`` and ``height`` are pixels as displayed, after the rotation that ``orientation`` (EXIF, 1
     to 8) asks for. ``bytes`` is the size of the file.
     """
 
-    format: Format
+    format: Format | ClipFormat
     media_type: str
     width: int
     height: int
     has_alpha: bool
     orientation: int
     bytes: int
+    frames: int = 1
 
     @property
     def exif_rotated(self) -> bool:
@@ -60,16 +69,7 @@ def inspect_picture(file: BinaryIO, settings: Settings) -> PictureInfo:
 
     ``file`` is read from its start, wherever it stands, and left standing there again.
     """
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    if size > settings.max_image_bytes:
-        raise PictureError(
-            f"The file has {size / 1e6:.1f} MB; at most {settings.max_image_bytes / 1e6:g} MB are taken. "
-            "Send a smaller copy, or a JPEG.",
-            "bytes",
-        )
-    data = file.read()
-    file.seek(0)
+    data = _read(file, settings.max_image_bytes, "Send a smaller copy, or a JPEG.")
     header = read_header(data)
     _check_limits(header, settings)
     picture = open_picture(data, header)
@@ -84,8 +84,56 @@ def inspect_picture(file: BinaryIO, settings: Settings) -> PictureInfo:
         height=height,
         has_alpha=header.has_alpha,
         orientation=picture.orientation,
-        bytes=size,
+        bytes=len(data),
     )
+
+
+def inspect_upload(file: BinaryIO, settings: Settings) -> PictureInfo:
+    """Check a file that may be a picture or a clip, as :func:`inspect_picture` does."""
+    file.seek(0)
+    head = file.read(CLIP_HEAD)
+    return inspect_picture(file, settings) if clip_format(head) is None else inspect_clip(file, settings)
+
+
+def inspect_clip(file: BinaryIO, settings: Settings) -> PictureInfo:
+    """Check structure, limits, frames and length of a clip; PictureError with the remedy if need be."""
+    data = _read(file, settings.max_clip_bytes, "Send a shorter or smaller clip.")
+    header = read_clip_header(data)
+    _check_limits(header, settings)
+    if header.frames > settings.max_clip_frames:
+        raise PictureError(
+            f"The clip has {header.frames} frames; at most {settings.max_clip_frames} are taken. Cut it.",
+            "frames",
+        )
+    if header.seconds > settings.max_clip_seconds:
+        raise PictureError(
+            f"The clip lasts {header.seconds:.1f} s; at most {settings.max_clip_seconds:g} s are taken. "
+            "Cut it.",
+            "seconds",
+        )
+    return PictureInfo(
+        format=header.format,
+        media_type=MEDIA_TYPES[header.format],
+        width=header.width,
+        height=header.height,
+        has_alpha=False,
+        orientation=1,
+        bytes=len(data),
+        frames=header.frames,
+    )
+
+
+def _read(file: BinaryIO, most: int, remedy: str) -> bytes:
+    """All of a file, which is left at its start; PictureError if it has more than ``most`` bytes."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if size > most:
+        raise PictureError(
+            f"The file has {size / 1e6:.1f} MB; at most {most / 1e6:g} MB are taken. {remedy}", "bytes"
+        )
+    data = file.read()
+    file.seek(0)
+    return data
 
 
 def open_picture(data: bytes, header: Header | None = None) -> OpenedPicture:
@@ -122,7 +170,7 @@ def _orientation(image: Image.Image) -> int:
     return value if value in range(1, 9) else 1
 
 
-def _check_limits(header: Header, settings: Settings) -> None:
+def _check_limits(header: Header | ClipHeader, settings: Settings) -> None:
     width, height = header.width, header.height
     most = min(settings.max_image_pixels, PILLOW_PIXELS)
     if width * height > most:
@@ -141,7 +189,7 @@ def _check_limits(header: Header, settings: Settings) -> None:
         )
 
 
-def _too_many_pixels(header: Header, most: int) -> PictureError:
+def _too_many_pixels(header: Header | ClipHeader, most: int) -> PictureError:
     return PictureError(
         f"The picture has {header.width}×{header.height} = {header.width * header.height / 1e6:.1f} "
         f"megapixels; at most {most / 1e6:g} are taken. Send a smaller copy.",

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from models.architectures.squeezenet import squeezenet_stack
 from models.architectures.vgg import vgg_stack
 from models.network import Network
 
@@ -25,6 +26,12 @@ def small() -> Network:
     """VGG-16 with 2 to 16 channels and 5 classes."""
     stack = vgg_stack(16, width=1 / 32, classes=5)
     return seeded_network(stack, classes=("a", "b", "c", "d", "e"), input_size=224)
+
+
+@pytest.fixture(scope="session")
+def fires() -> Network:
+    """SqueezeNet with 5 classes, in float64."""
+    return seeded_network(squeezenet_stack(5)).prepared(torch.device("cpu"), torch.float64)
 
 
 @pytest.fixture(scope="session")

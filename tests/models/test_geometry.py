@@ -1,5 +1,6 @@
 """Receptive fields, strides and smallest pictures, against what the modules really do."""
 
+import dataclasses
 import functools
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from models.architectures.squeezenet import Fire
 from models.geometry import Window, window_of
 
 windows = st.builds(
@@ -53,10 +55,30 @@ def test_input_side_is_the_least_that_gives_the_output_side(window: Window, side
     assert least == 1 or positions(least - 1) < side
 
 
+@settings(max_examples=100, deadline=None)
+@given(windows, st.integers(1, 6))
+def test_input_side_of_a_pool_whose_last_window_may_reach_beyond(window: Window, side: int) -> None:
+    pool = nn.MaxPool2d(window.size, window.stride, window.padding, ceil_mode=True)
+    found = window_of(pool)
+    assert found == dataclasses.replace(window, ceil=True)
+    least = found.input_side(side)
+
+    def positions(input_side: int) -> int:
+        try:
+            return pool(torch.zeros(1, 1, input_side, input_side)).shape[-1]
+        except RuntimeError:  # torch refuses a picture that gives no position
+            return 0
+
+    assert positions(least) >= side
+    assert least == 1 or positions(least - 1) < side
+
+
 def test_window_of_modules() -> None:
     assert window_of(nn.Conv2d(3, 8, 11, 4, 2)) == Window(11, 4, 2)
     assert window_of(nn.MaxPool2d(3, 2)) == Window(3, 2, 0)
     assert window_of(nn.AvgPool2d(2)) == Window(2, 2, 0)
+    assert window_of(nn.AvgPool2d(3, 2, ceil_mode=True)) == Window(3, 2, 0, ceil=True)
+    assert window_of(Fire(8, 2, 4)) == Window(3, 1, 1)
     assert window_of(nn.ReLU()) is None
 
 

@@ -38,6 +38,21 @@ def test_channels_have_mean_one(small: Network, picture: Tensor) -> None:
         assert (mean - 1).abs().min() < 1e-4, name
 
 
+def test_blocks_are_rescaled_and_the_logits_stay(fires: Network, picture: Tensor) -> None:
+    factors = gatys_factors(mean_activations(fires, picture))
+    # The convolution that gives the logits has none.
+    assert list(factors) == ["conv1", *(f"fire{place}" for place in range(2, 10))]
+    rescaled = rescale(fires, factors)
+    for name, mean in mean_activations(rescaled, picture).items():
+        assert ((mean - 1).abs() < 1e-9).logical_or(mean < 0.1).all(), name
+    torch.testing.assert_close(rescaled.logits(picture), fires.logits(picture))
+
+
+def test_without_factors_nothing_changes(fires: Network, small: Network) -> None:
+    assert rescale(fires, {}).sha256 == fires.sha256
+    assert rescale(small, {}).sha256 == small.sha256
+
+
 def test_mean_activations_are_over_pictures_and_positions(small: Network, picture: Tensor) -> None:
     means = mean_activations(small, picture)
     expected = small.features(picture, ["relu2_1"])["relu2_1"].mean(dim=(0, 2, 3))

@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -12,38 +11,17 @@ from PIL import Image
 from sqlalchemy import Engine
 
 from app.jobs import claims, reaper, repository
-from app.jobs.database import make_engine
-from app.jobs.dispatch import LocalDispatcher
 from app.jobs.ids import new_id
 from app.jobs.job import Job
 from app.jobs.kinds import StyleTransferParams
 from app.jobs.pictures import add_image, delete_image, image_key
 from app.jobs.states import State
 from app.jobs.submit import submit
-from app.migrations import upgrade
-from app.settings import Settings
 from app.storage import read_recipe
-from app.storage.factory import make_storage
 from tests.support import strange_pictures as strange
 from worker import checkpoints, runner
-from worker.steps import Compute
 from worker.steps import State as StepState
 from worker.workshop import Workshop
-
-
-@pytest.fixture
-def workshop(settings: Settings) -> Iterator[Workshop]:
-    upgrade(settings.resolved_database_url)
-    engine = make_engine(settings.resolved_database_url)
-    yield Workshop(
-        engine=engine,
-        storage=make_storage(settings),
-        dispatcher=LocalDispatcher(settings.data_dir),
-        settings=settings,
-        owner="w1",
-        compute=Compute(torch.device("cpu")),
-    )
-    engine.dispose()
 
 
 def add(workshop: Workshop, data: bytes) -> str:
@@ -105,7 +83,7 @@ def test_success_leaves_a_picture_with_its_recipe(workshop: Workshop) -> None:
     recipe = read_recipe(BytesIO(data))
     assert job.result is not None and recipe == job.result["recipe"]
     assert json.loads(artifact(workshop, job, "recipe")) == recipe
-    assert recipe["params"]["steps"] == 6 and recipe["network"]["name"] == "vgg19-random"
+    assert recipe["params"]["steps"] == 6 and recipe["network"]["name"] == "palette"
     assert files(workshop) == {"image.png", "recipe.json"}
     assert not runner.run_next(workshop, ["long"], threading.Event())
 

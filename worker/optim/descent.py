@@ -44,7 +44,7 @@ class Solver(Protocol):
     """Proposes the next picture. Its state is tensors and JSON, so that it can go on elsewhere."""
 
     def propose(self, picture: Tensor, gradient: Tensor) -> Tensor:
-        """The next picture, in [0, 1], from this one and the loss's gradient there."""
+        """The next picture, in [0, 1] unless it is not bounded, from this one and the loss's gradient."""
 
     def restart(self, damping: float) -> None:
         """Forget the past and go on with ``damping`` times the step length."""

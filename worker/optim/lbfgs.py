@@ -1,4 +1,4 @@
-"""L-BFGS on a picture, kept within [0, 1], one evaluation a step."""
+"""L-BFGS on a picture, kept within [0, 1], or on other variables; one evaluation a step."""
 
 import torch
 from torch import Tensor
@@ -32,9 +32,10 @@ class LBFGS:
     has a weight of 0.
     """
 
-    def __init__(self, history: int = HISTORY) -> None:
-        """Remember up to ``history`` pairs."""
+    def __init__(self, history: int = HISTORY, *, bounded: bool = True) -> None:
+        """Remember up to ``history`` pairs. What is no picture (a spectrum, say) is not ``bounded``."""
         self.history = history
+        self.bounded = bounded
         self.length = 1.0
         self._steps: list[Tensor] = []
         self._changes: list[Tensor] = []
@@ -43,7 +44,7 @@ class LBFGS:
         self._last: tuple[Tensor, Tensor] | None = None
 
     def propose(self, picture: Tensor, gradient: Tensor) -> Tensor:
-        """The next picture, in [0, 1], from this one and the loss's gradient there (same shapes)."""
+        """The next picture, from this one and the loss's gradient there (same shapes)."""
         if self._last is None:
             self._scale = FIRST_STEP / _size(gradient)
         else:
@@ -51,7 +52,8 @@ class LBFGS:
         step = self._direction(gradient) * self.length
         step *= (LARGEST_STEP / _size(step)).clamp_max(1)
         self._last = (picture, gradient)
-        return (picture + step).clamp(0, 1)
+        moved = picture + step
+        return moved.clamp(0, 1) if self.bounded else moved
 
     def _learn(self, step: Tensor, change: Tensor) -> None:
         """Keep the pair of a step and the change of gradient along it, if it tells of positive curvature."""

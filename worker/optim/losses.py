@@ -86,12 +86,13 @@ def energy(target: Tensor) -> Tensor:
     return squared_distance(target, torch.zeros_like(target)).clamp_min(LEAST_ENERGY)
 
 
-def variation(picture: Tensor, reduction: Reduction) -> Tensor:
+def variation(picture: Tensor, reduction: Reduction, wrap: bool = False) -> Tensor:
     """The total variation of a picture (1, 3, H, W) in [0, 1].
 
-    ``mean``: ours, :func:`total_variation`. The others: half the squared differences, summed, of a picture in
-    levels of 0 to 255, as neural-style has it (Gatys and co-authors have none).
+    ``mean``: ours, :func:`total_variation`, which alone heeds ``wrap``. The others: half the squared
+    differences, summed, of a picture in levels of 0 to 255, as neural-style has it (Gatys and co-authors have
+    none).
     """
     if reduction == "mean":
-        return total_variation(picture)
+        return total_variation(picture, wrap)
     return 255**2 * squared_variation(picture)

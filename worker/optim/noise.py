@@ -12,3 +12,18 @@ def noise_picture(height: int, width: int, seed: int, deviation: float) -> Tenso
     """
     generator = torch.Generator().manual_seed(seed)
     return (0.5 + deviation * torch.randn(1, 3, height, width, generator=generator)).clamp(0, 1)
+
+
+def noise_like(picture: Tensor, height: int, width: int, seed: int) -> Tensor:
+    """Normal noise with the colors of a picture (1, 3, H, W), drawn as :func:`noise_picture` is.
+
+    Each pixel is independent, (1, 3, height, width) float32 in [0, 1]; mean and covariance of red, green and
+    blue are the picture's, but for what is cut off at 0 and 1.
+    """
+    pixels = picture.detach().to("cpu", torch.float64)[0].flatten(1)
+    variances, axes = torch.linalg.eigh(torch.cov(pixels, correction=0))
+    root = axes * variances.clamp_min(0).sqrt()
+    generator = torch.Generator().manual_seed(seed)
+    drawn = root.float() @ torch.randn(3, height * width, generator=generator)
+    colors: Tensor = pixels.mean(1, keepdim=True).float() + drawn
+    return colors.view(1, 3, height, width).clamp(0, 1)

@@ -7,7 +7,8 @@ gradient. So the halo need only be as wide as a position sees to one side: half 
 tile's gradient is cropped instead (as in Galerne et al., "Scaling painting style transfer", EGSR 2024).
 
 Around the picture may lie a margin, its own reflection, which no tile owns. Convolutions pad with zeros;
-where these show at the edge of a picture a descent answers them with noise.
+where these show at the edge of a picture a descent answers them with noise. A picture that is a tile of a
+pattern without end is wrapped in that pattern, as far as a position can see.
 """
 
 import math
@@ -23,6 +24,7 @@ from torch.autograd.function import once_differentiable
 
 from models.geometry import window_of
 from models.network import Network
+from worker.optim.wrapping import wrapped
 
 # Memory in bytes for the activations of a tile and their gradients. A constant, not what happens to be free:
 # the sums of a tiled picture differ in their last bits from those of an untiled one, and a recipe is to give
@@ -113,13 +115,18 @@ class Tiling:
         layers: Collection[str],
         *,
         margin: int = 0,
+        wrap: bool = False,
         budget: int = BUDGET,
     ) -> None:
         """Plan for pictures of ``height`` by ``width`` pixels and a network asked for ``layers``.
 
-        ``margin`` is in pixels, and rounded up to the stride; ``budget`` is in bytes.
+        ``margin`` is in pixels, and rounded up to the stride; ``budget`` is in bytes. With ``wrap`` pictures
+        go on at their other edge, and the margin is as wide as a position can see: rolling a picture by a
+        multiple of the stride that divides its sides rolls its features. (Rolled by less, pools meet other
+        pixels.) A network off the grid then owns the margin too.
         """
         self.network = network
+        self.wrap = wrap
         depth = 1 + max(place for place, layer in enumerate(network.layers) if layer.name in layers)
         upto = network.layers[:depth]
         self.strides = {layer.name: layer.stride for layer in upto}
@@ -128,6 +135,8 @@ class Tiling:
         self.margin = math.ceil(margin / stride) * stride if self.on_grid else 0
         sight = max(layer.receptive_field - layer.stride for layer in upto) / 2
         halo = math.ceil(sight / stride) * stride
+        if wrap:
+            self.margin = halo
         pixels = budget / _bytes_per_pixel(network, depth)
         side = max(height, width)
         if (height + 2 * self.margin) * (width + 2 * self.margin) > pixels and self.on_grid:
@@ -139,9 +148,14 @@ class Tiling:
         ]
 
     def frame(self, picture: Tensor) -> Tensor:
-        """A picture (1, C, H, W) with its reflection around it, or its edge if it is too small for that."""
+        """A picture (1, C, H, W) with its reflection around it, or its edge if it is too small for that.
+
+        With ``wrap``, with the pattern that it is a tile of.
+        """
         if self.margin == 0:
             return picture
+        if self.wrap:
+            return wrapped(picture, self.margin)
         mode = "reflect" if self.margin < min(picture.shape[-2:]) else "replicate"
         return F.pad(picture, (self.margin,) * 4, mode=mode)
 

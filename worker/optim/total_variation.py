@@ -13,17 +13,18 @@ SMOOTHING = 0.15
 CHROMA = 4.0
 
 
-def total_variation(picture: Tensor) -> Tensor:
+def total_variation(picture: Tensor, wrap: bool = False) -> Tensor:
     """Mean over pixels of the length of the color gradient, smoothed at zero.
 
     Rudin, Osher, Fatemi, "Nonlinear total variation based noise removal algorithms", Physica D 1992, in the
     vectorial form: the channels share one root, so that an edge which all of them share costs less than
     three that they do not. The squared length of a difference is that of its RGB and CHROMA times that of its
     chroma (RGB less luma). ``picture`` is (1, 3, H, W) in [0, 1]; beyond the last row and column the
-    difference is 0. A flat picture scores 0.
+    difference is 0, or with ``wrap`` that to the first. A flat picture scores 0.
     """
-    down = torch.diff(picture, dim=-2, append=picture[..., -1:, :])
-    right = torch.diff(picture, dim=-1, append=picture[..., :, -1:])
+    beyond = slice(0, 1) if wrap else slice(-1, None)
+    down = torch.diff(picture, dim=-2, append=picture[..., beyond, :])
+    right = torch.diff(picture, dim=-1, append=picture[..., :, beyond])
     squares = _squared_length(down) + _squared_length(right)
     return (squares + SMOOTHING**2).sqrt().mean() - SMOOTHING
 

@@ -22,7 +22,8 @@ from worker.optim.tiles import BUDGET, Tile, Tiling
 class Weights:
     """Weights of the losses, by layer for content and style, none of them 0; and how they are computed.
 
-    ``reduction`` says whose sums they are, ``margin`` how many pixels of reflection lie around pictures.
+    ``reduction`` says whose sums they are, ``margin`` how many pixels of reflection lie around pictures. With
+    ``wrap`` the result goes on at its other edge instead (content and style do not).
     """
 
     content: Mapping[str, float]
@@ -30,6 +31,7 @@ class Weights:
     variation: float
     reduction: Reduction
     margin: int = 0
+    wrap: bool = False
 
     @classmethod
     def of(cls, params: StyleTransferParams) -> "Weights":
@@ -86,7 +88,7 @@ class StyleObjective:
         self.network = network
         self.weights = weights
         self.budget = budget
-        self.tiling = self._tiling(content, weights.layers)
+        self.tiling = self._tiling(content, weights.layers, weights.wrap)
         with torch.no_grad():
             self.content = self._content_targets(content)
             self.style = self._style_targets(styles, [share / sum(shares) for share in shares])
@@ -169,7 +171,7 @@ class StyleObjective:
     def _variation_term(self, picture: Tensor) -> dict[str, Tensor]:
         if self.weights.variation == 0:
             return {}
-        return {"tv": self.weights.variation * variation(picture, self.weights.reduction)}
+        return {"tv": self.weights.variation * variation(picture, self.weights.reduction, self.weights.wrap)}
 
     def _content_targets(self, content: Tensor) -> dict[str, Target]:
         layers = self.weights.content
@@ -203,9 +205,10 @@ class StyleObjective:
                 positions[name] = positions.get(name, 0) + found[0, 0].numel()
         return sums, positions
 
-    def _tiling(self, picture: Tensor, layers: Collection[str]) -> Tiling:
+    def _tiling(self, picture: Tensor, layers: Collection[str], wrap: bool = False) -> Tiling:
         height, width = picture.shape[-2:]
-        return Tiling(height, width, self.network, layers, margin=self.weights.margin, budget=self.budget)
+        margin = self.weights.margin
+        return Tiling(height, width, self.network, layers, margin=margin, wrap=wrap, budget=self.budget)
 
 
 def _total(terms: Mapping[str, Tensor]) -> Tensor:

@@ -12,10 +12,11 @@ Lane = Literal["short", "long", "training"]
 
 
 class PictureField:
-    """Marks a param as a picture; ``many`` if it takes a list."""
+    """Marks a param as a picture; ``many`` if it takes a list, ``clips`` if a clip may stand in its place."""
 
-    def __init__(self, many: bool = False) -> None:
+    def __init__(self, many: bool = False, clips: bool = False) -> None:
         self.many = many
+        self.clips = clips
 
 
 def _one_or_many(value: Any) -> Any:
@@ -45,6 +46,32 @@ PictureRefs = Annotated[
     ),
     PictureField(many=True),
 ]
+ClipRef = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=200,
+        description=f"A picture, or a short video or animation: {_REFERENCE}",
+        json_schema_extra={"widget": "clip"},
+    ),
+    PictureField(clips=True),
+]
+
+
+def _equal_weights(value: Any) -> Any:
+    """A list of layer names means a weight of 1 each."""
+    if isinstance(value, str):
+        value = [name.strip() for name in value.split(",") if name.strip()]
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return dict.fromkeys(value, 1.0)
+    return value
+
+
+LayerWeights = Annotated[
+    dict[str, Annotated[float, Field(ge=0)]],
+    BeforeValidator(_equal_weights, json_schema_input_type=list[str] | dict[str, float]),
+    Field(min_length=1, max_length=40, json_schema_extra={"widget": "layers"}),
+]
 
 
 class Params(BaseModel):
@@ -60,10 +87,23 @@ class Params(BaseModel):
     lane: ClassVar[Lane]
     title: ClassVar[str]
     summary: ClassVar[str]
+    # What a button that sends such a job says.
+    action: ClassVar[str] = "Start"
+    # Params that a form shows first, beside its pictures.
+    foremost: ClassVar[tuple[str, ...]] = ()
+    # Endings of the files that the main result may come in; none: numbers alone.
+    endings: ClassVar[tuple[str, ...]] = (".png",)
+    # Whether it is among what people choose from: forms, lists of what was made, commands.
+    offered: ClassVar[bool] = True
     # Params of an example, beside its pictures.
     example: ClassVar[dict[str, Any]] = {}
     # The picture param whose transparency the result keeps.
     alpha_of: ClassVar[str | None] = None
+
+    @classmethod
+    def presets(cls) -> dict[str, dict[str, Any]]:
+        """Presets by name: a ``summary``, and the ``values`` that it gives to params left null."""
+        return {}
 
     @classmethod
     def picture_fields(cls) -> dict[str, PictureField]:
@@ -82,6 +122,10 @@ class Params(BaseModel):
             if value is not None:
                 found[name] = [value] if isinstance(value, str) else list(value)
         return found
+
+    def keeps_alpha_of(self) -> str | None:
+        """The picture param whose transparency the result of this very job keeps."""
+        return self.alpha_of
 
     def picture_side(self, field: str) -> int | None:
         """Longer side in pixels beyond which a picture's detail is of no use; None: keep it all."""

@@ -3,11 +3,12 @@
 import math
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.jobs.errors import InputError
 from app.jobs.kinds.base import (
     Lane,
+    LayerWeights,
     Params,
     PictureRef,
     PictureRefs,
@@ -19,22 +20,6 @@ PresetName = Literal["impasto", "gatys-2016", "neural-style"]
 Optimizer = Literal["lbfgs", "adam"]
 Pooling = Literal["average", "max"]
 Init = Literal["content", "noise", "image"]
-
-
-def _equal_weights(value: Any) -> Any:
-    """A list of layer names means a weight of 1 each."""
-    if isinstance(value, str):
-        value = [name.strip() for name in value.split(",") if name.strip()]
-    if isinstance(value, list) and all(isinstance(name, str) for name in value):
-        return dict.fromkeys(value, 1.0)
-    return value
-
-
-LayerWeights = Annotated[
-    dict[str, Annotated[float, Field(ge=0)]],
-    BeforeValidator(_equal_weights, json_schema_input_type=list[str] | dict[str, float]),
-    Field(min_length=1, max_length=40, json_schema_extra={"widget": "layers"}),
-]
 
 
 class StylePreset(BaseModel):
@@ -134,7 +119,8 @@ class StyleTransferParams(Params):
     lane: ClassVar[Lane] = "long"
     title: ClassVar[str] = "Style transfer"
     summary: ClassVar[str] = "Paint the content of one picture in the style of others."
-
+    action: ClassVar[str] = "Paint"
+    foremost: ClassVar[tuple[str, ...]] = ("preset", "size", "style_weight")
     example: ClassVar[dict[str, Any]] = {"size": 512, "style_weight": 20}
     alpha_of: ClassVar[str | None] = "content"
 
@@ -190,8 +176,16 @@ class StyleTransferParams(Params):
     init_image: PictureRef | None = Field(
         None, title="Start picture", description="The picture to start from, with init=image."
     )
-    network: str = Field("vgg19-random", title="Network", description="Name of the network that looks.")
+    network: str = Field("palette", title="Network", description="Name of the network that looks.")
     seed: int = Field(0, ge=0, le=2**63 - 1, title="Seed", description="Seed of the noise it may start from.")
+
+    @classmethod
+    def presets(cls) -> dict[str, dict[str, Any]]:
+        """The presets, with every value that they give."""
+        return {
+            name: {"summary": preset.summary, "values": preset.model_dump(exclude={"summary"})}
+            for name, preset in PRESETS.items()
+        }
 
     def picture_side(self, field: str) -> int | None:
         """Styles are needed at ``size * style_scale``, everything else at ``size``."""

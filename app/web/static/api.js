@@ -65,13 +65,18 @@ export const getImage = (id) => request(`/v1/images/${encodeURIComponent(id)}`);
 
 export const getJob = (id) => request(`/v1/jobs/${encodeURIComponent(id)}`);
 
-export const listJobs = (limit, cursor = null) =>
-  request(`/v1/jobs?${new URLSearchParams({ limit, ...(cursor ? { cursor } : {}) })}`);
+/** A page of the jobs of some kinds, newest first. */
+export function listJobs(limit, cursor, kinds) {
+  const query = new URLSearchParams({ limit, ...(cursor ? { cursor } : {}) });
+  for (const kind of kinds) query.append("kind", kind);
+  return request(`/v1/jobs?${query}`);
+}
 
 export const cancelJob = (id) => post(`/v1/jobs/${encodeURIComponent(id)}/cancel`);
 
-/** Send a job. The same key with the same params never makes two. */
-export const sendJob = (path, params, key) => post(path, params, { "Idempotency-Key": key });
+/** Send a job. The same key with the same params never makes two. An `urgent` one goes before all that wait. */
+export const sendJob = (path, params, key, urgent = false) =>
+  post(path, params, { "Idempotency-Key": key, ...(urgent ? { Priority: "u=0" } : {}) });
 
 /** Where a picture param's picture is: an image's id, or `<job id>/<artifact>`. */
 export function pictureUrl(reference) {

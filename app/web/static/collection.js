@@ -3,6 +3,7 @@
 import { listJobs, Problem, Unreachable } from "./api.js";
 import { el } from "./dom.js";
 import { isTerminal } from "./follow.js";
+import { offeredKinds } from "./kinds.js";
 import { faceOf, titleOfJob } from "./labels.js";
 import { ago } from "./text.js";
 
@@ -16,13 +17,14 @@ const CAPTIONS = { queued: "waiting", failed: "failed", cancelled: "cancelled" }
 function captionOf(job) {
   if (job.state === "running") {
     const { done, total } = job.progress ?? {};
-    return total ? `${Math.floor((100 * done) / total)} %` : "painting";
+    return total ? `${Math.floor((100 * done) / total)} %` : "at work";
   }
   return CAPTIONS[job.state] ?? ago(job.finished_at);
 }
 
-/** Fill the list. `kindTitle(kind)` names a kind. Returns {update(job), select(id)}. */
-export function openCollection({ kindTitle }) {
+/** Fill the list with jobs of the kinds that are offered. Returns {update(job), select(id)}. */
+export function openCollection() {
+  const kinds = offeredKinds().map(({ kind }) => kind);
   const list = document.getElementById("collection");
   const more = document.getElementById("more");
   const empty = document.getElementById("collection-empty");
@@ -55,7 +57,7 @@ export function openCollection({ kindTitle }) {
     const face = faceOf(job);
     if (face && piece.image.getAttribute("src") !== face) piece.image.src = face;
     piece.caption.textContent = captionOf(job);
-    piece.image.alt = titleOfJob(job, kindTitle(job.kind));
+    piece.image.alt = titleOfJob(job);
   }
 
   /** Show a job as it is now, in its place by age if it was not in the list. */
@@ -81,7 +83,7 @@ export function openCollection({ kindTitle }) {
   /** A page of jobs, or null when the service does not answer: the next look tries again. */
   async function page(from) {
     try {
-      return await listJobs(PAGE, from);
+      return await listJobs(PAGE, from, kinds);
     } catch (error) {
       if (error instanceof Unreachable || error instanceof Problem) return null;
       throw error;

@@ -1,11 +1,13 @@
 /**
  * Form controls made from params. Every field is {param, element, get, set, preset, complain, focus}:
  * `get()` is the value to send, undefined to leave it out, and throws a RangeError that says what cannot be
- * read; `set(value)` shows a value, null for empty; `preset(value)` tells what empty stands for.
+ * read; `set(value)` shows a value, null for empty; `preset(value)` tells what empty stands for. Some also have
+ * `learn(card)`, which tells them the network that is chosen.
  */
 
 import { el, freshId, say } from "./dom.js";
-import { formatLayers, parseLayers, parseNumber, parseNumbers } from "./schema.js";
+import { formatLayers, parseLayers, parseNames, parseNumber, parseNumbers } from "./schema.js";
+import { suggestions } from "./suggest.js";
 import { figure } from "./text.js";
 
 /** Help and problem texts of one field, and the attributes that tie a control to them. */
@@ -31,18 +33,35 @@ function shown(value) {
   return typeof value === "object" ? formatLayers(value) : String(value);
 }
 
+const asText = (text) => text.trim();
+
 const READERS = {
   integer: parseNumber,
   number: parseNumber,
   numbers: parseNumbers,
+  channels: parseNumbers,
   layers: parseLayers,
-  string: (text) => text,
+  extents: parseLayers,
+  names: parseNames,
+  classes: parseNames,
 };
 
+const listed = (value) => [value].flat().join(", ");
+
 const WRITERS = {
-  numbers: (value) => value.join(", "),
+  numbers: listed,
+  channels: listed,
+  names: listed,
+  classes: listed,
   layers: formatLayers,
+  extents: formatLayers,
 };
+
+const layersOf = (card) => card.layers.map((layer) => layer.name);
+const classesOf = (card) => card.classes;
+/** What a network knows that a line of text may name. */
+const KNOWN = { layer: layersOf, layers: layersOf, class: classesOf, classes: classesOf };
+const WIDE = new Set(["layers", "extents", "names", "classes", "class"]);
 
 /** A line of text: numbers, lists, layers, anything without choices. */
 export function textField(param) {
@@ -62,19 +81,21 @@ export function textField(param) {
   });
   const element = el(
     "div",
-    { class: param.control === "layers" ? "field wide" : "field", "data-field": param.name },
+    { class: WIDE.has(param.control) ? "field wide" : "field", "data-field": param.name },
     el("label", { for: input.id }, param.title),
     input,
     problem,
     help,
   );
+  const known = KNOWN[param.control];
+  const suggest = known && suggestions(input, param.control in READERS);
   return {
     param,
     element,
     input,
     get() {
       if (input.validity.badInput) throw new RangeError("This is not a number.");
-      return input.value.trim() === "" ? undefined : READERS[param.control](input.value);
+      return input.value.trim() === "" ? undefined : (READERS[param.control] ?? asText)(input.value);
     },
     set(value) {
       input.value = value === null ? "" : (WRITERS[param.control] ?? String)(value);
@@ -82,6 +103,35 @@ export function textField(param) {
     preset(value) {
       input.placeholder = value == null ? "" : shown(value);
     },
+    learn: (card) => suggest?.(known(card)),
+    complain: complainer(problem, input),
+    focus: () => input.focus(),
+  };
+}
+
+/** Yes or no. */
+export function flagField(param) {
+  const { help, problem, describedBy } = notes(param.description);
+  const input = el("input", {
+    type: "checkbox",
+    id: freshId(param.name),
+    name: param.name,
+    "aria-describedby": describedBy,
+  });
+  return {
+    param,
+    element: el(
+      "div",
+      { class: "field", "data-field": param.name },
+      el("label", { class: "flag", for: input.id }, input, ` ${param.title}`),
+      problem,
+      help,
+    ),
+    get: () => input.checked,
+    set(value) {
+      input.checked = value === true;
+    },
+    preset() {},
     complain: complainer(problem, input),
     focus: () => input.focus(),
   };
@@ -111,13 +161,14 @@ export function selectField(param, options = param.choices.map((name) => ({ name
       problem,
       help,
     ),
+    value: () => select.value,
     get: () => (select.value === "" ? undefined : select.value),
     set(value) {
       select.value = value ?? "";
       explain();
     },
     preset(value) {
-      if (empty) empty.textContent = value == null ? "preset’s" : `preset’s: ${value}`;
+      if (empty) empty.textContent = value == null ? "automatic" : `preset’s: ${value}`;
     },
     complain: complainer(problem, select),
     focus: () => select.focus(),

@@ -1,13 +1,13 @@
-/** Starts the page: one kind's form, the stage, the collection, and the job that the address names. */
+/** Starts the page: the form, the stage, the collection, and the job that the address names. */
 
 import { getKinds, getNetworks, Unreachable } from "./api.js";
 import { openCollection } from "./collection.js";
 import { say } from "./dom.js";
 import { follow } from "./follow.js";
+import { learnKinds } from "./kinds.js";
 import { openStage } from "./stage.js";
-import { furnish } from "./studio.js";
+import { openStudio } from "./studio.js";
 
-const KIND = "style_transfer";
 const RETRY = 1000;
 
 const connection = document.getElementById("connection");
@@ -35,21 +35,14 @@ async function patiently(ask) {
 }
 
 const [kinds, networks] = await patiently(() => Promise.all([getKinds(), getNetworks()]));
-const kindTitle = (name) => kinds.find((kind) => kind.kind === name)?.title ?? name;
+learnKinds(kinds);
 
-const collection = openCollection({ kindTitle });
-const stage = openStage({
-  kindTitle,
-  onreuse: (job) => studio.reuse(job.params),
+const collection = openCollection();
+const stage = openStage({ onreuse: (job) => studio.reuse(job) });
+const studio = openStudio(networks, (job) => {
+  collection.update(job);
+  location.hash = `job=${job.id}`;
 });
-const studio = furnish(
-  kinds.find((kind) => kind.kind === KIND),
-  networks,
-  (job) => {
-    collection.update(job);
-    location.hash = `job=${job.id}`;
-  },
-);
 
 let unfollow = () => {};
 

@@ -30,12 +30,14 @@ function reasonOf(error) {
 export function pictureField(param) {
   const many = param.control === "pictures";
   const most = many ? param.maxItems : 1;
+  const clips = param.control === "clip";
+  const taken = (file) => !file.type || file.type.startsWith("image/") || (clips && file.type.startsWith("video/"));
   const { help, problem, describedBy } = notes(param.description);
   const input = el("input", {
     type: "file",
     id: freshId(param.name),
     class: "unseen",
-    accept: "image/*",
+    accept: clips ? "image/*,video/*" : "image/*",
     multiple: many,
     "aria-describedby": describedBy,
   });
@@ -95,9 +97,9 @@ export function pictureField(param) {
 
   function add(files) {
     complain(null);
-    const wrong = files.find((file) => file.type && !file.type.startsWith("image/"));
-    if (wrong) complain(`${wrong.name} is not a picture.`);
-    const pictures = files.filter((file) => file !== wrong && (!file.type || file.type.startsWith("image/")));
+    const wrong = files.find((file) => !taken(file));
+    if (wrong) complain(`${wrong.name} is ${clips ? "neither a picture nor a clip" : "not a picture"}.`);
+    const pictures = files.filter(taken);
     if (!pictures.length) return;
     if (!many) items.forEach(discard);
     const room = most - items.length;
@@ -122,11 +124,15 @@ export function pictureField(param) {
   function tileOf(item) {
     const filename = item.file?.name ?? nameOf(item.reference);
     const name = filename ? titleOf(filename) : param.title;
-    const image = el("img", { src: item.url, alt: name, decoding: "async" });
     // A browser may not know a format that the service takes; a picture of the service's may be deleted.
-    image.addEventListener("error", () =>
-      image.replaceWith(el("p", { class: "blind" }, item.file?.name ?? "This picture is gone.")),
-    );
+    const blind = (event) =>
+      event.target.replaceWith(el("p", { class: "blind" }, item.file?.name ?? "This picture is gone."));
+    const film = (event) =>
+      event.target.replaceWith(
+        el("video", { src: item.url, muted: true, preload: "metadata", "aria-label": name, onerror: blind }),
+      );
+    const onerror = clips ? film : blind;
+    const image = el("img", { src: item.url, alt: name, decoding: "async", onerror });
     const tile = el("li", { class: "tile" }, image);
     if (item.sending) {
       const label = `Uploading ${name}, ${megabytes(item.file.size)}`;

@@ -9,18 +9,21 @@ function findWidget(property) {
   return property.widget ?? property.anyOf?.map(findWidget).find(Boolean) ?? null;
 }
 
+/** Names that kinds share, and what they are asked for with where the schema does not say. */
+const SHARED = { network: "network", layer: "layer", target: "class" };
+
 function controlOf(name, property, main) {
   const widget = findWidget(property);
   if (widget) return widget;
-  if (name === "network") return "network";
   if (main.enum) return "choice";
-  if (main.type === "array") return "numbers";
-  return main.type;
+  if (main.type === "array") return main.items?.type === "string" ? "names" : "numbers";
+  return (main.type === "string" && SHARED[name]) || main.type;
 }
 
 /**
- * The params of a kind, in the order of its schema. `control` is picture, pictures, layers, network, choice,
- * numbers, integer, number or string; `nullable` means that the preset fills it in when empty.
+ * The params of a kind, in the order of its schema. `control` is picture, pictures, clip, network, layer,
+ * layers, channels, class, classes, extents, choice, names, numbers, integer, number, boolean or string;
+ * `nullable` means that it may be left empty.
  */
 export function paramsOf(kind) {
   const required = new Set(kind.schema.required ?? []);
@@ -51,8 +54,9 @@ export function same(a, b) {
   return names.length === Object.keys(b).length && names.every((name) => same(a[name], b[name]));
 }
 
-/** `relu1_1, relu2_1=0.5` for {relu1_1: 1, relu2_1: 0.5}. */
+/** `relu1_1, relu2_1=0.5` for {relu1_1: 1, relu2_1: 0.5}, or for a list of names. */
 export function formatLayers(weights) {
+  if (Array.isArray(weights)) return weights.join(", ");
   return Object.entries(weights)
     .map(([name, weight]) => (weight === 1 ? name : `${name}=${weight}`))
     .join(", ");
@@ -67,6 +71,9 @@ export function parseLayers(text) {
     }),
   );
 }
+
+/** Names from "eye, sun". */
+export const parseNames = (text) => text.split(",").map((part) => part.trim()).filter(Boolean);
 
 /** Numbers from "1, 2 0.5"; throws a RangeError that says what cannot be read. */
 export function parseNumbers(text) {

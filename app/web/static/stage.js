@@ -1,25 +1,18 @@
-/** The wall with the one picture that is being painted, or was: progress, result, label and actions. */
+/** The wall with what one job makes, or made: progress, result, label and actions. */
 
 import { cancelJob, pictureUrl, Problem, Unreachable } from "./api.js";
-import { comparable } from "./compare.js";
+import { openCanvas } from "./canvas.js";
 import { el, say } from "./dom.js";
 import { isTerminal } from "./follow.js";
-import {
-  artifactUrl,
-  dating,
-  faceOf,
-  medium,
-  resultUrl,
-  sourcesOf,
-  titleOfJob,
-  titleParts,
-} from "./labels.js";
+import { kindOf, picturesOf } from "./kinds.js";
+import { artifactUrl, captionOf, dating, draftOf, medium, titleOfJob, titleParts, viewsOf } from "./labels.js";
 import { learnNames } from "./names.js";
+import { tablesOf } from "./numbers.js";
 import { duration } from "./text.js";
 
 const STATES = {
   queued: "Waiting for its turn",
-  running: "Painting",
+  running: "At work",
   succeeded: "Done",
   failed: "Failed",
   cancelled: "Cancelled",
@@ -29,63 +22,67 @@ const stage = document.getElementById("stage");
 const part = (selector) => stage.querySelector(selector);
 const action = (name) => part(`[data-action="${name}"]`);
 
-/** The stage. `kindTitle(kind)` names a kind, `onreuse(job)` is called for "Use these settings". */
-export function openStage({ kindTitle, onreuse }) {
-  const painting = part(".painting");
-  const canvas = part(".canvas");
-  const comparison = comparable(canvas);
+/** The stage. `onreuse(job)` is called for "Use these settings". */
+export function openStage({ onreuse }) {
   const stroke = part(".stroke");
+  const canvas = openCanvas(stage, (view) => choose(view));
   let job = null;
-  /** URL of the face that is shown or on its way. */
-  let wanted = null;
+  /** Name of the view that was chosen, null for the first. */
+  let chosen = null;
   let announced = "";
 
-  /** Show a picture once it is decoded, so that previews follow each other without a blink. */
-  async function hang(url) {
-    if (url === wanted) return;
-    wanted = url;
-    const next = new Image();
-    next.src = url;
-    try {
-      await next.decode();
-    } catch {
-      if (wanted === url) mourn();
+  /** It cannot be shown. A preview may just have been replaced by the next, so what hangs stays. */
+  function mourn() {
+    if (job && !isTerminal(job)) {
+      if (canvas.isEmpty()) canvas.hide();
       return;
     }
-    if (wanted !== url) return;
-    canvas.style.setProperty("--aspect", String(next.naturalWidth / next.naturalHeight));
-    painting.src = url;
-    part(".hanging").hidden = false;
-    say(part(".absence"), null);
-  }
-
-  /** The picture cannot be shown. A preview may just have been replaced by the next, so what hangs stays. */
-  function mourn() {
-    if (job && !isTerminal(job) && painting.hasAttribute("src")) return;
-    part(".hanging").hidden = true;
+    canvas.hide();
     say(part(".absence"), "This picture is gone.");
   }
 
   function clear() {
     job = null;
-    wanted = null;
+    chosen = null;
     announced = "";
     stage.dataset.state = "empty";
     document.title = "Impasto";
-    painting.removeAttribute("src");
     compare(false);
-    for (const name of [".hanging", ".progress", ".label", ".absence"]) part(name).hidden = true;
+    canvas.clear();
+    for (const name of [".progress", ".label", ".absence", ".numbers"]) part(name).hidden = true;
   }
 
   function compare(on) {
     action("compare").setAttribute("aria-pressed", String(on));
-    if (on) comparison.show(pictureUrl(job.params.content));
-    else comparison.hide();
+    canvas.compare(on ? pictureUrl(picturesOf(job)[0].reference) : null);
   }
 
   function announce(text) {
     if (text !== announced) part("#announcer").textContent = text;
     announced = text;
+  }
+
+  const viewNow = () => viewsOf(job).find((view) => view.name === chosen) ?? viewsOf(job)[0] ?? null;
+
+  function choose(view) {
+    chosen = view.name;
+    compare(false);
+    renderView();
+    renderLabel();
+    part(`.print[aria-pressed="true"]`)?.focus();
+  }
+
+  /** Hang the chosen view, or as long as there is none what shows best how far the job is. */
+  function renderView() {
+    const view = viewNow();
+    if (view) {
+      canvas.show(view, mourn);
+      canvas.offer(viewsOf(job), view, (each) => captionOf(job, each));
+    } else if (draftOf(job)) {
+      canvas.hang(draftOf(job), mourn);
+    } else if (isTerminal(job)) {
+      say(part(".absence"), job.state === "succeeded" ? "The result is in the numbers below." : STATES[job.state]);
+    }
   }
 
   function renderProgress() {
@@ -116,10 +113,10 @@ export function openStage({ kindTitle, onreuse }) {
   }
 
   function renderSources() {
-    const images = sourcesOf(job).map((reference) =>
+    const images = picturesOf(job).map(({ param, reference }) =>
       el("img", {
         src: pictureUrl(reference),
-        alt: reference === job.params.content ? "The content" : "A style",
+        alt: param.title,
         decoding: "async",
         onerror: (event) => event.target.remove(),
       }),
@@ -128,19 +125,32 @@ export function openStage({ kindTitle, onreuse }) {
   }
 
   function renderLabel() {
-    const { subject, after } = titleParts(job, kindTitle(job.kind));
-    part(".label-title").replaceChildren(el("cite", {}, subject), ...(after ? [`, after ${after}`] : []));
+    const { subject, rest } = titleParts(job);
+    part(".label-title").replaceChildren(el("cite", {}, subject), ...(rest ? [rest] : []));
     part(".label-medium").textContent = [medium(job), dating(job)].filter(Boolean).join("; ");
     const reason = job.error ? [job.error.title, job.error.detail].filter(Boolean).join(": ") : null;
     say(part(".label-problem"), reason);
 
-    const result = resultUrl(job);
-    const filename = titleOfJob(job, kindTitle(job.kind)).replace(/[\\/:*?"<>|]/g, " ");
-    offer("download", result, `${filename}.png`);
+    const view = viewNow();
+    const filename = titleOfJob(job).replace(/[\\/:*?"<>|]/g, " ");
+    const ending = view?.media_type.split("/")[1];
+    offer("download", view?.url, `${filename}.${ending}`);
     offer("recipe", artifactUrl(job, "recipe"), `${filename}.json`);
-    offer("open", result);
-    action("compare").hidden = !result || !job.params.content;
+    offer("open", view?.url);
+    offer("json", `/v1/jobs/${encodeURIComponent(job.id)}`);
+    // A single picture made from another shows the same place, and can be laid over it.
+    action("compare").hidden = viewsOf(job).length !== 1 || picturesOf(job).length === 0;
+    action("reuse").hidden = !kindOf(job.kind)?.offered;
     part(".label").hidden = false;
+  }
+
+  function renderNumbers() {
+    const numbers = part(".numbers");
+    const tables = isTerminal(job) ? tablesOf(job.result) : [];
+    numbers.hidden = tables.length === 0;
+    part(".tables").replaceChildren(...tables);
+    // Where there is nothing to look at the numbers are the result.
+    if (!numbers.hidden && viewsOf(job).length === 0) numbers.open = true;
   }
 
   /** Show a job as it is now. */
@@ -149,14 +159,15 @@ export function openStage({ kindTitle, onreuse }) {
     if (isNew) clear();
     job = next;
     stage.dataset.state = job.state;
-    painting.alt = titleOfJob(job, kindTitle(job.kind));
-    const face = faceOf(job);
-    if (face) hang(face);
+    canvas.name(titleOfJob(job));
+    renderView();
     renderProgress();
     renderLabel();
+    renderNumbers();
     if (isNew) {
       renderSources();
-      learnNames(sourcesOf(job)).then(() => job?.id === next.id && renderLabel());
+      const references = picturesOf(job).map(({ reference }) => reference);
+      learnNames(references).then(() => job?.id === next.id && renderLabel());
     }
     if (isTerminal(job)) {
       document.title = `${STATES[job.state]} · Impasto`;

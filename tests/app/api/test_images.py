@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import os
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -16,6 +17,7 @@ from app.api.context import Context
 from app.main import create_app
 from app.settings import Settings
 from app.storage import FolderStorage
+from tests.support import clips
 from tests.support import strange_pictures as strange
 
 
@@ -50,6 +52,33 @@ def test_a_rotated_photo_is_measured_as_displayed(client: TestClient) -> None:
     assert (image["width"], image["height"]) == (16, 24)
 
 
+@pytest.mark.parametrize("make", [clips.gif, clips.webp, clips.mp4, clips.webm])
+def test_a_clip_is_kept_with_its_frames(client: TestClient, make: Callable[[], bytes]) -> None:
+    data = make()
+    image = upload(client, data, "waves").json()
+    assert (image["width"], image["height"], image["frames"]) == (32, 24, 5)
+    content = client.get(image["url"])
+    assert content.content == data and content.headers["content-type"] == image["media_type"]
+
+
+@pytest.mark.parametrize("make", [clips.webp, clips.mp4])
+def test_a_clip_is_no_picture_for_a_kind_that_needs_one(
+    client: TestClient, settings: Settings, make: Callable[[], bytes]
+) -> None:
+    clip = upload(client, make()).json()["id"]
+    still = upload(client, strange.noise()).json()["id"]
+    answer = client.post("/v1/style-transfer", json={"content": clip, "style": still})
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "content" and "clip" in error["detail"]
+    sent = client.post("/v1/style-transfer", files={"content": make(), "style": strange.noise()})
+    assert sent.status_code in (415, 422) and sent.json()["field"] == "content"
+    params = {"image": clip, "network": "vgg19-random"}
+    assert client.post("/v1/deep-dream", json=params).status_code == 202
+    form = {"params": json.dumps({"network": "vgg19-random"})}
+    assert client.post("/v1/deep-dream", files={"image": make()}, data=form).status_code == 202
+
+
 REFUSED: dict[str, tuple[Callable[[], bytes], int, str]] = {
     "0 bytes": (lambda: b"", 422, "empty"),
     "text": (lambda: b"this is no picture at all", 415, "not a picture"),
@@ -57,7 +86,9 @@ REFUSED: dict[str, tuple[Callable[[], bytes], int, str]] = {
     "truncated JPEG": (lambda: strange.noise("JPEG")[:-40], 422, "cut off"),
     "truncated WebP": (lambda: strange.noise("WEBP")[:-40], 422, "cut off"),
     "169 megapixels in 20 kB": (strange.bomb, 413, "40"),
-    "animated": (strange.animated, 422, "frame"),
+    "animated PNG": (lambda: strange.animated("PNG"), 422, "frame"),
+    "clip that is cut off": (lambda: clips.mp4()[:-40], 422, "cut off"),
+    "clip of too many frames": (lambda: clips.mp4(601, size=(16, 16)), 413, "600"),
     "HEIC": (strange.heic, 415, "HEIC"),
 }
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from worker.optim.noise import noise_picture
+from worker.optim.noise import noise_like, noise_picture
 
 
 def test_noise_depends_on_the_seed_alone() -> None:
@@ -29,3 +29,42 @@ def test_noise_is_about_mid_grey() -> None:
     assert float(noise.mean()) == pytest.approx(0.5, abs=0.005)
     assert float(noise.std()) == pytest.approx(0.1, rel=0.02)
     assert 0 <= float(noise.min()) <= float(noise.max()) <= 1
+
+
+def texture() -> torch.Tensor:
+    """Colors that go together: where there is red there is some green, and blue is another matter."""
+    generator = torch.Generator().manual_seed(1)
+    red, blue = 0.05 * torch.randn(2, 80, 70, generator=generator)
+    return torch.stack([0.6 + red, 0.4 + 0.5 * red, 0.5 + blue]).unsqueeze(0)
+
+
+def test_noise_has_the_colors_of_a_picture() -> None:
+    noise = noise_like(texture(), 120, 90, 3)
+
+    assert noise.shape == (1, 3, 120, 90)
+    wanted, found = (each[0].flatten(1) for each in (texture(), noise))
+    assert torch.allclose(found.mean(1), wanted.mean(1), atol=0.002)
+    assert torch.allclose(found.cov(), wanted.cov(), atol=1e-4)
+    # Pixels know nothing of their neighbours.
+    apart = noise - noise.mean((2, 3), keepdim=True)
+    assert abs(float((apart[..., 1:] * apart[..., :-1]).mean() / apart.square().mean())) < 0.03
+
+
+def test_noise_of_colors_depends_on_the_seed_alone() -> None:
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = noise_like(texture(), 20, 30, 7)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+
+    assert torch.equal(noise_like(texture(), 20, 30, 7), first)
+    assert not torch.equal(noise_like(texture(), 20, 30, 8), first)
+
+
+def test_noise_of_one_color_is_flat() -> None:
+    flat = torch.tensor([0.2, 1.0, 0.0]).view(1, 3, 1, 1).expand(1, 3, 4, 5)
+
+    noise = noise_like(flat, 8, 8, 0)
+
+    assert torch.allclose(noise, flat[..., :1, :1].expand(1, 3, 8, 8), atol=1e-6)
+    assert torch.isfinite(noise_like(flat[..., :1, :1], 8, 8, 0)).all()

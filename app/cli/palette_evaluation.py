@@ -1,0 +1,129 @@
+"""``impasto palette evaluate``: what the shipped network is worth, measured again."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.cli.messages import fail, fail_on
+from app.jobs.errors import InputError
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from models.network import Network
+    from worker.steps import Compute
+
+
+class Measure(StrEnum):
+    """What can be measured."""
+
+    ACCURACY = "accuracy"
+    SHORTCUTS = "shortcuts"
+    TEXTURES = "textures"
+    RECONSTRUCTION = "reconstruction"
+    CLASSES = "classes"
+    SPEED = "speed"
+    STYLES = "styles"
+
+
+ALONE = (
+    Measure.ACCURACY,
+    Measure.SHORTCUTS,
+    Measure.TEXTURES,
+    Measure.RECONSTRUCTION,
+    Measure.SPEED,
+)
+"""Those that need nothing but this package."""
+
+
+def evaluate(
+    measures: Annotated[
+        list[Measure] | None,
+        typer.Argument(help="What to measure; by default all that needs no other files."),
+    ] = None,
+    network: Annotated[
+        Path | None,
+        typer.Option(help="File of the network, as `train` writes it; by default the shipped one."),
+    ] = None,
+    second: Annotated[
+        Path | None, typer.Option(help="File of another palette, of another seed, that recognises `classes`.")
+    ] = None,
+    judge: Annotated[
+        str, typer.Option(help="Network that judges `styles`: see `impasto weights`.")
+    ] = "vgg19",
+    pictures: Annotated[
+        Path | None, typer.Option(help="For `styles`: a folder with the folders `photos` and `paintings`.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the figures (JSON) and pictures.")
+    ] = None,
+) -> None:
+    """Measure palette: accuracy, shortcuts, textures, reconstruction, speed; and, given more files, the rest.
+
+    `classes` needs --second, and counts its right guesses at the visualisations of all classes. `styles`
+    needs --pictures, and a --judge that was pulled or imported, for distances over a range of weights.
+    """
+    from app.cli.painting import choose_compute
+    from models.palette import FILE, palette
+    from worker.training import palette_report
+
+    wanted = list(measures or ALONE)
+    if Measure.CLASSES in wanted and second is None:
+        fail("classes: name the network that looks at them with --second")
+    if Measure.STYLES in wanted and pictures is None:
+        fail("styles: name a folder of pictures with --pictures")
+    try:
+        compute = choose_compute(Settings())
+        trained = palette(network or FILE)
+    except InputError as error:
+        fail_on([(error.field, error.detail)])
+    except OSError as error:
+        fail(str(error))
+    figures: dict[str, Any] = {}
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+    for measure in wanted:
+        match measure:
+            case Measure.ACCURACY:
+                found = palette_report.accuracies(trained, compute)
+            case Measure.SHORTCUTS:
+                found = palette_report.shortcuts()
+            case Measure.TEXTURES:
+                found = palette_report.textures(trained)
+            case Measure.RECONSTRUCTION:
+                found = palette_report.reconstructions(trained, compute, output)
+            case Measure.SPEED:
+                found = palette_report.speed(trained, compute)
+            case Measure.CLASSES:
+                found = palette_report.visualized_classes(trained, palette(second or FILE), compute, output)
+            case Measure.STYLES:
+                found = _styles(trained, judge, pictures or Path(), compute, output)
+        figures[measure.value] = found
+        _print(measure, found)
+        if output is not None:
+            (output / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def _styles(
+    trained: "Network", judge: str, pictures: Path, compute: "Compute", output: Path | None
+) -> dict[str, Any]:
+    from worker.kinds import warm_network
+    from worker.steps import Compute
+    from worker.training import palette_report
+
+    try:
+        judging = warm_network(judge, None, Compute(compute.device, weights=compute.weights))
+        return palette_report.styles(trained, judging, pictures, compute, output)
+    except InputError as error:
+        fail(f"{error.field}: {error.detail}")
+
+
+def _print(measure: Measure, found: dict[str, Any]) -> None:
+    table = Table(title=measure.value, show_header=False, title_justify="left")
+    for name, value in found.items():
+        table.add_row(name.replace("_", " "), f"{value:.4g}" if isinstance(value, float) else str(value))
+    Console().print(table)

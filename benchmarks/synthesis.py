@@ -1,0 +1,149 @@
+"""DeepDream side by side: this engine against a plain restatement of the common PyTorch loop.
+
+    python -m benchmarks.synthesis [--size 600] [--steps 10] [--memory 4000]
+
+Everything runs in one process on the same network and picture, and takes turns step by step, so that what
+else the machine does slows all alike. The step is that at the full size. Then a whole dream is timed with the
+default settings; with ``--memory`` one that is so many pixels wide runs in a process of its own, whose peak
+of memory is told.
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from app.jobs.kinds import DeepDreamParams
+from benchmarks.style_transfer import drawn_content
+from models.network import Network
+from models.registry import load_network
+from worker.device import choose_device, has_native_bfloat16
+from worker.optim.laplacian import normalize
+from worker.optim.pyramid import fit, resize
+from worker.optim.solvers import NormalizedGradient
+from worker.steps import Compute, finish
+from worker.synthesis.deep_dream import deep_dream
+from worker.synthesis.dream_objective import DreamObjective, Term
+
+PEER = "plain loop, float32, whole network"
+JITTER = 32
+
+
+def plain_loop(network: Network, picture: Tensor, layer: str, rate: float) -> Iterator[Tensor]:
+    """The loop that PyTorch notebooks of DeepDream share.
+
+    Roll; all of the network, forward; the mean square of one layer's activations; autograd; a step along the
+    gradient over its standard deviation; clamp; roll back.
+    """
+    generator = torch.Generator().manual_seed(0)
+    while True:
+        shifts = tuple(torch.randint(-JITTER, JITTER + 1, (2,), generator=generator).tolist())
+        seen = picture.roll(shifts, (2, 3)).requires_grad_()
+        x = (seen - network.mean) / network.std
+        kept = x
+        for name, module in network.stack.items():
+            # Not in place: the loop keeps what it needs under its name.
+            x = torch.relu(x) if isinstance(module, torch.nn.ReLU) else module(x)
+            kept = x if name == layer else kept
+        kept.square().mean().backward()  # type: ignore[no-untyped-call]
+        assert seen.grad is not None
+        gradient = seen.grad / (seen.grad.std() + 1e-8)
+        moved = (seen.detach() + rate * gradient).clamp(0, 1)
+        picture = moved.roll(tuple(-shift for shift in shifts), (2, 3))
+        yield picture
+
+
+def ours(network: Network, picture: Tensor, layer: str, rate: float) -> Iterator[Tensor]:
+    """This engine's step: its objective, its bands of equal strength, its solver."""
+    objective, solver = DreamObjective(network, [Term(layer, layer, 1.0)]), NormalizedGradient(rate)
+    generator = torch.Generator().manual_seed(0)
+    while True:
+        shifts = tuple(torch.randint(-JITTER, JITTER + 1, (2,), generator=generator).tolist())
+        rolled = picture.roll(shifts, (2, 3))
+        _, gradient = objective(rolled)
+        moved = solver.propose(rolled, -normalize(gradient, 4))
+        picture = moved.roll(tuple(-shift for shift in shifts), (2, 3))
+        yield picture
+
+
+def race(args: argparse.Namespace) -> None:
+    """Let all take steps in turns, and print the seconds of each and their ratio to the first."""
+    network = load_network(args.network)
+    exact, rough = (network.prepared(args.device, dtype) for dtype in (torch.float32, torch.bfloat16))
+    # The loop's own layout, and weights in it.
+    plain = load_network(args.network)
+    picture = resize(drawn_content(args.size), *fit(drawn_content(args.size), args.size)).to(args.device)
+    rate = 1.5 / 255
+    contestants = {
+        PEER: plain_loop(plain, picture, args.layer, rate),
+        "Impasto, float32": ours(exact, picture, args.layer, rate),
+        "Impasto, bfloat16": ours(rough, picture, args.layer, rate),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for turn in range(args.steps + 1):
+        for name, steps in contestants.items():
+            start = time.perf_counter()
+            next(steps)
+            # The first step brings kernels and memory up.
+            if turn:
+                seconds[name].append(time.perf_counter() - start)
+    height, width = picture.shape[2:]
+    print(f"\nA step of DeepDream from {args.layer} at {width}×{height} px; the middle of {args.steps}")
+    print(f"{'':>36}{'s a step':>10}{'ratio':>8}")
+    first = sorted(seconds[PEER])[args.steps // 2]
+    for name, taken in seconds.items():
+        middle = sorted(taken)[args.steps // 2]
+        print(f"{name:>36}{middle:>10.3f}{middle / first:>8.2f}")
+
+
+def whole_dream(args: argparse.Namespace, size: int, **values: int) -> float:
+    """Seconds of a dream with the default settings but for ``values``."""
+    params = DeepDreamParams.model_validate(
+        {"image": "drawn", "network": args.network, "layers": args.layer, "size": size, **values}
+    )
+    dtype = torch.bfloat16 if has_native_bfloat16(args.device) else torch.float32
+    compute = Compute(args.device, dtype)
+    network = load_network(args.network).prepared(args.device, dtype)
+    picture = drawn_content(min(size, 1024))
+    start = time.perf_counter()
+    finish(deep_dream(params, {"image": [picture]}, network, compute))
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Read the command line, run, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--size", type=int, default=600, help="longer side in pixels")
+    parser.add_argument("--steps", type=int, default=10, help="steps of each in the race")
+    parser.add_argument("--network", default="palette")
+    parser.add_argument("--layer", default="relu4_3")
+    parser.add_argument("--device", type=choose_device, default="auto")
+    parser.add_argument("--threads", type=int, help="threads of torch; else every core")
+    parser.add_argument("--memory", type=int, help="also tell the memory of a dream so many pixels wide")
+    parser.add_argument("--only-memory", type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    if args.only_memory:
+        seconds = whole_dream(args, args.only_memory, octaves=2, steps=1)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        print(f"{args.only_memory} px wide: peak of memory {peak:.2f} GiB, {seconds:.1f} s for 2 steps")
+        return
+    print(f"torch {torch.__version__}, {args.device}, {torch.get_num_threads()} threads, {args.network}")
+    print(f"bfloat16 in hardware: {has_native_bfloat16(args.device)}")
+    race(args)
+    seconds = whole_dream(args, args.size)
+    print(f"\nA whole dream of {args.size} px, 4 octaves of 10 steps: {seconds:.1f} s")
+    if args.memory:
+        command = [sys.executable, "-m", "benchmarks.synthesis", "--only-memory", str(args.memory)]
+        options = ["--network", args.network, "--layer", args.layer, "--device", str(args.device)]
+        subprocess.run([*command, *options], check=True)
+
+
+if __name__ == "__main__":
+    main()

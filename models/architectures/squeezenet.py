@@ -1,0 +1,94 @@
+"""SqueezeNet 1.1 (Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters", 2016).
+
+Version 1.1 is the authors' own revision of the paper's table 1: a first convolution of 64 windows of 3 × 3
+instead of 96 of 7 × 7, and pools two fire modules earlier. It computes 2.4 times less and is as accurate.
+"""
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.blocks import Block, GlobalAverage, Kind
+from models.geometry import Window
+
+# Of fire2 to fire9: channels that are squeezed to, and that each half of the expansion has.
+FIRES = ((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256))
+FIRST = 64
+# Pools lie behind conv1, fire3 and fire5, and are called after them.
+POOLED = (3, 5)
+
+# Places of torchvision's modules: its features are a plain sequence, and so is its classifier.
+TORCHVISION = {
+    "conv1": "features.0",
+    "fire2": "features.3",
+    "fire3": "features.4",
+    "fire4": "features.6",
+    "fire5": "features.7",
+    "fire6": "features.9",
+    "fire7": "features.10",
+    "fire8": "features.11",
+    "fire9": "features.12",
+    "conv10": "classifier.1",
+}
+
+
+class Fire(Block):
+    """A fire module (section 3.2): 1 × 1 convolutions to few channels, then 1 × 1 and 3 × 3 side by side."""
+
+    kind: ClassVar[Kind] = "fire"
+    entries: ClassVar[tuple[str, ...]] = ("squeeze",)
+    exits: ClassVar[tuple[str, ...]] = ("expand1x1", "expand3x3")
+
+    def __init__(self, channels: int, squeezed: int, expanded: int) -> None:
+        """``channels`` come in, ``2 * expanded`` go out."""
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, squeezed, 1)
+        self.expand1x1 = nn.Conv2d(squeezed, expanded, 1)
+        self.expand3x3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
+        self.channels = 2 * expanded
+        self.window = Window(3, 1, 1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, channels, h, w) to (N, 2 * expanded, h, w)."""
+        squeezed = F.relu(self.squeeze(input), inplace=True)
+        return F.relu(torch.cat([self.expand1x1(squeezed), self.expand3x3(squeezed)], 1), inplace=True)
+
+
+def squeezenet_stack(classes: int) -> dict[str, nn.Module]:
+    """The modules by layer name, from conv1 to the logits; parameters on the meta device.
+
+    The last convolution has a map for each class, and the logits are the mean of what its ReLU gives.
+    """
+    with torch.device("meta"):
+        stack: dict[str, nn.Module] = {
+            "conv1": nn.Conv2d(3, FIRST, 3, stride=2),
+            "relu1": nn.ReLU(),
+            "pool1": _pool(),
+        }
+        channels = FIRST
+        for place, (squeezed, expanded) in enumerate(FIRES, start=2):
+            stack[f"fire{place}"] = fire = Fire(channels, squeezed, expanded)
+            channels = fire.channels
+            if place in POOLED:
+                stack[f"pool{place}"] = _pool()
+        stack["dropout9"] = nn.Dropout()
+        stack["conv10"] = nn.Conv2d(channels, classes, 1)
+        stack["relu10"] = nn.ReLU()
+        stack["logits"] = GlobalAverage()
+    return stack
+
+
+def _pool() -> nn.MaxPool2d:
+    return nn.MaxPool2d(3, 2, ceil_mode=True)
+
+
+def torchvision_names() -> dict[str, str]:
+    """torchvision's names of the parameters (features.0.weight), each with ours."""
+    stack = squeezenet_stack(classes=1)
+    return {
+        f"{theirs}.{parameter}": f"{layer}.{parameter}"
+        for layer, theirs in TORCHVISION.items()
+        for parameter, _ in stack[layer].named_parameters()
+    }

@@ -1,0 +1,60 @@
+"""Weights in a file: safetensors, with what they are as JSON in the header, and their hash."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from models.network import hash_weights
+
+KEY = "impasto"  # of the header's metadata
+SUFFIX = ".safetensors"
+
+
+class DamagedWeights(ValueError):
+    """A file that does not hold what it held when it was written."""
+
+
+def save_weights(path: Path, weights: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    """Write weights, whole or not at all, with ``about``: JSON values, among them the ``sha256`` of
+    :func:`models.network.hash_weights`. One writer at a time."""
+    # A folder, since safetensors has a temporary file of its own, which is left where it is killed.
+    scratch = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    try:
+        written = scratch / path.name
+        written.touch()
+        mode = written.stat().st_mode  # as the umask has it; safetensors' file is private
+        contiguous = {name: weight.contiguous() for name, weight in weights.items()}
+        save_file(contiguous, written, {KEY: json.dumps(about, ensure_ascii=False)})
+        written.chmod(mode)
+        with written.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(written, path)
+    finally:
+        shutil.rmtree(scratch)
+
+
+def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The weights in a file and what is written about them.
+
+    Raises FileNotFoundError, and DamagedWeights if the file is not one of these, or has changed since.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            about = json.loads((file.metadata() or {}).get(KEY, "null"))
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise DamagedWeights(f"{path} is damaged: {error}") from error
+    if about is None:
+        raise DamagedWeights(f"{path} was not written by Impasto")
+    if hash_weights(weights) != about["sha256"]:
+        raise DamagedWeights(f"{path} is damaged: its weights do not have the hash that it states")
+    return weights, about

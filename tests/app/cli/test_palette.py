@@ -1,0 +1,63 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import program
+from models.palette import palette_facts
+
+runner = CliRunner()
+
+
+def test_classes_needs_a_second_network() -> None:
+    ended = runner.invoke(program, ["palette", "evaluate", "classes"])
+    assert ended.exit_code == 1
+    assert "--second" in ended.stderr
+
+
+def test_styles_needs_pictures() -> None:
+    ended = runner.invoke(program, ["palette", "evaluate", "styles"])
+    assert ended.exit_code == 1
+    assert "--pictures" in ended.stderr
+
+
+def test_a_judge_that_is_not_here_is_an_error_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMPASTO_DATA_DIR", str(tmp_path / "data"))
+    ended = runner.invoke(program, ["palette", "evaluate", "styles", "--pictures", str(tmp_path)])
+    assert ended.exit_code == 1
+    assert "impasto weights pull vgg19" in ended.stderr
+
+
+def test_a_missing_network_file_is_named(tmp_path: Path) -> None:
+    ended = runner.invoke(program, ["palette", "evaluate", "--network", str(tmp_path / "none.safetensors")])
+    assert ended.exit_code == 1
+    assert "none.safetensors" in ended.stderr
+
+
+def test_figures_are_written(tmp_path: Path) -> None:
+    ended = runner.invoke(program, ["palette", "evaluate", "speed", "-o", str(tmp_path / "out")])
+    assert ended.exit_code == 0, ended.stderr
+    figures = json.loads((tmp_path / "out" / "figures.json").read_text())
+    assert 0 < figures["speed"]["ratio"] < 1
+
+
+@pytest.mark.slow
+def test_a_training_from_nothing_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    network = tmp_path / "own.safetensors"
+    command = ["palette", "train", "--budget", "0.001", "--files", "1", "--seed", "3"]
+    command += ["--folder", str(tmp_path / "work"), "-o", str(network)]
+    ended = runner.invoke(program, command)
+    assert ended.exit_code == 0, ended.stderr
+    facts = palette_facts(network)
+    assert facts["seed"] == 3
+    assert 0 <= facts["accuracy"]["new_seeds"] < 0.2
+    first = network.read_bytes()
+    again = runner.invoke(program, command)
+    assert again.exit_code == 0, again.stderr
+    assert network.read_bytes() == first
+    other = runner.invoke(program, [*command, "--seed", "4"])
+    assert other.exit_code == 1
+    assert "another training" in other.stderr

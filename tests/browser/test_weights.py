@@ -1,0 +1,89 @@
+"""A network that is not here yet, on the page: its download, from a mirror that does what mirrors do."""
+
+import re
+import socket
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from models import conversion
+from tests.browser.parts import Complaints, Service
+from tests.support.mirror import Answer, Mirror, mirror
+from tests.support.published import NAME, published_file, random_squeezenet
+
+pytestmark = pytest.mark.browser
+
+SOME = re.compile(r"^(?!0 )[\d.]+ MB of 4.96 MB")
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Mirror]:
+    with mirror(published_file()) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def service(browser: Browser, served: Mirror, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that downloads from the mirror."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    service = Service(tmp_path_factory.mktemp("data"), port)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IMPASTO_WEIGHTS_MIRROR", served.url)
+        service.start()
+    yield service
+    service.stop()
+
+
+def choose(page: Page) -> Locator:
+    """Open the page and choose SqueezeNet; its field."""
+    page.goto("/")
+    page.get_by_text("Advanced", exact=True).click()
+    page.get_by_label("Network").select_option(NAME)
+    return page.locator("[data-field=network]")
+
+
+def button(field: Locator, name: str) -> Locator:
+    return field.get_by_role("button", name=name)
+
+
+def test_a_network_is_downloaded(
+    page: Page, service: Service, served: Mirror, complaints: Complaints
+) -> None:
+    field = choose(page)
+    expect(field).to_contain_text("not here yet")
+    expect(field).to_contain_text("non-commercial")
+    expect(field.locator("option:checked")).to_have_text("SqueezeNet 1.1, ImageNet (5 MB)")
+
+    # It cannot be used before, and the page says so where it is chosen.
+    page.get_by_role("button", name="Paint", exact=True).click()
+    expect(field.locator("> .problem")).to_have_text("Download it first, or choose another network.")
+
+    served.usual = Answer(status=404)
+    button(field, "Download").click()
+    expect(field.locator(".weights .problem")).to_contain_text("answers 404")
+    expect(field.locator(".weights .problem")).to_contain_text("IMPASTO_WEIGHTS_MIRROR")
+
+    served.usual = Answer(slow=True)
+    button(field, "Download").click()
+    expect(field.locator(".weights .help")).to_have_text(SOME)
+    expect(field.get_by_role("progressbar", name="Download")).to_be_visible()
+    # It goes on while nobody looks, and is found again.
+    field = choose(page)
+    expect(field.locator(".weights .help")).to_have_text(SOME)
+    button(field, "Cancel").click()
+    expect(button(field, "Download")).to_be_visible()
+
+    # As if it had come by another way.
+    folder = service.data_dir / "weights"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conversion, "SIDE", 48)
+        state = random_squeezenet().state_dict()
+        conversion.convert(NAME, state, folder, source="random", file_sha256="b8a52dc0" + "0" * 56)
+    button(field, "Download").click()
+    expect(field.locator(".weights")).to_be_hidden()
+    expect(field.locator("option:checked")).to_have_text("SqueezeNet 1.1, ImageNet")
+    # A download is nothing that was painted.
+    expect(page.locator("#collection li")).to_have_count(0)

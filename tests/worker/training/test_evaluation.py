@@ -1,0 +1,58 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from models.procedural import CLASSES, draw
+from models.random_vgg import vgg19_random
+from worker.training.evaluation import NEW_SEEDS, accuracy, guesses, unseen_pictures
+from worker.training.measures import peak_signal_to_noise, step_seconds, texture_retrieval
+from worker.training.shortcuts import color_histograms, thumbnails
+
+
+def test_accuracy_counts_the_right_guesses_in_batches() -> None:
+    pictures = torch.rand(130, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    classes = torch.arange(130) % 2
+
+    def classify(batch: torch.Tensor) -> torch.Tensor:
+        assert len(batch) <= 64
+        return F.one_hot(torch.zeros(len(batch), dtype=torch.int64), 2).float()
+
+    assert guesses(classify, pictures).tolist() == [0] * 130
+    assert accuracy(classify, pictures, classes) == 0.5
+
+
+def test_unseen_pictures_are_of_seeds_that_no_set_has() -> None:
+    pictures, classes = unseen_pictures("held-out", 1, 16)
+    assert classes.tolist() == list(range(len(CLASSES)))
+    assert torch.equal(pictures[5:6], draw([5], [NEW_SEEDS], 16, "held-out"))
+
+
+def test_thumbnails_are_mean_colors() -> None:
+    picture = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    expected = picture.unfold(2, 2, 2).unfold(3, 2, 2).mean((-2, -1))
+    torch.testing.assert_close(thumbnails(picture), expected.flatten(1))
+
+
+def test_histograms_count_colors_wherever_they_are() -> None:
+    picture = torch.zeros(1, 3, 4, 4)
+    picture[:, 0, :2] = 1.0
+    histogram = color_histograms(picture)[0]
+    assert histogram.shape == (512,)
+    assert histogram[0] == 0.5
+    assert histogram[7 * 64] == 0.5
+
+
+def test_texture_retrieval_finds_the_other_half() -> None:
+    found = texture_retrieval(vgg19_random(), "relu2_1", per_class=1)
+    # Of 29 textures: by chance it would be 3 %.
+    assert 0.2 < found <= 1
+
+
+@pytest.mark.parametrize(("error", "decibels"), [(0.1, 20.0), (0.01, 40.0)])
+def test_psnr_by_hand(error: float, decibels: float) -> None:
+    reference = torch.full((1, 3, 4, 4), 0.5)
+    assert peak_signal_to_noise(reference + error, reference) == pytest.approx(decibels, abs=1e-3)
+
+
+def test_a_deeper_step_takes_time() -> None:
+    assert step_seconds(vgg19_random(), ["relu1_1", "relu2_1"], 32, repeats=1) > 0

@@ -1,0 +1,135 @@
+"""Attacks: small changes of a picture that change what a network takes it for.
+
+Pictures are batches (N, 3, H, W) in [0, 1], and lengths are in the same units, whatever a network makes of
+them in its normalisation. Each is an ascent (:mod:`worker.optim.ascent`) of an objective by a solver that
+stays near the picture:
+
+- Goodfellow, Shlens, Szegedy, "Explaining and harnessing adversarial examples", ICLR 2015, section 4: one
+  step along the sign of the gradient (fast gradient sign).
+- Kurakin, Goodfellow, Bengio, "Adversarial examples in the physical world", ICLR workshop 2017, section 2.2:
+  several (basic iterative method).
+- Madry, Makelov, Schmidt, Tsipras, Vladu, "Towards deep learning models resistant to adversarial attacks",
+  ICLR 2018, section 2.1: from a random start, by the largest change or the Euclidean norm (projected
+  gradient).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from worker.optim.objectives import Features, Objective
+from worker.optim.randomness import generator_at
+from worker.steps import State
+
+Norm = Literal["linf", "l2"]
+
+# Levels of a value of 8 bits: the unit that people give sizes of changes in.
+LEVELS = 255
+
+
+def log_probability(index: int) -> Objective:
+    """The logarithm of the probability of a class, which is what a targeted attack ascends."""
+
+    def value(features: Features) -> Tensor:
+        scores = features["logits"]
+        precise = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        return precise.log_softmax(1)[:, index]
+
+    return Objective(("logits",), value)
+
+
+@dataclass(frozen=True)
+class Ball:
+    """The changes of a picture that are small: by ``norm``, over all its values, at most ``radius``."""
+
+    norm: Norm
+    radius: float
+
+    def steepest(self, gradient: Tensor) -> Tensor:
+        """The change of norm 1 along which a gradient (N, ...) promises the most; 0 where it is 0."""
+        return gradient.sign() if self.norm == "linf" else _unit(gradient)
+
+    def project(self, change: Tensor) -> Tensor:
+        """The nearest change in the ball."""
+        if self.norm == "linf":
+            return change.clamp(-self.radius, self.radius)
+        return change * (self.radius / _length(change)).clamp_max(1)
+
+    def random(self, like: Tensor, seeds: Sequence[int]) -> Tensor:
+        """A change of each picture of a batch, uniform in the ball, from its own seed."""
+        drawn = [self._random(like[0], generator_at(seed)) for seed in seeds]
+        return torch.stack(drawn).to(like)
+
+    def _random(self, like: Tensor, generator: torch.Generator) -> Tensor:
+        if self.norm == "linf":
+            return self.radius * (2 * torch.rand(like.shape, generator=generator) - 1)
+        direction = _unit(torch.randn(1, *like.shape, generator=generator))[0]
+        # A length whose power of the dimension is uniform.
+        return self.radius * torch.rand((), generator=generator) ** (1 / like.numel()) * direction
+
+
+class Nearby:
+    """A solver whose steps have one length, and that stays in [0, 1] and in a ball about the originals."""
+
+    def __init__(self, originals: Tensor, ball: Ball, rate: float) -> None:
+        """Stay near ``originals`` (N, 3, H, W), with steps of length ``rate`` by the norm of the ball."""
+        self.originals = originals
+        self.ball = ball
+        self.rate = rate
+
+    def propose(self, picture: Tensor, gradient: Tensor) -> Tensor:
+        """The next batch, from this one and the loss's gradient there (same shapes)."""
+        change = picture - self.rate * self.ball.steepest(gradient) - self.originals
+        # What is cut off at 0 and 1 comes nearer to the original, so this order leaves neither.
+        return (self.originals + self.ball.project(change)).clamp(0, 1)
+
+    def restart(self, damping: float) -> None:
+        """Go on with ``damping`` times the step length."""
+        self.rate *= damping
+
+    def state(self) -> State:
+        """All that :meth:`restore` needs, beside the originals."""
+        return State({}, {"rate": self.rate})
+
+    def restore(self, state: State) -> None:
+        """Go on from a :meth:`state`, bit for bit."""
+        self.rate = state.values["rate"]
+
+
+def norms(change: Tensor) -> dict[str, float]:
+    """The largest change of a value, and the root of the sum of all squares, in levels."""
+    exact = LEVELS * change.detach().to("cpu", torch.float64)
+    return {"linf": float(exact.abs().max()), "l2": float(exact.norm())}
+
+
+def rounded(pictures: Tensor) -> Tensor:
+    """Pictures as a file of 8 bits keeps them."""
+    return (pictures * LEVELS).round() / LEVELS
+
+
+def amplified(change: Tensor) -> tuple[Tensor, float]:
+    """A change as a picture about mid-grey, and the factor that brings its largest value to the edge."""
+    largest = float(change.abs().max())
+    factor = 0.5 / largest if largest > 0 else 1.0
+    return (0.5 + factor * change).clamp(0, 1), factor
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    """Vectors (N, ...) of length 1, or 0 where they are 0."""
+    # The squares of the gradient of a network that is sure of itself would vanish.
+    largest = vectors.abs().flatten(1).amax(1).clamp_min(torch.finfo(vectors.dtype).tiny)
+    scaled = vectors / _each(largest, vectors)
+    return scaled / _length(scaled)
+
+
+def _length(vectors: Tensor) -> Tensor:
+    """Length of each of (N, ...), never 0, in a shape that they can be divided by."""
+    length = torch.linalg.vector_norm(vectors.flatten(1), dim=1)
+    return _each(length.clamp_min(torch.finfo(vectors.dtype).tiny), vectors)
+
+
+def _each(numbers: Tensor, vectors: Tensor) -> Tensor:
+    return numbers.view(-1, *(1,) * (vectors.dim() - 1))

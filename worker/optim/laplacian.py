@@ -1,0 +1,72 @@
+"""Bands of detail of a gradient, and a gradient whose bands are all equally strong.
+
+Burt and Adelson, "The Laplacian pyramid as a compact image code", IEEE Transactions on Communications 31,
+1983; for gradients as in TensorFlow's deepdream notebook (2016).
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# The binomial that approximates a normal distribution (Burt and Adelson, with a = 3/8).
+TAPS = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
+
+# Bands weaker than this share of the whole are rounding errors, and stay as weak as they are.
+SILENCE = 1e-5
+
+
+def split(picture: Tensor, levels: int) -> list[Tensor]:
+    """Bands of ``picture`` (N, C, H, W) from fine to coarse: ``levels`` of detail, each half the size of the
+    one before, and the rest."""
+    bands = []
+    for _ in range(levels):
+        coarse = _reduce(picture)
+        bands.append(picture - _expand(coarse, picture))
+        picture = coarse
+    return [*bands, picture]
+
+
+def merge(bands: list[Tensor]) -> Tensor:
+    """The picture that :func:`split` has made the bands of."""
+    picture = bands[-1]
+    for band in reversed(bands[:-1]):
+        picture = band + _expand(picture, band)
+    return picture
+
+
+def normalize(gradient: Tensor, levels: int) -> Tensor:
+    """A gradient (N, C, H, W) with the same root mean square, 1, in each of its bands; 0 stays 0.
+
+    What the network asks for in fine detail is much stronger than what it asks for in broad color.
+    """
+    bands = split(gradient / _size(gradient).clamp_min(torch.finfo(gradient.dtype).tiny), levels)
+    for place, band in enumerate(bands):
+        bands[place] = band / _size(band).clamp_min(SILENCE)
+    return merge(bands)
+
+
+def _size(band: Tensor) -> Tensor:
+    return band.square().mean().sqrt()
+
+
+def _kernel(like: Tensor) -> Tensor:
+    taps = torch.tensor(TAPS, dtype=like.dtype, device=like.device)
+    return (taps[:, None] * taps)[None, None]
+
+
+def _reduce(picture: Tensor) -> Tensor:
+    """Half the size, rounded up, smoothed; beyond the edge it goes on as at the edge."""
+    planes = F.pad(picture, (2,) * 4, mode="replicate").flatten(0, 1).unsqueeze(1)
+    half = F.conv2d(planes, _kernel(picture), stride=2)
+    return half.view(*picture.shape[:2], *half.shape[2:])
+
+
+def _expand(picture: Tensor, like: Tensor) -> Tensor:
+    """Twice the size, that of ``like``."""
+    planes = F.pad(picture, (1,) * 4, mode="replicate").flatten(0, 1).unsqueeze(1)
+    height, width = ((side + 1) % 2 for side in like.shape[2:])
+    # Four pixels of the padding on each side have done their part.
+    twice = F.conv_transpose2d(
+        planes, 4 * _kernel(picture), stride=2, padding=4, output_padding=(height, width)
+    )
+    return twice.view(like.shape)

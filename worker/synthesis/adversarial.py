@@ -1,0 +1,121 @@
+"""Adversarial pictures: changes that nobody sees, and that change what a classifier sees.
+
+The attacks are in :mod:`worker.optim.attacks`, with their sources; other ways are in
+:mod:`worker.synthesis.fooling`.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from torch import Tensor
+
+from app.jobs.errors import InputError
+from app.jobs.kinds.adversarial import AdversarialParams
+from app.jobs.kinds.class_visualization import class_index
+from models.network import Network
+from worker.optim.ascent import Ascent
+from worker.optim.attacks import LEVELS, Ball, Nearby, log_probability, rounded
+from worker.optim.objectives import weighted_sum
+from worker.optim.parametrizations import Pixels
+from worker.optim.pursuit import Pursuit
+from worker.steps import Compute, Outcome, State, Step, Steps
+from worker.synthesis.deception import images_of, numbers_of, predict, squared
+from worker.synthesis.fooling import fool_linear_classifier, fool_with_noise
+
+
+def adversarial(
+    params: AdversarialParams,
+    pictures: Mapping[str, Sequence[Tensor]],
+    network: Network | None,
+    compute: Compute,
+    resume: State | None = None,
+) -> Steps:
+    """Deceive ``network``, or a linear classifier, by the method that ``params`` name.
+
+    ``params`` are resolved; ``pictures["image"]``, if there is one, is float32 RGB (1, 3, H, W) in [0, 1] of
+    any size; ``network`` is prepared for ``compute`` (None: the method needs none); ``resume`` is the state
+    of a step, to go on from there. That nothing is deceived in the end is no error: the result says so.
+
+    Raises InputError if the size is too small for the network, or if it takes the picture for the target to
+    begin with; ComputationError if its scores are not finite.
+    """
+    if params.method == "linear":
+        return fool_linear_classifier(params, pictures.get("image", ()), resume)
+    if network is None:
+        raise TypeError(f"{params.method} needs a network")
+    _require_size(params, network)
+    if params.method == "fooling":
+        return fool_with_noise(params, network, compute, resume)
+    return _attack(params, pictures["image"][0].to(compute.device), network, resume)
+
+
+def _attack(params: AdversarialParams, picture: Tensor, network: Network, resume: State | None) -> Steps:
+    """Change a picture within a ball, a step along the gradient at a time."""
+    original = squared(picture, params.size or 0)
+    before = predict(network, original)
+    goal = None if params.target is None else class_index(network.classes, params.target)
+    if goal == before["index"]:
+        raise InputError(
+            "target",
+            f"{network.name} takes the picture for {params.target!r} already: name another class, or none.",
+        )
+    ascent, pursuit = _plan(params, original, network, before["index"] if goal is None else goal)
+    if resume is not None:
+        ascent.restore(resume)
+    total = params.steps or 1
+    while ascent.taken < total:
+        ascent.step(pursuit)
+        yield Step(
+            done=ascent.taken,
+            total=total,
+            losses=partial(_numbers, ascent.terms["objective"]),
+            image=partial(ascent.variables.to, "cpu", copy=True),
+            state=ascent.state,
+        )
+    ascent.finish(pursuit)
+    changed = ascent.found
+    after, saved = predict(network, changed), predict(network, rounded(changed))
+    deceived = after["index"] != before["index"] if goal is None else after["index"] == goal
+    result = {
+        "success": deceived,
+        "before": before,
+        "after": after,
+        "saved": saved,
+        **numbers_of(original, changed),
+    }
+    return Outcome(images_of(original, changed), result)
+
+
+def _plan(
+    params: AdversarialParams, original: Tensor, network: Network, index: int
+) -> tuple[Ascent, Pursuit]:
+    """The ascent of a picture from its start, and what it pursues.
+
+    A fast gradient sign, and a basic iterative method, are worth where their last step leads, as published;
+    projected gradients the best place they have seen.
+    """
+    projected = params.method in ("pgd-linf", "pgd-l2")
+    epsilon = (params.epsilon or 0) / LEVELS
+    ball = Ball("l2" if params.method == "pgd-l2" else "linf", epsilon)
+    rate = params.step_size / LEVELS if params.step_size else epsilon
+    objective = log_probability(index)
+    if params.target is None:
+        objective = weighted_sum([(objective, -1.0)])
+    seeds = (params.seed,)
+    parametrization = Pixels(*original.shape[2:])
+    start = (original + ball.random(original, seeds)).clamp(0, 1) if projected else original
+    ascent = Ascent(start, parametrization, Nearby(original, ball, rate), steady=projected)
+    return ascent, Pursuit(network, parametrization, lambda _: objective, seeds)
+
+
+def _numbers(objective: Tensor) -> dict[str, float]:
+    """The logarithm of the probability that is to rise, or minus that of the one that is to fall."""
+    return {"total": float(objective.mean())}
+
+
+def _require_size(params: AdversarialParams, network: Network) -> None:
+    smallest = network.minimum_side(("logits",))
+    if (params.size or 0) < smallest:
+        raise InputError(
+            "size", f"At size {params.size} {network.name} sees nothing: it needs {smallest} px at least."
+        )

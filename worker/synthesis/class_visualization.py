@@ -1,0 +1,83 @@
+"""Class visualisation: pictures that a network takes for a class.
+
+Simonyan, Vedaldi, Zisserman, "Deep inside convolutional networks: visualising image classification models and
+saliency maps", ICLR workshop 2014, section 2, and what has been made of it since: see the presets.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from app.jobs.kinds.class_visualization import ClassVisualizationParams, class_index
+from models.network import Network
+from worker.optim.objectives import channel
+from worker.optim.pyramid import resize
+from worker.steps import Compute, Outcome, State, Steps
+from worker.synthesis.ascending import Wish, ascend, source_of
+
+# Classes that the result names for each picture.
+TOP = 5
+
+
+def class_visualization(
+    params: ClassVisualizationParams,
+    pictures: Mapping[str, Sequence[Tensor]],
+    network: Network,
+    compute: Compute,
+    resume: State | None = None,
+) -> Steps:
+    """Draw each class of ``params.target`` so often as there are ``variations``, all of them at once.
+
+    ``params`` are resolved, there are no ``pictures``, ``network`` is prepared for ``compute``, and
+    ``resume`` is the state of a step, to go on from there. Raises what
+    :func:`worker.synthesis.ascending.ascend` does.
+    """
+    del pictures
+    indices = [class_index(network.classes, name) for name in params.target]
+    # The score before the softmax; where that is the mean of a ReLU, the mean before the ReLU.
+    layer = source_of(network, "logits")
+    wishes = [
+        Wish(channel(layer, index), seed, f"class {name!r}", "target")
+        for name, index in zip(params.target, indices, strict=True)
+        for seed in params.seeds()
+    ]
+    columns = params.variations if params.variations > 1 and len(indices) > 1 else None
+    made = yield from ascend(params, wishes, network, compute, resume, columns=columns)
+    images = made.images(columns)
+    names = list(images) if len(wishes) == 1 else list(images)[1:]
+    reports = []
+    for place, wish in enumerate(wishes):
+        index = indices[place // params.variations]
+        reports.append(
+            {
+                "artifact": names[place],
+                "class": network.classes[index],
+                "index": index,
+                "seed": wish.seed,
+                "objective": {"start": made.start[place], "end": made.end[place]},
+                **judge(network, made.pictures[place : place + 1].to(compute.device), index),
+            }
+        )
+    return Outcome(images, {"size": params.size, "pictures": reports})
+
+
+def judge(network: Network, picture: Tensor, index: int) -> dict[str, Any]:
+    """What a network makes of a picture (1, 3, H, W): the class's logit and probability, and the top 5.
+
+    It sees the picture in the size that it classifies.
+    """
+    side = network.input_size
+    with torch.no_grad():
+        logits = network.logits(picture if side is None else resize(picture, side, side))[0].float()
+    probabilities = logits.softmax(0)
+    best = logits.argsort(descending=True)[:TOP].tolist()
+    return {
+        "logit": float(logits[index]),
+        "probability": float(probabilities[index]),
+        "top": [
+            {"class": network.classes[place], "index": place, "probability": float(probabilities[place])}
+            for place in best
+        ],
+    }

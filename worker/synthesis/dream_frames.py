@@ -1,0 +1,96 @@
+"""The frames of a dream: how many there are, and what each of them starts from."""
+
+import math
+from collections.abc import Iterator
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from app.jobs.errors import InputError
+from app.jobs.kinds.deep_dream import MOST_VIDEO_PIXELS, DeepDreamParams
+from worker.clips import Clip
+from worker.optim.pyramid import fit, resize
+
+# Of a zoom video: slow enough that what appears can be seen.
+ZOOM_RATE = 15.0
+
+
+class Frames(Protocol):
+    """``count`` frames, to be shown ``rate`` a second."""
+
+    count: int
+    rate: float
+
+    def start(self, number: int, before: Tensor | None) -> Tensor:
+        """What frame ``number`` starts from, (1, 3, H, W) in [0, 1] on the CPU or where ``before`` is.
+
+        ``before`` is the frame before as it was dreamt, None for the first.
+        """
+
+
+class Still:
+    """A picture, or a zoom into the dream of it, in which each frame goes on from the one before."""
+
+    def __init__(self, picture: Tensor, count: int, params: DeepDreamParams) -> None:
+        self.count = count
+        self.rate = params.fps or ZOOM_RATE
+        self._picture = resize(picture, *fit(picture, params.size))
+        self._zoom, self._rotation = params.zoom, params.rotation
+
+    def start(self, number: int, before: Tensor | None) -> Tensor:
+        """The picture itself, or the frame before from nearer."""
+        del number
+        return self._picture if before is None else zoomed(before, self._zoom, self._rotation)
+
+
+class Film:
+    """A clip whose frames are dreamt in order, with some of the dream before blended into each."""
+
+    def __init__(self, clip: Clip, count: int, params: DeepDreamParams) -> None:
+        self.count = count
+        self.rate = params.fps or clip.rate
+        self._clip, self._blend, self._size = clip, params.blend, params.size
+        self._next = 0
+        self._frames: Iterator[Tensor] = iter(())
+
+    def start(self, number: int, before: Tensor | None) -> Tensor:
+        """The clip's own frame under a film of the frame before."""
+        if number != self._next or number == 0:
+            self._frames = self._clip.frames(number)
+        self._next = number + 1
+        own = next(self._frames)
+        own = resize(own, *fit(own, self._size))
+        return own if before is None else torch.lerp(own.to(before), before, self._blend)
+
+
+def frames_of(params: DeepDreamParams, image: Tensor | Clip) -> Frames:
+    """The frames that params ask for of a picture or clip. InputError if they are too many pixels to keep."""
+    if isinstance(image, Clip):
+        count, (height, width) = min(image.count, params.frames or image.count), image.fit(params.size)
+    else:
+        count, (height, width) = params.frames or 1, fit(image, params.size)
+    if count > 1 and count * height * width > MOST_VIDEO_PIXELS:
+        most = MOST_VIDEO_PIXELS // (height * width)
+        raise InputError(
+            "size",
+            f"{count} frames of {width}×{height} px are too many to keep: at most {most} of this "
+            "size. Take a smaller size, or fewer frames.",
+        )
+    return Film(image, count, params) if isinstance(image, Clip) else Still(image, count, params)
+
+
+def zoomed(picture: Tensor, zoom: float, rotation: float) -> Tensor:
+    """A picture (1, 3, H, W) from nearer: ``zoom`` times larger about its middle, turned by some degrees.
+
+    Turned counter-clockwise; what comes into sight at the edges is a reflection. In [0, 1].
+    """
+    height, width = picture.shape[2:]
+    angle = math.radians(rotation)
+    cosine, sine = math.cos(angle) / zoom, math.sin(angle) / zoom
+    # Coordinates are in half sides, which are of different lengths.
+    matrix = torch.tensor([[cosine, -sine * height / width, 0], [sine * width / height, cosine, 0]])
+    grid = F.affine_grid(matrix[None].to(picture), list(picture.shape), align_corners=False)
+    near = F.grid_sample(picture, grid, mode="bicubic", padding_mode="reflection", align_corners=False)
+    return near.clamp(0, 1)

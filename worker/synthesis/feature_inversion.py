@@ -1,0 +1,207 @@
+"""Feature inversion: a picture from what a layer says of another, which shows what that layer still knows.
+
+Mahendran and Vedaldi, "Understanding deep image representations by inverting them", CVPR 2015, and
+"Visualizing deep convolutional neural networks using natural pre-images", IJCV 2016: the relative distance of
+the features, less a p-norm and total variation, which stand for what pictures are like.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from app.jobs.errors import InputError
+from app.jobs.kinds.feature_inversion import FeatureInversionParams
+from models.network import Network
+from worker.optim.descent import Descent, Evaluation
+from worker.optim.objectives import feature_match
+from worker.optim.parametrizations import Fourier, Parametrization, Pixels
+from worker.optim.pursuit import Pursuit
+from worker.optim.pyramid import fit, resize
+from worker.optim.regularizers import p_norm, squared_steps
+from worker.optim.solvers import make_solver
+from worker.steps import Compute, Outcome, State, Step, Steps
+from worker.synthesis.ascending import mean_color, weighted
+from worker.synthesis.sheet import PAPER, contact_sheet
+
+# Standard deviation of the noise it starts from: of pixels, and of a spectrum (lucid's).
+PIXEL_NOISE = 0.1
+FOURIER_NOISE = 0.01
+
+# Step sizes of Adam, for pixels as in style transfer and for a spectrum as in lucid.
+RATES = {"pixels": 0.02, "fourier": 0.05}
+
+
+def feature_inversion(
+    params: FeatureInversionParams,
+    pictures: Mapping[str, Sequence[Tensor]],
+    network: Network,
+    compute: Compute,
+    resume: State | None = None,
+) -> Steps:
+    """Reconstruct ``pictures["image"]`` from each of ``params.layers``, one after the other.
+
+    ``params`` are resolved; the picture is float32 RGB (1, 3, H, W) in [0, 1] of any size; ``network`` is
+    prepared for ``compute``; ``resume`` is the state of a step, to go on from there. The longer side of each
+    reconstruction is ``params.size``. The losses of a step are weighted: they sum to ``total``.
+
+    Raises InputError if the picture is too small for a layer or a layer has nothing to say, ComputationError
+    if the loss is not finite, or explodes, and going back does not help.
+    """
+    run = _Run(params, pictures["image"][0].to(compute.device), network)
+    first = 0
+    if resume is not None:
+        first, run.reports = resume.values["place"], list(resume.values["reports"])
+        run.made = list(torch.split(resume.tensors["made"], 1)) if first else []
+    for place in range(first, len(run.plan)):
+        yield from run.reconstruct(place, resume if place == first else None)
+    return Outcome(run.images(), run.result())
+
+
+class _Run:
+    """What one run needs for every layer; ``made`` are the reconstructions done, on the CPU."""
+
+    def __init__(self, params: FeatureInversionParams, picture: Tensor, network: Network) -> None:
+        self.params = params
+        self.network = network
+        self.layers = list(params.layers or ())
+        self.plan = [(layer, seed) for layer in self.layers for seed in params.seeds()]
+        self.picture = resize(picture, *fit(picture, params.size))
+        self._require_size()
+        with torch.no_grad():
+            self.targets = self.network.features(self.picture, self.layers)
+        self._require_energy()
+        self.made: list[Tensor] = []
+        self.reports: list[dict[str, Any]] = []
+
+    def reconstruct(self, place: int, resume: State | None) -> Generator[Step, None, None]:
+        """Work through one layer and seed."""
+        layer, seed = self.plan[place]
+        parametrization = self._parametrization()
+        pursuit = Pursuit(
+            self.network,
+            parametrization,
+            lambda _: feature_match(layer, self.targets[layer]),
+            (seed,),
+            self._penalties(),
+        )
+        start = parametrization.start((seed,)).to(self.picture.device)
+        if pursuit.silent(start):
+            raise InputError("layers", f"{layer} is dead where the reconstruction starts: leave it out.")
+        before = float(pursuit.values(start))
+        bounded = self.params.parametrization == "pixels"
+        solver = make_solver(
+            self.params.optimizer, RATES[self.params.parametrization], start, bounded=bounded
+        )
+        # The relative distance is 1 where all features are 0.
+        descent = Descent(start, solver, scale=1.0)
+        taken = 0
+        if resume is not None:
+            descent.restore(resume)
+            taken = resume.values["taken"]
+        while taken < self.params.steps:
+            descent.step(partial(_evaluate, pursuit, layer))
+            taken += 1
+            yield Step(
+                done=place * self.params.steps + taken,
+                total=len(self.plan) * self.params.steps,
+                losses=partial(_numbers, descent.terms),
+                image=partial(self._strip, [*self.made], parametrization, descent.current),
+                state=partial(self._state, place, taken, descent),
+                precious=taken == self.params.steps,
+            )
+        self._finish(layer, seed, parametrization.picture(descent.best), before, descent)
+
+    def _finish(self, layer: str, seed: int, picture: Tensor, before: float, descent: Descent) -> None:
+        with torch.no_grad():
+            objective = feature_match(layer, self.targets[layer])
+            squared = float(-objective.value(self.network.features(picture, (layer,))))
+        self.made.append(picture.to("cpu", copy=True))
+        self.reports.append(
+            {
+                "artifact": f"image_{len(self.reports)}",
+                "layer": layer,
+                "seed": seed,
+                "relative_error": {"start": (-before) ** 0.5, "end": squared**0.5},
+                "losses": _numbers(descent.best_terms),
+                "rollbacks": descent.rollbacks,
+            }
+        )
+
+    def images(self) -> dict[str, Tensor]:
+        """Artifacts: ``image``, the strip, and each reconstruction for itself."""
+        strip = self._sheet(self.made)
+        return {"image": strip, **{f"image_{place}": each for place, each in enumerate(self.made)}}
+
+    def result(self) -> dict[str, Any]:
+        """The numbers of a finished run."""
+        height, width = self.picture.shape[2:]
+        return {"width": width, "height": height, "pictures": self.reports}
+
+    def _strip(self, made: list[Tensor], parametrization: Parametrization, variables: Tensor) -> Tensor:
+        """The reconstructions made so far, the one at work, and blanks for those to come."""
+        return self._sheet([*made, parametrization.picture(variables).cpu()])
+
+    def _sheet(self, made: list[Tensor]) -> Tensor:
+        """A row for each seed: the picture itself, and its reconstruction from each layer."""
+        blank = torch.full_like(self.picture, PAPER, device="cpu")
+        cells = [*made, *[blank] * (len(self.plan) - len(made))]
+        rows = [
+            torch.cat([self.picture.cpu(), *cells[row :: self.params.variations]])
+            for row in range(self.params.variations)
+        ]
+        return contact_sheet(torch.cat(rows), columns=1 + len(self.layers))
+
+    def _state(self, place: int, taken: int, descent: Descent) -> State:
+        state = descent.state()
+        made = {"made": torch.cat(self.made)} if self.made else {}
+        values = {"place": place, "taken": taken, "reports": [*self.reports]}
+        return State({**state.tensors, **made}, {**state.values, **values})
+
+    def _parametrization(self) -> Parametrization:
+        height, width = self.picture.shape[2:]
+        if self.params.parametrization == "fourier":
+            return Fourier(height, width, FOURIER_NOISE)
+        return Pixels(height, width, mean_color(self.network), PIXEL_NOISE)
+
+    def _penalties(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        mean = mean_color(self.network)
+        costs = {
+            "p_norm": (self.params.p_weight, lambda pictures: p_norm(pictures, mean)),
+            "tv": (self.params.tv_weight, squared_steps),
+        }
+        return {name: partial(weighted, weight, cost) for name, (weight, cost) in costs.items() if weight}
+
+    def _require_size(self) -> None:
+        height, width = self.picture.shape[2:]
+        for layer in self.layers:
+            smallest = self.network.minimum_side((layer,))
+            if min(height, width) < smallest:
+                raise InputError(
+                    "size",
+                    f"At size {self.params.size} the picture is {width}×{height} px, and {layer} needs "
+                    f"{smallest} px on the short side. Choose a larger size, or other layers.",
+                )
+
+    def _require_energy(self) -> None:
+        for layer, target in self.targets.items():
+            if not bool(target.any()):
+                raise InputError(
+                    "layers", f"{layer} has nothing to say of this picture, all of it is 0: leave it out."
+                )
+
+
+def _evaluate(pursuit: Pursuit, layer: str, variables: Tensor) -> Evaluation:
+    """The loss of a reconstruction: what it pursues, the other way round."""
+    slope = pursuit(variables, 0)
+    terms = {name: -term.sum() for name, term in slope.terms.items()}
+    terms = {f"feature.{layer}": terms.pop("objective"), **terms}
+    return Evaluation(-slope.totals.sum(), -slope.gradient, terms)
+
+
+def _numbers(terms: Mapping[str, Tensor]) -> dict[str, float]:
+    """Losses as numbers, with their sum."""
+    numbers = {name: float(term) for name, term in terms.items()}
+    return {**numbers, "total": sum(numbers.values())}

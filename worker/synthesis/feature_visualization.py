@@ -1,0 +1,110 @@
+"""Feature visualisation: pictures that neurons, channels and layers of a network are excited by.
+
+Olah, Mordvintsev, Schubert, "Feature visualization", Distill 2017: positive and negative side, diversity, and
+several units in one picture.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from app.jobs.kinds.feature_visualization import FeatureVisualizationParams, read_unit
+from models.network import Network
+from worker.optim.objectives import Objective, channel, diversity, layer_energy, neuron, weighted_sum
+from worker.steps import Compute, Outcome, State, Steps
+from worker.synthesis.ascending import Wish, ascend, source_of
+
+
+def feature_visualization(
+    params: FeatureVisualizationParams,
+    pictures: Mapping[str, Sequence[Tensor]],
+    network: Network,
+    compute: Compute,
+    resume: State | None = None,
+) -> Steps:
+    """Draw each unit so often as there are ``variations``, from each side that is asked for, all at once.
+
+    ``params`` are resolved, there are no ``pictures``, ``network`` is prepared for ``compute``, and
+    ``resume`` is the state of a step, to go on from there. Raises what
+    :func:`worker.synthesis.ascending.ascend` does.
+    """
+    del pictures
+    units = _units(params, network)
+    places = [(unit, side, seed) for unit in units for side in params.sides for seed in params.seeds()]
+    wishes = [
+        Wish(
+            unit.objective if side > 0 else weighted_sum([(unit.objective, -1.0)]),
+            seed,
+            unit.title,
+            unit.field,
+        )
+        for unit, side, seed in places
+    ]
+    across = len(params.sides) * params.variations
+    columns = across if across > 1 and len(units) > 1 else None
+    together = None
+    if params.diversity:
+        deepest = max(params.looked_at, key=list(network.stack).index)
+        together = (diversity(deepest, params.variations), params.diversity)
+    made = yield from ascend(
+        params,
+        wishes,
+        network,
+        compute,
+        resume,
+        group=params.variations,
+        together=together,
+        columns=columns,
+    )
+    images = made.images(columns)
+    names = list(images) if len(wishes) == 1 else list(images)[1:]
+    reports = [
+        {
+            "artifact": names[place],
+            "unit": unit.name,
+            "side": "positive" if side > 0 else "negative",
+            "seed": seed,
+            # Of the negative side: minus what the unit is.
+            "objective": {"start": made.start[place], "end": made.end[place]},
+        }
+        for place, (unit, side, seed) in enumerate(places)
+    ]
+    return Outcome(images, {"size": params.size, "pictures": reports})
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """What is drawn: its name, what a person calls it, the param that asked for it, and its value."""
+
+    name: str
+    title: str
+    field: str
+    objective: Objective
+
+
+def _units(params: FeatureVisualizationParams, network: Network) -> list[_Unit]:
+    if params.terms is not None:
+        terms = {name: weight for name, weight in params.terms.items() if weight}
+        name = " + ".join(f"{weight:g} {name}" for name, weight in terms.items())
+        total = weighted_sum([(_objective(name, network), weight) for name, weight in terms.items()])
+        return [_Unit(name, f"the sum {name}", "terms", total)]
+    (layer,) = params.looked_at
+    if params.objective == "layer":
+        return [_Unit(layer, layer, "layer", layer_energy(layer))]
+    suffix = ":neuron" if params.objective == "neuron" else ""
+    names = {index: f"{layer}:{index}{suffix}" for index in params.channels or ()}
+    return [
+        _Unit(name, f"channel {index} of {layer}", "channels", _objective(name, network))
+        for index, name in names.items()
+    ]
+
+
+def _objective(unit: str, network: Network) -> Objective:
+    """What a unit is called by :func:`read_unit`; a ReLU's channels are looked at before it."""
+    layer, index, middle = read_unit(unit, "terms")
+    if index is None:
+        return layer_energy(layer)
+    source = source_of(network, layer)
+    sees_all = {each.name for each in network.layers if each.receptive_field == 0}
+    return neuron(source, index) if middle and layer not in sees_all else channel(source, index)

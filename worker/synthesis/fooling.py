@@ -1,0 +1,162 @@
+"""Two ways to fool a classifier that need no attack: noise that it believes, and its own weights."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from app.jobs.errors import InputError
+from app.jobs.kinds.adversarial import AdversarialParams
+from app.jobs.kinds.class_visualization import class_index
+from models.network import Network
+from models.procedural import CLASSES, draw
+from worker.optim.ascent import Ascent
+from worker.optim.attacks import LEVELS, log_probability, rounded
+from worker.optim.linear import LinearClassifier
+from worker.optim.parametrizations import Pixels
+from worker.optim.pursuit import Pursuit
+from worker.optim.randomness import generator_at
+from worker.optim.solvers import NormalizedGradient
+from worker.steps import Compute, Outcome, State, Step, Steps
+from worker.synthesis.deception import images_of, numbers_of, predict, squared, verdict
+
+# Side in pixels of what the linear classifier sees, and drawn pictures of each class that it is fitted on,
+# and tried on. Twelve thousand values are enough for small changes to add up; more pictures tell it little.
+LINEAR_SIDE = 64
+FITTED = 200
+TRIED = 100
+
+# Pictures drawn in a step.
+PART = 50
+
+
+def fool_with_noise(
+    params: AdversarialParams, network: Network, compute: Compute, resume: State | None
+) -> Steps:
+    """Change noise until the network is sure that it sees the target, or the steps are over.
+
+    Nguyen, Yosinski, Clune, "Deep neural networks are easily fooled", CVPR 2015: gradient ascent of the
+    probability. Theirs begins at the mean picture and has a weight decay; this one begins at uniform noise,
+    as their evolved pictures do, and stops as soon as it is believed, so that it still looks like noise.
+    What counts is the picture as a file of 8 bits keeps it.
+    """
+    target = class_index(network.classes, params.target or "")
+    side, total, wanted = params.size or 0, params.steps or 0, params.confidence or 1.0
+    noise = torch.rand(1, 3, side, side, generator=generator_at(params.seed))
+    original = rounded(noise).to(compute.device)
+    parametrization = Pixels(side, side)
+    pursuit = Pursuit(network, parametrization, lambda _: log_probability(target), (params.seed,))
+    solver = NormalizedGradient((params.step_size or 0) / LEVELS)
+    ascent = Ascent(original, parametrization, solver, steady=True)
+    if resume is not None:
+        ascent.restore(resume)
+    reached = _believed(network, ascent.variables, target) >= wanted
+    while ascent.taken < total and not reached:
+        ascent.step(pursuit)
+        reached = _believed(network, ascent.variables, target) >= wanted
+        yield Step(
+            done=ascent.taken,
+            total=total,
+            losses=partial(_numbers, ascent.terms["objective"]),
+            image=partial(ascent.variables.to, "cpu", copy=True),
+            state=ascent.state,
+        )
+    if not reached:
+        ascent.finish(pursuit)
+    changed = rounded(ascent.variables if reached else ascent.found)
+    result: dict[str, Any] = {
+        "success": reached,
+        "confidence": _believed(network, changed, target),
+        "steps": ascent.taken,
+        "before": predict(network, original),
+        "after": predict(network, changed),
+        **numbers_of(original, changed),
+    }
+    return Outcome(images_of(original, changed), result)
+
+
+def fool_linear_classifier(
+    params: AdversarialParams,
+    given: Sequence[Tensor],
+    resume: State | None,
+    *,
+    side: int = LINEAR_SIDE,
+    fitted: int = FITTED,
+    tried: int = TRIED,
+) -> Steps:
+    """Fit a linear classifier of two drawn classes, and add a small multiple of its weights to a picture.
+
+    The picture is ``given``, or else the first drawn one of ``params.against`` that the classifier was not
+    fitted on and gets right. The result tells how many of those it gets right, since pixels alone say little
+    of most classes. Always on the CPU; a state holds no pictures, since they are soon drawn again.
+    """
+    names = (params.against or "", params.target or "")
+    jobs = [
+        (CLASSES.index(name), seeds)
+        for name in names
+        for seeds in _seeds(params.seed, CLASSES.index(name), fitted + tried)
+    ]
+    done = 0 if resume is None else int(resume.values["done"])
+    parts: list[Tensor] = []
+    for place, (number, seeds) in enumerate(jobs):
+        parts.append(draw([number] * len(seeds), seeds, side))
+        if place >= done:
+            state = partial(State, {}, {"done": place + 1})
+            yield Step(place + 1, len(jobs), losses=dict, image=None, state=state)
+    first, second = torch.cat(parts).chunk(2)
+    classifier = LinearClassifier.fit(first[:fitted], second[:fitted])
+    right = torch.cat([classifier.score(first[fitted:]) < 0, classifier.score(second[fitted:]) > 0])
+    original = squared(given[0].cpu(), side) if given else _example(classifier, first[fitted:])
+    before = _judge(classifier, original, names)
+    if before["class"] == params.target:
+        raise InputError(
+            "target",
+            f"The linear classifier takes the picture for {params.target!r} already: swap the two classes, "
+            "or name others.",
+        )
+    epsilon = (params.epsilon or 0) / LEVELS
+    changed = classifier.fool(original, epsilon).clamp(0, 1)
+    after = _judge(classifier, changed, names)
+    result = {
+        "success": after["class"] == params.target,
+        "accuracy": float(right.double().mean()),
+        "multiple": classifier.multiple(epsilon),
+        "before": before,
+        "after": after,
+        "saved": _judge(classifier, rounded(changed), names),
+        **numbers_of(original, changed),
+    }
+    return Outcome(images_of(original, changed), result)
+
+
+def _believed(network: Network, picture: Tensor, target: int) -> float:
+    """The probability of a class for a picture as a file keeps it."""
+    with torch.no_grad():
+        features = {"logits": network.logits(rounded(picture))}
+    return float(log_probability(target).value(features).exp())
+
+
+def _numbers(objective: Tensor) -> dict[str, float]:
+    """The probability of the target, and its logarithm, which rises."""
+    return {"probability": float(objective.exp()), "total": float(objective)}
+
+
+def _seeds(seed: int, number: int, count: int) -> list[list[int]]:
+    """Seeds of the pictures of a class, in parts."""
+    seeds = torch.randint(2**62, (count,), generator=generator_at(seed, number))
+    return [part.tolist() for part in torch.split(seeds, PART)]
+
+
+def _example(classifier: LinearClassifier, pictures: Tensor) -> Tensor:
+    """The first picture that is taken for the first class, or the one that is the nearest to it."""
+    scores = classifier.score(pictures)
+    place = int((scores < 0).long().argmax()) if bool((scores < 0).any()) else int(scores.argmin())
+    return rounded(pictures[place : place + 1])
+
+
+def _judge(classifier: LinearClassifier, picture: Tensor, names: Sequence[str]) -> dict[str, Any]:
+    """The classifier's verdict on a picture (1, 3, side, side), with its score."""
+    second = classifier.probability(picture)[0]
+    return {"score": float(classifier.score(picture)), **verdict(torch.stack([1 - second, second]), names)}

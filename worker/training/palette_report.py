@@ -1,0 +1,148 @@
+"""The figures of palette's model card, beside those of random weights where that says something."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from app.jobs.errors import InputError
+from app.jobs.kinds import ClassVisualizationParams, FeatureInversionParams
+from models.architectures.vgg import vgg_stack
+from models.network import Network
+from models.procedural import CLASSES
+from models.random_vgg import IMAGENET_MEAN, IMAGENET_STD, he_weights, vgg19_random
+from worker.pictures import encode_png, load_picture
+from worker.steps import Compute, finish
+from worker.synthesis.class_visualization import class_visualization
+from worker.synthesis.feature_inversion import feature_inversion
+from worker.training.evaluation import accuracy, unseen_pictures
+from worker.training.measures import peak_signal_to_noise, step_seconds, texture_retrieval
+from worker.training.palette import DRAWN_SIZE
+from worker.training.shortcuts import linear_accuracies
+from worker.training.style_curve import style_curve
+
+PER_CLASS = 16
+TEXTURE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+PAINTED_SIZE = 256
+STYLE_WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0)
+
+# What the preset looks at, for the time of a step.
+STEP_LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
+
+
+def accuracies(network: Network, compute: Compute) -> dict[str, float]:
+    """Top-1 accuracies on new seeds of trained variants, and on variants that never trained."""
+    prepared = network.prepared(compute.device, compute.dtype)
+    side = network.input_size or DRAWN_SIZE
+
+    def classify(pictures: Tensor) -> Tensor:
+        sized = F.interpolate(pictures, (side, side), mode="bilinear", antialias=True)
+        return prepared.logits(sized.to(compute.device)).float()
+
+    return {
+        "new_seeds": accuracy(classify, *unseen_pictures("train", PER_CLASS, DRAWN_SIZE)),
+        "held_out_variants": accuracy(classify, *unseen_pictures("held-out", PER_CLASS, DRAWN_SIZE)),
+        "pictures_each": PER_CLASS * len(CLASSES),
+    }
+
+
+def shortcuts() -> dict[str, float]:
+    """Accuracies of linear classifiers that see no form."""
+    return linear_accuracies(training=64, testing=PER_CLASS)
+
+
+def textures(network: Network) -> dict[str, float]:
+    """Shares of textures whose other half is found, trained and random, by layer."""
+    found = {}
+    for name, each in (("trained", network), ("random", vgg19_random())):
+        for layer in TEXTURE_LAYERS:
+            found[f"{name}_{layer}"] = texture_retrieval(each, layer, per_class=4)
+    return found
+
+
+def reconstructions(network: Network, compute: Compute, output: Path | None) -> dict[str, float]:
+    """PSNR in dB of a photograph reconstructed from layers, trained and random: scikit-learn's china.jpg."""
+    from sklearn.datasets import load_sample_image
+
+    photo = torch.from_numpy(load_sample_image("china.jpg").copy()).permute(2, 0, 1)[None].float() / 255
+    photo = F.interpolate(photo, (160, 240), mode="bilinear", antialias=True)
+    layers = ["relu3_1", "relu4_2", "relu5_1"]
+    found = {}
+    for name, each in (("trained", network), ("random", vgg19_random())):
+        params = FeatureInversionParams(image="photo", network=each.name, layers=layers, size=240).resolve()
+        prepared = each.prepared(compute.device, compute.dtype)
+        outcome = finish(feature_inversion(params, {"image": [photo]}, prepared, compute))
+        pictures = [picture for key, picture in outcome.images.items() if key != "image"]
+        for layer, picture in zip(layers, pictures, strict=True):
+            found[f"{name}_{layer}"] = peak_signal_to_noise(picture, photo)
+        _write(outcome.images["image"], output, f"reconstruction-{name}")
+    return found
+
+
+def speed(network: Network, compute: Compute) -> dict[str, float]:
+    """Seconds of a gradient at the layers of style transfer, and the ratio to VGG-19 at full width."""
+    full = Network("vgg19", vgg_stack(19), mean=IMAGENET_MEAN, std=IMAGENET_STD, source="random")
+    full = full.with_weights(he_weights(full.stack, 0)).with_pooling("average")
+    ours, theirs = (
+        step_seconds(each.prepared(compute.device, compute.dtype), STEP_LAYERS, 256, repeats=8)
+        for each in (network, full)
+    )
+    return {"palette_seconds": ours, "vgg19_seconds": theirs, "ratio": ours / theirs}
+
+
+def visualized_classes(
+    network: Network, second: Network, compute: Compute, output: Path | None, **params: Any
+) -> dict[str, Any]:
+    """How many classes another network recognises in their visualisations by this one."""
+    settings = ClassVisualizationParams(
+        target=list(CLASSES), network=network.name, **{"preset": "yosinski-2015", **params}
+    ).resolve()
+    prepared = network.prepared(compute.device, compute.dtype)
+    outcome = finish(class_visualization(settings, {}, prepared, compute))
+    pictures = torch.cat([picture for key, picture in outcome.images.items() if key != "image"])
+    side = second.input_size or DRAWN_SIZE
+    sized = F.interpolate(pictures, (side, side), mode="bilinear", antialias=True)
+    with torch.no_grad():
+        guessed = second.logits(sized).argmax(1).tolist()
+    _write(outcome.images["image"], output, "classes")
+    missed = {CLASSES[place]: CLASSES[guess] for place, guess in enumerate(guessed) if place != guess}
+    return {"recognised": len(CLASSES) - len(missed), "of": len(CLASSES), "taken_for": missed}
+
+
+def styles(
+    network: Network, judge: Network, folder: Path, compute: Compute, output: Path | None
+) -> dict[str, Any]:
+    """Distances from style and content of every photo in every painting, by style weight, trained and random.
+
+    ``folder`` has the folders ``photos`` and ``paintings``. Raises InputError if one of them has no pictures.
+    """
+    photos, paintings = _pictures(folder, "photos"), _pictures(folder, "paintings")
+    found: dict[str, Any] = {}
+    for name, each in (("trained", network), ("random", vgg19_random())):
+        prepared = each.prepared(compute.device, compute.dtype)
+        for photo, content in photos.items():
+            for painting, style in paintings.items():
+                key = f"{name} {photo} {painting}"
+                curve = style_curve(
+                    prepared, judge, content, style, STYLE_WEIGHTS, compute, size=PAINTED_SIZE
+                )
+                points = []
+                for point in curve:
+                    points.append([round(number, 4) for number in (point.style, point.content)])
+                    _write(point.picture, output, f"{key} {point.style_weight:g}".replace(" ", "-"))
+                found[key] = points
+    return found
+
+
+def _pictures(folder: Path, kind: str) -> dict[str, Tensor]:
+    paths = sorted(path for path in (folder / kind).glob("*") if path.is_file())
+    if not paths:
+        raise InputError("pictures", f"{folder / kind} has no pictures: put some there.")
+    return {path.stem: load_picture(path, "pictures").rgb for path in paths}
+
+
+def _write(picture: Tensor, output: Path | None, name: str) -> None:
+    if output is not None:
+        (output / f"{name}.png").write_bytes(encode_png(picture))

@@ -1,0 +1,81 @@
+"""Style transfer as another network judges it: how far from the style, how far from the content."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from app.jobs.kinds import StyleTransferParams
+from models.network import Network
+from worker.optim.gram import gram_matrix
+from worker.optim.pyramid import fit, resize
+from worker.steps import Compute, finish
+from worker.synthesis.style_transfer import style_transfer
+
+# What the judge looks at: fine to coarse texture, and the arrangement of what is seen.
+STYLE_LAYERS = ("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_3", "relu3_4")
+CONTENT_LAYER = "relu3_3"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A picture's distance from its style and its content, each 0 at best and 1 for a blank look."""
+
+    style_weight: float
+    style: float
+    content: float
+    picture: Tensor
+
+
+@torch.no_grad()
+def style_distance(judge: Network, picture: Tensor, style: Tensor) -> float:
+    """The mean over layers of the squared distance of the Gram matrices, relative to the style's own.
+
+    Both pictures are (1, 3, H, W) in [0, 1], of any size.
+    """
+    found, wanted = judge.features(picture, STYLE_LAYERS), judge.features(style, STYLE_LAYERS)
+    distances = []
+    for layer in STYLE_LAYERS:
+        gram, target = gram_matrix(found[layer]), gram_matrix(wanted[layer])
+        distances.append(float((gram - target).square().sum() / target.square().sum()))
+    return sum(distances) / len(distances)
+
+
+@torch.no_grad()
+def content_distance(judge: Network, picture: Tensor, content: Tensor) -> float:
+    """The squared distance of the features relative to the content's own, both (1, 3, H, W) of one size."""
+    found, wanted = (judge.features(each, (CONTENT_LAYER,))[CONTENT_LAYER] for each in (picture, content))
+    return float((found - wanted).square().sum() / wanted.square().sum())
+
+
+def style_curve(
+    network: Network,
+    judge: Network,
+    content: Tensor,
+    style: Tensor,
+    weights: Sequence[float],
+    compute: Compute,
+    **params: Any,
+) -> Iterator[Judgement]:
+    """Paint ``content`` in ``style`` at each style weight, and have each picture judged.
+
+    Both are (1, 3, H, W) in [0, 1]; ``network`` is prepared for ``compute``, the judge for its device;
+    ``params`` are those of a style transfer.
+    """
+    for weight in weights:
+        settings = StyleTransferParams(
+            content="content", style=["style"], network=network.name, style_weight=weight, **params
+        ).resolve()
+        pictures = {"content": [content], "style": [style]}
+        outcome = finish(style_transfer(settings, pictures, network, compute))
+        picture = outcome.images["image"]
+        side = settings.size
+        resized = resize(content, *fit(content, side)), resize(style, *fit(style, side))
+        yield Judgement(
+            weight,
+            style_distance(judge, picture.to(judge.device), resized[1].to(judge.device)),
+            content_distance(judge, picture.to(judge.device), resized[0].to(judge.device)),
+            picture,
+        )
