@@ -49,9 +49,10 @@ class TextureSynthesisParams(Params):
         description="Layer names, or names with weights, whose correlations make the texture. Empty: the "
         "first of each of the first stages.",
     )
-    # The share that it has of the style's weight in style transfer's preset impasto: 3 of 15.
+    # Of 0.02, 0.07 and 0.2, by eye on drawn cobblestones and bark: the three hardly differ, but the last
+    # begins to smooth the grain.
     tv_weight: float = Field(
-        0.2,
+        0.07,
         ge=0,
         le=1e6,
         title="Smoothness",

@@ -13,7 +13,7 @@ from tests.support import strange_pictures as strange
     ("path", "params", "expected"),
     [
         ("texture-synthesis", {"seamless": True, "aspect": 2}, {"size": 512, "aspect": 2, "seamless": True}),
-        ("adversarial", {"method": "fgsm", "target": 62}, {"target": "zebra", "epsilon": 8, "size": 128}),
+        ("adversarial", {"method": "fgsm", "target": 62}, {"target": "zebra", "epsilon": 16, "size": 128}),
     ],
 )
 def test_the_picture_comes_with_it(

@@ -27,12 +27,17 @@ def numbers(result: Result) -> Any:
     return json.loads(result.stdout)
 
 
+def size_of(path: str) -> tuple[int, int]:
+    with Image.open(path) as image:
+        return image.size
+
+
 def test_a_texture_and_its_recipe() -> None:
     options = ["--network", "vgg19-random", "--size", "48", "--aspect", "1.5", "--seamless", "--steps", "3"]
     result = run("texture-synthesis", "photo.png", *options, "-o", "tile.png", "--json")
 
     assert numbers(result)["texture"] == {"width": 40, "height": 30}
-    assert Image.open("tile.png").size == (48, 32)
+    assert size_of("tile.png") == (48, 32)
     again = run("texture-synthesis", "photo.png", "--recipe", "tile.png", "-o", "again.png")
     assert again.exit_code == 0, again.output
     assert Path("again.png").read_bytes() == Path("tile.png").read_bytes()
@@ -57,7 +62,7 @@ def test_an_attack_and_its_recipe() -> None:
     assert found["norms"]["l2"] <= 300 + 1e-3
     assert {"success", "before", "after", "saved"} <= set(found)
     for name in ("fooled.png", "fooled-original.png", "fooled-perturbation.png"):
-        assert Image.open(name).size == (32, 32)
+        assert size_of(name) == (32, 32)
     again = run("adversarial", "--image", "photo.png", "--recipe", "fooled.png", "-o", "again.png")
     assert again.exit_code == 0, again.output
     assert Path("again.png").read_bytes() == Path("fooled.png").read_bytes()

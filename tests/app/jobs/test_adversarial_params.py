@@ -31,10 +31,10 @@ def test_what_is_resolved_resolves_to_itself(method: str) -> None:
 @pytest.mark.parametrize(
     ("method", "expected"),
     [
-        ("fgsm", {"epsilon": 8, "steps": None, "step_size": None, "size": 128}),
-        ("bim", {"epsilon": 8, "steps": 10, "step_size": 1}),
-        ("pgd-linf", {"epsilon": 8, "steps": 40, "step_size": 0.5}),
-        ("pgd-l2", {"epsilon": 255, "steps": 40, "step_size": 15.9375}),
+        ("fgsm", {"epsilon": 16, "steps": None, "step_size": None, "size": 128}),
+        ("bim", {"epsilon": 16, "steps": 20, "step_size": 1}),
+        ("pgd-linf", {"epsilon": 16, "steps": 40, "step_size": 1}),
+        ("pgd-l2", {"epsilon": 2040, "steps": 40, "step_size": 127.5}),
         ("fooling", {"epsilon": None, "steps": 500, "confidence": 0.996, "target": "zebra"}),
         ("linear", {"target": "planet", "against": "mountains", "epsilon": 24, "steps": None, "size": None}),
     ],

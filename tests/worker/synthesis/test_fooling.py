@@ -119,15 +119,15 @@ def linear_params(**values: Any) -> AdversarialParams:
 
 
 def fool_linear(
-    params: AdversarialParams, *given: Tensor, resume: State | None = None, side: int = 16
+    params: AdversarialParams, *given: Tensor, resume: State | None = None, side: int = 16, fitted: int = 30
 ) -> tuple[Outcome, list[tuple[Step, State]]]:
     seen: list[tuple[Step, State]] = []
-    steps = fool_linear_classifier(params, given, resume, side=side, fitted=60, tried=30)
+    steps = fool_linear_classifier(params, given, resume, side=side, fitted=fitted, tried=30)
     return finish(steps, lambda step: seen.append((step, step.state()))), seen
 
 
 def test_a_linear_classifier_is_fooled_by_its_weights() -> None:
-    outcome, seen = fool_linear(linear_params(epsilon=80), side=32)
+    outcome, seen = fool_linear(linear_params(epsilon=80), side=32, fitted=60)
 
     assert [step.done for step, _ in seen] == [1, 2, 3, 4]
     assert all(step.losses() == {} and step.image is None for step, _ in seen)
@@ -174,7 +174,7 @@ def test_the_linear_classifier_goes_on_where_it_was() -> None:
     params = linear_params(seed=4)
     whole, seen = fool_linear(params)
 
-    for after in (1, 3, 4):
+    for after in (2, 4):
         outcome, rest = fool_linear(params, resume=from_bytes(to_bytes(seen[after - 1][1])))
         assert [step.done for step, _ in rest] == list(range(after + 1, 5))
         assert outcome.result == whole.result

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.network import Network
 from worker.optim.tiles import Tiling
@@ -74,3 +74,18 @@ def test_the_gradient_of_a_tile_is_that_of_its_losses(exact_network: Network, bu
     step = 1e-6
     up, down = (objective(picture + sign * step * along).total for sign in (1, -1))
     assert float((gradient * along).sum()) == pytest.approx(float(up - down) / (2 * step), rel=1e-6)
+
+
+def test_a_network_off_the_grid_sees_the_pattern_too() -> None:
+    stack = {"conv1": nn.Conv2d(3, 4, 5, stride=2), "relu1": nn.ReLU(), "pool1": nn.MaxPool2d(3, 2)}
+    network = Network("off", stack, mean=(0.5,) * 3, std=(0.2,) * 3, source="a test")
+    tile = rand(14, 18, 11).float()
+    tiling = Tiling(14, 18, network, ["pool1"], wrap=True)
+    (whole,) = tiling.tiles
+
+    framed = tiling.frame(tile)
+
+    assert tiling.margin >= 4
+    assert torch.equal(framed[..., tiling.margin - 1, :], framed[..., tiling.margin + 13, :])
+    found = tiling.features(framed, whole, ["pool1"])["pool1"]
+    assert torch.equal(found, network.features(framed, ["pool1"])["pool1"])
