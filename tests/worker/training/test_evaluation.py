@@ -42,6 +42,11 @@ def test_histograms_count_colors_wherever_they_are() -> None:
     assert histogram[7 * 64] == 0.5
 
 
+def test_histograms_of_many_pictures_fit_into_memory() -> None:
+    pictures = torch.rand(4096, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(color_histograms(pictures).sum(dim=1), torch.ones(4096))
+
+
 def test_texture_retrieval_finds_the_other_half() -> None:
     found = texture_retrieval(vgg19_random(), "relu2_1", per_class=1)
     # Of 29 textures: by chance it would be 3 %.
