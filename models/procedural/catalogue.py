@@ -1,57 +1,14 @@
 """The classes, in the order of their numbers."""
 
-from models.procedural.classes import (
-    animals,
-    cloth,
-    creatures,
-    curls,
-    elements,
-    eyes,
-    facets,
-    fractals,
-    globes,
-    growth,
-    lines,
-    marks,
-    natural,
-    patterns,
-    peacock,
-    plants,
-    radial,
-    rosettes,
-    scaly,
-    scenes,
-    shapes,
-    tiles,
-    woven,
-)
+import pkgutil
+from importlib import import_module
+
+from models.procedural import classes
 from models.procedural.registry import Drawing
 
-_MODULES = (
-    animals,
-    cloth,
-    creatures,
-    curls,
-    elements,
-    eyes,
-    facets,
-    fractals,
-    globes,
-    growth,
-    lines,
-    marks,
-    natural,
-    patterns,
-    peacock,
-    plants,
-    radial,
-    rosettes,
-    scaly,
-    scenes,
-    shapes,
-    tiles,
-    woven,
-)
+_MODULES = [
+    import_module(f"{classes.__name__}.{module.name}") for module in pkgutil.iter_modules(classes.__path__)
+]
 
 DRAWINGS: tuple[Drawing, ...] = tuple(
     sorted(

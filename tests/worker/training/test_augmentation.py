@@ -41,15 +41,6 @@ def test_turnable_ones_are_turned_by_quarters() -> None:
     assert 20 < int(lying.sum()) < 44
 
 
-def test_a_crop_of_the_whole_size_is_the_picture_or_its_mirror() -> None:
-    pictures = torch.randint(0, 256, (8, 3, 32, 32), generator=generator(), dtype=torch.uint8)
-    pictures = pictures.repeat_interleave(2, 2).repeat_interleave(2, 3)
-    crops = random_crops(pictures, 64, NO_TURNS[:8], generator())
-    assert crops.shape[-1] == 64
-    assert float(crops.min()) >= 0
-    assert float(crops.max()) <= 1
-
-
 def test_large_crops_average_what_lies_between_the_samples() -> None:
     board = (torch.arange(128)[:, None] + torch.arange(128)) % 2 * 255
     crops = random_crops(board.byte().expand(64, 3, -1, -1), 32, NO_TURNS, generator())

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from models.procedural import CLASSES, draw
 from models.random_vgg import vgg19_random
 from worker.training.evaluation import NEW_SEEDS, accuracy, guesses, unseen_pictures
-from worker.training.measures import peak_signal_to_noise, step_seconds, texture_retrieval
+from worker.training.measures import peak_signal_to_noise, texture_retrieval
 from worker.training.shortcuts import color_histograms, thumbnails
 
 
@@ -57,7 +57,3 @@ def test_texture_retrieval_finds_the_other_half() -> None:
 def test_psnr_by_hand(error: float, decibels: float) -> None:
     reference = torch.full((1, 3, 4, 4), 0.5)
     assert peak_signal_to_noise(reference + error, reference) == pytest.approx(decibels, abs=1e-3)
-
-
-def test_a_deeper_step_takes_time() -> None:
-    assert step_seconds(vgg19_random(), ["relu1_1", "relu2_1"], 32, repeats=1) > 0
