@@ -35,7 +35,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/lint-imports
 
 check: lint ## Format, lint, types, import contracts and the quick tests
-	$(BIN)/pytest -q -m "not slow and not server and not browser" $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not slow and not server and not browser" $(PYTEST_ARGS)
 
 test: lint test-programs ## All of check, and every test but the slow ones; says last what it skipped
 	$(BIN)/pytest -m "not slow" $(PYTEST_ARGS)

@@ -1,4 +1,4 @@
-"""DeepDream side by side: this engine against a plain restatement of the common PyTorch loop.
+"""DeepDream and class visualisation, side by side with plain restatements of the common PyTorch loops.
 
     python -m benchmarks.synthesis [--size 600] [--steps 10] [--memory 4000]
 
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from app.jobs.kinds import DeepDreamParams
+from app.jobs.kinds import ClassVisualizationParams, DeepDreamParams
 from benchmarks.style_transfer import drawn_content
 from models.network import Network
 from models.registry import load_network
@@ -26,12 +26,16 @@ from worker.device import choose_device, has_native_bfloat16
 from worker.optim.laplacian import normalize
 from worker.optim.pyramid import fit, resize
 from worker.optim.solvers import NormalizedGradient
-from worker.steps import Compute, finish
+from worker.steps import Compute, Step, finish
+from worker.synthesis.class_visualization import class_visualization
 from worker.synthesis.deep_dream import deep_dream
 from worker.synthesis.dream_objective import DreamObjective, Term
 
 PEER = "plain loop, float32, whole network"
 JITTER = 32
+
+# Side of a class visualisation in pixels.
+CLASS_SIDE = 128
 
 
 def plain_loop(network: Network, picture: Tensor, layer: str, rate: float) -> Iterator[Tensor]:
@@ -71,34 +75,72 @@ def ours(network: Network, picture: Tensor, layer: str, rate: float) -> Iterator
         yield picture
 
 
-def race(args: argparse.Namespace) -> None:
-    """Let all take steps in turns, and print the seconds of each and their ratio to the first."""
+def plain_class_loop(network: Network, index: int, side: int, decay: float) -> Iterator[None]:
+    """The loop that notebooks of class visualisation share: SGD on minus a logit, with weight decay."""
+    picture = torch.full((1, 3, side, side), 0.5, device=network.device, requires_grad=True)
+    solver = torch.optim.SGD([picture], lr=1.0, weight_decay=decay)
+    while True:
+        solver.zero_grad()
+        x = (picture - network.mean) / network.std
+        for module in network.stack.values():
+            # Not in place, which would overwrite what the gradient needs.
+            x = torch.relu(x) if isinstance(module, torch.nn.ReLU) else module(x)
+        (-x[0, index]).backward()  # type: ignore[no-untyped-call]
+        solver.step()
+        yield
+
+
+def our_classes(network: Network, classes: list[str], side: int, compute: Compute) -> Iterator[Step]:
+    """This engine's job of all classes at once, by the lecture's method."""
+    params = ClassVisualizationParams(
+        target=classes, network=network.name, preset="simonyan-2014", size=side, steps=20_000
+    ).resolve()
+    return class_visualization(params, {}, network, compute)
+
+
+def dreams(args: argparse.Namespace) -> dict[str, Iterator[object]]:
+    """Those who take a step of DeepDream at the full size."""
     network = load_network(args.network)
     exact, rough = (network.prepared(args.device, dtype) for dtype in (torch.float32, torch.bfloat16))
     # The loop's own layout, and weights in it.
     plain = load_network(args.network)
     picture = resize(drawn_content(args.size), *fit(drawn_content(args.size), args.size)).to(args.device)
     rate = 1.5 / 255
-    contestants = {
+    return {
         PEER: plain_loop(plain, picture, args.layer, rate),
         "Impasto, float32": ours(exact, picture, args.layer, rate),
         "Impasto, bfloat16": ours(rough, picture, args.layer, rate),
     }
+
+
+def visualizations(args: argparse.Namespace, count: int) -> dict[str, Iterator[object]]:
+    """Those who take a step of so many class visualisations."""
+    plain = load_network(args.network)
+    names = list(plain.classes[:count])
+    loops = [plain_class_loop(plain, index, CLASS_SIDE, 1e-4) for index in range(count)]
+    contestants: dict[str, Iterator[object]] = {PEER: zip(*loops, strict=True)}
+    for title, dtype in (("Impasto, float32", torch.float32), ("Impasto, bfloat16", torch.bfloat16)):
+        network = load_network(args.network).prepared(args.device, dtype)
+        contestants[title] = our_classes(network, names, CLASS_SIDE, Compute(args.device, dtype))
+    return contestants
+
+
+def race(title: str, contestants: dict[str, Iterator[object]], turns: int) -> None:
+    """Let all take steps in turns, and print the seconds of each and their ratio to the first."""
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    for turn in range(args.steps + 1):
+    for turn in range(turns + 1):
         for name, steps in contestants.items():
             start = time.perf_counter()
             next(steps)
             # The first step brings kernels and memory up.
             if turn:
                 seconds[name].append(time.perf_counter() - start)
-    height, width = picture.shape[2:]
-    print(f"\nA step of DeepDream from {args.layer} at {width}×{height} px; the middle of {args.steps}")
+    print(f"\n{title}; the middle of {turns}")
     print(f"{'':>36}{'s a step':>10}{'ratio':>8}")
-    first = sorted(seconds[PEER])[args.steps // 2]
+    first = sorted(seconds[PEER])[turns // 2]
     for name, taken in seconds.items():
-        middle = sorted(taken)[args.steps // 2]
-        print(f"{name:>36}{middle:>10.3f}{middle / first:>8.2f}")
+        middle = sorted(taken)[turns // 2]
+        print(f"{name:>36}{middle:>10.4f}{middle / first:>8.2f}")
 
 
 def whole_dream(args: argparse.Namespace, size: int, **values: int) -> float:
@@ -136,7 +178,10 @@ def main() -> None:
         return
     print(f"torch {torch.__version__}, {args.device}, {torch.get_num_threads()} threads, {args.network}")
     print(f"bfloat16 in hardware: {has_native_bfloat16(args.device)}")
-    race(args)
+    race(f"A step of DeepDream from {args.layer}, {args.size} px wide", dreams(args), args.steps)
+    for count in (1, 16):
+        title = f"A step of class visualisation, {count} at {CLASS_SIDE} px"
+        race(title, visualizations(args, count), args.steps)
     seconds = whole_dream(args, args.size)
     print(f"\nA whole dream of {args.size} px, 4 octaves of 10 steps: {seconds:.1f} s")
     if args.memory:

@@ -50,15 +50,18 @@ def palette_facts(path: Path = FILE) -> dict[str, Any]:
     return facts
 
 
-def folded_palette(model: nn.Module) -> Network:
-    """The network of a trained model ``with_batch_norm``: norms folded, activations of mean 1, float32."""
+def folded_palette(model: nn.Module, calibration: torch.Tensor) -> Network:
+    """The network of a trained model ``with_batch_norm``: norms folded, activations of mean 1, float32.
+
+    The means are those on ``calibration`` (n, 3, H, W) in [0, 1], as :func:`calibration_pictures` gives them.
+    """
     stack = palette_stack(len(CLASSES))
     network = Network(
         "palette", stack, mean=MEAN, std=STD, source=SOURCE, classes=CLASSES, input_size=INPUT_SIZE
     )
     weights = {name: weight.detach().float().cpu() for name, weight in model.state_dict().items()}
     network = network.with_weights(fold_batch_norm(weights))
-    factors = gatys_factors(mean_activations(network, calibration_pictures()))
+    factors = gatys_factors(mean_activations(network, calibration))
     return rescale(network, factors)
 
 

@@ -48,7 +48,7 @@ def train(
     Takes an hour on two cores. Interrupt it at any time: it goes on from its checkpoint.
     """
     from app.cli.painting import choose_compute
-    from models.palette import folded_palette, save_palette
+    from models.palette import calibration_pictures, folded_palette, save_palette
     from worker.training.palette import palette_schedule
     from worker.training.palette_run import train_palette
 
@@ -79,7 +79,7 @@ def train(
         "device": f"{compute.device.type}, {str(compute.dtype).removeprefix('torch.')}",
         "accuracy": dataclasses.asdict(accuracies),
     }
-    save_palette(folded_palette(model), facts, output)
+    save_palette(folded_palette(model, calibration_pictures()), facts, output)
     typer.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
 
 

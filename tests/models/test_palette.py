@@ -8,6 +8,7 @@ from models.batch_norm import initialise, with_batch_norm
 from models.network import Network
 from models.palette import FILE, folded_palette, palette, palette_facts, save_palette
 from models.procedural import CLASSES, DATA_VERSION
+from models.reference_pictures import reference_pictures
 from models.registry import load_network
 from worker.training.evaluation import accuracy, unseen_pictures
 from worker.training.palette import palette_model
@@ -52,7 +53,7 @@ def test_activations_are_about_one(shipped: Network) -> None:
 
 def test_what_was_saved_comes_back(tmp_path: Path) -> None:
     model = palette_model(seed=5).eval()
-    network = folded_palette(model)
+    network = folded_palette(model, reference_pictures(count=4, side=64, seed=0))
     pictures = torch.rand(2, 3, 64, 48, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = model(pictures)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from app.jobs.errors import InputError
@@ -22,6 +23,10 @@ from worker.steps import Compute, Outcome, State, Step, Steps, Video
 from worker.synthesis.dream_frames import frames_of
 from worker.synthesis.dream_objective import DreamObjective, make_terms, numbers
 from worker.videos import encode_frame
+
+# Mirrored pixels around a picture that is rolled. Without them, what the network makes of the seam is a band
+# of its own along the edges, some ten pixels wide.
+MARGIN = 16
 
 
 def deep_dream(
@@ -81,7 +86,7 @@ class _Run:
     def dream(self) -> Iterator[Step]:
         """Dream the frame at work to its end, and make the next one ready."""
         if self.before is None:
-            self.before = self.objective.values(self.start)
+            self.before = self.objective.values(_framed(self.start))
         while self.octave < len(self.octaves):
             octave = self.octaves[self.octave]
             if self.taken == 0:
@@ -97,14 +102,18 @@ class _Run:
             self.start = self.picture = self.frames.start(self.frame, self.picture).to(self.picture)
 
     def _ascend(self, octave: Octave) -> None:
-        """One step, on a picture that is rolled and rolled back, so that no place is always at the edge."""
+        """One step, on a picture that is rolled and rolled back, so that no place is always at the edge.
+
+        Where its edges meet there is an edge that is not in the picture: it is kept out by a margin of
+        mirrored pixels.
+        """
         rows, columns = draw_roll(self.params.jitter, octave, self.params.seed, self.frame, self.taken)
-        rolled = self.picture.roll((rows, columns), (2, 3))
-        self.terms, gradient = self.objective(rolled)
+        framed = _framed(self.picture)
+        self.terms, gradient = self.objective(framed.roll((rows, columns), (2, 3)))
+        gradient = _unframed(gradient.roll((-rows, -columns), (2, 3)), self.picture)
         gradient = normalize(gradient, self.params.laplacian_levels)
         # The solver descends.
-        moved = self.solver.propose(rolled, -gradient)
-        self.picture = moved.roll((-rows, -columns), (2, 3))
+        self.picture = self.solver.propose(self.picture, -gradient)
         self.taken += 1
 
     def _step(self) -> Step:
@@ -170,6 +179,18 @@ class _Run:
             result |= {"frames": self.frames.count, "fps": self.frames.rate}
             videos["video"] = Video(self.done, self.frames.rate, self.params.format)
         return Outcome({"image": self.picture.to("cpu", copy=True)}, result, videos)
+
+
+def _framed(picture: Tensor) -> Tensor:
+    """A picture (1, C, H, W) within mirrored pixels, MARGIN on each side or as many as it has."""
+    margin = min(MARGIN, *(side - 1 for side in picture.shape[2:]))
+    return F.pad(picture, (margin,) * 4, mode="reflect")
+
+
+def _unframed(framed: Tensor, like: Tensor) -> Tensor:
+    """The middle, of the size of ``like``."""
+    top, left = ((whole - side) // 2 for whole, side in zip(framed.shape[2:], like.shape[2:], strict=True))
+    return framed[..., top : top + like.shape[2], left : left + like.shape[3]]
 
 
 def _part(frame: int) -> str:

@@ -51,6 +51,6 @@ def _linear_accuracy(seen: Tensor, labels: Tensor, unseen: Tensor, classes: Tens
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    classifier: Any = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=200))
+    classifier: Any = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=2000))
     classifier.fit(seen.numpy(), labels.numpy())
     return float(classifier.score(unseen.numpy(), classes.numpy()))

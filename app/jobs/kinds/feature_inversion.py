@@ -55,10 +55,11 @@ class FeatureInversionParams(Params):
         description="Reconstructions from each layer, from noise of this seed and those that follow it.",
     )
     # Mahendran and Vedaldi, "Visualizing deep convolutional neural networks using natural pre-images", IJCV
-    # 2016, section 3.1: both penalties weigh 1 against a feature loss of weight C, 1 to 300. With more, 1000,
-    # the first stages of a network still give the picture back, and the third is not yet noisy.
+    # 2016, section 3.1: both penalties weigh 1 against a feature loss of weight C, 1 to 300. Pixels cannot
+    # leave [0, 1] here, so that the p-norm is left with little to do but to darken a white sky: with 0.001, a
+    # photo comes back from relu4_2 of palette at 15.0 dB instead of 19.7.
     p_weight: float = Field(
-        0.001,
+        0.00001,
         ge=0,
         le=1e6,
         title="p-norm weight",
@@ -68,8 +69,10 @@ class FeatureInversionParams(Params):
         0.001, ge=0, le=1e6, title="Smoothness", description="Cost of squared differences between neighbours."
     )
     optimizer: Literal["lbfgs", "adam"] = Field("lbfgs", title="Solver", description="How the loss descends.")
-    parametrization: Literal["pixels", "fourier"] = Field(
-        "pixels", title="Parametrisation", description="What is moved: pixels, or a spectrum."
+    # The same photo from relu4_2 of palette: a spectrum 19.7 dB, pixels 17.1; from relu3_4 of VGG-19 21.9 and
+    # 11.5. Of a network with random weights, pixels give more back.
+    parametrization: Literal["fourier", "pixels"] = Field(
+        "fourier", title="Parametrisation", description="What is moved: a spectrum, or pixels."
     )
     seed: int = Field(0, ge=0, le=2**63 - 1, title="Seed", description="Seed of the noise it starts from.")
 

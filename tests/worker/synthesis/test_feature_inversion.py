@@ -99,7 +99,14 @@ def test_a_network_that_changes_nothing_gives_the_picture_back(
 
 
 def test_what_a_pool_has_lost_is_left_to_the_penalties(content: Tensor) -> None:
-    params = make_params(layers=["conv1", "pool1"], tv_weight=1e-4, p_weight=0.0, steps=100, size=60)
+    params = make_params(
+        layers=["conv1", "pool1"],
+        parametrization="pixels",
+        tv_weight=1e-4,
+        p_weight=0.0,
+        steps=100,
+        size=60,
+    )
     outcome, _ = run(params, identity_network(), content[..., :44, :])
 
     whole, pooled = outcome.images["image_0"], outcome.images["image_1"]
