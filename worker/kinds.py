@@ -21,6 +21,7 @@ from worker.synthesis.feature_inversion import feature_inversion
 from worker.synthesis.feature_visualization import feature_visualization
 from worker.synthesis.style_transfer import style_transfer
 from worker.synthesis.texture_synthesis import texture_synthesis
+from worker.synthesis.variations import varied
 from worker.weights import pull_weights
 
 # (resolved params, pictures by param, network, compute, state to go on from) -> steps. Of its own params
@@ -89,12 +90,20 @@ class Work:
 # By kind. A new kind is a params class in app/jobs/kinds, a function, and a line here.
 WORK: dict[str, Work] = {
     "style_transfer": Work(style_transfer, convolutions),
-    "deep_dream": Work(deep_dream, convolutions),
+    "deep_dream": Work(
+        varied(
+            deep_dream,
+            shared=("width", "height", "octaves", "octaves_left_out", "without_answer", "channels"),
+        ),
+        convolutions,
+    ),
     "class_visualization": Work(class_visualization),
     "feature_visualization": Work(feature_visualization, as_deep_as_asked),
     "feature_inversion": Work(feature_inversion, as_deep_as_asked),
-    "texture_synthesis": Work(texture_synthesis, convolutions),
-    "adversarial": Work(adversarial, if_deceived),
+    "texture_synthesis": Work(
+        varied(texture_synthesis, shared=("width", "height", "texture", "dtype")), convolutions
+    ),
+    "adversarial": Work(varied(adversarial), if_deceived),
     "pull_weights": Work(pull_weights, network=None),
 }
 

@@ -10,6 +10,7 @@ from app.cli.demo import demo
 from app.cli.jobs import jobs
 from app.cli.palette import palette
 from app.cli.serve import serve
+from app.cli.sheet import sheet
 from app.cli.synthesis import command_name, make_command
 from app.cli.weights import weights
 from app.jobs.kinds import KINDS
@@ -44,7 +45,7 @@ program.command()(serve)
 for kind in KINDS.values():
     if kind.offered:
         program.command(command_name(kind))(make_command(kind))
-for command in (demo, api, worker):
+for command in (sheet, demo, api, worker):
     program.command()(command)
 
 

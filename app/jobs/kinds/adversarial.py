@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from app.jobs.errors import InputError
 from app.jobs.kinds.ascent import USUAL_SIZE
-from app.jobs.kinds.base import Lane, Params, PictureRef, require_card
+from app.jobs.kinds.base import Lane, Params, PictureRef, Variations, require_card
 from app.jobs.kinds.class_visualization import require_classes
 from app.networks import NetworkCard
 
@@ -22,6 +22,9 @@ _HEEDED: dict[str, tuple[Method, ...]] = {
     "confidence": ("fooling",),
     "size": ("fgsm", "bim", "pgd-linf", "pgd-l2", "fooling"),
 }
+
+# Methods that draw something at random, and so give another picture for another seed.
+_SEEDED: tuple[Method, ...] = ("pgd-linf", "pgd-l2", "fooling", "linear")
 
 # In levels. Most attacks on colored pictures are measured at 8 (Madry et al., "Towards deep learning models
 # resistant to adversarial attacks", ICLR 2018, section 5). palette was trained on attacks and resists that:
@@ -137,6 +140,7 @@ class AdversarialParams(Params):
         description="Side of the square in pixels. Empty: what the network classifies, or 128.",
     )
     network: str = Field("palette", title="Network", description="Name of the network to deceive.")
+    variations: Variations = 1
     seed: int = Field(
         0, ge=0, le=2**63 - 1, title="Seed", description="Seed of noise, random starts and drawn pictures."
     )
@@ -166,6 +170,12 @@ class AdversarialParams(Params):
                 raise InputError(
                     name, f"The method {self.method} does not heed this: leave it out, or use {said}."
                 )
+        if self.variations > 1 and self.method not in _SEEDED:
+            raise InputError(
+                "variations",
+                f"With {self.method} every seed gives one picture: leave this out, or use "
+                f"{', '.join(_SEEDED)}.",
+            )
 
     def _attack(self) -> dict[str, float | int]:
         epsilon = self.epsilon or EPSILON[self.method]

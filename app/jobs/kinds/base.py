@@ -10,6 +10,10 @@ from app.networks import NetworkCard, get_card, list_cards
 
 Lane = Literal["short", "long", "training"]
 
+# Pixels of all pictures together that a job makes one after the other, and lays on a sheet at the end: as
+# many as the largest single picture has.
+MOST_SHEET_PIXELS = 8192**2
+
 
 class PictureField:
     """Marks a param as a picture; ``many`` if it takes a list, ``clips`` if a clip may stand in its place."""
@@ -71,6 +75,16 @@ LayerWeights = Annotated[
     dict[str, Annotated[float, Field(ge=0)]],
     BeforeValidator(_equal_weights, json_schema_input_type=list[str] | dict[str, float]),
     Field(min_length=1, max_length=40, json_schema_extra={"widget": "layers"}),
+]
+
+Variations = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=16,
+        title="Variations",
+        description="Pictures to make, from this seed and those that follow it.",
+    ),
 ]
 
 
@@ -149,6 +163,27 @@ def _picture_mark(metadata: Sequence[Any], annotation: Any) -> PictureField | No
         if (mark := _picture_mark(getattr(inner, "__metadata__", ()), inner)) is not None:
             return mark
     return None
+
+
+def following_seeds(seed: int, count: int) -> list[int]:
+    """A seed and those that follow it, ``count`` in all; one that is too large begins anew at 0."""
+    return [(seed + place) % 2**63 for place in range(count)]
+
+
+def require_sheet(variations: int, size: int, share: float = 1.0) -> None:
+    """Check that so many pictures go on one sheet, each ``share`` of a square of ``size`` pixels a side.
+
+    Raises InputError on ``variations``.
+    """
+    if variations * share * size**2 <= MOST_SHEET_PIXELS:
+        return
+    most = int(MOST_SHEET_PIXELS / (share * size**2))
+    side = int((MOST_SHEET_PIXELS / (variations * share)) ** 0.5)
+    raise InputError(
+        "variations",
+        f"{variations} pictures of {size} px are too many for one job: ask for {most} at most, or set size "
+        f"to {side} or less.",
+    )
 
 
 def require_card(name: str, field: str = "network") -> NetworkCard:

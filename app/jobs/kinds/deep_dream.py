@@ -11,8 +11,10 @@ from app.jobs.kinds.base import (
     LayerWeights,
     Params,
     PictureRef,
+    Variations,
     require_card,
     require_layers,
+    require_sheet,
 )
 from app.networks import NetworkCard
 
@@ -131,6 +133,7 @@ class DeepDreamParams(Params):
         None, ge=1, le=60, title="Frames a second", description="Of a video. Empty: 15, or the clip's own."
     )
     format: Literal["mp4", "webp"] = Field("mp4", title="Format", description="Of a video.")
+    variations: Variations = 1
     seed: int = Field(0, ge=0, le=2**63 - 1, title="Seed", description="Seed of the jitter.")
 
     def keeps_alpha_of(self) -> str | None:
@@ -155,6 +158,7 @@ class DeepDreamParams(Params):
             raise InputError("layers", "All weights are 0: give one layer a positive weight.")
         resolved = self.model_copy(update={"layers": layers})
         resolved._check_channels(card)
+        resolved._check_variations()
         return resolved
 
     def _check_channels(self, card: NetworkCard) -> None:
@@ -175,6 +179,19 @@ class DeepDreamParams(Params):
                 raise InputError(
                     "channels", f"{layers[0]} has no channel {channel}: its channels are 0 to {there - 1}."
                 )
+
+    def _check_variations(self) -> None:
+        if self.variations == 1:
+            return
+        if self.frames is not None:
+            raise InputError(
+                "variations", "Only a still picture has variations: leave out frames, or set this to 1."
+            )
+        if self.jitter == 0:
+            raise InputError(
+                "variations", "Without jitter every seed gives one picture: set jitter to 32, say."
+            )
+        require_sheet(self.variations, self.size)
 
 
 def default_layer(card: NetworkCard) -> str:

@@ -6,7 +6,14 @@ from pydantic import BeforeValidator, Field
 
 from app.jobs.errors import InputError
 from app.jobs.kinds.ascent import MOST_PICTURES, USUAL_SIZE
-from app.jobs.kinds.base import Lane, Params, PictureRef, require_card, require_layers
+from app.jobs.kinds.base import (
+    Lane,
+    Params,
+    PictureRef,
+    following_seeds,
+    require_card,
+    require_layers,
+)
 from app.networks import NetworkCard
 
 
@@ -103,7 +110,7 @@ class FeatureInversionParams(Params):
 
     def seeds(self) -> list[int]:
         """The seeds of the variations; one that is too large begins anew at 0."""
-        return [(self.seed + place) % 2**63 for place in range(self.variations)]
+        return following_seeds(self.seed, self.variations)
 
 
 def usual_layers(card: NetworkCard) -> list[str]:

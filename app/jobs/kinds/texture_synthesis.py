@@ -5,7 +5,16 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field
 
 from app.jobs.errors import InputError
-from app.jobs.kinds.base import Lane, LayerWeights, Params, PictureRef, require_card, require_layers
+from app.jobs.kinds.base import (
+    Lane,
+    LayerWeights,
+    Params,
+    PictureRef,
+    Variations,
+    require_card,
+    require_layers,
+    require_sheet,
+)
 from app.networks import NetworkCard
 
 # Pixels between positions of the deepest layer that is looked at by default: relu4_1 of a VGG, as in style
@@ -62,6 +71,7 @@ class TextureSynthesisParams(Params):
         "average", title="Pooling", description="Average is smoother, max is crisper."
     )
     network: str = Field("palette", title="Network", description="Name of the network that looks.")
+    variations: Variations = 1
     seed: int = Field(0, ge=0, le=2**63 - 1, title="Seed", description="Seed of the noise it starts from.")
 
     def picture_side(self, field: str) -> int | None:
@@ -81,6 +91,7 @@ class TextureSynthesisParams(Params):
                 )
         if not any(layers.values()):
             raise InputError("layers", "All weights are 0: give one layer a positive weight.")
+        require_sheet(self.variations, self.size, min(self.aspect, 1 / self.aspect))
         return self.model_copy(update={"layers": layers})
 
     def result_size(self, long_side: int) -> tuple[int, int]:

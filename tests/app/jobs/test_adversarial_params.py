@@ -59,6 +59,11 @@ def test_a_target_by_name_or_index(given: str | int, name: str) -> None:
         assert make(method, target=given).target == name
 
 
+def test_what_draws_something_can_be_varied() -> None:
+    for method in ("pgd-linf", "pgd-l2", "fooling", "linear"):
+        assert make(method, variations=16).variations == 16
+
+
 def test_no_target_is_any_other_class() -> None:
     assert make("pgd-linf").target is None
 
@@ -85,6 +90,8 @@ def test_the_size_is_what_the_network_classifies() -> None:
         ("linear", {"against": "planets"}, "against", "Did you mean 'planet'"),
         ("bim", {"target": "zebu"}, "target", "Did you mean 'zebra'"),
         ("bim", {"network": "vgg19-random"}, "network", "vgg19-random cannot classify"),
+        ("fgsm", {"variations": 2}, "variations", "With fgsm every seed gives one picture: leave this out"),
+        ("bim", {"variations": 2}, "variations", "or use pgd-linf, pgd-l2, fooling, linear."),
     ],
 )
 def test_what_cannot_be_is_named(method: str, values: dict[str, Any], field: str, said: str) -> None:

@@ -37,6 +37,19 @@ def test_the_longer_side_is_the_size(aspect: float, size: tuple[int, int]) -> No
     assert make(aspect=aspect).result_size(512) == size
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"size": 8192},
+        {"size": 5792, "variations": 2},
+        {"size": 8192, "aspect": 0.25, "variations": 4},
+        {"size": 6688, "aspect": 4, "variations": 6},
+    ],
+)
+def test_as_many_pixels_as_one_picture_may_have(values: dict[str, object]) -> None:
+    assert make(**values).variations == values.get("variations", 1)
+
+
 def test_a_texture_is_loaded_as_large_as_it_is_looked_at() -> None:
     assert make(size=300).picture_side("image") == 300
     assert make(size=300, source_size=700).picture_side("image") == 700
@@ -49,6 +62,12 @@ def test_a_texture_is_loaded_as_large_as_it_is_looked_at() -> None:
         ({"layers": ["logits"]}, "layers", "logits sees the whole picture at once"),
         ({"layers": {"relu1_1": 0}}, "layers", "All weights are 0"),
         ({"network": "nothing"}, "network", "There is no network 'nothing'"),
+        ({"size": 8192, "variations": 2}, "variations", "ask for 1 at most, or set size to 5792 or less"),
+        (
+            {"size": 8192, "aspect": 0.25, "variations": 6},
+            "variations",
+            "ask for 4 at most, or set size to 6688",
+        ),
     ],
 )
 def test_what_cannot_be_is_named(values: dict[str, object], field: str, said: str) -> None:

@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from app.cli import program
+
+RUNNER = CliRunner()
+
+
+def save(path: Path, color: str, size: tuple[int, int], mode: str = "RGB") -> str:
+    Image.new(mode, size, color).save(path)
+    return str(path)
+
+
+def test_pictures_stand_side_by_side_in_rows(tmp_path: Path) -> None:
+    files = [
+        save(tmp_path / "a.png", "red", (40, 20)),
+        save(tmp_path / "b.png", "lime", (20, 20)),
+        save(tmp_path / "c.png", "blue", (64, 32)),
+    ]
+    output = tmp_path / "sheet.png"
+
+    done = RUNNER.invoke(program, ["sheet", *files, "-o", str(output), "--columns", "2", "--width", "32"])
+
+    assert done.exit_code == 0, done.output
+    with Image.open(output) as made:
+        # Each is 32 px wide, 6 px apart; the rows are 32 and 16 px high.
+        assert made.size == (70, 54)
+        assert made.getpixel((5, 5)) == (255, 0, 0)
+        assert made.getpixel((5, 25)) == (255, 255, 255)
+        assert made.getpixel((45, 25)) == (0, 255, 0)
+        assert made.getpixel((5, 45)) == (0, 0, 255)
+        assert made.getpixel((45, 45)) == (255, 255, 255)
+
+
+def test_labels_take_a_line_above(tmp_path: Path) -> None:
+    files = [save(tmp_path / f"{name}.png", "black", (32, 32)) for name in "ab"]
+    output = tmp_path / "sheet.jpg"
+
+    done = RUNNER.invoke(program, ["sheet", *files, "-o", str(output), "--width", "32", "--labels", "I, II"])
+
+    assert done.exit_code == 0, done.output
+    with Image.open(output) as made:
+        assert made.size == (70, 32 + 18)
+        line = made.convert("L").crop((0, 0, 70, 18))
+        assert line.getextrema()[0] < 100
+        assert line.getpixel((60, 9)) > 240
+
+
+def test_what_is_transparent_lies_on_white(tmp_path: Path) -> None:
+    file = save(tmp_path / "a.png", "#00000000", (32, 32), "RGBA")
+    output = tmp_path / "sheet.webp"
+    assert RUNNER.invoke(program, ["sheet", file, "-o", str(output)]).exit_code == 0
+    with Image.open(output) as made:
+        assert made.size == (320, 320)
+        assert made.convert("RGB").getpixel((160, 160)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        (["--labels", "one, two, three"], "There are 3 labels for 2 pictures"),
+        (["-o", "sheet.gif"], "must end in .jpg or .png or .webp"),
+    ],
+)
+def test_what_does_not_fit_is_refused(extra: list[str], said: str, tmp_path: Path) -> None:
+    files = [save(tmp_path / f"{name}.png", "black", (32, 32)) for name in "ab"]
+    done = RUNNER.invoke(program, ["sheet", *files, "-o", str(tmp_path / "s.png"), *extra])
+    assert done.exit_code != 0
+    assert said in done.output
+    assert not (tmp_path / "s.png").exists()
+
+
+def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.png").write_text("not a picture")
+    for name, said in (("notes.png", "is not a picture"), ("missing.png", "cannot be read")):
+        done = RUNNER.invoke(program, ["sheet", str(tmp_path / name), "-o", str(tmp_path / "s.png")])
+        assert done.exit_code != 0
+        assert name in done.output.replace("\n", "")
+        assert said in done.output

@@ -1,0 +1,157 @@
+"""Several pictures of one job: a kind's function, run from one seed after the other."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import partial, wraps
+from typing import Any
+
+import torch
+from safetensors.torch import load, save
+
+from app.jobs.errors import InputError
+from app.jobs.kinds.base import following_seeds
+from worker.clips import Clip
+from worker.steps import Compute, Outcome, State, Step, Steps
+from worker.synthesis.sheet import contact_sheet
+
+
+def varied(function: Callable[..., Steps], shared: Sequence[str] = ()) -> Callable[..., Steps]:
+    """A kind's function that makes as many pictures as ``params.variations`` says.
+
+    One is made as ``function`` makes it. Of several, each is what ``function`` makes from its own seed, and
+    its artifacts have its number: ``image_0``, ``image_1``. The artifact ``image`` is the sheet of them. The
+    result has ``pictures``, an entry for each with its artifact, its seed and its own numbers; tables, with
+    the artifact that each row is of; and what is the same whatever the seed is, which ``shared`` names.
+
+    ``function`` is one whose states have no parts and whose outcome is pictures and numbers alone.
+    Raises what it does, and InputError if a clip is to be varied.
+    """
+
+    @wraps(function)
+    def several(
+        params: Any,
+        pictures: Mapping[str, Sequence[Any]],
+        network: Any,
+        compute: Compute,
+        resume: State | None = None,
+    ) -> Steps:
+        if params.variations == 1:
+            return function(params, pictures, network, compute, resume)
+
+        def one(seed: int, resume: State | None) -> Steps:
+            single = params.model_copy(update={"seed": seed, "variations": 1})
+            return function(single, pictures, network, compute, resume)
+
+        return _in_turn(params, pictures, one, shared, resume)
+
+    return several
+
+
+def _in_turn(
+    params: Any,
+    pictures: Mapping[str, Sequence[Any]],
+    one: Callable[[int, State | None], Steps],
+    shared: Sequence[str],
+    resume: State | None,
+) -> Steps:
+    """Make one picture after the other."""
+    _require_stills(pictures)
+    batch = _Batch(following_seeds(params.seed, params.variations))
+    inner = None if resume is None else batch.restore(resume)
+    while len(batch.results) < len(batch.seeds):
+        with closing(one(batch.seeds[len(batch.results)], inner)) as steps:
+            # What goes on from a state is not at its first step.
+            outcome = yield from batch.follow(steps, fresh=inner is None)
+        batch.add(outcome)
+        inner = None
+    return batch.outcome(shared, opaque=params.keeps_alpha_of() is not None)
+
+
+@dataclass
+class _Batch:
+    """The variations of ``seeds`` that are done: the pictures of each as a file, and its result.
+
+    ``names`` are those of the pictures in their order, which a file does not keep.
+    """
+
+    seeds: Sequence[int]
+    files: list[bytes] = field(default_factory=list)
+    results: list[dict[str, Any]] = field(default_factory=list)
+    names: Sequence[str] = ()
+
+    def follow(self, steps: Steps, *, fresh: bool) -> Steps:
+        """The steps of the next variation, as some of all."""
+        number, count = len(self.results), len(self.seeds)
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as stop:
+                outcome: Outcome = stop.value
+                return outcome
+            yield replace(
+                step,
+                done=number * step.total + step.done,
+                total=count * step.total,
+                state=partial(self._state, step),
+                # The first state that holds the picture before, and smaller than the last one of that.
+                precious=step.precious or (fresh and number > 0),
+            )
+            fresh = False
+
+    def add(self, outcome: Outcome) -> None:
+        """Keep what a variation came to, bit for bit."""
+        self.files.append(save({name: each.contiguous() for name, each in outcome.images.items()}))
+        self.results.append(outcome.result)
+        self.names = list(outcome.images)
+
+    def _state(self, step: Step) -> State:
+        inner = step.state()
+        return State(
+            inner.tensors,
+            {"variation": inner.values, "results": [*self.results]},
+            {_part(number): file for number, file in enumerate(self.files)},
+        )
+
+    def restore(self, state: State) -> State:
+        """Take over what is done; the state of the variation at work."""
+        self.results = list(state.values["results"])
+        self.files = [state.parts[_part(number)] for number in range(len(self.results))]
+        return State(state.tensors, state.values["variation"])
+
+    def outcome(self, shared: Sequence[str], *, opaque: bool) -> Outcome:
+        """The sheet, the pictures, and the numbers. If ``opaque`` the sheet has an alpha of its own, 1."""
+        made = [load(file) for file in self.files]
+        images = {f"{name}_{number}": each[name] for name in self.names for number, each in enumerate(made)}
+        sheet = contact_sheet(torch.cat([each["image"] for each in made]))
+        if opaque:
+            # Else it would be given the transparency of a single picture.
+            sheet = torch.cat([sheet, torch.ones_like(sheet[:, :1])], dim=1)
+        return Outcome({"image": sheet, **images}, self._numbers(shared))
+
+    def _numbers(self, shared: Sequence[str]) -> dict[str, Any]:
+        common = {name: value for name, value in self.results[0].items() if name in shared}
+        rows: list[dict[str, Any]] = []
+        tables: dict[str, list[dict[str, Any]]] = {}
+        for number, (seed, result) in enumerate(zip(self.seeds, self.results, strict=True)):
+            artifact = {"artifact": f"image_{number}"}
+            own = {name: value for name, value in result.items() if name not in common}
+            for name in [name for name, value in own.items() if _is_table(value)]:
+                tables.setdefault(name, []).extend({**artifact, **row} for row in own.pop(name))
+            rows.append({**artifact, "seed": seed, **own})
+        return {**common, "pictures": rows, **tables}
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
+
+
+def _part(number: int) -> str:
+    return f"variation{number:02d}.safetensors"
+
+
+def _require_stills(pictures: Mapping[str, Sequence[Any]]) -> None:
+    if any(isinstance(each, Clip) for given in pictures.values() for each in given):
+        raise InputError(
+            "variations", "Only a still picture has variations, and this is a clip: set it to 1."
+        )
