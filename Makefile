@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve demo format lint check test test-slow test-programs image clean
+.PHONY: help serve demo format lint check test test-slow test-programs gallery image clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ test-programs:
 			echo "Some tests need what is not here:$$missing. On Debian: sudo apt-get install$$missing" >&2; \
 		fi; \
 	fi
+
+gallery: $(VENV)/installed ## Make every picture of docs/gallery.md again, by the commands that stand there
+	@awk '/^```sh/ {on = 1; next} /^```/ {on = 0} on' docs/gallery.md | PATH="$(BIN):$$PATH" bash -eux
 
 image: ## Build the container image, without a Docker engine, as root (scripts/build_image.sh)
 	@scripts/build_image.sh

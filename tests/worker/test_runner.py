@@ -2,13 +2,14 @@
 
 import json
 import threading
+import time
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
-from sqlalchemy import Engine
 
 from app.jobs import claims, reaper, repository
 from app.jobs.ids import new_id
@@ -54,6 +55,18 @@ def queue(workshop: Workshop, picture: bytes | None = None, **params: object) ->
 def run(workshop: Workshop, stop: threading.Event | None = None) -> Job:
     assert runner.run_next(workshop, ["long"], stop or threading.Event())
     return repository.list_jobs(workshop.engine, limit=1)[0]
+
+
+def once_begun(workshop: Workshop, job: Job, act: Callable[[], object]) -> None:
+    """Let ``act`` happen in the middle of a job that is about to run: when its first progress is written."""
+
+    def watch() -> None:
+        until = time.monotonic() + 60
+        while repository.get_job(workshop.engine, job.id).progress is None and time.monotonic() < until:
+            time.sleep(0.02)
+        act()
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def files(workshop: Workshop) -> set[str]:
@@ -144,7 +157,7 @@ def test_cancel_ends_a_running_job_and_leaves_no_file(
 ) -> None:
     job = queue(workshop, steps=2000)
     monkeypatch.setattr("worker.heart.BEAT_SECONDS", 0.05)
-    threading.Timer(0.5, repository.request_cancel, (workshop.engine, job.id)).start()
+    once_begun(workshop, job, lambda: repository.request_cancel(workshop.engine, job.id))
     ended = run(workshop)
     assert ended.state is State.CANCELLED
     assert ended.progress is not None and ended.progress["done"] < 2000
@@ -172,7 +185,7 @@ def test_a_paused_job_goes_back_to_the_queue_and_waits(
 ) -> None:
     job = queue(workshop, steps=2000)
     monkeypatch.setattr("worker.heart.BEAT_SECONDS", 0.05)
-    threading.Timer(0.5, repository.set_paused, (workshop.engine, job.id, True)).start()
+    once_begun(workshop, job, lambda: repository.set_paused(workshop.engine, job.id, True))
     paused = run(workshop)
     assert (paused.state, paused.paused) == (State.QUEUED, True)
     assert not runner.run_next(workshop, ["long"], threading.Event())
@@ -186,11 +199,11 @@ def test_who_lost_the_claim_in_the_middle_writes_nothing(
     job = queue(workshop, steps=2000)
     monkeypatch.setattr("worker.heart.BEAT_SECONDS", 0.05)
 
-    def steal(engine: Engine) -> None:
-        reaper.expire_owner(engine, "w1", 3)
-        assert claims.claim_next(engine, "thief", ["long"], 30) is not None
+    def steal() -> None:
+        reaper.expire_owner(workshop.engine, "w1", 3)
+        assert claims.claim_next(workshop.engine, "thief", ["long"], 30) is not None
 
-    threading.Timer(0.5, steal, (workshop.engine,)).start()
+    once_begun(workshop, job, steal)
     stolen = run(workshop)
     assert (stolen.state, stolen.owner, stolen.attempt) == (State.RUNNING, "thief", 2)
     assert repository.get_artifact(workshop.engine, job.id, "image") is None

@@ -18,7 +18,7 @@ from torch import Tensor
 Features = Mapping[str, Tensor]
 """Activations by layer: (N, C, h, w), or (N, C) from the first fully connected layer on."""
 
-# Below this a cosine says nothing of the picture: the caricature is not rewarded, nor punished, for it.
+# Below this a cosine says nothing of the picture, which is not rewarded, nor punished, for it.
 LEAST_COSINE = 0.1
 
 
@@ -59,15 +59,20 @@ def layer_energy(layer: str) -> Objective:
     return Objective((layer,), lambda features: _channels(features, layer).square().flatten(1).mean(1))
 
 
-def direction(layer: str, vector: Tensor) -> Objective:
-    """The mean over positions of the features' component along ``vector`` (C,), of any length but 0."""
-    unit = F.normalize(_precise(vector), dim=0)
-    return Objective(
-        (layer,),
-        lambda features: (
-            torch.einsum("ncp,c->n", found := _channels(features, layer), unit.to(found)) / found.shape[2]
-        ),
-    )
+def direction(layer: str, vector: Tensor, power: float = 0.0) -> Objective:
+    """The mean over positions of the features' component along ``vector`` (C,), of any length but 0.
+
+    Each position counts times its cosine to the ``power``, so that what lies along the vector is preferred
+    to what is loud (lucid's directions).
+    """
+    unit = F.normalize(_precise(vector), dim=0)[:, None]
+
+    def value(features: Features) -> Tensor:
+        found = _channels(features, layer)
+        cosine = F.cosine_similarity(found, unit.to(found), dim=1).clamp_min(LEAST_COSINE)
+        return ((found * unit.to(found)).sum(1) * cosine**power).mean(1)
+
+    return Objective((layer,), value)
 
 
 def class_logit(index: int) -> Objective:

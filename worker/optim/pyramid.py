@@ -30,6 +30,14 @@ def resize(picture: Tensor, height: int, width: int) -> Tensor:
     return resized.clamp(0, 1)
 
 
+def middle_square(picture: Tensor, side: int) -> Tensor:
+    """The largest square in the middle of a picture (N, C, H, W), ``side`` by ``side`` pixels."""
+    height, width = picture.shape[2:]
+    short = min(height, width)
+    top, left = (height - short) // 2, (width - short) // 2
+    return resize(picture[..., top : top + short, left : left + short], side, side)
+
+
 def scale_sides(long_side: int, coarsest: int | None) -> list[int]:
     """Longer sides from coarse to fine, each about sqrt(2) times the last; ``long_side`` is the last.
 

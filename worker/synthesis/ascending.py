@@ -1,6 +1,6 @@
 """What all pictures that ascend a network's activations have in common, from params to pictures."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -85,7 +85,7 @@ def ascend(
     """
     pursuit = _pursuit(params, wishes, network, group, together)
     alone = replace(pursuit, objective=lambda part: one_each([wish.objective for wish in wishes[part]]))
-    _require_size(params, pursuit, network)
+    require_size(params, pursuit.objective(slice(0, len(wishes))).layers, network)
     parametrization = pursuit.parametrization
     start = parametrization.start(pursuit.seeds).to(compute.device)
     _require_gradient(wishes, alone.silent(start))
@@ -113,6 +113,29 @@ def ascend(
     ascent.finish(pursuit)
     pictures = parametrization.picture(ascent.found).to("cpu", copy=True)
     return Ascended(pictures, tuple(alone.values(start).tolist()), tuple(alone.values(ascent.found).tolist()))
+
+
+def seen_side(params: AscentParams) -> int:
+    """Side of what the network sees of a picture through the transforms of resolved params."""
+    side = _known(params.size)
+    return seen_sides(_transform(params), side, side)[0]
+
+
+def require_size(params: AscentParams, layers: Collection[str], network: Network) -> None:
+    """Check that layers have a position at the size of resolved params, seen plain or through transforms.
+
+    Raises InputError on ``size``.
+    """
+    side = _known(params.size)
+    seen = min(side, seen_side(params))
+    smallest = network.minimum_side(layers)
+    if seen < smallest:
+        enough = side + smallest - seen
+        raise InputError(
+            "size",
+            f"At size {side} the network sees {seen} px, and the layers need {smallest} px: "
+            f"the smallest size that works is {enough}.",
+        )
 
 
 def source_of(network: Network, layer: str) -> str:
@@ -150,22 +173,22 @@ def _pursuit(
         own = one_each([wish.objective for wish in wishes[part]])
         return own if together is None else weighted_sum([(own, 1.0), together])
 
-    transforms = _transforms(params)
     return Pursuit(
         network,
         _parametrization(params, network),
         objective,
         tuple(wish.seed for wish in wishes),
         _penalties(params, network),
-        in_turn(transforms) if transforms else None,
+        _transform(params),
         _known(params.looks),
         group,
     )
 
 
-def _transforms(params: AscentParams) -> list[Transform]:
+def _transform(params: AscentParams) -> Transform | None:
     extents = {str(name): extent for name, extent in (params.transforms or {}).items()}
-    return [make(extents[name]) for name, make in _TRANSFORMS.items() if name in extents]
+    transforms = [make(extents[name]) for name, make in _TRANSFORMS.items() if name in extents]
+    return in_turn(transforms) if transforms else None
 
 
 def _parametrization(params: AscentParams, network: Network) -> Parametrization:
@@ -212,20 +235,6 @@ def _after(params: AscentParams, network: Network) -> Callable[[Tensor, int], Te
         return blur(pictures, deviation) if deviation and taken % every == 0 else pictures
 
     return after
-
-
-def _require_size(params: AscentParams, pursuit: Pursuit, network: Network) -> None:
-    side = _known(params.size)
-    layers = pursuit.objective(slice(0, len(pursuit.seeds))).layers
-    seen = min(seen_sides(pursuit.transform, side, side))
-    smallest = network.minimum_side(layers)
-    if seen < smallest:
-        enough = side + smallest - seen
-        raise InputError(
-            "size",
-            f"At size {side} the network sees {seen} px, and the layers need {smallest} px: "
-            f"the smallest size that works is {enough}.",
-        )
 
 
 def _require_gradient(wishes: Sequence[Wish], silent: Sequence[int]) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from models.network import Network
 from worker.optim.attacks import amplified, norms, rounded
-from worker.optim.pyramid import resize
+from worker.optim.pyramid import middle_square
 
 # Classes that a verdict names.
 TOP = 5
@@ -19,10 +19,7 @@ def squared(picture: Tensor, side: int) -> Tensor:
 
     So what is attacked is what the artifact ``original`` shows, and not a little more.
     """
-    height, width = picture.shape[2:]
-    short = min(height, width)
-    top, left = (height - short) // 2, (width - short) // 2
-    return rounded(resize(picture[..., top : top + short, left : left + short], side, side))
+    return rounded(middle_square(picture, side))
 
 
 def verdict(probabilities: Tensor, classes: Sequence[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Feature visualisation: pictures that neurons, channels and layers of a network are excited by.
 
 Olah, Mordvintsev, Schubert, "Feature visualization", Distill 2017: positive and negative side, diversity, and
-several units in one picture.
+several units in one picture. What is drawn of an example is in :mod:`worker.synthesis.by_example`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from models.network import Network
 from worker.optim.objectives import Objective, channel, diversity, layer_energy, neuron, weighted_sum
 from worker.steps import Compute, Outcome, State, Steps
 from worker.synthesis.ascending import Wish, ascend, source_of
+from worker.synthesis.by_example import Example, look_at
 
 
 def feature_visualization(
@@ -25,12 +26,13 @@ def feature_visualization(
 ) -> Steps:
     """Draw each unit so often as there are ``variations``, from each side that is asked for, all at once.
 
-    ``params`` are resolved, there are no ``pictures``, ``network`` is prepared for ``compute``, and
-    ``resume`` is the state of a step, to go on from there. Raises what
-    :func:`worker.synthesis.ascending.ascend` does.
+    ``params`` are resolved; ``pictures["image"]`` is the example, if they name one, float32 RGB
+    (1, 3, H, W) in [0, 1] of any size; ``network`` is prepared for ``compute``; ``resume`` is the state of a
+    step, to go on from there. Raises what :func:`worker.synthesis.ascending.ascend` and
+    :func:`worker.synthesis.by_example.look_at` do.
     """
-    del pictures
-    units = _units(params, network)
+    example = None if params.image is None else look_at(params, pictures["image"][0], network, compute)
+    units = _units(params, network) if example is None else [_unit_of(example)]
     places = [(unit, side, seed) for unit in units for side in params.sides for seed in params.seeds()]
     wishes = [
         Wish(
@@ -67,6 +69,7 @@ def feature_visualization(
             "seed": seed,
             # Of the negative side: minus what the unit is.
             "objective": {"start": made.start[place], "end": made.end[place]},
+            **({} if example is None else {"cosine": example.cosine(made.pictures[place : place + 1])}),
         }
         for place, (unit, side, seed) in enumerate(places)
     ]
@@ -98,6 +101,11 @@ def _units(params: FeatureVisualizationParams, network: Network) -> list[_Unit]:
         _Unit(name, f"channel {index} of {layer}", "channels", _objective(name, network))
         for index, name in names.items()
     ]
+
+
+def _unit_of(example: Example) -> _Unit:
+    layer = example.layer
+    return _Unit(layer, f"what {layer} sees in the example", "layer", example.objective())
 
 
 def _objective(unit: str, network: Network) -> Objective:

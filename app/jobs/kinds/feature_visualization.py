@@ -6,12 +6,18 @@ from pydantic import BeforeValidator, Field
 
 from app.jobs.errors import InputError
 from app.jobs.kinds.ascent import AscentParams
-from app.jobs.kinds.base import Lane, require_card, require_layers
+from app.jobs.kinds.base import Lane, PictureRef, require_card, require_layers
 from app.jobs.kinds.deep_dream import default_layer
 from app.networks import NetworkCard
 
-Objective = Literal["channel", "neuron", "layer"]
+Objective = Literal["channel", "neuron", "layer", "caricature", "direction"]
 Sign = Literal["positive", "negative", "both"]
+
+# Objectives that take what they are after from an example.
+_BY_EXAMPLE: tuple[Objective, ...] = ("caricature", "direction")
+
+# Kinds of layers that say also less than 0.
+_SIGNED = ("conv", "fc", "logits")
 
 # Channels that are drawn if none is named: a square of them.
 USUAL_CHANNELS = 9
@@ -57,12 +63,17 @@ Terms = Annotated[
 
 
 class FeatureVisualizationParams(AscentParams):
-    """What a neuron, a channel or a layer of a network looks for (Olah, Mordvintsev, Schubert 2017)."""
+    """What a neuron, a channel or a layer of a network looks for, or sees in an example.
+
+    Olah, Mordvintsev, Schubert, "Feature visualization", Distill 2017.
+    """
 
     kind: ClassVar[str] = "feature_visualization"
     lane: ClassVar[Lane] = "long"
     title: ClassVar[str] = "Feature visualisation"
-    summary: ClassVar[str] = "What a neuron, a channel or a layer of a network looks for."
+    summary: ClassVar[str] = (
+        "What a neuron, a channel or a layer of a network looks for, or sees in an example."
+    )
     action: ClassVar[str] = "Visualise"
     foremost: ClassVar[tuple[str, ...]] = ("layer", "channels", "preset", "size")
     example: ClassVar[dict[str, Any]] = {"layer": "conv4_1", "channels": [0, 1, 2, 3]}
@@ -71,8 +82,15 @@ class FeatureVisualizationParams(AscentParams):
     objective: Objective | None = Field(
         None,
         title="Objective",
-        description="Whole channels, one neuron in the middle of each, or all that the layer has to say. "
-        "Empty: channels.",
+        description="Whole channels, one neuron in the middle of each, or all that the layer has to say; of "
+        "an example its caricature, what the layer sees in it at each place, or its direction, what it is "
+        "made of, anywhere. Empty: channels.",
+    )
+    image: PictureRef | None = Field(
+        None,
+        title="Example",
+        description="Exaggerate what the layer sees in this picture; a square is cut out of its middle. For "
+        "a caricature or a direction.",
     )
     channels: Channels | None = Field(
         None,
@@ -100,7 +118,7 @@ class FeatureVisualizationParams(AscentParams):
     def resolve(self) -> Self:
         """Fill in layer, channels and the preset's values, and check them against the network."""
         card = require_card(self.network)
-        made = self._with_terms(card) if self.terms is not None else self._with_channels(card)
+        made = self._with_terms(card) if self.terms is not None else self._with_layer(card)
         if made.diversity and made.variations < 2:
             raise InputError(
                 "diversity", "One picture has nothing to differ from: set variations to 2 or more."
@@ -122,24 +140,50 @@ class FeatureVisualizationParams(AscentParams):
         """1 for the positive side, -1 for the negative."""
         return {"positive": [1], "negative": [-1], "both": [1, -1]}[self.sign]
 
-    def _with_channels(self, card: NetworkCard) -> Self:
+    def _check_example(self) -> None:
+        if self.objective not in _BY_EXAMPLE:
+            if self.image is not None:
+                raise InputError(
+                    "image",
+                    "Only a caricature and a direction are of an example: leave it out, or set objective to "
+                    "one of them.",
+                )
+            return
+        if self.image is None:
+            raise InputError("image", f"Name the example; a {self.objective} is not drawn without one.")
+        if self.channels is not None:
+            raise InputError("channels", "The example says what is drawn: leave them out.")
+        if self.objective == "caricature" and self.sign != "positive":
+            raise InputError("sign", "A caricature has one side: set it to 'positive'.")
+
+    def _with_layer(self, card: NetworkCard) -> Self:
+        self._check_example()
         layer = self.layer or default_layer(card)
         require_layers(card, [layer], "layer")
         objective = self.objective or "channel"
+        made = self.model_copy(update={"layer": layer, "objective": objective})
+        if objective in _BY_EXAMPLE:
+            if self.sign != "positive" and card.layer(layer).kind not in _SIGNED:
+                raise InputError(
+                    "sign",
+                    f"{layer} is never below 0, and so has one side: set it to 'positive', or layer to a "
+                    "convolution.",
+                )
+            return made
         if objective == "layer":
             if self.channels is not None:
                 raise InputError("channels", "A whole layer has no use for them: leave them out.")
             if self.sign != "positive":
                 raise InputError("sign", "A layer's energy has one side: set it to 'positive'.")
-            return self.model_copy(update={"layer": layer, "objective": objective})
+            return made
         there = card.layer(layer).channels
         channels = list(dict.fromkeys(self.channels or range(min(USUAL_CHANNELS, there))))
         for channel in channels:
             require_channel(card, layer, channel, "channels")
-        return self.model_copy(update={"layer": layer, "objective": objective, "channels": channels})
+        return made.model_copy(update={"channels": channels})
 
     def _with_terms(self, card: NetworkCard) -> Self:
-        for name in ("layer", "objective", "channels"):
+        for name in ("layer", "objective", "channels", "image"):
             if getattr(self, name) is not None:
                 raise InputError(name, "The terms say already what is drawn: leave out one of the two.")
         for unit, weight in (self.terms or {}).items():

@@ -124,7 +124,7 @@ def test_a_reader_who_has_it_all_is_told_not_to_come_back(
     job = repository.request_cancel(database, job_id)
     url = f"{address}/v1/jobs/{job_id}/events"
     assert [event.id for event in listen(url)] == ["1", "2"]
-    assert httpx.get(url, headers={"Last-Event-ID": str(job.seq)}).status_code == 204
+    assert httpx.get(url, headers={"Last-Event-ID": str(job.seq)}, timeout=30).status_code == 204
 
 
 def test_one_stream_for_many_jobs_replays_each_from_its_own_place(address: str, database: Engine) -> None:
@@ -140,7 +140,7 @@ def test_one_stream_for_many_jobs_replays_each_from_its_own_place(address: str, 
         assert [(e.data["job_id"], e.data["seq"]) for e in rest] == [
             (e.data["job_id"], e.data["seq"]) for e in whole[place + 1 :]
         ]
-    assert httpx.get(url, headers={"Last-Event-ID": whole[-1].id}).status_code == 204
+    assert httpx.get(url, headers={"Last-Event-ID": whole[-1].id}, timeout=30).status_code == 204
 
 
 def test_streams_that_cannot_be_meant(address: str, job_id: str) -> None:

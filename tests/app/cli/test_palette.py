@@ -1,13 +1,30 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from app.cli import program
 from models.palette import palette_facts
+from models.procedural import CLASSES, draw
 
 runner = CliRunner()
+
+
+def test_drawn_pictures_alone(tmp_path: Path) -> None:
+    output = tmp_path / "drawn.png"
+    options = ["--classes", "eye,fern", "--per-class", "2", "--size", "32", "--no-names", "-o", str(output)]
+    ended = runner.invoke(program, ["palette", "draw", *options])
+    assert ended.exit_code == 0, ended.stderr
+    numbers = [CLASSES.index(name) for name in ("eye", "eye", "fern", "fern")]
+    drawn = (draw(numbers, [0, 1, 0, 1], 32, "all") * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    with Image.open(output) as sheet:
+        for place, picture in enumerate(drawn):
+            left, top = place % 2 * 32, place // 2 * 32
+            assert np.array_equal(np.asarray(sheet.crop((left, top, left + 32, top + 32))), picture)
+        assert sheet.size == (64, 64)
 
 
 def test_classes_needs_a_second_network() -> None:

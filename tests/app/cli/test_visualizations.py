@@ -58,6 +58,21 @@ def test_a_sum_of_units_without_transforms() -> None:
     assert report["objective"]["end"] > report["objective"]["start"]
 
 
+def test_a_caricature_of_an_example() -> None:
+    landscape(40, 30).save("photo.png")
+    options = ["--objective", "caricature", "--layer", "relu2_1", "--image", "photo.png"]
+    result = run("feature-visualization", *TINY, *options, "-o", "drawn.png", "--json")
+
+    (report,) = numbers(result)["pictures"]
+    assert (report["unit"], report["artifact"]) == ("relu2_1", "image")
+    assert 0 < report["cosine"] < 1
+    assert size_of("drawn.png") == (32, 32)
+
+    again = run("feature-visualization", "--recipe", "drawn.png", "--image", "photo.png", "-o", "again.png")
+    assert again.exit_code == 0, again.output
+    assert Path("again.png").read_bytes() == Path("drawn.png").read_bytes()
+
+
 def test_an_inversion() -> None:
     landscape(40, 30).save("photo.png")
     result = run(
@@ -75,6 +90,10 @@ def test_an_inversion() -> None:
         (["class-visualization", "--network", "vgg19"], "--target: This param is required."),
         (["class-visualization", "--network", "vgg19", "--target", "godfish"], "Did you mean 'goldfish'"),
         (["feature-visualization", *TINY, "--layer", "conv9_1"], "--layer: vgg19-random has no layer"),
+        (
+            ["feature-visualization", *TINY, "--objective", "direction"],
+            "--image: Name the example; a direction is not drawn without one.",
+        ),
         (["feature-visualization", *TINY, "--channels", "x"], "--channels: Value error, 'x' is neither"),
     ],
 )

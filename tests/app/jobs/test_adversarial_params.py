@@ -46,6 +46,8 @@ def test_a_method_says_what_is_left_open(method: str, expected: dict[str, Any]) 
 
 
 def test_the_iterative_method_can_reach_its_edge() -> None:
+    # palette resists twice as much as a network that was trained on photographs alone.
+    assert make("pgd-linf", network="vgg19").epsilon == 8
     # min(epsilon + 4, 1.25 epsilon) steps of a level; fewer are longer.
     assert make("bim", epsilon=32).steps == 36
     assert make("bim", epsilon=1).steps == 1

@@ -122,6 +122,11 @@ def test_a_preset_fills_in_all_that_it_knows(preset: str) -> None:
             {"layer": "relu3_1", "objective": "layer", "variations": 4, "diversity": 1},
         ),
         ("feature_visualization", {"terms": {"conv3_1:5": 1, "logits:3": -0.5}}),
+        ("feature_visualization", {"objective": "caricature", "image": IMAGE, "variations": 2}),
+        (
+            "feature_visualization",
+            {"objective": "direction", "image": IMAGE, "sign": "both", "layer": "conv4_1"},
+        ),
         ("feature_inversion", {"image": IMAGE}),
         ("feature_inversion", {"image": IMAGE, "layers": "relu3_1, relu1_1", "variations": 3}),
     ],
@@ -176,6 +181,9 @@ def test_units() -> None:
     assert (made.units, made.sides, made.looked_at) == (5, [1], ["conv3_1"])
     assert features(layer="conv1_1").channels == list(range(9))
     assert features().layer == default_layer(CARD)
+    example = features(objective="direction", image=IMAGE)
+    assert (example.layer, example.channels) == (default_layer(CARD), None)
+    assert (example.units, example.sides, example.pictures()) == (1, [1], {"image": [IMAGE]})
     both = features(terms=["conv3_1:5", "conv4_1", "fc6:7:neuron"], sign="both")
     assert both.terms == {"conv3_1:5": 1, "conv4_1": 1, "fc6:7:neuron": 1}
     assert (both.units, both.sides) == (1, [1, -1])
@@ -201,6 +209,22 @@ def test_units() -> None:
         ({"objective": "layer", "channels": [1]}, "channels", "leave them out"),
         ({"objective": "layer", "sign": "both"}, "sign", "set it to 'positive'"),
         ({"diversity": 1}, "diversity", "variations to 2"),
+        ({"objective": "caricature"}, "image", "a caricature is not drawn without one"),
+        ({"objective": "direction", "layer": "conv3_1"}, "image", "a direction is not drawn without one"),
+        *(
+            ({"objective": each, "image": IMAGE}, "image", "set objective to")
+            for each in (None, "channel", "neuron", "layer")
+        ),
+        ({"objective": "caricature", "image": IMAGE, "channels": [1]}, "channels", "leave them out"),
+        ({"objective": "direction", "image": IMAGE, "channels": [1]}, "channels", "leave them out"),
+        ({"objective": "caricature", "image": IMAGE, "sign": "negative"}, "sign", "set it to 'positive'"),
+        (
+            {"objective": "direction", "image": IMAGE, "sign": "both", "layer": "relu3_1"},
+            "sign",
+            "relu3_1 is never below 0",
+        ),
+        ({"objective": "caricature", "image": IMAGE, "layer": "conv9_1"}, "layer", "no layer 'conv9_1'"),
+        ({"terms": {"conv3_1:5": 1}, "image": IMAGE}, "image", "leave out one"),
         ({"terms": {"conv3_1:5": 1}, "layer": "conv3_1"}, "layer", "leave out one"),
         ({"terms": {"conv3_1:5:x": 1}}, "terms", "is no unit"),
         ({"terms": {"conv3_1:256": 1}}, "terms", "0 to 255"),

@@ -34,6 +34,7 @@ ALL: dict[str, Objective] = {
     "neuron": neuron("conv", 1),
     "layer": layer_energy("conv"),
     "direction": direction("conv", drawn(5, seed=4)),
+    "direction, aligned": direction("conv", drawn(5, seed=4), 2),
     "logit": class_logit(3),
     "match": feature_match("conv", TARGET),
     "caricature": caricature("conv", TARGET, 2),
@@ -85,6 +86,9 @@ def test_values_by_hand() -> None:
     assert value(neuron("a", 0, (0.9, 0.0))) == 3
     assert value(layer_energy("a")) == (1 + 4 + 9 + 36 + 16 + 16) / 8
     assert value(direction("a", torch.tensor([3.0, 4.0]))) == pytest.approx(0.6 * 3 + 0.8 * 0)
+    # The positions are (1, 0), (2, 4), (3, -4) and (6, 0); the cosine of the third is below the least.
+    aligned = (0.6 * 0.6 + 4.4 * 4.4 / math.sqrt(20) - 1.4 * LEAST_COSINE + 3.6 * 0.6) / 4
+    assert value(direction("a", torch.tensor([3.0, 4.0]), 1)) == pytest.approx(aligned)
     assert value(feature_match("a", map_of)) == 0
     assert value(feature_match("a", 2 * map_of)) == -0.25
     assert value(feature_match("a", -map_of)) == -4

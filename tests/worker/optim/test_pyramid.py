@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.optim.pyramid import fit, resize, scale_sides, share_steps
+from worker.optim.pyramid import fit, middle_square, resize, scale_sides, share_steps
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,12 @@ def test_all_steps_are_shared_out(steps: int, scales: int) -> None:
     assert sum(shares) == steps
     assert min(shares) >= 0
     assert shares[-1] >= 1
+
+
+@pytest.mark.parametrize(("height", "width"), [(4, 9), (9, 4), (4, 4)])
+def test_the_square_in_the_middle(height: int, width: int) -> None:
+    picture = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+    top, left = (height - 4) // 2, (width - 4) // 2
+
+    assert torch.equal(middle_square(picture, 4), picture[..., top : top + 4, left : left + 4])
+    assert middle_square(picture, 7).shape == (1, 3, 7, 7)

@@ -4,12 +4,14 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import cosine_similarity
 
 from app.jobs.errors import InputError
 from app.jobs.kinds.feature_visualization import FeatureVisualizationParams
 from app.networks import LayerCard, NetworkCard
 from models.network import Network
 from tests.support.networks import make_classifier, silenced, stripes_network
+from tests.worker.synthesis.conftest import drawn
 from worker.checkpoints import from_bytes, to_bytes
 from worker.steps import Compute, Outcome, State, Step, finish
 from worker.synthesis.feature_visualization import feature_visualization
@@ -51,13 +53,17 @@ def make_params(network: Network = NETWORK, **values: Any) -> FeatureVisualizati
 
 
 def run(
-    params: FeatureVisualizationParams, network: Network = NETWORK, resume: State | None = None
+    params: FeatureVisualizationParams,
+    network: Network = NETWORK,
+    resume: State | None = None,
+    example: Tensor | None = None,
 ) -> tuple[Outcome, list[tuple[Step, Tensor, dict[str, float], State]]]:
     """The outcome, and of every step itself, its picture, its losses and its state."""
+    pictures = {} if example is None else {"image": [example]}
     seen: list[tuple[Step, Tensor, dict[str, float], State]] = []
     compute = Compute(torch.device("cpu"), network.dtype)
     outcome = finish(
-        feature_visualization(params, {}, network, compute, resume),
+        feature_visualization(params, pictures, network, compute, resume),
         lambda step: seen.append((step, step.image(), step.losses(), step.state())),
     )
     return outcome, seen
@@ -65,6 +71,26 @@ def run(
 
 def mean_of(outcome: Outcome, artifact: str, layer: str, channel: int, network: Network = NETWORK) -> float:
     return float(network.features(outcome.images[artifact], (layer,))[layer][0, channel].mean())
+
+
+def make_example(network: Network = NETWORK, **values: Any) -> FeatureVisualizationParams:
+    """Params of a caricature, filled in, if nothing else is asked for."""
+    given = {"objective": "caricature", "layer": "relu2", "channels": None, "image": "given", **values}
+    return make_params(network, **given)
+
+
+def features_of(picture: Tensor, layer: str, network: Network = NETWORK) -> Tensor:
+    return network.features(picture, (layer,))[layer]
+
+
+def cosine(one: Tensor, other: Tensor) -> float:
+    return float(cosine_similarity(one.flatten(), other.flatten(), dim=0))
+
+
+def stripes(along: str) -> Tensor:
+    """A picture (1, 3, 20, 20) of stripes of a period of 4 pixels, lying or standing."""
+    wave = 0.5 + 0.5 * torch.cos(torch.pi / 2 * torch.arange(20.0))
+    return (wave[:, None] if along == "lying" else wave[None, :]).expand(1, 3, 20, 20)
 
 
 def test_a_run_from_step_to_outcome() -> None:
@@ -184,6 +210,104 @@ def test_diversity_makes_the_variations_differ() -> None:
     assert likeness(10.0) < likeness(0.0) - 0.05
 
 
+@pytest.mark.parametrize(
+    ("layer", "preset"), [("relu2", "lucid"), ("conv2", "maco"), ("relu2", "simonyan-2014")]
+)
+def test_a_caricature_is_like_its_example_and_like_no_other(layer: str, preset: str) -> None:
+    # Cut out of the middle, and none of it is resized.
+    examples = [drawn(20, 32, seed) for seed in (1, 2)]
+    wanted = [features_of(example[..., 6:26], layer) for example in examples]
+    grey = features_of(NETWORK.mean.expand(1, 3, 20, 20), layer)
+    # What lucid sees of so small a picture moves too far for features to stay in their places.
+    transforms = {"pad": 2, "jitter": 2} if preset == "lucid" else None
+    params = make_example(layer=layer, preset=preset, transforms=transforms, steps=100, l2_weight=0.0)
+
+    for place in (0, 1):
+        outcome, _ = run(params, example=examples[place])
+        (report,) = outcome.result["pictures"]
+        found = features_of(outcome.images["image"], layer)
+        assert report["unit"] == layer
+        assert report["cosine"] == pytest.approx(cosine(found, wanted[place]), abs=1e-5)
+        assert report["cosine"] > cosine(found, wanted[1 - place]) + 0.1
+        assert report["cosine"] > cosine(grey, wanted[place]) + 0.1
+        assert report["objective"]["end"] > report["objective"]["start"] + 0.1
+
+
+def test_a_caricature_starts_where_its_relu_is_silent() -> None:
+    network = stripes_network()
+    weights = {name: each.clone() for name, each in network.stack.state_dict().items()}
+    weights["conv1.bias"].fill_(-0.1)
+    network = network.with_weights(weights)
+    params = make_example(network, layer="relu1", preset="simonyan-2014", steps=40, l2_weight=0.0)
+    assert not features_of(network.mean.expand(1, 3, 20, 20), "relu1", network).any()
+
+    outcome, _ = run(params, network, example=stripes("standing"))
+
+    wanted = features_of(stripes("standing"), "relu1", network)
+    assert cosine(features_of(outcome.images["image"], "relu1", network), wanted) > 0.8
+
+
+def test_a_direction_by_hand() -> None:
+    network = stripes_network()
+    params = make_example(network, objective="direction", layer="conv1", sign="both", steps=60)
+    outcome, _ = run(params, network, example=stripes("standing"))
+
+    mean = features_of(stripes("standing"), "conv1", network).mean((0, 2, 3))
+    for report, sign in zip(outcome.result["pictures"], (1, -1), strict=True):
+        found = features_of(outcome.images[report["artifact"]], "conv1", network)[0].flatten(1).T
+        along = found @ mean / mean.norm()
+        value = sign * float((along * (along / found.norm(dim=1)).clamp_min(0.1)).mean())
+        assert report["objective"]["end"] == pytest.approx(value, abs=1e-5)
+        assert report["objective"]["end"] > report["objective"]["start"]
+        assert report["cosine"] == pytest.approx(cosine(found.mean(0), mean), abs=1e-5)
+
+
+def test_a_direction_is_what_there_is_and_not_where() -> None:
+    network = stripes_network()
+    params = make_example(
+        network, objective="direction", layer="relu1", steps=100, variations=2, step_size=0.1
+    )
+    for place, along in enumerate(("lying", "standing")):
+        outcome, _ = run(params, network, example=stripes(along))
+        for report in outcome.result["pictures"]:
+            found = features_of(outcome.images[report["artifact"]], "relu1", network).mean((0, 2, 3))
+            assert int(found.argmax()) == place
+            assert found[place] > 1.5 * found[1 - place]
+            assert report["cosine"] > 0.9
+
+
+@pytest.mark.parametrize("objective", ["caricature", "direction"])
+def test_a_layer_that_sees_all_at_once_has_an_example_too(objective: str) -> None:
+    params = make_example(objective=objective, layer="logits", steps=60)
+    outcome, _ = run(params, example=drawn(40, 30, 1))
+
+    (report,) = outcome.result["pictures"]
+    assert report["cosine"] > 0.9
+    assert report["objective"]["end"] > report["objective"]["start"]
+
+
+@pytest.mark.parametrize("objective", ["caricature", "direction"])
+def test_an_example_that_excites_nothing_is_refused(objective: str) -> None:
+    network = NETWORK
+    for channel in range(8):
+        network = silenced(network, "conv2", channel)
+
+    with pytest.raises(InputError, match="Nothing in the example excites relu2") as caught:
+        run(make_example(objective=objective), network, example=drawn(20, 20, 1))
+    assert caught.value.field == "image"
+
+
+@pytest.mark.parametrize("values", [{}, {"objective": "channel", "channels": [0], "image": None}])
+def test_grey_around_a_picture_does_not_make_it_large_enough(values: dict[str, Any]) -> None:
+    stack = {"conv1": torch.nn.Conv2d(3, 4, 1), "pool1": torch.nn.AvgPool2d(24)}
+    network = Network("coarse", stack, mean=(0.5,) * 3, std=(1.0,) * 3, source="a test")
+    params = make_example(network, layer="pool1", size=20, transforms={"pad": 12}, **values)
+
+    with pytest.raises(InputError, match="the smallest size that works is 24") as caught:
+        run(params, network, example=drawn(20, 20, 1))
+    assert caught.value.field == "size"
+
+
 def test_a_batch_is_as_many_single_runs() -> None:
     network = make_classifier(torch.float64)
     together, _ = run(make_params(channels=[0, 3], sign="both"), network)
@@ -203,6 +327,21 @@ def test_resume_gives_the_same_pictures(after: int) -> None:
     outcome, rest = run(params, resume=from_bytes(to_bytes(seen[after - 1][3])))
 
     assert [step.done for step, _, _, _ in rest] == list(range(after + 1, 7))
+    for name, picture in whole.images.items():
+        assert torch.equal(outcome.images[name], picture), name
+    assert outcome.result == whole.result
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"diversity": 1.0}, {"objective": "direction", "layer": "conv2", "sign": "both", "preset": "maco"}],
+)
+def test_resume_gives_the_same_pictures_of_an_example(values: dict[str, Any]) -> None:
+    params = make_example(variations=2, **values)
+    whole, seen = run(params, example=drawn(30, 40, 1))
+
+    outcome, _ = run(params, resume=from_bytes(to_bytes(seen[2][3])), example=drawn(30, 40, 1))
+
     for name, picture in whole.images.items():
         assert torch.equal(outcome.images[name], picture), name
     assert outcome.result == whole.result
