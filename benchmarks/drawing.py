@@ -1,39 +1,36 @@
-"""How fast the procedural pictures are drawn.
+"""How fast the procedural pictures are drawn, as a training draws them: a process for each core.
 
-    python -m benchmarks.drawing [--size 96] [--count 512] [--device cpu]
+    python -m benchmarks.drawing [--size 96] [--processes 2]
 
-All classes take turns, in batches, as a training draws them. The first batch, which brings kernels up, is not
-counted.
+The first file of each process, which brings kernels up, is not counted.
 """
 
 import argparse
+import os
+import tempfile
 import time
+from pathlib import Path
 
-import torch
-
-from models.procedural import CLASSES, draw
-from worker.device import choose_device
+from models.procedural import CLASSES
+from worker.training.drawings import PER_CLASS, draw_set
 
 
 def main() -> None:
     """Read the command line, draw, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--size", type=int, default=96, help="side of a picture in pixels")
-    parser.add_argument("--count", type=int, default=512, help="pictures of each batch")
-    parser.add_argument("--batches", type=int, default=5)
-    parser.add_argument("--device", type=choose_device, default="cpu")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args()
-    seconds = []
-    for batch in range(args.batches + 1):
-        numbers = torch.arange(args.count) % len(CLASSES)
-        start = time.perf_counter()
-        draw(numbers, torch.arange(args.count) + batch * args.count, args.size, device=args.device).cpu()
-        seconds.append(time.perf_counter() - start)
-    middle = sorted(seconds[1:])[args.batches // 2]
-    print(f"torch {torch.__version__}, {args.device}, {torch.get_num_threads()} threads")
-    print(
-        f"{args.count / middle:.0f} pictures a second of {args.size} px, the middle of {args.batches} batches"
-    )
+    files = 3 * args.processes
+    with tempfile.TemporaryDirectory() as folder:
+        times = [
+            time.perf_counter()
+            for _ in draw_set(Path(folder), size=args.size, files=files, processes=args.processes)
+        ]
+    # The first time is before the first file.
+    seconds = times[-1] - times[args.processes]
+    speed = (files - args.processes) * len(CLASSES) * PER_CLASS / seconds
+    print(f"{speed:.0f} pictures a second of {args.size} px, {args.processes} processes")
 
 
 if __name__ == "__main__":

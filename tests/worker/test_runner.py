@@ -57,7 +57,7 @@ def run(workshop: Workshop, stop: threading.Event | None = None) -> Job:
     return repository.list_jobs(workshop.engine, limit=1)[0]
 
 
-def once_begun(workshop: Workshop, job: Job, act: Callable[[], object]) -> None:
+def once_begun(workshop: Workshop, job: Job, act: Callable[[], object]) -> threading.Thread:
     """Let ``act`` happen in the middle of a job that is about to run: when its first progress is written."""
 
     def watch() -> None:
@@ -66,7 +66,9 @@ def once_begun(workshop: Workshop, job: Job, act: Callable[[], object]) -> None:
             time.sleep(0.02)
         act()
 
-    threading.Thread(target=watch, daemon=True).start()
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    return thread
 
 
 def files(workshop: Workshop) -> set[str]:
@@ -203,8 +205,10 @@ def test_who_lost_the_claim_in_the_middle_writes_nothing(
         reaper.expire_owner(workshop.engine, "w1", 3)
         assert claims.claim_next(workshop.engine, "thief", ["long"], 30) is not None
 
-    once_begun(workshop, job, steal)
-    stolen = run(workshop)
+    thief = once_begun(workshop, job, steal)
+    run(workshop)
+    thief.join()
+    stolen = repository.get_job(workshop.engine, job.id)
     assert (stolen.state, stolen.owner, stolen.attempt) == (State.RUNNING, "thief", 2)
     assert repository.get_artifact(workshop.engine, job.id, "image") is None
 

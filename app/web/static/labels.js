@@ -70,11 +70,13 @@ export function viewsOf(job) {
 /** A small copy of a picture that a job made. */
 export const small = (url) => `${url}${url.includes("?") ? "&" : "?"}side=320`;
 
-/** What one of several views is of: what the numbers call it (a class, a layer), or its own name. */
+/** What one of several views is of: what the numbers call it (a class, a layer, a seed), or its own name. */
 export function captionOf(job, view) {
   const entry = job.result?.pictures?.find(({ artifact }) => artifact === view.name) ?? {};
   const { artifact, ...rest } = entry;
-  return Object.values(rest).find((value) => typeof value === "string") ?? view.name.replaceAll("_", " ");
+  const name = Object.values(rest).find((value) => typeof value === "string");
+  if (name) return name;
+  return rest.seed === undefined ? view.name.replaceAll("_", " ") : `seed ${rest.seed}`;
 }
 
 /** What shows how far a job without a result is: a preview, else what it is made from; or null. */

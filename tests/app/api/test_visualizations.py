@@ -46,6 +46,18 @@ def test_the_picture_of_an_inversion_comes_with_it(client: TestClient) -> None:
     assert client.get(f"/v1/images/{params['image']}").json()["name"] == "photo.png"
 
 
+def test_an_example_comes_with_its_caricature(client: TestClient) -> None:
+    files = [("image", ("photo.png", strange.plain()))]
+    asked = {"network": "vgg19", "layer": "relu4_2", "objective": "caricature"}
+    answer = client.post("/v1/feature-visualization", files=files, data={"params": json.dumps(asked)})
+    alone = client.post("/v1/feature-visualization", json=asked)
+
+    assert answer.status_code == 202, answer.text
+    assert client.get(f"/v1/images/{answer.json()['params']['image']}").json()["name"] == "photo.png"
+    assert alone.status_code == 422
+    assert alone.json()["errors"][0]["field"] == "image"
+
+
 def test_a_class_that_is_not_there_is_a_problem_of_its_field(client: TestClient) -> None:
     answer = client.post("/v1/class-visualization", json={"network": "vgg19", "target": "godfish"})
 
