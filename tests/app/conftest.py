@@ -18,6 +18,8 @@ def address(settings: Settings) -> Iterator[str]:
     config = uvicorn.Config(create_app(settings), port=0, log_level="warning")
     server = uvicorn.Server(config)
     listener = config.bind_socket()
+    # From here on whoever connects waits until the service is up.
+    listener.listen(100)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     host, port = listener.getsockname()
