@@ -11,10 +11,8 @@ import torch
 from PIL import Image
 
 from app.jobs import reaper, repository
-from app.jobs.ids import new_id
 from app.jobs.job import Job
 from app.jobs.kinds import DeepDreamParams
-from app.jobs.pictures import add_image, image_key
 from app.jobs.states import State
 from app.jobs.submit import submit
 from app.settings import Settings
@@ -22,6 +20,7 @@ from app.storage import read_recipe
 from app.storage.factory import make_storage
 from tests.support import clips
 from tests.support import strange_pictures as strange
+from tests.support.workshops import add_picture, run
 from worker import checkpoints, runner
 from worker.clips import open_clip
 from worker.steps import State as StepState
@@ -29,26 +28,10 @@ from worker.workshop import Workshop
 
 
 def queue(workshop: Workshop, data: bytes, **params: Any) -> Job:
-    image_id = new_id()
-    stored = workshop.storage.put(image_key(image_id), data)
-    add_image(
-        workshop.engine,
-        image_id=image_id,
-        name=None,
-        media_type="image/png",
-        size=stored.bytes,
-        sha256=stored.sha256,
-        width=1,
-        height=1,
-    )
+    image_id = add_picture(workshop, data)
     values = {"image": image_id, "network": "vgg19-random", "layers": "relu2_1", "size": 32}
     made = DeepDreamParams.model_validate({**values, "octaves": 2, "steps": 2, **params}).resolve()
     return submit(workshop.engine, workshop.dispatcher, made)[0]
-
-
-def run(workshop: Workshop, stop: threading.Event | None = None) -> Job:
-    assert runner.run_next(workshop, ["long"], stop or threading.Event())
-    return repository.list_jobs(workshop.engine, limit=1)[0]
 
 
 def artifacts(workshop: Workshop, job: Job) -> dict[str, tuple[str, bytes]]:

@@ -12,49 +12,28 @@ import torch
 from PIL import Image
 
 from app.jobs import claims, reaper, repository
-from app.jobs.ids import new_id
 from app.jobs.job import Job
 from app.jobs.kinds import StyleTransferParams
-from app.jobs.pictures import add_image, delete_image, image_key
+from app.jobs.pictures import delete_image
 from app.jobs.states import State
 from app.jobs.submit import submit
 from app.storage import read_recipe
 from tests.support import strange_pictures as strange
+from tests.support.workshops import add_picture, run
 from worker import checkpoints, runner
 from worker.steps import State as StepState
 from worker.workshop import Workshop
 
 
-def add(workshop: Workshop, data: bytes) -> str:
-    image_id = new_id()
-    stored = workshop.storage.put(image_key(image_id), data)
-    add_image(
-        workshop.engine,
-        image_id=image_id,
-        name=None,
-        media_type="image/png",
-        size=stored.bytes,
-        sha256=stored.sha256,
-        width=1,
-        height=1,
-    )
-    return image_id
-
-
 def queue(workshop: Workshop, picture: bytes | None = None, **params: object) -> Job:
     values = {
-        "content": add(workshop, picture or strange.noise(seed=1, size=(40, 30))),
-        "style": add(workshop, strange.noise(seed=2, size=(40, 30))),
+        "content": add_picture(workshop, picture or strange.noise(seed=1, size=(40, 30))),
+        "style": add_picture(workshop, strange.noise(seed=2, size=(40, 30))),
         "size": 40,
         "steps": 6,
     }
     made = StyleTransferParams.model_validate({**values, **params}).resolve()
     return submit(workshop.engine, workshop.dispatcher, made)[0]
-
-
-def run(workshop: Workshop, stop: threading.Event | None = None) -> Job:
-    assert runner.run_next(workshop, ["long"], stop or threading.Event())
-    return repository.list_jobs(workshop.engine, limit=1)[0]
 
 
 def once_begun(workshop: Workshop, job: Job, act: Callable[[], object]) -> threading.Thread:
@@ -126,7 +105,7 @@ def test_transparency_of_the_content_is_kept(workshop: Workshop) -> None:
 def test_a_picture_that_will_not_decode_fails_the_job_naming_the_field(workshop: Workshop) -> None:
     good = strange.noise(size=(40, 30))
     spoilt = good[:60] + bytes(20) + good[80:]
-    queue(workshop, style=[add(workshop, good), add(workshop, spoilt)])
+    queue(workshop, style=[add_picture(workshop, good), add_picture(workshop, spoilt)])
     job = run(workshop)
     assert job.state is State.FAILED and job.error is not None
     assert (job.error["type"], job.error["field"]) == ("input", "style")

@@ -6,38 +6,20 @@ from io import BytesIO
 from PIL import Image
 
 from app.jobs import repository
-from app.jobs.ids import new_id
 from app.jobs.job import Job
 from app.jobs.kinds import DeepDreamParams
-from app.jobs.pictures import add_image, image_key
 from app.jobs.states import State
 from app.jobs.submit import submit
 from tests.support import strange_pictures as strange
-from worker import runner
+from tests.support.workshops import add_picture, run
 from worker.workshop import Workshop
 
 
 def queue(workshop: Workshop) -> Job:
-    image_id = new_id()
-    stored = workshop.storage.put(image_key(image_id), strange.noise(size=(40, 30), seed=3))
-    add_image(
-        workshop.engine,
-        image_id=image_id,
-        name=None,
-        media_type="image/png",
-        size=stored.bytes,
-        sha256=stored.sha256,
-        width=40,
-        height=30,
-    )
+    image_id = add_picture(workshop, strange.noise(size=(40, 30), seed=3))
     values = {"network": "vgg19-random", "layers": "relu2_1", "size": 32, "octaves": 1, "steps": 2}
     params = DeepDreamParams.model_validate({"image": image_id, **values, "variations": 3})
     return submit(workshop.engine, workshop.dispatcher, params.resolve())[0]
-
-
-def run(workshop: Workshop, stop: threading.Event) -> Job:
-    assert runner.run_next(workshop, ["long"], stop)
-    return repository.list_jobs(workshop.engine, limit=1)[0]
 
 
 def pixels(workshop: Workshop, job: Job) -> dict[str, bytes]:

@@ -1,0 +1,33 @@
+"""Pictures and jobs in a workshop of a test's own."""
+
+import threading
+
+from app.jobs import repository
+from app.jobs.ids import new_id
+from app.jobs.job import Job
+from app.jobs.pictures import add_image, image_key
+from worker import runner
+from worker.workshop import Workshop
+
+
+def add_picture(workshop: Workshop, data: bytes) -> str:
+    """Store a file as a picture without looking at it, and give its id."""
+    image_id = new_id()
+    stored = workshop.storage.put(image_key(image_id), data)
+    add_image(
+        workshop.engine,
+        image_id=image_id,
+        name=None,
+        media_type="image/png",
+        size=stored.bytes,
+        sha256=stored.sha256,
+        width=1,
+        height=1,
+    )
+    return image_id
+
+
+def run(workshop: Workshop, stop: threading.Event | None = None) -> Job:
+    """Run the next job, to its end or until ``stop``, and give the newest."""
+    assert runner.run_next(workshop, ["long"], stop or threading.Event())
+    return repository.list_jobs(workshop.engine, limit=1)[0]
