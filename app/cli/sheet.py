@@ -60,6 +60,9 @@ def _read(path: Path, width: int) -> "Image":
         fail_on([("PICTURE", f"{path} is not a picture in a format that Pillow knows.")])
     except OSError as error:
         fail_on([("PICTURE", f"{path} cannot be read: {error.strerror or error}.")])
+    except (SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        # Pillow's words for files that are damaged, or too large to be taken in good faith.
+        fail_on([("PICTURE", f"{path} cannot be read: {error}.")])
     paper = Image.new("RGBA", picture.size, "white")
     paper.alpha_composite(picture)
     height = max(1, round(picture.height * width / picture.width))

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,19 +10,14 @@ import torch
 from safetensors.torch import save_file
 
 from app.jobs import repository
-from app.jobs.database import make_engine
-from app.jobs.dispatch import LocalDispatcher
 from app.jobs.errors import InputError
 from app.jobs.job import Job
 from app.jobs.kinds import StyleTransferParams
 from app.jobs.states import State
 from app.jobs.submit import ParamsError, parse_params, submit
-from app.migrations import upgrade
 from app.networks import NetworkCard, get_card
 from app.networks.download import Received
 from app.networks.folder import WeightsFolder, card_here, local_weights
-from app.settings import Settings
-from app.storage.factory import make_storage
 from models import conversion
 from models.conversion import UnusableWeights
 from models.registry import load_network
@@ -166,19 +162,11 @@ def test_damaged_weights_count_as_none_and_say_so_when_used(
 
 
 @pytest.fixture
-def workshop(settings: Settings, served: Mirror) -> Iterator[Workshop]:
-    settings = settings.model_copy(update={"weights_mirror": served.url})
-    upgrade(settings.resolved_database_url)
-    engine = make_engine(settings.resolved_database_url)
-    yield Workshop(
-        engine=engine,
-        storage=make_storage(settings),
-        dispatcher=LocalDispatcher(settings.data_dir),
-        settings=settings,
-        owner="w1",
-        compute=Compute(torch.device("cpu"), weights=settings.weights),
-    )
-    engine.dispose()
+def workshop(workshop: Workshop, served: Mirror) -> Workshop:
+    """A workshop that gets its weights from the mirror."""
+    settings = workshop.settings.model_copy(update={"weights_mirror": served.url})
+    compute = Compute(torch.device("cpu"), weights=settings.weights)
+    return replace(workshop, settings=settings, compute=compute)
 
 
 def queue(workshop: Workshop) -> None:

@@ -71,6 +71,7 @@ def reconstructions(network: Network, compute: Compute, output: Path | None) -> 
     The mean over scikit-learn's two photographs, china.jpg and flower.jpg, by `feature_inversion` as it is.
     """
     found: dict[str, float] = {}
+    photos = _photographs()
     for parametrization in ("fourier", "pixels"):
         for name, each in (("trained", network), ("random", vgg19_random())):
             prepared = each.prepared(compute.device, compute.dtype)
@@ -82,7 +83,6 @@ def reconstructions(network: Network, compute: Compute, output: Path | None) -> 
                 parametrization=parametrization,
             ).resolve()
             totals = dict.fromkeys(RECONSTRUCTED_LAYERS, 0.0)
-            photos = _photographs()
             for title, photo in photos.items():
                 outcome = finish(feature_inversion(params, {"image": [photo]}, prepared, compute))
                 for report in outcome.result["pictures"]:
@@ -98,9 +98,8 @@ def _photographs() -> dict[str, Tensor]:
 
     photos = {}
     for title in ("china", "flower"):
-        photo = (
-            torch.from_numpy(load_sample_image(f"{title}.jpg").copy()).permute(2, 0, 1)[None].float() / 255
-        )
+        pixels = torch.from_numpy(load_sample_image(f"{title}.jpg").copy())
+        photo = pixels.permute(2, 0, 1)[None].float() / 255
         photos[title] = resize(photo, *fit(photo, RECONSTRUCTED_SIZE))
     return photos
 

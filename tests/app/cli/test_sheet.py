@@ -1,3 +1,4 @@
+import zlib
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,21 @@ def test_what_does_not_fit_is_refused(extra: list[str], said: str, tmp_path: Pat
 
 def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.png").write_text("not a picture")
-    for name, said in (("notes.png", "is not a picture"), ("missing.png", "cannot be read")):
+    whole = Path(save(tmp_path / "whole.png", "red", (64, 64))).read_bytes()
+    (tmp_path / "half.png").write_bytes(whole[: len(whole) // 2])
+    # A header alone, of 60,000 by 60,000 pixels.
+    size = (60_000).to_bytes(4, "big") * 2
+    header = b"IHDR" + size + whole[24:29]
+    (tmp_path / "vast.png").write_bytes(
+        whole[:8] + whole[8:12] + header + zlib.crc32(header).to_bytes(4, "big") + whole[33:]
+    )
+    cases = {
+        "notes.png": "is not a picture",
+        "missing.png": "cannot be read",
+        "half.png": "cannot be read",
+        "vast.png": "cannot be read",
+    }
+    for name, said in cases.items():
         done = RUNNER.invoke(program, ["sheet", str(tmp_path / name), "-o", str(tmp_path / "s.png")])
         assert done.exit_code != 0
         assert name in done.output.replace("\n", "")
