@@ -11,20 +11,27 @@ from fastapi.routing import APIRoute
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
-from app.api import description, events, health, images, jobs, kinds, metrics, networks, problems
-from app.api.changes import Changes
-from app.api.context import Context
-from app.api.middleware import BodyLimit, SameOrigin, SecurityHeaders
-from app.jobs.database import make_engine
-from app.jobs.dispatch import make_dispatcher
+from app.database.engine import make_engine
+from app.database.migrations import upgrade
+from app.http import openapi as description
+from app.http import problems
+from app.http.middleware import BodyLimit, SameOrigin, SecurityHeaders
+from app.http.services import Context
+from app.images import routes as images
+from app.jobs import event_routes as events
+from app.jobs import kind_routes as kinds
+from app.jobs import routes as jobs
+from app.jobs.dispatch.base import make_dispatcher
+from app.jobs.notifier import Changes
 from app.jobs.reaper import expire_leases, settle
 from app.jobs.removal import remove_old_jobs
-from app.jobs.workers import forget_silent
-from app.migrations import upgrade
+from app.monitoring import health, metrics
+from app.networks import routes as networks
 from app.settings import Settings, get_settings
 from app.storage.factory import make_storage
 from app.web.router import mount_static
 from app.web.router import router as web_router
+from app.workers.repository import forget_silent
 
 log = logging.getLogger(__name__)
 
@@ -76,15 +83,15 @@ def _operation_id(route: APIRoute) -> str:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     here: Context = app.state.context
     stop = threading.Event()
-    reaper = threading.Thread(target=_reap, args=(here, stop), name="reaper")
-    reaper.start()
+    thread = threading.Thread(target=_reap, args=(here, stop), name="reaper")
+    thread.start()
     await run_in_threadpool(here.storage.clean_leftovers)
     try:
         async with here.changes.listening(here.settings):
             yield
     finally:
         stop.set()
-        await run_in_threadpool(reaper.join)
+        await run_in_threadpool(thread.join)
         here.dispatcher.close()
         here.engine.dispose()
 

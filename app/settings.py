@@ -1,5 +1,6 @@
 """Every setting of the service, read from the environment with the prefix ``IMPASTO_``."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -7,9 +8,15 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.networks.folder import WeightsFolder
-
 MEBI = 1 << 20
+
+
+@dataclass(frozen=True)
+class WeightsFolder:
+    """Where weights are kept, and the mirror that they are downloaded from: a URL of a folder of files."""
+
+    path: Path
+    mirror: str
 
 
 class Settings(BaseSettings):

@@ -21,12 +21,12 @@ import numpy as np
 from PIL import Image
 from sqlalchemy import insert
 
+from app.database.engine import now, write
+from app.database.ids import new_id
 from app.jobs import claims
-from app.jobs.database import now, write
-from app.jobs.ids import new_id
-from app.jobs.kinds import StyleTransferParams
 from app.jobs.states import State
 from app.jobs.tables import job_events, jobs
+from app.kinds import StyleTransferParams
 from benchmarks.load import listen, multipart, request, steady
 from tests.support.deployment import MODES, Deployment, Mode, deployed
 from tests.support.postgres import postgres

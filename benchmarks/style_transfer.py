@@ -21,13 +21,13 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from app.jobs.kinds.style_transfer import PRESETS, PresetName
+from app.kinds.style_transfer import PRESETS, PresetName
 from models.network import Network
 from models.registry import load_network
-from worker.device import choose_device, has_native_bfloat16
 from worker.optim.descent import Descent
 from worker.optim.lbfgs import LBFGS
 from worker.optim.pyramid import fit, resize, scale_sides, share_steps
+from worker.runtime.device import choose_device, has_native_bfloat16
 from worker.synthesis.objective import StyleObjective, Weights
 
 PEER = "neural-style-pt restated, float32"

@@ -18,15 +18,15 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from app.jobs.kinds import ClassVisualizationParams, DeepDreamParams
+from app.kinds import ClassVisualizationParams, DeepDreamParams
 from benchmarks.style_transfer import drawn_content
 from models.network import Network
 from models.registry import load_network
-from worker.device import choose_device, has_native_bfloat16
+from worker.contract.steps import Compute, Step, finish
 from worker.optim.laplacian import normalize
 from worker.optim.pyramid import fit, resize
 from worker.optim.solvers import NormalizedGradient
-from worker.steps import Compute, Step, finish
+from worker.runtime.device import choose_device, has_native_bfloat16
 from worker.synthesis.class_visualization import class_visualization
 from worker.synthesis.deep_dream import deep_dream
 from worker.synthesis.dream_objective import DreamObjective, Term

@@ -4,9 +4,9 @@ import socket
 import sys
 import urllib.request
 
-from app.jobs.database import make_engine
-from app.jobs.workers import living
+from app.database.engine import make_engine
 from app.settings import Settings
+from app.workers.repository import living
 
 TIMEOUT_SECONDS = 5
 # A worker says that it lives every 5 s; one that missed three of those is not well.

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from app.jobs.database import make_engine
-from app.migrations import upgrade
+from app.database.engine import make_engine
+from app.database.migrations import upgrade
 from app.settings import Settings
-from app.threads import let_threads_sleep
+from app.supervision.openmp import let_threads_sleep
 from tests.support.postgres import PostgresServer, postgres
 
 pytest_plugins = ("tests.support.skips",)

@@ -8,12 +8,12 @@ import typer
 from app.cli.cluster import api, worker
 from app.cli.demo import demo
 from app.cli.jobs import jobs
+from app.cli.kind_commands import command_name, make_command
 from app.cli.palette import palette
 from app.cli.serve import serve
 from app.cli.sheet import sheet
-from app.cli.synthesis import command_name, make_command
 from app.cli.weights import weights
-from app.jobs.kinds import KINDS
+from app.kinds import KINDS
 
 program = typer.Typer(
     name="impasto",

@@ -8,7 +8,7 @@ import uvicorn
 
 from app.cli.messages import USAGE, fail
 from app.cli.serve import read_settings, supervise
-from app.jobs.kinds import Lane
+from app.kinds import Lane
 from app.settings import Settings
 from app.supervision import StartError, Supervisor, listen
 from app.supervision.api import configuration

@@ -13,8 +13,8 @@ from PIL import Image
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app.cli.demo_pictures import brushwork, landscape
-from app.cli.files import check_output, write_file
 from app.cli.messages import INTERRUPTED, fail
+from app.cli.output_files import check_output, write_file
 from app.cli.serve import read_settings
 from app.supervision import Supervisor, claim_data_dir, listen
 from app.supervision.logs import configure_logging

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
-from app.jobs.kinds import Params
+from app.kinds import Params
 
 
 def option_name(field: str) -> str:

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from app.cli.messages import fail, fail_on
-from app.jobs.errors import InputError
+from app.errors import InputError
 from app.settings import Settings
 
 if TYPE_CHECKING:
     from models.network import Network
-    from worker.steps import Compute
+    from worker.contract.steps import Compute
 
 
 class Measure(StrEnum):
@@ -67,7 +67,7 @@ def evaluate(
     `classes` needs --second, and counts its right guesses at the visualisations of all classes. `styles`
     needs --pictures, and a --judge that was pulled or imported, for distances over a range of weights.
     """
-    from app.cli.painting import choose_compute
+    from app.cli.local_run import choose_compute
     from models.palette import FILE, palette
     from worker.training import palette_report
 
@@ -111,8 +111,8 @@ def evaluate(
 def _styles(
     trained: "Network", judge: str, pictures: Path, compute: "Compute", output: Path | None
 ) -> dict[str, Any]:
-    from worker.kinds import warm_network
-    from worker.steps import Compute
+    from worker.contract.steps import Compute
+    from worker.runtime.kinds import warm_network
     from worker.training import palette_report
 
     try:

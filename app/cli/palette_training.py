@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.cli.messages import INTERRUPTED, fail, fail_on, settings_problems
-from app.jobs.errors import ComputationError, InputError
+from app.errors import ComputationError, InputError
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def train(
 
     Takes an hour on two cores. Interrupt it at any time: it goes on from its checkpoint.
     """
-    from app.cli.painting import choose_compute
+    from app.cli.local_run import choose_compute
     from models.palette import calibration_pictures, folded_palette, save_palette
     from worker.training.palette import palette_schedule
     from worker.training.palette_run import train_palette

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.files import check_output, write_file
 from app.cli.messages import fail, fail_on
+from app.cli.output_files import check_output, write_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -22,10 +22,10 @@ from app.cli.messages import INTERRUPTED, USAGE, fail
 from app.cli.serve import read_settings
 from app.networks import NetworkCard, get_card, list_cards
 from app.networks.download import DownloadError
-from app.networks.folder import LocalWeights, WeightsFolder, card_here, downloadable
-from app.settings import Settings
+from app.networks.weights_folder import LocalWeights, card_here, downloadable
+from app.settings import Settings, WeightsFolder
 from app.storage import StorageFull
-from app.threads import let_threads_sleep
+from app.supervision.openmp import let_threads_sleep
 
 weights = typer.Typer(
     help="The weights of networks that are published elsewhere: VGG and others, trained on photographs.",
@@ -101,7 +101,7 @@ def import_(
     card = _card(name)
     let_threads_sleep(os.environ)
     from models.conversion import UnusableWeights
-    from worker.weights import import_file
+    from worker.networks.pull_weights import import_file
 
     try:
         _tell(import_file(card, file, settings.weights), settings)
@@ -125,7 +125,7 @@ def _pull(card: NetworkCard, settings: Settings) -> LocalWeights:
     """Pull the weights of a network under a progress bar on stderr."""
     # It brings torch with it, for the conversion.
     let_threads_sleep(os.environ)
-    from worker.weights import pull
+    from worker.networks.pull_weights import pull
 
     columns = (
         TextColumn("{task.description}"),

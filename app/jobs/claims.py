@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, select, update
 
-from app.jobs.changes import change, state_data
-from app.jobs.database import now, write
+from app.database.engine import now, write
 from app.jobs.job import Artifact, Job, Json
 from app.jobs.states import State
 from app.jobs.tables import artifacts, jobs
+from app.jobs.transitions import change, state_data
 
 
 class Fenced(RuntimeError):

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
-from app.jobs.changes import change, state_data
-from app.jobs.database import now, read, write
-from app.jobs.dispatch import Dispatcher
-from app.jobs.files import sweep
+from app.database.engine import now, read, write
+from app.jobs.dispatch.base import Dispatcher
 from app.jobs.job import Job, Json
 from app.jobs.states import State
+from app.jobs.storage_keys import sweep
 from app.jobs.tables import jobs
+from app.jobs.transitions import change, state_data
 from app.storage import Storage
 
 _WAITING = (jobs.c.state == State.QUEUED, jobs.c.paused.is_(False))

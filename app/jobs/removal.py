@@ -4,8 +4,8 @@ import logging
 
 from sqlalchemy import Engine
 
-from app.jobs.files import sweep
 from app.jobs.repository import delete_job, ended_before, jobs_in_need_of, list_artifacts
+from app.jobs.storage_keys import sweep
 from app.storage import Storage
 
 log = logging.getLogger(__name__)

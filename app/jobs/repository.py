@@ -10,12 +10,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.jobs.changes import change, record, state_data
-from app.jobs.database import now, read, write
-from app.jobs.ids import new_id
+from app.database.engine import now, read, write
+from app.database.ids import new_id
 from app.jobs.job import Artifact, Event, Job, Json
 from app.jobs.states import TERMINAL, State
 from app.jobs.tables import artifacts, job_events, job_pictures, jobs
+from app.jobs.transitions import change, record, state_data
 
 
 class UnknownJob(LookupError):

@@ -8,13 +8,13 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Engine
 
-from app.jobs.dispatch import Dispatcher
-from app.jobs.errors import InputError
-from app.jobs.ids import is_id
+from app.database.ids import is_id
+from app.errors import InputError
+from app.images.repository import UnknownImage, get_image, is_film
+from app.jobs.dispatch.base import Dispatcher
 from app.jobs.job import Job
-from app.jobs.kinds import KINDS, Params
-from app.jobs.pictures import UnknownImage, get_image, is_film
 from app.jobs.repository import JobNotEnded, NewJob, create_job, find_by_key, get_artifact, get_job
+from app.kinds import KINDS, Params
 
 # 0 to 7, as in RFC 9218 but the other way round: higher goes first.
 DEFAULT_PRIORITY = 4

@@ -1,4 +1,4 @@
-"""The tables. Times are seconds since 1970 by the database's clock."""
+"""The tables of jobs, of what they need and of what they make."""
 
 from sqlalchemy import (
     JSON,
@@ -9,35 +9,12 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
-    Text,
     text,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-images = Table(
-    "images",
-    metadata,
-    Column("id", String(36), primary_key=True),
-    Column("name", Text),
-    Column("media_type", String(64), nullable=False),
-    Column("bytes", BigInteger, nullable=False),
-    Column("sha256", String(64), nullable=False),
-    Column("width", Integer, nullable=False),
-    Column("height", Integer, nullable=False),
-    Column("frames", Integer, nullable=False, server_default="1"),
-    Column("created_at", Float(53), nullable=False),
-)
+from app.database.metadata import metadata
 
 jobs = Table(
     "jobs",
@@ -106,16 +83,4 @@ job_events = Table(
     Column("type", String(16), nullable=False),
     Column("data", JSON, nullable=False),
     Column("created_at", Float(53), nullable=False),
-)
-
-workers = Table(
-    "workers",
-    metadata,
-    Column("owner", String(128), primary_key=True),
-    Column("lanes", JSON, nullable=False),
-    Column("device", String(32), nullable=False),
-    Column("host", String(255), nullable=False),
-    Column("pid", Integer, nullable=False),
-    Column("started_at", Float(53), nullable=False),
-    Column("seen_at", Float(53), nullable=False),
 )

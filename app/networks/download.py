@@ -22,7 +22,7 @@ from typing import NoReturn
 import httpx
 
 from app.networks.card import Download, NetworkCard
-from app.networks.folder import WeightsFolder
+from app.settings import WeightsFolder
 from app.storage.errors import StorageFull
 
 # Tries in a row that bring nothing; the wait after the first, in seconds, doubles from one to the next.

@@ -1,20 +1,7 @@
-"""Files: blobs by id, and what may be said of a picture without decoding it."""
+"""Blobs by key, in a folder."""
 
-from app.storage.errors import PictureError, StorageFull
+from app.storage.errors import StorageFull
 from app.storage.factory import make_storage
-from app.storage.files import FolderStorage, Storage, Stored
-from app.storage.inspect import PictureInfo, inspect_picture, inspect_upload
-from app.storage.recipes import read_recipe
+from app.storage.folder import FolderStorage, Storage, Stored
 
-__all__ = [
-    "FolderStorage",
-    "PictureError",
-    "PictureInfo",
-    "Storage",
-    "StorageFull",
-    "Stored",
-    "inspect_picture",
-    "inspect_upload",
-    "make_storage",
-    "read_recipe",
-]
+__all__ = ["FolderStorage", "Storage", "StorageFull", "Stored", "make_storage"]

@@ -1,7 +1,7 @@
 """The storage that the settings ask for."""
 
 from app.settings import Settings
-from app.storage.files import FolderStorage, Storage
+from app.storage.folder import FolderStorage, Storage
 
 
 def make_storage(settings: Settings) -> Storage:

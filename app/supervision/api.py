@@ -7,9 +7,9 @@ import sys
 import uvicorn
 from fastapi import FastAPI
 
-from app.parent_watch import exit_with_parent
 from app.settings import Settings, get_settings
 from app.supervision.logs import configure_logging
+from app.supervision.parent_watch import exit_with_parent
 
 # Requests still open at the end are event streams, whose readers come back by themselves.
 _GOODBYE_SECONDS = 2

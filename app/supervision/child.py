@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from app.parent_watch import with_parent
+from app.supervision.parent_watch import with_parent
 
 
 @dataclass

@@ -15,19 +15,19 @@ import httpx
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from app.jobs import workers
-from app.jobs.database import make_engine
-from app.jobs.dispatch import Dispatcher, make_dispatcher
-from app.jobs.kinds import KINDS
+from app.database.engine import make_engine
+from app.database.migrations import upgrade
+from app.jobs.dispatch.base import Dispatcher, make_dispatcher
+from app.jobs.dispatch.wakeups import run_dir
 from app.jobs.reaper import expire_owner, overdue_cancels, settle
-from app.jobs.wakeups import run_dir
-from app.migrations import upgrade
+from app.kinds import KINDS
 from app.settings import Settings
 from app.storage import make_storage
 from app.supervision.child import Child
-from app.supervision.claims import url_of
-from app.supervision.silence import Silence
-from app.threads import let_threads_sleep
+from app.supervision.liveness import Silence
+from app.supervision.openmp import let_threads_sleep
+from app.supervision.startup import url_of
+from app.workers import repository as workers
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Supervisor:
         self._storage = make_storage(settings)
         environment = _environment_of(settings)
         self._api = [] if listener is None else [_api_child(listener, environment)]
-        module = "worker.local" if settings.redis_url is None else "worker.celery_main"
+        module = "worker.runtime.local" if settings.redis_url is None else "worker.runtime.celery_main"
         self._workers = [
             Child(
                 f"worker {device} {lane}",

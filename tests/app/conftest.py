@@ -2,14 +2,18 @@
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import uvicorn
+from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from app.jobs.database import make_engine
+from app.database.engine import make_engine
+from app.http.services import Context
 from app.main import create_app
 from app.settings import Settings
+from tests.support.strange_pictures import plain
 
 
 @pytest.fixture
@@ -35,3 +39,27 @@ def database(settings: Settings, address: str) -> Iterator[Engine]:
     engine = make_engine(settings.resolved_database_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    """The real service on a fresh SQLite database, without workers."""
+    with TestClient(create_app(settings)) as client:
+        yield client
+
+
+@pytest.fixture
+def here(client: TestClient) -> Context:
+    context: Context = client.app.state.context  # type: ignore[attr-defined]
+    return context
+
+
+def upload(client: TestClient, data: bytes | None = None, name: str = "a.png") -> Any:
+    """The answer to the upload of a picture."""
+    return client.post("/v1/images", files={"image": (name, plain() if data is None else data)})
+
+
+@pytest.fixture
+def image_id(client: TestClient) -> str:
+    identifier: str = upload(client).json()["id"]
+    return identifier

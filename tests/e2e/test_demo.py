@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app.storage.recipes import read_recipe
+from app.media.recipe_text import read_recipe
 from tests.support.service import IMPASTO
 
 pytestmark = pytest.mark.server

@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc to see which processes are left"),
 ]
 
-API, WORKER = "app.supervision.api", "worker.local"
+API, WORKER = "app.supervision.api", "worker.runtime.local"
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from app.jobs.database import read
-from app.jobs.tables import images, jobs
+from app.database.engine import read
+from app.images.tables import images
+from app.jobs.tables import jobs
 from tests.faults.conftest import Deploy
 from tests.support.deployment import Deployment, Mode, kill
 from tests.support.service import wait_for

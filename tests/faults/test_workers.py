@@ -10,7 +10,7 @@ from contextlib import closing
 import httpx
 import pytest
 
-from app.jobs import workers
+from app.workers import repository as workers
 from tests.faults.conftest import Deploy
 from tests.support.deployment import Deployment, Mode, Part, kill
 from tests.support.service import PATIENCE, runs, wait_for
@@ -92,7 +92,7 @@ def test_another_worker_goes_on_when_one_is_killed(deploy: Deploy, figure: Figur
         case "its supervisor":
             lost.kill()
         case _:
-            (celery,) = [pid for pid, line in lost.pids().items() if "worker.celery_main" in line]
+            (celery,) = [pid for pid, line in lost.pids().items() if "worker.runtime.celery_main" in line]
             kill(celery)
     moment = time.time()
     saved = service.job(job_id).checkpoint

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.jobs import workers
-from app.jobs.database import make_engine
+from app.database.engine import make_engine
 from app.jobs.job import Event, Job
 from app.jobs.repository import get_job, list_events
 from app.settings import Settings
+from app.workers import repository as workers
 from tests.support.postgres import PostgresServer
 from tests.support.redis import RedisServer, free_port, redis_server
 from tests.support.service import IMPASTO, PATIENCE, Client, processes_with, runs, wait_for

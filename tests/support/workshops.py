@@ -2,12 +2,12 @@
 
 import threading
 
+from app.database.ids import new_id
+from app.images.repository import add_image, image_key
 from app.jobs import repository
-from app.jobs.ids import new_id
 from app.jobs.job import Job
-from app.jobs.pictures import add_image, image_key
-from worker import runner
-from worker.workshop import Workshop
+from worker.runtime import run_job as runner
+from worker.runtime.context import Workshop
 
 
 def add_picture(workshop: Workshop, data: bytes) -> str:

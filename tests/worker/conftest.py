@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from app.jobs.database import make_engine
-from app.jobs.dispatch import LocalDispatcher
-from app.migrations import upgrade
+from app.database.engine import make_engine
+from app.database.migrations import upgrade
+from app.jobs.dispatch.base import LocalDispatcher
 from app.settings import Settings
 from app.storage.factory import make_storage
-from worker.steps import Compute
-from worker.workshop import Workshop
+from worker.contract.steps import Compute
+from worker.runtime.context import Workshop
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from worker.steps import State
+from worker.contract.steps import State
 
 # Longer memory of the squares than of the mean, but shorter than the usual 0.999: a picture takes hundreds of
 # steps, not many thousands (as in crowson's style-transfer-pytorch).

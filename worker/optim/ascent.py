@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from app.jobs.errors import ComputationError
+from app.errors import ComputationError
+from worker.contract.steps import State
 from worker.optim.descent import Solver
 from worker.optim.parametrizations import Parametrization
 from worker.optim.pursuit import Slope
-from worker.steps import State
 
 
 class Ascent:

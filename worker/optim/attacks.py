@@ -20,9 +20,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from worker.contract.steps import State
 from worker.optim.objectives import Features, Objective
 from worker.optim.randomness import generator_at
-from worker.steps import State
 
 Norm = Literal["linf", "l2"]
 

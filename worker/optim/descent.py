@@ -8,8 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from app.jobs.errors import ComputationError
-from worker.steps import State
+from app.errors import ComputationError
+from worker.contract.steps import State
 
 # A step whose loss is this many times the lowest has left the region that the solver knew anything of.
 # (L-BFGS without a line search does rise now and then, but by some percent.)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from worker.steps import State
+from worker.contract.steps import State
 
 # Pairs of pictures that it remembers: with 20 or 50 the loss after 160 steps is 1 % lower. The fewest is for
 # pictures so large that more would not fit into the budget in bytes, or not be saved in a moment.

@@ -9,10 +9,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from worker.contract.steps import State
 from worker.optim.adam import Adam, NAdam
 from worker.optim.descent import Solver
 from worker.optim.lbfgs import LBFGS, affordable_history
-from worker.steps import State
 
 SolverName = Literal["gradient", "adam", "nadam", "lbfgs"]
 

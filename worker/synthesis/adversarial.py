@@ -9,16 +9,16 @@ from functools import partial
 
 from torch import Tensor
 
-from app.jobs.errors import InputError
-from app.jobs.kinds.adversarial import AdversarialParams
-from app.jobs.kinds.class_visualization import class_index
+from app.errors import InputError
+from app.kinds.adversarial import AdversarialParams
+from app.kinds.class_visualization import class_index
 from models.network import Network
+from worker.contract.steps import Compute, Outcome, State, Step, Steps
 from worker.optim.ascent import Ascent
 from worker.optim.attacks import LEVELS, Ball, Nearby, log_probability, rounded
 from worker.optim.objectives import weighted_sum
 from worker.optim.parametrizations import Pixels
 from worker.optim.pursuit import Pursuit
-from worker.steps import Compute, Outcome, State, Step, Steps
 from worker.synthesis.deception import images_of, numbers_of, predict, squared
 from worker.synthesis.fooling import fool_linear_classifier, fool_with_noise
 

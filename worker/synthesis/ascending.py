@@ -8,10 +8,12 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from app.jobs.errors import InputError
-from app.jobs.kinds.ascent import AscentParams
+from app.errors import InputError
+from app.kinds.ascent import AscentParams
 from models.blocks import GlobalAverage
 from models.network import Network
+from worker.contract.steps import Compute, State, Step
+from worker.media.contact_sheet import contact_sheet
 from worker.optim.ascent import Ascent
 from worker.optim.objectives import Objective, one_each, weighted_sum
 from worker.optim.parametrizations import Fourier, Parametrization, Phase, Pixels
@@ -19,8 +21,6 @@ from worker.optim.pursuit import Pursuit, seen_sides
 from worker.optim.regularizers import blur, decay, p_norm, squared_norm, variation
 from worker.optim.solvers import make_solver
 from worker.optim.transforms import Transform, crop, in_turn, jitter, noise, pad, roll, rotate, scale
-from worker.steps import Compute, State, Step
-from worker.synthesis.sheet import contact_sheet
 
 T = TypeVar("T")
 

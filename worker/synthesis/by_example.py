@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from app.jobs.errors import InputError
-from app.jobs.kinds.feature_visualization import FeatureVisualizationParams
+from app.errors import InputError
+from app.kinds.feature_visualization import FeatureVisualizationParams
 from models.network import Network
+from worker.contract.steps import Compute
 from worker.optim.objectives import Features, Objective, caricature, direction
 from worker.optim.pyramid import middle_square
 from worker.optim.transforms import PAD_VALUE
-from worker.steps import Compute
 from worker.synthesis.ascending import require_size, seen_side, source_of
 
 # Of the cosine. With 0 pictures are louder and less like the example: relu4_2 of palette sees a photograph's

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from app.jobs.kinds.class_visualization import ClassVisualizationParams, class_index
+from app.kinds.class_visualization import ClassVisualizationParams, class_index
 from models.network import Network
+from worker.contract.steps import Compute, Outcome, State, Steps
 from worker.optim.objectives import channel
 from worker.optim.pyramid import resize
-from worker.steps import Compute, Outcome, State, Steps
 from worker.synthesis.ascending import Wish, ascend, source_of
 
 # Classes that the result names for each picture.

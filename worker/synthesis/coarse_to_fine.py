@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
+from worker.contract.steps import State, Step
 from worker.optim.descent import Descent, Solver
 from worker.optim.pyramid import resize
-from worker.steps import State, Step
 from worker.synthesis.objective import StyleObjective
 from worker.synthesis.plan import Scale
 

@@ -12,17 +12,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from app.jobs.errors import InputError
-from app.jobs.kinds.deep_dream import DeepDreamParams
+from app.errors import InputError
+from app.kinds.deep_dream import DeepDreamParams
 from models.network import Network
+from worker.contract.steps import Compute, Outcome, State, Step, Steps, Video
+from worker.media.videos import encode_frame
 from worker.optim.laplacian import normalize
 from worker.optim.octaves import Octave, carry, draw_roll, plan_octaves
 from worker.optim.pyramid import resize
 from worker.optim.solvers import NormalizedGradient
-from worker.steps import Compute, Outcome, State, Step, Steps, Video
 from worker.synthesis.dream_frames import frames_of
 from worker.synthesis.dream_objective import DreamObjective, make_terms, numbers
-from worker.videos import encode_frame
 
 # Mirrored pixels around a picture that is rolled. Without them, what the network makes of the seam is a band
 # of its own along the edges, some ten pixels wide.

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from app.jobs.errors import InputError
-from app.jobs.kinds.deep_dream import MOST_VIDEO_PIXELS, DeepDreamParams
-from worker.clips import Clip
+from app.errors import InputError
+from app.kinds.deep_dream import MOST_VIDEO_PIXELS, DeepDreamParams
+from worker.media.clips import Clip
 from worker.optim.pyramid import fit, resize
 
 # Of a zoom video: slow enough that what appears can be seen.

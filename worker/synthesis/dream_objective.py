@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from app.jobs.errors import InputError
-from app.jobs.kinds.deep_dream import GUIDE_SIDE, DeepDreamParams
+from app.errors import InputError
+from app.kinds.deep_dream import GUIDE_SIDE, DeepDreamParams
 from models.network import Network
 from worker.optim.pyramid import fit, resize
 from worker.optim.tiles import Tiling

@@ -12,9 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from app.jobs.errors import InputError
-from app.jobs.kinds.feature_inversion import FeatureInversionParams
+from app.errors import InputError
+from app.kinds.feature_inversion import FeatureInversionParams
 from models.network import Network
+from worker.contract.steps import Compute, Outcome, State, Step, Steps
+from worker.media.contact_sheet import PAPER, contact_sheet
 from worker.optim.descent import Descent, Evaluation
 from worker.optim.objectives import feature_match
 from worker.optim.parametrizations import Fourier, Parametrization, Pixels
@@ -22,9 +24,7 @@ from worker.optim.pursuit import Pursuit
 from worker.optim.pyramid import fit, resize
 from worker.optim.regularizers import p_norm, squared_steps
 from worker.optim.solvers import make_solver
-from worker.steps import Compute, Outcome, State, Step, Steps
 from worker.synthesis.ascending import mean_color, weighted
-from worker.synthesis.sheet import PAPER, contact_sheet
 
 # Standard deviation of the noise it starts from: of pixels, and of a spectrum (lucid's).
 PIXEL_NOISE = 0.1

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from app.jobs.kinds.feature_visualization import FeatureVisualizationParams, read_unit
+from app.kinds.feature_visualization import FeatureVisualizationParams, read_unit
 from models.network import Network
+from worker.contract.steps import Compute, Outcome, State, Steps
 from worker.optim.objectives import Objective, channel, diversity, layer_energy, neuron, weighted_sum
-from worker.steps import Compute, Outcome, State, Steps
 from worker.synthesis.ascending import Wish, ascend, source_of
 from worker.synthesis.by_example import Example, look_at
 

@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from app.jobs.errors import InputError
-from app.jobs.kinds.adversarial import AdversarialParams
-from app.jobs.kinds.class_visualization import class_index
+from app.errors import InputError
+from app.kinds.adversarial import AdversarialParams
+from app.kinds.class_visualization import class_index
 from models.network import Network
 from models.procedural import CLASSES, draw
+from worker.contract.steps import Compute, Outcome, State, Step, Steps
 from worker.optim.ascent import Ascent
 from worker.optim.attacks import LEVELS, log_probability, rounded
 from worker.optim.linear import LinearClassifier
@@ -19,7 +20,6 @@ from worker.optim.parametrizations import Pixels
 from worker.optim.pursuit import Pursuit
 from worker.optim.randomness import generator_at
 from worker.optim.solvers import NormalizedGradient
-from worker.steps import Compute, Outcome, State, Step, Steps
 from worker.synthesis.deception import images_of, numbers_of, predict, squared, verdict
 
 # Side in pixels of what the linear classifier sees, and drawn pictures of each class that it is fitted on,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from app.jobs.errors import InputError
-from app.jobs.kinds.style_transfer import PRESETS, StyleTransferParams
+from app.errors import InputError
+from app.kinds.style_transfer import PRESETS, StyleTransferParams
 from models.network import Network
 from worker.optim.descent import Evaluation
 from worker.optim.gram import gram_matrix, gram_sum

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from app.jobs.errors import InputError
-from app.jobs.kinds.style_transfer import PRESETS, StyleTransferParams
+from app.errors import InputError
+from app.kinds.style_transfer import PRESETS, StyleTransferParams
 from models.network import Network
 from worker.optim.pyramid import fit, scale_sides, share_steps
 

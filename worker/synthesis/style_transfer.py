@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from app.jobs.kinds.style_transfer import PRESETS, StyleTransferParams
+from app.kinds.style_transfer import PRESETS, StyleTransferParams
 from models.network import Network
+from worker.contract.steps import Compute, Outcome, State, Steps
 from worker.optim.adam import Adam
 from worker.optim.color import with_chroma_of
 from worker.optim.descent import Solver
 from worker.optim.lbfgs import LBFGS, affordable_history
 from worker.optim.noise import noise_picture
 from worker.optim.pyramid import resize
-from worker.steps import Compute, Outcome, State, Steps
 from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.objective import StyleObjective, Weights
 from worker.synthesis.plan import Scale, Size, plan_scales

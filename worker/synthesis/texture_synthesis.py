@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from app.jobs.errors import InputError
-from app.jobs.kinds.style_transfer import PRESETS
-from app.jobs.kinds.texture_synthesis import TextureSynthesisParams
+from app.errors import InputError
+from app.kinds.style_transfer import PRESETS
+from app.kinds.texture_synthesis import TextureSynthesisParams
 from models.network import Network
+from worker.contract.steps import Compute, Outcome, State, Steps
 from worker.optim.descent import Solver
 from worker.optim.lbfgs import LBFGS, affordable_history
 from worker.optim.noise import noise_like
 from worker.optim.pyramid import fit, resize, scale_sides, share_steps
 from worker.optim.wrapping import resize_wrapped
-from worker.steps import Compute, Outcome, State, Steps
 from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.objective import StyleObjective, Weights
 from worker.synthesis.plan import Scale, Size

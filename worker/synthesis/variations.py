@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from safetensors.torch import load, save
 
-from app.jobs.errors import InputError
-from app.jobs.kinds.base import following_seeds
-from worker.clips import Clip
-from worker.steps import Compute, Outcome, State, Step, Steps
-from worker.synthesis.sheet import contact_sheet
+from app.errors import InputError
+from app.kinds.base import following_seeds
+from worker.contract.steps import Compute, Outcome, State, Step, Steps
+from worker.media.clips import Clip
+from worker.media.contact_sheet import contact_sheet
 
 
 def varied(function: Callable[..., Steps], shared: Sequence[str] = ()) -> Callable[..., Steps]:

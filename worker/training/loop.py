@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from app.jobs.errors import ComputationError
-from worker.steps import Compute, State, Step
+from app.errors import ComputationError
+from worker.contract.steps import Compute, State, Step
 from worker.training.adversary import one_step_l2
 from worker.training.augmentation import cutmix
 

@@ -7,15 +7,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from app.jobs.errors import InputError
-from app.jobs.kinds import ClassVisualizationParams, FeatureInversionParams
+from app.errors import InputError
+from app.kinds import ClassVisualizationParams, FeatureInversionParams
 from models.architectures.vgg import vgg_stack
 from models.network import Network
 from models.procedural import CLASSES
 from models.random_vgg import IMAGENET_MEAN, IMAGENET_STD, he_weights, vgg19_random
+from worker.contract.steps import Compute, finish
+from worker.media.pictures import encode_png, load_picture
 from worker.optim.pyramid import fit, resize
-from worker.pictures import encode_png, load_picture
-from worker.steps import Compute, finish
 from worker.synthesis.class_visualization import class_visualization
 from worker.synthesis.feature_inversion import feature_inversion
 from worker.training.evaluation import accuracy, unseen_pictures

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from models.procedural import CLASSES
-from worker import checkpoints
-from worker.steps import Compute, State, Step
+from worker.contract.steps import Compute, State, Step
+from worker.runtime import checkpoints
 from worker.training.drawings import DrawnSet
 from worker.training.evaluation import accuracy, unseen_pictures
 from worker.training.loop import Schedule, eval_logits, train

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from app.jobs.kinds import StyleTransferParams
+from app.kinds import StyleTransferParams
 from models.network import Network
+from worker.contract.steps import Compute, finish
 from worker.optim.gram import gram_matrix
 from worker.optim.pyramid import fit, resize
-from worker.steps import Compute, finish
 from worker.synthesis.style_transfer import style_transfer
 
 # What the judge looks at: fine to coarse texture, and the arrangement of what is seen.

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from app.cli import program
 from app.jobs import claims, repository
-from app.jobs.dispatch import LocalDispatcher
+from app.jobs.dispatch.base import LocalDispatcher
 from app.jobs.states import State
 from app.settings import Settings
 from tests.support.strange_pictures import noise

@@ -12,7 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from app.cli import program
-from app.storage.recipes import read_recipe
+from app.media.recipe_text import read_recipe
 from tests.support.service import IMPASTO, wait_for
 from tests.support.strange_pictures import noise, plain
 

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import program
-from app.networks.folder import local_weights
+from app.networks.weights_folder import local_weights
 from tests.support.mirror import Answer, Mirror, mirror
 from tests.support.published import FILE, NAME, pin, published_file
 

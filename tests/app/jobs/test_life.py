@@ -8,13 +8,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, update
 
-from app.jobs import claims, reaper, repository, workers
+from app.database.engine import now, write
+from app.jobs import claims, reaper, repository
 from app.jobs.claims import Claim, Fenced
-from app.jobs.database import now, write
 from app.jobs.job import Artifact, Job
 from app.jobs.repository import NewJob
 from app.jobs.states import TERMINAL, TRANSITIONS, State
 from app.jobs.tables import jobs, metadata
+from app.workers import repository as workers
 
 LEASE = 30.0
 

@@ -16,9 +16,9 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Engine, delete, update
 
+from app.database.engine import now, write
 from app.jobs import claims, reaper, repository
 from app.jobs.claims import Claim, Fenced
-from app.jobs.database import now, write
 from app.jobs.job import Job
 from app.jobs.repository import JobNotEnded, NewJob, UnknownJob
 from app.jobs.states import TERMINAL, TRANSITIONS, State

@@ -12,7 +12,7 @@ import pytest
 from app.networks import NetworkCard, get_card
 from app.networks.card import Download
 from app.networks.download import TRIES, DownloadError, Received, download, naming_a_full_disk
-from app.networks.folder import WeightsFolder
+from app.settings import WeightsFolder
 from app.storage import StorageFull
 from tests.support.mirror import Answer, Mirror, mirror
 

@@ -2,12 +2,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.jobs.errors import ComputationError
-from worker.checkpoints import from_bytes, to_bytes
+from app.errors import ComputationError
 from worker.optim.ascent import Ascent
 from worker.optim.parametrizations import Pixels
 from worker.optim.pursuit import Slope
 from worker.optim.solvers import SolverName, make_solver
+from worker.runtime.checkpoints import from_bytes, to_bytes
 
 PIXELS = Pixels(4, 5, noise=0.2)
 OPTIMA = torch.rand(3, 3, 4, 5, generator=torch.Generator().manual_seed(1))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.jobs.errors import ComputationError
+from app.errors import ComputationError
 from worker.optim.adam import Adam
 from worker.optim.descent import PATIENCE, Descent, Evaluation, Objective, Solver
 from worker.optim.lbfgs import LBFGS

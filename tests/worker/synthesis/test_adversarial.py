@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from app.jobs.errors import InputError
-from app.jobs.kinds import AdversarialParams
+from app.errors import InputError
+from app.kinds import AdversarialParams
 from models.architectures.vgg import PooledLinear
 from models.network import Network
 from tests.support.networks import CLASSES, make_classifier
-from worker.checkpoints import from_bytes, to_bytes
-from worker.steps import Compute, Outcome, State, Step, finish
+from worker.contract.steps import Compute, Outcome, State, Step, finish
+from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis.adversarial import adversarial
 
 NETWORK = make_classifier()

@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.jobs.errors import ComputationError, InputError
-from app.jobs.kinds.class_visualization import ClassVisualizationParams
+from app.errors import ComputationError, InputError
+from app.kinds.class_visualization import ClassVisualizationParams
 from models.network import Network
 from tests.support.networks import CLASSES, color_network, make_classifier, silenced, stripes_network
-from worker.checkpoints import from_bytes, to_bytes
-from worker.steps import Compute, Outcome, State, Step, finish
+from worker.contract.steps import Compute, Outcome, State, Step, finish
+from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis.class_visualization import class_visualization
 
 NETWORK = make_classifier()

@@ -9,18 +9,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from app.jobs.errors import InputError
-from app.jobs.kinds import DeepDreamParams
+from app.errors import InputError
+from app.kinds import DeepDreamParams
 from models.network import Network
 from models.registry import load_network
 from tests.worker.synthesis.conftest import drawn
-from worker import checkpoints
-from worker.clips import open_clip
-from worker.steps import Compute, Outcome, State, Step, Video, finish
+from worker.contract.steps import Compute, Outcome, State, Step, Video, finish
+from worker.media.clips import open_clip
+from worker.media.videos import encode_frame, encode_video
+from worker.runtime import checkpoints
 from worker.synthesis.deep_dream import deep_dream
 from worker.synthesis.dream_frames import zoomed
 from worker.synthesis.dream_objective import DreamObjective, Term
-from worker.videos import encode_frame, encode_video
 
 CPU = Compute(torch.device("cpu"))
 

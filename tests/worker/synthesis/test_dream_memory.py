@@ -10,9 +10,9 @@ pytestmark = pytest.mark.slow
 SCRIPT = """
 import resource
 import torch
-from app.jobs.kinds import DeepDreamParams
+from app.kinds import DeepDreamParams
 from models.registry import load_network
-from worker.steps import Compute, finish
+from worker.contract.steps import Compute, finish
 from worker.synthesis.deep_dream import deep_dream
 
 params = DeepDreamParams(image="i", size=4000, octaves=2, steps=1).resolve()

@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.jobs.errors import InputError
-from app.jobs.kinds.feature_inversion import FeatureInversionParams
+from app.errors import InputError
+from app.kinds.feature_inversion import FeatureInversionParams
 from models.network import Network
 from tests.support.networks import identity_network, make_classifier, silenced
-from worker.checkpoints import from_bytes, to_bytes
-from worker.steps import Compute, Outcome, State, Step, finish
+from worker.contract.steps import Compute, Outcome, State, Step, finish
+from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis.feature_inversion import feature_inversion
 
 NETWORK = make_classifier()

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from app.jobs.errors import InputError
-from app.jobs.kinds.feature_visualization import FeatureVisualizationParams
+from app.errors import InputError
+from app.kinds.feature_visualization import FeatureVisualizationParams
 from app.networks import LayerCard, NetworkCard
 from models.network import Network
 from tests.support.networks import make_classifier, silenced, stripes_network
 from tests.worker.synthesis.conftest import drawn
-from worker.checkpoints import from_bytes, to_bytes
-from worker.steps import Compute, Outcome, State, Step, finish
+from worker.contract.steps import Compute, Outcome, State, Step, finish
+from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis.feature_visualization import feature_visualization
 
 NETWORK = make_classifier()

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.jobs.errors import InputError
-from app.jobs.kinds import AdversarialParams
+from app.errors import InputError
+from app.kinds import AdversarialParams
 from models.network import Network
 from models.procedural import CLASSES as DRAWN
 from models.procedural import draw
 from tests.support.networks import CLASSES, make_classifier
-from worker.checkpoints import from_bytes, to_bytes
-from worker.steps import Compute, Outcome, State, Step, finish
+from worker.contract.steps import Compute, Outcome, State, Step, finish
+from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis.adversarial import adversarial
 from worker.synthesis.fooling import fool_linear_classifier
 

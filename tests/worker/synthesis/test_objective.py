@@ -3,8 +3,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from app.jobs.errors import InputError
-from app.jobs.kinds import StyleTransferParams
+from app.errors import InputError
+from app.kinds import StyleTransferParams
 from models.network import Network, Pooling
 from models.registry import load_network
 from worker.optim.losses import Reduction

@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.jobs.errors import ComputationError, InputError
-from app.jobs.kinds import StyleTransferParams
+from app.errors import ComputationError, InputError
+from app.kinds import StyleTransferParams
 from models.network import Network
 from models.registry import load_network
-from worker.checkpoints import from_bytes, to_bytes
+from worker.contract.steps import Compute, Outcome, State, Step, finish
 from worker.optim.color import luma
 from worker.optim.descent import Evaluation
-from worker.steps import Compute, Outcome, State, Step, finish
+from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis import style_transfer as module
 from worker.synthesis.objective import StyleObjective
 from worker.synthesis.style_transfer import style_transfer

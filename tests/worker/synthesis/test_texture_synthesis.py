@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.jobs.errors import InputError
-from app.jobs.kinds import TextureSynthesisParams
+from app.errors import InputError
+from app.kinds import TextureSynthesisParams
 from models.network import Network
 from models.registry import load_network
-from worker.checkpoints import from_bytes, to_bytes
+from worker.contract.steps import Compute, Outcome, State, Step, finish
 from worker.optim.noise import noise_like
-from worker.steps import Compute, Outcome, State, Step, finish
+from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis.objective import StyleObjective, Weights
 from worker.synthesis.texture_synthesis import texture_synthesis
 

@@ -9,21 +9,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.jobs.errors import InputError
-from app.jobs.kinds import AdversarialParams, DeepDreamParams, Params, TextureSynthesisParams
+from app.errors import InputError
+from app.kinds import AdversarialParams, DeepDreamParams, Params, TextureSynthesisParams
 from models.network import Network
 from tests.support.networks import make_classifier
 from tests.worker.synthesis.conftest import drawn, make_network
-from worker.checkpoints import from_bytes, to_bytes
-from worker.clips import open_clip
-from worker.kinds import WORK
-from worker.outputs import encode
-from worker.pictures import load_picture
-from worker.steps import Compute, Outcome, State, Step, Video, finish
+from worker.contract.steps import Compute, Outcome, State, Step, Video, finish
+from worker.media.clips import open_clip
+from worker.media.pictures import load_picture
+from worker.media.videos import encode_frame, encode_video
+from worker.runtime.artifacts import encode
+from worker.runtime.checkpoints import from_bytes, to_bytes
+from worker.runtime.kinds import WORK
 from worker.synthesis.adversarial import adversarial
 from worker.synthesis.deep_dream import deep_dream
 from worker.synthesis.texture_synthesis import texture_synthesis
-from worker.videos import encode_frame, encode_video
 
 CPU = Compute(torch.device("cpu"))
 SIGHTED, CLASSIFIER = make_network(), make_classifier()

@@ -3,9 +3,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from app.jobs.errors import ComputationError
-from worker.checkpoints import from_bytes, to_bytes
-from worker.steps import Compute, Step
+from app.errors import ComputationError
+from worker.contract.steps import Compute, Step
+from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.training.loop import Cycle, Phase, Schedule, eval_logits, train
 from worker.training.muon import Muon
 

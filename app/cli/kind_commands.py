@@ -1,0 +1,176 @@
+"""A command for every kind of job: the same computation here and now, without a service.
+
+What a kind takes is stated by its params class alone: pictures that it cannot do without are arguments, all
+else is an option.
+"""
+
+import inspect
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import typer
+
+from app.cli.messages import INTERRUPTED, fail, fail_on
+from app.cli.options import bare_type, option_name, option_parameters, params_of
+from app.cli.output_files import check_output, write_file
+from app.cli.recipe_options import recipe_params
+from app.cli.serve import read_settings
+from app.errors import ComputationError, InputError
+from app.jobs.submit import ParamsError, parse_params
+from app.kinds import Params
+from app.supervision.openmp import let_threads_sleep
+
+if TYPE_CHECKING:
+    from worker.runtime.artifacts import Product
+
+# Commands that are not called like their kind.
+_NAMES = {"style_transfer": "style"}
+
+_RECIPE_HELP = "A file made by Impasto, to take every option from that is not given."
+_DEVICE_HELP = "auto, cpu, mps or cuda; IMPASTO_DEVICE, or auto."
+
+Pictures = dict[str, list[Path]]
+
+
+def command_name(cls: type[Params]) -> str:
+    """The command of a kind: ``deep_dream`` is ``impasto deep-dream``."""
+    return _NAMES.get(cls.kind, cls.kind.replace("_", "-"))
+
+
+def make_command(cls: type[Params]) -> Callable[..., None]:
+    """A function for Typer that computes a job of a kind on files."""
+
+    def command(**given: Any) -> None:
+        _run(cls, given)
+
+    parameters = [
+        *_arguments(cls),
+        *_own_options(cls),
+        *option_parameters(cls, without=_required_pictures(cls)),
+    ]
+    command.__doc__ = f"{cls.summary} On this machine, without a service."
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    return command
+
+
+def _required_pictures(cls: type[Params]) -> list[str]:
+    return [name for name in cls.picture_fields() if cls.model_fields[name].is_required()]
+
+
+def _arguments(cls: type[Params]) -> list[inspect.Parameter]:
+    fields = cls.picture_fields()
+    return [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=Annotated[
+                list[Path] if fields[name].many else Path,
+                typer.Argument(metavar=name.upper(), help=cls.model_fields[name].description),
+            ],
+        )
+        for name in _required_pictures(cls)
+    ]
+
+
+def _own_options(cls: type[Params]) -> list[inspect.Parameter]:
+    """Options that every command has beside its params."""
+    formats = " or ".join(cls.endings) or ".json"
+    where = typer.Option("--output", "-o", help=f"Where to write the result, as {formats}.")
+    made: list[tuple[str, Any, Any]] = [
+        ("output", Annotated[Path, where], inspect.Parameter.empty)
+        if cls.endings
+        else ("output", Annotated[Path | None, where], None),
+        ("recipe", Annotated[Path | None, typer.Option(help=_RECIPE_HELP)], None),
+        ("device", Annotated[str | None, typer.Option(help=_DEVICE_HELP, show_default=False)], None),
+        ("as_json", Annotated[bool, typer.Option("--json", help="Print the numbers, as JSON.")], False),
+    ]
+    return [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, annotation, default in made
+    ]
+
+
+def _run(cls: type[Params], given: dict[str, Any]) -> None:
+    output: Path | None = given.pop("output")
+    recipe: Path | None = given.pop("recipe")
+    as_json: bool = given.pop("as_json") or not cls.endings
+    if output is not None:
+        check_output("--output", output, cls.endings or (".json",))
+    settings = read_settings(device=given.pop("device"))
+    pictures: Pictures = {
+        name: value if isinstance(value, list) else [value]
+        for name in cls.picture_fields()
+        if (value := given.get(name)) is not None
+    }
+    try:
+        asked = params_of(cls, {name: value for name, value in given.items() if name not in pictures})
+        if recipe is not None:
+            asked = recipe_params(cls, recipe, pictures, asked)
+        asked = _format_of(cls, output) | asked
+        params = parse_params(cls.kind, asked | _references(cls, pictures))
+        # It brings torch with it, which takes seconds: not before the options are known to be right.
+        let_threads_sleep(os.environ)
+        from app.cli.local_run import compute
+
+        products, result = compute(params, pictures, settings)
+        written = _write(output, products, result, cls.endings)
+    except ParamsError as error:
+        fail_on((_shown(cls, problem.field), problem.detail) for problem in error.errors)
+    except InputError as error:
+        fail_on([(_shown(cls, error.field), error.detail)])
+    except ComputationError as error:
+        fail(error.detail)
+    except OSError as error:
+        fail(f"{error.filename or output}: {error.strerror}")
+    except KeyboardInterrupt:
+        fail("Stopped; nothing was written.", INTERRUPTED)
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+    for name, path in written:
+        typer.echo(f"The {name} is in {path}", err=as_json)
+
+
+def _format_of(cls: type[Params], output: Path | None) -> dict[str, str]:
+    """The param ``format`` as the name of the output has it, where a kind has such a param."""
+    info = cls.model_fields.get("format")
+    ending = "" if output is None else output.suffix.lower().removeprefix(".")
+    return {"format": ending} if info is not None and ending in get_args(bare_type(info)) else {}
+
+
+def _write(
+    output: Path | None, products: Iterable["Product"], result: Mapping[str, Any], endings: Sequence[str]
+) -> list[tuple[str, Path]]:
+    """Write what was made: the first file of the output's own format there, all else beside it.
+
+    Returns names and paths.
+    """
+    if output is None:
+        return []
+    written: list[tuple[str, Path]] = []
+    if not endings:
+        write_file(output, json.dumps(result, indent=2).encode())
+        return [("result", output)]
+    for product in products:
+        main = product.ending == output.suffix.lower() and output not in (path for _, path in written)
+        path = output if main else output.with_name(f"{output.stem}-{product.name}{product.ending}")
+        write_file(path, product.data)
+        written.append((product.name.replace("image", "picture"), path))
+    return written
+
+
+def _references(cls: type[Params], pictures: Mapping[str, Sequence[Path]]) -> dict[str, str | list[str]]:
+    """What params say of pictures that lie in files: their names."""
+    fields = cls.picture_fields()
+    names = {param: [path.name for path in paths] for param, paths in pictures.items()}
+    return {param: group if fields[param].many else group[0] for param, group in names.items()}
+
+
+def _shown(cls: type[Params], field: str) -> str:
+    """What a param is called on the command line; ``style_weights.0`` is an entry of a list."""
+    name, _, entry = field.partition(".")
+    shown = name.upper() if name in _required_pictures(cls) else option_name(name)
+    return shown + (f" ({entry})" if entry else "")

@@ -1,0 +1,86 @@
+"""Sends stored files: ETag and 304, Range and 206, HEAD."""
+
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import BinaryIO
+
+from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
+
+from app.http.problems import ProblemError
+from app.storage import Storage
+
+# A URL names a content that never changes, or carries its hash; a day is for those that are deleted.
+CACHE = "private, max-age=86400"
+CHUNK = 1 << 18
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+
+def send_file(storage: Storage, key: str, media_type: str, sha256: str, request: Request) -> Response:
+    """A stored file with its SHA-256 as ETag: 304 if the client has it, 206 for one Range.
+
+    Several ranges in one request are answered with the whole file, as RFC 9110 (14.2) allows.
+    """
+    etag = f'"{sha256}"'
+    headers = {"ETag": etag, "Cache-Control": CACHE, "Accept-Ranges": "bytes"}
+    if is_known(request, etag):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    try:
+        file = storage.open(key)
+        size = storage.size(key)
+    except FileNotFoundError:
+        raise ProblemError(HTTPStatus.NOT_FOUND, "file_gone", "The file of this URL is gone.") from None
+    start, end, status = 0, size, HTTPStatus.OK
+    asked = request.headers.get("range")
+    if asked is not None and request.headers.get("if-range", etag) == etag:
+        window = _window(asked, size)
+        if window is None:
+            file.close()
+            headers["Content-Range"] = f"bytes */{size}"
+            raise ProblemError(
+                HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+                "range_not_satisfiable",
+                f"The file has {size} bytes; the range asked for is {asked!r}.",
+                headers=headers,
+            )
+        if window != (0, size):
+            start, end = window
+            status = HTTPStatus.PARTIAL_CONTENT
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    headers["Content-Length"] = str(end - start)
+    if request.method == "HEAD":
+        file.close()
+        return Response(status_code=status, headers=headers, media_type=media_type)
+    return StreamingResponse(_read(file, start, end), status, headers, media_type)
+
+
+def is_known(request: Request, etag: str) -> bool:
+    """Whether the client has what the ETag names (RFC 9110, section 13.1.2)."""
+    header = request.headers.get("if-none-match", "")
+    return header.strip() == "*" or etag in (part.strip().removeprefix("W/") for part in header.split(","))
+
+
+def _window(asked: str, size: int) -> tuple[int, int] | None:
+    """First byte and the one after the last; the whole file if the header is not ours to read."""
+    found = _RANGE.fullmatch(asked.strip())
+    if found is None or found.groups() == ("", ""):
+        return (0, size)
+    first, last = found.groups()
+    if first == "":
+        return (max(0, size - int(last)), size) if int(last) and size else None
+    if int(first) >= size or (last and int(last) < int(first)):
+        return None
+    return (int(first), min(size, int(last) + 1) if last else size)
+
+
+def _read(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
+    with file:
+        file.seek(start)
+        while start < end:
+            chunk = file.read(min(CHUNK, end - start))
+            if not chunk:
+                return
+            start += len(chunk)
+            yield chunk

@@ -1,0 +1,80 @@
+"""Small copies of stored pictures, made when they are asked for.
+
+The one place of the HTTP service that decodes pixels: those of pictures whose limits were checked, or that
+were made here, and a few at a time.
+"""
+
+import threading
+from enum import IntEnum
+from http import HTTPStatus
+from io import BytesIO
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+from PIL import Image, ImageOps
+
+from app.http.file_responses import CACHE, is_known
+from app.http.problems import ProblemError
+from app.storage import Storage
+
+MEDIA_TYPE = "image/webp"
+QUALITY = 80
+# A large picture takes some hundred megabytes and a second: not as many at a time as requests are served.
+_at_a_time = threading.Semaphore(2)
+
+
+class Side(IntEnum):
+    """Longer sides in pixels that there are: few, so that caches are of use."""
+
+    SMALL = 160
+    MEDIUM = 320
+    LARGE = 640
+
+
+SideQuery = Annotated[
+    Side | None,
+    Query(description="Longer side in pixels: a small copy, as WebP, which is never larger than the file."),
+]
+
+
+def send_thumbnail(
+    storage: Storage, key: str, media_type: str, sha256: str, side: Side, request: Request
+) -> Response:
+    """A small copy of a stored picture (of one that moves its first frame), or 304 if the client has it.
+
+    ProblemError for a file that is no picture, or will not decode.
+    """
+    etag = f'"{sha256}-{side}"'
+    headers = {"ETag": etag, "Cache-Control": CACHE}
+    if is_known(request, etag):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    if not media_type.startswith("image/"):
+        raise _no_thumbnail(f"A file of the type {media_type} has no small copy: leave out side.")
+    try:
+        with storage.open(key) as file, _at_a_time:
+            data = _shrink(file.read(), side)
+    except FileNotFoundError:
+        raise ProblemError(HTTPStatus.NOT_FOUND, "file_gone", "The file of this URL is gone.") from None
+    except Exception as error:  # Pillow's decoders raise a dozen types for damaged data
+        raise _no_thumbnail("This picture will not decode.") from error
+    return Response(data, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _shrink(data: bytes, side: Side) -> bytes:
+    with Image.open(BytesIO(data)) as opened:
+        profile = opened.info.get("icc_profile")
+        opened.draft(None, (2 * side, 2 * side))  # reduces a JPEG alone
+        # Of more than 8 bits a color Pillow would take the lowest 8.
+        image = opened.point(lambda level: level / 257).convert("L") if opened.mode == "I;16" else opened
+        image = ImageOps.exif_transpose(image)
+        if image.mode not in ("RGB", "RGBA"):
+            image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+            profile = None
+        image.thumbnail((side, side), reducing_gap=3.0)
+        out = BytesIO()
+        image.save(out, "WEBP", quality=QUALITY, icc_profile=profile)
+        return out.getvalue()
+
+
+def _no_thumbnail(detail: str) -> ProblemError:
+    return ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "no_thumbnail", detail, field="side")

@@ -1,0 +1,149 @@
+"""Server-sent events of jobs: replayed from where a reader stopped, then live, to the end of the job."""
+
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
+from typing import Annotated
+
+import anyio
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy.exc import OperationalError
+from starlette.concurrency import run_in_threadpool
+
+from app.http.problems import ProblemError, documented
+from app.http.services import Context, Here
+from app.jobs import repository
+from app.jobs.job import Event, Json
+from app.jobs.routes import JobId
+from app.monitoring.metrics import OPEN_STREAMS
+
+log = logging.getLogger(__name__)
+router = APIRouter(prefix="/v1", tags=["events"])
+
+# A comment this often keeps proxies from closing a quiet stream.
+HEARTBEAT_SECONDS = 15.0
+# Milliseconds after which a browser comes back to a stream that broke off.
+RETRY_MILLISECONDS = 1000
+MAX_JOBS = 100
+PAGE = 500
+
+HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+LastEventId = Annotated[
+    str | None, Header(alias="Last-Event-ID", description="The id of the last event that arrived.")
+]
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    response_class=StreamingResponse,
+    responses={
+        **documented(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
+        200: {"content": {"text/event-stream": {}}, "description": "The events."},
+        204: {"description": "The job has ended, and all its events arrived."},
+    },
+)
+async def job_events(here: Here, job_id: JobId, last_id: LastEventId = None) -> Response:
+    """The events of a job: `state`, `progress`, `preview`, and `done` at its end. The id is the job's seq."""
+    return await _respond(here, [job_id], [_seq(last_id)] if last_id else [0], single=True)
+
+
+@router.get(
+    "/events",
+    response_class=StreamingResponse,
+    responses={
+        **documented(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
+        200: {"content": {"text/event-stream": {}}, "description": "The events."},
+        204: {"description": "All the jobs have ended, and all their events arrived."},
+    },
+)
+async def many_events(
+    here: Here,
+    jobs: Annotated[str, Query(description="Ids of up to 100 jobs, separated by commas.")],
+    last_id: LastEventId = None,
+) -> Response:
+    """The events of several jobs in one stream. Each names its job; the id holds the seqs of them all."""
+    job_ids = list(dict.fromkeys(part for part in jobs.split(",") if part))
+    if not 1 <= len(job_ids) <= MAX_JOBS:
+        detail = f"Name 1 to {MAX_JOBS} jobs, separated by commas; these are {len(job_ids)}."
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, field="jobs")
+    after = [_seq(part) for part in last_id.split(".")] if last_id else [0] * len(job_ids)
+    if len(after) != len(job_ids):
+        raise _bad_id(last_id or "")
+    return await _respond(here, job_ids, after, single=False)
+
+
+def _seq(text: str) -> int:
+    if not text.isdigit():
+        raise _bad_id(text)
+    return int(text)
+
+
+def _bad_id(text: str) -> ProblemError:
+    detail = f"{text!r} is no id that this stream gave: send none to get all events."
+    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, field="Last-Event-ID")
+
+
+async def _respond(here: Context, job_ids: list[str], after: list[int], *, single: bool) -> Response:
+    jobs = [await run_in_threadpool(repository.get_job, here.engine, job_id) for job_id in job_ids]
+    going = {job.id for job, seq in zip(jobs, after, strict=True) if not job.ended or seq < job.seq}
+    if not going:
+        # What tells a browser not to come back.
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+    seen = dict(zip(job_ids, after, strict=True))
+    return StreamingResponse(
+        _stream(here, seen, going, single=single), media_type="text/event-stream", headers=HEADERS
+    )
+
+
+async def _stream(
+    here: Context, seen: dict[str, int], going: set[str], *, single: bool
+) -> AsyncIterator[str]:
+    """Events in order for each job until all that are ``going`` have ended.
+
+    ``seen`` maps jobs to the last seq that was sent, and is kept so.
+    """
+    with here.changes.watch(seen) as changed, OPEN_STREAMS.track_inprogress():
+        yield f"retry: {RETRY_MILLISECONDS}\n\n"
+        try:
+            while going:
+                changed.clear()
+                for job_id in [job_id for job_id in seen if job_id in going]:
+                    async for event in _news(here, job_id, seen):
+                        yield _format(event, seen, single=single)
+                        if event.type == "done":
+                            going.discard(job_id)
+                if not going or changed.is_set():
+                    continue
+                with anyio.move_on_after(HEARTBEAT_SECONDS) as waited:
+                    await changed.wait()
+                if waited.cancelled_caught:
+                    yield ": alive\n\n"
+                    going -= await run_in_threadpool(_gone, here, going)
+        except OperationalError as error:
+            # The reader comes back, and then gets a problem, or all that happened since.
+            log.warning("a stream ends, the database is away: %s", error.orig)
+
+
+async def _news(here: Context, job_id: str, seen: dict[str, int]) -> AsyncIterator[Event]:
+    while True:
+        events = await run_in_threadpool(repository.list_events, here.engine, job_id, seen[job_id], PAGE)
+        for event in events:
+            seen[job_id] = event.seq
+            yield event
+        if len(events) < PAGE:
+            return
+
+
+def _gone(here: Context, job_ids: set[str]) -> set[str]:
+    """Jobs that were deleted while somebody listened."""
+    return job_ids - repository.get_seqs(here.engine, list(job_ids)).keys()
+
+
+def _format(event: Event, seen: Mapping[str, int], *, single: bool) -> str:
+    data: Json = {**event.data, "job_id": event.job_id, "seq": event.seq}
+    if event.type == "preview":
+        data["url"] = f"/v1/jobs/{event.job_id}/artifacts/{data.pop('name')}?v={data.pop('version')}"
+    identity = str(event.seq) if single else ".".join(str(seq) for seq in seen.values())
+    return f"id: {identity}\nevent: {event.type}\ndata: {json.dumps(data)}\n\n"

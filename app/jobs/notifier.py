@@ -1,0 +1,124 @@
+"""Wakes those who wait for jobs to change, in the event loop of an API process."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+
+import redis.asyncio
+from redis.exceptions import RedisError
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+
+from app.jobs.dispatch.base import CHANGES
+from app.jobs.dispatch.celery_settings import CHANGES_CHANNEL
+from app.jobs.dispatch.wakeups import Mailbox, run_dir
+from app.jobs.repository import get_job, get_seqs
+from app.settings import Settings
+
+log = logging.getLogger(__name__)
+
+# Wake-ups can be lost, so all jobs that somebody waits for are looked at this often, in one query.
+POLL_SECONDS = 2.0
+RECONNECT_SECONDS = 1.0
+
+
+class Changes:
+    """Who waits for which job."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._seqs: dict[str, int] = {}
+
+    @contextmanager
+    def watch(self, job_ids: Iterable[str]) -> Iterator[asyncio.Event]:
+        """An event that is set whenever one of some jobs changes; clear it before you look."""
+        event = asyncio.Event()
+        watched = set(job_ids)
+        for job_id in watched:
+            self._waiting.setdefault(job_id, set()).add(event)
+        try:
+            yield event
+        finally:
+            for job_id in watched:
+                self._waiting[job_id].discard(event)
+                if not self._waiting[job_id]:
+                    del self._waiting[job_id]
+                    self._seqs.pop(job_id, None)
+
+    @property
+    def watched(self) -> int:
+        """Number of jobs that somebody waits for."""
+        return len(self._waiting)
+
+    def wake(self, job_id: str) -> None:
+        """Wake all who wait for a job."""
+        for event in self._waiting.get(job_id, ()):
+            event.set()
+
+    @asynccontextmanager
+    async def listening(self, settings: Settings) -> AsyncIterator[None]:
+        """Take in wake-ups for as long as the context lasts."""
+        tasks = [asyncio.create_task(self._poll())]
+        mailbox = None
+        if settings.redis_url is not None:
+            tasks.append(asyncio.create_task(self._subscribe(settings.redis_url)))
+        else:
+            mailbox = Mailbox(run_dir(settings.data_dir), CHANGES)
+            asyncio.get_running_loop().add_reader(mailbox.fileno(), self._take, mailbox)
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            if mailbox is not None:
+                asyncio.get_running_loop().remove_reader(mailbox.fileno())
+                mailbox.close()
+
+    def _take(self, mailbox: Mailbox) -> None:
+        for job_id in mailbox.take():
+            self.wake(job_id)
+
+    async def _subscribe(self, url: str) -> None:
+        while True:
+            try:
+                async with redis.asyncio.Redis.from_url(url) as client, client.pubsub() as pubsub:
+                    await pubsub.subscribe(CHANGES_CHANNEL)
+                    async for message in pubsub.listen():
+                        if message["type"] == "message":
+                            self.wake(message["data"].decode())
+            except (RedisError, OSError) as error:
+                log.warning("no wake-ups from Redis, polling alone: %s", error)
+                await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            if not self._waiting:
+                continue
+            try:
+                seqs = await run_in_threadpool(get_seqs, self._engine, list(self._waiting))
+            except SQLAlchemyError as error:
+                log.warning("the database is away: %s", error)
+                continue
+            for job_id, seq in seqs.items():
+                # The first look wakes too: the change may have come before it.
+                if job_id in self._waiting and self._seqs.get(job_id) != seq:
+                    self._seqs[job_id] = seq
+                    self.wake(job_id)
+
+
+async def wait_for_end(changes: Changes, engine: Engine, job_id: str, seconds: float) -> None:
+    """Return when a job has ended, or after some seconds."""
+    with changes.watch([job_id]) as changed, suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while True:
+                changed.clear()
+                job = await run_in_threadpool(get_job, engine, job_id)
+                if job.ended:
+                    return
+                await changed.wait()

@@ -1,0 +1,104 @@
+"""What the API answers with."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from app.http.timestamps import timestamp
+from app.jobs.job import Artifact, Job
+from app.jobs.states import State
+
+
+class ArtifactView(BaseModel):
+    """A file that a job made."""
+
+    name: str = Field(examples=["image"])
+    url: str
+    media_type: str
+    bytes: int
+    sha256: str
+
+    @classmethod
+    def of(cls, artifact: Artifact) -> "ArtifactView":
+        """The view of an artifact. The URL changes with the content, so that it may be cached."""
+        return cls(
+            name=artifact.name,
+            url=f"/v1/jobs/{artifact.job_id}/artifacts/{artifact.name}?v={artifact.sha256[:12]}",
+            media_type=artifact.media_type,
+            bytes=artifact.bytes,
+            sha256=artifact.sha256,
+        )
+
+
+class Progress(BaseModel):
+    """How far a job is."""
+
+    done: int = Field(description="Steps done.")
+    total: int = Field(description="Steps in all.")
+    losses: dict[str, float] = Field(description="By dotted name, such as style.relu3_1.")
+    eta_seconds: float | None = Field(description="Estimate of the seconds that are left.")
+
+
+class JobError(BaseModel):
+    """Why a job failed."""
+
+    type: str
+    title: str
+    detail: str
+    field: str | None
+
+
+class JobView(BaseModel):
+    """A job."""
+
+    id: str
+    kind: str = Field(examples=["style_transfer"])
+    state: State
+    seq: int = Field(description="Grows by one at every change.")
+    params: dict[str, Any] = Field(description="As resolved: nothing is left to a preset.")
+    attempt: int
+    priority: int = Field(description="0 to 7; jobs of higher priority go first.")
+    paused: bool
+    cancel_requested: bool
+    created_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    progress: Progress | None
+    artifacts: list[ArtifactView]
+    result: dict[str, Any] | None
+    error: JobError | None
+    retry_of: str | None
+    batch_id: str | None
+
+    @classmethod
+    def of(cls, job: Job, artifacts: Sequence[Artifact]) -> "JobView":
+        """The view of a job and its artifacts."""
+        return cls(
+            id=job.id,
+            kind=job.kind,
+            state=job.state,
+            seq=job.seq,
+            params=job.params,
+            attempt=job.attempt,
+            priority=job.priority,
+            paused=job.paused,
+            cancel_requested=job.cancel_requested_at is not None,
+            created_at=timestamp(job.created_at),
+            started_at=timestamp(job.started_at),
+            finished_at=timestamp(job.finished_at),
+            progress=Progress.model_validate(job.progress) if job.progress else None,
+            artifacts=[ArtifactView.of(artifact) for artifact in artifacts],
+            result=job.result,
+            error=JobError.model_validate(job.error) if job.error else None,
+            retry_of=job.retry_of,
+            batch_id=job.batch_id,
+        )
+
+
+class JobPage(BaseModel):
+    """Jobs from the newest on."""
+
+    items: list[JobView]
+    next_cursor: str | None = Field(description="Pass as cursor for the next page; null: no more.")

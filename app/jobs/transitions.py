@@ -1,0 +1,77 @@
+"""The one way a job changes: an update under a condition, with its event in the same transaction."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+
+from app.database.engine import now
+from app.jobs.job import Job, Json
+from app.jobs.tables import artifacts, job_events, jobs
+
+# A job keeps at most this many rows of type "progress": looked at every quarter of it, halved beyond three.
+PROGRESS_ROWS = 1000
+
+
+def change(
+    connection: Connection,
+    *conditions: ColumnElement[bool],
+    event: str,
+    data: Callable[[Job], Json],
+    values: dict[str, Any],
+) -> Job | None:
+    """Change the one job that meets the conditions, and record the event.
+
+    Returns the job after the change, or None if no job meets the conditions: somebody else was first.
+    """
+    statement = update(jobs).where(*conditions).values(seq=jobs.c.seq + 1, **values).returning(*jobs.c)
+    row = connection.execute(statement).mappings().one_or_none()
+    if row is None:
+        return None
+    job = Job.from_row(row)
+    record(connection, job, event, data(job))
+    return job
+
+
+def record(connection: Connection, job: Job, event: str, data: Json) -> None:
+    """Write the event of a job's present seq."""
+    connection.execute(
+        insert(job_events).values(job_id=job.id, seq=job.seq, type=event, data=data, created_at=now())
+    )
+    if event == "progress" and job.seq % (PROGRESS_ROWS // 4) == 0:
+        _thin_progress(connection, job.id)
+    if event == "preview":
+        _drop_earlier_previews(connection, job)
+    if event == "done":
+        # All there can be is a preview; what the job made is added by whoever ends it.
+        connection.execute(delete(artifacts).where(artifacts.c.job_id == job.id))
+
+
+def _thin_progress(connection: Connection, job_id: str) -> None:
+    mine = (job_events.c.job_id == job_id, job_events.c.type == "progress")
+    count = connection.execute(select(func.count()).where(*mine)).scalar_one()
+    if count <= PROGRESS_ROWS * 3 // 4:
+        return
+    ranked = (
+        select(job_events.c.seq, func.row_number().over(order_by=job_events.c.seq).label("rank"))
+        .where(*mine)
+        .subquery()
+    )
+    odd = select(ranked.c.seq).where(ranked.c.rank % 2 == 1)
+    connection.execute(delete(job_events).where(*mine, job_events.c.seq.in_(odd)))
+
+
+def _drop_earlier_previews(connection: Connection, job: Job) -> None:
+    # A preview takes the place of the one before, so what that event pointed to is gone.
+    earlier = (job_events.c.job_id == job.id, job_events.c.type == "preview", job_events.c.seq < job.seq)
+    connection.execute(delete(job_events).where(*earlier))
+
+
+def state_data(job: Job) -> Json:
+    """What the events of type "state" and "done" carry."""
+    return {
+        "state": job.state,
+        "attempt": job.attempt,
+        "cancel_requested": job.cancel_requested_at is not None,
+        "error": job.error,
+    }

@@ -1,0 +1,318 @@
+"""Params and presets that all pictures made by ascending a network's activations share."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from app.errors import InputError
+from app.kinds.base import Params, following_seeds
+from app.networks import NetworkCard
+
+PresetName = Literal["lucid", "maco", "simonyan-2014", "yosinski-2015"]
+Parametrization = Literal["pixels", "fourier", "phase"]
+Optimizer = Literal["gradient", "adam", "nadam", "lbfgs"]
+TransformName = Literal["roll", "pad", "jitter", "scale", "rotate", "crop", "noise"]
+
+# The largest extent of each transform, and its unit. A crop's is the smallest side of a box, as a share.
+EXTENTS: dict[TransformName, tuple[float, str]] = {
+    "roll": (1024, "pixels"),
+    "pad": (1024, "pixels"),
+    "jitter": (1024, "pixels"),
+    "scale": (0.9, "of the size"),
+    "rotate": (180, "degrees"),
+    "crop": (1, "of the side"),
+    "noise": (1, "of the range of values"),
+}
+
+# Pictures that one job makes at most, and their pixels together: more would not fit into the memory.
+MOST_PICTURES = 64
+MOST_PIXELS = 1 << 24
+
+# Side in pixels where neither the job nor the network says one.
+USUAL_SIZE = 128
+
+
+def _extents(value: Any) -> Any:
+    """``none`` is another way to say that there is no transform, where an empty field means the preset's."""
+    if isinstance(value, str):
+        value = [value]
+    if isinstance(value, list) and all(name == "none" for name in value):
+        return {}
+    if isinstance(value, dict) and set(value) == {"none"}:
+        return {}
+    return value
+
+
+Transforms = Annotated[
+    dict[TransformName, Annotated[float, Field(ge=0)]],
+    BeforeValidator(_extents, json_schema_input_type=dict[TransformName, float]),
+    Field(json_schema_extra={"widget": "extents"}),
+]
+
+
+class AscentPreset(BaseModel):
+    """A named way to make a picture that a network reacts to: values for the params left null."""
+
+    model_config = ConfigDict(frozen=True)
+
+    summary: str
+    parametrization: Parametrization
+    noise: float | None
+    transforms: dict[TransformName, float]
+    looks: int
+    optimizer: Optimizer
+    step_size: float
+    steps: int
+    l2_weight: float
+    p_weight: float
+    tv_weight: float
+    decay: float
+    blur: float
+    blur_every: int
+
+
+PRESETS: dict[PresetName, AscentPreset] = {
+    # Olah, Mordvintsev, Schubert, "Feature visualization", Distill 2017, and lucid, optvis/transform.py and
+    # optvis/render.py: a decorrelated spectrum of deviation 0.01, pad 12 of grey, jitter 8, scale by up to
+    # 10 %, rotate by up to 10 degrees, jitter 4 (one of 12 here), Adam of 0.05. Half its 512 steps.
+    "lucid": AscentPreset(
+        summary="A spectrum of decorrelated colours that must hold from every angle: the clearest shapes.",
+        parametrization="fourier",
+        noise=0.01,
+        transforms={"pad": 12, "jitter": 12, "scale": 0.1, "rotate": 10},
+        looks=1,
+        optimizer="adam",
+        step_size=0.05,
+        steps=256,
+        l2_weight=0.0,
+        p_weight=0.0,
+        tv_weight=0.0,
+        decay=0.0,
+        blur=0.0,
+        blur_every=4,
+    ),
+    # Fel et al., "Unlocking feature visualization for deeper networks with magnitude constrained
+    # optimization", NeurIPS 2023, section 3 and appendix: phases alone, NAdam, noise and crops, of which it
+    # takes several a step. Of pictures a tenth as wide as theirs a crop must show more than a quarter, and
+    # with their step of 1.0 the score ends a fifth lower.
+    "maco": AscentPreset(
+        summary="Phases alone, with the magnitudes of photographs: as natural as a spectrum can be.",
+        parametrization="phase",
+        noise=None,
+        transforms={"crop": 0.5, "noise": 0.05},
+        looks=2,
+        optimizer="nadam",
+        step_size=0.3,
+        steps=256,
+        l2_weight=0.0,
+        p_weight=0.0,
+        tv_weight=0.0,
+        decay=0.0,
+        blur=0.0,
+        blur_every=4,
+    ),
+    # Simonyan, Vedaldi, Zisserman, "Deep inside convolutional networks: visualising image classification
+    # models and saliency maps", ICLR workshop 2014, section 2: from the zero image (the mean picture), the
+    # score less lambda times the L2 norm. They give neither lambda nor the step: with three times this lambda
+    # the pictures are pale, with a third of it they are speckled.
+    "simonyan-2014": AscentPreset(
+        summary="From the mean picture, the score less the picture's L2 norm: the lecture's method.",
+        parametrization="pixels",
+        noise=0.0,
+        transforms={},
+        looks=1,
+        optimizer="gradient",
+        step_size=0.02,
+        steps=200,
+        l2_weight=3.0,
+        p_weight=0.0,
+        tv_weight=0.0,
+        decay=0.0,
+        blur=0.0,
+        blur_every=4,
+    ),
+    # Yosinski et al., "Understanding neural networks through deep visualization", 2015, table 1, third row,
+    # with which most of its figures are made: decay 1e-4, blur of 1.0 every 4 steps, 1000 steps; from noise
+    # of 10 levels about the mean picture, as in their code. They leave the step open: with a third of this
+    # one the pictures are grey.
+    "yosinski-2015": AscentPreset(
+        summary="Pixels that fade and are blurred now and then, so that only what counts is drawn.",
+        parametrization="pixels",
+        noise=10 / 255,
+        transforms={},
+        looks=1,
+        optimizer="gradient",
+        step_size=0.03,
+        steps=400,
+        l2_weight=0.0,
+        p_weight=0.0,
+        tv_weight=0.0,
+        decay=1e-4,
+        blur=1.0,
+        blur_every=4,
+    ),
+}
+
+
+class AscentParams(Params):
+    """How a picture ascends, whatever it is to excite: four pieces, freely combined, and penalties."""
+
+    preset: PresetName = Field("lucid", title="Method", description="Where the values left empty come from.")
+    network: str = Field("palette", title="Network", description="Name of the network that looks.")
+    size: int | None = Field(
+        None,
+        ge=16,
+        le=2048,
+        title="Size",
+        description="Side of each picture in pixels. Empty: what the network classifies, or 128.",
+    )
+    variations: int = Field(
+        1,
+        ge=1,
+        le=16,
+        title="Variations",
+        description="Pictures of each, from this seed and those that follow it.",
+    )
+    steps: int | None = Field(None, ge=1, le=20_000, title="Steps", description="Steps of the ascent.")
+    parametrization: Parametrization | None = Field(
+        None,
+        title="Parametrisation",
+        description="What is moved: the pixels, a spectrum of decorrelated colours, or its phases alone.",
+    )
+    noise: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        title="Noise",
+        description="Standard deviation of what it starts from: of pixel values, or of a spectrum.",
+    )
+    transforms: Transforms | None = Field(
+        None,
+        title="Transforms",
+        description="How the picture is looked at, anew in each step: names with their extent, such as "
+        "jitter=8, rotate=10, taken in a fixed order; or none.",
+    )
+    looks: int | None = Field(
+        None, ge=1, le=64, title="Looks", description="How many times a step looks at the picture."
+    )
+    optimizer: Optimizer | None = Field(None, title="Solver", description="How the objective is climbed.")
+    step_size: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        title="Step size",
+        description="Usual change of a value in a step: of a pixel in [0, 1], of a spectrum, of a phase in "
+        "radians.",
+    )
+    l2_weight: float | None = Field(
+        None, ge=0, le=1e9, title="L2 weight", description="Cost of the squared distance from the mean color."
+    )
+    p_weight: float | None = Field(
+        None,
+        ge=0,
+        le=1e9,
+        title="p-norm weight",
+        description="Cost of pixels that are out of the usual range.",
+    )
+    tv_weight: float | None = Field(
+        None, ge=0, le=1e9, title="Smoothness", description="Cost of the total variation."
+    )
+    decay: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        title="Decay",
+        description="Share of its distance from the mean color that a pixel loses in each step.",
+    )
+    blur: float | None = Field(
+        None,
+        ge=0,
+        le=20,
+        title="Blur",
+        description="Standard deviation in pixels of a blur now and then; 0: none.",
+    )
+    blur_every: int | None = Field(
+        None, ge=1, le=1000, title="Blur every", description="Steps from one blur to the next."
+    )
+    seed: int = Field(
+        0, ge=0, le=2**63 - 1, title="Seed", description="Seed of the start and the transforms."
+    )
+
+    @classmethod
+    def presets(cls) -> dict[str, dict[str, Any]]:
+        """The presets, with every value that they give."""
+        return {
+            name: {"summary": preset.summary, "values": preset.model_dump(exclude={"summary"})}
+            for name, preset in PRESETS.items()
+        }
+
+    def seeds(self) -> list[int]:
+        """The seeds of the variations; one that is too large begins anew at 0."""
+        return following_seeds(self.seed, self.variations)
+
+    def filled(self, card: NetworkCard, pictures: int) -> Self:
+        """These params with the preset's values, checked; a job of them makes so many ``pictures``.
+
+        Raises InputError that names the param.
+        """
+        preset = PRESETS[self.preset]
+        values = {
+            name: getattr(self, name) if getattr(self, name) is not None else getattr(preset, name)
+            for name in AscentPreset.model_fields
+            if name in type(self).model_fields
+        }
+        if values["parametrization"] == "phase":
+            # A preset of another parametrisation has noise to start from; phases start anywhere.
+            values["noise"] = self.noise
+        elif values["noise"] is None:
+            values["noise"] = PRESETS["lucid"].noise
+        if not values["transforms"]:
+            values["looks"] = self.looks or 1
+        values["size"] = self.size or card.input_size or USUAL_SIZE
+        made = self.model_copy(update=values)
+        made._check_count(pictures)
+        made._check_pieces()
+        return made
+
+    def _check_count(self, pictures: int) -> None:
+        if pictures > MOST_PICTURES:
+            raise InputError(
+                "variations",
+                f"This makes {pictures} pictures: ask for {MOST_PICTURES} at most, or send several jobs.",
+            )
+        side = self.size or USUAL_SIZE
+        if pictures * side**2 > MOST_PIXELS:
+            largest = int((MOST_PIXELS / pictures) ** 0.5)
+            raise InputError(
+                "size",
+                f"{pictures} pictures of {side} px are too many for one job: {largest} px is the most.",
+            )
+
+    def _check_pieces(self) -> None:
+        if self.parametrization == "phase" and self.noise is not None:
+            raise InputError(
+                "noise", "Phases start anywhere: leave this out, or set parametrization to 'fourier'."
+            )
+        if self.parametrization != "pixels":
+            for name in ("decay", "blur"):
+                if getattr(self, name):
+                    detail = f"Only pixels can, and this is {self.parametrization!r}: set {name} to 0."
+                    raise InputError(name, detail)
+        for name, extent in (self.transforms or {}).items():
+            most, unit = EXTENTS[name]
+            if extent > most:
+                raise InputError("transforms", f"{name} goes to {most} {unit} at most, not {extent}.")
+        if (self.transforms or {}).get("crop") == 0:
+            raise InputError("transforms", "A crop of 0 has no pixels: its smallest side is a share above 0.")
+        if self.optimizer == "lbfgs" and self.transforms:
+            raise InputError(
+                "optimizer",
+                "L-BFGS needs an objective that stays as it is: set transforms to none, or use adam.",
+            )
+        if not self.transforms and self.looks != 1:
+            raise InputError("looks", "Without transforms every look is the same: set it to 1.")
+        if self.variations > 1 and self.noise == 0 and not self.transforms:
+            raise InputError(
+                "variations",
+                "Without noise or transforms every seed gives one picture: set noise to 0.01, say.",
+            )

@@ -1,0 +1,231 @@
+"""Params and presets of style transfer: the one source of its defaults."""
+
+import math
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.errors import InputError
+from app.kinds.base import (
+    Lane,
+    LayerWeights,
+    Params,
+    PictureRef,
+    PictureRefs,
+    require_card,
+    require_layers,
+)
+
+PresetName = Literal["impasto", "gatys-2016", "neural-style"]
+Optimizer = Literal["lbfgs", "adam"]
+Pooling = Literal["average", "max"]
+Init = Literal["content", "noise", "image"]
+
+
+class StylePreset(BaseModel):
+    """A named set of values for the params left null, and the sums its source uses.
+
+    ``reduction`` says which sums the losses are, as in ``worker.optim.losses``: ``mean`` (size-independent,
+    ours), ``gatys-2016`` or ``neural-style`` (their sources' own).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    summary: str
+    reduction: Literal["mean", "gatys-2016", "neural-style"]
+    content_layers: dict[str, float]
+    style_layers: dict[str, float]
+    content_weight: float
+    style_weight: float
+    tv_weight: float
+    optimizer: Optimizer
+    pooling: Pooling
+    init: Init
+    noise: float = Field(description="Standard deviation of the noise of init=noise, of values in [0, 1].")
+    steps: int
+    coarsest: int | None = Field(
+        description="Longer side it begins at, or a little more; each scale is sqrt(2) times the last."
+    )
+    margin: int = Field(description="Pixels of a picture's own reflection that the network sees around it.")
+
+
+STYLE_LAYERS_2016 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+
+PRESETS: dict[PresetName, StylePreset] = {
+    # Chosen by eye and by number on a landscape, a tower and three paintings: docs/style-transfer.md.
+    "impasto": StylePreset(
+        summary="Ours: coarse to fine, losses that do not depend on the size of the picture.",
+        reduction="mean",
+        content_layers={"relu2_1": 0.5, "relu3_1": 1.0},
+        style_layers=dict.fromkeys(("relu1_1", "relu2_1", "relu3_1", "relu4_1"), 1.0),
+        content_weight=1.0,
+        style_weight=15.0,
+        tv_weight=1.0,
+        optimizer="lbfgs",
+        pooling="average",
+        init="content",
+        noise=0.1,
+        steps=200,
+        coarsest=90,
+        margin=16,
+    ),
+    # Gatys, Ecker, Bethge, "Image Style Transfer Using CNNs", CVPR 2016, sections 2 and 3: sums, not means;
+    # conv4_2 and conv1_1..conv5_1 (after the ReLU), w_l = 1/5, alpha/beta = 1e-3, average pooling, from white
+    # noise (of no stated amplitude), L-BFGS; 500 steps as in the authors' code. Computed on activations 100
+    # times those of a network rescaled to mean 1, without which that ratio leaves no style.
+    "gatys-2016": StylePreset(
+        summary="Gatys, Ecker and Bethge 2016, with the paper's own sums; weighs a larger picture otherwise.",
+        reduction="gatys-2016",
+        content_layers={"relu4_2": 1.0},
+        style_layers=dict.fromkeys(STYLE_LAYERS_2016, 0.2),
+        content_weight=1.0,
+        style_weight=1000.0,
+        tv_weight=0.0,
+        optimizer="lbfgs",
+        pooling="average",
+        init="noise",
+        noise=0.1,
+        steps=500,
+        coarsest=None,
+        margin=0,
+    ),
+    # Johnson's neural-style, neural_style.lua, defaults of its options: content 5, style 100, tv 1e-3, max
+    # pooling, random init (0.001 of 256 levels about grey), 1000 L-BFGS evaluations. Its weights are for the
+    # Caffe network, whose activations are about 100 times those of a network rescaled to mean 1: the losses
+    # are computed as if these were as large.
+    "neural-style": StylePreset(
+        summary="Johnson's neural-style with its own sums (total variation grows with the picture).",
+        reduction="neural-style",
+        content_layers={"relu4_2": 1.0},
+        style_layers=dict.fromkeys(STYLE_LAYERS_2016, 1.0),
+        content_weight=5.0,
+        style_weight=100.0,
+        tv_weight=1e-3,
+        optimizer="lbfgs",
+        pooling="max",
+        init="noise",
+        noise=0.001 / 256,
+        steps=1000,
+        coarsest=None,
+        margin=0,
+    ),
+}
+
+
+class StyleTransferParams(Params):
+    """Paint the content of one picture in the style of others (Gatys, Ecker, Bethge 2016)."""
+
+    kind: ClassVar[str] = "style_transfer"
+    lane: ClassVar[Lane] = "long"
+    title: ClassVar[str] = "Style transfer"
+    summary: ClassVar[str] = "Paint the content of one picture in the style of others."
+    action: ClassVar[str] = "Paint"
+    foremost: ClassVar[tuple[str, ...]] = ("preset", "size", "style_weight")
+    example: ClassVar[dict[str, Any]] = {"size": 512, "style_weight": 20}
+    alpha_of: ClassVar[str | None] = "content"
+
+    content: PictureRef = Field(title="Content", description="The picture to paint.")
+    style: PictureRefs = Field(title="Style", description="The painting, or up to eight of them.")
+    preset: PresetName = Field(
+        "impasto", title="Preset", description="Where the values left empty come from."
+    )
+    # The long side that neural-style, crowson and Gatys' own code default to.
+    size: int = Field(512, ge=16, le=8192, title="Size", description="Longer side of the result in pixels.")
+    style_weight: float | None = Field(
+        None, ge=0, le=1e12, title="Style weight", description="Strength of the style."
+    )
+    content_weight: float | None = Field(
+        None, ge=0, le=1e12, title="Content weight", description="Faithfulness to the content."
+    )
+    tv_weight: float | None = Field(
+        None,
+        ge=0,
+        le=1e12,
+        title="Smoothness",
+        description="Weight of the total variation: more gives calmer areas.",
+    )
+    style_weights: list[Annotated[float, Field(ge=0)]] | None = Field(
+        None,
+        title="Share of each style",
+        description="One number a style picture; only their ratios matter. Empty: equal shares.",
+    )
+    style_scale: float = Field(
+        1.0,
+        ge=0.1,
+        le=4,
+        title="Stroke size",
+        description="Size of the style pictures relative to the result: larger gives larger strokes.",
+    )
+    color: Literal["style", "content"] = Field(
+        "style",
+        title="Colours",
+        description="Those of the style, or those of the content under the luminance of the result.",
+    )
+    steps: int | None = Field(
+        None, ge=1, le=20_000, title="Steps", description="Solver iterations over all scales."
+    )
+    content_layers: LayerWeights | None = Field(
+        None, title="Content layers", description="Layer names, or names with weights."
+    )
+    style_layers: LayerWeights | None = Field(
+        None, title="Style layers", description="Layer names, or names with weights."
+    )
+    optimizer: Optimizer | None = Field(None, title="Solver", description="How the loss descends.")
+    pooling: Pooling | None = Field(None, title="Pooling", description="Average is smoother, max is crisper.")
+    init: Init | None = Field(None, title="Start from", description="What the solver starts from.")
+    init_image: PictureRef | None = Field(
+        None, title="Start picture", description="The picture to start from, with init=image."
+    )
+    network: str = Field("palette", title="Network", description="Name of the network that looks.")
+    seed: int = Field(0, ge=0, le=2**63 - 1, title="Seed", description="Seed of the noise it may start from.")
+
+    @classmethod
+    def presets(cls) -> dict[str, dict[str, Any]]:
+        """The presets, with every value that they give."""
+        return {
+            name: {"summary": preset.summary, "values": preset.model_dump(exclude={"summary"})}
+            for name, preset in PRESETS.items()
+        }
+
+    def picture_side(self, field: str) -> int | None:
+        """Styles are needed at ``size * style_scale``, everything else at ``size``."""
+        return math.ceil(self.size * self.style_scale) if field == "style" else self.size
+
+    def resolve(self) -> Self:
+        """Fill in the preset's values and check layers, weights and start picture."""
+        preset = PRESETS[self.preset]
+        values = {
+            name: getattr(self, name) if getattr(self, name) is not None else getattr(preset, name)
+            for name in StylePreset.model_fields
+            if name in type(self).model_fields
+        }
+        if self.init is None and self.init_image is not None:
+            values["init"] = "image"
+        shares = self.style_weights or [1.0] * len(self.style)
+        if len(shares) != len(self.style):
+            raise InputError(
+                "style_weights",
+                f"{len(shares)} weights for {len(self.style)} style pictures: give one for each, or none.",
+            )
+        if sum(shares) == 0:
+            raise InputError("style_weights", "All weights are 0: give one style a positive weight.")
+        resolved = self.model_copy(update={**values, "style_weights": shares})
+        resolved._check()
+        return resolved
+
+    def _check(self) -> None:
+        if self.init == "image" and self.init_image is None:
+            raise InputError("init_image", "init is 'image': name the picture to start from.")
+        if self.init != "image" and self.init_image is not None:
+            raise InputError("init_image", f"init is {self.init!r}: leave this out, or set init to 'image'.")
+        card = require_card(self.network)
+        for field in ("content_layers", "style_layers"):
+            weights: dict[str, float] = getattr(self, field)
+            require_layers(card, list(weights), field)
+            for name in weights:
+                if card.layer(name).receptive_field == 0:
+                    raise InputError(
+                        field, f"{name} sees the whole picture at once: use a convolution, relu or pool."
+                    )
+        if not any((self.content_weight, self.style_weight)):
+            raise InputError("style_weight", "Content and style weight are both 0: nothing to paint.")

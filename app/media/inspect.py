@@ -1,0 +1,197 @@
+"""Checks of an uploaded picture that decode no pixel, so that they are quick and need no memory.
+
+Pixels are decoded in the worker alone; what is checked here is what a person should hear at once.
+"""
+
+import logging
+import os
+from dataclasses import dataclass
+from io import BytesIO
+from typing import BinaryIO
+
+from PIL import ExifTags, Image
+
+from app.media.clips import CLIP_HEAD, ClipFormat, ClipHeader, clip_format, read_clip_header
+from app.media.errors import PictureError
+from app.media.headers import Format, Header, damaged, read_header
+from app.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPES: dict[Format | ClipFormat, str] = {
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+    "WEBP": "image/webp",
+    "GIF": "image/gif",
+    "MP4": "video/mp4",
+    "WEBM": "video/webm",
+}
+# Orientations of EXIF (tag 274) that swap width and height.
+_ON_ITS_SIDE = (5, 6, 7, 8)
+# Pillow opens nothing larger (twice its own warning limit), whatever the settings say.
+PILLOW_PIXELS = 178_956_970
+
+
+@dataclass(frozen=True)
+class PictureInfo:
+    """A picture, or a clip of ``frames``, that may be uploaded.
+
+    ``width`` and ``height`` are pixels as displayed, after the rotation that ``orientation`` (EXIF, 1
+    to 8) asks for. ``bytes`` is the size of the file.
+    """
+
+    format: Format | ClipFormat
+    media_type: str
+    width: int
+    height: int
+    has_alpha: bool
+    orientation: int
+    bytes: int
+    frames: int = 1
+
+    @property
+    def exif_rotated(self) -> bool:
+        """Whether the stored pixels are turned or mirrored for display."""
+        return self.orientation != 1
+
+
+@dataclass(frozen=True)
+class OpenedPicture:
+    """A still picture whose structure is whole, opened by Pillow and not yet decoded."""
+
+    header: Header
+    image: Image.Image
+    orientation: int
+
+
+def inspect_picture(file: BinaryIO, settings: Settings) -> PictureInfo:
+    """Check format, limits, frames and end marker; PictureError with the remedy if it will not do.
+
+    ``file`` is read from its start, wherever it stands, and left standing there again.
+    """
+    data = _read(file, settings.max_image_bytes, "Send a smaller copy, or a JPEG.")
+    header = read_header(data)
+    _check_limits(header, settings)
+    picture = open_picture(data, header)
+    picture.image.close()
+    width, height = header.width, header.height
+    if picture.orientation in _ON_ITS_SIDE:
+        width, height = height, width
+    return PictureInfo(
+        format=header.format,
+        media_type=MEDIA_TYPES[header.format],
+        width=width,
+        height=height,
+        has_alpha=header.has_alpha,
+        orientation=picture.orientation,
+        bytes=len(data),
+    )
+
+
+def inspect_upload(file: BinaryIO, settings: Settings) -> PictureInfo:
+    """Check a file that may be a picture or a clip, as :func:`inspect_picture` does."""
+    file.seek(0)
+    head = file.read(CLIP_HEAD)
+    return inspect_picture(file, settings) if clip_format(head) is None else inspect_clip(file, settings)
+
+
+def inspect_clip(file: BinaryIO, settings: Settings) -> PictureInfo:
+    """Check structure, limits, frames and length of a clip; PictureError with the remedy if need be."""
+    data = _read(file, settings.max_clip_bytes, "Send a shorter or smaller clip.")
+    header = read_clip_header(data)
+    _check_limits(header, settings)
+    if header.frames > settings.max_clip_frames:
+        raise PictureError(
+            f"The clip has {header.frames} frames; at most {settings.max_clip_frames} are taken. Cut it.",
+            "frames",
+        )
+    if header.seconds > settings.max_clip_seconds:
+        raise PictureError(
+            f"The clip lasts {header.seconds:.1f} s; at most {settings.max_clip_seconds:g} s are taken. "
+            "Cut it.",
+            "seconds",
+        )
+    return PictureInfo(
+        format=header.format,
+        media_type=MEDIA_TYPES[header.format],
+        width=header.width,
+        height=header.height,
+        has_alpha=False,
+        orientation=1,
+        bytes=len(data),
+        frames=header.frames,
+    )
+
+
+def _read(file: BinaryIO, most: int, remedy: str) -> bytes:
+    """All of a file, which is left at its start; PictureError if it has more than ``most`` bytes."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if size > most:
+        raise PictureError(
+            f"The file has {size / 1e6:.1f} MB; at most {most / 1e6:g} MB are taken. {remedy}", "bytes"
+        )
+    data = file.read()
+    file.seek(0)
+    return data
+
+
+def open_picture(data: bytes, header: Header | None = None) -> OpenedPicture:
+    """Open a whole file with Pillow, decoding nothing yet; PictureError if that cannot be done.
+
+    Applies no limit of size: a picture made here may be larger than one that is uploaded.
+    """
+    header = header or read_header(data)
+    if header.frames > 1:
+        raise PictureError(
+            f"The picture is animated ({header.frames} frames). Save one frame as JPEG or PNG.", "animated"
+        )
+    try:
+        image = Image.open(BytesIO(data), formats=(header.format,))
+    except Image.DecompressionBombError as error:
+        raise _too_many_pixels(header, PILLOW_PIXELS) from error
+    except Exception as error:  # Pillow's readers raise a dozen types for what they cannot read
+        raise damaged("its header cannot be read") from error
+    if image.size != (header.width, header.height):
+        raise damaged("its sizes contradict each other")
+    if header.exif is not None:
+        image.info.setdefault("exif", header.exif)
+    return OpenedPicture(header, image, _orientation(image))
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation, 1 to 8; 1 if there is none, or none that can be read."""
+    try:
+        # Not image.getexif(): a PNG's decodes the pixels to look behind them.
+        value = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+    except Exception:  # whatever is wrong with somebody's EXIF, the picture itself is fine
+        logger.warning("ignored EXIF data that cannot be read", exc_info=True)
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def _check_limits(header: Header | ClipHeader, settings: Settings) -> None:
+    width, height = header.width, header.height
+    most = min(settings.max_image_pixels, PILLOW_PIXELS)
+    if width * height > most:
+        raise _too_many_pixels(header, most)
+    if max(width, height) > settings.max_image_side:
+        raise PictureError(
+            f"The picture has {width}×{height} pixels; no side may be longer than "
+            f"{settings.max_image_side}. Send a smaller copy.",
+            "side",
+        )
+    if max(width, height) > settings.max_image_aspect * min(width, height):
+        raise PictureError(
+            f"The picture has {width}×{height} pixels; the longer side may be at most "
+            f"{settings.max_image_aspect:g} times the shorter. Crop it.",
+            "aspect",
+        )
+
+
+def _too_many_pixels(header: Header | ClipHeader, most: int) -> PictureError:
+    return PictureError(
+        f"The picture has {header.width}×{header.height} = {header.width * header.height / 1e6:.1f} "
+        f"megapixels; at most {most / 1e6:g} are taken. Send a smaller copy.",
+        "pixels",
+    )

@@ -1,0 +1,135 @@
+"""Commands made from params classes, run for real on small pictures."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from app.cli import program
+from app.cli.kind_commands import command_name
+from app.cli.options import option_name
+from app.kinds import KINDS
+from app.media.recipe_text import read_recipe
+from tests.support import clips
+from tests.support.strange_pictures import noise
+from worker.media.clips import open_clip
+
+QUICK = ("--network", "vgg19-random", "--size", "32", "--steps", "1", "--octaves", "2", "--layers", "relu2_1")
+OFFERED = [cls for cls in KINDS.values() if cls.offered]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with a picture, another one and a clip in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IMPASTO_DEVICE", "cpu")
+    for number, name in enumerate(("photo.png", "guide.png")):
+        (tmp_path / name).write_bytes(noise(size=(48, 36), seed=number))
+    (tmp_path / "waves.gif").write_bytes(clips.gif(3))
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(program, list(arguments))
+
+
+def recipe_of(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        recipe = read_recipe(file)
+    assert recipe is not None
+    return recipe
+
+
+@pytest.mark.parametrize("cls", OFFERED, ids=lambda cls: cls.kind)
+def test_every_kind_has_a_command_with_an_option_for_each_param(cls: Any) -> None:
+    result = CliRunner().invoke(program, [command_name(cls), "--help"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0
+    for name, info in cls.model_fields.items():
+        is_argument = name in cls.picture_fields() and info.is_required()
+        assert (name.upper() if is_argument else option_name(name)) in result.stdout
+
+
+def test_a_dream_and_its_numbers(folder: Path) -> None:
+    result = run("deep-dream", "photo.png", "-o", "out.png", *QUICK, "--json")
+    assert result.exit_code == 0, result.output
+    with Image.open(folder / "out.png") as picture:
+        assert picture.size == (32, 24)
+    numbers = json.loads(result.stdout)
+    assert numbers["objective"][0]["term"] == "relu2_1"
+    assert "out.png" in result.stderr
+    assert recipe_of(folder / "out.png")["params"]["octaves"] == 2
+
+
+def test_lists_and_pictures_reach_the_engine(folder: Path) -> None:
+    result = run("deep-dream", "photo.png", "-o", "out.png", *QUICK, "--channels", "3,7")
+    assert result.exit_code == 0, result.output
+    assert recipe_of(folder / "out.png")["params"]["channels"] == [3, 7]
+    result = run("deep-dream", "photo.png", "-o", "out.png", *QUICK, "--guide", "guide.png")
+    assert result.exit_code == 0, result.output
+    assert len(recipe_of(folder / "out.png")["inputs"]["guide"]) == 1
+
+
+@pytest.mark.parametrize("ending", ["mp4", "webp"])
+def test_a_video_is_written_in_the_format_of_its_name(folder: Path, ending: str) -> None:
+    result = run("deep-dream", "photo.png", "-o", f"out.{ending}", *QUICK, "--frames", "3")
+    assert result.exit_code == 0, result.output
+    assert open_clip((folder / f"out.{ending}").read_bytes(), "out").count == 3
+    with Image.open(folder / "out-image.png") as picture:
+        assert picture.size == (32, 24)
+    assert recipe_of(folder / f"out.{ending}") == recipe_of(folder / "out-image.png")
+
+
+def test_a_clip_goes_in_and_a_clip_comes_out(folder: Path) -> None:
+    result = run("deep-dream", "waves.gif", "-o", "out.png", *QUICK)
+    assert result.exit_code == 0, result.output
+    assert open_clip((folder / "out-video.mp4").read_bytes(), "out").count == 3
+
+
+@pytest.mark.parametrize("ending", ["png", "mp4", "webp"])
+def test_a_recipe_makes_the_same_again(folder: Path, ending: str) -> None:
+    options = (*QUICK, "--seed", "3", *(() if ending == "png" else ("--frames", "2")))
+    assert run("deep-dream", "photo.png", "-o", f"one.{ending}", *options).exit_code == 0
+    result = run("deep-dream", "photo.png", "-o", f"two.{ending}", "--recipe", f"one.{ending}")
+    assert result.exit_code == 0, result.output
+    assert "note" not in result.stderr
+    assert (folder / f"one.{ending}").read_bytes() == (folder / f"two.{ending}").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("missing.png", *QUICK), "IMAGE"),
+        (("photo.png", *QUICK, "--guide", "missing.png"), "--guide"),
+        (("photo.png", *QUICK, "--guide", "waves.gif"), "--guide"),
+        (("photo.png", *QUICK, "--layers", "relu9_9"), "--layers"),
+        (("photo.png", *QUICK, "--channels", "64"), "--channels"),
+        (("photo.png", *QUICK, "--channels", "one"), "--channels (0)"),
+        (("photo.png", *QUICK, "--channels", "1", "--strongest", "2"), "--strongest"),
+        (("photo.png", *QUICK, "--layers", "relu2_1,relu3_1", "--channels", "1"), "--channels"),
+        (("photo.png", *QUICK, "--format", "avi"), "--format"),
+        (("photo.png", *QUICK, "--frames", "1"), "--frames"),
+        (("photo.png", *QUICK, "--recipe", "guide.png"), "--recipe"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_that_names_the_option(
+    folder: Path, arguments: tuple[str, ...], named: str
+) -> None:
+    result = run("deep-dream", *arguments, "-o", "out.png")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"impasto: {named}: ")
+    assert result.stderr.count("\n") == 1
+    assert not (folder / "out.png").exists()
+
+
+def test_a_format_that_the_kind_does_not_have_is_told_before_any_work(folder: Path) -> None:
+    result = run("deep-dream", "photo.png", "-o", "out.avi", *QUICK)
+    assert result.exit_code == 2 and ".png or .mp4 or .webp" in result.stderr
+
+
+def test_a_recipe_of_another_kind_is_refused(folder: Path) -> None:
+    assert run("deep-dream", "photo.png", "-o", "out.png", *QUICK).exit_code == 0
+    result = run("style", "photo.png", "guide.png", "-o", "two.png", "--recipe", "out.png")
+    assert result.exit_code == 2 and "'deep_dream'" in result.stderr

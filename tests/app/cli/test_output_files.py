@@ -1,0 +1,44 @@
+"""Writing a file whole, or not at all."""
+
+import os
+from pathlib import Path
+
+import pytest
+import typer
+
+from app.cli.output_files import check_output, write_file
+
+
+def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    write_file(path, b"first")
+    write_file(path, b"second")
+    assert path.read_bytes() == b"second"
+    assert os.listdir(tmp_path) == ["a.png"]
+
+
+def test_it_has_the_mode_of_any_new_file(tmp_path: Path) -> None:
+    write_file(tmp_path / "a.png", b"")
+    (tmp_path / "b").touch()
+    assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+def test_a_write_that_fails_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"old")
+    with pytest.raises(TypeError):
+        write_file(path, "text")  # type: ignore[arg-type]
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.png"]
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a", "missing/a.png", "folder.png"])
+def test_what_cannot_be_written_is_said_before_any_work(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(typer.Exit) as exit:
+        check_output("--output", tmp_path / name)
+    assert exit.value.exit_code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("impasto: --output: ") and said.count("\n") == 1

@@ -1,0 +1,121 @@
+"""Small copies of pictures."""
+
+import struct
+import zlib
+from io import BytesIO
+
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from app.http.services import Context
+from app.jobs import claims
+from app.jobs.job import Artifact
+from app.jobs.states import State
+from tests.support import clips
+from tests.support import strange_pictures as strange
+
+
+def upload(client: TestClient, data: bytes) -> str:
+    url: str = client.post("/v1/images", files={"image": ("a", data)}).json()["url"]
+    return url
+
+
+def picture(data: bytes) -> Image.Image:
+    image = Image.open(BytesIO(data))
+    image.load()
+    return image
+
+
+@pytest.mark.parametrize(("side", "size"), [(160, (160, 80)), (320, (320, 160)), (640, (500, 250))])
+def test_it_is_as_small_as_asked_for_and_never_larger_than_the_file(
+    client: TestClient, side: int, size: tuple[int, int]
+) -> None:
+    url = upload(client, strange.plain(size=(500, 250), color=(200, 80, 40)))
+    answer = client.get(f"{url}?side={side}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/webp")
+    small = picture(answer.content)
+    assert small.size == size
+    color = small.convert("RGB").getpixel((70, 30))
+    assert isinstance(color, tuple)
+    assert all(abs(a - b) < 8 for a, b in zip(color, (200, 80, 40), strict=True))
+
+
+def test_only_a_few_sides_are_made(client: TestClient) -> None:
+    answer = client.get(f"{upload(client, strange.plain())}?side=321")
+    assert answer.status_code == 422 and answer.json()["field"] == "side"
+
+
+def test_a_client_that_has_it_is_told_so(client: TestClient) -> None:
+    url = upload(client, strange.plain(size=(400, 400)))
+    tags = {side: client.get(f"{url}?side={side}").headers["etag"] for side in (160, 320)}
+    tags[0] = client.get(url).headers["etag"]
+    assert len(set(tags.values())) == 3
+    again = client.get(f"{url}?side=320", headers={"If-None-Match": tags[320]})
+    assert again.status_code == 304 and not again.content
+    assert client.get(f"{url}?side=320", headers={"If-None-Match": tags[160]}).status_code == 200
+
+
+def test_a_rotated_photo_is_shown_upright(client: TestClient) -> None:
+    url = upload(client, strange.rotated(6, "JPEG", size=(480, 240)))
+    assert picture(client.get(f"{url}?side=160").content).size == (80, 160)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        strange.plain(mode="RGBA", color=(200, 120, 40, 128)),
+        strange.palette_png(),
+        strange.cmyk_jpeg(),
+        strange.grey16([[0, 65535], [30000, 1000]]),
+        clips.gif(),
+        clips.webp(),
+    ],
+    ids=["RGBA", "palette", "CMYK", "grey of 16 bits", "GIF", "WebP that moves"],
+)
+def test_every_sort_of_picture(client: TestClient, data: bytes) -> None:
+    answer = client.get(f"{upload(client, data)}?side=160")
+    assert answer.status_code == 200
+    assert picture(answer.content).size == Image.open(BytesIO(data)).size
+
+
+def test_grey_of_16_bits_keeps_its_tones(client: TestClient) -> None:
+    url = upload(client, strange.grey16([[0, 0, 65535, 65535]] * 4))
+    small = picture(client.get(f"{url}?side=160").content).convert("L")
+    assert small.getextrema() == (0, 255)
+
+
+def test_transparency_is_kept(client: TestClient) -> None:
+    url = upload(client, strange.plain(size=(200, 200), mode="RGBA", color=(200, 120, 40, 0)))
+    assert picture(client.get(f"{url}?side=160").content).getchannel("A").getextrema() == (0, 0)
+
+
+def test_what_cannot_be_shrunk_is_told(client: TestClient) -> None:
+    film = client.get(f"{upload(client, clips.mp4())}?side=160")
+    assert film.status_code == 415 and film.json()["field"] == "side"
+    # Checksums that are right, over pixels that end too early.
+    header = struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0)
+    parts = (("IHDR", header), ("IDAT", zlib.compress(b"abc")), ("IEND", b""))
+    spoilt = b"\x89PNG\r\n\x1a\n" + b"".join(strange.chunk(name.encode(), body) for name, body in parts)
+    answer = client.get(f"{upload(client, spoilt)}?side=160")
+    assert answer.status_code == 415 and "decode" in answer.json()["detail"]
+
+
+def test_what_a_job_made_has_them_too(client: TestClient, here: Context) -> None:
+    content, style = (upload(client, strange.noise(seed=seed)).split("/")[3] for seed in (1, 2))
+    job = client.post("/v1/style-transfer", json={"content": content, "style": style}).json()
+    claim = claims.claim(here.engine, job["id"], "w", 30)
+    assert claim is not None
+    made = []
+    for name, media_type, data in (
+        ("image", "image/png", strange.plain(size=(400, 200))),
+        ("recipe", "application/json", b"{}"),
+    ):
+        stored = here.storage.put(f"jobs/{job['id']}/1/{name}", data)
+        made.append(Artifact(job["id"], name, stored.key, media_type, stored.bytes, stored.sha256))
+    claims.finish(here.engine, claim, State.SUCCEEDED, made=made)
+    shown = client.get(f"/v1/jobs/{job['id']}").json()["artifacts"]
+    urls = {artifact["name"]: artifact["url"] for artifact in shown}
+    answer = client.get(f"{urls['image']}&side=160")
+    assert picture(answer.content).size == (160, 80)
+    assert client.get(f"{urls['recipe']}&side=160").status_code == 415

@@ -1,0 +1,57 @@
+"""What the service says of its kinds: all that a form, a client or a command line needs."""
+
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.kinds import KINDS, Params
+
+EVERY = pytest.mark.parametrize("cls", KINDS.values(), ids=lambda cls: cls.kind)
+
+
+def view(client: TestClient, kind: str) -> dict[str, Any]:
+    items = client.get("/v1/kinds").json()["items"]
+    found: dict[str, Any] = next(item for item in items if item["kind"] == kind)
+    return found
+
+
+@EVERY
+def test_every_param_says_what_it_is_called_and_for(client: TestClient, cls: type[Params]) -> None:
+    shown = view(client, cls.kind)
+    assert shown["title"] and shown["summary"].endswith(".") and shown["action"]
+    for name, schema in shown["schema"]["properties"].items():
+        assert schema["title"], name
+        assert schema.get("description", "").endswith("."), name
+
+
+@EVERY
+def test_what_comes_first_is_there(client: TestClient, cls: type[Params]) -> None:
+    shown = view(client, cls.kind)
+    assert set(shown["foremost"]) <= set(shown["schema"]["properties"])
+    # Pictures have places of their own.
+    assert set(shown["foremost"]).isdisjoint(cls.picture_fields())
+
+
+@EVERY
+def test_presets_give_values_to_params_alone(client: TestClient, cls: type[Params]) -> None:
+    shown = view(client, cls.kind)
+    for preset in shown["presets"].values():
+        assert preset["summary"]
+    assert not shown["presets"] or "preset" in shown["schema"]["properties"]
+
+
+@EVERY
+def test_its_endpoint_refuses_what_it_does_not_know(client: TestClient, cls: type[Params]) -> None:
+    answer = client.post(view(client, cls.kind)["path"], json={"nonsense": 1})
+    assert answer.status_code == 422
+    assert "nonsense" in {error["field"] for error in answer.json()["errors"]}
+
+
+def test_pictures_and_clips_are_marked(client: TestClient) -> None:
+    image = view(client, "deep_dream")["schema"]["properties"]["image"]
+    content = view(client, "style_transfer")["schema"]["properties"]["content"]
+    assert (image["widget"], content["widget"]) == ("clip", "picture")
+    files = client.get("/v1/openapi.json").json()["paths"]["/v1/deep-dream"]["post"]["requestBody"]
+    form = files["content"]["multipart/form-data"]["schema"]["properties"]
+    assert set(form) == {"image", "guide", "params"}

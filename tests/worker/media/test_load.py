@@ -1,0 +1,420 @@
+"""Pictures as people send them, decoded as they are meant to be seen. Values are known by hand."""
+
+import logging
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch import Tensor
+
+from app.errors import InputError
+from tests.support import strange_pictures as strange
+from worker.media.pictures import Picture, load_picture
+
+RED, WHITE = (255, 0, 0), (255, 255, 255)
+
+
+def load(data: bytes, side: int | None = None) -> Picture:
+    return load_picture(BytesIO(data), "content", side)
+
+
+def levels(picture: Picture) -> Tensor:
+    """RGB in units of 1/255, (H, W, 3)."""
+    return picture.rgb[0].permute(1, 2, 0) * 255
+
+
+def assert_color(picture: Picture, color: tuple[float, ...], tolerance: float = 1e-4) -> None:
+    seen = levels(picture)
+    expected = torch.tensor(color, dtype=torch.float32).expand_as(seen)
+    torch.testing.assert_close(seen, expected, rtol=0, atol=tolerance)
+
+
+def with_profile(png: bytes, profile: bytes) -> bytes:
+    """A PNG (signature and header are 33 bytes) with a colour profile put in."""
+    return png[:33] + strange.chunk(b"iCCP", b"test\0\0" + zlib.compress(profile)) + png[33:]
+
+
+def srgb(linear: float) -> float:
+    """IEC 61966-2-1, in units of 1/255."""
+    return 255 * (12.92 * linear if linear <= 0.0031308 else 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+@pytest.mark.parametrize(("format", "options"), [("PNG", {}), ("WEBP", {"lossless": True})])
+def test_every_8_bit_value_is_exact(format: str, options: dict[str, bool]) -> None:
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    pixels = np.stack([ramp, ramp.T, 255 - ramp], axis=-1)
+    picture = load(strange.encode(Image.fromarray(pixels), format, **options))
+    assert picture.rgb.dtype == torch.float32
+    assert picture.rgb.shape == (1, 3, 16, 16)
+    assert picture.rgb.is_contiguous()
+    assert picture.alpha is None
+    assert torch.equal(picture.rgb[0].permute(1, 2, 0), torch.from_numpy(pixels).float() / 255)
+
+
+def test_from_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    path.write_bytes(strange.plain(color=(1, 2, 3)))
+    assert_color(load_picture(path, "content"), (1, 2, 3))
+    with pytest.raises(FileNotFoundError):
+        load_picture(tmp_path / "none.png", "content")
+
+
+def test_one_pixel() -> None:
+    assert_color(load(strange.plain(size=(1, 1), color=(5, 6, 7)), side=512), (5, 6, 7))
+
+
+@pytest.mark.parametrize(
+    ("data", "color", "tolerance"),
+    [
+        (strange.plain("JPEG", quality=100), (200, 120, 40), 1.5),
+        (strange.plain("JPEG", mode="L", color=(77,)), (77, 77, 77), 1),
+        (strange.plain(mode="L", color=(77,)), (77, 77, 77), 0),
+        (strange.plain(mode="1", color=(1,)), (255, 255, 255), 0),
+        (strange.raw_png(3, 1, [b"\x6c"], bits=2, color_type=0), None, 0),
+        (strange.rgb16([[(65535, 32896, 257)]]), (255, 128, 1), 0),
+        (strange.two_picture_jpeg(), (254, 0, 0), 0.1),
+    ],
+    ids=["jpeg", "grey-jpeg", "grey", "1-bit", "2-bit", "rgb16", "two-pictures"],
+)
+def test_modes(data: bytes, color: tuple[int, ...] | None, tolerance: float) -> None:
+    if color is None:
+        assert levels(load(data))[0, :, 0].tolist() == [85, 170, 255]
+    else:
+        assert_color(load(data), color, tolerance + 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("ink", "color"),
+    [
+        ((0, 0, 0, 0), (255, 255, 255)),
+        ((255, 0, 0, 0), (0, 255, 255)),
+        ((0, 255, 0, 0), (255, 0, 255)),
+        ((0, 0, 0, 255), (0, 0, 0)),
+        ((0, 0, 0, 128), (127, 127, 127)),
+        ((128, 0, 0, 128), (63, 127, 127)),
+    ],
+)
+def test_inks_without_a_profile(ink: tuple[int, ...], color: tuple[int, ...]) -> None:
+    """(1 - ink) (1 - black)."""
+    assert_color(load(strange.cmyk_jpeg(ink)), color, 1.5)
+
+
+@pytest.mark.parametrize(("black", "level"), [(0, 255), (255, 0), (128, 118)])
+def test_inks_by_their_profile(black: int, level: int) -> None:
+    """L* falls from 100 to 0 with black; L* 50 is sRGB 119 (118.9)."""
+    data = strange.cmyk_jpeg((255, 0, 0, black), icc_profile=strange.cmyk_profile())
+    assert_color(load(data), (level,) * 3, 1.5)
+
+
+def test_16_bit_grey_keeps_its_precision() -> None:
+    row = [0, 1, 255, 256, 257, 32767, 65534, 65535]
+    picture = load(strange.grey16([row]))
+    expected = torch.tensor(row, dtype=torch.float32) / 65535
+    assert torch.equal(picture.rgb[0, :, 0], expected.expand(3, -1))
+
+
+def test_16_bit_grey_is_reduced_without_losing_precision() -> None:
+    picture = load(strange.grey16([[1001] * 64] * 64), side=16)
+    torch.testing.assert_close(picture.rgb, torch.full((1, 3, 16, 16), 1001 / 65535), rtol=1e-5, atol=0)
+
+
+def test_16_bit_grey_stays_in_range_next_to_edges() -> None:
+    picture = load(strange.grey16([[0] * 32 + [65535] * 32] * 64), side=24)
+    assert picture.rgb.min() >= 0
+    assert picture.rgb.max() <= 1
+
+
+@pytest.mark.parametrize("level", [0, 3, 20, 64, 128, 200, 255])
+@pytest.mark.parametrize("space", ["RGB", "GRAY"])
+def test_a_linear_profile_is_honoured(space: str, level: int) -> None:
+    mode, color = ("RGB", (level,) * 3) if space == "RGB" else ("L", (level,))
+    data = strange.plain(mode=mode, color=color, icc_profile=strange.profile(space, gamma=1.0))
+    assert_color(load(data), (srgb(level / 255),) * 3, 0.6)
+
+
+def test_a_linear_profile_is_honoured_in_16_bits() -> None:
+    row = [0, 771, 25700, 25701, 25800, 65535]  # 771 = 3 × 257, 25700 = 100 × 257
+    picture = load(with_profile(strange.grey16([row]), strange.profile("GRAY", gamma=1.0)))
+    seen = levels(picture)[0, :, 0]
+    expected = torch.tensor([srgb(level / 65535) for level in row])
+    torch.testing.assert_close(seen, expected, rtol=0, atol=0.6)
+    assert seen[2] < seen[3] < seen[4]
+
+
+# XYZ under D50 in units of 1/65536, of red, green and blue.
+SRGB_PRIMARIES = ((28578, 14581, 912), (25238, 46988, 6363), (9374, 3967, 46786))
+P3_PRIMARIES = ((33756, 15810, -69), (19154, 45339, 2751), (10280, 4387, 51379))
+
+
+@pytest.mark.parametrize("color", [(200, 100, 100), (100, 128, 100), (40, 60, 220), (128, 128, 128)])
+def test_wide_primaries_are_honoured(color: tuple[int, int, int]) -> None:
+    """Display P3's primaries with gamma 2.2: to XYZ and back with sRGB's matrix and curve."""
+    data = strange.plain(color=color, icc_profile=strange.profile("RGB", 2.2, P3_PRIMARIES))
+    to_xyz, from_xyz = np.array(P3_PRIMARIES).T, np.linalg.inv(np.array(SRGB_PRIMARIES).T)
+    linear = from_xyz @ to_xyz @ (np.array(color) / 255) ** (563 / 256)
+    assert_color(load(data), tuple(srgb(value) for value in linear), 1.01)
+
+
+def test_an_rgb_profile_on_a_grey_picture() -> None:
+    data = strange.plain(mode="L", color=(128,), icc_profile=strange.profile("RGB", gamma=1.0))
+    assert_color(load(data), (srgb(128 / 255),) * 3, 0.6)
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [b"rubbish", strange.profile("RGB")[:-100], strange.profile("GRAY"), strange.cmyk_profile()],
+    ids=["rubbish", "cut-off", "of-grey", "of-inks"],
+)
+def test_a_profile_of_no_use_is_ignored_with_a_warning(
+    profile: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert_color(load(strange.plain(color=(9, 99, 199), icc_profile=profile)), (9, 99, 199))
+    assert "profile" in caplog.text
+
+
+# Where the red quarter, stored at the left of the upper half, is seen (EXIF 2.32, section 4.6.4).
+CORNERS = {
+    1: "upper left",
+    2: "upper right",
+    3: "lower right",
+    4: "lower left",
+    5: "upper left",
+    6: "upper right",
+    7: "lower right",
+    8: "lower left",
+}
+
+
+@pytest.mark.parametrize("side", [None, 8])
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation(orientation: int, format: str, side: int | None) -> None:
+    picture = load(strange.rotated(orientation, format, size=(48, 32)), side)
+    long, short = (48, 32) if side is None else (8, 5)
+    height, width = (short, long) if orientation < 5 else (long, short)
+    assert picture.rgb.shape == (1, 3, height, width)
+    seen = levels(picture)
+    for corner, pixel in {
+        "upper left": seen[0, 0],
+        "upper right": seen[0, -1],
+        "lower left": seen[-1, 0],
+        "lower right": seen[-1, -1],
+    }.items():
+        expected = RED if corner == CORNERS[orientation] else WHITE
+        torch.testing.assert_close(pixel, torch.tensor(expected).float(), rtol=0, atol=12)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "pixels"),
+    [
+        (2, [[2, 1], [4, 3], [6, 5]]),
+        (3, [[6, 5], [4, 3], [2, 1]]),
+        (4, [[5, 6], [3, 4], [1, 2]]),
+        (5, [[1, 3, 5], [2, 4, 6]]),
+        (6, [[5, 3, 1], [6, 4, 2]]),
+        (7, [[6, 4, 2], [5, 3, 1]]),
+        (8, [[2, 4, 6], [1, 3, 5]]),
+    ],
+)
+def test_orientation_of_every_pixel(orientation: int, pixels: list[list[int]]) -> None:
+    stored = Image.fromarray(np.array([[1, 2], [3, 4], [5, 6]], dtype=np.uint8))
+    picture = load(strange.encode(stored, exif=strange.exif(orientation)))
+    torch.testing.assert_close(levels(picture)[..., 0], torch.tensor(pixels).float())
+
+
+def test_a_png_may_be_turned_behind_its_pixels() -> None:
+    picture = load(strange.rotated_late(6))
+    assert levels(picture).round().tolist() == [[[255, 0, 0]], [[0, 0, 255]]]
+
+
+@pytest.mark.parametrize("side", [1, 7, 100, 101])
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
+def test_reduced_to_the_long_side_and_never_enlarged(format: str, side: int) -> None:
+    picture = load(strange.plain(format, size=(100, 40)), side)
+    width = min(side, 100)
+    assert picture.rgb.shape == (1, 3, max(1, round(0.4 * width)), width)
+    assert_color(picture, (200, 120, 40), 5)
+
+
+def test_a_strip_is_reduced_to_no_less_than_a_pixel() -> None:
+    assert load(strange.plain(size=(64, 2)), side=8).rgb.shape == (1, 3, 1, 8)
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG"])
+def test_reduction_is_antialiased(format: str) -> None:
+    """A fine chequerboard becomes its mean, not stripes."""
+    board = (np.indices((256, 256)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    picture = load(strange.encode(Image.fromarray(board), format), side=30)
+    inner = levels(picture)[2:-2, 2:-2]
+    assert (inner - 127.5).abs().max() < 3
+
+
+def test_a_reduced_jpeg_is_much_like_the_whole_one_reduced() -> None:
+    y, x = np.indices((400, 600)) / 100
+    smooth = np.stack([np.sin(x) * np.cos(y), np.cos(2 * x), np.sin(x + y)], axis=-1) * 100 + 128
+    image = Image.fromarray(smooth.astype(np.uint8))
+    by_jpeg = load(strange.encode(image, "JPEG", quality=95, subsampling=0), side=60)
+    by_png = load(strange.encode(image), side=60)
+    assert ((by_jpeg.rgb - by_png.rgb) * 255).abs().max() < 4
+
+
+@pytest.mark.parametrize(
+    ("data", "colors", "alpha"),
+    [
+        (strange.palette_png(), [(255, 255, 255), (127, 255, 127), (0, 0, 255)], [0, 128, 255]),
+        (strange.palette_png(b"\0"), [(255, 255, 255), (0, 255, 0), (0, 0, 255)], [0, 255, 255]),
+        (
+            strange.raw_png(2, 1, [b"\x0a\x00\x64\x80"], color_type=4),
+            [(255, 255, 255), (177, 177, 177)],
+            [0, 128],
+        ),
+        (
+            strange.raw_png(2, 1, [b"\x01\x02\x03\x00\x01\x02\x03\xff"], color_type=6),
+            [(255, 255, 255), (1, 2, 3)],
+            [0, 255],
+        ),
+        (
+            strange.raw_png(
+                2, 1, [b"\x01\x02\x03\x01\x02\x04"], before=strange.chunk(b"tRNS", b"\0\1\0\2\0\3")
+            ),
+            [(255, 255, 255), (1, 2, 4)],
+            [0, 255],
+        ),
+        (
+            strange.raw_png(2, 1, [b"\x07\x08"], color_type=0, before=strange.chunk(b"tRNS", b"\0\7")),
+            [(255, 255, 255), (8, 8, 8)],
+            [0, 255],
+        ),
+        (
+            strange.raw_png(4, 1, [b"\x1b"], bits=2, color_type=0, before=strange.chunk(b"tRNS", b"\0\2")),
+            [(0, 0, 0), (85, 85, 85), (255, 255, 255), (255, 255, 255)],
+            [255, 255, 0, 255],
+        ),
+        (
+            strange.raw_png(2, 1, [b"\x40"], bits=1, color_type=0, before=strange.chunk(b"tRNS", b"\0\0")),
+            [(255, 255, 255), (255, 255, 255)],
+            [0, 255],
+        ),
+        (
+            strange.grey16([[1000, 257 * 9]], before=strange.chunk(b"tRNS", (1000).to_bytes(2, "big"))),
+            [(255, 255, 255), (9, 9, 9)],
+            [0, 255],
+        ),
+        (
+            strange.rgb16(
+                [[(1000, 2000, 3000), (257, 514, 771)]],
+                before=strange.chunk(b"tRNS", b"\x03\xe8\x07\xd0\x0b\xb8"),
+            ),
+            [(255, 255, 255), (1, 2, 3)],
+            [0, 255],
+        ),
+    ],
+    ids=["palette", "short-tRNS", "LA", "RGBA", "RGB-key", "grey-key", "2-bit", "1-bit", "grey16", "rgb16"],
+)
+def test_transparency(data: bytes, colors: list[tuple[int, ...]], alpha: list[int]) -> None:
+    """Colours come over white, alpha beside them."""
+    picture = load(data)
+    assert picture.alpha is not None
+    assert picture.alpha.shape == (1, 1, 1, len(colors))
+    torch.testing.assert_close(levels(picture)[0], torch.tensor(colors).float(), rtol=0, atol=0.01)
+    torch.testing.assert_close(picture.alpha.flatten() * 255, torch.tensor(alpha).float())
+
+
+def test_an_opaque_alpha_channel_is_none() -> None:
+    assert load(strange.plain(mode="RGBA", color=(1, 2, 3, 255))).alpha is None
+
+
+def test_transparent_pixels_do_not_bleed_when_reduced() -> None:
+    """Green lies under the transparent half: none of it may show, only white."""
+    image = Image.new("RGBA", (64, 64), (0, 255, 0, 0))
+    image.paste((255, 0, 0, 255), (0, 0, 30, 64))
+    picture = load(strange.encode(image), side=16)
+    assert picture.alpha is not None
+    seen = levels(picture)
+    # Over white, red turns into white with green and blue alike; green from below would part them.
+    torch.testing.assert_close(seen[..., 1], seen[..., 2], rtol=0, atol=0.01)
+    assert (seen[..., 0] > 254).all()
+    torch.testing.assert_close(seen[..., 1] / 255, 1 - picture.alpha[0, 0], rtol=0, atol=0.006)
+
+
+def test_alpha_is_turned_with_the_picture() -> None:
+    image = Image.new("RGBA", (2, 1), (10, 20, 30, 255))
+    image.putpixel((0, 0), (10, 20, 30, 51))
+    picture = load(strange.encode(image, exif=strange.exif(6)))
+    assert picture.alpha is not None
+    torch.testing.assert_close(picture.alpha[0, 0], torch.tensor([[0.2], [1.0]]))
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "empty"),
+        (b"text", "not a picture"),
+        (strange.bomb(13_400), "179.6 megapixels"),
+        (strange.heic(), "HEIC"),
+        (strange.animated(), "animated"),
+        (strange.noise("JPEG")[:-20], "cut off"),
+        (strange.noise()[:-20], "cut off"),
+        (strange.noise("WEBP")[:-20], "cut off"),
+        # Whole in structure: only the decoder can tell.
+        (strange.raw_png(4, 4, b"\x78\x9crubbish"), "damaged"),
+        (strange.raw_png(4, 4, zlib.compress(b"\0" * 52)[:-4] + b"oops"), "damaged"),
+        (strange.noise("JPEG").replace(b"\xff\xdb", b"\xff\xfe"), "damaged"),
+    ],
+)
+def test_what_cannot_be_decoded_names_field_and_remedy(data: bytes, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_picture(BytesIO(data), "style", 64)
+    assert caught.value.field == "style"
+    assert said in caught.value.detail
+    assert caught.value.detail.count(". ") + caught.value.detail.count(": ") >= 1
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.sampled_from(
+        [
+            strange.noise("JPEG", size=(20, 12)),
+            strange.noise("JPEG", size=(20, 12), progressive=True),
+            strange.noise("WEBP", size=(20, 12)),
+            strange.noise("WEBP", size=(20, 12), lossless=True),
+            strange.noise(size=(20, 12), icc_profile=strange.profile("RGB")),
+            strange.cmyk_jpeg(icc_profile=strange.cmyk_profile()),
+            strange.rotated(6, "JPEG"),
+            strange.palette_png(),
+        ]
+    ),
+    st.data(),
+)
+def test_any_damage_gives_a_picture_or_an_input_error(whole: bytes, data: st.DataObject) -> None:
+    broken = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 4))):
+        broken[data.draw(st.integers(0, len(broken) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(broken)))
+    try:
+        picture = load(bytes(broken[:cut] if data.draw(st.booleans()) else broken), side=16)
+    except InputError as error:
+        assert error.field == "content"
+        return
+    assert picture.rgb.isfinite().all()
+    assert picture.rgb.min() >= 0
+    assert picture.rgb.max() <= 1
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.binary(min_size=1, max_size=60), st.integers(0, 3))
+def test_any_pixel_stream_gives_a_picture_or_an_input_error(stream: bytes, color: int) -> None:
+    """PNGs whose structure and checksums are right and whose pixels are anything."""
+    color_type = (0, 2, 4, 6)[color]
+    for pixels in (stream, zlib.compress(stream)):
+        try:
+            load(strange.raw_png(3, 2, pixels, color_type=color_type))
+        except InputError as error:
+            assert "damaged" in error.detail

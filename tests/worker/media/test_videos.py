@@ -1,0 +1,82 @@
+"""Videos from frames, and back."""
+
+from io import BytesIO
+from typing import Any, get_args
+
+import av
+import pytest
+import torch
+from PIL import Image
+
+from app.media.recipe_text import read_recipe
+from worker.contract.steps import Video, VideoFormat
+from worker.media.clips import open_clip
+from worker.media.videos import encode_frame, encode_video
+
+FORMATS = get_args(VideoFormat)
+RECIPE = {"kind": "deep_dream", "params": {"seed": 7, "note": "Zürich, ὄνειρος"}}
+
+
+def plain(color: tuple[float, float, float], height: int = 24, width: int = 32) -> torch.Tensor:
+    return torch.tensor(color).view(1, 3, 1, 1).expand(1, 3, height, width)
+
+
+def video(colors: list[tuple[float, float, float]], format: Any, rate: float = 12, **size: int) -> Video:
+    return Video([encode_frame(plain(color, **size)) for color in colors], rate, format)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_frames_come_back_in_order_and_color(format: VideoFormat) -> None:
+    colors = [
+        (0.9, 0.1, 0.1),
+        (0.1, 0.8, 0.2),
+        (0.2, 0.2, 0.9),
+        (0.5, 0.5, 0.5),
+        (0.0, 0.0, 0.0),
+        (1.0, 1.0, 1.0),
+    ]
+    clip = open_clip(encode_video(video(colors, format)), "image")
+    assert (clip.count, clip.height, clip.width) == (6, 24, 32)
+    assert clip.rate == pytest.approx(12, rel=0.02)
+    for color, frame in zip(colors, clip.frames(), strict=True):
+        assert torch.allclose(frame.mean((0, 2, 3)), torch.tensor(color), atol=0.03)
+    (last,) = clip.frames(5)
+    assert float(last.mean()) == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_recipe_travels_with_the_file(format: VideoFormat) -> None:
+    data = encode_video(video([(0.2, 0.4, 0.6)] * 2, format), RECIPE)
+    assert read_recipe(BytesIO(data)) == RECIPE
+    assert read_recipe(BytesIO(encode_video(video([(0.2, 0.4, 0.6)] * 2, format)))) is None
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_same_frames_make_the_same_file(format: VideoFormat) -> None:
+    frames = video([(0.2, 0.4, 0.6), (0.6, 0.4, 0.2)], format)
+    assert encode_video(frames, RECIPE) == encode_video(frames, RECIPE)
+
+
+def test_an_odd_side_loses_its_last_line_in_mp4_alone() -> None:
+    sizes = {}
+    for format in FORMATS:
+        clip = open_clip(encode_video(video([(0.3,) * 3, (0.8,) * 3], format, height=25, width=33)), "image")
+        sizes[format] = (clip.height, clip.width)
+    assert sizes == {"mp4": (24, 32), "webp": (25, 33)}
+
+
+def test_an_mp4_says_how_its_colors_are_meant_and_plays_at_once() -> None:
+    data = encode_video(video([(0.3, 0.3, 0.3)] * 3, "mp4", rate=30000 / 1001))
+    with av.open(BytesIO(data), "r") as container:
+        stream = container.streams.video[0]
+        assert stream.average_rate is not None and float(stream.average_rate) == pytest.approx(
+            29.97, rel=1e-3
+        )
+        context = stream.codec_context
+        assert (context.pix_fmt, int(context.colorspace), int(context.color_primaries)) == ("yuv420p", 1, 1)
+    assert data.index(b"moov") < data.index(b"mdat")
+
+
+def test_a_webp_repeats_for_ever() -> None:
+    with Image.open(BytesIO(encode_video(video([(0, 0, 0), (1, 1, 1)], "webp")))) as image:
+        assert image.info["loop"] == 0 and image.n_frames == 2  # type: ignore[attr-defined]

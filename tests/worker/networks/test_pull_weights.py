@@ -1,0 +1,234 @@
+"""From a mirror, or a file, to a network that can be loaded; and the job that does it."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from app.errors import InputError
+from app.jobs import repository
+from app.jobs.job import Job
+from app.jobs.states import State
+from app.jobs.submit import ParamsError, parse_params, submit
+from app.kinds import StyleTransferParams
+from app.networks import NetworkCard, get_card
+from app.networks.download import Received
+from app.networks.weights_folder import card_here, local_weights
+from app.settings import WeightsFolder
+from models import conversion
+from models.conversion import UnusableWeights
+from models.registry import load_network
+from tests.support.mirror import Answer, Mirror, mirror
+from tests.support.published import FILE, NAME, pin, published_file, random_squeezenet
+from worker.contract.steps import Compute
+from worker.networks import pull_weights as weights
+from worker.networks.pull_weights import import_file, pull
+from worker.runtime import run_job as runner
+from worker.runtime.context import Workshop
+from worker.runtime.kinds import network_for, warm_network
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> NetworkCard:
+    return pin(monkeypatch, published_file())
+
+
+@pytest.fixture
+def served(card: NetworkCard) -> Iterator[Mirror]:
+    with mirror(published_file()) as found:
+        yield found
+
+
+@pytest.fixture
+def folder(served: Mirror, tmp_path: Path) -> WeightsFolder:
+    return WeightsFolder(tmp_path / "weights", served.url)
+
+
+def names(folder: WeightsFolder) -> list[str]:
+    return sorted(path.name for path in folder.path.iterdir() if not path.name.endswith(".lock"))
+
+
+def test_what_is_pulled_classifies_as_torchvisions_does(card: NetworkCard, folder: WeightsFolder) -> None:
+    steps = list(pull(card, folder))
+    assert steps[-1].note == "converting"
+    assert names(folder) == [f"{NAME}.safetensors"]
+    network = load_network(NAME, folder=folder.path)
+    picture = torch.rand(1, 3, 75, 60, generator=torch.Generator().manual_seed(1))
+    expected = random_squeezenet()((picture - network.mean) / network.std)
+    torch.testing.assert_close(network.logits(picture), expected, rtol=1e-4, atol=1e-5)
+    assert network.classes == tuple(card.classes) and network.source == card.source
+    here = card_here(card, folder.path)
+    assert (here.sha256, here.layers, here.classes) == (network.sha256, card.layers, card.classes)
+
+
+def test_what_is_here_is_not_pulled_again(card: NetworkCard, folder: WeightsFolder, served: Mirror) -> None:
+    list(pull(card, folder))
+    assert list(pull(card, folder)) == []
+    assert len(served.asked) == 1
+
+
+def test_of_two_pulls_one_downloads(card: NetworkCard, folder: WeightsFolder, served: Mirror) -> None:
+    seen: list[list[Received]] = [[], []]
+    first = pull(card, folder)
+    seen[0].append(next(first))  # it holds the lock
+    other = threading.Thread(target=lambda: seen[1].extend(pull(card, folder)))
+    other.start()
+    while not seen[1]:
+        pass
+    seen[0].extend(first)
+    other.join()
+    assert len(served.asked) == 1
+    assert {step.note for step in seen[1]} == {"another process is at it"}
+    assert local_weights(folder.path, NAME) is not None
+
+
+def test_a_pull_that_ended_before_the_conversion_asks_for_nothing_again(
+    card: NetworkCard, folder: WeightsFolder, served: Mirror
+) -> None:
+    steps = pull(card, folder)
+    for step in steps:
+        if step.note == "converting":
+            break
+    steps.close()
+    assert names(folder) == [FILE]
+    list(pull(card, folder))
+    assert (names(folder), len(served.asked)) == ([f"{NAME}.safetensors"], 1)
+
+
+def test_a_cut_file_of_safetensors_is_imported_as_far_as_it_goes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(conversion, "SIDE", 48)
+    vgg = get_card("vgg19")
+    folder = WeightsFolder(tmp_path / "weights", "http://no-such-host.invalid")
+    generator = torch.Generator().manual_seed(0)
+    shapes = {"features.0": (64, 3, 3, 3), "features.2": (64, 64, 3, 3)}
+    state = {f"{name}.weight": torch.randn(shape, generator=generator) for name, shape in shapes.items()}
+    state |= {f"{name}.bias": torch.zeros(64) for name in shapes}
+    save_file(state, tmp_path / "cut.safetensors")
+    import_file(vgg, tmp_path / "cut.safetensors", folder)
+    here = card_here(vgg, folder.path)
+    assert [layer.name for layer in here.layers] == ["conv1_1", "relu1_1", "conv1_2", "relu1_2", "pool1"]
+    assert here.classes == [] and here.source.startswith("Imported from cut.safetensors")
+
+    compute = Compute(torch.device("cpu"), weights=folder)
+    params = StyleTransferParams(content="a", style=["b"], network="vgg19").resolve()
+    with pytest.raises(
+        InputError, match=r"no layer 'relu2_1' here.*file that ends before.*Layers: conv1_1"
+    ) as caught:
+        network_for(params, compute)
+    assert caught.value.field == "content_layers"
+    shallow = {"content_layers": ["relu1_2"], "style_layers": ["relu1_1", "pool1"]}
+    params = StyleTransferParams(content="a", style=["b"], network="vgg19", **shallow).resolve()
+    network = network_for(params, compute)
+    assert network is not None and network.layers[-1].name == "pool1"
+
+
+def test_weights_of_a_published_file_that_was_brought_have_its_licence(
+    card: NetworkCard, folder: WeightsFolder, tmp_path: Path
+) -> None:
+    (tmp_path / "brought.pth").write_bytes(published_file())
+    assert import_file(card, tmp_path / "brought.pth", folder).source == card.source
+    assert list(pull(card, folder)) == []
+    (tmp_path / "other.pth").write_bytes(published_file()[::-1])
+    with pytest.raises(UnusableWeights, match="No other pickled file is read"):
+        import_file(card, tmp_path / "other.pth", folder)
+    with (tmp_path / "weights" / f".{NAME}.lock").open("w") as lock:
+        assert weights.try_lock(lock)
+        with pytest.raises(BlockingIOError, match="being downloaded or imported"):
+            import_file(card, tmp_path / "brought.pth", folder)
+
+
+def test_damaged_weights_count_as_none_and_say_so_when_used(
+    card: NetworkCard, folder: WeightsFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder.path.mkdir()
+    path = folder.path / f"{NAME}.safetensors"
+    for damage in (b"", b"\xff" * 100, b"\x02" + bytes(7) + b"{}", b"\x02" + bytes(7) + b"[]"):
+        path.write_bytes(damage)
+        assert local_weights(folder.path, NAME) is None
+        assert card_here(card, folder.path).sha256 is None
+    assert "no file of weights of ours" in caplog.text
+    compute = Compute(torch.device("cpu"), weights=folder)
+    layers = {"content_layers": ["fire3"], "style_layers": ["fire2"]}
+    params = StyleTransferParams(content="a", style=["b"], network=NAME, **layers).resolve()
+    with pytest.raises(InputError, match=r"damaged.*weights pull"):
+        network_for(params, compute)
+    # And pulling puts it right.
+    list(pull(card, folder))
+    assert network_for(params, compute) is network_for(params, compute)
+
+
+@pytest.fixture
+def workshop(workshop: Workshop, served: Mirror) -> Workshop:
+    """A workshop that gets its weights from the mirror."""
+    settings = workshop.settings.model_copy(update={"weights_mirror": served.url})
+    compute = Compute(torch.device("cpu"), weights=settings.weights)
+    return replace(workshop, settings=settings, compute=compute)
+
+
+def queue(workshop: Workshop) -> None:
+    submit(workshop.engine, workshop.dispatcher, parse_params("pull_weights", {"network": NAME}))
+
+
+def run(workshop: Workshop, stop: threading.Event | None = None) -> Job:
+    assert runner.run_next(workshop, ["long"], stop or threading.Event())
+    return repository.list_jobs(workshop.engine, limit=1)[0]
+
+
+def test_a_job_pulls(workshop: Workshop) -> None:
+    queue(workshop)
+    job = run(workshop)
+    assert (job.state, job.error) == (State.SUCCEEDED, None)
+    size = len(published_file())
+    assert job.progress is not None and (job.progress["done"], job.progress["total"]) == (size, size)
+    network = load_network(NAME, folder=workshop.settings.weights.path)
+    assert job.result is not None and job.result["sha256"] == network.sha256
+
+
+def test_a_job_that_is_stopped_goes_on_from_what_has_come(workshop: Workshop, served: Mirror) -> None:
+    queue(workshop)
+    stop = threading.Event()
+    stop.set()
+    job = run(workshop, stop)
+    assert (job.state, job.strikes) == (State.QUEUED, 0)
+    partial = workshop.settings.weights.path / f"{FILE}.partial"
+    partial.write_bytes(published_file()[:1_000_000])
+    assert run(workshop).state is State.SUCCEEDED
+    assert served.asked[-1] == "bytes=1000000-"
+
+
+def test_a_job_without_a_network_says_what_to_do(workshop: Workshop, served: Mirror) -> None:
+    served.usual = Answer(status=404)
+    queue(workshop)
+    job = run(workshop)
+    assert job.state is State.FAILED and job.error is not None
+    assert (job.error["type"], job.error["title"]) == ("download", "The download failed")
+    assert "answers 404" in job.error["detail"] and f"weights import {NAME} {FILE}" in job.error["detail"]
+
+
+def test_a_network_that_is_not_here_says_how_to_get_it(tmp_path: Path) -> None:
+    params = StyleTransferParams(content="a", style=["b"], network="vgg19").resolve()
+    for folder in (None, WeightsFolder(tmp_path, "")):
+        with pytest.raises(
+            InputError, match="'vgg19' has not been downloaded: run `impasto weights pull"
+        ) as caught:
+            network_for(params, Compute(torch.device("cpu"), weights=folder))
+        assert caught.value.field == "network"
+
+
+def test_what_is_warm_is_used_by_every_kind() -> None:
+    compute = Compute(torch.device("cpu"))
+    params = StyleTransferParams(content="a", style=["b"], network="vgg19-random").resolve()
+    assert network_for(params, compute) is warm_network("vgg19-random", "average", compute)
+
+
+def test_only_what_is_published_is_pulled() -> None:
+    with pytest.raises(ParamsError, match=r"vgg19-random needs no download.*squeezenet1_1, vgg16, vgg19"):
+        parse_params("pull_weights", {"network": "vgg19-random"})
+    with pytest.raises(ParamsError, match="There is no network 'vgg99'"):
+        parse_params("pull_weights", {"network": "vgg99"})

@@ -1,0 +1,113 @@
+"""The contract between a kind's function and whoever consumes it.
+
+A kind's function is a generator of steps. It knows no job, no database and no web; the runner, the
+command line, the tests and the benchmarks consume the same generator.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from app.settings import WeightsFolder
+
+
+@dataclass(frozen=True)
+class State:
+    """All that a generator needs to go on from a step, bit for bit on the same CPU build.
+
+    ``tensors`` are contiguous CPU tensors that share no memory; ``values`` is JSON. ``parts`` are files
+    that will not change any more (the frames of a video that are done), by name: each is saved once,
+    however many states hold it.
+    """
+
+    tensors: dict[str, Tensor]
+    values: dict[str, Any]
+    parts: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a computation.
+
+    ``done`` of ``total`` steps are done. ``losses``, ``image`` and ``state`` are called only when
+    somebody wants them, before the generator is resumed, so that a step forces no synchronisation.
+
+    ``losses()`` gives finite numbers by dotted name (``style.relu3_1``, ``total``); ``image()`` the
+    picture so far, float32 RGB ``(1, 3, H, W)`` on the CPU, sRGB values in [0, 1] (None: there is none);
+    ``state()`` what a later run needs to go on from here. ``precious`` marks a step after which the state
+    is worth saving earlier than otherwise: a frame is done, say.
+    """
+
+    done: int
+    total: int
+    losses: Callable[[], dict[str, float]]
+    image: Callable[[], Tensor] | None
+    state: Callable[[], State]
+    precious: bool = False
+
+
+VideoFormat = Literal["mp4", "webp"]
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video to be encoded: its frames in order, all of one size, as PNG files; frames per second."""
+
+    frames: Sequence[bytes]
+    rate: float
+    format: VideoFormat
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that is whole already. ``ending`` is that of its name, ``.csv`` say."""
+
+    data: bytes
+    media_type: str
+    ending: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished generator returns.
+
+    All by artifact name: ``images`` are pictures (``image`` first), float32 RGB ``(1, 3, H, W)`` in
+    [0, 1] on the CPU, or with a fourth channel alpha; ``videos`` and ``files`` what else there is.
+    ``result`` is JSON: numbers and tables.
+    """
+
+    images: dict[str, Tensor] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)
+    videos: dict[str, Video] = field(default_factory=dict)
+    files: dict[str, File] = field(default_factory=dict)
+
+
+Steps = Generator[Step, None, Outcome]
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and in which precision a generator computes, and where weights are that are not shipped.
+
+    ``dtype`` is that of activations: float32 or bfloat16 (float64 in gradient checks). Losses, Gram
+    matrices and the picture itself are float32 or better whatever it is.
+    """
+
+    device: torch.device
+    dtype: torch.dtype = torch.float32
+    weights: WeightsFolder | None = None
+
+
+def finish(steps: Steps, on_step: Callable[[Step], None] | None = None) -> Outcome:
+    """Run a generator to its end, calling ``on_step`` after each step."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as stop:
+            outcome: Outcome = stop.value
+            return outcome
+        if on_step is not None:
+            on_step(step)

@@ -1,0 +1,243 @@
+"""Pictures between files and tensors.
+
+A picture is float32 RGB ``(1, 3, H, W)`` with sRGB values in [0, 1]; transparency, where there is any,
+lies beside it as ``(1, 1, H, W)``, 0 transparent to 1 opaque.
+"""
+
+import logging
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, PngImagePlugin
+from torch import Tensor
+from torch.nn import functional
+
+from app.errors import ComputationError, InputError
+from app.media.errors import PictureError
+from app.media.headers import damaged
+from app.media.inspect import OpenedPicture, open_picture
+from app.media.recipe_text import RECIPE_KEY, dump_recipe, read_recipe
+
+__all__ = ["PREVIEW_MEDIA_TYPE", "Picture", "encode_png", "encode_preview", "load_picture", "read_recipe"]
+
+logger = logging.getLogger(__name__)
+
+PREVIEW_MEDIA_TYPE = "image/jpeg"
+
+_LANCZOS = Image.Resampling.LANCZOS
+_TRANSPOSES = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# How far JPEG's own reduction and the box filter may go before Lanczos does the rest: Pillow's
+# documentation calls results from 2 (JPEG) and 3 (box) on indistinguishable from Lanczos alone.
+_JPEG_MARGIN = 2
+_BOX_MARGIN = 3.0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture ready for a network.
+
+    ``rgb`` is float32 ``(1, 3, H, W)``, sRGB in [0, 1], over white where the file is transparent.
+    ``alpha`` is float32 ``(1, 1, H, W)`` in [0, 1], or None for an opaque picture.
+    """
+
+    rgb: Tensor
+    alpha: Tensor | None = None
+
+
+def load_picture(file: BinaryIO | Path, field: str, side: int | None = None) -> Picture:
+    """Decode a PNG, JPEG or WebP file as it is meant to be seen, in sRGB.
+
+    Honours EXIF orientation, ICC profiles, transparency and 16-bit grey. Reduced so that the longer
+    side has at most ``side`` pixels; never enlarged. Raises InputError naming ``field`` for a file
+    that cannot be decoded; what the file system raises goes through.
+    """
+    data = file.read_bytes() if isinstance(file, Path) else file.read()
+    try:
+        opened = open_picture(data)
+        try:
+            rgb, alpha = _decode(opened, side)
+        except MemoryError as error:
+            size = f"{opened.header.width}×{opened.header.height}"
+            raise InputError(
+                field, f"There is not enough memory for {size} pixels. Send a smaller copy."
+            ) from error
+        except Exception as error:  # Pillow's decoders raise a dozen types for damaged data
+            logger.info("cannot decode the picture of %s", field, exc_info=True)
+            raise damaged("its pixels cannot be decoded") from error
+        finally:
+            opened.image.close()
+    except PictureError as error:
+        raise InputError(field, error.detail) from error
+    return Picture(rgb, alpha)
+
+
+def encode_png(rgb: Tensor, alpha: Tensor | None = None, recipe: dict[str, Any] | None = None) -> bytes:
+    """An 8-bit sRGB PNG that carries its recipe; the same bytes for the same picture and recipe.
+
+    ``rgb`` is ``(1, 3, H, W)`` in [0, 1], or ``(1, 4, H, W)`` with alpha last; ``alpha`` is ``(1, 1,
+    h, w)`` and is resized to fit. Values outside [0, 1] are clipped; ComputationError if any is not
+    finite.
+    """
+    if alpha is not None:
+        alpha = resize(alpha.to(rgb), (rgb.shape[-2], rgb.shape[-1]))
+        rgb = torch.cat([rgb[:, :3], alpha], dim=1)
+    info = PngImagePlugin.PngInfo()
+    info.add(b"sRGB", b"\0")  # intent: perceptual
+    if recipe is not None:
+        info.add_itxt(RECIPE_KEY, dump_recipe(recipe))
+    out = BytesIO()
+    to_image(rgb).save(out, "PNG", pnginfo=info)
+    return out.getvalue()
+
+
+def encode_preview(rgb: Tensor, max_side: int = 512) -> bytes:
+    """A small JPEG of ``rgb``, ``(1, 3, H, W)`` in [0, 1], with at most ``max_side`` pixels a side."""
+    image = to_image(rgb[:, :3])
+    image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC)
+    out = BytesIO()
+    image.save(out, "JPEG", quality=85)
+    return out.getvalue()
+
+
+def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize ``(N, C, H, W)`` to ``size`` (height, width), antialiased, without leaving the value range."""
+    if tuple(picture.shape[-2:]) == size:
+        return picture
+    return functional.interpolate(picture, size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def to_image(picture: Tensor) -> Image.Image:
+    """A picture ``(1, C, H, W)`` in [0, 1] in 8 bits; ComputationError if a value is not finite."""
+    if not bool(torch.isfinite(picture).all()):
+        raise ComputationError("The picture came out with values that are not numbers. Try other weights.")
+    # To the nearest of the 256 levels, half to even: truncation would darken by half a level.
+    levels = picture[0].detach().float().clamp(0, 1).mul(255).round().to(torch.uint8)
+    return Image.fromarray(levels.permute(1, 2, 0).contiguous().cpu().numpy())
+
+
+def _decode(picture: OpenedPicture, side: int | None) -> tuple[Tensor, Tensor | None]:
+    image = picture.image
+    longer = max(image.size)
+    scale = min(1.0, side / longer) if side is not None else 1.0
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    if scale < 1:
+        image.draft(None, (size[0] * _JPEG_MARGIN, size[1] * _JPEG_MARGIN))  # reduces a JPEG alone
+    icc: bytes | None = image.info.get("icc_profile")
+    base, alpha = _separate(image, picture.header.bits)
+    base = _fit(base, size, picture.orientation)
+    rgb = torch.from_numpy(_to_srgb(base, icc)).permute(2, 0, 1)[None].contiguous()
+    if alpha is None:
+        return rgb, None
+    alpha = _fit(alpha, size, picture.orientation)
+    return rgb, torch.from_numpy(_in_unit(alpha))[None, None]
+
+
+def _fit(image: Image.Image, size: tuple[int, int], orientation: int) -> Image.Image:
+    if image.size != size:
+        image = image.resize(size, _LANCZOS, reducing_gap=_BOX_MARGIN)
+    return image.transpose(_TRANSPOSES[orientation]) if orientation in _TRANSPOSES else image
+
+
+def _separate(image: Image.Image, bits: int) -> tuple[Image.Image, Image.Image | None]:
+    """Decode into colour over white (modes L, RGB, CMYK, or F in [0, 1]) and alpha (L, None if opaque).
+
+    Colour goes over white before anything is resized. That is the same as resizing premultiplied
+    colour, since resizing is linear: what lies under transparent pixels does not bleed.
+    """
+    image.load()
+    key = image.info.get("transparency")
+    if image.mode == "I;16":
+        # Pillow would clip to 8 bits when it converts.
+        levels = np.asarray(image)
+        grey = levels.astype(np.float32) / np.float32(65535)
+        if key is None:
+            return Image.fromarray(grey), None
+        opaque = levels != key
+        grey[~opaque] = 1
+        return Image.fromarray(grey), Image.fromarray(opaque.astype(np.uint8) * np.uint8(255))
+    if image.mode == "CMYK":
+        return image, None
+    if key is not None:
+        image.info["transparency"] = _to_eight_bits(key, image.mode, bits)
+        image = image.convert("RGBA")
+    elif image.mode not in ("L", "LA", "RGB", "RGBA"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    if image.mode not in ("LA", "RGBA"):
+        return image, None
+    base, alpha = image.convert(image.mode[:-1]), image.getchannel("A")
+    if alpha.getextrema() == (255, 255):
+        return base, None
+    white = Image.new(base.mode, base.size, "white")
+    return Image.composite(base, white, alpha), alpha
+
+
+def _to_eight_bits(key: Any, mode: str, bits: int) -> Any:
+    """The transparent colour of a PNG in the scale of its decoded pixels.
+
+    The file gives it in its own bit depth; Pillow widens grey of 2 and 4 bits and drops the lower
+    half of 16-bit RGB, but leaves the transparent colour as it was.
+    """
+    if mode == "L" and bits < 8:
+        return key * 255 // (2**bits - 1)
+    if mode == "RGB" and bits == 16:
+        return tuple(level >> 8 for level in key)
+    return key
+
+
+def _to_srgb(image: Image.Image, icc: bytes | None) -> NDArray[np.float32]:
+    """Colours as ``(H, W, 3)`` sRGB in [0, 1], through the picture's own profile if it has a good one."""
+    grey = image.mode in ("L", "F")
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+    converted = _through_profile(ramp if grey else image, icc) if icc else None
+    if not grey:
+        return _in_unit(converted or image.convert("RGB"))
+    levels = np.clip(np.asarray(image) if image.mode == "F" else _in_unit(image), 0, 1)
+    if converted is None:
+        return np.repeat(levels[..., None], 3, axis=-1)
+    # 8 bits in, 8 bits out at 256 knots; between them the 16 bits of the picture survive.
+    curve, knots = _in_unit(converted)[0], np.linspace(0, 1, 256)
+    channels = [np.interp(levels, knots, curve[:, channel]) for channel in range(3)]
+    return np.stack(channels, axis=-1).astype(np.float32)
+
+
+def _in_unit(image: Image.Image) -> NDArray[np.float32]:
+    return np.asarray(image, dtype=np.float32) / np.float32(255)
+
+
+def _through_profile(image: Image.Image, icc: bytes) -> Image.Image | None:
+    """Colours of ``image`` (L, RGB or CMYK) as sRGB by its profile; None if the profile is of no use.
+
+    Relative colorimetric with black point compensation, which is what picture editors convert with.
+    """
+    flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
+    try:
+        profile = ImageCms.ImageCmsProfile(BytesIO(icc))
+        if image.mode == "L":
+            # Little CMS optimises a grey curve into a table too coarse for dark tones: 10 levels off.
+            flags |= ImageCms.Flags.NOOPTIMIZE
+            if profile.profile.xcolor_space.strip() == "RGB":
+                image = image.convert("RGB")  # a grey file whose writer left the RGB profile in
+        return ImageCms.profileToProfile(
+            image,
+            profile,
+            ImageCms.createProfile("sRGB"),
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
+            flags=flags,
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
+        logger.warning("ignored a colour profile that cannot be used: %s", error)
+        return None

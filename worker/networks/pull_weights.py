@@ -1,0 +1,89 @@
+"""Weights that are not shipped: downloaded, or imported from a file, and converted once for every job."""
+
+import time
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+
+from app.kinds import PullWeightsParams
+from app.networks import NetworkCard, get_card
+from app.networks.download import NAP, Received, download
+from app.networks.weights_folder import LocalWeights, local_weights, try_lock
+from app.settings import WeightsFolder
+from models.conversion import convert, read_state_dict
+from worker.contract.steps import Compute, Outcome, State, Step, Steps
+
+
+def pull(card: NetworkCard, folder: WeightsFolder) -> Generator[Received, None, LocalWeights]:
+    """Download and convert the weights of a network, unless the published ones are here already.
+
+    Whoever stops consuming keeps what has come, and goes on from there the next time. While another process
+    is at it, this waits for what it will find. Raises DownloadError, StorageFull.
+    """
+    if card.download is None:
+        raise ValueError(f"network {card.name!r} needs no download")
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with _lock_file(card, folder).open("w") as lock:
+        while not try_lock(lock):
+            yield Received(0, card.download.bytes, "another process is at it")
+            time.sleep(NAP)
+        here = local_weights(folder.path, card.name)
+        if here is not None and here.file_sha256.startswith(card.download.sha256_prefix):
+            return here
+        path = yield from download(card, folder)
+        size = path.stat().st_size
+        yield Received(size, size, "converting")
+        here = _convert(card, path, folder)
+        path.unlink()
+        return here
+
+
+def import_file(card: NetworkCard, path: Path, folder: WeightsFolder) -> LocalWeights:
+    """Convert the weights in a file, in the place of those that are here.
+
+    Raises UnusableWeights, OSError; and BlockingIOError if another process is at it.
+    """
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with _lock_file(card, folder).open("w") as lock:
+        if not try_lock(lock):
+            raise BlockingIOError(f"the weights of {card.name} are being downloaded or imported already")
+        return _convert(card, path, folder)
+
+
+def _lock_file(card: NetworkCard, folder: WeightsFolder) -> Path:
+    return folder.path / f".{card.name}.lock"
+
+
+def _convert(card: NetworkCard, path: Path, folder: WeightsFolder) -> LocalWeights:
+    prefix = "" if card.download is None else card.download.sha256_prefix
+    state, sha256 = read_state_dict(path, prefix)
+    published = sha256.startswith(prefix)
+    source = card.source if published else f"Imported from {path.name}; who imported it knows its licence."
+    return LocalWeights.model_validate(
+        convert(card.name, state, folder.path, source=source, file_sha256=sha256)
+    )
+
+
+def pull_weights(
+    params: PullWeightsParams,
+    pictures: Mapping[str, Sequence[object]],
+    network: None,
+    compute: Compute,
+    resume: State | None = None,
+) -> Steps:
+    """Download and convert the weights that the params name; ``done`` and ``total`` are bytes.
+
+    What has come lies in the folder of ``compute``, so a state holds nothing. Raises what :func:`pull` does.
+    """
+    del pictures, network, resume
+    if compute.weights is None:
+        raise ValueError("there is no folder to keep weights in")
+    card = get_card(params.network)
+    steps = pull(card, compute.weights)
+    while True:
+        try:
+            received = next(steps)
+        except StopIteration as stop:
+            here: LocalWeights = stop.value
+            result = {"network": here.network, "sha256": here.sha256, "file_sha256": here.file_sha256}
+            return Outcome(result={**result, "layers": here.layers, "source": here.source})
+        yield Step(received.bytes, received.total, losses=dict, image=None, state=lambda: State({}, {}))

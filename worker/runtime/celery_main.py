@@ -1,0 +1,150 @@
+"""A Celery worker: ``python -m worker.runtime.celery_main --lane long --device cuda:0 --owner NAME``.
+
+One parent process, which speaks to Redis, and one child of its own, which computes. The parent watches the
+child: it ends those that do not heed a cancel, and gives back at once what a dead one held.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from app.database.engine import make_engine
+from app.jobs.dispatch.base import Dispatcher, make_dispatcher
+from app.jobs.dispatch.celery_settings import queue_of
+from app.jobs.reaper import expire_owner, overdue_cancels, settle
+from app.settings import Settings, get_settings
+from app.storage import Storage, make_storage
+from app.supervision.parent_watch import exit_with_parent
+from app.workers import repository as workers
+
+log = logging.getLogger("worker.runtime.celery_main")
+
+WATCH_SECONDS = 0.5
+
+
+class Watch:
+    """Watches the children of one Celery worker, by the register of workers."""
+
+    def __init__(self, settings: Settings, owner: str) -> None:
+        self._settings = settings
+        self._owner = owner
+        self._engine: Engine = make_engine(settings.resolved_database_url)
+        self._dispatcher: Dispatcher = make_dispatcher(settings)
+        self._storage: Storage = make_storage(settings)
+        self._children: dict[str, int] = {}
+
+    def start(self, **_: Any) -> None:
+        """Watch from a thread until the process ends."""
+        threading.Thread(target=self._run, name="watch", daemon=True).start()
+
+    def tell_children_on_shutdown(self, **_: Any) -> None:
+        """Have SIGTERM tell the children first, and then do what Celery does on it.
+
+        Celery's own signal for a shutdown comes after the wait of a soft shutdown, which is too late.
+        """
+        shut_down = signal.getsignal(signal.SIGTERM)
+
+        def tell_and_shut_down(number: int, frame: FrameType | None) -> None:
+            self.tell_to_stop()
+            if callable(shut_down):
+                shut_down(number, frame)
+
+        for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
+            signal.signal(number, tell_and_shut_down)
+
+    def tell_to_stop(self) -> None:
+        """Have the children save their checkpoints and give back their jobs."""
+        for pid in self._children.values():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGUSR2)
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(WATCH_SECONDS):
+            try:
+                self._look()
+            except OperationalError as error:
+                log.warning("the database is away: %s", error.orig)
+
+    def _look(self) -> None:
+        for worker in workers.named_after(self._engine, self._owner):
+            self._children[worker.owner] = worker.pid
+        for owner, pid in list(self._children.items()):
+            if not _lives(pid):
+                self._take_back(owner)
+        overdue = {
+            cancel.owner for cancel in overdue_cancels(self._engine, self._settings.cancel_grace_seconds)
+        }
+        for owner, pid in self._children.items():
+            if owner in overdue:
+                log.warning("%s did not heed a cancel: killing it", owner)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def _take_back(self, owner: str) -> None:
+        lost = expire_owner(self._engine, owner, self._settings.max_attempts)
+        for job in lost:
+            log.warning("job %s: its worker died, now %s", job.id, job.state)
+        settle(lost, self._dispatcher, self._storage)
+        workers.forget(self._engine, owner)
+        del self._children[owner]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def main() -> None:
+    """Read the command line, and serve a lane until SIGTERM or the parent's death."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lane", required=True)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--owner", required=True)
+    arguments = parser.parse_args()
+    # Read when celery is imported: SIGTERM then means what SIGQUIT does, a soft shutdown and a cold one.
+    os.environ["REMAP_SIGTERM"] = "SIGQUIT"
+    os.environ["IMPASTO_DEVICE"] = arguments.device
+    os.environ["IMPASTO_WORKER_LANE"] = arguments.lane
+    os.environ["IMPASTO_WORKER_OWNER"] = arguments.owner
+    settings = get_settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    exit_with_parent(settings.shutdown_seconds)
+
+    from celery.signals import worker_init, worker_ready
+
+    try:
+        from worker.runtime.celery_app import celery
+    except ValueError as error:
+        log.error("%s", error)
+        sys.exit(os.EX_CONFIG)
+
+    watch = Watch(settings, arguments.owner)
+    worker_init.connect(watch.start, weak=False)
+    worker_ready.connect(watch.tell_children_on_shutdown, weak=False)
+    celery.worker_main(
+        [
+            "worker",
+            f"--queues={queue_of(arguments.lane)}",
+            f"--hostname={arguments.owner.replace(':', '-')}@%h",
+            "--without-gossip",
+            "--without-mingle",
+            f"--loglevel={settings.log_level}",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""The one task: run a job. Everything heavy is imported in the child process alone."""
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from celery.signals import worker_process_init, worker_process_shutdown
+from sqlalchemy.exc import OperationalError
+
+from app.jobs.dispatch.celery_settings import TASK
+from app.settings import get_settings
+from worker.runtime.celery_app import celery, lane, owner
+
+if TYPE_CHECKING:
+    from worker.runtime.context import Workshop
+
+log = logging.getLogger("worker.runtime.celery_tasks")
+
+
+class Child:
+    """What the child process has: its workshop, and the word to stop."""
+
+    workshop: "Workshop"
+    presence: AbstractContextManager[None]
+    stop = threading.Event()
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def open_workshop(**_: Any) -> None:
+    """Get ready to run jobs, in the child."""
+    from worker.runtime.context import make_workshop
+    from worker.runtime.registration import present
+    from worker.runtime.warm_up import warm_up
+
+    settings = get_settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    signal.signal(signal.SIGUSR2, lambda *_: Child.stop.set())
+    Child.workshop = make_workshop(settings, f"{owner()}:{os.getpid()}", settings.device)
+    warm_up(Child.workshop.compute)
+    Child.presence = present(Child.workshop, lane())
+    Child.presence.__enter__()
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def close_workshop(**_: Any) -> None:
+    """Sign off, in the child."""
+    with contextlib.suppress(AttributeError):  # it may have ended before it was ready
+        Child.presence.__exit__(None, None, None)
+        Child.workshop.dispatcher.close()
+
+
+@celery.task(name=TASK, max_retries=2, default_retry_delay=5)  # type: ignore[untyped-decorator]
+def run(job_id: str) -> None:
+    """Claim a job and run it. One that is not there to be claimed is somebody else's: drop the message."""
+    from worker.runtime.run_job import run_job
+
+    if Child.stop.is_set():
+        # The row is the truth: the hint is sent again, to a worker that stays.
+        return
+    try:
+        if not run_job(Child.workshop, job_id, Child.stop):
+            log.info("job %s is not there to be claimed", job_id)
+    except OperationalError as error:
+        # The lease runs out, or the hint is sent again, once the database is back.
+        log.warning("job %s: the database is away: %s", job_id, error.orig)

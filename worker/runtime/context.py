@@ -1,0 +1,41 @@
+"""What a worker process has at hand."""
+
+from dataclasses import dataclass
+
+import torch
+from sqlalchemy import Engine
+
+from app.database.engine import make_engine
+from app.jobs.dispatch.base import Dispatcher, make_dispatcher
+from app.settings import Settings
+from app.storage import Storage
+from app.storage.factory import make_storage
+from worker.contract.steps import Compute
+from worker.runtime.device import choose_device, choose_dtype
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Everything that running a job needs. ``owner`` names this worker in claims."""
+
+    engine: Engine
+    storage: Storage
+    dispatcher: Dispatcher
+    settings: Settings
+    owner: str
+    compute: Compute
+
+
+def make_workshop(settings: Settings, owner: str, device_name: str) -> Workshop:
+    """Open the database and the storage, choose device and precision."""
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    device = choose_device(device_name)
+    return Workshop(
+        engine=make_engine(settings.resolved_database_url),
+        storage=make_storage(settings),
+        dispatcher=make_dispatcher(settings),
+        settings=settings,
+        owner=owner,
+        compute=Compute(device, choose_dtype(device, settings.precision), settings.weights),
+    )

@@ -1,0 +1,75 @@
+"""The embedded worker: ``python -m worker.runtime.local --lane long --device cpu --owner NAME``.
+
+One process per device and lane, started by the supervisor of ``impasto serve``. It claims jobs from the
+database, sleeps on a socket in between, and exits when its parent does.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+
+from sqlalchemy.exc import OperationalError
+
+from app.jobs.dispatch.base import lane_channel
+from app.jobs.dispatch.wakeups import Mailbox, run_dir
+from app.settings import get_settings
+from app.supervision.parent_watch import exit_with_parent
+from worker.runtime.context import Workshop, make_workshop
+from worker.runtime.registration import present
+from worker.runtime.run_job import run_next
+from worker.runtime.warm_up import warm_up
+
+log = logging.getLogger("worker.runtime.local")
+
+# A hint can be lost, so a worker looks by itself this often.
+POLL_SECONDS = 1.0
+
+
+def serve_lane(workshop: Workshop, lane: str, stop: threading.Event) -> None:
+    """Run the jobs of a lane until told to stop."""
+    mailbox = Mailbox(run_dir(workshop.settings.data_dir), lane_channel(lane))
+    try:
+        while not stop.is_set():
+            try:
+                idle = not run_next(workshop, [lane], stop)
+            except OperationalError as error:
+                log.warning("the database is away: %s", error.orig)
+                idle = True
+            if idle:
+                mailbox.wait(POLL_SECONDS)
+    finally:
+        mailbox.close()
+
+
+def main() -> None:
+    """Read the command line, and serve a lane until SIGTERM or the parent's death."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lane", required=True)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--owner", default=f"{socket.gethostname()}-{os.getpid()}")
+    arguments = parser.parse_args()
+    settings = get_settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    # Ctrl-C reaches the whole group; the supervisor says when to stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    exit_with_parent(settings.shutdown_seconds)
+    try:
+        workshop = make_workshop(settings, arguments.owner, arguments.device)
+    except ValueError as error:
+        log.error("%s", error)
+        sys.exit(os.EX_CONFIG)
+    warm_up(workshop.compute)
+    with present(workshop, arguments.lane):
+        serve_lane(workshop, arguments.lane, stop)
+    workshop.dispatcher.close()
+    workshop.engine.dispose()
+
+
+if __name__ == "__main__":
+    main()

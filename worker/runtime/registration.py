@@ -1,0 +1,57 @@
+"""Keeps a worker on the register of the living."""
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import OperationalError
+
+from app.workers import repository as workers
+from worker.runtime.context import Workshop
+
+log = logging.getLogger(__name__)
+
+# How often a worker says that it lives, at most; and several times before it is taken for lost.
+SEEN_SECONDS = 5.0
+
+
+@contextmanager
+def present(workshop: Workshop, lane: str) -> Iterator[None]:
+    """Be on the register for as long as the context lasts, also while the worker computes."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_keep, args=(workshop, lane, ended), name="presence", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        try:
+            workers.forget(workshop.engine, workshop.owner)
+        except OperationalError as error:
+            # It falls off by itself after a while.
+            log.warning("cannot sign off: %s", error.orig)
+
+
+def _keep(workshop: Workshop, lane: str, ended: threading.Event) -> None:
+    interval = min(SEEN_SECONDS, workshop.settings.lease_seconds / 4)
+    registered = False
+    while not ended.is_set():
+        try:
+            if not registered:
+                workers.register(
+                    workshop.engine,
+                    owner=workshop.owner,
+                    lanes=[lane],
+                    device=str(workshop.compute.device),
+                    host=socket.gethostname(),
+                    pid=os.getpid(),
+                )
+                registered = True
+            workers.seen(workshop.engine, workshop.owner)
+        except OperationalError as error:
+            log.warning("the database is away: %s", error.orig)
+        ended.wait(interval)

@@ -1,0 +1,212 @@
+"""Runs one job: claim, load, step, checkpoint, save, finish. The same in every mode."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from sqlalchemy.exc import OperationalError
+
+from app.errors import ComputationError, InputError
+from app.jobs import claims
+from app.jobs.claims import Claim, Fenced
+from app.jobs.job import Artifact, Job, Json
+from app.jobs.repository import UnknownJob, get_job, list_artifacts
+from app.jobs.states import State
+from app.jobs.storage_keys import sweep
+from app.kinds import KINDS
+from app.networks.download import DownloadError
+from app.storage import StorageFull
+from worker.contract.steps import State as StepState
+from worker.contract.steps import Step, finish
+from worker.runtime import checkpoints
+from worker.runtime.artifacts import save_outputs
+from worker.runtime.context import Workshop
+from worker.runtime.heartbeat import Heart
+from worker.runtime.inputs import load_inputs
+from worker.runtime.kinds import network_for, steps_of
+from worker.runtime.recipes import make_recipe
+from worker.runtime.reporter import Reporter
+
+log = logging.getLogger(__name__)
+
+# How long the end of a job waits for a database that is away: the work is done, only its row is missing.
+PERSIST_SECONDS = 120.0
+
+
+class Cancelled(Exception):
+    """Somebody asked for the job to stop."""
+
+
+class Released(Exception):
+    """The job goes back to the queue: a shutdown or a pause."""
+
+
+def run_job(workshop: Workshop, job_id: str, stop: threading.Event) -> bool:
+    """Claim a job and run it to an end. False if it was not there to be claimed.
+
+    When ``stop`` is set the job goes back to the queue with a checkpoint.
+    """
+    seconds = workshop.settings.lease_seconds
+    claim = claims.claim(workshop.engine, job_id, workshop.owner, seconds)
+    if claim is not None:
+        run_claim(workshop, claim, stop)
+    return claim is not None
+
+
+def run_next(workshop: Workshop, lanes: Sequence[str], stop: threading.Event) -> bool:
+    """Claim the job that waits longest in some lanes and run it. False if none waits."""
+    seconds = workshop.settings.lease_seconds
+    claim = claims.claim_next(workshop.engine, workshop.owner, lanes, seconds)
+    if claim is not None:
+        run_claim(workshop, claim, stop)
+    return claim is not None
+
+
+def run_claim(workshop: Workshop, claim: Claim, stop: threading.Event) -> None:
+    """Run a claimed job to an end of some kind; what goes wrong in it is the job's own end."""
+    log.info("job %s (%s): attempt %d", claim.job.id, claim.job.kind, claim.attempt)
+    workshop.dispatcher.changed(claim.job.id)
+    try:
+        with Heart(workshop.engine, claim) as heart:
+            job, kept = _run(workshop, claim, heart, stop)
+    except Fenced:
+        log.warning("job %s: attempt %d lost its claim, nothing written", claim.job.id, claim.attempt)
+        _remove_late_files(workshop, claim.job.id)
+        return
+    log.info("job %s: %s", job.id, job.state)
+    workshop.dispatcher.changed(job.id)
+    if job.state is State.QUEUED and not job.paused:
+        workshop.dispatcher.hint(job)
+    if job.ended:
+        sweep(workshop.storage, job.id, kept)
+
+
+def _remove_late_files(workshop: Workshop, job_id: str) -> None:
+    """Remove what a lost claim stored after its job was ended, and so after others had swept up."""
+    try:
+        ended = get_job(workshop.engine, job_id).ended
+    except UnknownJob:
+        ended = True
+    if ended:
+        sweep(workshop.storage, job_id, list_artifacts(workshop.engine, [job_id])[job_id])
+
+
+def _run(workshop: Workshop, claim: Claim, heart: Heart, stop: threading.Event) -> tuple[Job, list[Artifact]]:
+    engine = workshop.engine
+    try:
+        made, result, progress = _compute(workshop, claim, heart, stop)
+        job = _persist(
+            lambda: claims.finish(engine, claim, State.SUCCEEDED, made=made, result=result, progress=progress)
+        )
+        return job, made
+    except Cancelled:
+        return _persist(lambda: claims.finish(engine, claim, State.CANCELLED)), []
+    except Released:
+        return _persist(lambda: claims.release(engine, claim)), []
+    except Fenced:
+        raise
+    except OperationalError as error:
+        log.warning("job %s: the database is away, back to the queue: %s", claim.job.id, error.orig)
+        return _persist(lambda: claims.release(engine, claim)), []
+    except Exception as error:
+        problem = _explain(error, claim.job.id)
+        return _persist(lambda: claims.finish(engine, claim, State.FAILED, error=problem)), []
+
+
+def _compute(
+    workshop: Workshop, claim: Claim, heart: Heart, stop: threading.Event
+) -> tuple[list[Artifact], Json, Json | None]:
+    params = KINDS[claim.job.kind].model_validate(claim.job.params)
+    inputs = load_inputs(workshop.engine, workshop.storage, params)
+    network = network_for(params, workshop.compute)
+    resume, parts = _saved_state(workshop, claim.job)
+    reporter = Reporter(workshop, claim, heart, parts)
+    reporting = 0.0
+
+    def on_step(step: Step) -> None:
+        nonlocal reporting
+        began = time.perf_counter()
+        _check(heart, stop, reporter, step)
+        reporter.report(step)
+        reporting += time.perf_counter() - began
+
+    steps = steps_of(params, inputs.pictures, network, workshop.compute, resume)
+    began = time.perf_counter()
+    outcome = finish(steps, on_step)
+    # The engine's own time, of this attempt: all else is the service's.
+    seconds = round(time.perf_counter() - began - reporting, 4)
+    recipe = make_recipe(params, inputs.hashes, network, workshop.compute)
+    made = save_outputs(workshop.storage, claim, outcome, inputs.alpha_for(params), recipe)
+    return made, {**outcome.result, "compute_seconds": seconds, "recipe": recipe}, reporter.progress
+
+
+def _check(heart: Heart, stop: threading.Event, reporter: Reporter, step: Step) -> None:
+    """Look between two steps whether the job should go on."""
+    if heart.lost:
+        raise Fenced
+    if heart.cancel_requested:
+        raise Cancelled
+    if heart.paused or stop.is_set():
+        try:
+            reporter.save_checkpoint(step)
+        except (OperationalError, StorageFull) as error:
+            log.warning("checkpoint not saved, the job goes on from the one before: %s", error)
+        raise Released
+
+
+def _saved_state(workshop: Workshop, job: Job) -> tuple[StepState | None, dict[str, str]]:
+    """The state to go on from, if there is one, and the keys of its parts."""
+    if job.checkpoint is None:
+        return None, {}
+    state, parts = checkpoints.load(workshop.storage, job.checkpoint["key"])
+    log.info("job %s: goes on after step %d", job.id, job.checkpoint["done"])
+    return state, parts
+
+
+def _persist(write: Callable[[], Job]) -> Job:
+    """Write the end of an attempt, waiting for a database that is away."""
+    deadline = time.monotonic() + PERSIST_SECONDS
+    pause = 0.1
+    while True:
+        try:
+            return write()
+        except OperationalError as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("the database is away, trying again: %s", error.orig)
+            time.sleep(pause)
+            pause = min(2 * pause, 5.0)
+
+
+def _explain(error: Exception, job_id: str) -> Json:
+    """An error as a job shows it: what happened and what to do, never a traceback."""
+    field = None
+    match error:
+        case InputError():
+            kind, title, detail, field = "input", "The input is wrong", error.detail, error.field
+        case ComputationError():
+            kind, title, detail = "computation", "The computation failed", error.detail
+        case DownloadError():
+            kind, title, detail = "download", "The download failed", error.detail
+        case StorageFull():
+            kind, title, detail = "storage_full", "The disk is full", str(error)
+        case MemoryError() | torch.OutOfMemoryError():
+            kind, title, detail, field = _OUT_OF_MEMORY
+        case RuntimeError() if "not enough memory" in str(error):
+            # What torch raises on the CPU, which has no class of its own.
+            kind, title, detail, field = _OUT_OF_MEMORY
+        case _:
+            log.exception("job %s failed", job_id)
+            kind, title = "internal", "Something went wrong here"
+            detail = f"{type(error).__name__}; the worker's log says more under job {job_id}."
+    return {"type": kind, "title": title, "detail": detail, "field": field}
+
+
+_OUT_OF_MEMORY = (
+    "out_of_memory",
+    "Not enough memory",
+    "The device has too little memory for a picture of this size: choose a smaller one.",
+    "size",
+)
