@@ -22,7 +22,9 @@ from app.kinds import ClassVisualizationParams, DeepDreamParams
 from benchmarks.style_transfer import drawn_content
 from models.network import Network
 from models.registry import load_network
-from worker.contract.steps import Compute, Step, finish
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Step, run_steps
 from worker.optim.laplacian import normalize
 from worker.optim.pyramid import fit, resize
 from worker.optim.solvers import NormalizedGradient
@@ -95,7 +97,7 @@ def our_classes(network: Network, classes: list[str], side: int, compute: Comput
     params = ClassVisualizationParams(
         target=classes, network=network.name, preset="simonyan-2014", size=side, steps=20_000
     ).resolve()
-    return class_visualization(params, {}, network, compute)
+    return class_visualization(params, Inputs(), network, compute)
 
 
 def dreams(args: argparse.Namespace) -> dict[str, Iterator[object]]:
@@ -153,7 +155,7 @@ def whole_dream(args: argparse.Namespace, size: int, **values: int) -> float:
     network = load_network(args.network).prepared(args.device, dtype)
     picture = drawn_content(min(size, 1024))
     start = time.perf_counter()
-    finish(deep_dream(params, {"image": [picture]}, network, compute))
+    run_steps(deep_dream(params, Inputs.of({"image": [picture]}), network, compute))
     return time.perf_counter() - start
 
 

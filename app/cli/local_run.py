@@ -14,11 +14,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from app.errors import InputError
 from app.kinds import Params
 from app.settings import Settings
-from worker.contract.steps import Compute, Outcome, Step, Steps, finish
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs, Source
+from worker.contract.steps import Outcome, Step, Steps, run_steps
+from worker.networks.loading import network_for
 from worker.runtime.artifacts import Product, encode
 from worker.runtime.device import choose_device, choose_dtype
-from worker.runtime.inputs import Inputs, read_input
-from worker.runtime.kinds import network_for, steps_of
+from worker.runtime.functions import steps_of
+from worker.runtime.inputs import read_input
 from worker.runtime.recipes import make_recipe
 
 # Reading the losses makes the device wait, so not at every step.
@@ -33,19 +36,15 @@ def compute(
     Raises InputError that names the param, or ``device`` or ``precision``, and ComputationError.
     """
     where = choose_compute(settings)
-    inputs = Inputs()
-    for name, paths in files.items():
-        for path in paths:
-            data = _read(path, name)
-            picture = read_input(io.BytesIO(data), params, name)
-            inputs.add(name, picture, hashlib.sha256(data).hexdigest())
-    network = network_for(params, where)
+    sources = {name: [_source(path, name, params) for path in paths] for name, paths in files.items()}
+    inputs = Inputs(sources, weights=settings.weights)
+    network = network_for(params, where, settings.weights)
     try:
-        outcome = _show(steps_of(params, inputs.pictures, network, where), params.title)
+        outcome = _show(steps_of(params, inputs, network, where), params.title)
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise InputError("size", "Not enough memory for a picture of this size.") from error
     recipe = make_recipe(params, inputs.hashes, network, where)
-    return encode(outcome, inputs.alpha_for(params), recipe), outcome.result
+    return encode(outcome, inputs.alpha(params.keeps_alpha_of() or ""), recipe), outcome.result
 
 
 def choose_compute(settings: Settings) -> Compute:
@@ -56,14 +55,16 @@ def choose_compute(settings: Settings) -> Compute:
         device = choose_device(settings.device)
     except ValueError as error:
         raise InputError("device", str(error)) from error
-    return Compute(device, choose_dtype(device, settings.precision), settings.weights)
+    return Compute(device, choose_dtype(device, settings.precision))
 
 
-def _read(path: Path, name: str) -> bytes:
+def _source(path: Path, name: str, params: Params) -> Source:
+    """A file that an option names. Raises InputError that names the param."""
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise InputError(name, f"{path} cannot be read: {error.strerror}.") from error
+    return Source(hashlib.sha256(data).hexdigest(), lambda: read_input(io.BytesIO(data), params, name))
 
 
 def _show(steps: Steps, title: str) -> Outcome:
@@ -75,18 +76,24 @@ def _show(steps: Steps, title: str) -> Outcome:
         TextColumn("{task.fields[number]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(title, total=None, number="")
-        next_number = 0.0
+    progress = Progress(*columns, console=Console(stderr=True))
+    task = progress.add_task(title, total=None, number="")
+    next_number = 0.0
 
-        def on_step(step: Step) -> None:
-            nonlocal next_number
-            progress.update(task, completed=step.done, total=step.total)
-            if time.monotonic() >= next_number or step.done == step.total:
-                progress.update(task, number=_number(step.losses()))
-                next_number = time.monotonic() + _LOSS_SECONDS
+    def on_step(step: Step) -> None:
+        nonlocal next_number
+        # From the first step on: an input that cannot be used is told of by one line, without a bar.
+        progress.start()
+        progress.update(task, completed=step.done, total=step.total)
+        if time.monotonic() >= next_number or step.done == step.total:
+            progress.update(task, number=_number(step.losses()))
+            next_number = time.monotonic() + _LOSS_SECONDS
 
-        return finish(steps, on_step)
+    try:
+        return run_steps(steps, on_step)
+    finally:
+        if progress.live.is_started:
+            progress.stop()
 
 
 def _number(losses: Mapping[str, float]) -> str:

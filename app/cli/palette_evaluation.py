@@ -15,7 +15,7 @@ from app.settings import Settings
 
 if TYPE_CHECKING:
     from models.network import Network
-    from worker.contract.steps import Compute
+    from worker.contract.compute import Compute
 
 
 class Measure(StrEnum):
@@ -111,12 +111,12 @@ def evaluate(
 def _styles(
     trained: "Network", judge: str, pictures: Path, compute: "Compute", output: Path | None
 ) -> dict[str, Any]:
-    from worker.contract.steps import Compute
-    from worker.runtime.kinds import warm_network
+    from worker.contract.compute import Compute
+    from worker.networks.loading import prepared_network
     from worker.training import palette_report
 
     try:
-        judging = warm_network(judge, None, Compute(compute.device, weights=compute.weights))
+        judging = prepared_network(judge, None, Compute(compute.device), Settings().weights)
         return palette_report.styles(trained, judging, pictures, compute, output)
     except InputError as error:
         fail(f"{error.field}: {error.detail}")

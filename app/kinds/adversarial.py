@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from app.errors import InputError
 from app.kinds.ascent import USUAL_SIZE
-from app.kinds.base import Lane, Params, PictureRef, Variations, require_card
+from app.kinds.base import Lane, NetworkNeed, Params, PictureRef, Variations, require_card
 from app.kinds.class_visualization import require_classes
 from app.networks import NetworkCard
 
@@ -147,6 +147,10 @@ class AdversarialParams(Params):
     seed: int = Field(
         0, ge=0, le=2**63 - 1, title="Seed", description="Seed of noise, random starts and drawn pictures."
     )
+
+    def network_need(self) -> NetworkNeed | None:
+        """The network that looks."""
+        return None if self.method == "linear" else NetworkNeed(self.network)
 
     def resolve(self) -> Self:
         """Fill in what the method says, and check classes and what goes with the method."""

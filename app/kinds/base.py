@@ -1,6 +1,7 @@
 """What every kind of job shares: a params class that is the API, the form and the command line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -88,6 +89,19 @@ Variations = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class NetworkNeed:
+    """The network that a job computes with.
+
+    ``layers`` are those that it looks at, by the param that named them, so that no more need be loaded; None:
+    all of the network. ``pooling`` takes the place of the network's own.
+    """
+
+    name: str
+    layers: Mapping[str, Sequence[str]] | None = None
+    pooling: Literal["average", "max"] | None = None
+
+
 class Params(BaseModel):
     """Base of every kind's params.
 
@@ -144,6 +158,10 @@ class Params(BaseModel):
     def picture_side(self, field: str) -> int | None:
         """Longer side in pixels beyond which a picture's detail is of no use; None: keep it all."""
         del field
+        return None
+
+    def network_need(self) -> NetworkNeed | None:
+        """The network that a job of these resolved params needs; None: none."""
         return None
 
     def resolve(self) -> Self:

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from app.errors import InputError
 from app.kinds.ascent import AscentParams
-from app.kinds.base import Lane, require_card
+from app.kinds.base import Lane, NetworkNeed, require_card
 from app.networks import NetworkCard
 
 
@@ -38,6 +38,10 @@ class ClassVisualizationParams(AscentParams):
     target: Targets = Field(
         title="Classes", description="One class or several of the network, by name or by index."
     )
+
+    def network_need(self) -> NetworkNeed | None:
+        """The network that looks."""
+        return NetworkNeed(self.network)
 
     def resolve(self) -> Self:
         """Fill in the preset's values and check classes and pieces against the network."""

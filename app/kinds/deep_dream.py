@@ -9,6 +9,7 @@ from app.kinds.base import (
     ClipRef,
     Lane,
     LayerWeights,
+    NetworkNeed,
     Params,
     PictureRef,
     Variations,
@@ -143,6 +144,10 @@ class DeepDreamParams(Params):
     def picture_side(self, field: str) -> int | None:
         """The guide is looked at in one size, everything else in that of the result."""
         return min(self.size, GUIDE_SIDE) if field == "guide" else self.size
+
+    def network_need(self) -> NetworkNeed | None:
+        """The network that looks."""
+        return NetworkNeed(self.network, {"layers": list(self.layers or ())})
 
     def resolve(self) -> Self:
         """Fill in the layers, and check them and what goes with them against the network."""

@@ -8,6 +8,7 @@ from app.errors import InputError
 from app.kinds.ascent import MOST_PICTURES, USUAL_SIZE
 from app.kinds.base import (
     Lane,
+    NetworkNeed,
     Params,
     PictureRef,
     following_seeds,
@@ -87,6 +88,10 @@ class FeatureInversionParams(Params):
         """The picture is reconstructed in ``size``."""
         del field
         return self.size
+
+    def network_need(self) -> NetworkNeed | None:
+        """The network that looks."""
+        return NetworkNeed(self.network, {"layers": self.looked_at})
 
     def resolve(self) -> Self:
         """Fill in the layers and check them against the network."""

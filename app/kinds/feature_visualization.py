@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from app.errors import InputError
 from app.kinds.ascent import AscentParams
-from app.kinds.base import Lane, PictureRef, require_card, require_layers
+from app.kinds.base import Lane, NetworkNeed, PictureRef, require_card, require_layers
 from app.kinds.deep_dream import default_layer
 from app.networks import NetworkCard
 
@@ -114,6 +114,10 @@ class FeatureVisualizationParams(AscentParams):
         title="Diversity",
         description="How much the variations are to differ; 0: as they will.",
     )
+
+    def network_need(self) -> NetworkNeed | None:
+        """The network that looks."""
+        return NetworkNeed(self.network, {"layer" if self.layer else "terms": self.looked_at})
 
     def resolve(self) -> Self:
         """Fill in layer, channels and the preset's values, and check them against the network."""

@@ -9,6 +9,7 @@ from app.errors import InputError
 from app.kinds.base import (
     Lane,
     LayerWeights,
+    NetworkNeed,
     Params,
     PictureRef,
     PictureRefs,
@@ -190,6 +191,14 @@ class StyleTransferParams(Params):
     def picture_side(self, field: str) -> int | None:
         """Styles are needed at ``size * style_scale``, everything else at ``size``."""
         return math.ceil(self.size * self.style_scale) if field == "style" else self.size
+
+    def network_need(self) -> NetworkNeed | None:
+        """The network that looks."""
+        layers = {
+            "content_layers": list(self.content_layers or ()),
+            "style_layers": list(self.style_layers or ()),
+        }
+        return NetworkNeed(self.network, layers, self.pooling)
 
     def resolve(self) -> Self:
         """Fill in the preset's values and check layers, weights and start picture."""

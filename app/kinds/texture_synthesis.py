@@ -8,6 +8,7 @@ from app.errors import InputError
 from app.kinds.base import (
     Lane,
     LayerWeights,
+    NetworkNeed,
     Params,
     PictureRef,
     Variations,
@@ -78,6 +79,10 @@ class TextureSynthesisParams(Params):
         """The texture is looked at in its size, and never larger than the result unless asked for."""
         del field
         return self.source_size or self.size
+
+    def network_need(self) -> NetworkNeed | None:
+        """The network that looks."""
+        return NetworkNeed(self.network, {"layers": list(self.layers or ())}, self.pooling)
 
     def resolve(self) -> Self:
         """Fill in the layers, and check them against the network."""

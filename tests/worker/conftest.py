@@ -10,7 +10,7 @@ from app.database.migrations import upgrade
 from app.jobs.dispatch.base import LocalDispatcher
 from app.settings import Settings
 from app.storage.factory import make_storage
-from worker.contract.steps import Compute
+from worker.contract.compute import Compute
 from worker.runtime.context import Workshop
 
 

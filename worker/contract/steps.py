@@ -8,10 +8,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
-
-from app.settings import WeightsFolder
 
 
 @dataclass(frozen=True)
@@ -88,20 +85,7 @@ class Outcome:
 Steps = Generator[Step, None, Outcome]
 
 
-@dataclass(frozen=True)
-class Compute:
-    """Where and in which precision a generator computes, and where weights are that are not shipped.
-
-    ``dtype`` is that of activations: float32 or bfloat16 (float64 in gradient checks). Losses, Gram
-    matrices and the picture itself are float32 or better whatever it is.
-    """
-
-    device: torch.device
-    dtype: torch.dtype = torch.float32
-    weights: WeightsFolder | None = None
-
-
-def finish(steps: Steps, on_step: Callable[[Step], None] | None = None) -> Outcome:
+def run_steps(steps: Steps, on_step: Callable[[Step], None] | None = None) -> Outcome:
     """Run a generator to its end, calling ``on_step`` after each step."""
     while True:
         try:

@@ -1,7 +1,7 @@
 """Weights that are not shipped: downloaded, or imported from a file, and converted once for every job."""
 
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator
 from pathlib import Path
 
 from app.kinds import PullWeightsParams
@@ -10,7 +10,9 @@ from app.networks.download import NAP, Received, download
 from app.networks.weights_folder import LocalWeights, local_weights, try_lock
 from app.settings import WeightsFolder
 from models.conversion import convert, read_state_dict
-from worker.contract.steps import Compute, Outcome, State, Step, Steps
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Outcome, State, Step, Steps
 
 
 def pull(card: NetworkCard, folder: WeightsFolder) -> Generator[Received, None, LocalWeights]:
@@ -65,20 +67,18 @@ def _convert(card: NetworkCard, path: Path, folder: WeightsFolder) -> LocalWeigh
 
 def pull_weights(
     params: PullWeightsParams,
-    pictures: Mapping[str, Sequence[object]],
+    inputs: Inputs,
     network: None,
     compute: Compute,
     resume: State | None = None,
 ) -> Steps:
     """Download and convert the weights that the params name; ``done`` and ``total`` are bytes.
 
-    What has come lies in the folder of ``compute``, so a state holds nothing. Raises what :func:`pull` does.
+    What has come lies in the folder of weights, so a state holds nothing. Raises what :func:`pull` does.
     """
-    del pictures, network, resume
-    if compute.weights is None:
-        raise ValueError("there is no folder to keep weights in")
+    del network, compute, resume
     card = get_card(params.network)
-    steps = pull(card, compute.weights)
+    steps = pull(card, inputs.weights)
     while True:
         try:
             received = next(steps)

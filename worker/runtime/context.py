@@ -10,7 +10,7 @@ from app.jobs.dispatch.base import Dispatcher, make_dispatcher
 from app.settings import Settings
 from app.storage import Storage
 from app.storage.factory import make_storage
-from worker.contract.steps import Compute
+from worker.contract.compute import Compute
 from worker.runtime.device import choose_device, choose_dtype
 
 
@@ -37,5 +37,5 @@ def make_workshop(settings: Settings, owner: str, device_name: str) -> Workshop:
         dispatcher=make_dispatcher(settings),
         settings=settings,
         owner=owner,
-        compute=Compute(device, choose_dtype(device, settings.precision), settings.weights),
+        compute=Compute(device, choose_dtype(device, settings.precision)),
     )

@@ -9,7 +9,7 @@ import torch
 
 from app.kinds import Params
 from models.network import Network
-from worker.contract.steps import Compute
+from worker.contract.compute import Compute
 
 
 def make_recipe(
@@ -31,7 +31,7 @@ def make_recipe(
         "device": str(compute.device),
         "processor": _processor(compute.device),
         "dtype": str(compute.dtype).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
+        "threads": compute.threads,
         "impasto": version("impasto"),
         "torch": torch.__version__,
         "pillow": PIL.__version__,

@@ -19,13 +19,14 @@ from app.kinds import KINDS
 from app.networks.download import DownloadError
 from app.storage import StorageFull
 from worker.contract.steps import State as StepState
-from worker.contract.steps import Step, finish
+from worker.contract.steps import Step, run_steps
+from worker.networks.loading import network_for
 from worker.runtime import checkpoints
 from worker.runtime.artifacts import save_outputs
 from worker.runtime.context import Workshop
+from worker.runtime.functions import steps_of
 from worker.runtime.heartbeat import Heart
 from worker.runtime.inputs import load_inputs
-from worker.runtime.kinds import network_for, steps_of
 from worker.runtime.recipes import make_recipe
 from worker.runtime.reporter import Reporter
 
@@ -119,8 +120,8 @@ def _compute(
     workshop: Workshop, claim: Claim, heart: Heart, stop: threading.Event
 ) -> tuple[list[Artifact], Json, Json | None]:
     params = KINDS[claim.job.kind].model_validate(claim.job.params)
-    inputs = load_inputs(workshop.engine, workshop.storage, params)
-    network = network_for(params, workshop.compute)
+    inputs = load_inputs(workshop.engine, workshop.storage, params, workshop.settings.weights)
+    network = network_for(params, workshop.compute, workshop.settings.weights)
     resume, parts = _saved_state(workshop, claim.job)
     reporter = Reporter(workshop, claim, heart, parts)
     reporting = 0.0
@@ -132,13 +133,13 @@ def _compute(
         reporter.report(step)
         reporting += time.perf_counter() - began
 
-    steps = steps_of(params, inputs.pictures, network, workshop.compute, resume)
+    steps = steps_of(params, inputs, network, workshop.compute, resume)
     began = time.perf_counter()
-    outcome = finish(steps, on_step)
+    outcome = run_steps(steps, on_step)
     # The engine's own time, of this attempt: all else is the service's.
     seconds = round(time.perf_counter() - began - reporting, 4)
     recipe = make_recipe(params, inputs.hashes, network, workshop.compute)
-    made = save_outputs(workshop.storage, claim, outcome, inputs.alpha_for(params), recipe)
+    made = save_outputs(workshop.storage, claim, outcome, inputs.alpha(params.keeps_alpha_of() or ""), recipe)
     return made, {**outcome.result, "compute_seconds": seconds, "recipe": recipe}, reporter.progress
 
 

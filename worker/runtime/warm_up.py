@@ -3,8 +3,8 @@
 import torch
 
 from app.kinds import StyleTransferParams
-from worker.contract.steps import Compute
-from worker.runtime.kinds import warm_network
+from worker.contract.compute import Compute
+from worker.networks.loading import prepared_network
 
 SIDE = 64
 
@@ -12,7 +12,7 @@ SIDE = 64
 def warm_up(compute: Compute) -> None:
     """Load the default network and run it once, forward and backward, on a small grey picture."""
     name = StyleTransferParams.model_fields["network"].default
-    network = warm_network(name, "average", compute)
+    network = prepared_network(name, "average", compute)
     picture = torch.full((1, 3, SIDE, SIDE), 0.5, device=compute.device, requires_grad=True)
     features = network.features(picture, ["relu4_1"])["relu4_1"]
     features.float().sum().backward()  # type: ignore[no-untyped-call]

@@ -4,7 +4,6 @@ The attacks are in :mod:`worker.optim.attacks`, with their sources; other ways a
 :mod:`worker.synthesis.fooling`.
 """
 
-from collections.abc import Mapping, Sequence
 from functools import partial
 
 from torch import Tensor
@@ -13,7 +12,9 @@ from app.errors import InputError
 from app.kinds.adversarial import AdversarialParams
 from app.kinds.class_visualization import class_index
 from models.network import Network
-from worker.contract.steps import Compute, Outcome, State, Step, Steps
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Outcome, State, Step, Steps
 from worker.optim.ascent import Ascent
 from worker.optim.attacks import LEVELS, Ball, Nearby, log_probability, rounded
 from worker.optim.objectives import weighted_sum
@@ -25,14 +26,14 @@ from worker.synthesis.fooling import fool_linear_classifier, fool_with_noise
 
 def adversarial(
     params: AdversarialParams,
-    pictures: Mapping[str, Sequence[Tensor]],
+    inputs: Inputs,
     network: Network | None,
     compute: Compute,
     resume: State | None = None,
 ) -> Steps:
     """Deceive ``network``, or a linear classifier, by the method that ``params`` name.
 
-    ``params`` are resolved; ``pictures["image"]``, if there is one, is float32 RGB (1, 3, H, W) in [0, 1] of
+    ``params`` are resolved; the picture ``image``, if there is one, is float32 RGB (1, 3, H, W) in [0, 1] of
     any size; ``network`` is prepared for ``compute`` (None: the method needs none); ``resume`` is the state
     of a step, to go on from there. That nothing is deceived in the end is no error: the result says so.
 
@@ -40,13 +41,13 @@ def adversarial(
     begin with; ComputationError if its scores are not finite.
     """
     if params.method == "linear":
-        return fool_linear_classifier(params, pictures.get("image", ()), resume)
+        return fool_linear_classifier(params, inputs.pictures("image") if "image" in inputs else (), resume)
     if network is None:
         raise TypeError(f"{params.method} needs a network")
     _require_size(params, network)
     if params.method == "fooling":
         return fool_with_noise(params, network, compute, resume)
-    return _attack(params, pictures["image"][0].to(compute.device), network, resume)
+    return _attack(params, inputs.picture("image").to(compute.device), network, resume)
 
 
 def _attack(params: AdversarialParams, picture: Tensor, network: Network, resume: State | None) -> Steps:

@@ -12,7 +12,8 @@ from app.errors import InputError
 from app.kinds.ascent import AscentParams
 from models.blocks import GlobalAverage
 from models.network import Network
-from worker.contract.steps import Compute, State, Step
+from worker.contract.compute import Compute
+from worker.contract.steps import State, Step
 from worker.media.contact_sheet import contact_sheet
 from worker.optim.ascent import Ascent
 from worker.optim.objectives import Objective, one_each, weighted_sum

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from app.errors import InputError
 from app.kinds.feature_visualization import FeatureVisualizationParams
 from models.network import Network
-from worker.contract.steps import Compute
+from worker.contract.compute import Compute
 from worker.optim.objectives import Features, Objective, caricature, direction
 from worker.optim.pyramid import middle_square
 from worker.optim.transforms import PAD_VALUE

@@ -4,7 +4,6 @@ Simonyan, Vedaldi, Zisserman, "Deep inside convolutional networks: visualising i
 saliency maps", ICLR workshop 2014, section 2, and what has been made of it since: see the presets.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +11,9 @@ from torch import Tensor
 
 from app.kinds.class_visualization import ClassVisualizationParams, class_index
 from models.network import Network
-from worker.contract.steps import Compute, Outcome, State, Steps
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Outcome, State, Steps
 from worker.optim.objectives import channel
 from worker.optim.pyramid import resize
 from worker.synthesis.ascending import Wish, ascend, source_of
@@ -23,18 +24,18 @@ TOP = 5
 
 def class_visualization(
     params: ClassVisualizationParams,
-    pictures: Mapping[str, Sequence[Tensor]],
+    inputs: Inputs,
     network: Network,
     compute: Compute,
     resume: State | None = None,
 ) -> Steps:
     """Draw each class of ``params.target`` so often as there are ``variations``, all of them at once.
 
-    ``params`` are resolved, there are no ``pictures``, ``network`` is prepared for ``compute``, and
+    ``params`` are resolved, there are no ``inputs``, ``network`` is prepared for ``compute``, and
     ``resume`` is the state of a step, to go on from there. Raises what
     :func:`worker.synthesis.ascending.ascend` does.
     """
-    del pictures
+    del inputs
     indices = [class_index(network.classes, name) for name in params.target]
     # The score before the softmax; where that is the mean of a ReLU, the mean before the ReLU.
     layer = source_of(network, "logits")

@@ -5,7 +5,7 @@ that carry over the detail alone, rolled pictures, and steps of one mean length.
 strength are from TensorFlow's notebook of 2016.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -15,7 +15,9 @@ from torch import Tensor
 from app.errors import InputError
 from app.kinds.deep_dream import DeepDreamParams
 from models.network import Network
-from worker.contract.steps import Compute, Outcome, State, Step, Steps, Video
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Outcome, State, Step, Steps, Video
 from worker.media.videos import encode_frame
 from worker.optim.laplacian import normalize
 from worker.optim.octaves import Octave, carry, draw_roll, plan_octaves
@@ -31,21 +33,20 @@ MARGIN = 16
 
 def deep_dream(
     params: DeepDreamParams,
-    pictures: Mapping[str, Sequence[Any]],
+    inputs: Inputs,
     network: Network,
     compute: Compute,
     resume: State | None = None,
 ) -> Steps:
-    """Dream of ``pictures["image"]``, a step of the ascent a step; of a video frame after frame.
+    """Dream of the picture or clip ``image``, a step of the ascent a step; of a video frame after frame.
 
-    ``params`` are resolved; ``pictures`` are float32 RGB (1, 3, H, W) in [0, 1] of any size, by param, and
-    the image may be a Clip; ``network`` is prepared for ``compute``; ``resume`` is the state of a step, to go
-    on from there. The longer side of the result is ``params.size``. The numbers of a step are what each layer
-    adds to the objective, which is to grow, and their ``total``.
+    ``params`` are resolved; pictures are of any size; ``network`` is prepared for ``compute``; ``resume`` is
+    the state of a step, to go on from there. The longer side of the result is ``params.size``. The numbers of
+    a step are what each layer adds to the objective, which is to grow, and their ``total``.
 
     Raises InputError if a picture is too narrow for the layers, or none of them answers to it at all.
     """
-    run = _Run(params, pictures, network, compute)
+    run = _Run(params, inputs, network, compute)
     if resume is not None:
         run.restore(resume)
     while run.frame < run.frames.count:
@@ -63,17 +64,17 @@ class _Run:
     def __init__(
         self,
         params: DeepDreamParams,
-        pictures: Mapping[str, Sequence[Any]],
+        inputs: Inputs,
         network: Network,
         compute: Compute,
     ) -> None:
         self.params = params
         self.compute = compute
-        self.frames = frames_of(params, pictures["image"][0])
+        self.frames = frames_of(params, inputs.picture_or_clip("image"))
         self.start = self.picture = self.frames.start(0, None).to(compute.device)
         self.octaves = _plan(params, self.start, network)
         coarse = resize(self.start, self.octaves[0].height, self.octaves[0].width)
-        guide = pictures["guide"][0].to(compute.device) if "guide" in pictures else None
+        guide = inputs.picture("guide").to(compute.device) if "guide" in inputs else None
         self.objective = DreamObjective(network, make_terms(params, network, coarse, guide))
         self.silent = self.objective.silent(coarse)
         _require_an_answer(params, self.objective, self.silent)

@@ -5,7 +5,7 @@ Mahendran and Vedaldi, "Understanding deep image representations by inverting th
 the features, less a p-norm and total variation, which stand for what pictures are like.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,9 @@ from torch import Tensor
 from app.errors import InputError
 from app.kinds.feature_inversion import FeatureInversionParams
 from models.network import Network
-from worker.contract.steps import Compute, Outcome, State, Step, Steps
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Outcome, State, Step, Steps
 from worker.media.contact_sheet import PAPER, contact_sheet
 from worker.optim.descent import Descent, Evaluation
 from worker.optim.objectives import feature_match
@@ -36,12 +38,12 @@ RATES = {"pixels": 0.02, "fourier": 0.05}
 
 def feature_inversion(
     params: FeatureInversionParams,
-    pictures: Mapping[str, Sequence[Tensor]],
+    inputs: Inputs,
     network: Network,
     compute: Compute,
     resume: State | None = None,
 ) -> Steps:
-    """Reconstruct ``pictures["image"]`` from each of ``params.layers``, one after the other.
+    """Reconstruct the picture ``image`` from each of ``params.layers``, one after the other.
 
     ``params`` are resolved; the picture is float32 RGB (1, 3, H, W) in [0, 1] of any size; ``network`` is
     prepared for ``compute``; ``resume`` is the state of a step, to go on from there. The longer side of each
@@ -50,7 +52,7 @@ def feature_inversion(
     Raises InputError if the picture is too small for a layer or a layer has nothing to say, ComputationError
     if the loss is not finite, or explodes, and going back does not help.
     """
-    run = _Run(params, pictures["image"][0].to(compute.device), network)
+    run = _Run(params, inputs.picture("image").to(compute.device), network)
     first = 0
     if resume is not None:
         first, run.reports = resume.values["place"], list(resume.values["reports"])

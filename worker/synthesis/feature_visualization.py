@@ -4,14 +4,13 @@ Olah, Mordvintsev, Schubert, "Feature visualization", Distill 2017: positive and
 several units in one picture. What is drawn of an example is in :mod:`worker.synthesis.by_example`.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from torch import Tensor
 
 from app.kinds.feature_visualization import FeatureVisualizationParams, read_unit
 from models.network import Network
-from worker.contract.steps import Compute, Outcome, State, Steps
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Outcome, State, Steps
 from worker.optim.objectives import Objective, channel, diversity, layer_energy, neuron, weighted_sum
 from worker.synthesis.ascending import Wish, ascend, source_of
 from worker.synthesis.by_example import Example, look_at
@@ -19,19 +18,19 @@ from worker.synthesis.by_example import Example, look_at
 
 def feature_visualization(
     params: FeatureVisualizationParams,
-    pictures: Mapping[str, Sequence[Tensor]],
+    inputs: Inputs,
     network: Network,
     compute: Compute,
     resume: State | None = None,
 ) -> Steps:
     """Draw each unit so often as there are ``variations``, from each side that is asked for, all at once.
 
-    ``params`` are resolved; ``pictures["image"]`` is the example, if they name one, float32 RGB
+    ``params`` are resolved; the picture ``image`` is the example, if they name one, float32 RGB
     (1, 3, H, W) in [0, 1] of any size; ``network`` is prepared for ``compute``; ``resume`` is the state of a
     step, to go on from there. Raises what :func:`worker.synthesis.ascending.ascend` and
     :func:`worker.synthesis.by_example.look_at` do.
     """
-    example = None if params.image is None else look_at(params, pictures["image"][0], network, compute)
+    example = None if params.image is None else look_at(params, inputs.picture("image"), network, compute)
     units = _units(params, network) if example is None else [_unit_of(example)]
     places = [(unit, side, seed) for unit in units for side in params.sides for seed in params.seeds()]
     wishes = [

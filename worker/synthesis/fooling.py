@@ -12,7 +12,8 @@ from app.kinds.adversarial import AdversarialParams
 from app.kinds.class_visualization import class_index
 from models.network import Network
 from models.procedural import CLASSES, draw
-from worker.contract.steps import Compute, Outcome, State, Step, Steps
+from worker.contract.compute import Compute
+from worker.contract.steps import Outcome, State, Step, Steps
 from worker.optim.ascent import Ascent
 from worker.optim.attacks import LEVELS, log_probability, rounded
 from worker.optim.linear import LinearClassifier

@@ -4,13 +4,13 @@ Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks"
 in Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6.
 """
 
-from collections.abc import Mapping, Sequence
-
 from torch import Tensor
 
 from app.kinds.style_transfer import PRESETS, StyleTransferParams
 from models.network import Network
-from worker.contract.steps import Compute, Outcome, State, Steps
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Outcome, State, Steps
 from worker.optim.adam import Adam
 from worker.optim.color import with_chroma_of
 from worker.optim.descent import Solver
@@ -21,24 +21,27 @@ from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.objective import StyleObjective, Weights
 from worker.synthesis.plan import Scale, Size, plan_scales
 
+# The params that are pictures.
+PICTURES = ("content", "style", "init_image")
+
 
 def style_transfer(
     params: StyleTransferParams,
-    pictures: Mapping[str, Sequence[Tensor]],
+    inputs: Inputs,
     network: Network,
     compute: Compute,
     resume: State | None = None,
 ) -> Steps:
-    """Paint ``pictures["content"]`` in the style of ``pictures["style"]``, an evaluation of the loss a step.
+    """Paint ``content`` in the style of ``style``, an evaluation of the loss a step.
 
-    ``params`` are resolved; ``pictures`` are float32 RGB (1, 3, H, W) in [0, 1] of any size, by param;
+    ``params`` are resolved; pictures are of any size;
     ``network`` is prepared for ``compute``; ``resume`` is the state of a step, to go on from there. The
     longer side of the result is ``params.size``. The losses of a step are weighted: they sum to ``total``.
 
     Raises InputError if a picture is too narrow for the layers or no loss has a weight, ComputationError if
     the loss is not finite, or explodes, and going back does not help.
     """
-    run = _Run(params, pictures, network, compute)
+    run = _Run(params, inputs, network, compute)
     descent = CoarseToFine(run.plan, run.objective, run.solver, run.look)
     picture = yield from descent.descend(run.start(), resume)
     dtype = str(compute.dtype).removeprefix("torch.")
@@ -51,16 +54,16 @@ class _Run:
     def __init__(
         self,
         params: StyleTransferParams,
-        pictures: Mapping[str, Sequence[Tensor]],
+        inputs: Inputs,
         network: Network,
         compute: Compute,
     ) -> None:
         self.params = params
-        self.pictures = pictures
+        self.pictures = {name: inputs.pictures(name) for name in PICTURES if name in inputs}
         self.network = network
         self.compute = compute
         self.weights = Weights.of(params)
-        self.plan = plan_scales(params, pictures, network, self.weights.layers)
+        self.plan = plan_scales(params, self.pictures, network, self.weights.layers)
         self.content = self._picture("content", self.plan[0].size)
 
     def start(self) -> Tensor:

@@ -5,15 +5,15 @@ alone, from noise. Here coarse to fine, as in style transfer, and from noise tha
 tile that is to be seamless is looked at in the pattern that it makes, so that no edge is left to be seen.
 """
 
-from collections.abc import Mapping, Sequence
-
 from torch import Tensor
 
 from app.errors import InputError
 from app.kinds.style_transfer import PRESETS
 from app.kinds.texture_synthesis import TextureSynthesisParams
 from models.network import Network
-from worker.contract.steps import Compute, Outcome, State, Steps
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Outcome, State, Steps
 from worker.optim.descent import Solver
 from worker.optim.lbfgs import LBFGS, affordable_history
 from worker.optim.noise import noise_like
@@ -33,12 +33,12 @@ COARSEST = 40
 
 def texture_synthesis(
     params: TextureSynthesisParams,
-    pictures: Mapping[str, Sequence[Tensor]],
+    inputs: Inputs,
     network: Network,
     compute: Compute,
     resume: State | None = None,
 ) -> Steps:
-    """Make more of the texture ``pictures["image"]``, an evaluation of the loss a step.
+    """Make more of the texture ``image``, an evaluation of the loss a step.
 
     ``params`` are resolved; the texture is float32 RGB (1, 3, H, W) in [0, 1] of any size; ``network`` is
     prepared for ``compute``; ``resume`` is the state of a step, to go on from there. The losses of a step are
@@ -47,8 +47,7 @@ def texture_synthesis(
     Raises InputError if the result or the texture is too small for the layers, ComputationError if the loss
     is not finite, or explodes, and going back does not help.
     """
-    (texture,) = pictures["image"]
-    texture = texture.to(compute.device)
+    texture = inputs.picture("image").to(compute.device)
     layers = {name: weight for name, weight in (params.layers or {}).items() if weight > 0}
     weights = Weights({}, layers, params.tv_weight, STYLE.reduction, STYLE.margin, wrap=params.seamless)
     plan = plan_texture(params, texture, network.minimum_side(layers))

@@ -1,6 +1,6 @@
 """Several pictures of one job: a kind's function, run from one seed after the other."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial, wraps
@@ -11,7 +11,9 @@ from safetensors.torch import load, save
 
 from app.errors import InputError
 from app.kinds.base import following_seeds
-from worker.contract.steps import Compute, Outcome, State, Step, Steps
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Outcome, State, Step, Steps
 from worker.media.clips import Clip
 from worker.media.contact_sheet import contact_sheet
 
@@ -31,32 +33,31 @@ def varied(function: Callable[..., Steps], shared: Sequence[str] = ()) -> Callab
     @wraps(function)
     def several(
         params: Any,
-        pictures: Mapping[str, Sequence[Any]],
+        inputs: Inputs,
         network: Any,
         compute: Compute,
         resume: State | None = None,
     ) -> Steps:
         if params.variations == 1:
-            return function(params, pictures, network, compute, resume)
+            return function(params, inputs, network, compute, resume)
 
         def one(seed: int, resume: State | None) -> Steps:
             single = params.model_copy(update={"seed": seed, "variations": 1})
-            return function(single, pictures, network, compute, resume)
+            return function(single, inputs, network, compute, resume)
 
-        return _in_turn(params, pictures, one, shared, resume)
+        _require_stills(params, inputs)
+        return _in_turn(params, one, shared, resume)
 
     return several
 
 
 def _in_turn(
     params: Any,
-    pictures: Mapping[str, Sequence[Any]],
     one: Callable[[int, State | None], Steps],
     shared: Sequence[str],
     resume: State | None,
 ) -> Steps:
     """Make one picture after the other."""
-    _require_stills(pictures)
     batch = _Batch(following_seeds(params.seed, params.variations))
     inner = None if resume is None else batch.restore(resume)
     while len(batch.results) < len(batch.seeds):
@@ -150,8 +151,9 @@ def _part(number: int) -> str:
     return f"variation{number:02d}.safetensors"
 
 
-def _require_stills(pictures: Mapping[str, Sequence[Any]]) -> None:
-    if any(isinstance(each, Clip) for given in pictures.values() for each in given):
+def _require_stills(params: Any, inputs: Inputs) -> None:
+    clips = [name for name, field in params.picture_fields().items() if field.clips and name in inputs]
+    if any(isinstance(inputs.picture_or_clip(name), Clip) for name in clips):
         raise InputError(
             "variations", "Only a still picture has variations, and this is a clip: set it to 1."
         )

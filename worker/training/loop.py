@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from app.errors import ComputationError
-from worker.contract.steps import Compute, State, Step
+from worker.contract.compute import Compute
+from worker.contract.steps import State, Step
 from worker.training.adversary import one_step_l2
 from worker.training.augmentation import cutmix
 

@@ -13,7 +13,9 @@ from models.architectures.vgg import vgg_stack
 from models.network import Network
 from models.procedural import CLASSES
 from models.random_vgg import IMAGENET_MEAN, IMAGENET_STD, he_weights, vgg19_random
-from worker.contract.steps import Compute, finish
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import run_steps
 from worker.media.pictures import encode_png, load_picture
 from worker.optim.pyramid import fit, resize
 from worker.synthesis.class_visualization import class_visualization
@@ -84,7 +86,9 @@ def reconstructions(network: Network, compute: Compute, output: Path | None) -> 
             ).resolve()
             totals = dict.fromkeys(RECONSTRUCTED_LAYERS, 0.0)
             for title, photo in photos.items():
-                outcome = finish(feature_inversion(params, {"image": [photo]}, prepared, compute))
+                outcome = run_steps(
+                    feature_inversion(params, Inputs.of({"image": [photo]}), prepared, compute)
+                )
                 for report in outcome.result["pictures"]:
                     picture = outcome.images[report["artifact"]]
                     totals[report["layer"]] += peak_signal_to_noise(picture, photo) / len(photos)
@@ -123,7 +127,7 @@ def visualized_classes(
         target=list(CLASSES), network=network.name, **{"preset": "yosinski-2015", **params}
     ).resolve()
     prepared = network.prepared(compute.device, compute.dtype)
-    outcome = finish(class_visualization(settings, {}, prepared, compute))
+    outcome = run_steps(class_visualization(settings, Inputs(), prepared, compute))
     pictures = torch.cat([picture for key, picture in outcome.images.items() if key != "image"])
     side = second.input_size or DRAWN_SIZE
     sized = F.interpolate(pictures, (side, side), mode="bilinear", antialias=True)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from models.procedural import CLASSES
-from worker.contract.steps import Compute, State, Step
+from worker.contract.compute import Compute
+from worker.contract.steps import State, Step
 from worker.runtime import checkpoints
 from worker.training.drawings import DrawnSet
 from worker.training.evaluation import accuracy, unseen_pictures

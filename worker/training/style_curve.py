@@ -9,7 +9,9 @@ from torch import Tensor
 
 from app.kinds import StyleTransferParams
 from models.network import Network
-from worker.contract.steps import Compute, finish
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import run_steps
 from worker.optim.gram import gram_matrix
 from worker.optim.pyramid import fit, resize
 from worker.synthesis.style_transfer import style_transfer
@@ -69,7 +71,7 @@ def style_curve(
             content="content", style=["style"], network=network.name, style_weight=weight, **params
         ).resolve()
         pictures = {"content": [content], "style": [style]}
-        outcome = finish(style_transfer(settings, pictures, network, compute))
+        outcome = run_steps(style_transfer(settings, Inputs.of(pictures), network, compute))
         picture = outcome.images["image"]
         side = settings.size
         resized = resize(content, *fit(content, side)), resize(style, *fit(style, side))

@@ -14,7 +14,7 @@ from app.errors import ComputationError
 from app.kinds import StyleTransferParams
 from app.media.recipe_text import MAX_RECIPE_BYTES, RECIPE_KEY, dump_recipe
 from tests.support import strange_pictures as strange
-from worker.contract.steps import Compute
+from worker.contract.compute import Compute
 from worker.media.pictures import encode_png, encode_preview, load_picture, read_recipe, resize
 from worker.runtime.recipes import make_recipe
 

@@ -24,12 +24,12 @@ from models.conversion import UnusableWeights
 from models.registry import load_network
 from tests.support.mirror import Answer, Mirror, mirror
 from tests.support.published import FILE, NAME, pin, published_file, random_squeezenet
-from worker.contract.steps import Compute
+from worker.contract.compute import Compute
 from worker.networks import pull_weights as weights
+from worker.networks.loading import network_for, prepared_network
 from worker.networks.pull_weights import import_file, pull
 from worker.runtime import run_job as runner
 from worker.runtime.context import Workshop
-from worker.runtime.kinds import network_for, warm_network
 
 
 @pytest.fixture
@@ -115,16 +115,16 @@ def test_a_cut_file_of_safetensors_is_imported_as_far_as_it_goes(
     assert [layer.name for layer in here.layers] == ["conv1_1", "relu1_1", "conv1_2", "relu1_2", "pool1"]
     assert here.classes == [] and here.source.startswith("Imported from cut.safetensors")
 
-    compute = Compute(torch.device("cpu"), weights=folder)
+    compute = Compute(torch.device("cpu"))
     params = StyleTransferParams(content="a", style=["b"], network="vgg19").resolve()
     with pytest.raises(
         InputError, match=r"no layer 'relu2_1' here.*file that ends before.*Layers: conv1_1"
     ) as caught:
-        network_for(params, compute)
+        network_for(params, compute, folder)
     assert caught.value.field == "content_layers"
     shallow = {"content_layers": ["relu1_2"], "style_layers": ["relu1_1", "pool1"]}
     params = StyleTransferParams(content="a", style=["b"], network="vgg19", **shallow).resolve()
-    network = network_for(params, compute)
+    network = network_for(params, compute, folder)
     assert network is not None and network.layers[-1].name == "pool1"
 
 
@@ -153,22 +153,21 @@ def test_damaged_weights_count_as_none_and_say_so_when_used(
         assert local_weights(folder.path, NAME) is None
         assert card_here(card, folder.path).sha256 is None
     assert "no file of weights of ours" in caplog.text
-    compute = Compute(torch.device("cpu"), weights=folder)
+    compute = Compute(torch.device("cpu"))
     layers = {"content_layers": ["fire3"], "style_layers": ["fire2"]}
     params = StyleTransferParams(content="a", style=["b"], network=NAME, **layers).resolve()
     with pytest.raises(InputError, match=r"damaged.*weights pull"):
-        network_for(params, compute)
+        network_for(params, compute, folder)
     # And pulling puts it right.
     list(pull(card, folder))
-    assert network_for(params, compute) is network_for(params, compute)
+    assert network_for(params, compute, folder) is network_for(params, compute, folder)
 
 
 @pytest.fixture
 def workshop(workshop: Workshop, served: Mirror) -> Workshop:
     """A workshop that gets its weights from the mirror."""
     settings = workshop.settings.model_copy(update={"weights_mirror": served.url})
-    compute = Compute(torch.device("cpu"), weights=settings.weights)
-    return replace(workshop, settings=settings, compute=compute)
+    return replace(workshop, settings=settings)
 
 
 def queue(workshop: Workshop) -> None:
@@ -217,14 +216,14 @@ def test_a_network_that_is_not_here_says_how_to_get_it(tmp_path: Path) -> None:
         with pytest.raises(
             InputError, match="'vgg19' has not been downloaded: run `impasto weights pull"
         ) as caught:
-            network_for(params, Compute(torch.device("cpu"), weights=folder))
+            network_for(params, Compute(torch.device("cpu")), folder)
         assert caught.value.field == "network"
 
 
 def test_what_is_warm_is_used_by_every_kind() -> None:
     compute = Compute(torch.device("cpu"))
     params = StyleTransferParams(content="a", style=["b"], network="vgg19-random").resolve()
-    assert network_for(params, compute) is warm_network("vgg19-random", "average", compute)
+    assert network_for(params, compute) is prepared_network("vgg19-random", "average", compute)
 
 
 def test_only_what_is_published_is_pulled() -> None:

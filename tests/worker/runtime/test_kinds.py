@@ -3,12 +3,13 @@
 import torch
 
 from app.kinds import KINDS, DeepDreamParams
-from worker.contract.steps import Compute
-from worker.runtime.kinds import WORK, network_for
+from worker.contract.compute import Compute
+from worker.networks.loading import network_for
+from worker.runtime.functions import FUNCTIONS
 
 
 def test_every_kind_can_be_computed() -> None:
-    assert set(WORK) == set(KINDS)
+    assert set(FUNCTIONS) == set(KINDS)
 
 
 def test_a_network_is_prepared_once() -> None:

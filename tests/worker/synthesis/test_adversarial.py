@@ -10,7 +10,9 @@ from app.kinds import AdversarialParams
 from models.architectures.vgg import PooledLinear
 from models.network import Network
 from tests.support.networks import CLASSES, make_classifier
-from worker.contract.steps import Compute, Outcome, State, Step, finish
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Outcome, State, Step, run_steps
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis.adversarial import adversarial
 
@@ -33,13 +35,13 @@ def run(
     """The outcome, and of every step itself, its picture, its losses and its state."""
     seen: list[tuple[Step, Tensor, dict[str, float], State]] = []
     compute = Compute(torch.device("cpu"), network.dtype)
-    steps = adversarial(params, {"image": [picture]}, network, compute, resume)
+    steps = adversarial(params, Inputs.of({"image": [picture]}), network, compute, resume)
 
     def look(step: Step) -> None:
         assert step.image is not None
         seen.append((step, step.image(), step.losses(), step.state()))
 
-    return finish(steps, look), seen
+    return run_steps(steps, look), seen
 
 
 def picture(seed: int = 1, height: int = 24, width: int = 24) -> Tensor:
@@ -126,9 +128,11 @@ def test_a_linear_score_moves_by_epsilon_times_the_norm_of_its_weights() -> None
     inside = 0.2 + 0.6 * picture(3, 16, 16).double()
     target = others(network, inside)[0]
     params = make_params(method="fgsm", epsilon=2, size=16, target=target)
-    steps = adversarial(params, {"image": [inside]}, network, Compute(torch.device("cpu"), torch.float64))
+    steps = adversarial(
+        params, Inputs.of({"image": [inside]}), network, Compute(torch.device("cpu"), torch.float64)
+    )
 
-    outcome = finish(steps)
+    outcome = run_steps(steps)
 
     scores = [float(network.logits(outcome.images[name].double())[0, 1]) for name in ("original", "image")]
     moved = abs(scores[1] - scores[0])
@@ -137,8 +141,10 @@ def test_a_linear_score_moves_by_epsilon_times_the_norm_of_its_weights() -> None
     assert outcome.result["success"]
     # The Euclidean way moves it by the radius times the Euclidean norm.
     params = make_params(method="pgd-l2", epsilon=40, step_size=400, size=16, target=target)
-    steps = adversarial(params, {"image": [inside]}, network, Compute(torch.device("cpu"), torch.float64))
-    images = finish(steps).images
+    steps = adversarial(
+        params, Inputs.of({"image": [inside]}), network, Compute(torch.device("cpu"), torch.float64)
+    )
+    images = run_steps(steps).images
     scores = [float(network.logits(images[name].double())[0, 1]) for name in ("original", "image")]
     assert abs(scores[1] - scores[0]) == pytest.approx(40 / 255 * float(weights.norm()), rel=1e-4)
 
@@ -277,7 +283,7 @@ def test_nothing_is_left_on_the_network() -> None:
     params = make_params()
     run(params, NETWORK, picture())
     assert untouched()
-    steps = adversarial(params, {"image": [picture()]}, NETWORK, Compute(torch.device("cpu")))
+    steps = adversarial(params, Inputs.of({"image": [picture()]}), NETWORK, Compute(torch.device("cpu")))
     next(steps)
     steps.close()
     assert untouched()

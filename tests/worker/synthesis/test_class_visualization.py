@@ -9,7 +9,9 @@ from app.errors import ComputationError, InputError
 from app.kinds.class_visualization import ClassVisualizationParams
 from models.network import Network
 from tests.support.networks import CLASSES, color_network, make_classifier, silenced, stripes_network
-from worker.contract.steps import Compute, Outcome, State, Step, finish
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Outcome, State, Step, run_steps
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis.class_visualization import class_visualization
 
@@ -45,8 +47,8 @@ def run(
     """The outcome, and of every step itself, its picture, its losses and its state."""
     seen: list[tuple[Step, Tensor, dict[str, float], State]] = []
     compute = Compute(torch.device("cpu"), network.dtype)
-    outcome = finish(
-        class_visualization(params, {}, network, compute, resume),
+    outcome = run_steps(
+        class_visualization(params, Inputs(), network, compute, resume),
         lambda step: seen.append((step, step.image(), step.losses(), step.state())),
     )
     return outcome, seen
@@ -280,7 +282,7 @@ def test_nothing_is_left_on_the_network() -> None:
     before = NETWORK.sha256, {name: each.clone() for name, each in NETWORK.stack.state_dict().items()}
     run(make_params())
     assert untouched()
-    steps = class_visualization(make_params(), {}, NETWORK, Compute(torch.device("cpu")))
+    steps = class_visualization(make_params(), Inputs(), NETWORK, Compute(torch.device("cpu")))
     next(steps)
     steps.close()
     assert untouched()

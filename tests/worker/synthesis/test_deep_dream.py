@@ -14,7 +14,9 @@ from app.kinds import DeepDreamParams
 from models.network import Network
 from models.registry import load_network
 from tests.worker.synthesis.conftest import drawn
-from worker.contract.steps import Compute, Outcome, State, Step, Video, finish
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Outcome, State, Step, Video, run_steps
 from worker.media.clips import open_clip
 from worker.media.videos import encode_frame, encode_video
 from worker.runtime import checkpoints
@@ -44,8 +46,8 @@ def run(
     """The outcome, and of every step itself, its picture, its numbers and its state as read from a file."""
     seen: list[Seen] = []
     pictures: dict[str, Sequence[Any]] = {"image": [image]} | ({} if guide is None else {"guide": [guide]})
-    steps = deep_dream(params, pictures, network, Compute(CPU.device, network.dtype), resume)
-    outcome = finish(
+    steps = deep_dream(params, Inputs.of(pictures), network, Compute(CPU.device, network.dtype), resume)
+    outcome = run_steps(
         steps, lambda step: seen.append((step, step.image(), step.losses(), saved(step.state())))
     )
     return outcome, seen
@@ -85,7 +87,7 @@ def test_the_defaults_on_the_default_network(content: Tensor) -> None:
     params = DeepDreamParams(image="i", size=96, octaves=2, steps=5).resolve()
     compute = Compute(CPU.device, torch.bfloat16)
     network = load_network(params.network).prepared(compute.device, compute.dtype)
-    outcome = finish(deep_dream(params, {"image": [content]}, network, compute))
+    outcome = run_steps(deep_dream(params, Inputs.of({"image": [content]}), network, compute))
     before, after = objective(outcome)
     assert after > 1.25 * before
     assert outcome.images["image"].shape == (1, 3, 72, 96)
@@ -240,7 +242,7 @@ def test_no_flag_is_left_on_the_network(network: Network, content: Tensor) -> No
     before = flags(network)
     run(make_params(), network, content)
     assert flags(network) == before
-    cancelled = deep_dream(make_params(), {"image": [content]}, network, CPU)
+    cancelled = deep_dream(make_params(), Inputs.of({"image": [content]}), network, CPU)
     next(cancelled)
     cancelled.close()
     assert flags(network) == before

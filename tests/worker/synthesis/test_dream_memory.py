@@ -12,14 +12,16 @@ import resource
 import torch
 from app.kinds import DeepDreamParams
 from models.registry import load_network
-from worker.contract.steps import Compute, finish
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import run_steps
 from worker.synthesis.deep_dream import deep_dream
 
 params = DeepDreamParams(image="i", size=4000, octaves=2, steps=1).resolve()
 compute = Compute(torch.device("cpu"), getattr(torch, "{dtype}"))
 network = load_network(params.network).prepared(compute.device, compute.dtype)
 picture = torch.rand(1, 3, 96, 128, generator=torch.Generator().manual_seed(1))
-outcome = finish(deep_dream(params, {{"image": [picture]}}, network, compute))
+outcome = run_steps(deep_dream(params, Inputs.of({{"image": [picture]}}), network, compute))
 assert outcome.images["image"].shape == (1, 3, 3000, 4000)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """

@@ -9,7 +9,9 @@ from app.errors import InputError
 from app.kinds.feature_inversion import FeatureInversionParams
 from models.network import Network
 from tests.support.networks import identity_network, make_classifier, silenced
-from worker.contract.steps import Compute, Outcome, State, Step, finish
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Outcome, State, Step, run_steps
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis.feature_inversion import feature_inversion
 
@@ -27,8 +29,8 @@ def run(
     """The outcome, and of every step itself, its picture, its losses and its state."""
     seen: list[tuple[Step, Tensor, dict[str, float], State]] = []
     compute = Compute(torch.device("cpu"), network.dtype)
-    steps = feature_inversion(params, {"image": [picture]}, network, compute, resume)
-    outcome = finish(steps, lambda step: seen.append((step, step.image(), step.losses(), step.state())))
+    steps = feature_inversion(params, Inputs.of({"image": [picture]}), network, compute, resume)
+    outcome = run_steps(steps, lambda step: seen.append((step, step.image(), step.losses(), step.state())))
     return outcome, seen
 
 
@@ -207,7 +209,7 @@ def test_nothing_is_left_on_the_network(content: Tensor) -> None:
     run(make_params(), NETWORK, content)
     assert untouched()
     compute = Compute(torch.device("cpu"))
-    steps = feature_inversion(make_params(), {"image": [content]}, NETWORK, compute)
+    steps = feature_inversion(make_params(), Inputs.of({"image": [content]}), NETWORK, compute)
     next(steps)
     steps.close()
     assert untouched()

@@ -12,7 +12,9 @@ from app.networks import LayerCard, NetworkCard
 from models.network import Network
 from tests.support.networks import make_classifier, silenced, stripes_network
 from tests.worker.synthesis.conftest import drawn
-from worker.contract.steps import Compute, Outcome, State, Step, finish
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Outcome, State, Step, run_steps
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis.feature_visualization import feature_visualization
 
@@ -62,8 +64,8 @@ def run(
     pictures = {} if example is None else {"image": [example]}
     seen: list[tuple[Step, Tensor, dict[str, float], State]] = []
     compute = Compute(torch.device("cpu"), network.dtype)
-    outcome = finish(
-        feature_visualization(params, pictures, network, compute, resume),
+    outcome = run_steps(
+        feature_visualization(params, Inputs.of(pictures), network, compute, resume),
         lambda step: seen.append((step, step.image(), step.losses(), step.state())),
     )
     return outcome, seen
@@ -374,7 +376,7 @@ def test_nothing_is_left_on_the_network() -> None:
 
     run(make_params())
     assert untouched()
-    steps = feature_visualization(make_params(), {}, NETWORK, Compute(torch.device("cpu")))
+    steps = feature_visualization(make_params(), Inputs(), NETWORK, Compute(torch.device("cpu")))
     next(steps)
     steps.close()
     assert untouched()

@@ -13,7 +13,9 @@ from models.network import Network
 from models.procedural import CLASSES as DRAWN
 from models.procedural import draw
 from tests.support.networks import CLASSES, make_classifier
-from worker.contract.steps import Compute, Outcome, State, Step, finish
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Outcome, State, Step, run_steps
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis.adversarial import adversarial
 from worker.synthesis.fooling import fool_linear_classifier
@@ -39,8 +41,8 @@ def noise_params(**values: Any) -> AdversarialParams:
 
 def fool(params: AdversarialParams, resume: State | None = None) -> tuple[Outcome, list[tuple[Step, State]]]:
     seen: list[tuple[Step, State]] = []
-    steps = adversarial(params, {}, NETWORK, COMPUTE, resume)
-    return finish(steps, lambda step: seen.append((step, step.state()))), seen
+    steps = adversarial(params, Inputs(), NETWORK, COMPUTE, resume)
+    return run_steps(steps, lambda step: seen.append((step, step.state()))), seen
 
 
 # No picture is a dog beyond doubt.
@@ -123,7 +125,7 @@ def fool_linear(
 ) -> tuple[Outcome, list[tuple[Step, State]]]:
     seen: list[tuple[Step, State]] = []
     steps = fool_linear_classifier(params, given, resume, side=side, fitted=fitted, tried=30)
-    return finish(steps, lambda step: seen.append((step, step.state()))), seen
+    return run_steps(steps, lambda step: seen.append((step, step.state()))), seen
 
 
 def test_a_linear_classifier_is_fooled_by_its_weights() -> None:
@@ -184,8 +186,8 @@ def test_the_linear_classifier_goes_on_where_it_was() -> None:
 
 
 def test_no_network_is_needed_for_it() -> None:
-    steps = adversarial(linear_params(), {}, None, COMPUTE)
+    steps = adversarial(linear_params(), Inputs(), None, COMPUTE)
     assert next(steps).total == 12
     steps.close()
     with pytest.raises(TypeError, match="needs a network"):
-        adversarial(noise_params(), {}, None, COMPUTE)
+        adversarial(noise_params(), Inputs(), None, COMPUTE)

@@ -9,7 +9,9 @@ from app.errors import ComputationError, InputError
 from app.kinds import StyleTransferParams
 from models.network import Network
 from models.registry import load_network
-from worker.contract.steps import Compute, Outcome, State, Step, finish
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Outcome, State, Step, run_steps
 from worker.optim.color import luma
 from worker.optim.descent import Evaluation
 from worker.runtime.checkpoints import from_bytes, to_bytes
@@ -46,8 +48,8 @@ def run(
         **({} if start is None else {"init_image": [start]}),
     }
     compute = Compute(CPU.device, network.dtype)
-    steps = style_transfer(params, pictures, network, compute, resume)
-    outcome = finish(steps, lambda step: seen.append((step, step.image(), step.losses(), step.state())))
+    steps = style_transfer(params, Inputs.of(pictures), network, compute, resume)
+    outcome = run_steps(steps, lambda step: seen.append((step, step.image(), step.losses(), step.state())))
     return outcome, seen
 
 
@@ -80,8 +82,8 @@ def test_the_defaults_on_the_default_network(content: Tensor, style: Tensor) -> 
     network = load_network(params.network, params.pooling).prepared(compute.device, compute.dtype)
     totals: list[float] = []
 
-    outcome = finish(
-        style_transfer(params, {"content": [content], "style": [style]}, network, compute),
+    outcome = run_steps(
+        style_transfer(params, Inputs.of({"content": [content], "style": [style]}), network, compute),
         lambda step: totals.append(step.losses()["total"]),
     )
 

@@ -9,7 +9,9 @@ from app.errors import InputError
 from app.kinds import TextureSynthesisParams
 from models.network import Network
 from models.registry import load_network
-from worker.contract.steps import Compute, Outcome, State, Step, finish
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Outcome, State, Step, run_steps
 from worker.optim.noise import noise_like
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis.objective import StyleObjective, Weights
@@ -41,8 +43,8 @@ def run(
     """The outcome, and of every step itself, its picture, its losses and its state."""
     seen: list[tuple[Step, Tensor, dict[str, float], State]] = []
     compute = Compute(torch.device("cpu"), network.dtype)
-    steps = texture_synthesis(params, {"image": [picture]}, network, compute, resume)
-    outcome = finish(steps, lambda step: seen.append((step, step.image(), step.losses(), step.state())))
+    steps = texture_synthesis(params, Inputs.of({"image": [picture]}), network, compute, resume)
+    outcome = run_steps(steps, lambda step: seen.append((step, step.image(), step.losses(), step.state())))
     return outcome, seen
 
 
@@ -206,7 +208,7 @@ def test_nothing_is_left_on_the_network(network: Network) -> None:
     run(make_params(seamless=True), network, texture())
     assert untouched()
     compute = Compute(torch.device("cpu"))
-    steps = texture_synthesis(make_params(), {"image": [texture()]}, network, compute)
+    steps = texture_synthesis(make_params(), Inputs.of({"image": [texture()]}), network, compute)
     next(steps)
     steps.close()
     assert untouched()

@@ -14,13 +14,15 @@ from app.kinds import AdversarialParams, DeepDreamParams, Params, TextureSynthes
 from models.network import Network
 from tests.support.networks import make_classifier
 from tests.worker.synthesis.conftest import drawn, make_network
-from worker.contract.steps import Compute, Outcome, State, Step, Video, finish
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Outcome, State, Step, Video, run_steps
 from worker.media.clips import open_clip
 from worker.media.pictures import load_picture
 from worker.media.videos import encode_frame, encode_video
 from worker.runtime.artifacts import encode
 from worker.runtime.checkpoints import from_bytes, to_bytes
-from worker.runtime.kinds import WORK
+from worker.runtime.functions import FUNCTIONS
 from worker.synthesis.adversarial import adversarial
 from worker.synthesis.deep_dream import deep_dream
 from worker.synthesis.texture_synthesis import texture_synthesis
@@ -68,7 +70,7 @@ def run(
 ) -> tuple[Outcome, list[Seen]]:
     """The outcome, and of every step itself, its picture, its losses and its state as read from files."""
     single, _, network = CASES[case]
-    function = single if alone else WORK[params.kind].function
+    function = single if alone else FUNCTIONS[params.kind]
     pictures = {} if case == "fooling" else {"image": [PICTURE]}
     seen: list[Seen] = []
 
@@ -77,7 +79,7 @@ def run(
         state = State(from_bytes(to_bytes(state)).tensors, json.loads(json.dumps(state.values)), state.parts)
         seen.append((step, step.image() if step.image else None, step.losses(), state))
 
-    return finish(function(params, pictures, network, CPU, resume), look), seen
+    return run_steps(function(params, Inputs.of(pictures), network, CPU, resume), look), seen
 
 
 def assert_same_pictures(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
@@ -225,16 +227,16 @@ def test_a_clip_has_no_variations() -> None:
     frames = [encode_frame(drawn(24, 30, seed)) for seed in (1, 2)]
     clip = open_clip(encode_video(Video(frames, 10, "webp")), "image")
     params = params_of("deep_dream", variations=2)
-    steps = WORK["deep_dream"].function(params, {"image": [clip]}, SIGHTED, CPU, None)
+    steps = FUNCTIONS["deep_dream"](params, Inputs.of({"image": [clip]}), SIGHTED, CPU, None)
 
     with pytest.raises(InputError, match="Only a still picture has variations") as caught:
-        finish(steps)
+        run_steps(steps)
     assert caught.value.field == "variations"
 
 
 def test_what_is_left_unfinished_leaves_nothing_on_the_network() -> None:
     params = params_of("deep_dream", variations=2)
-    steps = WORK["deep_dream"].function(params, {"image": [PICTURE]}, SIGHTED, CPU, None)
+    steps = FUNCTIONS["deep_dream"](params, Inputs.of({"image": [PICTURE]}), SIGHTED, CPU, None)
     next(steps)
     steps.close()
 

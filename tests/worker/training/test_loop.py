@@ -4,7 +4,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from app.errors import ComputationError
-from worker.contract.steps import Compute, Step
+from worker.contract.compute import Compute
+from worker.contract.steps import Step
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.training.loop import Cycle, Phase, Schedule, eval_logits, train
 from worker.training.muon import Muon

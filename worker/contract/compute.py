@@ -1,0 +1,18 @@
+"""Where and how precisely a job is computed."""
+
+from dataclasses import dataclass, field
+
+import torch
+
+
+@dataclass(frozen=True)
+class Compute:
+    """A device, the dtype of activations there, and the number of CPU threads.
+
+    ``dtype`` is float32 or bfloat16 (float64 in gradient checks). Losses, Gram matrices and the picture
+    itself are float32 or better whatever it is. Sums depend on ``threads`` in their last bits.
+    """
+
+    device: torch.device
+    dtype: torch.dtype = torch.float32
+    threads: int = field(default_factory=torch.get_num_threads)

@@ -1,0 +1,106 @@
+"""What a job is computed from: pictures, alphas, clips and sets, by param, loaded when asked for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from torch import Tensor
+
+from app.errors import InputError
+from app.settings import WeightsFolder
+from worker.media.clips import Clip
+from worker.media.pictures import Picture
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file that a param names: its SHA-256, and how its content is decoded.
+
+    ``load`` raises InputError that names the param if the file is gone or cannot be decoded.
+    """
+
+    sha256: str
+    load: Callable[[], Picture | Clip]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A picture of a set, with its label (None: it has none) and the name of its file."""
+
+    source: Source
+    label: str | None
+    name: str
+
+
+class Inputs:
+    """The inputs of one job by param. Nothing is decoded before it is asked for, and each file once.
+
+    Pictures are float32 RGB (1, 3, H, W) with sRGB values in [0, 1], alphas (1, 1, H, W) in [0, 1].
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, Sequence[Source]] | None = None,
+        sets: Mapping[str, Sequence[Member]] | None = None,
+        weights: WeightsFolder | None = None,
+    ) -> None:
+        """``weights`` is the folder of downloaded weights, for jobs that add to it."""
+        self._sources = dict(sources or {})
+        self._sets = dict(sets or {})
+        self._weights = weights
+        # Bounded, as a set may have more pictures than fit into the memory; those of params are few.
+        self._load = lru_cache(maxsize=16)(lambda param, place: self._sources[param][place].load())
+
+    @classmethod
+    def of(cls, pictures: Mapping[str, Sequence[Tensor | Clip]]) -> "Inputs":
+        """Inputs that are loaded already: opaque pictures and clips, by param."""
+
+        def source(each: Tensor | Clip) -> Source:
+            return Source("", lambda: each if isinstance(each, Clip) else Picture(each))
+
+        return cls({param: [source(each) for each in several] for param, several in pictures.items()})
+
+    def __contains__(self, param: str) -> bool:
+        """Whether the job names a picture, a clip or a set under a param."""
+        return param in self._sources or param in self._sets
+
+    @property
+    def hashes(self) -> dict[str, list[str]]:
+        """The SHA-256 of the files by param, for the recipe."""
+        return {param: [source.sha256 for source in several] for param, several in self._sources.items()}
+
+    def picture(self, param: str) -> Tensor:
+        """The one picture of a param; InputError if it is a clip."""
+        (picture,) = self.pictures(param)
+        return picture
+
+    def pictures(self, param: str) -> list[Tensor]:
+        """The pictures of a param, in order; InputError if one of them is a clip."""
+        loaded = [self._load(param, place) for place in range(len(self._sources[param]))]
+        for each in loaded:
+            if isinstance(each, Clip):
+                raise InputError(param, "This is a clip: take a still picture, such as one frame of it.")
+        return [each.rgb for each in loaded if isinstance(each, Picture)]
+
+    def picture_or_clip(self, param: str) -> Tensor | Clip:
+        """The one picture or clip of a param."""
+        loaded = self._load(param, 0)
+        return loaded if isinstance(loaded, Clip) else loaded.rgb
+
+    def alpha(self, param: str) -> Tensor | None:
+        """The transparency of the first picture of a param; None if it is opaque, a clip, or not there."""
+        if param not in self._sources:
+            return None
+        loaded = self._load(param, 0)
+        return loaded.alpha if isinstance(loaded, Picture) else None
+
+    @property
+    def weights(self) -> WeightsFolder:
+        """The folder of downloaded weights; ValueError if there is none."""
+        if self._weights is None:
+            raise ValueError("there is no folder to keep weights in")
+        return self._weights
+
+    def members(self, param: str) -> Sequence[Member]:
+        """The pictures of the set of a param, in order; each is decoded by its own ``source.load()``."""
+        return self._sets[param]
