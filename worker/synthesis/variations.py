@@ -45,19 +45,20 @@ def varied(function: Callable[..., Steps], shared: Sequence[str] = ()) -> Callab
             single = params.model_copy(update={"seed": seed, "variations": 1})
             return function(single, inputs, network, compute, resume)
 
-        _require_stills(params, inputs)
-        return _in_turn(params, one, shared, resume)
+        return _in_turn(params, inputs, one, shared, resume)
 
     return several
 
 
 def _in_turn(
     params: Any,
+    inputs: Inputs,
     one: Callable[[int, State | None], Steps],
     shared: Sequence[str],
     resume: State | None,
 ) -> Steps:
     """Make one picture after the other."""
+    _require_stills(params, inputs)
     batch = _Batch(following_seeds(params.seed, params.variations))
     inner = None if resume is None else batch.restore(resume)
     while len(batch.results) < len(batch.seeds):
