@@ -1,13 +1,12 @@
 """The networks that jobs may use."""
 
-from http import HTTPStatus
-
 from fastapi import APIRouter
 from pydantic import Field
 
-from app.http.problems import ProblemError, documented
+from app.http.problems import documented
 from app.http.services import Context, Here
 from app.networks import NetworkCard, get_card, list_cards
+from app.networks.errors import UnknownNetwork
 from app.networks.weights_folder import card_here
 
 router = APIRouter(prefix="/v1/networks", tags=["networks"])
@@ -31,13 +30,11 @@ def list_networks(here: Here) -> dict[str, list[NetworkView]]:
     return {"items": [view(here, card) for card in list_cards()]}
 
 
-@router.get("/{name}", responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{name}", responses=documented(UnknownNetwork))
 def get_network(here: Here, name: str) -> NetworkView:
     """A network, with its layers, their channels, strides and receptive fields."""
     try:
         card = get_card(name)
     except KeyError:
-        known = ", ".join(card.name for card in list_cards())
-        detail = f"There is no network {name!r}. Networks: {known}."
-        raise ProblemError(HTTPStatus.NOT_FOUND, "unknown_network", detail) from None
+        raise UnknownNetwork(name, [card.name for card in list_cards()]) from None
     return view(here, card)

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from app.jobs.submit import ParamsError, parse_params
+from app.jobs.errors import ParamsError
+from app.jobs.submit import parse_params
 from app.kinds import KINDS, Params
 from app.kinds.ascent import MOST_PIXELS, PRESETS, AscentPreset
 from app.kinds.class_visualization import ClassVisualizationParams, class_index, require_classes
