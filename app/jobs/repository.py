@@ -43,6 +43,8 @@ class NewJob:
     batch_id: str | None = None
     idempotency_key: str | None = None
     payload_hash: str | None = None
+    network: str | None = None
+    network_sha256: str | None = None
 
 
 def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
@@ -71,6 +73,8 @@ def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
                     batch_id=new.batch_id,
                     idempotency_key=new.idempotency_key,
                     payload_hash=new.payload_hash,
+                    network=new.network,
+                    network_sha256=new.network_sha256,
                 )
                 .returning(*jobs.c)
             )
@@ -262,6 +266,13 @@ def jobs_in_need_of(engine: Engine, reference: str) -> list[str]:
         .join(job_pictures, job_pictures.c.job_id == jobs.c.id)
         .where(job_pictures.c.reference == reference, jobs.c.state.not_in(TERMINAL))
     )
+    with read(engine) as connection:
+        return list(connection.execute(query).scalars())
+
+
+def jobs_with_network(engine: Engine, sha256: str) -> list[str]:
+    """Ids of jobs that have not ended and that use a network with these weights."""
+    query = select(jobs.c.id).where(jobs.c.network_sha256 == sha256, jobs.c.state.not_in(TERMINAL))
     with read(engine) as connection:
         return list(connection.execute(query).scalars())
 

@@ -1,6 +1,6 @@
 """The card of a network."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,7 +41,9 @@ class NetworkCard(BaseModel):
     title: str
     summary: str = Field(description="One sentence for a person who chooses a network.")
     architecture: str = Field(description="Name of the builder of its layers, such as vgg.")
-    architecture_params: dict[str, Any] = Field(description="Arguments of the builder.")
+    architecture_params: dict[str, bool | int | float | str | None] = Field(
+        description="Arguments of the builder."
+    )
     layers: list[LayerCard] = Field(min_length=1)
     classes: list[str] = Field(description="Names of the classes, by index; empty: cannot classify.")
     input_size: int | None = Field(ge=1, description="Side of the square it classifies; None: any size.")

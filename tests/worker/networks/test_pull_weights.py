@@ -152,7 +152,7 @@ def test_damaged_weights_count_as_none_and_say_so_when_used(
         path.write_bytes(damage)
         assert local_weights(folder.path, NAME) is None
         assert card_here(card, folder.path).sha256 is None
-    assert "no file of weights of ours" in caplog.text
+    assert "not a file of weights written here" in caplog.text
     compute = Compute(torch.device("cpu"))
     layers = {"content_layers": ["fire3"], "style_layers": ["fire2"]}
     params = StyleTransferParams(content="a", style=["b"], network=NAME, **layers).resolve()
