@@ -24,7 +24,7 @@ from app.kinds import Params
 from app.supervision.openmp import let_threads_sleep
 
 if TYPE_CHECKING:
-    from worker.runtime.artifacts import Product
+    from worker.runtime.artifacts import EncodedFile
 
 # Commands that are not called like their kind.
 _NAMES = {"style_transfer": "style"}
@@ -142,7 +142,7 @@ def _format_of(cls: type[Params], output: Path | None) -> dict[str, str]:
 
 
 def _write(
-    output: Path | None, products: Iterable["Product"], result: Mapping[str, Any], endings: Sequence[str]
+    output: Path | None, products: Iterable["EncodedFile"], result: Mapping[str, Any], endings: Sequence[str]
 ) -> list[tuple[str, Path]]:
     """Write what was made: the first file of the output's own format there, all else beside it.
 
