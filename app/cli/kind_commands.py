@@ -24,7 +24,7 @@ from app.kinds import KindSpec, Params
 from app.supervision.openmp import let_threads_sleep
 
 if TYPE_CHECKING:
-    from worker.runtime.artifacts import Product
+    from worker.runtime.artifacts import EncodedFile
 
 _RECIPE_HELP = "A file made by Impasto, to take every option from that is not given."
 _DEVICE_HELP = "auto, cpu, mps or cuda; IMPASTO_DEVICE, or auto."
@@ -136,7 +136,7 @@ def _format_of(spec: KindSpec[Params], output: Path | None) -> dict[str, str]:
 
 
 def _write(
-    output: Path | None, products: Iterable["Product"], result: Mapping[str, Any], endings: Sequence[str]
+    output: Path | None, products: Iterable["EncodedFile"], result: Mapping[str, Any], endings: Sequence[str]
 ) -> list[tuple[str, Path]]:
     """Write what was made: the first file of the output's own format there, all else beside it.
 

@@ -23,8 +23,8 @@ class Job:
     priority: int
     paused: bool
     attempt: int
-    strikes: int
-    owner: str | None
+    lost_attempts: int
+    worker_id: str | None
     lease_until: float | None
     cancel_requested_at: float | None
     created_at: float

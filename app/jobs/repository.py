@@ -15,7 +15,7 @@ from app.database.ids import new_id
 from app.jobs.job import Artifact, Event, Job, Json
 from app.jobs.states import TERMINAL, State
 from app.jobs.tables import artifacts, job_events, job_pictures, jobs
-from app.jobs.transitions import change, record, state_data
+from app.jobs.transitions import record, state_data, transition
 
 
 class UnknownJob(LookupError):
@@ -66,7 +66,7 @@ def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
                     params=new.params,
                     priority=new.priority,
                     attempt=0,
-                    strikes=0,
+                    lost_attempts=0,
                     created_at=now(),
                     hinted_at=now(),
                     retry_of=new.retry_of,
@@ -195,7 +195,7 @@ def list_events(engine: Engine, job_id: str, after: int = 0, limit: int = 500) -
 def request_cancel(engine: Engine, job_id: str) -> Job:
     """Cancel a queued job at once, mark a running one; an ended one is left as it is."""
     with write(engine) as connection:
-        cancelled = change(
+        cancelled = transition(
             connection,
             jobs.c.id == job_id,
             jobs.c.state == State.QUEUED,
@@ -209,7 +209,7 @@ def request_cancel(engine: Engine, job_id: str) -> Job:
             },
         )
         if cancelled is None:
-            change(
+            transition(
                 connection,
                 jobs.c.id == job_id,
                 jobs.c.state == State.RUNNING,
@@ -224,7 +224,7 @@ def request_cancel(engine: Engine, job_id: str) -> Job:
 def set_paused(engine: Engine, job_id: str, paused: bool) -> Job:
     """Pause or resume a job. A running one that is paused goes back to the queue at its next step."""
     with write(engine) as connection:
-        change(
+        transition(
             connection,
             jobs.c.id == job_id,
             jobs.c.state.not_in(TERMINAL),

@@ -28,11 +28,11 @@ jobs = Table(
     Column("params", JSON, nullable=False),
     Column("priority", Integer, nullable=False, server_default="0"),
     Column("paused", Boolean, nullable=False, server_default=text("false")),
-    # Grows by one at every claim and never resets: with the owner it is the fencing token.
+    # Grows by one at every claim and never resets: with the worker_id it is the fencing token.
     Column("attempt", Integer, nullable=False),
     # Attempts that ended without a word and without progress since the last checkpoint.
-    Column("strikes", Integer, nullable=False),
-    Column("owner", String(128)),
+    Column("lost_attempts", Integer, nullable=False),
+    Column("worker_id", String(128)),
     Column("lease_until", Float(53)),
     Column("cancel_requested_at", Float(53)),
     Column("created_at", Float(53), nullable=False),
