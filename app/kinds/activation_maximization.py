@@ -262,7 +262,6 @@ class ResolvedMaximization(PresetValues, MaximizationParams):
     """Resolved params of activation maximization. ``noise`` is null for phases alone."""
 
     size: int
-    steps: int
 
     def require_valid(self, pictures: int) -> None:
         """Check what goes with what, for a job that makes so many ``pictures``; InputError."""
