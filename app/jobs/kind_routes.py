@@ -9,18 +9,18 @@ from fastapi import APIRouter, Response
 from app.http.openapi import REF
 from app.http.problems import documented
 from app.http.services import Here
-from app.jobs.routes import ENDED_IN_TIME, create_and_answer
+from app.jobs.routes import ENDED_IN_TIME, SUBMISSION_ERRORS, create_and_answer
 from app.jobs.schemas import JobView
-from app.jobs.submissions import IdempotencyKey, Prefer, Priority, RequestBody
+from app.jobs.submissions import BODY_ERRORS, IdempotencyKey, Prefer, Priority, RequestBody
 from app.kinds import KINDS, KindSpec, Params
+from app.media import PictureError
+from app.storage import StorageFull
 
 REFUSALS = documented(
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    HTTPStatus.INSUFFICIENT_STORAGE,
+    *BODY_ERRORS,
+    *SUBMISSION_ERRORS,
+    PictureError,
+    StorageFull,
 )
 
 
