@@ -64,7 +64,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.context = context
     problems.install(app)
-    for module in (kinds, jobs, events, images, networks, health, metrics):
+    app.include_router(kinds.make_router())
+    for module in (jobs, events, images, networks, health, metrics):
         app.include_router(module.router)
     description.install(app)
     app.include_router(web_router)

@@ -1,4 +1,4 @@
-"""Options taken from a file that was made here."""
+"""Options taken from the recipe in a file that a job made."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,10 @@ from app.media.recipe_text import read_recipe
 def recipe_params(
     spec: KindSpec[Params], file: Path, pictures: Mapping[str, Sequence[Path]], given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The params of a kind that made a file, with the given ones over them and without its pictures.
+    """The params in the recipe of a file, without its pictures, overridden by the ``given`` ones.
 
-    Says so on stderr if ``pictures``, by param, are not those that it was made from. Raises InputError
-    for a file that carries no recipe of that kind.
+    Prints a note on stderr if ``pictures``, by param, differ from those that the file was made from. Raises
+    InputError if the file has no recipe of that kind.
     """
     try:
         with file.open("rb") as opened:
