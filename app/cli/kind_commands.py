@@ -19,8 +19,9 @@ from app.cli.recipe_options import recipe_params
 from app.cli.serve import read_settings
 from app.errors import ComputationError, InputError
 from app.jobs.errors import ParamsError
-from app.jobs.submit import parse_params
+from app.jobs.params import parse_params
 from app.kinds import KindSpec, Params
+from app.networks.catalogue import SHIPPED
 from app.supervision.openmp import let_threads_sleep
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
         if recipe is not None:
             asked = recipe_params(spec, recipe, pictures, asked)
         asked = _format_of(spec, output) | asked
-        params = parse_params(spec.name, asked | _references(spec.params, pictures))
+        params = parse_params(spec.name, asked | _references(spec.params, pictures), SHIPPED)
         # Imports torch, which takes seconds: only once the options are known to be right.
         let_threads_sleep(os.environ)
         from app.cli.local_run import compute

@@ -8,6 +8,10 @@ from sqlalchemy import ColumnElement, Engine, delete, insert, select, update
 from app.database.engine import now, read, write
 from app.workers.tables import workers
 
+# Longest time between two heartbeats of a worker, and how long after its last one it counts as alive.
+HEARTBEAT_SECONDS = 5.0
+ALIVE_SECONDS = 20.0
+
 
 @dataclass(frozen=True)
 class Worker:
@@ -65,7 +69,7 @@ def _named_after(worker_id: str) -> ColumnElement[bool]:
     return (name == worker_id) | name.startswith(f"{worker_id}:", autoescape=True)
 
 
-def list_alive(engine: Engine, seconds: float) -> list[Worker]:
+def list_alive(engine: Engine, seconds: float = ALIVE_SECONDS) -> list[Worker]:
     """Workers that were seen in the last ``seconds``."""
     query = select(workers).where(workers.c.seen_at > now() - seconds).order_by(workers.c.worker_id)
     with read(engine) as connection:

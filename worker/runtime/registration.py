@@ -14,9 +14,6 @@ from worker.runtime.context import WorkerContext
 
 log = logging.getLogger(__name__)
 
-# How often a worker says that it lives, at most; and several times before it is taken for lost.
-SEEN_SECONDS = 5.0
-
 
 @contextmanager
 def registered(context: WorkerContext, lane: str) -> Iterator[None]:
@@ -37,7 +34,7 @@ def registered(context: WorkerContext, lane: str) -> Iterator[None]:
 
 
 def _keep(context: WorkerContext, lane: str, ended: threading.Event) -> None:
-    interval = min(SEEN_SECONDS, context.settings.lease_seconds / 4)
+    interval = min(workers.HEARTBEAT_SECONDS, context.settings.lease_seconds / 4)
     is_registered = False
     while not ended.is_set():
         try:

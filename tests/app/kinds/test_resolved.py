@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from app.jobs.submit import parse_params
+from app.jobs.params import parse_params
 from app.kinds import KINDS, spec_of
 from app.kinds.adversarial import ResolvedAttack, ResolvedFooling, ResolvedLinear
 from app.kinds.base import Params
+from app.networks.catalogue import SHIPPED
 
 IMAGE = "0198c0de-0000-7000-8000-000000000000"
 ASKED: list[tuple[str, dict[str, Any]]] = [
@@ -31,7 +32,7 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("kind", "asked"), ASKED)
 def test_what_is_stored_loads_as_the_same_type(kind: str, asked: dict[str, Any]) -> None:
     spec = KINDS[kind]
-    resolved = parse_params(kind, asked)
+    resolved = parse_params(kind, asked, SHIPPED)
 
     assert type(resolved) in (spec.resolved or (spec.params,))
     assert spec_of(resolved) is spec
@@ -39,7 +40,7 @@ def test_what_is_stored_loads_as_the_same_type(kind: str, asked: dict[str, Any])
     assert list(stored) == list(spec.params.model_fields)
     assert spec.load(stored) == resolved
     # A retry and a recipe resolve it once more.
-    assert parse_params(kind, stored) == resolved
+    assert parse_params(kind, stored, SHIPPED) == resolved
 
 
 def test_every_kind_is_among_them() -> None:
@@ -52,7 +53,7 @@ def test_every_kind_is_among_them() -> None:
 )
 def test_a_family_of_methods_has_a_type(method: str, expected: type[Params]) -> None:
     values = {"image": IMAGE} if method == "pgd-l2" else {"target": "planet"}
-    assert type(parse_params("adversarial", {"method": method, **values})) is expected
+    assert type(parse_params("adversarial", {"method": method, **values}, SHIPPED)) is expected
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from app.errors import InputError
 from app.jobs import repository
 from app.jobs.errors import ParamsError
 from app.jobs.job import Job
+from app.jobs.params import parse_params
 from app.jobs.states import State
-from app.jobs.submit import parse_params, submit
 from app.kinds.style_transfer import StyleTransferParams
 from app.networks import NetworkCard, get_card
 from app.networks.catalogue import SHIPPED
@@ -26,6 +26,7 @@ from models.conversion import UnusableWeights
 from models.registry import load_network
 from tests.support.mirror import Answer, Mirror, mirror
 from tests.support.published import FILE, NAME, pin, published_file, random_squeezenet
+from tests.support.worker_context import submit
 from worker.contract.compute import Compute
 from worker.networks import pull_weights as weights
 from worker.networks.loading import network_for, prepared_network
@@ -173,7 +174,7 @@ def context(context: WorkerContext, served: Mirror) -> WorkerContext:
 
 
 def queue(context: WorkerContext) -> None:
-    submit(context.engine, context.dispatcher, parse_params("pull_weights", {"network": NAME}))
+    submit(context, parse_params("pull_weights", {"network": NAME}, SHIPPED))
 
 
 def run(context: WorkerContext, stop: threading.Event | None = None) -> Job:
@@ -230,6 +231,6 @@ def test_what_is_warm_is_used_by_every_kind() -> None:
 
 def test_only_what_is_published_is_pulled() -> None:
     with pytest.raises(ParamsError, match=r"vgg19-random needs no download.*squeezenet1_1, vgg16, vgg19"):
-        parse_params("pull_weights", {"network": "vgg19-random"})
+        parse_params("pull_weights", {"network": "vgg19-random"}, SHIPPED)
     with pytest.raises(ParamsError, match="There is no network 'vgg99'"):
-        parse_params("pull_weights", {"network": "vgg99"})
+        parse_params("pull_weights", {"network": "vgg99"}, SHIPPED)
