@@ -3,6 +3,7 @@
 Plain ASGI, so that bodies and event streams flow through unbuffered.
 """
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -32,25 +33,30 @@ class BodyTooLarge(HTTPException):
     """More came than the limit allows. An HTTPException, so that parsers of bodies let it through."""
 
     def __init__(self, max_bytes: int) -> None:
-        detail = f"A request may have {max_bytes:,} bytes: send smaller or fewer pictures."
+        detail = f"A request may have {max_bytes:,} bytes: send smaller or fewer files."
         super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
 
 
 class BodyLimit:
-    """Answers 413 to a body over the limit, also to one that comes in chunks and states no length."""
+    """Answers 413 to a body over the limit, also to one that comes in chunks and states no length.
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    ``of_paths`` are limits of their own, for requests to these very paths.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, of_paths: Mapping[str, int] | None = None) -> None:
         self.app = app
         self.max_bytes = max_bytes
+        self.of_paths = dict(of_paths or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count what comes, and stop at the limit."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        max_bytes = self.of_paths.get(scope["path"], self.max_bytes)
         stated = Headers(scope=scope).get("content-length", "0")
-        if stated.isdigit() and int(stated) > self.max_bytes:
-            answer = http_problem(BodyTooLarge(self.max_bytes))
+        if stated.isdigit() and int(stated) > max_bytes:
+            answer = http_problem(BodyTooLarge(max_bytes))
             await answer(scope, receive, send)
             return
         received = 0
@@ -59,8 +65,8 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self.max_bytes:
-                raise BodyTooLarge(self.max_bytes)
+            if received > max_bytes:
+                raise BodyTooLarge(max_bytes)
             return message
 
         await self.app(scope, counted, send)

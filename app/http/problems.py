@@ -17,6 +17,7 @@ from app.jobs.removal import JobInUse
 from app.jobs.repository import JobNotEnded, KeyReused, UnknownJob
 from app.jobs.submit import FieldError, ParamsError
 from app.media import PictureError
+from app.networks.errors import NetworkError
 from app.storage import StorageFull
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ EXAMPLES: dict[HTTPStatus, tuple[str, str, str | None]] = {
     HTTPStatus.CONFLICT: ("job_not_ended", "Job 0198c0de has not ended: cancel it first, or wait.", None),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
         "request_too_large",
-        "A request may have 100,000,000 bytes: send smaller or fewer pictures.",
+        "A request may have 100,000,000 bytes: send smaller or fewer files.",
         None,
     ),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (
@@ -186,6 +187,11 @@ def picture_problem(error: PictureError, field: str) -> ProblemError:
     return ProblemError(status, f"picture_{error.reason}", error.detail, field=field)
 
 
+def _network(_: Request, error: NetworkError) -> Response:
+    errors = [FieldError(error.field, error.detail)] if error.field else []
+    return respond(make_problem(error.status, error.type, error.detail, errors))
+
+
 def _storage_full(_: Request, error: StorageFull) -> Response:
     detail = f"The disk of the service is full ({error}). Delete old jobs and pictures."
     return respond(make_problem(HTTPStatus.INSUFFICIENT_STORAGE, "storage_full", detail))
@@ -239,6 +245,7 @@ def install(app: FastAPI) -> None:
         JobNotEnded: _not_ended,
         JobInUse: _in_use,
         KeyReused: _key_reused,
+        NetworkError: _network,
         StorageFull: _storage_full,
         OperationalError: _database,
         HTTPException: _http,

@@ -19,6 +19,7 @@ from app.jobs.job import Job
 from app.jobs.repository import find_by_key
 from app.jobs.submit import DEFAULT_PRIORITY, parse_params, payload_hash, submit
 from app.kinds import KINDS
+from app.networks.catalogue import DatabaseCatalogue
 
 MAX_FILES = 16
 MAX_FIELD_BYTES = 256 * 1024
@@ -140,7 +141,7 @@ def create(
         ids = [new_id() for _ in files]
         uploads += [(name, image_id, file) for image_id, file in zip(ids, files, strict=True)]
         params[name] = ids[0] if len(ids) == 1 else ids
-    checked = parse_params(kind, params)
+    checked = parse_params(kind, params, DatabaseCatalogue(here.engine))
     fields = checked.picture_fields()
     infos = [inspect(here, file, name, clips=fields[name].clips) for name, _, file in uploads]
     payload = payload_hash(kind, body.params) if not uploads else _payload_of_form(kind, body)

@@ -15,7 +15,7 @@ from app.jobs.dispatch.base import Dispatcher
 from app.jobs.job import Job
 from app.jobs.repository import JobNotEnded, NewJob, create_job, find_by_key, get_artifact, get_job
 from app.kinds import KINDS, Params, spec_of
-from app.networks.catalogue import SHIPPED
+from app.networks.catalogue import Catalogue, DatabaseCatalogue
 
 # 0 to 7, as in RFC 9218 but the other way round: higher goes first.
 DEFAULT_PRIORITY = 4
@@ -37,12 +37,15 @@ class ParamsError(ValueError):
         self.errors = errors
 
 
-def parse_params(kind: str, params: dict[str, Any]) -> Params:
-    """Params of a kind, checked and resolved. Raises ParamsError; InputError on an unknown kind."""
+def parse_params(kind: str, params: dict[str, Any], catalogue: Catalogue) -> Params:
+    """Params of a kind, checked and resolved against a catalogue of networks.
+
+    Raises ParamsError; InputError on an unknown kind.
+    """
     if kind not in KINDS:
         raise InputError("kind", f"There is no kind {kind!r}. Kinds: {', '.join(sorted(KINDS))}.")
     try:
-        return KINDS[kind].params.model_validate(params).resolve(SHIPPED)
+        return KINDS[kind].params.model_validate(params).resolve(catalogue)
     except ValidationError as error:
         raise ParamsError([_field_error(KINDS[kind].params, e) for e in error.errors()]) from None
     except InputError as error:
@@ -115,8 +118,13 @@ def resubmit(engine: Engine, dispatcher: Dispatcher, job_id: str) -> Job:
     old = get_job(engine, job_id)
     if not old.ended:
         raise JobNotEnded(job_id)
-    params = parse_params(old.kind, old.params)
-    return submit(engine, dispatcher, params, priority=old.priority, retry_of=old.id)[0]
+    catalogue, params = DatabaseCatalogue(engine), old.params
+    if old.network is not None:
+        card = catalogue.find(old.network, old.network_sha256)
+        if card is not None and card.name != old.network:
+            params = {**params, "network": card.name}
+    checked = parse_params(old.kind, params, catalogue)
+    return submit(engine, dispatcher, checked, priority=old.priority, retry_of=old.id)[0]
 
 
 def submit(
@@ -138,7 +146,8 @@ def submit(
         return earlier, False
     check_pictures(engine, params)
     references = tuple(ref for refs in params.pictures().values() for ref in refs)
-    spec = spec_of(params)
+    spec, need = spec_of(params), params.network_need()
+    card = None if need is None else DatabaseCatalogue(engine).find(need.name)
     job, created = create_job(
         engine,
         NewJob(
@@ -150,6 +159,8 @@ def submit(
             retry_of=retry_of,
             idempotency_key=idempotency_key,
             payload_hash=payload,
+            network=None if card is None else card.name,
+            network_sha256=None if card is None else card.sha256,
         ),
     )
     if created:

@@ -104,6 +104,6 @@ class UnusableFile(NetworkError):
 
     def __init__(self, detail: str) -> None:
         super().__init__(
-            f"{detail} Send a file from `GET /v1/networks/{{name}}/export`: safetensors with the network's card "
-            "in the metadata."
+            f"{detail} Send a file from `GET /v1/networks/{{name}}/export`: safetensors with the card of the "
+            "network in its metadata."
         )

@@ -123,7 +123,7 @@ def _compute(
 ) -> tuple[list[Artifact], Json, Json | None]:
     params = KINDS[claim.job.kind].load(claim.job.params)
     inputs = load_inputs(context.engine, context.storage, params, context.settings.weights)
-    network = network_for(params, context.compute, context.settings.weights)
+    network = network_for(params, context.compute, context.networks, claim.job.network_sha256)
     resume, parts = _saved_state(context, claim.job)
     reporter = Reporter(context, claim, heart, parts)
     reporting = 0.0

@@ -11,25 +11,26 @@ from app.kinds.feature_inversion import FeatureInversionParams
 from app.kinds.feature_visualization import FeatureVisualizationParams
 from app.kinds.layers import middle_layer
 from app.networks import get_card
+from app.networks.catalogue import SHIPPED
 
 IMAGE = "0198c0de-0000-7000-8000-000000000000"
 CARD = get_card("vgg19")
 
 
 def classes(**params: Any) -> ClassVisualizationParams:
-    made = parse_params("class_visualization", {"network": "vgg19", "target": 1, **params})
+    made = parse_params("class_visualization", {"network": "vgg19", "target": 1, **params}, SHIPPED)
     assert isinstance(made, ClassVisualizationParams)
     return made
 
 
 def features(**params: Any) -> FeatureVisualizationParams:
-    made = parse_params("feature_visualization", {"network": "vgg19", **params})
+    made = parse_params("feature_visualization", {"network": "vgg19", **params}, SHIPPED)
     assert isinstance(made, FeatureVisualizationParams)
     return made
 
 
 def inversion(**params: Any) -> FeatureInversionParams:
-    made = parse_params("feature_inversion", {"network": "vgg19", "image": IMAGE, **params})
+    made = parse_params("feature_inversion", {"network": "vgg19", "image": IMAGE, **params}, SHIPPED)
     assert isinstance(made, FeatureInversionParams)
     return made
 
@@ -37,7 +38,7 @@ def inversion(**params: Any) -> FeatureInversionParams:
 def refusal(kind: str, **params: Any) -> tuple[str, str]:
     """Field and detail of the one error."""
     with pytest.raises(ParamsError) as caught:
-        parse_params(kind, {"network": "vgg19", **params})
+        parse_params(kind, {"network": "vgg19", **params}, SHIPPED)
     (error,) = caught.value.errors
     return error.field, error.detail
 
@@ -131,9 +132,9 @@ def test_a_preset_fills_in_all_that_it_knows(preset: str) -> None:
     ],
 )
 def test_what_a_job_stores_resolves_to_itself(kind: str, params: dict[str, Any]) -> None:
-    first = parse_params(kind, {"network": "vgg19", **params})
+    first = parse_params(kind, {"network": "vgg19", **params}, SHIPPED)
 
-    assert parse_params(kind, first.model_dump(mode="json")) == first
+    assert parse_params(kind, first.model_dump(mode="json"), SHIPPED) == first
 
 
 @pytest.mark.parametrize(
