@@ -66,7 +66,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.context = context
     problems.install(app)
-    for module in (kinds, jobs, events, images, networks, health, metrics):
+    app.include_router(kinds.make_router())
+    for module in (jobs, events, images, networks, health, metrics):
         app.include_router(module.router)
     description.install(app)
     app.include_router(web_router)
@@ -74,7 +75,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(
         BodyLimit,
         max_bytes=settings.max_request_bytes,
-        of_paths={networks.PATH: settings.max_network_bytes + MULTIPART_BYTES},
+        path_limits={networks.PATH: settings.max_network_bytes + MULTIPART_BYTES},
     )
     app.add_middleware(SameOrigin)
     app.add_middleware(SecurityHeaders)

@@ -19,7 +19,8 @@ from app.cli.output_files import check_output, write_file
 from app.cli.recipe_options import recipe_params
 from app.cli.serve import read_settings
 from app.errors import ComputationError, InputError
-from app.jobs.submit import ParamsError, parse_params
+from app.jobs.errors import ParamsError
+from app.jobs.submit import parse_params
 from app.kinds import KindSpec, Params
 from app.networks.catalogue import SHIPPED, DatabaseCatalogue, local_engine
 from app.supervision.openmp import let_threads_sleep

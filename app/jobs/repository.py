@@ -12,22 +12,11 @@ from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import now, read, write
 from app.database.ids import new_id
+from app.jobs.errors import JobNotEnded, KeyReused, UnknownJob
 from app.jobs.job import Artifact, Event, Job, Json
 from app.jobs.states import TERMINAL, State
 from app.jobs.tables import artifacts, job_events, job_pictures, jobs
 from app.jobs.transitions import record, state_data, transition
-
-
-class UnknownJob(LookupError):
-    """There is no job of that id."""
-
-
-class KeyReused(ValueError):
-    """An idempotency key came again with another payload."""
-
-
-class JobNotEnded(RuntimeError):
-    """A job must have ended before it can be deleted or retried."""
 
 
 @dataclass(frozen=True)

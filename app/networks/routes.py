@@ -6,14 +6,25 @@ from typing import Annotated
 from fastapi import APIRouter, File, Form, Path, Query, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
+from app.http.errors import InvalidRequest, RequestTooLarge
 from app.http.problems import documented
 from app.http.services import Here
 from app.jobs.repository import jobs_with_network
 from app.networks import repository, service
 from app.networks.catalogue import get_card, is_shipped
-from app.networks.errors import NetworkInUse
+from app.networks.errors import (
+    InvalidName,
+    NameReserved,
+    NameTaken,
+    NetworkInUse,
+    ShippedNetwork,
+    UnknownNetwork,
+    UnusableFile,
+    WeightsNotHere,
+)
 from app.networks.schemas import NetworkChange, NetworkView
 from app.networks.weights_folder import card_here
+from app.storage import StorageFull
 
 PATH = "/v1/networks"
 router = APIRouter(prefix=PATH, tags=["networks"])
@@ -36,10 +47,7 @@ def list_networks(
     "",
     status_code=HTTPStatus.CREATED,
     responses=documented(
-        HTTPStatus.CONFLICT,
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        HTTPStatus.INSUFFICIENT_STORAGE,
+        NameReserved, NameTaken, InvalidName, UnusableFile, RequestTooLarge, InvalidRequest, StorageFull
     ),
 )
 def import_network(
@@ -54,7 +62,7 @@ def import_network(
     return NetworkView.stored(network)
 
 
-@router.get("/{name}", responses=documented(HTTPStatus.NOT_FOUND))
+@router.get("/{name}", responses=documented(UnknownNetwork))
 def get_network(here: Here, name: NetworkName) -> NetworkView:
     """A network, with its layers, their channels, strides and receptive fields."""
     if is_shipped(name):
@@ -66,7 +74,7 @@ def get_network(here: Here, name: NetworkName) -> NetworkView:
     "/{name}/export",
     response_class=StreamingResponse,
     responses={
-        **documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.INSUFFICIENT_STORAGE),
+        **documented(UnknownNetwork, WeightsNotHere, StorageFull),
         200: {"content": {"application/octet-stream": {}}, "description": "A safetensors file."},
     },
 )
@@ -82,7 +90,9 @@ def export_network(here: Here, name: NetworkName) -> StreamingResponse:
 
 @router.patch(
     "/{name}",
-    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY),
+    responses=documented(
+        UnknownNetwork, ShippedNetwork, NameReserved, NameTaken, InvalidName, InvalidRequest
+    ),
 )
 def rename_network(here: Here, name: NetworkName, change: NetworkChange) -> NetworkView:
     """Rename a network that was imported or trained. Jobs and recipes find it by the hash of its weights."""
@@ -92,7 +102,7 @@ def rename_network(here: Here, name: NetworkName, change: NetworkChange) -> Netw
 @router.delete(
     "/{name}",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    responses=documented(UnknownNetwork, ShippedNetwork, NetworkInUse),
 )
 def delete_network(here: Here, name: NetworkName) -> None:
     """Delete a network that was imported or trained, unless a job that has not ended needs its weights."""

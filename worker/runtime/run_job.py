@@ -11,8 +11,9 @@ from sqlalchemy.exc import OperationalError
 from app.errors import ComputationError, InputError
 from app.jobs import claims
 from app.jobs.claims import Claim, ClaimLost
+from app.jobs.errors import UnknownJob
 from app.jobs.job import Artifact, Job, Json
-from app.jobs.repository import UnknownJob, get_job, list_artifacts
+from app.jobs.repository import get_job, list_artifacts
 from app.jobs.states import State
 from app.jobs.storage_keys import sweep
 from app.kinds import KINDS
@@ -188,13 +189,13 @@ def _explain(error: Exception, job_id: str) -> Json:
     field = None
     match error:
         case InputError():
-            kind, title, detail, field = "input", "The input is wrong", error.detail, error.field
+            kind, title, detail, field = error.type, error.title, error.detail, error.field
         case ComputationError():
-            kind, title, detail = "computation", "The computation failed", error.detail
+            kind, title, detail = error.type, error.title, error.detail
         case DownloadError():
             kind, title, detail = "download", "The download failed", error.detail
         case StorageFull():
-            kind, title, detail = "storage_full", "The disk is full", str(error)
+            kind, title, detail = error.type, error.title, error.detail
         case MemoryError() | torch.OutOfMemoryError():
             kind, title, detail, field = _OUT_OF_MEMORY
         case RuntimeError() if "not enough memory" in str(error):

@@ -11,9 +11,10 @@ from safetensors.torch import save_file
 
 from app.errors import InputError
 from app.jobs import repository
+from app.jobs.errors import ParamsError
 from app.jobs.job import Job
 from app.jobs.states import State
-from app.jobs.submit import ParamsError, parse_params, submit
+from app.jobs.submit import parse_params, submit
 from app.kinds.style_transfer import StyleTransferParams
 from app.networks import NetworkCard, get_card
 from app.networks.catalogue import SHIPPED
