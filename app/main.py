@@ -116,7 +116,7 @@ def _reap(here: Context, stop: threading.Event) -> None:
                 remove_old_jobs(here.engine, here.storage, here.settings.keep_days)
             workers.prune(here.engine, FORGET_SECONDS)
         except OperationalError as error:
-            log.warning("the database is away: %s", error.orig)
+            log.warning("the database is unavailable: %s", error.orig)
         except Exception:
             # Without it no lost job would ever be taken back; whatever is wrong may be right the next time.
             log.exception("the reaper failed")

@@ -80,7 +80,7 @@ class Changes:
                 wakeups.close()
 
     def _take(self, wakeups: WakeupSocket) -> None:
-        for job_id in wakeups.take():
+        for job_id in wakeups.receive():
             self.wake(job_id)
 
     async def _subscribe(self, url: str) -> None:
@@ -103,7 +103,7 @@ class Changes:
             try:
                 seqs = await run_in_threadpool(get_seqs, self._engine, list(self._waiting))
             except SQLAlchemyError as error:
-                log.warning("the database is away: %s", error)
+                log.warning("the database is unavailable: %s", error)
                 continue
             for job_id, seq in seqs.items():
                 # The first look wakes too: the change may have come before it.

@@ -1,9 +1,9 @@
-"""What puts right what others left: lost workers, overdue cancels, lost hints."""
+"""Takes back the jobs of lost workers, and finds cancels that are overdue."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, select
 
 from app.database.engine import now, read, write
 from app.jobs.dispatch.base import Dispatcher
@@ -14,14 +14,12 @@ from app.jobs.tables import jobs
 from app.jobs.transitions import state_data, transition
 from app.storage import Storage
 
-_WAITING = (jobs.c.state == State.QUEUED, jobs.c.paused.is_(False))
-
 WORKER_LOST: Json = {
     "type": "worker_lost",
     "title": "The worker was lost",
     "detail": (
-        "The process that ran this job ended without a word on every attempt, most often for want of memory. "
-        "Try a smaller size, or see the log of the worker."
+        "The process that ran this job crashed or was killed on every attempt, most often for want of "
+        "memory. Try a smaller size, or see the worker's log."
     ),
     "field": None,
 }
@@ -29,7 +27,7 @@ WORKER_LOST: Json = {
 
 @dataclass(frozen=True)
 class OverdueCancel:
-    """A running job that was told to stop too long ago."""
+    """A running job whose cancel was requested too long ago."""
 
     job_id: str
     worker_id: str
@@ -37,14 +35,14 @@ class OverdueCancel:
 
 
 def expire_leases(engine: Engine, max_attempts: int) -> list[Job]:
-    """Take back every running job whose lease ran out. Returns them as they are now."""
+    """Take back every running job whose lease has run out. Returns them as they are afterwards."""
     return _take_back(engine, (jobs.c.lease_until < now(),), max_attempts)
 
 
 def expire_worker(engine: Engine, worker_id: str, max_attempts: int) -> list[Job]:
-    """Take back what a worker held that is known to be dead, without waiting for its lease.
+    """Take back the jobs of a worker that is known to be dead, without waiting for its lease.
 
-    ``worker_id`` is a worker's name, or that of the supervised process that names its children after itself.
+    ``worker_id`` is a worker's id, or a supervised process's, which is a prefix of its children's ids.
     """
     mine = (jobs.c.worker_id == worker_id) | jobs.c.worker_id.startswith(f"{worker_id}:", autoescape=True)
     return _take_back(engine, (mine,), max_attempts)
@@ -101,7 +99,7 @@ def _take_back_one(
 
 
 def finish_takeback(jobs: Sequence[Job], dispatcher: Dispatcher, storage: Storage) -> None:
-    """Do for jobs that were taken back what their worker would have done: tell of them, hint, sweep."""
+    """After a take-back: notify waiting callers, hint at jobs queued again, delete files of ended ones."""
     for job in jobs:
         if job.ended:
             sweep(storage, job.id)
@@ -117,29 +115,3 @@ def overdue_cancels(engine: Engine, seconds: float) -> list[OverdueCancel]:
     )
     with read(engine) as connection:
         return [OverdueCancel(*row) for row in connection.execute(query)]
-
-
-def lost_hints(engine: Engine, seconds: float, *, lane: str, limit: int) -> list[Job]:
-    """Jobs of a lane that wait and whose last hint is older than ``seconds``, the next ones first."""
-    query = (
-        select(jobs)
-        .where(jobs.c.lane == lane, *_WAITING, jobs.c.hinted_at < now() - seconds)
-        .order_by(jobs.c.priority.desc(), jobs.c.id)
-        .limit(limit)
-    )
-    with read(engine) as connection:
-        return [Job.from_row(row) for row in connection.execute(query).mappings()]
-
-
-def oldest_waiting(engine: Engine) -> dict[str, float]:
-    """Seconds that the oldest waiting job of each lane has waited."""
-    query = select(jobs.c.lane, now() - func.min(jobs.c.created_at)).where(*_WAITING).group_by(jobs.c.lane)
-    with read(engine) as connection:
-        return {lane: seconds for lane, seconds in connection.execute(query)}
-
-
-def waiting_by_lane(engine: Engine) -> dict[str, int]:
-    """Number of jobs that wait to be claimed, by lane."""
-    query = select(jobs.c.lane, func.count()).where(*_WAITING).group_by(jobs.c.lane)
-    with read(engine) as connection:
-        return {lane: count for lane, count in connection.execute(query)}
