@@ -1,7 +1,6 @@
-"""A command for every kind of job: the same computation here and now, without a service.
+"""A command for every kind of job: the same computation in this process, without a service.
 
-What a kind takes is stated by its params class alone: pictures that it cannot do without are arguments, all
-else is an option.
+Required pictures are arguments, all other params are options.
 """
 
 import inspect
@@ -28,7 +27,7 @@ from app.supervision.openmp import let_threads_sleep
 if TYPE_CHECKING:
     from worker.runtime.artifacts import EncodedFile
 
-_RECIPE_HELP = "A file made by Impasto, to take every option from that is not given."
+_RECIPE_HELP = "A file made by Impasto. Options that are not given are taken from it."
 _DEVICE_HELP = "auto, cpu, mps or cuda; IMPASTO_DEVICE, or auto."
 
 Pictures = dict[str, list[Path]]
@@ -71,7 +70,7 @@ def _arguments(cls: type[Params]) -> list[inspect.Parameter]:
 
 
 def _own_options(spec: KindSpec[Params]) -> list[inspect.Parameter]:
-    """Options that every command has beside its params."""
+    """Options that every command has in addition to its params."""
     formats = " or ".join(spec.file_extensions) or ".json"
     where = typer.Option("--output", "-o", help=f"Where to write the result, as {formats}.")
     made: list[tuple[str, Any, Any]] = [
@@ -110,7 +109,7 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
                 asked = recipe_params(spec, recipe, pictures, asked, catalogue)
             asked = _format_of(spec, output) | asked
             params = parse_params(spec.name, asked | _references(spec.params, pictures), catalogue)
-            # It brings torch with it, which takes seconds: not before the options are known to be right.
+            # Imports torch, which takes seconds: only once the options are known to be right.
             let_threads_sleep(os.environ)
             from app.cli.local_run import compute
 
@@ -133,7 +132,7 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
 
 
 def _format_of(spec: KindSpec[Params], output: Path | None) -> dict[str, str]:
-    """The param that says the format, as the name of the output has it, where a kind has such a param."""
+    """The format param of a kind that has one, from the extension of the output."""
     if spec.format_field is None or output is None:
         return {}
     format_ = output.suffix.lower().removeprefix(".")
@@ -142,16 +141,19 @@ def _format_of(spec: KindSpec[Params], output: Path | None) -> dict[str, str]:
 
 
 def _write(
-    output: Path | None, products: Iterable["EncodedFile"], result: Mapping[str, Any], endings: Sequence[str]
+    output: Path | None,
+    products: Iterable["EncodedFile"],
+    result: Mapping[str, Any],
+    extensions: Sequence[str],
 ) -> list[tuple[str, Path]]:
-    """Write what was made: the first file of the output's own format there, all else beside it.
+    """Write the files of a job: the first of the output's format to ``output``, the others beside it.
 
-    Returns names and paths.
+    Returns the name and the path of each.
     """
     if output is None:
         return []
     written: list[tuple[str, Path]] = []
-    if not endings:
+    if not extensions:
         write_file(output, json.dumps(result, indent=2).encode())
         return [("result", output)]
     for product in products:
@@ -163,14 +165,14 @@ def _write(
 
 
 def _references(cls: type[Params], pictures: Mapping[str, Sequence[Path]]) -> dict[str, str | list[str]]:
-    """What params say of pictures that lie in files: their names."""
+    """The picture params of a job on files: the names of the files."""
     fields = cls.picture_fields()
     names = {param: [path.name for path in paths] for param, paths in pictures.items()}
     return {param: group if fields[param].many else group[0] for param, group in names.items()}
 
 
 def _shown(cls: type[Params], field: str) -> str:
-    """What a param is called on the command line; ``style_weights.0`` is an entry of a list."""
+    """A param's name on the command line; ``weights.0`` is an entry of a list."""
     name, _, entry = field.partition(".")
     shown = name.upper() if name in _required_pictures(cls) else option_name(name)
     return shown + (f" ({entry})" if entry else "")

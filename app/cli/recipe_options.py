@@ -1,4 +1,4 @@
-"""Options taken from a file that was made here."""
+"""Options taken from the recipe in a file that a job made."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -21,10 +21,10 @@ def recipe_params(
     given: Mapping[str, Any],
     catalogue: Catalogue,
 ) -> dict[str, Any]:
-    """The params of a kind that made a file, with the given ones over them and without its pictures.
+    """The params in the recipe of a file, without its pictures, overridden by the ``given`` ones.
 
-    A network that was renamed since goes by its new name. Says so on stderr if ``pictures``, by param, are
-    not those that the file was made from. Raises InputError for a file that carries no recipe of that kind.
+    A network that was renamed since has its new name. Prints a note on stderr if ``pictures``, by param, differ
+    from those that the file was made from. Raises InputError if the file has no recipe of that kind.
     """
     try:
         with file.open("rb") as opened:

@@ -42,7 +42,7 @@ MAX_PIXELS = 1 << 24
 
 
 def _extents(value: Any) -> Any:
-    """No transforms from ``none``: an empty field means the preset's."""
+    """``none`` means no transforms, as an empty field means the preset's."""
     names = split_names(value)
     return {} if isinstance(names, list) and all(name == "none" for name in names) else value
 
@@ -83,7 +83,7 @@ PRESETS: dict[str, MaximizationPreset] = {
     # optvis/render.py: a decorrelated spectrum of deviation 0.01, pad 12 of grey, jitter 8, scale by up to
     # 10 %, rotate by up to 10 degrees, jitter 4 (one of 12 here), Adam of 0.05. Half its 512 steps.
     "lucid": MaximizationPreset(
-        summary="A spectrum of decorrelated colours that must hold from every angle: the clearest shapes.",
+        summary="A spectrum of decorrelated colours, under random transforms: the clearest shapes.",
         parametrization="fourier",
         noise=0.01,
         transforms={"pad": 12, "jitter": 12, "scale": 0.1, "rotate": 10},
@@ -143,7 +143,7 @@ PRESETS: dict[str, MaximizationPreset] = {
     # of 10 levels about the mean picture, as in their code. They leave the step open: with a third of this
     # one the pictures are grey.
     "yosinski-2015": MaximizationPreset(
-        summary="Pixels that fade and are blurred now and then, so that only what counts is drawn.",
+        summary="Pixels with decay and an occasional blur, which keep only what raises the score.",
         parametrization="pixels",
         noise=10 / 255,
         transforms={},
@@ -162,7 +162,7 @@ PRESETS: dict[str, MaximizationPreset] = {
 
 
 class MaximizationParams(Params):
-    """How a picture is made, whatever it is to excite: four pieces, freely combined, and penalties."""
+    """Params of the ascent: parametrization, transforms, optimizer and start, freely combined; penalties."""
 
     preset: PresetName = Field(
         "lucid",
@@ -182,31 +182,33 @@ class MaximizationParams(Params):
     parametrization: Parametrization | None = Field(
         None,
         title="Parametrisation",
-        description="What is moved: the pixels, a spectrum of decorrelated colours, or its phases alone.",
+        description="What is optimized: pixels, a spectrum of decorrelated colours, or its phases alone.",
     )
     noise: float | None = Field(
         None,
         ge=0,
         le=1,
         title="Noise",
-        description="Standard deviation of what it starts from: of pixel values, or of a spectrum.",
+        description="Standard deviation of the start: of pixel values, or of a spectrum.",
     )
     transforms: Transforms | None = Field(
         None,
         title="Transforms",
-        description="How the picture is looked at, anew in each step: names with their extent, such as "
-        "jitter=8, rotate=10, taken in a fixed order; or none.",
+        description="Random transforms of the picture in each step: names with their extent, such as "
+        "jitter=8, rotate=10, applied in a fixed order; or none.",
     )
     looks: int | None = Field(
-        None, ge=1, le=64, title="Looks", description="How many times a step looks at the picture."
+        None, ge=1, le=64, title="Looks", description="Random views of the picture that a step averages over."
     )
-    optimizer: Optimizer | None = Field(None, title="Solver", description="How the objective is climbed.")
+    optimizer: Optimizer | None = Field(
+        None, title="Optimizer", description="How the objective is maximized."
+    )
     step_size: float | None = Field(
         None,
         gt=0,
         le=100,
         title="Step size",
-        description="Usual change of a value in a step: of a pixel in [0, 1], of a spectrum, of a phase in "
+        description="Typical change of a value in a step: of a pixel in [0, 1], of a spectrum, of a phase in "
         "radians.",
     )
     l2_weight: float | None = Field(
@@ -217,7 +219,7 @@ class MaximizationParams(Params):
         ge=0,
         le=1e9,
         title="p-norm weight",
-        description="Cost of pixels that are out of the usual range.",
+        description="Cost of pixels outside the usual range.",
     )
     tv_weight: float | None = Field(
         None, ge=0, le=1e9, title="Smoothness", description="Cost of the total variation."
@@ -234,7 +236,7 @@ class MaximizationParams(Params):
         ge=0,
         le=20,
         title="Blur",
-        description="Standard deviation in pixels of a blur now and then; 0: none.",
+        description="Standard deviation in pixels of a blur every few steps; 0: none.",
     )
     blur_every: int | None = Field(
         None, ge=1, le=1000, title="Blur every", description="Steps from one blur to the next."
@@ -264,7 +266,7 @@ class ResolvedMaximization(PresetValues, MaximizationParams):
     size: int
 
     def require_valid(self, pictures: int) -> None:
-        """Check what goes with what, for a job that makes so many ``pictures``; InputError."""
+        """Check the combination of params of a job that makes ``pictures`` in all; InputError."""
         self._check_count(pictures)
         self._check_pieces()
 

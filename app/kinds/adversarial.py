@@ -1,4 +1,4 @@
-"""Params of adversarial pictures: the one source of their defaults."""
+"""Params of adversarial pictures."""
 
 from typing import Any, Literal
 
@@ -40,11 +40,11 @@ _SEEDED: tuple[Method, ...] = ("pgd-linf", "pgd-l2", "fooling", "linear")
 
 # In levels. Most attacks on colored pictures are measured at 8 (Madry et al., "Towards deep learning models
 # resistant to adversarial attacks", ICLR 2018, section 5). The linear classifier of a planet and mountains
-# turns round at about 15, at its heaviest weight.
+# flips at about 15, at its heaviest weight.
 EPSILON: dict[Method, float] = {"fgsm": 8, "bim": 8, "pgd-linf": 8, "pgd-l2": 1020, "linear": 24}
 
-# Networks that resist that, and how much more they take. palette was trained on attacks: of four drawn
-# pictures pgd-linf turns three into any other class at 8 and all at 16, and none and three into a leopard;
+# Factors of epsilon for networks that are robust. palette was trained on attacks: of four drawn
+# pictures pgd-linf moves three to any other class at 8 and all at 16, and none and three to leopard;
 # pgd-l2 at 1020 and 2040 (distances of 4 and 8 for values in [0, 1]) likewise.
 RESISTANCE = {"palette": 2.0}
 
@@ -58,7 +58,7 @@ CONFIDENCE = 0.996
 FOOLING_STEPS = 500
 FOOLING_STEP = 2.0
 
-# What the linear classifier tells apart if nothing else is asked for. Of pairs of classes whose pictures have
+# The default classes of the linear classifier. Of pairs of classes whose pictures have
 # a layout of their own, one of those that it tells best: 4 of 5 pictures that it was not fitted on.
 LINEAR_TARGET = "planet"
 LINEAR_AGAINST = "mountains"
@@ -68,7 +68,7 @@ DRAWN_CLASSES = "palette"
 
 
 class AdversarialParams(Params):
-    """Pictures that a classifier takes for what they are not (Goodfellow, Shlens, Szegedy 2015)."""
+    """Pictures that a classifier assigns to a wrong class (Goodfellow, Shlens, Szegedy 2015)."""
 
     image: PictureRef | None = Field(
         None,
@@ -101,8 +101,8 @@ class AdversarialParams(Params):
         le=255_000,
         title="Epsilon",
         description="The largest change, in levels of 0 to 255. pgd-l2: the root of the sum of squares over "
-        "all values; linear: the change at the heaviest weight; else that of any value. Empty: 16, for "
-        "pgd-l2 2040, for linear 24.",
+        "all values; linear: the change at the heaviest weight; else that of any value. Empty: 8, for "
+        "pgd-l2 1020, twice that for palette; for linear 24.",
     )
     steps: StepsOrPreset = Field(
         None,
@@ -137,7 +137,7 @@ class AdversarialParams(Params):
         return None if self.method == "linear" else NetworkNeed(self.network)
 
     def resolve(self, catalogue: Catalogue) -> "ResolvedAdversarial":
-        """Fill in what the method says, and check classes and what goes with the method."""
+        """Fill in the method's defaults, and check the classes and which params apply."""
         self._check_applies()
         card = require_card(catalogue, self.network)
         if self.method == "linear":

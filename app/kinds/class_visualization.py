@@ -1,4 +1,4 @@
-"""Params of class visualization: the one source of its defaults."""
+"""Params of class visualization."""
 
 from pydantic import Field
 
@@ -22,7 +22,7 @@ class ClassVisualizationParams(MaximizationParams):
         return NetworkNeed(self.network)
 
     def resolve(self, catalogue: Catalogue) -> "ResolvedClassVisualization":
-        """Fill in the preset's values and check classes and pieces against the network."""
+        """Fill in the preset's values, and check the classes against the network."""
         card = require_card(catalogue, self.network)
         names = require_classes(card, self.target, "target")
         values = self.maximization_values(card) | {"target": names}

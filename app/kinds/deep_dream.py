@@ -1,4 +1,4 @@
-"""Params of DeepDream: the one source of its defaults."""
+"""Params of DeepDream."""
 
 from typing import Annotated, Literal
 
@@ -27,10 +27,10 @@ from app.kinds.spec import KindSpec
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 
-# Longer side in pixels that a guide is looked at with.
+# Longer side in pixels of a guide, as the network sees it.
 GUIDE_SIDE = 256
 
-# Frames of a zoom video beyond which nobody watches, and pixels of all frames together, which are kept.
+# Frames of a video, and pixels of all its frames together, which are kept until its end.
 MOST_FRAMES = 600
 MOST_VIDEO_PIXELS = 400_000_000
 
@@ -50,7 +50,7 @@ class DeepDreamParams(Params):
         min_length=1,
         max_length=32,
         title="Channels",
-        description="Channels of the one layer to exaggerate. Empty: all it has to say.",
+        description="Channels of the one layer to exaggerate. Empty: all of them.",
         json_schema_extra={"widget": "channels"},
     )
     strongest: int | None = Field(
@@ -58,10 +58,10 @@ class DeepDreamParams(Params):
         ge=1,
         le=32,
         title="Strongest channels",
-        description="Exaggerate only so many channels of each layer: those that the picture excites most.",
+        description="Exaggerate only this many channels of each layer: those that the picture excites most.",
     )
     guide: PictureRef | None = Field(
-        None, title="Guide", description="Dream of what is in this picture, wherever something is like it."
+        None, title="Guide", description="Strengthen features that resemble those of this picture."
     )
     network: NetworkName = DEFAULT_NETWORK
     # The original's width is 600 in most of the pictures that people know.
@@ -97,7 +97,7 @@ class DeepDreamParams(Params):
         ge=0,
         le=1024,
         title="Jitter",
-        description="Each step sees the picture rolled by up to so many pixels.",
+        description="Each step rolls the picture by up to this many pixels, at random.",
     )
     # TensorFlow's deepdream.ipynb of 2016: lap_n=4.
     laplacian_levels: int = Field(
@@ -143,7 +143,7 @@ class DeepDreamParams(Params):
         return None if self.frames else "image"
 
     def picture_side(self, field: str) -> int | None:
-        """The guide is looked at in one size, everything else in that of the result."""
+        """GUIDE_SIDE for the guide, the size of the result for everything else."""
         return min(self.size, GUIDE_SIDE) if field == "guide" else self.size
 
     def network_need(self) -> NetworkNeed:
@@ -151,7 +151,7 @@ class DeepDreamParams(Params):
         return NetworkNeed(self.network, {"layers": list(self.layers or ())})
 
     def resolve(self, catalogue: Catalogue) -> "ResolvedDeepDream":
-        """Fill in the layers, and check them and what goes with them against the network."""
+        """Fill in the layers, and check layers and channels against the network."""
         card = require_card(catalogue, self.network)
         layers = self.layers or {middle_layer(card): 1.0}
         require_spatial_layers(card, layers, "layers")

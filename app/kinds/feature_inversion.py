@@ -1,4 +1,4 @@
-"""Params of feature inversion: the one source of its defaults."""
+"""Params of feature inversion."""
 
 from typing import Literal
 
@@ -49,21 +49,23 @@ class FeatureInversionParams(Params):
         ge=0,
         le=1e6,
         title="p-norm weight",
-        description="Cost of pixels that are out of the usual range.",
+        description="Cost of pixels outside the usual range.",
     )
     tv_weight: float = Field(
         0.001, ge=0, le=1e6, title="Smoothness", description="Cost of squared differences between neighbours."
     )
-    optimizer: Literal["lbfgs", "adam"] = Field("lbfgs", title="Solver", description="How the loss descends.")
+    optimizer: Literal["lbfgs", "adam"] = Field(
+        "lbfgs", title="Optimizer", description="How the loss is minimized."
+    )
     # The same photo from relu4_2 of palette: a spectrum 19.7 dB, pixels 17.1; from relu3_4 of VGG-19 21.9 and
     # 11.5. Of a network with random weights, pixels give more back.
     parametrization: Literal["fourier", "pixels"] = Field(
-        "fourier", title="Parametrisation", description="What is moved: a spectrum, or pixels."
+        "fourier", title="Parametrisation", description="What is optimized: a spectrum, or pixels."
     )
     seed: Seed = Field(0, description="Seed of the noise it starts from.")
 
     def picture_side(self, field: str) -> int | None:
-        """The picture is reconstructed in ``size``."""
+        """The picture is reconstructed at ``size``."""
         del field
         return self.size
 

@@ -1,4 +1,4 @@
-"""Params of feature visualisation: the one source of its defaults."""
+"""Params of feature visualization."""
 
 from typing import Annotated, Any, Literal
 
@@ -16,10 +16,10 @@ from app.networks.catalogue import Catalogue
 Objective = Literal["channel", "neuron", "layer", "caricature", "direction"]
 Sign = Literal["positive", "negative", "both"]
 
-# Objectives that take what they are after from an example.
+# Objectives that are given by an example.
 _BY_EXAMPLE: tuple[Objective, ...] = ("caricature", "direction")
 
-# Kinds of layers that say also less than 0.
+# Kinds of layers with negative activations.
 _SIGNED = ("conv", "fc", "logits")
 
 # Channels that are drawn if none is named: a square of them.
@@ -27,7 +27,7 @@ USUAL_CHANNELS = 9
 
 
 def _ranges(value: Any) -> Any:
-    """Channels as numbers, or as texts such as ``0-8, 12``."""
+    """Channels from numbers, and from texts such as ``0-8, 12``."""
     found: list[Any] = []
     for each in as_list(value):
         if not isinstance(each, str):
@@ -68,9 +68,9 @@ class FeatureVisualizationParams(MaximizationParams):
     objective: Objective | None = Field(
         None,
         title="Objective",
-        description="Whole channels, one neuron in the middle of each, or all that the layer has to say; of "
-        "an example its caricature, what the layer sees in it at each place, or its direction, what it is "
-        "made of, anywhere. Empty: channels.",
+        description="channel: whole channels; neuron: one neuron in the middle of each; layer: the energy of "
+        "the layer; of an example, caricature: its features at each position; direction: their mean, at any "
+        "position. Empty: channel.",
     )
     image: PictureRef | None = Field(
         None,
@@ -89,16 +89,14 @@ class FeatureVisualizationParams(MaximizationParams):
         description="Instead of a layer: several units in one picture, with weights. conv4_1 is a layer, "
         "conv4_1:7 a channel, conv4_1:7:neuron its neuron in the middle.",
     )
-    sign: Sign = Field(
-        "positive", title="Side", description="What excites a unit most, what silences it most, or both."
-    )
+    sign: Sign = Field("positive", title="Side", description="Maximize the unit, minimize it, or both.")
     # lucid's notebook on diversity weighs the term 1e-2 to 1e2 for its sums; here it is a mean cosine.
     diversity: float = Field(
         0.0,
         ge=0,
         le=1e6,
         title="Diversity",
-        description="How much the variations are to differ; 0: as they will.",
+        description="Weight of the difference between the variations; 0: none.",
     )
 
     def network_need(self) -> NetworkNeed:

@@ -1,4 +1,4 @@
-"""Params and presets of style transfer: the one source of its defaults."""
+"""Params and presets of style transfer."""
 
 import math
 from typing import Annotated, Literal
@@ -44,7 +44,7 @@ class PresetValues(BaseModel):
 
 
 class StylePreset(PresetValues, Preset):
-    """A preset of style transfer, and what of its source is no param.
+    """A preset of style transfer, with what is no param.
 
     ``reduction`` says which sums the losses are: ``mean`` (size-independent, ours), ``gatys-2016`` or
     ``neural-style`` (their sources' own).
@@ -55,7 +55,7 @@ class StylePreset(PresetValues, Preset):
     coarsest: int | None = Field(
         description="Longer side it begins at, or a little more; each scale is sqrt(2) times the last."
     )
-    margin: int = Field(description="Pixels of a picture's own reflection that the network sees around it.")
+    margin: int = Field(description="Pixels of reflection padding around the picture.")
 
 
 STYLE_LAYERS_2016 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -181,9 +181,9 @@ class StyleTransferParams(Params):
     style_layers: LayerWeights | None = Field(
         None, title="Style layers", description="Layer names, or names with weights."
     )
-    optimizer: Optimizer | None = Field(None, title="Solver", description="How the loss descends.")
+    optimizer: Optimizer | None = Field(None, title="Optimizer", description="How the loss is minimized.")
     pooling: Pooling | None = Field(None, title="Pooling", description="Average is smoother, max is crisper.")
-    init: Init | None = Field(None, title="Start from", description="What the solver starts from.")
+    init: Init | None = Field(None, title="Start from", description="What the optimizer starts from.")
     init_image: PictureRef | None = Field(
         None, title="Start picture", description="The picture to start from, with init=image."
     )
@@ -230,7 +230,7 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
     style_weights: list[Annotated[float, Field(ge=0)]]
 
     def require_valid(self, catalogue: Catalogue) -> None:
-        """Check what goes with what, and the layers against the network; InputError."""
+        """Check the combination of params, and the layers against the network; InputError."""
         if self.init == "image" and self.init_image is None:
             raise InputError("init_image", "init is 'image': name the picture to start from.")
         if self.init != "image" and self.init_image is not None:

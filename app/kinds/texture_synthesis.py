@@ -1,4 +1,4 @@
-"""Params of texture synthesis: the one source of its defaults."""
+"""Params of texture synthesis."""
 
 from typing import Literal
 
@@ -20,8 +20,8 @@ from app.kinds.spec import KindSpec
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 
-# Pixels between positions of the deepest layer that is looked at by default: relu4_1 of a VGG, as in style
-# transfer. One stage deeper adds little to a texture, and its positions see 156 px.
+# Stride of the deepest default layer: relu4_1 of a VGG, as in style transfer. One stage deeper adds little to
+# a texture, and its positions see 156 px.
 DEEPEST_STRIDE = 8
 
 
@@ -43,7 +43,7 @@ class TextureSynthesisParams(Params):
         ge=16,
         le=8192,
         title="Texture size",
-        description="Longer side in pixels that the texture is looked at with: more gives a larger pattern. "
+        description="Longer side of the texture in pixels: more gives a larger pattern. "
         "Empty: its own, or that of the result if this is smaller.",
     )
     steps: Steps = Field(300, description="Optimizer iterations over all scales.")
@@ -70,7 +70,7 @@ class TextureSynthesisParams(Params):
     seed: Seed = Field(0, description="Seed of the noise it starts from.")
 
     def picture_side(self, field: str) -> int | None:
-        """The texture is looked at in its size, and never larger than the result unless asked for."""
+        """The texture is no larger than the result unless asked for."""
         del field
         return self.source_size or self.size
 

@@ -16,7 +16,7 @@ from app.main import create_app
 from app.settings import Settings
 from tests.support import grayscale
 from tests.support.strange_pictures import noise
-from worker.runtime.context import make_workshop
+from worker.runtime.context import make_context
 from worker.runtime.run_job import run_next
 
 
@@ -55,11 +55,11 @@ def test_its_params_are_checked(client: TestClient) -> None:
 
 
 def test_a_worker_computes_it_while_its_route_waits(client: TestClient, settings: Settings) -> None:
-    workshop = make_workshop(settings, "w1", "cpu")
+    context = make_context(settings, "w1", "cpu")
     answered = threading.Event()
 
     def work() -> None:
-        while not answered.wait(0.05) and not run_next(workshop, ["short"], threading.Event()):
+        while not answered.wait(0.05) and not run_next(context, ["short"], threading.Event()):
             pass
 
     worker = threading.Thread(target=work)
@@ -67,7 +67,7 @@ def test_a_worker_computes_it_while_its_route_waits(client: TestClient, settings
     answer = client.post("/v1/grayscale", files={"image": noise()})
     answered.set()
     worker.join()
-    workshop.engine.dispose()
+    context.engine.dispose()
 
     assert answer.status_code == 200, answer.text
     job = answer.json()
