@@ -11,7 +11,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 
 
-# The dependencies alone, so that a change of the code leaves this large layer as it is.
+# Only the dependencies, so that a change of the code keeps this large layer cached.
 FROM python AS dependencies
 RUN apt-get update \
  && apt-get install -y --no-install-recommends python3-venv \
@@ -22,7 +22,7 @@ ARG PIP_FIND_LINKS
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /source
 COPY constraints.txt pyproject.toml ./
-# pip lives in an environment of its own, and so stays out of the image.
+# pip is in an environment of its own, which stays out of the image.
 RUN python3 -m venv --without-pip /opt/impasto \
  && python3 -m venv /opt/build \
  && /opt/build/bin/pip --python /opt/impasto/bin/python install -c constraints.txt $(/opt/build/bin/python -c \
@@ -37,7 +37,7 @@ RUN /opt/build/bin/pip install -c constraints.txt setuptools \
 
 
 FROM python
-# A fixed number, so that whoever mounts a folder at /data can give it to this user.
+# A fixed number, so that a folder mounted at /data can be given to this user.
 RUN useradd --uid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin impasto \
  && install -d -o impasto -g impasto -m 0750 /data
 COPY --from=dependencies /opt/impasto /opt/impasto

@@ -30,6 +30,8 @@ from app.workers import repository as workers
 
 log = logging.getLogger(__name__)
 
+# What a multipart body has beside its file.
+MULTIPART_BYTES = 1 << 16
 REAP_SECONDS = 2.0
 # A worker that was silent this long is taken off the register.
 FORGET_SECONDS = 120.0
@@ -57,7 +59,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     description.install(app)
     app.include_router(web_router)
     mount_static(app)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_request_bytes)
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=settings.max_request_bytes,
+        path_limits={networks.PATH: settings.max_network_bytes + MULTIPART_BYTES},
+    )
     app.add_middleware(SameOrigin)
     app.add_middleware(SecurityHeaders)
     return app

@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBI = 1 << 20
+DATABASE_FILE = "impasto.db"  # in the data folder
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Settings(BaseSettings):
         """The database URL, or SQLite in the data folder."""
         if self.database_url:
             return self.database_url
-        return f"sqlite:///{(self.data_dir / 'impasto.db').resolve()}"
+        return f"sqlite:///{(self.data_dir / DATABASE_FILE).resolve()}"
 
 
 @lru_cache

@@ -1,4 +1,4 @@
-"""Is what runs in this container well? ``health.py api`` or ``health.py worker``; exit code 1 if not."""
+"""Health check of a container: ``health.py api`` or ``health.py worker``. Exit code 1 if it is unhealthy."""
 
 import socket
 import sys
@@ -9,7 +9,7 @@ from app.settings import Settings
 from app.workers.repository import list_alive
 
 TIMEOUT_SECONDS = 5
-# A worker says that it lives every 5 s; one that missed three of those is not well.
+# Workers send a heartbeat every 5 s; one that missed three of them is unhealthy.
 SEEN_SECONDS = 20.0
 
 
@@ -21,7 +21,7 @@ def check_api(settings: Settings) -> None:
 
 
 def check_worker(settings: Settings) -> None:
-    """A worker of this container is on the register, which says that it can run jobs."""
+    """A worker of this container is on the register, and so can run jobs."""
     engine = make_engine(settings.resolved_database_url)
     host = socket.gethostname()
     if not any(worker.host == host for worker in list_alive(engine, SEEN_SECONDS)):

@@ -1,4 +1,4 @@
-"""``impasto api`` and ``impasto worker``: the parts of a service that runs on many machines."""
+"""``impasto api`` and ``impasto worker``: the parts of a service on many machines."""
 
 import signal
 from typing import Annotated, get_args
@@ -24,12 +24,12 @@ def api(
         int | None, typer.Option(help="Port; IMPASTO_PORT, or 8000. 0 picks one.", show_default=False)
     ] = None,
 ) -> None:
-    """Start the page and the REST interface alone; workers run elsewhere, over Redis."""
+    """Start only the page and the REST interface; workers run elsewhere, over Redis."""
     settings = _settings_of_a_cluster(host=host, port=port)
     configure_logging(settings.log_level)
     try:
         with listen(settings.host, settings.port) as listener:
-            # Once it has shut down well, uvicorn raises the signal again, which would make it a failure.
+            # After a clean shutdown uvicorn raises the signal again, which would change the exit code.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
             uvicorn.Server(configuration(settings)).run(sockets=[listener])
@@ -43,7 +43,8 @@ def worker(
         typer.Option(help="cpu, mps, cuda:0, or several with commas; IMPASTO_DEVICE.", show_default=False),
     ] = None,
     lanes: Annotated[
-        str | None, typer.Option(help="Lanes to serve, with commas; all there are.", show_default=False)
+        str | None,
+        typer.Option(help="Lanes to serve, with commas; default: all that kinds use.", show_default=False),
     ] = None,
 ) -> None:
     """Run jobs from Redis: one process for each device and lane. Ctrl-C stops it with checkpoints."""

@@ -1,4 +1,4 @@
-"""``impasto demo``: the service, started for one style transfer through REST."""
+"""``impasto demo``: starts the service for one style transfer through REST."""
 
 import io
 import json
@@ -23,7 +23,7 @@ _POLL_SECONDS = 0.25
 
 
 class DemoFailed(RuntimeError):
-    """The service refused the demonstration, or the job did not succeed."""
+    """The service rejected the request, or the job did not succeed."""
 
 
 def demo(
@@ -64,7 +64,7 @@ def demo(
 
 
 def transfer(url: str, size: int) -> bytes:
-    """Have the service at ``url`` paint the demonstration; returns the PNG.
+    """Run the demonstration's style transfer on the service at ``url``; returns the PNG.
 
     Raises DemoFailed, or httpx.HTTPError.
     """
@@ -75,7 +75,7 @@ def transfer(url: str, size: int) -> bytes:
         typer.echo(f"POST {url}/v1/style-transfer -> {response.status_code}, job {job['id']}")
         job = _wait(client, job["id"])
         if job["state"] != "succeeded":
-            reason = job["error"]["detail"] if job["error"] else "Somebody else ended it."
+            reason = job["error"]["detail"] if job["error"] else "It was ended by someone else."
             raise DemoFailed(f"The job {job['state']}: {reason}")
         picture = next(artifact for artifact in job["artifacts"] if artifact["name"] == "image")
         return client.get(picture["url"]).raise_for_status().content

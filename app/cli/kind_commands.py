@@ -21,7 +21,7 @@ from app.errors import ComputationError, InputError
 from app.jobs.errors import ParamsError
 from app.jobs.params import parse_params
 from app.kinds import KindSpec, Params
-from app.networks.catalogue import SHIPPED
+from app.networks.catalogue import SHIPPED, DatabaseCatalogue, local_engine
 from app.supervision.openmp import let_threads_sleep
 
 if TYPE_CHECKING:
@@ -100,17 +100,21 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
         if (value := given.get(name)) is not None
     }
     try:
-        asked = params_of(spec.params, {name: value for name, value in given.items() if name not in pictures})
-        if recipe is not None:
-            asked = recipe_params(spec, recipe, pictures, asked)
-        asked = _format_of(spec, output) | asked
-        params = parse_params(spec.name, asked | _references(spec.params, pictures), SHIPPED)
-        # Imports torch, which takes seconds: only once the options are known to be right.
-        let_threads_sleep(os.environ)
-        from app.cli.local_run import compute
+        with local_engine(settings) as engine:
+            catalogue = SHIPPED if engine is None else DatabaseCatalogue(engine)
+            asked = params_of(
+                spec.params, {name: value for name, value in given.items() if name not in pictures}
+            )
+            if recipe is not None:
+                asked = recipe_params(spec, recipe, pictures, asked, catalogue)
+            asked = _format_of(spec, output) | asked
+            params = parse_params(spec.name, asked | _references(spec.params, pictures), catalogue)
+            # Imports torch, which takes seconds: only once the options are known to be right.
+            let_threads_sleep(os.environ)
+            from app.cli.local_run import compute
 
-        products, result = compute(params, pictures, settings)
-        written = _write(output, products, result, spec.file_extensions)
+            products, result = compute(params, pictures, settings, engine)
+            written = _write(output, products, result, spec.file_extensions)
     except ParamsError as error:
         fail_on((_shown(spec.params, problem.field), problem.detail) for problem in error.errors)
     except InputError as error:

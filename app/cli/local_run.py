@@ -10,14 +10,16 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy import Engine
 
 from app.errors import InputError
 from app.kinds import Params, spec_of
 from app.settings import Settings
+from app.storage import make_storage
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs, Source
 from worker.contract.steps import Outcome, Step, Steps, run_steps
-from worker.networks.loading import network_for
+from worker.networks.loading import NetworkLoader, network_for
 from worker.runtime.artifacts import EncodedFile, encode
 from worker.runtime.device import choose_device, choose_dtype
 from worker.runtime.functions import steps_of
@@ -29,16 +31,19 @@ _LOSS_SECONDS = 0.25
 
 
 def compute(
-    params: Params, files: Mapping[str, Sequence[Path]], settings: Settings
+    params: Params, files: Mapping[str, Sequence[Path]], settings: Settings, engine: Engine | None = None
 ) -> tuple[Iterator[EncodedFile], dict[str, Any]]:
     """Compute a job of resolved params on picture files by param. Returns its files and its numbers.
+
+    ``engine`` is the database of the data folder, for the networks that it has.
 
     Raises InputError that names the param, or ``device`` or ``precision``, and ComputationError.
     """
     where = choose_compute(settings)
     sources = {name: [_source(path, name, params) for path in paths] for name, paths in files.items()}
     inputs = Inputs(sources, weights=settings.weights)
-    network = network_for(params, where, settings.weights)
+    storage = None if engine is None else make_storage(settings)
+    network = network_for(params, where, NetworkLoader(settings.weights, engine, storage))
     try:
         outcome = _show(steps_of(params, inputs, network, where), spec_of(params).title)
     except (MemoryError, torch.OutOfMemoryError) as error:

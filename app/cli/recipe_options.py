@@ -11,15 +11,20 @@ from app.errors import InputError
 from app.kinds import KindSpec, Params
 from app.kinds.presets import PRESET
 from app.media.recipe_text import read_recipe
+from app.networks.catalogue import Catalogue
 
 
 def recipe_params(
-    spec: KindSpec[Params], file: Path, pictures: Mapping[str, Sequence[Path]], given: Mapping[str, Any]
+    spec: KindSpec[Params],
+    file: Path,
+    pictures: Mapping[str, Sequence[Path]],
+    given: Mapping[str, Any],
+    catalogue: Catalogue,
 ) -> dict[str, Any]:
     """The params in the recipe of a file, without its pictures, overridden by the ``given`` ones.
 
-    Prints a note on stderr if ``pictures``, by param, differ from those that the file was made from. Raises
-    InputError if the file has no recipe of that kind.
+    A network that was renamed since has its new name. Prints a note if ``pictures``, by param, differ
+    from those that the file was made from. Raises InputError if the file has no recipe of that kind.
     """
     try:
         with file.open("rb") as opened:
@@ -37,10 +42,19 @@ def recipe_params(
         now = [_sha256(path) for path in paths if path.is_file()]
         if isinstance(hashes, dict) and hashes.get(name) != now:
             typer.echo(f"impasto: note: {name} is not the picture that {file} was made from.", err=True)
-    without_pictures = {
+    params = {
         name: value for name, value in recipe["params"].items() if name not in spec.params.picture_fields()
     }
-    return without_pictures | dict(given)
+    return _with_network(params, recipe.get("network"), catalogue) | dict(given)
+
+
+def _with_network(params: dict[str, Any], network: Any, catalogue: Catalogue) -> dict[str, Any]:
+    """The params with the present name of the network that the recipe names, if its weights are here."""
+    match network:
+        case {"name": str(name), "sha256": str(sha256)} if "network" in params:
+            card = catalogue.find(name, sha256)
+            return params if card is None else {**params, "network": card.name}
+    return params
 
 
 def _sha256(path: Path) -> str:

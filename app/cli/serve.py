@@ -38,7 +38,7 @@ def serve(
                 on_ready=lambda url: typer.echo(f"Ready: open {url} in a browser. Ctrl-C stops everything."),
             )
             typer.echo(f"Impasto starts at {supervisor.url}")
-            typer.echo(f"The data lies in {settings.data_dir}")
+            typer.echo(f"The data is in {settings.data_dir}")
             code = supervise(supervisor)
     except StartError as error:
         fail(str(error), USAGE)
@@ -56,7 +56,7 @@ def supervise(supervisor: Supervisor) -> int:
 
 
 def read_settings(**flags: Any) -> Settings:
-    """The settings from the environment, with the flags that were given over them."""
+    """The settings of the environment, overridden by the flags that were given."""
     try:
         settings = Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:

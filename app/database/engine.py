@@ -1,4 +1,4 @@
-"""Engines for SQLite and PostgreSQL, and the two things in which they differ: clocks and write locks."""
+"""Engines for SQLite and PostgreSQL, and where they differ: clocks, write locks and reads."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,19 +11,19 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.functions import FunctionElement
 
-# A write waits this long for another process's write transaction before it gives up.
+# How long a write waits for another process's write transaction on SQLite.
 BUSY_SECONDS = 30.0
-# A PostgreSQL whose machine is gone must not hold up a request for as long as TCP would.
+# An unreachable PostgreSQL must not block a request for as long as TCP would.
 CONNECT_SECONDS = 5
-# PostgreSQL gives back the locks of a process that froze in the middle of a transaction after this long.
+# PostgreSQL ends the transaction of a frozen process, and releases its locks, after this long.
 FROZEN_SECONDS = 20
-# As many as the API has threads for requests. Any more would be opened and closed for each use, which under
-# load costs more than all else together.
+# As many as the API has threads for requests. More would be opened and closed for each use, which under load
+# costs more than everything else together.
 POOL_SIZE = 40
 
 
 class now(FunctionElement[float]):
-    """Seconds since 1970 by the database's clock, so that machines need not agree on the time."""
+    """Seconds since 1970 by the database's clock, so that clocks of machines may differ."""
 
     type = Float()
     inherit_cache = True
@@ -63,7 +63,7 @@ def make_engine(url: str) -> Engine:
 
 
 def _configure_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
-    # The driver's own implicit BEGIN is deferred and comes late; _begin_sqlite says which one it is.
+    # Instead of the driver's implicit, deferred BEGIN, _begin_sqlite issues its own.
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
@@ -86,9 +86,10 @@ def write(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def read(engine: Engine) -> Iterator[Connection]:
-    """A connection that only reads, on SQLite in one transaction.
+    """A connection for reading; on SQLite one transaction.
 
-    On PostgreSQL each statement sees what is committed by then in either case, so two round trips are saved.
+    On PostgreSQL (READ COMMITTED) each statement sees what is committed by then in any case, so autocommit
+    saves two round trips.
     """
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":

@@ -11,7 +11,7 @@ _lock = threading.Lock()
 
 
 def new_id() -> str:
-    """A fresh id, above all that this process has made: 60 bits of time since 1970, then 62 random bits.
+    """A new id, greater than all that this process has made: 60 bits of time since 1970, then 62 random bits.
 
     The time is in milliseconds and their 4096ths (RFC 9562, section 6.2, method 3), so that jobs submitted
     one after the other are listed in that order.

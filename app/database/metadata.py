@@ -1,4 +1,4 @@
-"""The metadata that every room adds its tables to. Times are seconds since 1970 by the database's clock."""
+"""The metadata of all tables. Times are seconds since 1970 by the database's clock."""
 
 from sqlalchemy import MetaData
 

@@ -94,7 +94,7 @@ class RequestTooLarge(ServiceError, HTTPException):
     example = (100_000_000,)
 
     def __init__(self, max_bytes: int) -> None:
-        detail = f"A request may have {max_bytes:,} bytes: send smaller or fewer pictures."
+        detail = f"A request may have {max_bytes:,} bytes: send smaller or fewer files."
         ServiceError.__init__(self, detail, headers={"Connection": "close"})
         self.status_code = self.status
 

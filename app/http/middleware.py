@@ -3,6 +3,7 @@
 Plain ASGI, so that bodies and event streams flow through unbuffered.
 """
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -28,20 +29,25 @@ SECURITY_HEADERS = {
 
 
 class BodyLimit:
-    """Answers 413 to a body over the limit, also to one that comes in chunks and states no length."""
+    """Answers 413 to a body over the limit, also to one that comes in chunks and states no length.
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    ``path_limits`` are the limits of some paths, in place of ``max_bytes``.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, path_limits: Mapping[str, int] | None = None) -> None:
         self.app = app
         self.max_bytes = max_bytes
+        self.path_limits = dict(path_limits or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count what comes, and stop at the limit."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        max_bytes = self.path_limits.get(scope["path"], self.max_bytes)
         stated = Headers(scope=scope).get("content-length", "0")
-        if stated.isdigit() and int(stated) > self.max_bytes:
-            response = problem_response(RequestTooLarge(self.max_bytes))
+        if stated.isdigit() and int(stated) > max_bytes:
+            response = problem_response(RequestTooLarge(max_bytes))
             await response(scope, receive, send)
             return
         received = 0
@@ -50,8 +56,8 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self.max_bytes:
-                raise RequestTooLarge(self.max_bytes)
+            if received > max_bytes:
+                raise RequestTooLarge(max_bytes)
             return message
 
         await self.app(scope, counted, send)

@@ -91,7 +91,7 @@ class JobNotifier:
                 wakeups.close()
 
     def _take(self, wakeups: WakeupSocket) -> None:
-        for job_id in wakeups.take():
+        for job_id in wakeups.receive():
             self.wake(job_id)
 
     async def _subscribe(self, url: str) -> None:

@@ -1,4 +1,4 @@
-"""What puts right what others left: lost workers, overdue cancels, lost hints."""
+"""Takes back the jobs of lost workers, and finds cancels that are overdue."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ WORKER_LOST: Json = {
     "type": "worker_lost",
     "title": "The worker was lost",
     "detail": (
-        "The process that ran this job ended without a word on every attempt, most often for want of memory. "
-        "Try a smaller size, or see the log of the worker."
+        "The process that ran this job crashed or was killed on every attempt, most often for want of "
+        "memory. Try a smaller size, or see the worker's log."
     ),
     "field": None,
 }
@@ -27,7 +27,7 @@ WORKER_LOST: Json = {
 
 @dataclass(frozen=True)
 class OverdueCancel:
-    """A running job that was told to stop too long ago."""
+    """A running job whose cancel was requested too long ago."""
 
     job_id: str
     worker_id: str
@@ -35,14 +35,14 @@ class OverdueCancel:
 
 
 def expire_leases(engine: Engine, max_attempts: int) -> list[Job]:
-    """Take back every running job whose lease ran out. Returns them as they are now."""
+    """Take back every running job whose lease has run out. Returns them as they are afterwards."""
     return _take_back(engine, (jobs.c.lease_until < now(),), max_attempts)
 
 
 def expire_worker(engine: Engine, worker_id: str, max_attempts: int) -> list[Job]:
-    """Take back what a worker held that is known to be dead, without waiting for its lease.
+    """Take back the jobs of a worker that is known to be dead, without waiting for its lease.
 
-    ``worker_id`` is a worker's name, or that of the supervised process that names its children after itself.
+    ``worker_id`` is a worker's id, or a supervised process's, which is a prefix of its children's ids.
     """
     mine = (jobs.c.worker_id == worker_id) | jobs.c.worker_id.startswith(f"{worker_id}:", autoescape=True)
     return _take_back(engine, (mine,), max_attempts)
@@ -99,7 +99,7 @@ def _take_back_one(
 
 
 def finish_takeback(jobs: Sequence[Job], dispatcher: Dispatcher, storage: Storage) -> None:
-    """Do for jobs that were taken back what their worker would have done: tell of them, hint, sweep."""
+    """After a take-back: notify waiting callers, hint at jobs queued again, delete files of ended ones."""
     for job in jobs:
         if job.ended:
             delete_job_files(storage, job.id)

@@ -78,7 +78,9 @@ class JobView(BaseModel):
     error: JobError | None
     retry_of: str | None
     batch_id: str | None
-    network: NetworkUse | None = Field(description="What it computes with; null: it needs no network.")
+    network: NetworkUse | None = Field(
+        description="What it computes with; null: it needs none, or an earlier version of Impasto made it."
+    )
 
     @classmethod
     def of(cls, job: Job, artifacts: Sequence[Artifact]) -> "JobView":

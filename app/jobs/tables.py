@@ -1,4 +1,4 @@
-"""The tables of jobs, of what they need and of what they make."""
+"""The tables of jobs, their artifacts, their events, and the pictures that they need."""
 
 from sqlalchemy import (
     JSON,
@@ -28,9 +28,9 @@ jobs = Table(
     Column("params", JSON, nullable=False),
     Column("priority", Integer, nullable=False, server_default="0"),
     Column("paused", Boolean, nullable=False, server_default=text("false")),
-    # Grows by one at every claim and never resets: with the worker_id it is the fencing token.
+    # Grows by one at every claim and never resets: with worker_id it is the fencing token.
     Column("attempt", Integer, nullable=False),
-    # Attempts that ended without a word and without progress since the last checkpoint.
+    # Attempts whose worker died, since a checkpoint last advanced.
     Column("lost_attempts", Integer, nullable=False),
     Column("worker_id", String(128)),
     Column("lease_until", Float(53)),
@@ -56,7 +56,7 @@ jobs = Table(
     Index(None, "network_sha256", "state"),
 )
 
-# In the order in which jobs are claimed, so that the next one is the first entry however many wait.
+# In the order of claims, so that the next job is the first entry however many wait.
 Index("ix_jobs_claim", jobs.c.lane, jobs.c.state, jobs.c.paused, jobs.c.priority.desc(), jobs.c.id)
 
 artifacts = Table(
@@ -70,7 +70,7 @@ artifacts = Table(
     Column("sha256", String(64), nullable=False),
 )
 
-# Which jobs need which stored pictures, so that deleting one cannot pull it from under a waiting job.
+# Which jobs need which stored pictures: a picture that a waiting job needs cannot be deleted.
 job_pictures = Table(
     "job_pictures",
     metadata,

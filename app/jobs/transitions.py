@@ -1,4 +1,4 @@
-"""The one way a job changes: an update under a condition, with its event in the same transaction."""
+"""The one way to change a job: a conditional update, with its event in the same transaction."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from app.database.engine import now
 from app.jobs.job import Job, Json
 from app.jobs.tables import artifacts, job_events, jobs
 
-# A job keeps at most this many rows of type "progress": looked at every quarter of it, halved beyond three.
+# A job keeps at most this many rows of type "progress": checked every quarter of it, halved above three.
 PROGRESS_ROWS = 1000
 
 
@@ -20,9 +20,9 @@ def transition(
     data: Callable[[Job], Json],
     values: dict[str, Any],
 ) -> Job | None:
-    """Change the one job that meets the conditions, and record the event.
+    """Change the one job that meets the conditions (compare-and-set), and record the event.
 
-    Returns the job after the change, or None if no job meets the conditions: somebody else was first.
+    Returns the job after the change; None if no job meets the conditions (another process was first).
     """
     statement = update(jobs).where(*conditions).values(seq=jobs.c.seq + 1, **values).returning(*jobs.c)
     row = connection.execute(statement).mappings().one_or_none()
@@ -34,7 +34,7 @@ def transition(
 
 
 def record(connection: Connection, job: Job, event: str, data: Json) -> None:
-    """Write the event of a job's present seq."""
+    """Write the event of a job's current seq."""
     connection.execute(
         insert(job_events).values(job_id=job.id, seq=job.seq, type=event, data=data, created_at=now())
     )
@@ -43,7 +43,7 @@ def record(connection: Connection, job: Job, event: str, data: Json) -> None:
     if event == "preview":
         _drop_earlier_previews(connection, job)
     if event == "done":
-        # All there can be is a preview; what the job made is added by whoever ends it.
+        # Only a preview can be there; the caller adds what the job made afterwards.
         connection.execute(delete(artifacts).where(artifacts.c.job_id == job.id))
 
 
@@ -62,7 +62,7 @@ def _thin_progress(connection: Connection, job_id: str) -> None:
 
 
 def _drop_earlier_previews(connection: Connection, job: Job) -> None:
-    # A preview takes the place of the one before, so what that event pointed to is gone.
+    # A preview replaces the one before, which the earlier event pointed to.
     earlier = (job_events.c.job_id == job.id, job_events.c.type == "preview", job_events.c.seq < job.seq)
     connection.execute(delete(job_events).where(*earlier))
 

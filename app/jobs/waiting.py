@@ -11,7 +11,7 @@ _WAITING = (jobs.c.state == State.QUEUED, jobs.c.paused.is_(False))
 
 
 def lost_hints(engine: Engine, seconds: float, *, lane: str, limit: int) -> list[Job]:
-    """Jobs of a lane that wait and whose last hint is older than ``seconds``, the next ones first."""
+    """Waiting jobs of a lane whose last hint is older than ``seconds``, in the order of claims."""
     query = (
         select(jobs)
         .where(jobs.c.lane == lane, *_WAITING, jobs.c.hinted_at < now() - seconds)
@@ -23,14 +23,14 @@ def lost_hints(engine: Engine, seconds: float, *, lane: str, limit: int) -> list
 
 
 def oldest_waiting(engine: Engine) -> dict[str, float]:
-    """Seconds that the oldest waiting job of each lane has waited."""
+    """Age in seconds of the oldest waiting job of each lane."""
     query = select(jobs.c.lane, now() - func.min(jobs.c.created_at)).where(*_WAITING).group_by(jobs.c.lane)
     with read(engine) as connection:
         return {lane: seconds for lane, seconds in connection.execute(query)}
 
 
 def waiting_by_lane(engine: Engine) -> dict[str, int]:
-    """Number of jobs that wait to be claimed, by lane."""
+    """Number of waiting jobs by lane."""
     query = select(jobs.c.lane, func.count()).where(*_WAITING).group_by(jobs.c.lane)
     with read(engine) as connection:
         return {lane: count for lane, count in connection.execute(query)}

@@ -1,13 +1,18 @@
 """The networks that a job may name."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, inspect
 
+from app.database.engine import make_engine
 from app.networks import repository
 from app.networks.card import NetworkCard
+from app.networks.tables import networks
+from app.settings import DATABASE_FILE, Settings
 
 CARDS = Path(__file__).with_name("cards")
 
@@ -42,7 +47,7 @@ SHIPPED = ShippedCatalogue()
 
 
 class DatabaseCatalogue:
-    """The shipped cards, and those of the networks in a database. A shipped name is always the shipped network's."""
+    """The shipped cards, and those of the networks in a database; a shipped name is the shipped network's."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -55,6 +60,19 @@ class DatabaseCatalogue:
     def names(self) -> list[str]:
         """The names of the shipped networks, then of those in the database."""
         return [*SHIPPED.names(), *(each.card.name for each in repository.list_networks(self._engine))]
+
+
+@contextmanager
+def local_engine(settings: Settings) -> Iterator[Engine | None]:
+    """The database of the data folder, for commands without a service; None if it has no networks."""
+    if settings.database_url or not (settings.data_dir / DATABASE_FILE).is_file():
+        yield None
+        return
+    engine = make_engine(settings.resolved_database_url)
+    try:
+        yield engine if inspect(engine).has_table(networks.name) else None
+    finally:
+        engine.dispose()
 
 
 def is_shipped(name: str) -> bool:

@@ -66,7 +66,10 @@ def add_network(
 
 
 def rename(engine: Engine, name: str, new_name: str) -> StoredNetwork:
-    """Give a network another name. Raises what :func:`get_stored` does, InvalidName, NameReserved, NameTaken."""
+    """Give a network another name.
+
+    Raises ShippedNetwork, UnknownNetwork, InvalidName, NameReserved, NameTaken.
+    """
     if get_stored(engine, name).card.name != new_name:
         _require_free(engine, new_name)
     return repository.rename_network(engine, name, new_name)

@@ -20,7 +20,7 @@ _lock = threading.Lock()
 def shipped_file(storage: Storage, card: NetworkCard, weights: WeightsFolder) -> str:
     """The key of the file of a shipped network, weights and card; of each, the newest version is kept.
 
-    Its weights may have to be computed, or put together, which needs torch, so a process of its own writes it.
+    Its weights may have to be computed or put together, which needs torch, so a process of its own does that.
     Raises WeightsNotHere, StorageFull.
     """
     here = card_here(card, weights.path)

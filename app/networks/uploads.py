@@ -75,5 +75,6 @@ def _check_layer(layer: LayerCard, before: int, tensors: dict[str, Tensor]) -> N
         )
     if bias is not None and bias.shape != (layer.channels,):
         raise UnusableFile(
-            f"Tensor '{layer.name}.bias' has the shape {list(bias.shape)}; by its card it is {[layer.channels]}."
+            f"Tensor '{layer.name}.bias' has the shape {list(bias.shape)}; by its card it has "
+            f"{[layer.channels]}."
         )

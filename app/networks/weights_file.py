@@ -54,8 +54,8 @@ class Header(BaseModel):
 def read_header(file: BinaryIO, size: int) -> Header:
     """The header of an open file of ``size`` bytes.
 
-    Raises MalformedFile unless the tensors, floats of 16 or 32 bits, fill the rest of the file without gaps or
-    overlaps.
+    Raises MalformedFile unless the tensors, floats of 16 or 32 bits, fill the rest of the file without gaps
+    or overlaps.
     """
     file.seek(0)
     length = int.from_bytes(file.read(8), "little")
@@ -102,8 +102,8 @@ def _check_places(tensors: dict[str, Tensor], size: int) -> None:
 def hash_tensors(file: BinaryIO, header: Header) -> str:
     """The hash of the weights in a file, as ``models.network.hash_weights`` computes it.
 
-    It is the SHA-256 of each name, shape and little-endian float32 bytes, sorted by name. Raises MalformedFile
-    for numbers that are not finite.
+    It is the SHA-256 of each name, shape and little-endian float32 bytes, sorted by name. Raises
+    MalformedFile for numbers that are not finite.
     """
     digest = hashlib.sha256()
     for name, tensor in sorted(header.tensors.items()):

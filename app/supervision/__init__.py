@@ -1,4 +1,4 @@
-"""The embedded service: one API process and its workers, kept alive and ended together."""
+"""The processes of a service: started, watched, restarted and stopped together."""
 
 from app.supervision.startup import StartError, claim_data_dir, listen
 from app.supervision.supervisor import Supervisor

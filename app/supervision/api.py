@@ -11,28 +11,28 @@ from app.settings import Settings, get_settings
 from app.supervision.logs import configure_logging
 from app.supervision.parent_watch import exit_with_parent
 
-# Requests still open at the end are event streams, whose readers come back by themselves.
-_GOODBYE_SECONDS = 2
+# Requests still open then are event streams, whose readers reconnect.
+_GRACEFUL_SECONDS = 2
 
 
 def configuration(settings: Settings) -> uvicorn.Config:
-    """How uvicorn serves the service of the environment's settings."""
+    """The configuration of uvicorn for these settings."""
     return uvicorn.Config(
         application,
         factory=True,
         log_level="debug" if settings.log_level.upper() == "DEBUG" else "warning",
-        timeout_graceful_shutdown=_GOODBYE_SECONDS,
+        timeout_graceful_shutdown=_GRACEFUL_SECONDS,
         server_header=False,
     )
 
 
 def application() -> FastAPI:
-    """The service of the environment's settings, in a process that does nothing else."""
-    # The command line imports this module for other commands too, which need not wait for it.
+    """The application, in a process that does nothing else."""
+    # The command line imports this module for other commands too; they need not wait for this import.
     from app.main import create_app
 
     app = create_app()
-    # None of this is ever garbage. Looking through it would hold up every request for 60 ms now and then.
+    # None of this becomes garbage, and each full collection would block all requests for 60 ms.
     gc.collect()
     gc.freeze()
     return app

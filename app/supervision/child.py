@@ -16,8 +16,8 @@ from app.supervision.parent_watch import with_parent
 class Backoff:
     """How long to wait before a process that died is started again.
 
-    Half a second, doubled each time up to four, since a job may be waiting. Over again after a life of three
-    seconds, so that a process that never comes up is tried often enough, and one that worked is back at once.
+    Half a second, doubled each time up to four, since a job may be waiting; half a second again after a
+    process that ran for three seconds or more.
     """
 
     first: float = 0.5
@@ -26,17 +26,17 @@ class Backoff:
     _next: float = 0.0
 
     def pause(self, lived: float) -> float:
-        """Seconds to wait after a process that lived for ``lived`` seconds."""
+        """Seconds to wait after a process that ran for ``lived`` seconds."""
         pause = self.first if lived >= self.stable_after else max(self._next, self.first)
         self._next = min(2 * pause, self.longest)
         return pause
 
 
 class Child:
-    """A process in a group of its own, so that its end is the end of all that it started.
+    """A process in a process group of its own, which is killed with everything that it started.
 
-    ``command`` gets the name of the life about to begin, new for each: what an earlier life held in the
-    database can be told from what this one holds.
+    ``command`` gets the process's worker id, a new one at each start, so that the jobs an earlier process
+    held can be told from those of the current one.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, now: float) -> None:
-        """Begin a life."""
+        """Start the process."""
         self.worker_id = f"{socket.gethostname()[:64]}:{self.label.replace(' ', '-')}:{secrets.token_hex(4)}"
         self.returncode, self.killed, self.restart_at, self.started_at = None, False, None, now
         self._process = subprocess.Popen(  # noqa: S603
             self._command(self.worker_id),
             env=self._environment,
             stdin=subprocess.DEVNULL,
-            # A terminal's Ctrl-C goes to the supervisor alone, which then ends the others in order.
+            # A terminal's Ctrl-C then reaches only the supervisor, which stops the others in order.
             process_group=0,
             pass_fds=self._fds,
         )
@@ -87,7 +87,7 @@ class Child:
         return any(other == self.worker_id or other.startswith(prefix) for other in worker_ids)
 
     def died(self) -> bool:
-        """Whether the process has ended since it was last asked; ends what it left behind."""
+        """Whether the process has ended since the last call; kills the rest of its group."""
         if self._process is None:
             return False
         code = self._process.poll()
@@ -103,7 +103,7 @@ class Child:
             self._process.terminate()
 
     def kill(self) -> None:
-        """End the process and its group at once; :meth:`died` tells when."""
+        """Kill the process and its group; :meth:`died` says when it has ended."""
         if self._process is not None:
             self.killed = True
             self._signal_group(self._process.pid, signal.SIGKILL)
@@ -114,7 +114,7 @@ class Child:
             os.killpg(group, number)
 
     def describe_end(self) -> str:
-        """How the last life ended, in words."""
+        """How the last process ended, in words."""
         if self.returncode is None:
             return "is running"
         if self.returncode < 0:

@@ -1,28 +1,32 @@
-"""Finds workers that live but say nothing: frozen ones, which may hold the database's write lock."""
+"""Finds workers that are frozen: alive, but without heartbeats. They may hold the database's write lock."""
 
 from collections.abc import Mapping
 
 
 class LivenessTracker:
-    """Remembers when each worker was last heard.
+    """Remembers when each worker's heartbeat was last seen to change.
 
-    A worker is silent if the register's time of it has not changed for a while by this process's own clock,
-    which stands still while the machine sleeps: after a night in a closed laptop nobody is silent.
+    A worker is unresponsive if its time in the register has not changed for ``seconds`` by this process's
+    monotonic clock, which stops while the machine sleeps: after a suspend no worker counts as unresponsive.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._heard: dict[str, tuple[float, float]] = {}
+        self._changed: dict[str, tuple[float, float]] = {}
 
     def reset(self) -> None:
-        """Begin anew: the register could not be read, and so perhaps not written either."""
-        self._heard.clear()
+        """Forget all: the register could not be read, and so perhaps not written either."""
+        self._changed.clear()
 
-    def silent(self, seen: Mapping[str, float], now: float) -> set[str]:
-        """Those of the register (name to time it was seen) that were not heard for too long at ``now``."""
-        before = self._heard
-        self._heard = {
+    def unresponsive(self, seen: Mapping[str, float], now: float) -> set[str]:
+        """The unresponsive workers at ``now``; ``seen`` has the register's time of each worker id."""
+        before = self._changed
+        self._changed = {
             worker_id: before[worker_id] if before.get(worker_id, (None,))[0] == seen_at else (seen_at, now)
             for worker_id, seen_at in seen.items()
         }
-        return {worker_id for worker_id, (_, heard) in self._heard.items() if now - heard > self._seconds}
+        return {
+            worker_id
+            for worker_id, (_, changed_at) in self._changed.items()
+            if now - changed_at > self._seconds
+        }

@@ -1,4 +1,4 @@
-"""How the processes of the service log."""
+"""The log format of all processes."""
 
 import logging
 
@@ -6,7 +6,7 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def configure_logging(level: str) -> None:
-    """Log to stderr from a level on, without what libraries say of their everyday work."""
+    """Log to stderr from this level on; chatty libraries only from WARNING on."""
     logging.basicConfig(level=level.upper(), format=_FORMAT)
     for library in ("httpx", "alembic"):
         logging.getLogger(library).setLevel(logging.WARNING)

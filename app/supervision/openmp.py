@@ -1,4 +1,4 @@
-"""How the threads of a worker's arithmetic wait for each other."""
+"""How OpenMP's threads wait for each other."""
 
 from collections.abc import MutableMapping
 
@@ -6,8 +6,8 @@ from collections.abc import MutableMapping
 def let_threads_sleep(environment: MutableMapping[str, str]) -> None:
     """Have OpenMP's threads sleep at a barrier instead of spinning, unless the environment says otherwise.
 
-    To be set before torch is loaded. A thread that spins takes the core from the one that it waits for, if
-    another process keeps that busy: beside one busy process, a picture of 256 px took 91 s with two threads
-    that spin, and 17 s with two that sleep (python -m benchmarks.first_picture, 2 cores).
+    Call it before torch is loaded. A spinning thread takes the core from the thread that it waits for, if
+    another process keeps the others busy: beside one busy process, a picture of 256 px took 91 s with two
+    threads that spin, and 17 s with two that sleep (python -m benchmarks.first_picture, 2 cores).
     """
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")

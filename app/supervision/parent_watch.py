@@ -1,4 +1,4 @@
-"""A process that ends with the one that started it, even if that one was killed outright."""
+"""Ends a process when its parent ends, even if the parent was killed."""
 
 import ctypes
 import os
@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Mapping
 
-# Set for its children by whoever supervises; a process started by hand has no parent to follow.
+# Set by a supervisor for its children; without it a process was started by hand.
 PARENT_VARIABLE = "IMPASTO_PARENT_PID"
 
 _POLL_SECONDS = 1.0
@@ -16,22 +16,22 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def with_parent(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment for children of this process that makes them follow it."""
+    """An environment for children of this process, in which they end with it."""
     return {**environment, PARENT_VARIABLE: str(os.getpid())}
 
 
 def exit_with_parent(grace_seconds: float = 10.0) -> None:
     """Send this process SIGTERM once its supervisor is gone, and kill its group ``grace_seconds`` later.
 
-    Does nothing in a process that no supervisor started. To be called early, and once.
+    Does nothing in a process that no supervisor started. Call it early, and once.
     """
     value = os.environ.get(PARENT_VARIABLE)
     if value is None:
         return
     parent = int(value)
     if sys.platform == "linux":
-        # At once, and also while Python is busy elsewhere; the thread is for other systems, for a parent
-        # that was gone before this line, and for a process that does not heed SIGTERM.
+        # At once, and also while Python is busy; the thread is for other systems, for a parent that ended
+        # before this line, and for a process that ignores SIGTERM.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
     threading.Thread(target=_watch, args=(parent, grace_seconds), name="parent-watch", daemon=True).start()
 

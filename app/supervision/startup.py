@@ -1,4 +1,4 @@
-"""What a service must have to itself before it starts: its data folder and its port."""
+"""What a service takes exclusively before it starts: its data folder and its port."""
 
 import errno
 import fcntl
@@ -17,9 +17,9 @@ class StartError(RuntimeError):
 
 @contextmanager
 def claim_data_dir(folder: Path) -> Iterator[None]:
-    """Make the data folder and hold it, so that no second service works on it.
+    """Create and lock the data folder, so that no second service uses it.
 
-    The lock goes with the process, however that ends. Raises StartError.
+    The lock ends with the process. Raises StartError.
     """
     advice = "Choose another folder with IMPASTO_DATA_DIR or --data-dir."
     try:
@@ -36,7 +36,7 @@ def claim_data_dir(folder: Path) -> Iterator[None]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening TCP socket; port 0 picks a free one. Raises StartError if it cannot be had."""
+    """A listening TCP socket; port 0 picks a free one. Raises StartError if it cannot be opened."""
     advice = "Choose another with IMPASTO_PORT or --port."
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -46,7 +46,7 @@ def listen(host: str, port: int) -> socket.socket:
         raise StartError(f"Cannot listen on host {host!r} (IMPASTO_HOST): {error.strerror}.") from error
     listener = socket.socket(family, kind, protocol)
     try:
-        # Without it a port stays taken for a minute after the last service on it has ended.
+        # Without it a port stays in use for a minute after the last service on it has ended.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(_BACKLOG)

@@ -1,4 +1,4 @@
-"""Starts the API and the workers, starts again what dies, and ends them all together."""
+"""Starts the API and the workers, restarts those that end, and stops them all together."""
 
 import contextlib
 import logging
@@ -34,11 +34,11 @@ logger = logging.getLogger(__name__)
 _TICK_SECONDS = 0.1
 _CANCEL_CHECK_SECONDS = 0.5
 _READY_CHECK_SECONDS = 0.2
-# How long an `on_ready` that is still at work is waited for.
+# How long the end waits for an `on_ready` that is still running.
 _READY_CALL_SECONDS = 10.0
 _MISCONFIGURED = 2
 _KILLED = 130
-# Painting must not make the page wait.
+# A computation must not make the page wait.
 _WORKER_NICE = 10
 
 
@@ -48,11 +48,10 @@ def all_lanes() -> list[str]:
 
 
 class Supervisor:
-    """The service on a listening socket of its own, or without one its workers alone.
+    """The service on a listening socket, or without a socket only its workers.
 
-    There is a worker for each device and lane: an embedded one, or over Celery where the settings name a
-    Redis. ``on_ready`` is called with the URL, in a thread, as soon as ``/readyz`` says that a worker is
-    there.
+    There is a worker for each device and lane: an embedded one, or one of Celery if the settings name a
+    Redis. ``on_ready`` is called with the URL, in a thread, as soon as ``/readyz`` answers 200.
     """
 
     def __init__(
@@ -82,20 +81,20 @@ class Supervisor:
             for lane in (all_lanes() if lanes is None else lanes)
         ]
         self._lost_workers: list[str] = []
-        self._silence = LivenessTracker(settings.lease_seconds)
+        self._liveness = LivenessTracker(settings.lease_seconds)
         self._stopping = False
         self._misconfigured = self._interrupted = False
         self._interrupts = 0
 
     def stop(self) -> None:
-        """End the service soon; may be called from any thread."""
+        """Stop the service soon. May be called from any thread."""
         self._stopping = True
 
     def run(self) -> int:
         """Serve until SIGINT, SIGTERM, SIGHUP or :meth:`stop`; a second SIGINT kills at once.
 
-        To be called in the main thread. Returns the exit code: 0; 2 if a process found the settings wrong,
-        which it says by exiting with EX_CONFIG; 130 after a second SIGINT.
+        Call it in the main thread. Returns the exit code: 0; 2 if a process exited with EX_CONFIG because the
+        settings are wrong; 130 after a second SIGINT.
         """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
@@ -114,10 +113,10 @@ class Supervisor:
             dispatcher.close()
             engine.dispose()
             if self._listener is not None:
-                # Requests that nobody will answer any more must not wait.
+                # Requests that will not be answered any more must not wait.
                 self._listener.close()
                 ready_thread.join(_READY_CALL_SECONDS)
-            # Sockets of processes that were killed may be left in it; the next service clears them away.
+            # Sockets of killed processes may be left in it; the next service removes them.
             with contextlib.suppress(OSError):
                 run_dir(self._settings.data_dir).rmdir()
         return _MISCONFIGURED if self._misconfigured else _KILLED if killed else 0
@@ -150,7 +149,7 @@ class Supervisor:
     def _check_child(self, child: Child, now: float) -> None:
         if child.died():
             if child.returncode == os.EX_CONFIG:
-                # It has said what is wrong with the settings, and will not come up however often it is tried.
+                # It has logged what is wrong with the settings; another start would not help.
                 self._misconfigured = self._stopping = True
                 return
             pause = 0.0 if child.killed else child.backoff.pause(now - child.started_at)
@@ -162,7 +161,7 @@ class Supervisor:
             child.start(now)
 
     def _kill_unresponsive(self, engine: Engine) -> None:
-        """Kill workers that do not heed a cancel, or that say nothing for as long as a lease lasts."""
+        """Kill workers that ignore a cancel, or that send no heartbeat for as long as a lease lasts."""
         grace = self._settings.cancel_grace_seconds
         if self._settings.redis_url is not None:
             # A Celery worker kills its own child first, and goes on.
@@ -175,22 +174,22 @@ class Supervisor:
                 for worker in workers.children_of(engine, child.worker_id)
             }
         except OperationalError as error:
-            logger.warning("Cannot look after the workers, trying again: %s", error.orig)
-            self._silence.reset()
+            logger.warning("Cannot check the workers, trying again: %s", error.orig)
+            self._liveness.reset()
             return
-        silent = self._silence.silent(seen, time.monotonic())
+        unresponsive = self._liveness.unresponsive(seen, time.monotonic())
         for child in self._workers:
             if child.pid is None:
                 continue
             if child.is_among(overdue):
-                logger.warning("The %s did not heed a cancel: killing it.", child.label)
+                logger.warning("The %s did not stop after a cancel: killing it.", child.label)
                 child.kill()
-            elif child.is_among(silent):
-                logger.warning("The %s said nothing for too long: killing it.", child.label)
+            elif child.is_among(unresponsive):
+                logger.warning("The %s sent no heartbeat for too long: killing it.", child.label)
                 child.kill()
 
     def _take_back(self, engine: Engine, dispatcher: Dispatcher) -> None:
-        """Give back to the queue what dead workers held; what fails now is tried again at the next tick."""
+        """Take back the jobs of workers that ended; what fails is tried again at the next tick."""
         while self._lost_workers:
             worker_id = self._lost_workers[0]
             try:
@@ -203,14 +202,14 @@ class Supervisor:
             finish_takeback(jobs, dispatcher, self._storage)
 
     def _end_children(self) -> bool:
-        """Ask all to stop, then kill those that have not. Returns whether the person was impatient."""
+        """Ask all to stop, then kill those that have not. Returns whether a second SIGINT came."""
         children = [*self._api, *self._workers]
         for child in children:
             child.terminate()
         deadline = time.monotonic() + self._settings.shutdown_seconds
         while any(child.pid is not None for child in children):
-            impatient = self._interrupts > 1
-            if impatient or time.monotonic() >= deadline:
+            interrupted_twice = self._interrupts > 1
+            if interrupted_twice or time.monotonic() >= deadline:
                 for child in children:
                     child.kill()
             for child in children:
@@ -222,7 +221,7 @@ class Supervisor:
     def _await_ready(self) -> None:
         while not self._stopping:
             try:
-                # No proxy stands between the processes of one machine.
+                # Never through a proxy: it is a process of this machine.
                 if httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).is_success:
                     self._on_ready(self.url)
                     return
@@ -232,7 +231,7 @@ class Supervisor:
 
 
 def _environment_of(settings: Settings) -> dict[str, str]:
-    """This process's environment with these settings and no others."""
+    """This process's environment with exactly these settings."""
     names = {f"IMPASTO_{name}".upper(): getattr(settings, name) for name in type(settings).model_fields}
     other = {name: value for name, value in os.environ.items() if name.upper() not in names}
     let_threads_sleep(other)
@@ -240,7 +239,7 @@ def _environment_of(settings: Settings) -> dict[str, str]:
 
 
 def _python(module: str, *arguments: str) -> list[str]:
-    # -P: a folder named `app` where the service happens to be started must not be imported.
+    # -P: a folder named `app` in the working directory must not be imported.
     return [sys.executable, "-P", "-m", module, *arguments]
 
 

@@ -1,4 +1,4 @@
-"""The register of living workers: who is ready to run jobs."""
+"""The register of workers that are alive and ready to run jobs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,14 +8,13 @@ from sqlalchemy import ColumnElement, Engine, delete, insert, select, update
 from app.database.engine import now, read, write
 from app.workers.tables import workers
 
-# Longest time between two heartbeats of a worker, and how long after its last one it counts as alive.
-HEARTBEAT_SECONDS = 5.0
+# A worker counts as alive for this long after its last heartbeat, of which it sends one every 5 s.
 ALIVE_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker process that said it was there."""
+    """A worker process on the register. Times are seconds since 1970."""
 
     worker_id: str
     lanes: list[str]
@@ -29,7 +28,7 @@ class Worker:
 def register(
     engine: Engine, *, worker_id: str, lanes: Sequence[str], device: str, host: str, pid: int
 ) -> None:
-    """Say that a worker is ready."""
+    """Add a worker to the register."""
     with write(engine) as connection:
         connection.execute(delete(workers).where(workers.c.worker_id == worker_id))
         connection.execute(
@@ -46,37 +45,37 @@ def register(
 
 
 def heartbeat(engine: Engine, worker_id: str) -> None:
-    """Say that a worker still lives."""
+    """Note that a worker is alive now."""
     with write(engine) as connection:
         connection.execute(update(workers).where(workers.c.worker_id == worker_id).values(seen_at=now()))
 
 
 def unregister(engine: Engine, worker_id: str) -> None:
-    """Take a worker, and those that are named after it, off the register."""
+    """Remove a worker and its children from the register."""
     with write(engine) as connection:
-        connection.execute(delete(workers).where(_named_after(worker_id)))
+        connection.execute(delete(workers).where(_is_or_is_child_of(worker_id)))
 
 
 def children_of(engine: Engine, worker_id: str) -> list[Worker]:
-    """The workers on the register that are named after a supervised process."""
+    """The worker of an id, and the workers whose ids have it as a prefix."""
     with read(engine) as connection:
-        rows = connection.execute(select(workers).where(_named_after(worker_id))).mappings()
+        rows = connection.execute(select(workers).where(_is_or_is_child_of(worker_id))).mappings()
         return [Worker(**row) for row in rows]
 
 
-def _named_after(worker_id: str) -> ColumnElement[bool]:
+def _is_or_is_child_of(worker_id: str) -> ColumnElement[bool]:
     name = workers.c.worker_id
     return (name == worker_id) | name.startswith(f"{worker_id}:", autoescape=True)
 
 
 def list_alive(engine: Engine, seconds: float = ALIVE_SECONDS) -> list[Worker]:
-    """Workers that were seen in the last ``seconds``."""
+    """Workers whose last heartbeat is at most ``seconds`` old."""
     query = select(workers).where(workers.c.seen_at > now() - seconds).order_by(workers.c.worker_id)
     with read(engine) as connection:
         return [Worker(**row) for row in connection.execute(query).mappings()]
 
 
 def prune(engine: Engine, seconds: float) -> None:
-    """Take off the register all that were not seen for ``seconds``."""
+    """Remove workers whose last heartbeat is older than ``seconds``."""
     with write(engine) as connection:
         connection.execute(delete(workers).where(workers.c.seen_at < now() - seconds))

@@ -194,7 +194,7 @@ def test_a_job_is_cancelled_while_its_worker_is_frozen(deploy: Deploy, mode: Mod
 
 
 def computing_processes(service: Deployment) -> set[int]:
-    """The processes of the worker, but not the supervisor that ends those that do not heed."""
+    """The processes of the worker, but not the supervisor, which kills unresponsive ones."""
     part = service.parts["serve" if service.mode == "embedded" else "worker"]
     return {pid for pid, line in part.pids().items() if "impasto" not in line and "supervision" not in line}
 

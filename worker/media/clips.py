@@ -1,6 +1,6 @@
 """Clips, decoded frame by frame: GIF and WebP by Pillow, MP4 and WebM by PyAV.
 
-A clip is never in the memory as a whole, but for the bytes of its file.
+Of a clip only the bytes of its file are kept in memory, never all its frames.
 """
 
 import logging
@@ -24,15 +24,15 @@ from worker.optim import pyramid
 
 log = logging.getLogger(__name__)
 
-# Of a clip that does not say how fast it is.
-USUAL_RATE = 25.0
+# Frames per second of a clip that does not name its rate.
+DEFAULT_RATE = 25.0
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip of ``count`` frames of ``height`` by ``width`` pixels as displayed, ``rate`` of them a second.
+    """A clip of ``count`` frames of ``height`` by ``width`` pixels as displayed, at ``rate`` frames/s.
 
-    ``param`` is whose it is: an InputError that names it tells of a frame that will not decode.
+    ``param`` is the param it was given for; a frame that will not decode raises an InputError that names it.
     """
 
     data: bytes = field(repr=False)
@@ -45,21 +45,21 @@ class Clip:
 
     def fit(self, long_side: int) -> tuple[int, int]:
         """Height and width with ``long_side`` as the longer side."""
-        # A view of one number, however large the frame is.
+        # A view of one number, so that no frame is allocated.
         return pyramid.fit(torch.empty(1).expand(self.height, self.width), long_side)
 
     def frames(self, first: int = 0) -> Iterator[Tensor]:
-        """The frames from the ``first`` on, float32 RGB (1, 3, H, W) in [0, 1], transparency over white."""
+        """The frames from number ``first`` on, float32 RGB (1, 3, H, W) in [0, 1], alpha over white."""
         for number, levels in enumerate(_decode(self.data, self.format, self.param)):
             if number >= first:
-                # In the layout of all pictures: the last bits of a sum depend on it.
+                # Contiguous as all pictures are: the last bits of a sum depend on the layout.
                 yield torch.from_numpy(levels).permute(2, 0, 1)[None].contiguous().float() / 255
 
 
 def open_clip(data: bytes, param: str) -> Clip:
     """A clip whose frames all decode. Raises InputError that names the param.
 
-    They are decoded once to be counted: what a file says of itself and what is in it may differ.
+    They are decoded once to be counted, since the header of a file may be wrong.
     """
     try:
         header = read_clip_header(data)
@@ -70,13 +70,13 @@ def open_clip(data: bytes, param: str) -> Clip:
         count, shape = count + 1, levels.shape
     if count == 0:
         raise InputError(param, damaged_clip("no frame of it can be decoded").detail)
-    rate = header.frames / header.seconds if header.seconds > 0 else USUAL_RATE
+    rate = header.frames / header.seconds if header.seconds > 0 else DEFAULT_RATE
     return Clip(data, header.format, param, shape[0], shape[1], count, rate)
 
 
 def _decode(data: bytes, format: ClipFormat, param: str) -> Iterator[NDArray[np.uint8]]:
     """Frames (H, W, 3), 8 bits a color. Raises InputError that names the param."""
-    frames = _pillow_frames(data) if format in ("GIF", "WEBP") else _film_frames(data)
+    frames = _pillow_frames(data) if format in ("GIF", "WEBP") else _video_frames(data)
     try:
         yield from frames
     except GeneratorExit:
@@ -94,10 +94,10 @@ def _pillow_frames(data: bytes) -> Iterator[NDArray[np.uint8]]:
             yield np.array(Image.alpha_composite(white, colors).convert("RGB"))
 
 
-def _film_frames(data: bytes) -> Iterator[NDArray[np.uint8]]:
+def _video_frames(data: bytes) -> Iterator[NDArray[np.uint8]]:
     with av.open(BytesIO(data), "r") as container:
         container.streams.video[0].codec_context.options = {"max_pixels": str(PILLOW_PIXELS)}
         for frame in container.decode(video=0):
             levels: NDArray[Any] = frame.to_ndarray(format="rgb24")
-            # Phones hold their sensor as it is, and say how the film is to be turned.
+            # Phones record as the sensor lies, and store the rotation for display.
             yield np.ascontiguousarray(np.rot90(levels, round(frame.rotation / 90)))

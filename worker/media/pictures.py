@@ -1,7 +1,7 @@
-"""Pictures between files and tensors.
+"""Reads pictures from files, and writes them to files.
 
-A picture is float32 RGB ``(1, 3, H, W)`` with sRGB values in [0, 1]; transparency, where there is any,
-lies beside it as ``(1, 1, H, W)``, 0 transparent to 1 opaque.
+A picture is float32 RGB ``(1, 3, H, W)`` with sRGB values in [0, 1]; alpha, if any, is a tensor
+of its own, ``(1, 1, H, W)``, 0 transparent to 1 opaque.
 """
 
 import logging
@@ -58,11 +58,11 @@ class Picture:
 
 
 def load_picture(file: BinaryIO | Path, field: str, side: int | None = None) -> Picture:
-    """Decode a PNG, JPEG or WebP file as it is meant to be seen, in sRGB.
+    """Decode a PNG, JPEG or WebP file to sRGB, as it is meant to be displayed.
 
-    Honours EXIF orientation, ICC profiles, transparency and 16-bit grey. Reduced so that the longer
+    Honors EXIF orientation, ICC profiles, transparency and 16-bit grey. Reduced so that the longer
     side has at most ``side`` pixels; never enlarged. Raises InputError naming ``field`` for a file
-    that cannot be decoded; what the file system raises goes through.
+    that cannot be decoded; errors of the file system are not caught.
     """
     data = file.read_bytes() if isinstance(file, Path) else file.read()
     try:
@@ -85,7 +85,7 @@ def load_picture(file: BinaryIO | Path, field: str, side: int | None = None) -> 
 
 
 def encode_png(rgb: Tensor, alpha: Tensor | None = None, recipe: dict[str, Any] | None = None) -> bytes:
-    """An 8-bit sRGB PNG that carries its recipe; the same bytes for the same picture and recipe.
+    """An 8-bit sRGB PNG with its recipe as text; the same bytes for the same picture and recipe.
 
     ``rgb`` is ``(1, 3, H, W)`` in [0, 1], or ``(1, 4, H, W)`` with alpha last; ``alpha`` is ``(1, 1,
     h, w)`` and is resized to fit. Values outside [0, 1] are clipped; ComputationError if any is not
@@ -122,7 +122,7 @@ def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
 def to_image(picture: Tensor) -> Image.Image:
     """A picture ``(1, C, H, W)`` in [0, 1] in 8 bits; ComputationError if a value is not finite."""
     if not bool(torch.isfinite(picture).all()):
-        raise ComputationError("The picture came out with values that are not numbers. Try other weights.")
+        raise ComputationError("The picture has values that are not finite numbers. Try other weights.")
     # To the nearest of the 256 levels, half to even: truncation would darken by half a level.
     levels = picture[0].detach().float().clamp(0, 1).mul(255).round().to(torch.uint8)
     return Image.fromarray(levels.permute(1, 2, 0).contiguous().cpu().numpy())
@@ -134,7 +134,7 @@ def _decode(picture: OpenedPicture, side: int | None) -> tuple[Tensor, Tensor | 
     scale = min(1.0, side / longer) if side is not None else 1.0
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     if scale < 1:
-        image.draft(None, (size[0] * _JPEG_MARGIN, size[1] * _JPEG_MARGIN))  # reduces a JPEG alone
+        image.draft(None, (size[0] * _JPEG_MARGIN, size[1] * _JPEG_MARGIN))  # reduces only JPEGs
     icc: bytes | None = image.info.get("icc_profile")
     base, alpha = _separate(image, picture.header.bits)
     base = _fit(base, size, picture.orientation)
@@ -198,7 +198,7 @@ def _to_eight_bits(key: Any, mode: str, bits: int) -> Any:
 
 
 def _to_srgb(image: Image.Image, icc: bytes | None) -> NDArray[np.float32]:
-    """Colours as ``(H, W, 3)`` sRGB in [0, 1], through the picture's own profile if it has a good one."""
+    """Colours as ``(H, W, 3)`` sRGB in [0, 1], through the picture's own profile if it has a usable one."""
     grey = image.mode in ("L", "F")
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     converted = _through_profile(ramp if grey else image, icc) if icc else None
@@ -218,7 +218,7 @@ def _in_unit(image: Image.Image) -> NDArray[np.float32]:
 
 
 def _through_profile(image: Image.Image, icc: bytes) -> Image.Image | None:
-    """Colours of ``image`` (L, RGB or CMYK) as sRGB by its profile; None if the profile is of no use.
+    """Colours of ``image`` (L, RGB or CMYK) as sRGB by its profile; None if the profile cannot be used.
 
     Relative colorimetric with black point compensation, which is what picture editors convert with.
     """
@@ -226,7 +226,7 @@ def _through_profile(image: Image.Image, icc: bytes) -> Image.Image | None:
     try:
         profile = ImageCms.ImageCmsProfile(BytesIO(icc))
         if image.mode == "L":
-            # Little CMS optimises a grey curve into a table too coarse for dark tones: 10 levels off.
+            # Little CMS optimizes a grey curve into a table too coarse for dark tones: 10 levels off.
             flags |= ImageCms.Flags.NOOPTIMIZE
             if profile.profile.xcolor_space.strip() == "RGB":
                 image = image.convert("RGB")  # a grey file whose writer left the RGB profile in

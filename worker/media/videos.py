@@ -1,4 +1,4 @@
-"""Videos from frames: MP4 for every player, WebP where no film but a picture that moves is wanted."""
+"""Encodes videos: MP4, which every player shows, or animated WebP, which an <img> shows."""
 
 import tempfile
 from collections.abc import Iterator
@@ -20,22 +20,22 @@ from worker.media.pictures import to_image
 
 MEDIA_TYPES: dict[VideoFormat, str] = {"mp4": "video/mp4", "webp": "image/webp"}
 
-# Constant quality of H.264, at which most see no loss.
+# Constant rate factor of H.264 that is visually lossless, or nearly so (FFmpeg wiki, "H.264").
 CRF = "18"
 WEBP_QUALITY = 85
 # Rates such as 29.97 are 30000/1001.
-_MOST_DENOMINATOR = 1001
+_MAX_DENOMINATOR = 1001
 
 
 def encode_frame(picture: Tensor) -> bytes:
-    """A picture ``(1, 3, H, W)`` in [0, 1] as a PNG without a recipe, packed fast: part of a Video."""
+    """A frame of a Video: a picture ``(1, 3, H, W)`` in [0, 1] as a PNG without a recipe, compressed fast."""
     out = BytesIO()
     to_image(picture).save(out, "PNG", compress_level=1)
     return out.getvalue()
 
 
 def encode_video(video: Video, recipe: dict[str, Any] | None = None) -> bytes:
-    """The file of a video of one frame or more, with its recipe in it."""
+    """The file of a video of at least one frame, with its recipe as metadata."""
     match video.format:
         case "mp4":
             return _mp4(video, recipe)
@@ -44,9 +44,9 @@ def encode_video(video: Video, recipe: dict[str, Any] | None = None) -> bytes:
 
 
 def _mp4(video: Video, recipe: dict[str, Any] | None) -> bytes:
-    """H.264 in MP4; the recipe is the comment. Sides are even: of odd ones the last row or column is lost."""
+    """H.264 in MP4; the recipe is the comment. Sides must be even: an odd last row or column is cropped."""
     with tempfile.TemporaryDirectory(prefix="impasto-") as folder:
-        # FFmpeg reads the file again, by its name, to put what players need first at its start.
+        # By name: for faststart FFmpeg reads the file again, and moves the index to its start.
         path = Path(folder) / "video.mp4"
         with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
             if recipe is not None:
@@ -56,7 +56,7 @@ def _mp4(video: Video, recipe: dict[str, Any] | None) -> bytes:
 
 
 def _write_frames(container: OutputContainer, video: Video) -> None:
-    rate = Fraction(video.rate).limit_denominator(_MOST_DENOMINATOR)
+    rate = Fraction(video.rate).limit_denominator(_MAX_DENOMINATOR)
     stream = container.add_stream("libx264", rate=rate, options={"crf": CRF})
     context = stream.codec_context
     context.pix_fmt = "yuv420p"
@@ -73,7 +73,7 @@ def _write_frames(container: OutputContainer, video: Video) -> None:
 
 
 def _webp(video: Video, recipe: dict[str, Any] | None) -> bytes:
-    """An animated WebP that repeats for ever; the recipe is the description of its EXIF data."""
+    """An animated WebP that loops forever; the recipe is its EXIF image description."""
     exif = Image.Exif()
     if recipe is not None:
         exif[ExifTags.Base.ImageDescription] = dump_recipe(recipe, ascii_only=True)

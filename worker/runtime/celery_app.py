@@ -1,4 +1,4 @@
-"""The Celery app of the workers. The parent process never imports torch: a child of its own computes.
+"""The Celery app of the workers. The parent process never imports torch; its child computes.
 
 Started by :mod:`worker.runtime.celery_main`, which sets the environment variables read here.
 """
@@ -21,7 +21,7 @@ def make_celery() -> Celery:
         raise ValueError("IMPASTO_REDIS_URL is not set: a Celery worker needs to know where Redis is.")
     celery = Celery("impasto", include=["worker.runtime.celery_tasks"])
     celery.conf.update(configuration(settings.redis_url))
-    # The child saves a checkpoint in this time; see worker.runtime.celery_main for how it is told to.
+    # The child saves a checkpoint in this time; worker.runtime.celery_main signals it.
     celery.conf.worker_soft_shutdown_timeout = settings.shutdown_seconds
     return celery
 
@@ -32,7 +32,7 @@ def lane() -> str:
 
 
 def worker_id() -> str:
-    """The name of this worker; that of its child is ``<worker_id>:<process id>``."""
+    """The id of this worker; that of its child is ``<worker_id>:<process id>``."""
     return os.environ[WORKER_ID]
 
 

@@ -1,7 +1,7 @@
 """A Celery worker: ``python -m worker.runtime.celery_main --lane long --device cuda:0 --worker-id NAME``.
 
-One parent process, which speaks to Redis, and one child of its own, which computes. The parent watches the
-child: it ends those that do not heed a cancel, and gives back at once what a dead one held.
+One parent process, which is connected to Redis, and one child, which computes. The parent watches the child:
+it kills one that ignores a cancel, and takes back at once the job of one that died.
 """
 
 import argparse
@@ -47,23 +47,23 @@ class Watch:
         """Watch from a thread until the process ends."""
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
-    def tell_children_on_shutdown(self, **_: Any) -> None:
-        """Have SIGTERM tell the children first, and then do what Celery does on it.
+    def signal_children_on_shutdown(self, **_: Any) -> None:
+        """Have SIGTERM signal the children first, and then do what Celery does on it.
 
         Celery's own signal for a shutdown comes after the wait of a soft shutdown, which is too late.
         """
         shut_down = signal.getsignal(signal.SIGTERM)
 
-        def tell_and_shut_down(number: int, frame: FrameType | None) -> None:
-            self.tell_to_stop()
+        def signal_and_shut_down(number: int, frame: FrameType | None) -> None:
+            self.signal_children()
             if callable(shut_down):
                 shut_down(number, frame)
 
         for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
-            signal.signal(number, tell_and_shut_down)
+            signal.signal(number, signal_and_shut_down)
 
-    def tell_to_stop(self) -> None:
-        """Have the children save their checkpoints and give back their jobs."""
+    def signal_children(self) -> None:
+        """Make the children save their checkpoints and release their jobs."""
         for pid in self._children.values():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGUSR2)
@@ -72,22 +72,22 @@ class Watch:
         pause = threading.Event()
         while not pause.wait(WATCH_SECONDS):
             try:
-                self._look()
+                self._check_children()
             except OperationalError as error:
-                log.warning("the database is away: %s", error.orig)
+                log.warning("the database is unavailable: %s", error.orig)
 
-    def _look(self) -> None:
+    def _check_children(self) -> None:
         for worker in workers.children_of(self._engine, self._owner):
             self._children[worker.worker_id] = worker.pid
         for worker_id, pid in list(self._children.items()):
-            if not _lives(pid):
+            if not _is_alive(pid):
                 self._take_back(worker_id)
         overdue = {
             cancel.worker_id for cancel in overdue_cancels(self._engine, self._settings.cancel_grace_seconds)
         }
         for worker_id, pid in self._children.items():
             if worker_id in overdue:
-                log.warning("%s did not heed a cancel: killing it", worker_id)
+                log.warning("%s did not stop after a cancel: killing it", worker_id)
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
@@ -100,7 +100,7 @@ class Watch:
         del self._children[worker_id]
 
 
-def _lives(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--worker-id", required=True)
     arguments = parser.parse_args()
-    # Read when celery is imported: SIGTERM then means what SIGQUIT does, a soft shutdown and a cold one.
+    # Read when celery is imported: SIGTERM then means a soft shutdown and then a cold one, as SIGQUIT does.
     os.environ["REMAP_SIGTERM"] = "SIGQUIT"
     os.environ["IMPASTO_DEVICE"] = arguments.device
     os.environ["IMPASTO_WORKER_LANE"] = arguments.lane
@@ -134,7 +134,7 @@ def main() -> None:
 
     watch = Watch(settings, arguments.worker_id)
     worker_init.connect(watch.start, weak=False)
-    worker_ready.connect(watch.tell_children_on_shutdown, weak=False)
+    worker_ready.connect(watch.signal_children_on_shutdown, weak=False)
     celery.worker_main(
         [
             "worker",

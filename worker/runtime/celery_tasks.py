@@ -1,4 +1,4 @@
-"""The one task: run a job. Everything heavy is imported in the child process alone."""
+"""The one Celery task: run a job. Heavy modules are imported only in the child process."""
 
 import contextlib
 import logging
@@ -23,7 +23,7 @@ log = logging.getLogger("worker.runtime.celery_tasks")
 
 
 class Child:
-    """What the child process has: its context, and the word to stop."""
+    """The state of the child process. ``stop`` is set when it must release its job."""
 
     context: "WorkerContext"
     registration: AbstractContextManager[None]
@@ -32,7 +32,7 @@ class Child:
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def open_context(**_: Any) -> None:
-    """Get ready to run jobs, in the child."""
+    """Prepare the child to run jobs."""
     from worker.runtime.context import make_context
     from worker.runtime.registration import registered
     from worker.runtime.warm_up import warm_up
@@ -48,7 +48,7 @@ def open_context(**_: Any) -> None:
 
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]
 def close_context(**_: Any) -> None:
-    """Sign off, in the child."""
+    """Take the child off the register."""
     with contextlib.suppress(AttributeError):  # it may have ended before it was ready
         Child.registration.__exit__(None, None, None)
         Child.context.dispatcher.close()
@@ -56,15 +56,15 @@ def close_context(**_: Any) -> None:
 
 @celery.task(name=TASK, max_retries=2, default_retry_delay=5)  # type: ignore[untyped-decorator]
 def run(job_id: str) -> None:
-    """Claim a job and run it. One that is not there to be claimed is somebody else's: drop the message."""
+    """Claim a job and run it. If it is not queued any more, the message is dropped."""
     from worker.runtime.run_job import run_job
 
     if Child.stop.is_set():
-        # The row is the truth: the hint is sent again, to a worker that stays.
+        # The job stays queued, and the reaper sends its hint again.
         return
     try:
         if not run_job(Child.context, job_id, Child.stop):
-            log.info("job %s is not there to be claimed", job_id)
+            log.info("job %s is not queued any more", job_id)
     except OperationalError as error:
-        # The lease runs out, or the hint is sent again, once the database is back.
-        log.warning("job %s: the database is away: %s", job_id, error.orig)
+        # Once the database is back, the lease runs out or the hint is sent again.
+        log.warning("job %s: the database is unavailable: %s", job_id, error.orig)

@@ -1,4 +1,4 @@
-"""What a worker process has at hand."""
+"""What a worker process needs to run jobs."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,13 @@ from app.settings import Settings
 from app.storage import Storage
 from app.storage.factory import make_storage
 from worker.contract.compute import Compute
+from worker.networks.loading import NetworkLoader
 from worker.runtime.device import choose_device, choose_dtype
 
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """Everything that running a job needs. ``worker_id`` names this worker in claims."""
+    """What running a job needs. ``worker_id`` identifies this worker in claims."""
 
     engine: Engine
     storage: Storage
@@ -25,9 +26,14 @@ class WorkerContext:
     worker_id: str
     compute: Compute
 
+    @property
+    def networks(self) -> NetworkLoader:
+        """Every network that a job may name."""
+        return NetworkLoader(self.settings.weights, self.engine, self.storage)
+
 
 def make_context(settings: Settings, worker_id: str, device_name: str) -> WorkerContext:
-    """Open the database and the storage, choose device and precision."""
+    """Open the database and the storage, choose device and dtype. ValueError if there is no such device."""
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     device = choose_device(device_name)

@@ -1,4 +1,4 @@
-"""Where and in which precision a worker computes."""
+"""The device and the dtype that a worker computes with."""
 
 import torch
 

@@ -1,7 +1,7 @@
 """The embedded worker: ``python -m worker.runtime.local --lane long --device cpu --worker-id NAME``.
 
 One process per device and lane, started by the supervisor of ``impasto serve``. It claims jobs from the
-database, sleeps on a socket in between, and exits when its parent does.
+database, waits on a socket in between, and exits when its parent does.
 """
 
 import argparse
@@ -26,19 +26,19 @@ from worker.runtime.warm_up import warm_up
 
 log = logging.getLogger("worker.runtime.local")
 
-# A hint can be lost, so a worker looks by itself this often.
+# A hint can be lost, so a worker also polls.
 POLL_SECONDS = 1.0
 
 
 def serve_lane(context: WorkerContext, lane: str, stop: threading.Event) -> None:
-    """Run the jobs of a lane until told to stop."""
+    """Run the jobs of a lane until ``stop`` is set."""
     wakeups = WakeupSocket(run_dir(context.settings.data_dir), lane_channel(lane))
     try:
         while not stop.is_set():
             try:
                 idle = not run_next(context, [lane], stop)
             except OperationalError as error:
-                log.warning("the database is away: %s", error.orig)
+                log.warning("the database is unavailable: %s", error.orig)
                 idle = True
             if idle:
                 wakeups.wait(POLL_SECONDS)
@@ -57,7 +57,7 @@ def main() -> None:
     configure_logging(settings.log_level)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    # Ctrl-C reaches the whole group; the supervisor says when to stop.
+    # Ctrl-C reaches the whole process group; the supervisor decides when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     exit_with_parent(settings.shutdown_seconds)
     try:

@@ -1,4 +1,4 @@
-"""The recipe of a picture: all that is needed to make the same one again."""
+"""The recipe of a result: what is needed to make the same one again."""
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -15,11 +15,11 @@ from worker.contract.compute import Compute
 def make_recipe(
     params: Params, inputs: Mapping[str, Sequence[str]], network: Network | None, compute: Compute
 ) -> dict[str, Any]:
-    """What made a picture, as JSON values.
+    """The recipe, as JSON.
 
-    ``params`` are the resolved ones; ``inputs`` the SHA-256 of the picture files by param. Fed back on
-    the same build of torch, processor, thread count and dtype it makes the same picture, bit for bit;
-    versions and processor are named for that reason.
+    ``params`` are the resolved ones; ``inputs`` the SHA-256 of the picture files by param. On the same
+    build of torch, processor, thread count and dtype it makes the same picture, bit for bit, which is why it
+    names versions and processor.
     """
     values = params.model_dump(mode="json")
     return {

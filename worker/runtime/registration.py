@@ -1,4 +1,4 @@
-"""Keeps a worker on the register of the living."""
+"""Keeps a worker on the register of workers."""
 
 import logging
 import os
@@ -14,10 +14,13 @@ from worker.runtime.context import WorkerContext
 
 log = logging.getLogger(__name__)
 
+# Longest interval of a worker's heartbeats; several fit into a lease.
+HEARTBEAT_SECONDS = 5.0
+
 
 @contextmanager
 def registered(context: WorkerContext, lane: str) -> Iterator[None]:
-    """Be on the register for as long as the context lasts, also while the worker computes."""
+    """Keep the worker on the register while the context lasts, also while it computes."""
     ended = threading.Event()
     thread = threading.Thread(target=_keep, args=(context, lane, ended), name="registration", daemon=True)
     thread.start()
@@ -29,12 +32,12 @@ def registered(context: WorkerContext, lane: str) -> Iterator[None]:
         try:
             workers.unregister(context.engine, context.worker_id)
         except OperationalError as error:
-            # It falls off by itself after a while.
-            log.warning("cannot sign off: %s", error.orig)
+            # The reaper removes it after a while.
+            log.warning("cannot leave the register: %s", error.orig)
 
 
 def _keep(context: WorkerContext, lane: str, ended: threading.Event) -> None:
-    interval = min(workers.HEARTBEAT_SECONDS, context.settings.lease_seconds / 4)
+    interval = min(HEARTBEAT_SECONDS, context.settings.lease_seconds / 4)
     is_registered = False
     while not ended.is_set():
         try:
@@ -50,5 +53,5 @@ def _keep(context: WorkerContext, lane: str, ended: threading.Event) -> None:
                 is_registered = True
             workers.heartbeat(context.engine, context.worker_id)
         except OperationalError as error:
-            log.warning("the database is away: %s", error.orig)
+            log.warning("the database is unavailable: %s", error.orig)
         ended.wait(interval)

@@ -70,7 +70,7 @@ def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> 
     """Load what the job needs, run its steps, and store its files."""
     params = KINDS[job.job.kind].load(job.job.params)
     inputs = load_inputs(context.engine, context.storage, params, context.settings.weights)
-    network = network_for(params, context.compute, context.settings.weights)
+    network = network_for(params, context.compute, context.networks, job.job.network_sha256)
     resume = job.load_checkpoint()
     reporting = 0.0
 

@@ -7,7 +7,7 @@ from alembic.config import Config
 
 
 def configuration(url: str) -> Config:
-    """Alembic's configuration for a database, with no file of its own."""
+    """Alembic's configuration for a database, without an ini file."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["url"] = url
@@ -15,5 +15,5 @@ def configuration(url: str) -> Config:
 
 
 def upgrade(url: str) -> None:
-    """Bring a database to the newest version; creates it if it is SQLite and not there."""
+    """Migrate a database to the newest revision. An SQLite file is created if missing."""
     command.upgrade(configuration(url), "head")

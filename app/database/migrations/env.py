@@ -6,7 +6,7 @@ from sqlalchemy import text
 from app.database.engine import make_engine
 from app.database.metadata import metadata
 
-# Any number: it keeps two machines that start at the same time from migrating at the same time.
+# Key of an advisory lock, any number: two machines that start at once must not both migrate.
 LOCK = 4_602_681
 
 

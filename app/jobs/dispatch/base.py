@@ -1,7 +1,7 @@
-"""How those who run jobs and those who wait for them are told that there is something to see.
+"""Hints to workers that a job waits, and wake-ups of API processes when a job changes.
 
-The row in the database is the truth. A hint or a wake-up that is lost loses nothing: the reaper sends hints
-again, and whoever waits also looks by himself now and then.
+The row in the database is the truth, so a lost message loses nothing: the reaper sends hints again, and
+everything that waits for one also polls.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
-from app.jobs.dispatch.wakeups import post, run_dir
+from app.jobs.dispatch.wakeups import run_dir, send_wakeup
 from app.jobs.job import Job
 from app.settings import Settings
 
@@ -17,24 +17,24 @@ CHANGES = "changes"
 
 
 def lane_channel(lane: str) -> str:
-    """The channel that the workers of a lane listen to."""
+    """The channel of the workers of a lane."""
     return f"lane-{lane}"
 
 
 class Dispatcher(Protocol):
-    """Sends hints to workers, and wake-ups to those who wait. Never raises, never blocks for long."""
+    """Sends hints and wake-ups. Never raises, never blocks for long."""
 
     def hint(self, job: Job) -> None:
-        """Tell the workers that a job waits."""
+        """Send a hint to the workers of the job's lane."""
 
     def changed(self, job_id: str) -> None:
-        """Tell those who wait for a job that it changed."""
+        """Wake every API process: a job changed."""
 
     def send_lost_hints(self, engine: Engine) -> None:
-        """Send hints again for jobs that wait although their hint seems to be lost."""
+        """Send hints again for waiting jobs whose hint seems to be lost."""
 
     def close(self) -> None:
-        """Send what is still to be sent, and let go of connections."""
+        """Send what is queued, and close connections."""
 
 
 class LocalDispatcher:
@@ -45,17 +45,17 @@ class LocalDispatcher:
 
     def hint(self, job: Job) -> None:
         """Wake the workers of the job's lane."""
-        post(self._folder, lane_channel(job.lane), job.id)
+        send_wakeup(self._folder, lane_channel(job.lane), job.id)
 
     def changed(self, job_id: str) -> None:
         """Wake every API process."""
-        post(self._folder, CHANGES, job_id)
+        send_wakeup(self._folder, CHANGES, job_id)
 
     def send_lost_hints(self, engine: Engine) -> None:
-        """Nothing to do: a local worker looks for waiting jobs by itself every second."""
+        """Nothing to do: a local worker polls for waiting jobs every second."""
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Nothing to close."""
 
 
 def make_dispatcher(settings: Settings) -> Dispatcher:

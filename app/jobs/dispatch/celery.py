@@ -1,4 +1,4 @@
-"""Hints as Celery messages that carry a job id, wake-ups as messages of Redis' publish and subscribe."""
+"""Hints as Celery messages that carry a job id, wake-ups by Redis publish and subscribe."""
 
 import logging
 import queue
@@ -28,21 +28,21 @@ log = logging.getLogger(__name__)
 SEPARATOR = "\x06\x16"
 # A hint younger than this may still be on its way.
 LOST_SECONDS = 5.0
-# What waits for a Redis that is away; more is dropped, and the reaper makes up for it.
+# Messages kept while Redis is unavailable; more are dropped, and the reaper sends their hints again.
 BACKLOG = 2000
-# While Redis is away it is asked again this often, not for every job.
-AWAY_SECONDS = 1.0
+# While Redis is unavailable it is tried at this interval, not for every job.
+RETRY_SECONDS = 1.0
 
 
 class CeleryDispatcher:
-    """Publishes from a thread of its own, so that a Redis that is away holds up nobody."""
+    """Publishes from a thread of its own, so that an unavailable Redis blocks no caller."""
 
     def __init__(self, redis_url: str) -> None:
         self._celery = Celery("impasto", set_as_current=False)
         self._celery.conf.update(configuration(redis_url))
         self._redis = redis.Redis.from_url(redis_url, socket_timeout=5, socket_connect_timeout=2)
         self._outbox: queue.Queue[Callable[[], None] | None] = queue.Queue(BACKLOG)
-        self._away_until = 0.0
+        self._retry_at = 0.0
         self._thread = threading.Thread(target=self._publish, name="dispatcher", daemon=True)
         self._thread.start()
 
@@ -51,18 +51,18 @@ class CeleryDispatcher:
         self._put(lambda: self._send(job))
 
     def changed(self, job_id: str) -> None:
-        """Publish that a job changed to every API process."""
+        """Publish to every API process that a job changed."""
         self._put(lambda: self._notify(job_id))
 
     def send_lost_hints(self, engine: Engine) -> None:
-        """Publish again what waits in the database but, by the lengths of the queues, not in Redis."""
+        """Publish again what waits in the database but, by the lengths of its queues, not in Redis."""
         waiting = waiting_by_lane(engine)
-        if not waiting or time.monotonic() < self._away_until:
+        if not waiting or time.monotonic() < self._retry_at:
             return
         try:
             missing = {lane: count - self._length(lane) for lane, count in waiting.items()}
         except redis.RedisError as error:
-            self._went_away(error)
+            self._unavailable(error)
             return
         for lane, count in missing.items():
             if count <= 0:
@@ -75,7 +75,7 @@ class CeleryDispatcher:
                 self.hint(job)
 
     def close(self) -> None:
-        """Send what is still to be sent, for a second at most, and let go of the connections."""
+        """Send what is queued, for a second at most, and close the connections."""
         self._put(None)
         self._thread.join(timeout=1)
         self._celery.close()
@@ -95,21 +95,21 @@ class CeleryDispatcher:
         try:
             self._outbox.put_nowait(action)
         except queue.Full:
-            log.debug("the outbox is full, a message is dropped")
+            log.debug("the queue of messages is full, one is dropped")
 
     def _publish(self) -> None:
         while (action := self._outbox.get()) is not None:
-            if time.monotonic() < self._away_until:
+            if time.monotonic() < self._retry_at:
                 continue
             try:
                 action()
             except Exception as error:
-                # Whatever it is, this thread must live to publish the next one.
-                self._went_away(error)
+                # Of any kind: this thread must go on to publish the next message.
+                self._unavailable(error)
 
-    def _went_away(self, error: Exception) -> None:
-        log.warning("Redis is away, hints will be sent again later: %s", error)
-        self._away_until = time.monotonic() + AWAY_SECONDS
+    def _unavailable(self, error: Exception) -> None:
+        log.warning("Redis is unavailable, hints will be sent again later: %s", error)
+        self._retry_at = time.monotonic() + RETRY_SECONDS
 
     def _send(self, job: Job) -> None:
         self._celery.send_task(

@@ -1,6 +1,6 @@
-"""What the two sides of Celery must agree on: messages, queues, and how Redis is spoken to.
+"""What publishers and workers of Celery messages share: names, queues and the connection to Redis.
 
-Each setting's reason is a failure that was seen without it: docs/architecture.md.
+Each setting avoids a failure that was observed without it: docs/architecture.md.
 """
 
 from typing import Any
@@ -11,8 +11,8 @@ CHANGES_CHANNEL = f"{KEY_PREFIX}changes"
 # Queues of kombu's priorities; 0 is the most urgent.
 PRIORITY_STEPS = list(range(8))
 
-# A job has no time limit of its own, so the visibility timeout, after which Redis gives an unacknowledged
-# message to somebody else, is out of reach of any job. If it strikes all the same, the claim drops it.
+# A job has no time limit, so the visibility timeout, after which an unacknowledged message is delivered
+# again, is longer than any job. If it is reached all the same, the second delivery cannot claim the job.
 VISIBILITY_SECONDS = 30 * 24 * 3600
 
 

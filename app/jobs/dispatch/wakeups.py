@@ -1,7 +1,7 @@
 """Wake-ups between the processes of one machine: datagrams over Unix sockets.
 
-A wake-up is only a hint that the database is worth a look: one that is lost loses nothing, since everybody
-also looks by himself now and then.
+A wake-up only says that the database is worth reading. A lost one loses nothing, since every receiver also
+polls.
 """
 
 import contextlib
@@ -16,21 +16,21 @@ MAX_DATAGRAM = 256
 
 
 def run_dir(data_dir: Path) -> Path:
-    """The folder of the sockets of a service; private to its user.
+    """The folder of a service's sockets, private to its user. PermissionError if it is not.
 
-    It lies in the folder for temporary files because the path of a socket has at most 104 bytes.
+    It is among the temporary files because the path of a socket has at most 104 bytes.
     """
     name = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]
     folder = Path(tempfile.gettempdir()) / f"impasto-{os.getuid()}-{name}"
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.stat(follow_symlinks=False)
     if status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise PermissionError(f"{folder} belongs to somebody else or is open to others: remove it.")
+        raise PermissionError(f"{folder} belongs to another user or is open to others: remove it.")
     return folder
 
 
 class WakeupSocket:
-    """A socket that wake-ups arrive at. ``channel`` says what for; several may listen to one."""
+    """A socket that receives the wake-ups of a channel. Several processes may listen to one channel."""
 
     def __init__(self, folder: Path, channel: str) -> None:
         self._path = folder / f"{channel}.{os.getpid()}"
@@ -43,8 +43,8 @@ class WakeupSocket:
         """For select and event loops."""
         return self._socket.fileno()
 
-    def take(self) -> list[str]:
-        """The messages that are there, without waiting."""
+    def receive(self) -> list[str]:
+        """The messages that have arrived, without waiting."""
         messages = []
         with contextlib.suppress(BlockingIOError):
             while True:
@@ -52,9 +52,9 @@ class WakeupSocket:
         return messages
 
     def wait(self, seconds: float) -> list[str]:
-        """The messages that are there, or that come within some seconds."""
+        """The messages that have arrived, or arrive within some seconds."""
         select.select([self._socket], [], [], seconds)
-        return self.take()
+        return self.receive()
 
     def close(self) -> None:
         """Stop listening."""
@@ -62,16 +62,16 @@ class WakeupSocket:
         self._path.unlink(missing_ok=True)
 
 
-def post(folder: Path, channel: str, message: str) -> None:
-    """Send a wake-up to all that listen to a channel. Boxes of the dead are removed."""
+def send_wakeup(folder: Path, channel: str, message: str) -> None:
+    """Send a wake-up to every listener of a channel. Sockets of processes that have ended are removed."""
     data = message.encode()[:MAX_DATAGRAM]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)
-        for box in folder.glob(f"{channel}.*"):
+        for path in folder.glob(f"{channel}.*"):
             try:
-                sender.sendto(data, str(box))
+                sender.sendto(data, str(path))
             except (ConnectionRefusedError, FileNotFoundError):
-                box.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
             except BlockingIOError:
-                # A full box is one that was woken often enough.
+                # Its queue is full, so the receiver has wake-ups enough.
                 continue

@@ -29,7 +29,7 @@ from tests.support.published import FILE, NAME, pin, published_file, random_sque
 from tests.support.worker_context import submit
 from worker.contract.compute import Compute
 from worker.networks import pull_weights as weights
-from worker.networks.loading import network_for, prepared_network
+from worker.networks.loading import NetworkLoader, network_for
 from worker.networks.pull_weights import import_file, pull
 from worker.runtime import run_job as runner
 from worker.runtime.context import WorkerContext
@@ -123,11 +123,11 @@ def test_a_cut_file_of_safetensors_is_imported_as_far_as_it_goes(
     with pytest.raises(
         InputError, match=r"no layer 'relu2_1' here.*file that ends before.*Layers: conv1_1"
     ) as caught:
-        network_for(params, compute, folder)
+        network_for(params, compute, NetworkLoader(folder))
     assert caught.value.field == "content_layers"
     shallow = {"content_layers": ["relu1_2"], "style_layers": ["relu1_1", "pool1"]}
     params = StyleTransferParams(content="a", style=["b"], network="vgg19", **shallow).resolve(SHIPPED)
-    network = network_for(params, compute, folder)
+    network = network_for(params, compute, NetworkLoader(folder))
     assert network is not None and network.layers[-1].name == "pool1"
 
 
@@ -160,10 +160,12 @@ def test_damaged_weights_count_as_none_and_say_so_when_used(
     layers = {"content_layers": ["fire3"], "style_layers": ["fire2"]}
     params = StyleTransferParams(content="a", style=["b"], network=NAME, **layers).resolve(SHIPPED)
     with pytest.raises(InputError, match=r"damaged.*weights pull"):
-        network_for(params, compute, folder)
+        network_for(params, compute, NetworkLoader(folder))
     # And pulling puts it right.
     list(pull(card, folder))
-    assert network_for(params, compute, folder) is network_for(params, compute, folder)
+    assert network_for(params, compute, NetworkLoader(folder)) is network_for(
+        params, compute, NetworkLoader(folder)
+    )
 
 
 @pytest.fixture
@@ -219,14 +221,16 @@ def test_a_network_that_is_not_here_says_how_to_get_it(tmp_path: Path) -> None:
         with pytest.raises(
             InputError, match="'vgg19' has not been downloaded: run `impasto weights pull"
         ) as caught:
-            network_for(params, Compute(torch.device("cpu")), folder)
+            network_for(params, Compute(torch.device("cpu")), NetworkLoader(folder))
         assert caught.value.field == "network"
 
 
 def test_what_is_warm_is_used_by_every_kind() -> None:
     compute = Compute(torch.device("cpu"))
     params = StyleTransferParams(content="a", style=["b"], network="vgg19-random").resolve(SHIPPED)
-    assert network_for(params, compute) is prepared_network("vgg19-random", "average", compute)
+    assert network_for(params, compute, NetworkLoader()) is NetworkLoader().prepared(
+        "vgg19-random", "average", compute
+    )
 
 
 def test_only_what_is_published_is_pulled() -> None:

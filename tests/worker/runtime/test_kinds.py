@@ -14,7 +14,7 @@ from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import State, Steps
-from worker.networks.loading import network_for
+from worker.networks.loading import NetworkLoader, network_for
 from worker.runtime.functions import load_function
 
 
@@ -40,6 +40,6 @@ def test_the_function_of_every_kind_fits_the_contract(spec: KindSpec[Params]) ->
 def test_a_network_is_prepared_once() -> None:
     compute = Compute(torch.device("cpu"), torch.bfloat16)
     params = DeepDreamParams(image="i", network="vgg19-random").resolve(SHIPPED)
-    network = network_for(params, compute)
+    network = network_for(params, compute, NetworkLoader())
     assert network is not None and network.dtype == torch.bfloat16
-    assert network_for(params, compute) is network
+    assert network_for(params, compute, NetworkLoader()) is network
