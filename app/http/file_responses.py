@@ -38,12 +38,12 @@ def send_file(storage: Storage, key: str, media_type: str, sha256: str, request:
     start, end, status = 0, size, HTTPStatus.OK
     asked = request.headers.get("range")
     if asked is not None and request.headers.get("if-range", etag) == etag:
-        window = _window(asked, size)
-        if window is None:
+        found_range = _parse_range(asked, size)
+        if found_range is None:
             file.close()
             raise RangeNotSatisfiable(asked, size, headers)
-        if window != (0, size):
-            start, end = window
+        if found_range != (0, size):
+            start, end = found_range
             status = HTTPStatus.PARTIAL_CONTENT
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     headers["Content-Length"] = str(end - start)
@@ -59,8 +59,8 @@ def is_known(request: Request, etag: str) -> bool:
     return header.strip() == "*" or etag in (part.strip().removeprefix("W/") for part in header.split(","))
 
 
-def _window(asked: str, size: int) -> tuple[int, int] | None:
-    """First byte and the one after the last; the whole file if the header is not ours to read."""
+def _parse_range(asked: str, size: int) -> tuple[int, int] | None:
+    """First byte and the one after the last: all if the header cannot be parsed; None if out of range."""
     found = _RANGE.fullmatch(asked.strip())
     if found is None or found.groups() == ("", ""):
         return (0, size)

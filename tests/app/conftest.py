@@ -13,6 +13,7 @@ from app.database.engine import make_engine
 from app.http.services import Services
 from app.main import create_app
 from app.settings import Settings
+from tests.support.problems import check_documented
 from tests.support.strange_pictures import plain
 
 
@@ -43,8 +44,13 @@ def database(settings: Settings, address: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def client(settings: Settings) -> Iterator[TestClient]:
-    """The real service on a fresh SQLite database, without workers."""
-    with TestClient(create_app(settings)) as client:
+    """The real service on a fresh SQLite database, without workers.
+
+    Every problem that it answers with must be documented for its route.
+    """
+    app = create_app(settings)
+    with TestClient(app) as client:
+        client.event_hooks["response"] = [lambda response: check_documented(app, response)]
         yield client
 
 

@@ -32,10 +32,15 @@ def add_picture(context: WorkerContext, data: bytes) -> str:
     return image_id
 
 
+def job_service(context: WorkerContext) -> JobService:
+    """The operations on jobs of a context."""
+    images = ImageService(context.settings, context.engine, context.storage)
+    return JobService(context.engine, context.storage, context.dispatcher, images)
+
+
 def submit(context: WorkerContext, params: Params) -> Job:
     """Queue a job of resolved params."""
-    images = ImageService(context.settings, context.engine, context.storage)
-    return JobService(context.engine, context.storage, context.dispatcher, images).submit(params)[0]
+    return job_service(context).submit(params)[0]
 
 
 def run(context: WorkerContext, stop: threading.Event | None = None) -> Job:

@@ -8,10 +8,24 @@ from pathlib import Path
 from fastapi.testclient import TestClient
 
 import app
+from tests.support.problems import error_classes, examples
 
-# Names of modules and functions that talk to the database, the storage or the disk, and so take a while.
-BLOCKING_MODULES = {"repository", "claims", "reaper", "workers", "pictures", "uploads", "storage"}
-BLOCKING_FUNCTIONS = {"create", "submit", "resubmit", "remove_job", "view", "find_view", "open", "sleep"}
+# Names of modules, services and functions that talk to the database, the storage or the disk, and so take a
+# while.
+BLOCKING_MODULES = {"repository", "claims", "reaper", "workers", "service", "storage"}
+BLOCKING_SERVICES = ("services.jobs.", "services.images.")
+BLOCKING_FUNCTIONS = {"parse_params", "check_pictures", "_view", "_find_view", "open", "sleep"}
+# What the paths of the routes that raise some errors contain.
+SUBJECTS = {
+    "UnknownJob": "/v1/",
+    "UnknownArtifact": "/jobs/{job_id}/artifacts/",
+    "JobNotEnded": "/jobs/{job_id}",
+    "JobInUse": "/jobs/{job_id}",
+    "UnknownImage": "/images/{image_id}",
+    "ImageInUse": "/images/{image_id}",
+    "UnknownNetwork": "/networks/{name}",
+    "NetworkInUse": "/networks/{name}",
+}
 # So that the test cannot rot: there were this many async functions when it was written.
 AT_LEAST = 10
 
@@ -49,6 +63,8 @@ def test_no_async_function_calls_what_blocks() -> None:
             for inner in _own_nodes(node):
                 if isinstance(inner, ast.Call):
                     name = _name(inner.func)
+                    if name.startswith(BLOCKING_SERVICES):
+                        wrong.append(f"{path.name}:{inner.lineno} {name}")
                     if BLOCKING_MODULES & set(name.split(".")[:-1]) or name in BLOCKING_FUNCTIONS:
                         wrong.append(f"{path.name}:{inner.lineno} {name}")
     assert wrong == []
@@ -64,16 +80,29 @@ def test_the_description_is_complete(client: TestClient) -> None:
         for method, operation in operations.items():
             where = f"{method} {path}"
             assert operation.get("description"), where
-            for status, response in operation["responses"].items():
-                if int(status) >= 400:
-                    examples = response["content"]["application/problem+json"]["examples"]
-                    assert {example["value"]["status"] for example in examples.values()} == {int(status)}, (
-                        where
-                    )
             if method == "post" and "requestBody" not in operation:
                 assert "{" in path, where
     body = description["paths"]["/v1/style-transfer"]["post"]["requestBody"]["content"]
     assert body["application/json"]["example"]["content"]
+
+
+def test_every_documented_problem_is_one_of_an_error_that_the_route_can_raise(client: TestClient) -> None:
+    description = client.get("/v1/openapi.json").json()
+    classes = {cls.__name__: cls for cls in error_classes()}
+    seen = set()
+    for path, operations in description["paths"].items():
+        for method, operation in operations.items():
+            for where, example in examples(operation).items():
+                status, name = where.split()
+                assert example["status"] == int(status), (method, path)
+                originals = [(e.status, e.type) for e in classes[name].examples()]
+                assert (example["status"], example["type"]) in originals, (method, path)
+                assert ("field" in example) == bool(example["errors"]), (method, path)
+                assert SUBJECTS.get(name, "") in path, (method, path)
+                seen.add(name)
+            if "{" in path:
+                assert examples(operation), (method, path)
+    assert SUBJECTS.keys() <= seen
 
 
 def test_examples_are_taken_by_the_service_that_gives_them(client: TestClient, image_id: str) -> None:
