@@ -35,6 +35,8 @@ from app.workers import repository as workers
 
 log = logging.getLogger(__name__)
 
+# What a multipart body has beside its file.
+MULTIPART_BYTES = 1 << 16
 REAP_SECONDS = 2.0
 # A worker that was silent this long is taken off the register.
 FORGET_SECONDS = 120.0
@@ -64,12 +66,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.context = context
     problems.install(app)
-    for module in (kinds, jobs, events, images, networks, health, metrics):
+    app.include_router(kinds.make_router())
+    for module in (jobs, events, images, networks, health, metrics):
         app.include_router(module.router)
     description.install(app)
     app.include_router(web_router)
     mount_static(app)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_request_bytes)
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=settings.max_request_bytes,
+        path_limits={networks.PATH: settings.max_network_bytes + MULTIPART_BYTES},
+    )
     app.add_middleware(SameOrigin)
     app.add_middleware(SecurityHeaders)
     return app

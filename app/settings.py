@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBI = 1 << 20
+DATABASE_FILE = "impasto.db"  # in the data folder
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Settings(BaseSettings):
     max_clip_frames: int = Field(600, gt=0, description="Frames of a clip.")
     max_clip_seconds: float = Field(60.0, gt=0, description="Length of a clip.")
     max_request_bytes: int = Field(100 * 1000 * 1000, gt=0, description="One request's body.")
+    max_network_bytes: int = Field(2_000_000_000, gt=0, description="One imported network.")
 
     @property
     def weights(self) -> WeightsFolder:
@@ -79,7 +81,7 @@ class Settings(BaseSettings):
         """The database URL, or SQLite in the data folder."""
         if self.database_url:
             return self.database_url
-        return f"sqlite:///{(self.data_dir / 'impasto.db').resolve()}"
+        return f"sqlite:///{(self.data_dir / DATABASE_FILE).resolve()}"
 
 
 @lru_cache

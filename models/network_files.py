@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 from models.network import hash_weights
@@ -58,3 +58,14 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if hash_weights(weights) != about["sha256"]:
         raise DamagedWeights(f"{path} is damaged: its weights do not have the hash that it states")
     return weights, about
+
+
+def parse_weights(data: bytes, sha256: str | None) -> dict[str, Tensor]:
+    """The weights in the bytes of a safetensors file, which must have this hash. Raises DamagedWeights."""
+    try:
+        weights: dict[str, Tensor] = load(data)
+    except SafetensorError as error:
+        raise DamagedWeights(f"The file of weights is damaged: {error}") from error
+    if hash_weights(weights) != sha256:
+        raise DamagedWeights("The file of weights is damaged: it does not have the hash that the card states")
+    return weights

@@ -112,11 +112,11 @@ def _styles(
     trained: "Network", judge: str, pictures: Path, compute: "Compute", output: Path | None
 ) -> dict[str, Any]:
     from worker.contract.compute import Compute
-    from worker.networks.loading import prepared_network
+    from worker.networks.loading import NetworkLoader
     from worker.training import palette_report
 
     try:
-        judging = prepared_network(judge, None, Compute(compute.device), Settings().weights)
+        judging = NetworkLoader(Settings().weights).prepared(judge, None, Compute(compute.device))
         return palette_report.styles(trained, judging, pictures, compute, output)
     except InputError as error:
         fail(f"{error.field}: {error.detail}")

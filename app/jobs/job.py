@@ -39,6 +39,8 @@ class Job:
     batch_id: str | None
     idempotency_key: str | None
     payload_hash: str | None
+    network: str | None
+    network_sha256: str | None
 
     @property
     def ended(self) -> bool:

@@ -12,22 +12,11 @@ from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import now, read, write
 from app.database.ids import new_id
+from app.jobs.errors import JobNotEnded, KeyReused, UnknownJob
 from app.jobs.job import Artifact, Event, Job, Json
 from app.jobs.states import TERMINAL, State
 from app.jobs.tables import artifacts, job_events, job_pictures, jobs
 from app.jobs.transitions import record, state_data, transition
-
-
-class UnknownJob(LookupError):
-    """There is no job of that id."""
-
-
-class KeyReused(ValueError):
-    """An idempotency key came again with another payload."""
-
-
-class JobNotEnded(RuntimeError):
-    """A job must have ended before it can be deleted or retried."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +32,8 @@ class NewJob:
     batch_id: str | None = None
     idempotency_key: str | None = None
     payload_hash: str | None = None
+    network: str | None = None
+    network_sha256: str | None = None
 
 
 def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
@@ -71,6 +62,8 @@ def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
                     batch_id=new.batch_id,
                     idempotency_key=new.idempotency_key,
                     payload_hash=new.payload_hash,
+                    network=new.network,
+                    network_sha256=new.network_sha256,
                 )
                 .returning(*jobs.c)
             )
@@ -262,6 +255,13 @@ def jobs_in_need_of(engine: Engine, reference: str) -> list[str]:
         .join(job_pictures, job_pictures.c.job_id == jobs.c.id)
         .where(job_pictures.c.reference == reference, jobs.c.state.not_in(TERMINAL))
     )
+    with read(engine) as connection:
+        return list(connection.execute(query).scalars())
+
+
+def jobs_with_network(engine: Engine, sha256: str) -> list[str]:
+    """Ids of jobs that have not ended and that use a network with these weights."""
+    query = select(jobs.c.id).where(jobs.c.network_sha256 == sha256, jobs.c.state.not_in(TERMINAL))
     with read(engine) as connection:
         return list(connection.execute(query).scalars())
 

@@ -2,48 +2,37 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import Engine
 
 from app.database.ids import is_id
-from app.errors import InputError
-from app.images.repository import UnknownImage, get_image, is_film
+from app.errors import FieldError, InputError
+from app.images.errors import UnknownImage
+from app.images.repository import get_image, is_film
 from app.jobs.dispatch.base import Dispatcher
+from app.jobs.errors import InvalidParam, JobNotEnded, ParamsError
 from app.jobs.job import Job
-from app.jobs.repository import JobNotEnded, NewJob, create_job, find_by_key, get_artifact, get_job
-from app.kinds import KINDS, Params
+from app.jobs.repository import NewJob, create_job, find_by_key, get_artifact, get_job
+from app.kinds import KINDS, Params, spec_of
+from app.networks.catalogue import Catalogue, DatabaseCatalogue
 
 # 0 to 7, as in RFC 9218 but the other way round: higher goes first.
 DEFAULT_PRIORITY = 4
 
 
-@dataclass(frozen=True)
-class FieldError:
-    """One param that is wrong: where, and what would be right."""
+def parse_params(kind: str, params: dict[str, Any], catalogue: Catalogue) -> Params:
+    """Params of a kind, checked and resolved against a catalogue of networks.
 
-    field: str
-    detail: str
-
-
-class ParamsError(ValueError):
-    """Params that the kind's class refuses; at least one error."""
-
-    def __init__(self, errors: list[FieldError]) -> None:
-        super().__init__("; ".join(f"{e.field}: {e.detail}" for e in errors))
-        self.errors = errors
-
-
-def parse_params(kind: str, params: dict[str, Any]) -> Params:
-    """Params of a kind, checked and resolved. Raises ParamsError; InputError on an unknown kind."""
+    Raises ParamsError; InvalidParam for an unknown kind.
+    """
     if kind not in KINDS:
-        raise InputError("kind", f"There is no kind {kind!r}. Kinds: {', '.join(sorted(KINDS))}.")
+        raise InvalidParam("kind", f"There is no kind {kind!r}. Kinds: {', '.join(sorted(KINDS))}.")
     try:
-        return KINDS[kind].model_validate(params).resolve()
+        return KINDS[kind].params.model_validate(params).resolve(catalogue)
     except ValidationError as error:
-        raise ParamsError([_field_error(KINDS[kind], e) for e in error.errors()]) from None
+        raise ParamsError([_field_error(KINDS[kind].params, e) for e in error.errors()]) from None
     except InputError as error:
         raise ParamsError([FieldError(error.field, error.detail)]) from None
 
@@ -114,8 +103,13 @@ def resubmit(engine: Engine, dispatcher: Dispatcher, job_id: str) -> Job:
     old = get_job(engine, job_id)
     if not old.ended:
         raise JobNotEnded(job_id)
-    params = parse_params(old.kind, old.params)
-    return submit(engine, dispatcher, params, priority=old.priority, retry_of=old.id)[0]
+    catalogue, params = DatabaseCatalogue(engine), old.params
+    if old.network is not None:
+        card = catalogue.find(old.network, old.network_sha256)
+        if card is not None and card.name != old.network:
+            params = {**params, "network": card.name}
+    checked = parse_params(old.kind, params, catalogue)
+    return submit(engine, dispatcher, checked, priority=old.priority, retry_of=old.id)[0]
 
 
 def submit(
@@ -137,17 +131,21 @@ def submit(
         return earlier, False
     check_pictures(engine, params)
     references = tuple(ref for refs in params.pictures().values() for ref in refs)
+    spec, need = spec_of(params), params.network_need()
+    card = None if need is None else DatabaseCatalogue(engine).find(need.name)
     job, created = create_job(
         engine,
         NewJob(
-            kind=params.kind,
-            lane=params.lane,
+            kind=spec.name,
+            lane=spec.lane,
             params=params.model_dump(mode="json"),
             pictures=references,
             priority=priority,
             retry_of=retry_of,
             idempotency_key=idempotency_key,
             payload_hash=payload,
+            network=None if card is None else card.name,
+            network_sha256=None if card is None else card.sha256,
         ),
     )
     if created:

@@ -47,9 +47,13 @@ jobs = Table(
     Column("batch_id", String(36)),
     Column("idempotency_key", String(255), unique=True),
     Column("payload_hash", String(64)),
+    # The network that the job uses, and the hash of its weights, by which it is found when it was renamed.
+    Column("network", String(64)),
+    Column("network_sha256", String(64)),
     # Ids sort by time, so lists page by id.
     Index(None, "kind", "id"),
     Index(None, "state", "id"),
+    Index(None, "network_sha256", "state"),
 )
 
 # In the order of claims, so that the next job is the first entry however many wait.

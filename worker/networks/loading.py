@@ -1,80 +1,158 @@
 """Networks ready for a device and dtype, kept for the jobs that follow."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from app.errors import InputError
 from app.kinds.base import NetworkNeed, Params
-from app.networks import get_card
+from app.networks.card import NetworkCard
+from app.networks.catalogue import SHIPPED, is_shipped
+from app.networks.repository import find_network
 from app.networks.weights_folder import how_to_get
 from app.settings import WeightsFolder
+from app.storage import Storage
 from models.imagenet import WeightsMissing
 from models.network import Network, Pooling
-from models.network_files import DamagedWeights
-from models.registry import load_network, weights_version
+from models.network_files import DamagedWeights, parse_weights
+from models.registry import CardMismatch, build_network, load_network, weights_version
 from worker.contract.compute import Compute
 
 # Networks kept on the device at a time; the full VGG-19 takes 80 MB without its classifier.
 KEPT_NETWORKS = 4
 
 
-def prepared_network(
-    name: str,
-    pooling: Pooling | None,
-    compute: Compute,
-    weights: WeightsFolder | None = None,
-    *,
-    convolutions_only: bool = False,
-) -> Network:
-    """A network on a device in a dtype, from the shipped weights or those in a folder; kept for the next job.
+@dataclass(frozen=True)
+class NetworkLoader:
+    """Where networks come from: the package, a folder of downloaded weights, the database and its storage.
 
-    Raises InputError on ``network``.
+    Without a folder or a database there are only the networks that need neither.
     """
-    folder = None if weights is None else weights.path
-    try:
+
+    weights: WeightsFolder | None = None
+    engine: Engine | None = None
+    storage: Storage | None = None
+
+    def prepared(
+        self,
+        name: str,
+        pooling: Pooling | None,
+        compute: Compute,
+        *,
+        sha256: str | None = None,
+        convolutions_only: bool = False,
+    ) -> Network:
+        """A network on a device in a dtype, kept for the next job.
+
+        A network of the database is found by the hash of its weights if that is given, so also under another
+        name. Raises InputError on ``network``.
+        """
+        try:
+            return _prepared(self._source(name, sha256, convolutions_only), pooling, compute)
+        except WeightsMissing:
+            raise InputError("network", how_to_get(name)) from None
+        except DamagedWeights as error:
+            remedy = how_to_get(name) if is_shipped(name) else "Import the network again."
+            raise InputError("network", f"{error}. {remedy}") from error
+        except CardMismatch as error:
+            raise InputError("network", f"Network {name!r} cannot be built: {error}.") from error
+
+    def card(self, name: str, sha256: str | None = None) -> NetworkCard:
+        """The card of a network, found as in :meth:`prepared`. Raises InputError on ``network``."""
+        shipped = SHIPPED.find(name)
+        return self._stored(name, sha256).card if shipped is None else shipped
+
+    def _source(self, name: str, sha256: str | None, convolutions_only: bool) -> "_Shipped | _Stored":
+        if not is_shipped(name):
+            return self._stored(name, sha256)
+        folder = None if self.weights is None else self.weights.path
         version = weights_version(name, folder)
         # Shipped networks are always loaded whole, so that every kind shares one copy.
-        return _prepared(name, pooling, compute, folder, convolutions_only and version != (), version)
-    except WeightsMissing:
-        raise InputError("network", how_to_get(name)) from None
-    except DamagedWeights as error:
-        raise InputError("network", f"{error}. {how_to_get(name)}") from error
+        return _Shipped(name, folder, convolutions_only and version != (), version)
+
+    def _stored(self, name: str, sha256: str | None) -> "_Stored":
+        found = None if self.engine is None else find_network(self.engine, name, sha256)
+        if found is None or self.storage is None:
+            raise InputError("network", f"Network {name!r} is not here any more: import it, or name another.")
+        if sha256 not in (None, found.sha256):
+            raise InputError(
+                "network",
+                f"The weights of network {name!r} are not here any more; another network has its name now. "
+                "Send the job again to use that one.",
+            )
+        return _Stored(self.storage, found.key, found.card.model_dump_json())
+
+
+@dataclass(frozen=True)
+class _Shipped:
+    """A shipped network; ``version`` changes when its weights are replaced."""
+
+    name: str
+    folder: Path | None
+    convolutions_only: bool
+    version: tuple[int, ...]
+
+    def load(self) -> Network:
+        return load_network(self.name, folder=self.folder, convolutions_only=self.convolutions_only)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A network of the database: the blob of its weights, and its card as JSON."""
+
+    storage: Storage
+    key: str
+    card_json: str
+
+    @property
+    def card(self) -> NetworkCard:
+        return NetworkCard.model_validate_json(self.card_json)
+
+    def load(self) -> Network:
+        card = self.card
+        try:
+            with self.storage.open(self.key) as file:
+                weights = parse_weights(file.read(), card.sha256)
+        except FileNotFoundError:
+            raise DamagedWeights(f"The file of network {card.name!r} is gone") from None
+        return build_network(card, weights)
 
 
 @lru_cache(maxsize=KEPT_NETWORKS)
-def _prepared(
-    name: str,
-    pooling: Pooling | None,
-    compute: Compute,
-    folder: Path | None,
-    convolutions_only: bool,
-    version: tuple[int, ...],
-) -> Network:
-    del version  # weights that were replaced are prepared again
-    network = load_network(name, pooling, folder=folder, convolutions_only=convolutions_only)
+def _prepared(source: _Shipped | _Stored, pooling: Pooling | None, compute: Compute) -> Network:
+    network = source.load()
+    network = network if pooling is None else network.with_pooling(pooling)
     return network.prepared(compute.device, compute.dtype)
 
 
-def network_for(params: Params, compute: Compute, weights: WeightsFolder | None = None) -> Network | None:
+def network_for(
+    params: Params, compute: Compute, loader: NetworkLoader, sha256: str | None = None
+) -> Network | None:
     """The network that a job of resolved params needs, ready for the device; None if it needs none.
 
-    Raises InputError if its weights are not here, or lack a layer that the job looks at.
+    ``sha256`` is the hash of its weights, where the job knows it. Raises InputError if its weights are not
+    here, or lack a layer that the job uses.
     """
     need = params.network_need()
     if need is None:
         return None
-    network = prepared_network(
-        need.name, need.pooling, compute, weights, convolutions_only=_is_convolutional(need)
+    network = loader.prepared(
+        need.name,
+        need.pooling,
+        compute,
+        sha256=sha256,
+        convolutions_only=_is_convolutional(need, loader.card(need.name, sha256)),
     )
     _require_layers(need, network)
     return network
 
 
-def _is_convolutional(need: NetworkNeed) -> bool:
-    """Whether a job looks at no layer that sees the whole picture at once."""
+def _is_convolutional(need: NetworkNeed, card: NetworkCard) -> bool:
+    """Whether a job uses no layer that sees the whole picture at once."""
     if need.layers is None:
         return False
-    card = get_card(need.name)
     return all(card.layer(name).receptive_field > 0 for names in need.layers.values() for name in names)
 
 

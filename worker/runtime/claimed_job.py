@@ -12,8 +12,9 @@ from torch import Tensor
 
 from app.jobs import claims
 from app.jobs.claims import Claim, ClaimLost
+from app.jobs.errors import UnknownJob
 from app.jobs.job import Artifact, Json
-from app.jobs.repository import UnknownJob, get_job, list_artifacts
+from app.jobs.repository import get_job, list_artifacts
 from app.jobs.states import State
 from app.jobs.storage_keys import attempt_folder, sweep, work_folder
 from app.storage import StorageFull

@@ -11,6 +11,7 @@ from app.settings import Settings
 from app.storage import Storage
 from app.storage.factory import make_storage
 from worker.contract.compute import Compute
+from worker.networks.loading import NetworkLoader
 from worker.runtime.device import choose_device, choose_dtype
 
 
@@ -24,6 +25,11 @@ class WorkerContext:
     settings: Settings
     worker_id: str
     compute: Compute
+
+    @property
+    def networks(self) -> NetworkLoader:
+        """Every network that a job may name."""
+        return NetworkLoader(self.settings.weights, self.engine, self.storage)
 
 
 def make_context(settings: Settings, worker_id: str, device_name: str) -> WorkerContext:

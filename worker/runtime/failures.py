@@ -4,10 +4,8 @@ import logging
 
 import torch
 
-from app.errors import ComputationError, InputError
+from app.errors import ServiceError
 from app.jobs.job import Json
-from app.networks.download import DownloadError
-from app.storage import StorageFull
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +21,8 @@ def describe_failure(error: Exception, job_id: str) -> Json:
     """An exception as the ``error`` of a job: what happened and what to do, never a traceback."""
     field = None
     match error:
-        case InputError():
-            kind, title, detail, field = "input", "The input is wrong", error.detail, error.field
-        case ComputationError():
-            kind, title, detail = "computation", "The computation failed", error.detail
-        case DownloadError():
-            kind, title, detail = "download", "The download failed", error.detail
-        case StorageFull():
-            kind, title, detail = "storage_full", "The disk is full", str(error)
+        case ServiceError():
+            kind, title, detail, field = error.type, error.title, error.detail, error.field
         case MemoryError() | torch.OutOfMemoryError():
             kind, title, detail, field = _OUT_OF_MEMORY
         case RuntimeError() if "not enough memory" in str(error):

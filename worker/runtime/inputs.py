@@ -1,4 +1,4 @@
-"""The pictures and clips that a job names, from the storage."""
+"""Loads the pictures and clips of a job from the storage."""
 
 from io import BytesIO
 from typing import BinaryIO
@@ -6,7 +6,8 @@ from typing import BinaryIO
 from sqlalchemy import Engine
 
 from app.errors import InputError
-from app.images.repository import UnknownImage, get_image, image_key
+from app.images.errors import UnknownImage
+from app.images.repository import get_image, image_key
 from app.jobs.repository import get_artifact
 from app.kinds import Params
 from app.media.clips import clip_format
@@ -18,7 +19,7 @@ from worker.media.pictures import Picture, load_picture
 
 
 def read_input(file: BinaryIO, params: Params, name: str) -> Picture | Clip:
-    """A picture, or a clip where the param takes one, no larger than the job can use. InputError."""
+    """Decode a picture, or a clip where the param takes one, no larger than the job can use. InputError."""
     if params.picture_fields()[name].clips:
         data = file.read()
         if clip_format(data) is not None:
@@ -51,13 +52,13 @@ def _load(storage: Storage, key: str, reference: str, params: Params, name: str)
 
 
 def _find(engine: Engine, reference: str, name: str) -> tuple[str, str]:
-    owner, _, artifact_name = reference.partition("/")
+    item_id, _, artifact_name = reference.partition("/")
     if artifact_name:
-        artifact = get_artifact(engine, owner, artifact_name)
+        artifact = get_artifact(engine, item_id, artifact_name)
         if artifact is None:
             raise InputError(name, f"The artifact {reference} is gone: run that job again.")
         return artifact.key, artifact.sha256
     try:
-        return image_key(owner), get_image(engine, owner).sha256
+        return image_key(item_id), get_image(engine, item_id).sha256
     except UnknownImage:
-        raise InputError(name, f"The image {owner} was deleted: upload it again.") from None
+        raise InputError(name, f"The image {item_id} was deleted: upload it again.") from None

@@ -68,9 +68,9 @@ def _attempt(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> 
 
 def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> End:
     """Load what the job needs, run its steps, and store its files."""
-    params = KINDS[job.row.kind].model_validate(job.row.params)
+    params = KINDS[job.row.kind].load(job.row.params)
     inputs = load_inputs(context.engine, context.storage, params, context.settings.weights)
-    network = network_for(params, context.compute, context.settings.weights)
+    network = network_for(params, context.compute, context.networks, job.row.network_sha256)
     resume = job.load_checkpoint()
     reporting = 0.0
 

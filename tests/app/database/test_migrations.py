@@ -14,11 +14,15 @@ from app.database.migrations import configuration, upgrade
 from app.jobs import claims, reaper, repository
 from app.jobs.states import State
 from app.kinds import KINDS
+from app.networks.catalogue import SHIPPED, DatabaseCatalogue
 from app.workers import repository as workers
 from tests.support.postgres import PostgresServer
 
 PARAMS = (
-    KINDS["style_transfer"].model_validate({"content": "a", "style": "b"}).resolve().model_dump(mode="json")
+    KINDS["style_transfer"]
+    .params.model_validate({"content": "a", "style": "b"})
+    .resolve(SHIPPED)
+    .model_dump(mode="json")
 )
 CHECKPOINT = {"key": "jobs/running/work/2-7.safetensors", "done": 7}
 JOBS: list[dict[str, Any]] = [
@@ -89,13 +93,15 @@ def test_a_database_of_0003_keeps_its_jobs_and_their_rows(url_of_0003: str) -> N
     assert running.checkpoint == CHECKPOINT
     for job in found.values():
         assert job.params == PARAMS
+        assert (job.network, job.network_sha256) == (None, None)
         assert repository.get_artifact(engine, job.id, "image") is not None
         assert [event.seq for event in repository.list_events(engine, job.id)] == [1]
     assert repository.jobs_in_need_of(engine, "a") == ["queued", "running"]
     ended = found["ended"].result
     assert ended is not None
-    recipe = KINDS["style_transfer"].model_validate(ended["recipe"]["params"])
-    assert recipe.resolve().model_dump(mode="json") == PARAMS
+    recipe = KINDS["style_transfer"].params.model_validate(ended["recipe"]["params"])
+    assert DatabaseCatalogue(engine).names() == SHIPPED.names()
+    assert recipe.resolve(SHIPPED).model_dump(mode="json") == PARAMS
     engine.dispose()
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, update
 from app.database.engine import now, write
 from app.jobs import claims, reaper, repository
 from app.jobs.claims import Claim, ClaimLost
+from app.jobs.errors import JobNotEnded, KeyReused, UnknownJob
 from app.jobs.job import Artifact, Job
 from app.jobs.repository import NewJob
 from app.jobs.states import TERMINAL, TRANSITIONS, State
@@ -199,7 +200,7 @@ def test_the_same_key_gives_the_same_job(engine: Engine) -> None:
         results = list(pool.map(lambda _: repository.create_job(engine, new), range(16)))
     assert len({job.id for job, _ in results}) == 1
     assert sum(created for _, created in results) == 1
-    with pytest.raises(repository.KeyReused):
+    with pytest.raises(KeyReused):
         repository.create_job(engine, replace(new, payload_hash="other"))
 
 
@@ -215,11 +216,11 @@ def test_lists_page_from_the_newest_and_filter(engine: Engine) -> None:
 
 def test_delete_takes_ended_jobs_alone(engine: Engine) -> None:
     job = new_job(engine)
-    with pytest.raises(repository.JobNotEnded):
+    with pytest.raises(JobNotEnded):
         repository.delete_job(engine, job.id)
     repository.request_cancel(engine, job.id)
     repository.delete_job(engine, job.id)
-    with pytest.raises(repository.UnknownJob):
+    with pytest.raises(UnknownJob):
         repository.get_job(engine, job.id)
     assert repository.list_events(engine, job.id) == []
 

@@ -19,8 +19,9 @@ from sqlalchemy import Engine, delete, update
 from app.database.engine import now, write
 from app.jobs import claims, reaper, repository
 from app.jobs.claims import Claim, ClaimLost
+from app.jobs.errors import JobNotEnded, UnknownJob
 from app.jobs.job import Job
-from app.jobs.repository import JobNotEnded, NewJob, UnknownJob
+from app.jobs.repository import NewJob
 from app.jobs.states import TERMINAL, TRANSITIONS, State
 from app.jobs.tables import jobs
 

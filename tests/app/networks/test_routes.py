@@ -55,4 +55,4 @@ def test_a_download_is_a_job(client: TestClient) -> None:
     assert (refused.status_code, refused.json()["field"]) == (422, "network")
     assert "needs no download" in refused.json()["detail"]
     kinds = {kind["kind"]: kind for kind in client.get("/v1/kinds").json()["items"]}
-    assert (kinds["pull_weights"]["offered"], kinds["style_transfer"]["offered"]) == (False, True)
+    assert (kinds["pull_weights"]["listed"], kinds["style_transfer"]["listed"]) == (False, True)

@@ -11,11 +11,13 @@ from safetensors.torch import save_file
 
 from app.errors import InputError
 from app.jobs import repository
+from app.jobs.errors import ParamsError
 from app.jobs.job import Job
 from app.jobs.states import State
-from app.jobs.submit import ParamsError, parse_params, submit
-from app.kinds import StyleTransferParams
+from app.jobs.submit import parse_params, submit
+from app.kinds.style_transfer import StyleTransferParams
 from app.networks import NetworkCard, get_card
+from app.networks.catalogue import SHIPPED
 from app.networks.download import Received
 from app.networks.weights_folder import card_here, local_weights
 from app.settings import WeightsFolder
@@ -26,7 +28,7 @@ from tests.support.mirror import Answer, Mirror, mirror
 from tests.support.published import FILE, NAME, pin, published_file, random_squeezenet
 from worker.contract.compute import Compute
 from worker.networks import pull_weights as weights
-from worker.networks.loading import network_for, prepared_network
+from worker.networks.loading import NetworkLoader, network_for
 from worker.networks.pull_weights import import_file, pull
 from worker.runtime import run_job as runner
 from worker.runtime.context import WorkerContext
@@ -116,15 +118,15 @@ def test_a_cut_file_of_safetensors_is_imported_as_far_as_it_goes(
     assert here.classes == [] and here.source.startswith("Imported from cut.safetensors")
 
     compute = Compute(torch.device("cpu"))
-    params = StyleTransferParams(content="a", style=["b"], network="vgg19").resolve()
+    params = StyleTransferParams(content="a", style=["b"], network="vgg19").resolve(SHIPPED)
     with pytest.raises(
         InputError, match=r"no layer 'relu2_1' here.*file that ends before.*Layers: conv1_1"
     ) as caught:
-        network_for(params, compute, folder)
+        network_for(params, compute, NetworkLoader(folder))
     assert caught.value.field == "content_layers"
     shallow = {"content_layers": ["relu1_2"], "style_layers": ["relu1_1", "pool1"]}
-    params = StyleTransferParams(content="a", style=["b"], network="vgg19", **shallow).resolve()
-    network = network_for(params, compute, folder)
+    params = StyleTransferParams(content="a", style=["b"], network="vgg19", **shallow).resolve(SHIPPED)
+    network = network_for(params, compute, NetworkLoader(folder))
     assert network is not None and network.layers[-1].name == "pool1"
 
 
@@ -152,15 +154,17 @@ def test_damaged_weights_count_as_none_and_say_so_when_used(
         path.write_bytes(damage)
         assert local_weights(folder.path, NAME) is None
         assert card_here(card, folder.path).sha256 is None
-    assert "no file of weights of ours" in caplog.text
+    assert "not a file of weights written here" in caplog.text
     compute = Compute(torch.device("cpu"))
     layers = {"content_layers": ["fire3"], "style_layers": ["fire2"]}
-    params = StyleTransferParams(content="a", style=["b"], network=NAME, **layers).resolve()
+    params = StyleTransferParams(content="a", style=["b"], network=NAME, **layers).resolve(SHIPPED)
     with pytest.raises(InputError, match=r"damaged.*weights pull"):
-        network_for(params, compute, folder)
+        network_for(params, compute, NetworkLoader(folder))
     # And pulling puts it right.
     list(pull(card, folder))
-    assert network_for(params, compute, folder) is network_for(params, compute, folder)
+    assert network_for(params, compute, NetworkLoader(folder)) is network_for(
+        params, compute, NetworkLoader(folder)
+    )
 
 
 @pytest.fixture
@@ -171,7 +175,7 @@ def context(context: WorkerContext, served: Mirror) -> WorkerContext:
 
 
 def queue(context: WorkerContext) -> None:
-    submit(context.engine, context.dispatcher, parse_params("pull_weights", {"network": NAME}))
+    submit(context.engine, context.dispatcher, parse_params("pull_weights", {"network": NAME}, SHIPPED))
 
 
 def run(context: WorkerContext, stop: threading.Event | None = None) -> Job:
@@ -211,23 +215,25 @@ def test_a_job_without_a_network_says_what_to_do(context: WorkerContext, served:
 
 
 def test_a_network_that_is_not_here_says_how_to_get_it(tmp_path: Path) -> None:
-    params = StyleTransferParams(content="a", style=["b"], network="vgg19").resolve()
+    params = StyleTransferParams(content="a", style=["b"], network="vgg19").resolve(SHIPPED)
     for folder in (None, WeightsFolder(tmp_path, "")):
         with pytest.raises(
             InputError, match="'vgg19' has not been downloaded: run `impasto weights pull"
         ) as caught:
-            network_for(params, Compute(torch.device("cpu")), folder)
+            network_for(params, Compute(torch.device("cpu")), NetworkLoader(folder))
         assert caught.value.field == "network"
 
 
 def test_what_is_warm_is_used_by_every_kind() -> None:
     compute = Compute(torch.device("cpu"))
-    params = StyleTransferParams(content="a", style=["b"], network="vgg19-random").resolve()
-    assert network_for(params, compute) is prepared_network("vgg19-random", "average", compute)
+    params = StyleTransferParams(content="a", style=["b"], network="vgg19-random").resolve(SHIPPED)
+    assert network_for(params, compute, NetworkLoader()) is NetworkLoader().prepared(
+        "vgg19-random", "average", compute
+    )
 
 
 def test_only_what_is_published_is_pulled() -> None:
     with pytest.raises(ParamsError, match=r"vgg19-random needs no download.*squeezenet1_1, vgg16, vgg19"):
-        parse_params("pull_weights", {"network": "vgg19-random"})
+        parse_params("pull_weights", {"network": "vgg19-random"}, SHIPPED)
     with pytest.raises(ParamsError, match="There is no network 'vgg99'"):
-        parse_params("pull_weights", {"network": "vgg99"})
+        parse_params("pull_weights", {"network": "vgg99"}, SHIPPED)

@@ -18,8 +18,9 @@ from app.jobs import claims, reaper, repository
 from app.jobs.job import Job
 from app.jobs.states import State
 from app.jobs.submit import submit
-from app.kinds import StyleTransferParams
+from app.kinds.style_transfer import StyleTransferParams
 from app.media import read_recipe
+from app.networks.catalogue import SHIPPED
 from tests.support import strange_pictures as strange
 from tests.support.worker_context import add_picture, run
 from worker.contract.steps import State as StepState
@@ -35,7 +36,7 @@ def queue(context: WorkerContext, picture: bytes | None = None, **params: object
         "size": 40,
         "steps": 6,
     }
-    made = StyleTransferParams.model_validate({**values, **params}).resolve()
+    made = StyleTransferParams.model_validate({**values, **params}).resolve(SHIPPED)
     return submit(context.engine, context.dispatcher, made)[0]
 
 
@@ -89,7 +90,7 @@ def test_a_recipe_fed_back_makes_the_same_picture(context: WorkerContext) -> Non
     queue(context, init="noise", seed=7)
     first = run(context)
     assert first.result is not None
-    again = StyleTransferParams.model_validate(first.result["recipe"]["params"]).resolve()
+    again = StyleTransferParams.model_validate(first.result["recipe"]["params"]).resolve(SHIPPED)
     submit(context.engine, context.dispatcher, again)
     second = run(context)
     assert first.id != second.id

@@ -1,0 +1,164 @@
+"""A network that is registered at run time: from validation to its deletion."""
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from fastapi.testclient import TestClient
+from safetensors.torch import load
+
+from app.errors import InputError
+from app.jobs import repository
+from app.jobs.job import Job
+from app.jobs.states import State
+from app.jobs.submit import ParamsError, parse_params, resubmit, submit
+from app.main import create_app
+from app.networks import service
+from app.networks.catalogue import DatabaseCatalogue
+from app.networks.repository import StoredNetwork
+from app.settings import Settings
+from models.network import hash_weights
+from tests.support import strange_pictures as strange
+from tests.support.network_files import network_file, small_network
+from tests.support.worker_context import add_picture, run
+from worker.contract.compute import Compute
+from worker.networks.loading import NetworkLoader
+from worker.runtime.context import WorkerContext
+
+CPU = Compute(torch.device("cpu"))
+
+
+def register(context: WorkerContext, name: str = "small", seed: int = 0, **changes: object) -> StoredNetwork:
+    data = network_file(small_network(name, seed), card=changes)
+    return service.add_network(context.engine, context.storage, io.BytesIO(data), len(data), origin="trained")
+
+
+def dream(context: WorkerContext, network: str = "small") -> Job:
+    picture = add_picture(context, strange.noise(size=(48, 40)))
+    asked = {
+        "image": picture,
+        "network": network,
+        "layers": ["relu2_2"],
+        "size": 48,
+        "octaves": 1,
+        "steps": 2,
+    }
+    params = parse_params("deep_dream", asked, DatabaseCatalogue(context.engine))
+    return submit(context.engine, context.dispatcher, params)[0]
+
+
+def test_a_registered_network_validates_and_dreams(context: WorkerContext) -> None:
+    with pytest.raises(ParamsError, match="There is no network 'small'"):
+        dream(context)
+    network = register(context)
+    with pytest.raises(ParamsError, match=r"no network 'other'.*palette.*small"):
+        dream(context, "other")
+    job = dream(context)
+    assert (job.network, job.network_sha256) == ("small", network.sha256)
+    done = run(context)
+    assert (done.state, done.error) == (State.SUCCEEDED, None)
+    assert done.result is not None
+    assert done.result["recipe"]["network"] == {"name": "small", "sha256": network.sha256}
+    # It classifies: its classes are known, and what is loaded computes what was saved.
+    loaded = context.networks.prepared("small", None, CPU)
+    picture = torch.rand(1, 3, 40, 48)
+    assert torch.equal(
+        loaded.logits(picture), small_network().prepared(CPU.device, CPU.dtype).logits(picture)
+    )
+    assert context.networks.prepared("small", None, CPU) is loaded
+
+
+def test_a_job_finds_a_renamed_network_by_its_hash(context: WorkerContext) -> None:
+    first = register(context)
+    dream(context)
+    service.rename(context.engine, "small", "renamed")
+    register(context, "small", seed=1)  # another network takes the old name
+    done = run(context)
+    assert done.state is State.SUCCEEDED and done.result is not None
+    assert done.result["recipe"]["network"] == {"name": "renamed", "sha256": first.sha256}
+    # And so does a retry.
+    again = resubmit(context.engine, context.dispatcher, done.id)
+    assert (again.network, again.network_sha256) == ("renamed", first.sha256)
+    assert again.params["network"] == "renamed"
+
+
+def test_a_job_does_not_take_another_network_of_the_name(context: WorkerContext) -> None:
+    first = register(context)
+    dream(context)
+    service.delete(context.engine, context.storage, first)
+    register(context, "small", seed=1)
+    failed = run(context)
+    assert failed.state is State.FAILED and failed.error is not None
+    assert failed.error["field"] == "network" and "another network has its name" in failed.error["detail"]
+
+
+def test_what_the_architecture_does_not_have_fails_the_job(context: WorkerContext) -> None:
+    layers = json.loads(json.dumps(register(context).card.model_dump(mode="json")["layers"]))
+    layers[0]["receptive_field"] = 5
+    for name, changes, reason in (
+        ("unknown", {"architecture": "resnet9000"}, "no architecture 'resnet9000'"),
+        ("params", {"architecture_params": {"depth": 17}}, "does not take the params"),
+        ("wide", {"architecture_params": {"depth": 16, "width": 1e300, "classes": 6}}, "does not take"),
+        ("deep", {"architecture_params": {"depth": 19, "width": 1 / 16, "classes": 6}}, "not the first of"),
+        ("half", {"architecture_params": {"depth": 16, "width": 1 / 32, "classes": 6}}, "conv1_1"),
+        ("field", {"layers": layers}, "receptive_field=3"),
+    ):
+        register(context, name, **changes)
+        with pytest.raises(InputError, match=f"'{name}' cannot be built.*{reason}") as caught:
+            context.networks.prepared(name, None, CPU)
+        assert caught.value.field == "network"
+
+
+def test_damaged_or_lost_weights_are_told(context: WorkerContext) -> None:
+    network = register(context)
+    loader = replace(context.networks, weights=None)
+    data = network_file(small_network(seed=1))
+    context.storage.put(network.key, data)
+    with pytest.raises(InputError, match=r"does not have the hash.*Import the network again"):
+        loader.prepared("small", None, CPU)
+    context.storage.put(network.key, data[:-1])
+    with pytest.raises(InputError, match="damaged"):
+        loader.prepared("small", None, CPU)
+    context.storage.delete(network.key)
+    with pytest.raises(InputError, match="is gone"):
+        loader.prepared("small", None, CPU)
+    with pytest.raises(InputError, match="not here any more"):
+        NetworkLoader().prepared("small", None, CPU)
+
+
+def test_from_one_data_folder_to_another(context: WorkerContext, settings: Settings, tmp_path: Path) -> None:
+    network = register(context)
+    job = dream(context)
+    with TestClient(create_app(settings)) as client:
+        (shown,) = client.get("/v1/networks", params={"sha256": network.sha256}).json()["items"]
+        assert (shown["name"], shown["origin"], shown["available"]) == ("small", "trained", True)
+        assert client.get(f"/v1/jobs/{job.id}").json()["network"] == {
+            "name": "small",
+            "sha256": network.sha256,
+        }
+        renamed = client.patch("/v1/networks/small", json={"name": "mine"})
+        assert (renamed.status_code, renamed.json()["name"]) == (200, "mine")
+        exported = client.get("/v1/networks/mine/export").content
+        in_use = client.delete("/v1/networks/mine")
+        assert (in_use.status_code, in_use.json()["type"]) == (409, "network_in_use")
+        assert job.id in in_use.json()["detail"]
+        assert client.post(f"/v1/jobs/{job.id}/cancel").status_code == 200
+        assert client.delete("/v1/networks/mine").status_code == 204
+        assert client.get("/v1/networks/mine").status_code == 404
+    assert list((settings.data_dir / "files" / "networks").rglob("*.safetensors")) == []
+    assert hash_weights(load(exported)) == network.sha256
+
+    fresh = Settings(data_dir=tmp_path / "fresh", port=0)
+    with TestClient(create_app(fresh)) as client:
+        answer = client.post("/v1/networks", files={"file": exported}, data={"name": "theirs"})
+        assert answer.status_code == 201, answer.text
+        assert answer.headers["Location"] == "/v1/networks/theirs"
+        imported = answer.json()
+        assert (imported["sha256"], imported["origin"]) == (network.sha256, "imported")
+        assert imported["layers"] == shown["layers"] and imported["classes"] == shown["classes"]
+        job_json = client.post("/v1/class-visualization", json={"network": "theirs", "target": "bee"}).json()
+        assert job_json["network"] == {"name": "theirs", "sha256": network.sha256}
+    assert repository.list_jobs(context.engine, limit=1)[0].state is State.CANCELLED
