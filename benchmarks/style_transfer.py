@@ -25,7 +25,7 @@ from app.kinds.style_transfer import PRESETS, PresetName
 from models.network import Network
 from models.registry import load_network
 from worker.optim.descent import Descent
-from worker.optim.lbfgs import LBFGS
+from worker.optim.optimizers.lbfgs import LBFGS
 from worker.optim.pyramid import fit, resize, scale_sides, share_steps
 from worker.runtime.device import choose_device, has_native_bfloat16
 from worker.synthesis.objective import StyleObjective, Weights

@@ -26,8 +26,8 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Step, run_steps
 from worker.optim.laplacian import normalize
+from worker.optim.optimizers.gradient import NormalizedGradient
 from worker.optim.pyramid import fit, resize
-from worker.optim.solvers import NormalizedGradient
 from worker.runtime.device import choose_device, has_native_bfloat16
 from worker.synthesis.class_visualization import class_visualization
 from worker.synthesis.deep_dream import deep_dream
@@ -72,7 +72,7 @@ def ours(network: Network, picture: Tensor, layer: str, rate: float) -> Iterator
         shifts = tuple(torch.randint(-JITTER, JITTER + 1, (2,), generator=generator).tolist())
         rolled = picture.roll(shifts, (2, 3))
         _, gradient = objective(rolled)
-        moved = solver.propose(rolled, -normalize(gradient, 4))
+        moved = solver.step(rolled, -normalize(gradient, 4))
         picture = moved.roll(tuple(-shift for shift in shifts), (2, 3))
         yield picture
 

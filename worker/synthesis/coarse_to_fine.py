@@ -11,7 +11,8 @@ from typing import Any
 from torch import Tensor
 
 from worker.contract.steps import State, Step
-from worker.optim.descent import Descent, Solver
+from worker.optim.descent import Descent
+from worker.optim.optimizers.base import Optimizer
 from worker.optim.pyramid import resize
 from worker.synthesis.objective import StyleObjective
 from worker.synthesis.plan import Scale
@@ -28,7 +29,7 @@ class CoarseToFine:
 
     plan: Sequence[Scale]
     objective_at: Callable[[Scale], StyleObjective]
-    solver_for: Callable[[Tensor], Solver]
+    solver_for: Callable[[Tensor], Optimizer]
     look: Callable[[Tensor], Tensor]
     enlarge: Callable[[Tensor, int, int], Tensor] = resize
     reports: list[dict[str, Any]] = field(default_factory=list)

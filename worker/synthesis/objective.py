@@ -15,7 +15,7 @@ from models.network import Network
 from worker.optim.descent import Evaluation
 from worker.optim.gram import gram_matrix, gram_sum
 from worker.optim.losses import Reduction, content_factor, energy, squared_distance, style_factor, variation
-from worker.optim.tiles import BUDGET, Tile, Tiling
+from worker.optim.tiling.tiles import BUDGET, Tile, Tiling
 
 
 @dataclass(frozen=True)
@@ -105,35 +105,35 @@ class StyleObjective:
         ``picture`` is (1, 3, H, W), of the content's size.
         """
         picture = picture.detach().requires_grad_()
-        framed = self.tiling.frame(picture)
+        padded = self.tiling.pad(picture)
         variation_term = self._variation_term(picture)
         if len(self.tiling.tiles) == 1:
-            terms = self._whole(framed) | variation_term
+            terms = self._whole(padded) | variation_term
             (gradient,) = torch.autograd.grad(_total(terms), picture)
         else:
-            found, of_framed = self._tiled(framed.detach())
+            found, of_padded = self._tiled(padded.detach())
             # A product that has the gradient which the tiles have found.
-            along = {"along": (framed * of_framed).sum()}
+            along = {"along": (padded * of_padded).sum()}
             (gradient,) = torch.autograd.grad(_total(along | variation_term), picture)
             terms = found | variation_term
         terms = {name: term.detach() for name, term in terms.items()}
         return Evaluation(_total(terms), gradient, terms)
 
-    def _whole(self, framed: Tensor) -> dict[str, Tensor]:
+    def _whole(self, padded: Tensor) -> dict[str, Tensor]:
         """The losses of content and style, for autograd."""
         (tile,) = self.tiling.tiles
-        features = self.tiling.features(framed, tile, self.weights.layers)
+        features = self.tiling.features(padded, tile, self.weights.layers)
         grams = {name: gram_matrix(features[name]) for name in self.style}
         return self._content_terms(features, tile) | self._style_terms(grams)
 
-    def _tiled(self, framed: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """The losses of content and style, and the gradient of their sum at the framed picture.
+    def _tiled(self, padded: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """The losses of content and style, and the gradient of their sum at the padded picture.
 
         The first pass sums up the Gram matrices, and the style loss is differentiated with respect to
         these. The second descends, tile by tile, along what is then linear in the tile's own sum.
         """
         with torch.no_grad():
-            sums, positions = self._gram_sums(framed, self.tiling)
+            sums, positions = self._gram_sums(padded, self.tiling)
         slopes: dict[str, Tensor] = {}
         style: dict[str, Tensor] = {}
         for name, gram in sums.items():
@@ -141,9 +141,9 @@ class StyleObjective:
             style |= self._style_terms({name: gram / positions[name]})
             (slopes[name],) = torch.autograd.grad(style[f"style.{name}"], gram)
         content: dict[str, Tensor] = {}
-        gradient = torch.zeros_like(framed)
+        gradient = torch.zeros_like(padded)
         for tile in self.tiling.tiles:
-            seen = tile.seen(framed).detach().requires_grad_()
+            seen = tile.seen(padded).detach().requires_grad_()
             features = self.tiling.features(seen, tile, self.weights.layers)
             terms = self._content_terms(features, tile)
             along = [(slope * gram_sum(features[name])).sum() for name, slope in slopes.items()]
@@ -177,7 +177,7 @@ class StyleObjective:
         layers = self.weights.content
         if not layers:
             return {}
-        features = self.tiling.all_features(self.tiling.frame(content), layers)
+        features = self.tiling.all_features(self.tiling.pad(content), layers)
         return {
             name: Target(features[name], weight * content_factor(features[name], self.weights.reduction))
             for name, weight in layers.items()
@@ -187,7 +187,7 @@ class StyleObjective:
         blend: dict[str, Tensor] = {}
         for style, share in zip(styles, shares, strict=True) if self.weights.style else ():
             tiling = self._tiling(style, self.weights.style)
-            sums, positions = self._gram_sums(tiling.frame(style), tiling)
+            sums, positions = self._gram_sums(tiling.pad(style), tiling)
             for name, gram in sums.items():
                 blend[name] = blend.get(name, 0) + share / positions[name] * gram
         return {
@@ -195,12 +195,12 @@ class StyleObjective:
             for name, gram in blend.items()
         }
 
-    def _gram_sums(self, framed: Tensor, tiling: Tiling) -> tuple[dict[str, Tensor], dict[str, int]]:
+    def _gram_sums(self, padded: Tensor, tiling: Tiling) -> tuple[dict[str, Tensor], dict[str, int]]:
         """Sums over all tiles of the style layers' Gram matrices, and numbers of positions summed over."""
         sums: dict[str, Tensor] = {}
         positions: dict[str, int] = {}
         for tile in tiling.tiles if self.weights.style else ():
-            for name, found in tiling.features(tile.seen(framed), tile, self.weights.style).items():
+            for name, found in tiling.features(tile.seen(padded), tile, self.weights.style).items():
                 sums[name] = sums.get(name, 0) + gram_sum(found)
                 positions[name] = positions.get(name, 0) + found[0, 0].numel()
         return sums, positions

@@ -11,11 +11,11 @@ from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Steps
-from worker.optim.adam import Adam
 from worker.optim.color import with_chroma_of
-from worker.optim.descent import Solver
-from worker.optim.lbfgs import LBFGS, affordable_history
 from worker.optim.noise import noise_picture
+from worker.optim.optimizers.adam import Adam
+from worker.optim.optimizers.base import Optimizer
+from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
 from worker.optim.pyramid import resize
 from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.objective import StyleObjective, Weights
@@ -85,7 +85,7 @@ class _Run:
         shares = self.params.style_weights or [1.0] * len(styles)
         return StyleObjective(self.network, self.content, styles, shares, self.weights)
 
-    def solver(self, picture: Tensor) -> Solver:
+    def solver(self, picture: Tensor) -> Optimizer:
         """The solver that was asked for, for pictures of a size."""
         return Adam() if self.params.optimizer == "adam" else LBFGS(affordable_history(picture))
 

@@ -14,11 +14,11 @@ from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Steps
-from worker.optim.descent import Solver
-from worker.optim.lbfgs import LBFGS, affordable_history
 from worker.optim.noise import noise_like
+from worker.optim.optimizers.base import Optimizer
+from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
 from worker.optim.pyramid import fit, resize, scale_sides, share_steps
-from worker.optim.wrapping import resize_wrapped
+from worker.optim.tiling.wrapping import resize_wrapped
 from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.objective import StyleObjective, Weights
 from worker.synthesis.plan import Scale, Size
@@ -107,7 +107,7 @@ def _too_small(params: TextureSynthesisParams, source: Size, smallest: int) -> I
     )
 
 
-def _solver(picture: Tensor) -> Solver:
+def _solver(picture: Tensor) -> Optimizer:
     return LBFGS(affordable_history(picture))
 
 

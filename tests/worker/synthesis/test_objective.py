@@ -135,9 +135,9 @@ def test_a_network_off_the_grid_sees_the_picture_as_it_is() -> None:
 
     whole = StyleObjective(network, pictures[0], [pictures[1]], [1.0], Weights(layers, layers, 0.1, "mean"))
     asked = Weights(layers, layers, 0.1, "mean", margin=8)
-    framed = StyleObjective(network, pictures[0], [pictures[1]], [1.0], asked, budget=1000)
+    padded = StyleObjective(network, pictures[0], [pictures[1]], [1.0], asked, budget=1000)
 
-    assert torch.equal(framed(pictures[2]).gradient, whole(pictures[2]).gradient)
+    assert torch.equal(padded(pictures[2]).gradient, whole(pictures[2]).gradient)
 
 
 def test_a_style_of_itself_costs_nothing(network: Network, style: Tensor) -> None:

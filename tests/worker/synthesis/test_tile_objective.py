@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from models.network import Network
-from worker.optim.tiles import Tiling
+from worker.optim.tiling.tiles import Tiling
 from worker.synthesis.objective import StyleObjective, Weights
 
 LAYERS = {"relu1": 1.0, "relu2": 2.0, "conv3": 1.0}
@@ -52,7 +52,7 @@ def test_positions_of_a_tile_see_no_zeros(exact_network: Network) -> None:
     tiling = Tiling(24, 32, exact_network, LAYERS, wrap=True)
     (whole,) = tiling.tiles
 
-    found = tiling.features(tiling.frame(tile), whole, LAYERS)
+    found = tiling.features(tiling.pad(tile), whole, LAYERS)
 
     # In the middle of three by three tiles nothing is near an edge.
     nine = exact_network.features(tile.repeat(1, 1, 3, 3), LAYERS)
@@ -83,9 +83,9 @@ def test_a_network_off_the_grid_sees_the_pattern_too() -> None:
     tiling = Tiling(14, 18, network, ["pool1"], wrap=True)
     (whole,) = tiling.tiles
 
-    framed = tiling.frame(tile)
+    padded = tiling.pad(tile)
 
     assert tiling.margin >= 4
-    assert torch.equal(framed[..., tiling.margin - 1, :], framed[..., tiling.margin + 13, :])
-    found = tiling.features(framed, whole, ["pool1"])["pool1"]
-    assert torch.equal(found, network.features(framed, ["pool1"])["pool1"])
+    assert torch.equal(padded[..., tiling.margin - 1, :], padded[..., tiling.margin + 13, :])
+    found = tiling.features(padded, whole, ["pool1"])["pool1"]
+    assert torch.equal(found, network.features(padded, ["pool1"])["pool1"])

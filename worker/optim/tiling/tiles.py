@@ -24,7 +24,7 @@ from torch.autograd.function import once_differentiable
 
 from models.geometry import window_of
 from models.network import Network
-from worker.optim.wrapping import wrapped
+from worker.optim.tiling.wrapping import wrapped
 
 # Memory in bytes for the activations of a tile and their gradients. A constant, not what happens to be free:
 # the sums of a tiled picture differ in their last bits from those of an untiled one, and a recipe is to give
@@ -34,7 +34,7 @@ BUDGET = 2 << 30
 
 @dataclass(frozen=True)
 class Span:
-    """A tile along one side: the pixels of the picture it owns, and of the framed picture it sees."""
+    """A tile along one side: the pixels of the picture it owns, and of the padded picture it sees."""
 
     start: int
     stop: int
@@ -44,7 +44,7 @@ class Span:
 
     @property
     def seen(self) -> slice:
-        """What it sees, of the framed picture."""
+        """What it sees, of the padded picture."""
         return slice(self.seen_start, self.seen_stop)
 
     def owned(self, stride: int) -> slice:
@@ -65,9 +65,9 @@ class Tile:
     rows: Span
     columns: Span
 
-    def seen(self, framed: Tensor) -> Tensor:
-        """What the tile sees of a framed picture (..., H + 2 * margin, W + 2 * margin), as a view."""
-        return framed[..., self.rows.seen, self.columns.seen]
+    def seen(self, padded: Tensor) -> Tensor:
+        """What the tile sees of a padded picture (..., H + 2 * margin, W + 2 * margin), as a view."""
+        return padded[..., self.rows.seen, self.columns.seen]
 
     def owned(self, features: Tensor, stride: int) -> Tensor:
         """What the tile owns of a layer of the picture, as a view."""
@@ -101,7 +101,7 @@ class _Crop(torch.autograd.Function):
 
 
 class Tiling:
-    """How a network looks at pictures of one size: framed by a margin, and tile by tile.
+    """How a network looks at pictures of one size: padded by a margin, and tile by tile.
 
     A network whose positions do not lie on the grid of its stride (convolutions that do not keep the size,
     say) looks at the picture as it is, without margin and in one tile that owns everything.
@@ -147,7 +147,7 @@ class Tiling:
             for columns in _spans(width, side, stride, halo, self.margin)
         ]
 
-    def frame(self, picture: Tensor) -> Tensor:
+    def pad(self, picture: Tensor) -> Tensor:
         """A picture (1, C, H, W) with its reflection around it, or its edge if it is too small for that.
 
         With ``wrap``, with the pattern that it is a tile of.
@@ -160,7 +160,7 @@ class Tiling:
         return F.pad(picture, (self.margin,) * 4, mode=mode)
 
     def features(self, seen: Tensor, tile: Tile, layers: Collection[str]) -> dict[str, Tensor]:
-        """What a tile owns of the layers, by name, given what it sees of a framed picture."""
+        """What a tile owns of the layers, by name, given what it sees of a padded picture."""
         features = self.network.features(seen, layers)
         if not self.on_grid:
             return features
@@ -170,11 +170,11 @@ class Tiling:
         """What a tile owns of the features of a layer of the whole picture, as a view."""
         return tile.owned(features, self.strides[layer]) if self.on_grid else features
 
-    def all_features(self, framed: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+    def all_features(self, padded: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
         """The layers of the whole picture without its margin, put together from the tiles; by name."""
         rows: dict[Span, list[dict[str, Tensor]]] = {}
         for tile in self.tiles:
-            rows.setdefault(tile.rows, []).append(self.features(tile.seen(framed), tile, layers))
+            rows.setdefault(tile.rows, []).append(self.features(tile.seen(padded), tile, layers))
         return {
             name: torch.cat(
                 [torch.cat([part[name] for part in row], dim=-1) for row in rows.values()], dim=-2
