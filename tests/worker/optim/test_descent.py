@@ -79,7 +79,7 @@ def test_it_recovers_from_a_bad_evaluation(
 
 
 def test_it_goes_back_to_the_best_picture_and_takes_shorter_steps() -> None:
-    descent, objective = Descent(START, Adam(rate=0.02), SCALE), failing({6}, not_a_number)
+    descent, objective = Descent(START, Adam(lr=0.02), SCALE), failing({6}, not_a_number)
     for _ in range(5):
         descent.step(objective)
     best, terms = descent.best, descent.best_terms
