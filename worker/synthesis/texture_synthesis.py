@@ -14,13 +14,17 @@ from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Steps
+from worker.losses.base import Loss
+from worker.losses.gram import GramLoss, blended_grams
+from worker.losses.objective import LossSum
+from worker.losses.total_variation import TotalVariation
 from worker.optim.noise import noise_like
 from worker.optim.optimizers.base import Optimizer
 from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
 from worker.optim.pyramid import fit, resize, scale_sides, share_steps
+from worker.optim.tiling.tiles import BUDGET, Tiling
 from worker.optim.tiling.wrapping import resize_wrapped
 from worker.synthesis.coarse_to_fine import CoarseToFine
-from worker.synthesis.objective import StyleObjective, Weights
 from worker.synthesis.plan import Scale, Size
 
 # How the losses are computed, and the reflection around a picture that is no tile: as style transfer does.
@@ -49,17 +53,14 @@ def texture_synthesis(
     """
     texture = inputs.picture("image").to(compute.device)
     layers = {name: weight for name, weight in (params.layers or {}).items() if weight > 0}
-    weights = Weights({}, layers, params.tv_weight, STYLE.reduction, STYLE.margin, wrap=params.seamless)
     plan = plan_texture(params, texture, network.minimum_side(layers))
 
-    def objective(scale: Scale) -> StyleObjective:
-        (size,) = scale.style_sizes
-        # There is no content but its size.
-        blank = texture.new_zeros(1, 3, *scale.size)
-        return StyleObjective(network, blank, [resize(texture, *size)], [1.0], weights)
+    def objective(scale: Scale) -> LossSum:
+        (source,) = scale.style_sizes
+        return texture_objective(params, network, resize(texture, *source), scale.size)
 
     enlarge = resize_wrapped if params.seamless else resize
-    descent = CoarseToFine(plan, objective, _solver, _look, enlarge)
+    descent = CoarseToFine(plan, objective, _optimizer, _shown, enlarge)
     start = noise_like(texture, *plan[0].size, params.seed).to(compute.device)
     picture = yield from descent.descend(start, resume)
     height, width = plan[-1].style_sizes[0]
@@ -68,7 +69,25 @@ def texture_synthesis(
         "texture": {"width": width, "height": height},
         "dtype": str(compute.dtype).removeprefix("torch."),
     }
-    return Outcome({"image": _look(picture)}, result)
+    return Outcome({"image": _shown(picture)}, result)
+
+
+def texture_objective(
+    params: TextureSynthesisParams, network: Network, texture: Tensor, size: Size, budget: int = BUDGET
+) -> LossSum:
+    """The weighted sum of a :class:`GramLoss` a layer and :class:`TotalVariation`, for pictures of ``size``.
+
+    ``texture`` is (1, 3, H, W) in [0, 1], of any size; ``budget`` is the memory in bytes for the activations
+    of a tile.
+    """
+    variant, margin = STYLE.variant, STYLE.margin
+    layers = {name: weight for name, weight in (params.layers or {}).items() if weight > 0}
+    tiling = Tiling(*size, network, layers, margin=margin, wrap=params.seamless, budget=budget)
+    grams = blended_grams(network, [texture], [1.0], layers, margin=margin, budget=budget)
+    losses: list[Loss] = [GramLoss(layer, grams[layer], w, variant) for layer, w in layers.items()]
+    if params.tv_weight > 0:
+        losses.append(TotalVariation(params.tv_weight, variant, wrap=params.seamless))
+    return LossSum(losses, tiling)
 
 
 def plan_texture(params: TextureSynthesisParams, texture: Tensor, smallest: int) -> list[Scale]:
@@ -107,9 +126,9 @@ def _too_small(params: TextureSynthesisParams, source: Size, smallest: int) -> I
     )
 
 
-def _solver(picture: Tensor) -> Optimizer:
+def _optimizer(picture: Tensor) -> Optimizer:
     return LBFGS(affordable_history(picture))
 
 
-def _look(picture: Tensor) -> Tensor:
+def _shown(picture: Tensor) -> Tensor:
     return picture.to("cpu", copy=True)

@@ -12,11 +12,11 @@ from models.registry import load_network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, run_steps
+from worker.losses.objective import LossSum
 from worker.optim.color import luma
 from worker.optim.descent import Evaluation
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis import style_transfer as module
-from worker.synthesis.objective import StyleObjective
 from worker.synthesis.style_transfer import style_transfer
 
 CPU = Compute(torch.device("cpu"))
@@ -310,7 +310,7 @@ def test_a_picture_too_narrow_at_any_size(network: Network, style: Tensor) -> No
         run(make_params(), network, line, style)
 
 
-class Injected(StyleObjective):
+class Injected(LossSum):
     """The objective, with a loss that is wrong at some evaluations of the run."""
 
     count = 0
@@ -326,7 +326,7 @@ class Injected(StyleObjective):
 @pytest.fixture
 def wrong(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
     """Factors of the loss and its gradient, by the number of the evaluation; empty to begin with."""
-    monkeypatch.setattr(module, "StyleObjective", Injected)
+    monkeypatch.setattr(module, "LossSum", Injected)
     monkeypatch.setattr(Injected, "count", 0)
     monkeypatch.setattr(Injected, "wrong", {})
     return Injected.wrong

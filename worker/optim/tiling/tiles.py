@@ -12,7 +12,7 @@ pattern without end is wrapped in that pattern, as far as a position can see.
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -170,17 +170,32 @@ class Tiling:
         """What a tile owns of the features of a layer of the whole picture, as a view."""
         return tile.owned(features, self.strides[layer]) if self.on_grid else features
 
-    def all_features(self, padded: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
-        """The layers of the whole picture without its margin, put together from the tiles; by name."""
-        rows: dict[Span, list[dict[str, Tensor]]] = {}
+    @torch.no_grad()
+    def sums(
+        self, picture: Tensor, layers: Collection[str], statistic: Callable[[Tensor], Tensor]
+    ) -> dict[str, tuple[Tensor, int]]:
+        """By layer, the sum over tiles of a statistic of their features, and the number of positions."""
+        padded = self.pad(picture)
+        found: dict[str, tuple[Tensor, int]] = {}
         for tile in self.tiles:
-            rows.setdefault(tile.rows, []).append(self.features(tile.seen(padded), tile, layers))
-        return {
-            name: torch.cat(
-                [torch.cat([part[name] for part in row], dim=-1) for row in rows.values()], dim=-2
-            )
-            for name in layers
-        }
+            for layer, features in self.features(tile.seen(padded), tile, layers).items():
+                total, positions = found.get(layer, (0, 0))
+                found[layer] = total + statistic(features), positions + features[0, 0].numel()
+        return found
+
+    @torch.no_grad()
+    def all_features(self, picture: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+        """The layers of the whole picture without its margin, by name."""
+        padded = self.pad(picture)
+        parts = [self.features(tile.seen(padded), tile, layers) for tile in self.tiles if layers]
+        return {layer: self.join([part[layer] for part in parts]) for layer in layers}
+
+    def join(self, parts: Sequence[Tensor]) -> Tensor:
+        """A map of the whole picture from what each tile owns of it (..., h, w), in order of the tiles."""
+        rows: dict[Span, list[Tensor]] = {}
+        for tile, part in zip(self.tiles, parts, strict=True):
+            rows.setdefault(tile.rows, []).append(part)
+        return torch.cat([torch.cat(row, dim=-1) for row in rows.values()], dim=-2)
 
 
 def _spans(length: int, side: int, stride: int, halo: int, margin: int) -> list[Span]:
