@@ -1,4 +1,4 @@
-"""What a style transfer works through: its scales, and the sizes of all pictures at each."""
+"""The scales of a style transfer, and the sizes of all pictures at each."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -31,7 +31,7 @@ from worker.optim.optimizers.adam import Adam
 from worker.optim.optimizers.base import Optimizer
 from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
 from worker.optim.pyramid import resize
-from worker.optim.tiling.tiles import BUDGET, Tiling
+from worker.optim.tiling.tiles import Tiling
 from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.plan import Scale, Size, plan_scales
 
@@ -97,12 +97,10 @@ def style_objective(
     network: Network,
     content: Tensor,
     styles: Sequence[Tensor],
-    budget: int = BUDGET,
 ) -> LossSum:
     """``L`` for pictures of the size of ``content``; the preset says in which variant and with what margin.
 
-    ``content`` is (1, 3, H, W) in [0, 1]; ``styles`` are of any size, blended by ``params.style_weights``;
-    ``budget`` is the memory in bytes for the activations of a tile.
+    ``content`` is (1, 3, H, W) in [0, 1]; ``styles`` are of any size, blended by ``params.style_weights``.
     """
     preset = PRESETS[params.preset]
     variant, margin = preset.variant, preset.margin
@@ -110,10 +108,10 @@ def style_objective(
     content_layers, style_layers = weighted_layers(params)
     height, width = content.shape[-2:]
     layers = {**content_layers, **style_layers}
-    tiling = Tiling(height, width, network, layers, margin=margin, budget=budget)
+    tiling = Tiling(height, width, network, layers, margin=margin)
     features = tiling.all_features(content, content_layers)
     shares = params.style_weights or [1.0] * len(styles)
-    grams = blended_grams(network, styles, shares, style_layers, margin=margin, budget=budget)
+    grams = blended_grams(network, styles, shares, style_layers, margin=margin)
     losses: list[Loss] = [
         *(ContentLoss(layer, features[layer], alpha * w, variant) for layer, w in content_layers.items()),
         *(GramLoss(layer, grams[layer], beta * w, variant) for layer, w in style_layers.items()),

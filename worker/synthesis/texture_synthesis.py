@@ -1,8 +1,12 @@
-"""Texture synthesis: a picture of any size whose features correlate as those of a texture do.
+"""Texture synthesis: a picture of any size with the Gram matrices of a texture.
 
-Gatys, Ecker, Bethge, "Texture synthesis using convolutional neural networks", NeurIPS 2015: the Gram matrices
-alone, from noise. Here coarse to fine, as in style transfer, and from noise that has the texture's colors. A
-tile that is to be seamless is looked at in the pattern that it makes, so that no edge is left to be seen.
+Gatys, Ecker, Bethge, "Texture synthesis using convolutional neural networks", NeurIPS 2015: minimise
+
+    L = L_style + gamma * V
+
+from noise, with ``L_style`` a weighted sum of :class:`GramLoss` over layers, ``V`` the
+:class:`TotalVariation` and ``gamma`` the param ``tv_weight``. Here coarse to fine, as in style transfer, and
+from noise that has the texture's colors. A seamless picture is padded circularly, so that it has no edge.
 """
 
 from torch import Tensor
@@ -22,12 +26,12 @@ from worker.optim.noise import noise_like
 from worker.optim.optimizers.base import Optimizer
 from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
 from worker.optim.pyramid import fit, resize, scale_sides, share_steps
-from worker.optim.tiling.tiles import BUDGET, Tiling
+from worker.optim.tiling.tiles import Tiling
 from worker.optim.tiling.wrapping import resize_wrapped
 from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.plan import Scale, Size
 
-# How the losses are computed, and the reflection around a picture that is no tile: as style transfer does.
+# The variant of the losses, and the margin of a picture that is not seamless, are those of style transfer.
 STYLE = PRESETS["impasto"]
 
 # Longer side in pixels of the smaller of texture and result at the first scale, or a little more. Where style
@@ -52,8 +56,7 @@ def texture_synthesis(
     is not finite, or explodes, and going back does not help.
     """
     texture = inputs.picture("image").to(compute.device)
-    layers = {name: weight for name, weight in (params.layers or {}).items() if weight > 0}
-    plan = plan_texture(params, texture, network.minimum_side(layers))
+    plan = plan_texture(params, texture, network.minimum_side(weighted_layers(params)))
 
     def objective(scale: Scale) -> LossSum:
         (source,) = scale.style_sizes
@@ -73,21 +76,25 @@ def texture_synthesis(
 
 
 def texture_objective(
-    params: TextureSynthesisParams, network: Network, texture: Tensor, size: Size, budget: int = BUDGET
+    params: TextureSynthesisParams, network: Network, texture: Tensor, size: Size
 ) -> LossSum:
     """The weighted sum of a :class:`GramLoss` a layer and :class:`TotalVariation`, for pictures of ``size``.
 
-    ``texture`` is (1, 3, H, W) in [0, 1], of any size; ``budget`` is the memory in bytes for the activations
-    of a tile.
+    ``texture`` is (1, 3, H, W) in [0, 1], of any size.
     """
     variant, margin = STYLE.variant, STYLE.margin
-    layers = {name: weight for name, weight in (params.layers or {}).items() if weight > 0}
-    tiling = Tiling(*size, network, layers, margin=margin, wrap=params.seamless, budget=budget)
-    grams = blended_grams(network, [texture], [1.0], layers, margin=margin, budget=budget)
+    layers = weighted_layers(params)
+    tiling = Tiling(*size, network, layers, margin=margin, wrap=params.seamless)
+    grams = blended_grams(network, [texture], [1.0], layers, margin=margin)
     losses: list[Loss] = [GramLoss(layer, grams[layer], w, variant) for layer, w in layers.items()]
     if params.tv_weight > 0:
         losses.append(TotalVariation(params.tv_weight, variant, wrap=params.seamless))
     return LossSum(losses, tiling)
+
+
+def weighted_layers(params: TextureSynthesisParams) -> dict[str, float]:
+    """The layers whose losses count, with their weights."""
+    return {layer: weight for layer, weight in (params.layers or {}).items() if weight > 0}
 
 
 def plan_texture(params: TextureSynthesisParams, texture: Tensor, smallest: int) -> list[Scale]:
