@@ -21,7 +21,8 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from app.kinds.style_transfer import PRESETS, StyleTransferParams
+from app.kinds.style_transfer import PRESETS, ResolvedStyleTransfer, StyleTransferParams
+from app.networks.catalogue import SHIPPED
 from models.network import Network
 from models.registry import load_network
 from worker.optim.descent import Descent
@@ -84,7 +85,7 @@ class Contestant:
 
 
 def neural_style_pt(
-    network: Network, content: Tensor, style: Tensor, params: StyleTransferParams
+    network: Network, content: Tensor, style: Tensor, params: ResolvedStyleTransfer
 ) -> Iterator[Tensor]:
     """neural-style-pt restated from its formulas: float32, plain autograd, torch's L-BFGS with 100 pairs.
 
@@ -98,7 +99,7 @@ def neural_style_pt(
         return rows @ rows.T / rows.numel()
 
     content_layers, style_layers = weighted_layers(params)
-    alpha, beta = params.content_weight or 0.0, params.style_weight or 0.0
+    alpha, beta = params.content_weight, params.style_weight
 
     def caffe(picture: Tensor) -> dict[str, Tensor]:
         found = network.features(picture / 255, {**content_layers, **style_layers})
@@ -136,7 +137,7 @@ def ours(
     network: Network,
     content: Tensor,
     style: Tensor,
-    params: StyleTransferParams,
+    params: ResolvedStyleTransfer,
     size: int,
     steps: int,
     coarsest: int | None,
@@ -211,7 +212,7 @@ def race(contestants: list[Contestant], steps: int, every: int, judge: Callable[
                 contestant.look(judge)
 
 
-def compare(title: str, args: argparse.Namespace, params: StyleTransferParams, with_peer: bool) -> None:
+def compare(title: str, args: argparse.Namespace, params: ResolvedStyleTransfer, with_peer: bool) -> None:
     """Race in float32 and bfloat16, at each number of scales, and print the table."""
     network = load_network(args.network, args.pooling)
     exact, rough = (network.prepared(args.device, dtype) for dtype in (torch.float32, torch.bfloat16))
@@ -285,9 +286,9 @@ def main() -> None:
     print(f"torch {torch.__version__}, {args.device}, {torch.get_num_threads()} threads, {args.network}")
     print(f"bfloat16 in hardware: {has_native_bfloat16(args.device)}")
     asked = StyleTransferParams(content="c", style=["s"], preset="neural-style", tv_weight=0.0)
-    compare("neural-style's objective", args, asked.resolve(), True)
+    compare("neural-style's objective", args, asked.resolve(SHIPPED), True)
     asked = StyleTransferParams(content="c", style=["s"])
-    compare("the preset impasto", args, asked.resolve(), False)
+    compare("the preset impasto", args, asked.resolve(SHIPPED), False)
 
 
 if __name__ == "__main__":

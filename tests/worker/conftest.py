@@ -14,20 +14,20 @@ from app.storage.factory import make_storage
 from models.network import Network
 from tests.support.networks import make_convolutions
 from worker.contract.compute import Compute
-from worker.runtime.context import Workshop
+from worker.runtime.context import WorkerContext
 
 
 @pytest.fixture
-def workshop(settings: Settings) -> Iterator[Workshop]:
+def context(settings: Settings) -> Iterator[WorkerContext]:
     """A database, a storage and the CPU."""
     upgrade(settings.resolved_database_url)
     engine = make_engine(settings.resolved_database_url)
-    yield Workshop(
+    yield WorkerContext(
         engine=engine,
         storage=make_storage(settings),
         dispatcher=LocalDispatcher(settings.data_dir),
         settings=settings,
-        owner="w1",
+        worker_id="w1",
         compute=Compute(torch.device("cpu")),
     )
     engine.dispose()

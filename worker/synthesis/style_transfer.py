@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds.style_transfer import PRESETS, StyleTransferParams
+from app.kinds.style_transfer import PRESETS, ResolvedStyleTransfer
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
@@ -40,7 +40,7 @@ PICTURES = ("content", "style", "init_image")
 
 
 def style_transfer(
-    params: StyleTransferParams,
+    params: ResolvedStyleTransfer,
     inputs: Inputs,
     network: Network,
     compute: Compute,
@@ -93,7 +93,7 @@ def style_transfer(
 
 
 def style_objective(
-    params: StyleTransferParams,
+    params: ResolvedStyleTransfer,
     network: Network,
     content: Tensor,
     styles: Sequence[Tensor],
@@ -104,14 +104,13 @@ def style_objective(
     """
     preset = PRESETS[params.preset]
     variant, margin = preset.variant, preset.margin
-    alpha, beta, gamma = params.content_weight or 0.0, params.style_weight or 0.0, params.tv_weight or 0.0
+    alpha, beta, gamma = params.content_weight, params.style_weight, params.tv_weight
     content_layers, style_layers = weighted_layers(params)
     height, width = content.shape[-2:]
     layers = {**content_layers, **style_layers}
     tiling = Tiling(height, width, network, layers, margin=margin)
     features = tiling.all_features(content, content_layers)
-    shares = params.style_weights or [1.0] * len(styles)
-    grams = blended_grams(network, styles, shares, style_layers, margin=margin)
+    grams = blended_grams(network, styles, params.style_weights, style_layers, margin=margin)
     losses: list[Loss] = [
         *(ContentLoss(layer, features[layer], alpha * w, variant) for layer, w in content_layers.items()),
         *(GramLoss(layer, grams[layer], beta * w, variant) for layer, w in style_layers.items()),
@@ -121,7 +120,7 @@ def style_objective(
     return LossSum(losses, tiling)
 
 
-def weighted_layers(params: StyleTransferParams) -> tuple[dict[str, float], dict[str, float]]:
+def weighted_layers(params: ResolvedStyleTransfer) -> tuple[dict[str, float], dict[str, float]]:
     """The layers of content and of style whose losses count, with their weights among themselves.
 
     InputError if there are none.
@@ -134,5 +133,5 @@ def weighted_layers(params: StyleTransferParams) -> tuple[dict[str, float], dict
     return content, style
 
 
-def _positive(layers: Mapping[str, float] | None, weight: float | None) -> dict[str, float]:
-    return {layer: w for layer, w in (layers or {}).items() if w * (weight or 0.0) > 0}
+def _positive(layers: Mapping[str, float], weight: float) -> dict[str, float]:
+    return {layer: w for layer, w in layers.items() if w * weight > 0}

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from app.errors import InputError
 from app.kinds.style_transfer import PRESETS
-from app.kinds.texture_synthesis import TextureSynthesisParams
+from app.kinds.texture_synthesis import ResolvedTextureSynthesis
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
@@ -40,7 +40,7 @@ COARSEST = 40
 
 
 def texture_synthesis(
-    params: TextureSynthesisParams,
+    params: ResolvedTextureSynthesis,
     inputs: Inputs,
     network: Network,
     compute: Compute,
@@ -76,7 +76,7 @@ def texture_synthesis(
 
 
 def texture_objective(
-    params: TextureSynthesisParams, network: Network, texture: Tensor, size: Size
+    params: ResolvedTextureSynthesis, network: Network, texture: Tensor, size: Size
 ) -> LossSum:
     """The weighted sum of a :class:`GramLoss` a layer and :class:`TotalVariation`, for pictures of ``size``.
 
@@ -92,12 +92,12 @@ def texture_objective(
     return LossSum(losses, tiling)
 
 
-def weighted_layers(params: TextureSynthesisParams) -> dict[str, float]:
+def weighted_layers(params: ResolvedTextureSynthesis) -> dict[str, float]:
     """The layers whose losses count, with their weights."""
-    return {layer: weight for layer, weight in (params.layers or {}).items() if weight > 0}
+    return {layer: weight for layer, weight in params.layers.items() if weight > 0}
 
 
-def plan_texture(params: TextureSynthesisParams, texture: Tensor, smallest: int) -> list[Scale]:
+def plan_texture(params: ResolvedTextureSynthesis, texture: Tensor, smallest: int) -> list[Scale]:
     """The scales from coarse to fine, of a result and a texture that grow together.
 
     Scales at which one of them has a side below ``smallest`` pixels are left out; InputError if that is so at
@@ -117,7 +117,7 @@ def plan_texture(params: TextureSynthesisParams, texture: Tensor, smallest: int)
     return [Scale(*sizes, steps=share) for sizes, share in zip(scales, shares, strict=True) if share]
 
 
-def _too_small(params: TextureSynthesisParams, source: Size, smallest: int) -> InputError:
+def _too_small(params: ResolvedTextureSynthesis, source: Size, smallest: int) -> InputError:
     height, width = params.result_size(params.size)
     if min(height, width) < smallest:
         return InputError(

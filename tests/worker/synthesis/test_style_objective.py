@@ -4,8 +4,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds import StyleTransferParams
-from app.kinds.style_transfer import PRESETS, PresetName
+from app.kinds.style_transfer import PRESETS, PresetName, ResolvedStyleTransfer, StyleTransferParams
+from app.networks.catalogue import SHIPPED
 from models.network import Network
 from tests.support.objectives import rand
 from worker.losses.total_variation import squared_variation, total_variation
@@ -20,8 +20,8 @@ def gram(features: Tensor) -> Tensor:
     return rows @ rows.T / rows.shape[1]
 
 
-def params(**values: object) -> StyleTransferParams:
-    return StyleTransferParams.model_validate({"content": "c", "style": ["s"], **values}).resolve()
+def params(**values: object) -> ResolvedStyleTransfer:
+    return StyleTransferParams.model_validate({"content": "c", "style": ["s"], **values}).resolve(SHIPPED)
 
 
 @pytest.mark.parametrize("preset", ["impasto", "gatys-2016", "neural-style"])
