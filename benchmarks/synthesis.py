@@ -28,8 +28,8 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Step, run_steps
 from worker.optim.laplacian import normalize
+from worker.optim.optimizers.gradient import NormalizedGradient
 from worker.optim.pyramid import fit, resize
-from worker.optim.solvers import NormalizedGradient
 from worker.runtime.device import choose_device, has_native_bfloat16
 from worker.synthesis.class_visualization import class_visualization
 from worker.synthesis.deep_dream import deep_dream
@@ -67,14 +67,14 @@ def plain_loop(network: Network, picture: Tensor, layer: str, rate: float) -> It
 
 
 def ours(network: Network, picture: Tensor, layer: str, rate: float) -> Iterator[Tensor]:
-    """This engine's step: its objective, its bands of equal strength, its solver."""
-    objective, solver = DreamObjective(network, [Term(layer, layer, 1.0)]), NormalizedGradient(rate)
+    """This engine's step: its objective, its bands of equal strength, its optimizer."""
+    objective, optimizer = DreamObjective(network, [Term(layer, layer, 1.0)]), NormalizedGradient(rate)
     generator = torch.Generator().manual_seed(0)
     while True:
         shifts = tuple(torch.randint(-JITTER, JITTER + 1, (2,), generator=generator).tolist())
         rolled = picture.roll(shifts, (2, 3))
         _, gradient = objective(rolled)
-        moved = solver.propose(rolled, -normalize(gradient, 4))
+        moved = optimizer.step(rolled, -normalize(gradient, 4))
         picture = moved.roll(tuple(-shift for shift in shifts), (2, 3))
         yield picture
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from app.errors import ComputationError
 from worker.contract.steps import State
-from worker.optim.descent import Solver
+from worker.optim.optimizers.base import Optimizer
 from worker.optim.parametrizations import Parametrization
 from worker.optim.pursuit import Slope
 
@@ -24,7 +24,7 @@ class Ascent:
         self,
         variables: Tensor,
         parametrization: Parametrization,
-        solver: Solver,
+        solver: Optimizer,
         *,
         steady: bool,
         after: Callable[[Tensor, int], Tensor] | None = None,
@@ -58,7 +58,7 @@ class Ascent:
             )
         if self._steady:
             self._keep_best(slope.totals)
-        moved = self._solver.propose(self.variables, -slope.gradient)
+        moved = self._solver.step(self.variables, -slope.gradient)
         self.taken += 1
         if self._after is not None:
             moved = self._after(moved, self.taken)

@@ -80,7 +80,7 @@ class Nearby:
         self.ball = ball
         self.rate = rate
 
-    def propose(self, picture: Tensor, gradient: Tensor) -> Tensor:
+    def step(self, picture: Tensor, gradient: Tensor) -> Tensor:
         """The next batch, from this one and the loss's gradient there (same shapes)."""
         change = picture - self.rate * self.ball.steepest(gradient) - self.originals
         # What is cut off at 0 and 1 comes nearer to the original, so this order leaves neither.

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from app.errors import ComputationError
 from worker.contract.steps import State
+from worker.optim.optimizers.base import Optimizer
 
 # A step whose loss is this many times the lowest has left the region that the solver knew anything of.
 # (L-BFGS without a line search does rise now and then, but by some percent.)
@@ -40,22 +40,6 @@ class Evaluation:
 Objective = Callable[[Tensor], Evaluation]
 
 
-class Solver(Protocol):
-    """Proposes the next picture. Its state is tensors and JSON, so that it can go on elsewhere."""
-
-    def propose(self, picture: Tensor, gradient: Tensor) -> Tensor:
-        """The next picture, in [0, 1] unless it is not bounded, from this one and the loss's gradient."""
-
-    def restart(self, damping: float) -> None:
-        """Forget the past and go on with ``damping`` times the step length."""
-
-    def state(self) -> State:
-        """All that :meth:`restore` needs."""
-
-    def restore(self, state: State) -> None:
-        """Go on from a :meth:`state`, bit for bit."""
-
-
 class Descent:
     """A picture on its way down an objective.
 
@@ -64,7 +48,7 @@ class Descent:
     the steps that were taken back.
     """
 
-    def __init__(self, picture: Tensor, solver: Solver, scale: float) -> None:
+    def __init__(self, picture: Tensor, solver: Optimizer, scale: float) -> None:
         """Start from ``picture`` (1, 3, H, W) in [0, 1].
 
         ``scale`` is the order of the loss of a picture that has nothing right.
@@ -97,7 +81,7 @@ class Descent:
         self.current, self.terms = picture, evaluation.terms
         if total > NEGLIGIBLE * self._scale:
             # Solvers do not mind how large a gradient is, but its square must not overflow.
-            self._next = self._solver.propose(picture, evaluation.gradient / self._scale)
+            self._next = self._solver.step(picture, evaluation.gradient / self._scale)
 
     def _go_back(self, total: float) -> None:
         if self.lowest == math.inf:

@@ -17,10 +17,10 @@ from worker.contract.steps import State, Step
 from worker.media.contact_sheet import contact_sheet
 from worker.optim.ascent import Ascent
 from worker.optim.objectives import Objective, one_each, weighted_sum
+from worker.optim.optimizers.by_name import make_optimizer
 from worker.optim.parametrizations import Fourier, Parametrization, Phase, Pixels
 from worker.optim.pursuit import Pursuit, seen_sides
 from worker.optim.regularizers import blur, decay, p_norm, squared_norm, variation
-from worker.optim.solvers import make_solver
 from worker.optim.transforms import Transform, crop, in_turn, jitter, noise, pad, roll, rotate, scale
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ def ascend(
     parametrization = pursuit.parametrization
     start = parametrization.start(pursuit.seeds).to(compute.device)
     _require_gradient(wishes, alone.silent(start))
-    solver = make_solver(
+    solver = make_optimizer(
         _known(params.optimizer),
         _known(params.step_size),
         start,

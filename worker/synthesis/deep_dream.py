@@ -21,8 +21,8 @@ from worker.contract.steps import Outcome, State, Step, Steps, Video
 from worker.media.videos import encode_frame
 from worker.optim.laplacian import normalize
 from worker.optim.octaves import Octave, carry, draw_roll, plan_octaves
+from worker.optim.optimizers.gradient import NormalizedGradient
 from worker.optim.pyramid import resize
-from worker.optim.solvers import NormalizedGradient
 from worker.synthesis.dream_frames import frames_of
 from worker.synthesis.dream_objective import DreamObjective, make_terms, numbers
 
@@ -114,7 +114,7 @@ class _Run:
         gradient = _unframed(gradient.roll((-rows, -columns), (2, 3)), self.picture)
         gradient = normalize(gradient, self.params.laplacian_levels)
         # The solver descends.
-        self.picture = self.solver.propose(self.picture, -gradient)
+        self.picture = self.solver.step(self.picture, -gradient)
         self.taken += 1
 
     def _step(self) -> Step:

@@ -14,7 +14,7 @@ from app.errors import InputError
 from app.kinds.deep_dream import GUIDE_SIDE, DeepDreamParams
 from models.network import Network
 from worker.optim.pyramid import fit, resize
-from worker.optim.tiles import Tiling
+from worker.optim.tiling.tiles import Tiling
 
 # Memory in bytes for the activations of a tile: half of what style transfer takes, as a dream has more
 # pictures of its own size about it. A constant, for the sums depend on it in their last bits.

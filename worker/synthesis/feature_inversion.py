@@ -21,11 +21,11 @@ from worker.contract.steps import Outcome, State, Step, Steps
 from worker.media.contact_sheet import PAPER, contact_sheet
 from worker.optim.descent import Descent, Evaluation
 from worker.optim.objectives import feature_match
+from worker.optim.optimizers.by_name import make_optimizer
 from worker.optim.parametrizations import Fourier, Parametrization, Pixels
 from worker.optim.pursuit import Pursuit
 from worker.optim.pyramid import fit, resize
 from worker.optim.regularizers import p_norm, squared_steps
-from worker.optim.solvers import make_solver
 from worker.synthesis.ascending import mean_color, weighted
 
 # Standard deviation of the noise it starts from: of pixels, and of a spectrum (lucid's).
@@ -94,7 +94,7 @@ class _Run:
             raise InputError("layers", f"{layer} is dead where the reconstruction starts: leave it out.")
         before = float(pursuit.values(start))
         bounded = self.params.parametrization == "pixels"
-        solver = make_solver(
+        solver = make_optimizer(
             self.params.optimizer, RATES[self.params.parametrization], start, bounded=bounded
         )
         # The relative distance is 1 where all features are 0.

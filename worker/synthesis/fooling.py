@@ -17,10 +17,10 @@ from worker.contract.steps import Outcome, State, Step, Steps
 from worker.optim.ascent import Ascent
 from worker.optim.attacks import LEVELS, log_probability, rounded
 from worker.optim.linear import LinearClassifier
+from worker.optim.optimizers.gradient import NormalizedGradient
 from worker.optim.parametrizations import Pixels
 from worker.optim.pursuit import Pursuit
 from worker.optim.randomness import generator_at
-from worker.optim.solvers import NormalizedGradient
 from worker.synthesis.deception import images_of, numbers_of, predict, squared, verdict
 
 # Side in pixels of what the linear classifier sees, and drawn pictures of each class that it is fitted on,

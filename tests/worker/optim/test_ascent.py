@@ -4,9 +4,9 @@ from torch import Tensor
 
 from app.errors import ComputationError
 from worker.optim.ascent import Ascent
+from worker.optim.optimizers.by_name import OptimizerName, make_optimizer
 from worker.optim.parametrizations import Pixels
 from worker.optim.pursuit import Slope
-from worker.optim.solvers import SolverName, make_solver
 from worker.runtime.checkpoints import from_bytes, to_bytes
 
 PIXELS = Pixels(4, 5, noise=0.2)
@@ -21,14 +21,14 @@ def quadratic(variables: Tensor, step: int) -> Slope:
     return Slope(totals, -2 * distance + 1e-3 * step, {"objective": totals})
 
 
-def begin(name: SolverName = "adam", steady: bool = False, rate: float = 0.02) -> Ascent:
+def begin(name: OptimizerName = "adam", steady: bool = False, rate: float = 0.02) -> Ascent:
     variables = PIXELS.start((1, 2, 3))
-    return Ascent(variables, PIXELS, make_solver(name, rate, variables, bounded=True), steady=steady)
+    return Ascent(variables, PIXELS, make_optimizer(name, rate, variables, bounded=True), steady=steady)
 
 
 @names
 @pytest.mark.parametrize("steady", [True, False])
-def test_it_climbs(name: SolverName, steady: bool) -> None:
+def test_it_climbs(name: OptimizerName, steady: bool) -> None:
     ascent = begin(name, steady)
     before = quadratic(ascent.variables, 0).totals
     for _ in range(60):
@@ -43,7 +43,7 @@ def test_it_climbs(name: SolverName, steady: bool) -> None:
 @names
 @pytest.mark.parametrize("steady", [True, False])
 @pytest.mark.parametrize("after", [0, 1, 7])
-def test_it_goes_on_from_its_state_bit_for_bit(name: SolverName, steady: bool, after: int) -> None:
+def test_it_goes_on_from_its_state_bit_for_bit(name: OptimizerName, steady: bool, after: int) -> None:
     whole = begin(name, steady)
     for _ in range(after):
         whole.step(quadratic)
@@ -87,7 +87,7 @@ def test_what_comes_after_a_step_knows_its_number_and_the_result_is_projected() 
         return variables + taken
 
     variables = PIXELS.start((1, 2, 3))
-    solver = make_solver("adam", 0.02, variables, bounded=True)
+    solver = make_optimizer("adam", 0.02, variables, bounded=True)
     ascent = Ascent(variables, PIXELS, solver, steady=False, after=after)
     for _ in range(3):
         ascent.step(quadratic)

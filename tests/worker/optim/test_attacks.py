@@ -75,7 +75,7 @@ def test_steps_leave_neither_the_ball_nor_the_range(
     solver = Nearby(originals, Ball(norm, radius), rate)
     pictures = originals
     for step in range(5):
-        pictures = solver.propose(pictures, drawn(seed + step) - 0.3)
+        pictures = solver.step(pictures, drawn(seed + step) - 0.3)
         assert float(lengths(pictures - originals, norm).max()) <= radius + 1e-6
         assert 0 <= float(pictures.min()) <= float(pictures.max()) <= 1
 
@@ -83,7 +83,7 @@ def test_steps_leave_neither_the_ball_nor_the_range(
 def test_the_norm_holds_over_the_values_of_a_large_picture() -> None:
     originals = 0.25 + 0.5 * drawn(1, 1, 200)
 
-    found = Nearby(originals, Ball("l2", 3.0), 100.0).propose(originals, drawn(2, 1, 200) - 0.5)
+    found = Nearby(originals, Ball("l2", 3.0), 100.0).step(originals, drawn(2, 1, 200) - 0.5)
 
     assert float(lengths(found - originals, "l2")) == pytest.approx(3.0, abs=1e-6)
 

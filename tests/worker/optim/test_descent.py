@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from app.errors import ComputationError
-from worker.optim.adam import Adam
-from worker.optim.descent import PATIENCE, Descent, Evaluation, Objective, Solver
-from worker.optim.lbfgs import LBFGS
+from worker.optim.descent import PATIENCE, Descent, Evaluation, Objective
+from worker.optim.optimizers.adam import Adam
+from worker.optim.optimizers.base import Optimizer
+from worker.optim.optimizers.lbfgs import LBFGS
 
 OPTIMUM = 0.2 + 0.6 * torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(1))
 START = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(2))
@@ -49,7 +50,7 @@ def gradient_lost(evaluation: Evaluation) -> Evaluation:
 
 
 @solvers
-def test_the_best_picture_has_the_lowest_loss(solver: Callable[[], Solver]) -> None:
+def test_the_best_picture_has_the_lowest_loss(solver: Callable[[], Optimizer]) -> None:
     descent, losses, pictures = Descent(START, solver(), SCALE), [], []
     for _ in range(30):
         descent.step(quadratic)
@@ -66,7 +67,7 @@ def test_the_best_picture_has_the_lowest_loss(solver: Callable[[], Solver]) -> N
 @solvers
 @pytest.mark.parametrize("damage", [not_a_number, exploded, gradient_lost])
 def test_it_recovers_from_a_bad_evaluation(
-    solver: Callable[[], Solver], damage: Callable[[Evaluation], Evaluation]
+    solver: Callable[[], Optimizer], damage: Callable[[Evaluation], Evaluation]
 ) -> None:
     descent, objective = Descent(START, solver(), SCALE), failing({5}, damage)
     for _ in range(100):
@@ -78,7 +79,7 @@ def test_it_recovers_from_a_bad_evaluation(
 
 
 def test_it_goes_back_to_the_best_picture_and_takes_shorter_steps() -> None:
-    descent, objective = Descent(START, Adam(rate=0.02), SCALE), failing({6}, not_a_number)
+    descent, objective = Descent(START, Adam(lr=0.02), SCALE), failing({6}, not_a_number)
     for _ in range(5):
         descent.step(objective)
     best, terms = descent.best, descent.best_terms
@@ -110,7 +111,7 @@ def test_a_loss_that_is_bad_to_begin_with_fails_at_once() -> None:
 
 
 @solvers
-def test_a_loss_of_zero_is_an_end(solver: Callable[[], Solver]) -> None:
+def test_a_loss_of_zero_is_an_end(solver: Callable[[], Optimizer]) -> None:
     descent = Descent(OPTIMUM, solver(), SCALE)
     for _ in range(10):
         descent.step(quadratic)
@@ -120,7 +121,7 @@ def test_a_loss_of_zero_is_an_end(solver: Callable[[], Solver]) -> None:
 
 
 @solvers
-def test_a_negligible_loss_is_an_end(solver: Callable[[], Solver]) -> None:
+def test_a_negligible_loss_is_an_end(solver: Callable[[], Optimizer]) -> None:
     # What rounding leaves of a loss: a gradient that points anywhere.
     def objective(picture: Tensor) -> Evaluation:
         loss = 1e-7 + (picture - OPTIMUM).square().sum()
@@ -135,7 +136,7 @@ def test_a_negligible_loss_is_an_end(solver: Callable[[], Solver]) -> None:
 
 
 @solvers
-def test_a_loss_that_can_fall_no_further_does_not_fail(solver: Callable[[], Solver]) -> None:
+def test_a_loss_that_can_fall_no_further_does_not_fail(solver: Callable[[], Optimizer]) -> None:
     descent = Descent(START, solver(), SCALE)
     for _ in range(300):
         descent.step(quadratic)
@@ -145,7 +146,7 @@ def test_a_loss_that_can_fall_no_further_does_not_fail(solver: Callable[[], Solv
 
 @solvers
 @pytest.mark.parametrize("steps", [1, 4, 5, 7, 12])
-def test_it_goes_on_from_its_state_bit_for_bit(solver: Callable[[], Solver], steps: int) -> None:
+def test_it_goes_on_from_its_state_bit_for_bit(solver: Callable[[], Optimizer], steps: int) -> None:
     def objective_after(count: int) -> Objective:
         return failing({5 - count}, exploded)
 

@@ -3,8 +3,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from worker.optim.adam import Adam
 from worker.optim.fourier import pink
+from worker.optim.optimizers.adam import Adam
 from worker.optim.parametrizations import CONTRAST, Fourier, Parametrization, Phase, Pixels
 
 HEIGHT, WIDTH = 21, 30
@@ -28,7 +28,7 @@ def fit(parametrization: Parametrization, wanted: Tensor, rate: float, steps: in
     for _ in range(steps):
         here = variables.clone().requires_grad_()
         loss = (parametrization.picture(here) - wanted).square().mean()
-        variables = parametrization.project(solver.propose(variables, torch.autograd.grad(loss, here)[0]))
+        variables = parametrization.project(solver.step(variables, torch.autograd.grad(loss, here)[0]))
     return float((parametrization.picture(variables) - wanted).abs().mean())
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.worker.synthesis.conftest import drawn, make_network
 from torch import Tensor
 
 from app.errors import InputError
@@ -16,7 +17,6 @@ from app.kinds.deep_dream import DeepDreamParams
 from app.kinds.texture_synthesis import TextureSynthesisParams
 from models.network import Network
 from tests.support.networks import make_classifier
-from tests.worker.synthesis.conftest import drawn, make_network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, Video, run_steps

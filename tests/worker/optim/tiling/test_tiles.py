@@ -6,7 +6,7 @@ from torch import nn
 
 from models.network import Network
 from models.registry import load_network
-from worker.optim.tiles import Tiling
+from worker.optim.tiling.tiles import Tiling
 
 
 def identity(*strides: int) -> Network:
@@ -46,11 +46,11 @@ def test_what_a_tile_owns_of_its_sight_is_what_it_owns_of_the_whole(
     rows = torch.arange(height).view(1, 1, height, 1).expand(1, 1, height, width)
     columns = torch.arange(width).view(1, 1, 1, width).expand(1, 1, height, width)
     picture = torch.cat([rows, columns], dim=1).float()
-    framed = tiling.frame(picture)
+    padded = tiling.pad(picture)
     for stride in (1, 2, 4):
         pool = nn.AvgPool2d(stride)
         for tile in tiling.tiles:
-            found = tile.owned_of_seen(pool(tile.seen(framed)), stride)
+            found = tile.owned_of_seen(pool(tile.seen(padded)), stride)
             assert torch.equal(found, tile.owned(pool(picture), stride))
 
 
@@ -59,9 +59,9 @@ def test_a_picture_within_the_budget_is_one_tile() -> None:
 
     (tile,) = tiling.tiles
     assert tiling.margin == 4
-    framed = tiling.frame(torch.zeros(1, 3, 500, 700))
-    assert framed.shape == (1, 3, 508, 708)
-    assert tile.seen(framed).shape == framed.shape
+    padded = tiling.pad(torch.zeros(1, 3, 500, 700))
+    assert padded.shape == (1, 3, 508, 708)
+    assert tile.seen(padded).shape == padded.shape
 
 
 def test_the_halo_is_half_a_receptive_field_on_the_grid() -> None:
@@ -85,17 +85,17 @@ def test_the_halo_of_a_vgg(layer: str, halo: int) -> None:
     assert inner.rows.start - inner.rows.seen_start == halo
 
 
-def test_the_frame_is_a_reflection() -> None:
+def test_the_padding_is_a_reflection() -> None:
     picture = torch.arange(16.0).view(1, 1, 4, 4)
     tiling = Tiling(4, 4, identity(2), ["conv0"], margin=2)
 
-    assert tiling.frame(picture)[0, 0, 2].tolist() == [2, 1, 0, 1, 2, 3, 2, 1]
+    assert tiling.pad(picture)[0, 0, 2].tolist() == [2, 1, 0, 1, 2, 3, 2, 1]
 
 
-def test_the_frame_of_a_picture_smaller_than_the_margin_is_its_edge() -> None:
+def test_the_padding_of_a_picture_smaller_than_the_margin_is_its_edge() -> None:
     tiling = Tiling(2, 2, identity(2), ["conv0"], margin=2)
 
-    assert tiling.frame(torch.arange(4.0).view(1, 1, 2, 2))[0, 0, 2].tolist() == [0, 0, 0, 1, 1, 1]
+    assert tiling.pad(torch.arange(4.0).view(1, 1, 2, 2))[0, 0, 2].tolist() == [0, 0, 0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("margin", [0, 8])
@@ -105,8 +105,8 @@ def test_all_features_are_those_of_the_whole_picture(margin: int) -> None:
     whole = Tiling(70, 55, network, LAYERS, margin=margin)
     tiled = Tiling(70, 55, network, LAYERS, margin=margin, budget=60_000)
 
-    expected = whole.all_features(whole.frame(picture), LAYERS)
-    found = tiled.all_features(tiled.frame(picture), LAYERS)
+    expected = whole.all_features(picture, LAYERS)
+    found = tiled.all_features(picture, LAYERS)
 
     assert len(tiled.tiles) > 4
     for name in LAYERS:

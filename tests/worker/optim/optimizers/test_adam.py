@@ -2,16 +2,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from worker.optim.adam import BETAS, EPSILON, Adam
+from worker.optim.optimizers.adam import BETAS, EPSILON, Adam
 
 
 def rand(seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
     return torch.rand(1, 3, 4, 5, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
-def descend(solver: Adam, picture: Tensor, optimum: Tensor, steps: int) -> Tensor:
+def descend(optimizer: Adam, picture: Tensor, optimum: Tensor, steps: int) -> Tensor:
     for _ in range(steps):
-        picture = solver.propose(picture, picture - optimum)
+        picture = optimizer.step(picture, picture - optimum)
     return picture
 
 
@@ -19,17 +19,17 @@ def test_the_first_step_has_the_length_of_the_rate() -> None:
     picture = torch.full((1, 3, 1, 2), 0.5, dtype=torch.float64)
     gradient = torch.tensor([[[[3.0, -3.0]], [[3.0, 3.0]], [[-3.0, 3.0]]]], dtype=torch.float64)
 
-    step = Adam(rate=0.02).propose(picture, gradient) - picture
+    step = Adam(lr=0.02).step(picture, gradient) - picture
 
     assert torch.allclose(step, -0.02 / (1 + EPSILON) * gradient.sign())
 
 
 def test_it_is_algorithm_1_with_an_epsilon_that_follows_the_gradient() -> None:
     ours, optimum = 0.3 + 0.4 * rand(1), 0.3 + 0.4 * rand(2)
-    solver, theirs = Adam(rate=0.01), ours
+    optimizer, theirs = Adam(lr=0.01), ours
     first, second = torch.zeros_like(ours), torch.zeros_like(ours)
     for count in range(1, 21):
-        ours = solver.propose(ours, ours - optimum)
+        ours = optimizer.step(ours, ours - optimum)
 
         gradient = theirs - optimum
         first = BETAS[0] * first + (1 - BETAS[0]) * gradient
@@ -52,10 +52,10 @@ def test_it_converges_onto_the_bounds() -> None:
 @pytest.mark.parametrize("factor", [2.0**-60, 2.0**60])
 def test_the_scale_of_the_loss_does_not_matter(factor: float) -> None:
     optimum, picture, scaled = rand(5), rand(6), rand(6)
-    solver, other = Adam(), Adam()
+    optimizer, other = Adam(), Adam()
     for _ in range(10):
-        picture = solver.propose(picture, picture - optimum)
-        scaled = other.propose(scaled, factor * (scaled - optimum))
+        picture = optimizer.step(picture, picture - optimum)
+        scaled = other.step(scaled, factor * (scaled - optimum))
 
     assert torch.allclose(scaled, picture, rtol=1e-12)
 
@@ -63,22 +63,22 @@ def test_the_scale_of_the_loss_does_not_matter(factor: float) -> None:
 def test_a_gradient_of_zero_moves_nothing() -> None:
     picture = rand(7, torch.float32)
 
-    assert torch.equal(Adam().propose(picture, torch.zeros_like(picture)), picture)
+    assert torch.equal(Adam().step(picture, torch.zeros_like(picture)), picture)
 
 
 def test_it_goes_on_from_its_state_bit_for_bit() -> None:
     optimum = rand(8)
     for steps in (0, 1, 7):
-        solver, restored = Adam(), Adam()
-        picture = descend(solver, rand(9), optimum, steps)
-        restored.restore(solver.state())
+        optimizer, restored = Adam(), Adam()
+        picture = descend(optimizer, rand(9), optimum, steps)
+        restored.restore(optimizer.state())
 
-        assert torch.equal(descend(solver, picture, optimum, 5), descend(restored, picture, optimum, 5))
+        assert torch.equal(descend(optimizer, picture, optimum, 5), descend(restored, picture, optimum, 5))
 
 
 def test_restart_forgets_and_shortens() -> None:
-    solver = Adam(rate=0.02)
-    picture = descend(solver, rand(10), rand(11), 3)
-    solver.restart(0.5)
+    optimizer = Adam(lr=0.02)
+    picture = descend(optimizer, rand(10), rand(11), 3)
+    optimizer.restart(0.5)
 
-    assert torch.equal(solver.propose(picture, rand(12)), Adam(rate=0.01).propose(picture, rand(12)))
+    assert torch.equal(optimizer.step(picture, rand(12)), Adam(lr=0.01).step(picture, rand(12)))
