@@ -13,7 +13,7 @@ from torch import Tensor
 from worker.contract.steps import State, Step
 from worker.optim.descent import Descent
 from worker.optim.optimizers.base import Optimizer
-from worker.optim.pyramid import resize
+from worker.optim.pyramids.scales import resize
 from worker.synthesis.objective import StyleObjective
 from worker.synthesis.plan import Scale
 

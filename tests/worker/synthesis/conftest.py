@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from models.network import Network
+from models.relu import ReLU
 
 
 def drawn(height: int, width: int, seed: int) -> Tensor:
@@ -23,7 +24,7 @@ def make_network(dtype: torch.dtype = torch.float32) -> Network:
         for stage, wider in enumerate((6, 8, 10), start=1):
             conv = nn.Conv2d(channels, wider, 3, padding=1)
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-            stack[f"conv{stage}"], stack[f"relu{stage}"] = conv, nn.ReLU()
+            stack[f"conv{stage}"], stack[f"relu{stage}"] = conv, ReLU()
             if stage < 3:
                 stack[f"pool{stage}"] = nn.AvgPool2d(2)
             channels = wider
