@@ -26,7 +26,8 @@ from app.database.ids import new_id
 from app.jobs import claims
 from app.jobs.states import State
 from app.jobs.tables import job_events, jobs
-from app.kinds import StyleTransferParams
+from app.kinds.style_transfer import StyleTransferParams
+from app.networks.catalogue import SHIPPED
 from benchmarks.load import listen, multipart, request, steady
 from tests.support.deployment import MODES, Deployment, Mode, deployed
 from tests.support.postgres import postgres
@@ -150,7 +151,9 @@ def resident(pid: int) -> float:
 
 def long_queue(service: Deployment) -> None:
     """Pages of the list, and claims, with many jobs queued."""
-    params = StyleTransferParams.model_validate(small_params(service)).resolve().model_dump(mode="json")
+    params = (
+        StyleTransferParams.model_validate(small_params(service)).resolve(SHIPPED).model_dump(mode="json")
+    )
     with busy(service) as running, httpx.Client(base_url=service.url, trust_env=False) as client:
         fill_queue(service, params)
         oldest = service.job(running).created_at
@@ -173,8 +176,8 @@ def long_queue(service: Deployment) -> None:
             cursor = page["next_cursor"]
         tell("  every page to the end, median and longest", shown(took), "under 50 ms")
         tell("  submit, median and longest", timed(lambda: submit(service, params)), "")
-        owner = "benchmark"
-        next_claim = timed(lambda: claims.claim_next(service.engine, owner, ["long"], 3600.0))
+        worker_id = "benchmark"
+        next_claim = timed(lambda: claims.claim_next(service.engine, worker_id, ["long"], 3600.0))
         tell("  claim of the next job, median and longest", next_claim, "under 20 ms")
         clear_queue(service, running)
 
@@ -196,7 +199,7 @@ def shown(took: list[float]) -> str:
 def fill_queue(service: Deployment, params: dict[str, object]) -> None:
     """Write queued jobs into the database at one go."""
     fixed = {"kind": "style_transfer", "lane": "long", "state": State.QUEUED, "seq": 1, "params": params}
-    counts = {"priority": 4, "attempt": 0, "strikes": 0}
+    counts = {"priority": 4, "attempt": 0, "lost_attempts": 0}
     ids = [new_id() for _ in range(QUEUED)]
     event = {"seq": 1, "type": "state", "data": {"state": "queued"}, "created_at": time.time()}
     with write(service.engine) as connection:

@@ -1,7 +1,6 @@
-"""A command for every kind of job: the same computation here and now, without a service.
+"""A command for every kind of job: the same computation in this process, without a service.
 
-What a kind takes is stated by its params class alone: pictures that it cannot do without are arguments, all
-else is an option.
+Required pictures are arguments, all other params are options.
 """
 
 import inspect
@@ -19,39 +18,32 @@ from app.cli.output_files import check_output, write_file
 from app.cli.recipe_options import recipe_params
 from app.cli.serve import read_settings
 from app.errors import ComputationError, InputError
-from app.jobs.submit import ParamsError, parse_params
-from app.kinds import Params
+from app.jobs.errors import ParamsError
+from app.jobs.submit import parse_params
+from app.kinds import KindSpec, Params
 from app.supervision.openmp import let_threads_sleep
 
 if TYPE_CHECKING:
-    from worker.runtime.artifacts import Product
+    from worker.runtime.artifacts import EncodedFile
 
-# Commands that are not called like their kind.
-_NAMES = {"style_transfer": "style"}
-
-_RECIPE_HELP = "A file made by Impasto, to take every option from that is not given."
+_RECIPE_HELP = "A file made by Impasto. Options that are not given are taken from it."
 _DEVICE_HELP = "auto, cpu, mps or cuda; IMPASTO_DEVICE, or auto."
 
 Pictures = dict[str, list[Path]]
 
 
-def command_name(cls: type[Params]) -> str:
-    """The command of a kind: ``deep_dream`` is ``impasto deep-dream``."""
-    return _NAMES.get(cls.kind, cls.kind.replace("_", "-"))
-
-
-def make_command(cls: type[Params]) -> Callable[..., None]:
+def make_command(spec: KindSpec[Params]) -> Callable[..., None]:
     """A function for Typer that computes a job of a kind on files."""
 
     def command(**given: Any) -> None:
-        _run(cls, given)
+        _run(spec, given)
 
     parameters = [
-        *_arguments(cls),
-        *_own_options(cls),
-        *option_parameters(cls, without=_required_pictures(cls)),
+        *_arguments(spec.params),
+        *_own_options(spec),
+        *option_parameters(spec.params, without=_required_pictures(spec.params)),
     ]
-    command.__doc__ = f"{cls.summary} On this machine, without a service."
+    command.__doc__ = f"{spec.summary} On this machine, without a service."
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command
@@ -76,13 +68,13 @@ def _arguments(cls: type[Params]) -> list[inspect.Parameter]:
     ]
 
 
-def _own_options(cls: type[Params]) -> list[inspect.Parameter]:
-    """Options that every command has beside its params."""
-    formats = " or ".join(cls.endings) or ".json"
+def _own_options(spec: KindSpec[Params]) -> list[inspect.Parameter]:
+    """Options that every command has in addition to its params."""
+    formats = " or ".join(spec.file_extensions) or ".json"
     where = typer.Option("--output", "-o", help=f"Where to write the result, as {formats}.")
     made: list[tuple[str, Any, Any]] = [
         ("output", Annotated[Path, where], inspect.Parameter.empty)
-        if cls.endings
+        if spec.file_extensions
         else ("output", Annotated[Path | None, where], None),
         ("recipe", Annotated[Path | None, typer.Option(help=_RECIPE_HELP)], None),
         ("device", Annotated[str | None, typer.Option(help=_DEVICE_HELP, show_default=False)], None),
@@ -94,34 +86,34 @@ def _own_options(cls: type[Params]) -> list[inspect.Parameter]:
     ]
 
 
-def _run(cls: type[Params], given: dict[str, Any]) -> None:
+def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
     output: Path | None = given.pop("output")
     recipe: Path | None = given.pop("recipe")
-    as_json: bool = given.pop("as_json") or not cls.endings
+    as_json: bool = given.pop("as_json") or not spec.file_extensions
     if output is not None:
-        check_output("--output", output, cls.endings or (".json",))
+        check_output("--output", output, spec.file_extensions or (".json",))
     settings = read_settings(device=given.pop("device"))
     pictures: Pictures = {
         name: value if isinstance(value, list) else [value]
-        for name in cls.picture_fields()
+        for name in spec.params.picture_fields()
         if (value := given.get(name)) is not None
     }
     try:
-        asked = params_of(cls, {name: value for name, value in given.items() if name not in pictures})
+        asked = params_of(spec.params, {name: value for name, value in given.items() if name not in pictures})
         if recipe is not None:
-            asked = recipe_params(cls, recipe, pictures, asked)
-        asked = _format_of(cls, output) | asked
-        params = parse_params(cls.kind, asked | _references(cls, pictures))
-        # It brings torch with it, which takes seconds: not before the options are known to be right.
+            asked = recipe_params(spec, recipe, pictures, asked)
+        asked = _format_of(spec, output) | asked
+        params = parse_params(spec.name, asked | _references(spec.params, pictures))
+        # Imports torch, which takes seconds: only once the options are known to be right.
         let_threads_sleep(os.environ)
         from app.cli.local_run import compute
 
         products, result = compute(params, pictures, settings)
-        written = _write(output, products, result, cls.endings)
+        written = _write(output, products, result, spec.file_extensions)
     except ParamsError as error:
-        fail_on((_shown(cls, problem.field), problem.detail) for problem in error.errors)
+        fail_on((_shown(spec.params, problem.field), problem.detail) for problem in error.errors)
     except InputError as error:
-        fail_on([(_shown(cls, error.field), error.detail)])
+        fail_on([(_shown(spec.params, error.field), error.detail)])
     except ComputationError as error:
         fail(error.detail)
     except OSError as error:
@@ -134,24 +126,29 @@ def _run(cls: type[Params], given: dict[str, Any]) -> None:
         typer.echo(f"The {name} is in {path}", err=as_json)
 
 
-def _format_of(cls: type[Params], output: Path | None) -> dict[str, str]:
-    """The param ``format`` as the name of the output has it, where a kind has such a param."""
-    info = cls.model_fields.get("format")
-    ending = "" if output is None else output.suffix.lower().removeprefix(".")
-    return {"format": ending} if info is not None and ending in get_args(bare_type(info)) else {}
+def _format_of(spec: KindSpec[Params], output: Path | None) -> dict[str, str]:
+    """The format param of a kind that has one, from the extension of the output."""
+    if spec.format_field is None or output is None:
+        return {}
+    format_ = output.suffix.lower().removeprefix(".")
+    choices = get_args(bare_type(spec.params.model_fields[spec.format_field]))
+    return {spec.format_field: format_} if format_ in choices else {}
 
 
 def _write(
-    output: Path | None, products: Iterable["Product"], result: Mapping[str, Any], endings: Sequence[str]
+    output: Path | None,
+    products: Iterable["EncodedFile"],
+    result: Mapping[str, Any],
+    extensions: Sequence[str],
 ) -> list[tuple[str, Path]]:
-    """Write what was made: the first file of the output's own format there, all else beside it.
+    """Write the files of a job: the first of the output's format to ``output``, the others beside it.
 
-    Returns names and paths.
+    Returns the name and the path of each.
     """
     if output is None:
         return []
     written: list[tuple[str, Path]] = []
-    if not endings:
+    if not extensions:
         write_file(output, json.dumps(result, indent=2).encode())
         return [("result", output)]
     for product in products:
@@ -163,14 +160,14 @@ def _write(
 
 
 def _references(cls: type[Params], pictures: Mapping[str, Sequence[Path]]) -> dict[str, str | list[str]]:
-    """What params say of pictures that lie in files: their names."""
+    """The picture params of a job on files: the names of the files."""
     fields = cls.picture_fields()
     names = {param: [path.name for path in paths] for param, paths in pictures.items()}
     return {param: group if fields[param].many else group[0] for param, group in names.items()}
 
 
 def _shown(cls: type[Params], field: str) -> str:
-    """What a param is called on the command line; ``style_weights.0`` is an entry of a list."""
+    """A param's name on the command line; ``weights.0`` is an entry of a list."""
     name, _, entry = field.partition(".")
     shown = name.upper() if name in _required_pictures(cls) else option_name(name)
     return shown + (f" ({entry})" if entry else "")

@@ -1,4 +1,4 @@
-"""Runs a kind's steps in this process, with a progress bar. Imports torch: import it late."""
+"""Runs a job in this process, with a progress bar. Imports torch, so import it late."""
 
 import hashlib
 import io
@@ -12,26 +12,26 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.errors import InputError
-from app.kinds import Params
+from app.kinds import Params, spec_of
 from app.settings import Settings
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs, Source
 from worker.contract.steps import Outcome, Step, Steps, run_steps
 from worker.networks.loading import network_for
-from worker.runtime.artifacts import Product, encode
+from worker.runtime.artifacts import EncodedFile, encode
 from worker.runtime.device import choose_device, choose_dtype
 from worker.runtime.functions import steps_of
 from worker.runtime.inputs import read_input
 from worker.runtime.recipes import make_recipe
 
-# Reading the losses makes the device wait, so not at every step.
+# Seconds between readings of the losses, which synchronize the device.
 _LOSS_SECONDS = 0.25
 
 
 def compute(
     params: Params, files: Mapping[str, Sequence[Path]], settings: Settings
-) -> tuple[Iterator[Product], dict[str, Any]]:
-    """Compute a job of resolved params on pictures given by param: its files, and its numbers.
+) -> tuple[Iterator[EncodedFile], dict[str, Any]]:
+    """Compute a job of resolved params on picture files by param. Returns its files and its numbers.
 
     Raises InputError that names the param, or ``device`` or ``precision``, and ComputationError.
     """
@@ -40,7 +40,7 @@ def compute(
     inputs = Inputs(sources, weights=settings.weights)
     network = network_for(params, where, settings.weights)
     try:
-        outcome = _show(steps_of(params, inputs, network, where), params.title)
+        outcome = _show(steps_of(params, inputs, network, where), spec_of(params).title)
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise InputError("size", "Not enough memory for a picture of this size.") from error
     recipe = make_recipe(params, inputs.hashes, network, where)
@@ -48,7 +48,7 @@ def compute(
 
 
 def choose_compute(settings: Settings) -> Compute:
-    """Where and how precisely to compute. Raises InputError."""
+    """The device and dtype of the settings. Raises InputError."""
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     try:
@@ -59,7 +59,7 @@ def choose_compute(settings: Settings) -> Compute:
 
 
 def _source(path: Path, name: str, params: Params) -> Source:
-    """A file that an option names. Raises InputError that names the param."""
+    """The source for a picture file. Raises InputError that names the param."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -68,7 +68,7 @@ def _source(path: Path, name: str, params: Params) -> Source:
 
 
 def _show(steps: Steps, title: str) -> Outcome:
-    """Run the steps to their end under a progress bar on stderr: steps, a number, and time to go."""
+    """Run the steps to their end, with a progress bar on stderr: steps, the loss, and the time left."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -82,7 +82,7 @@ def _show(steps: Steps, title: str) -> Outcome:
 
     def on_step(step: Step) -> None:
         nonlocal next_number
-        # From the first step on: an input that cannot be used is told of by one line, without a bar.
+        # Only from the first step on: an error in the input is reported without a bar.
         progress.start()
         progress.update(task, completed=step.done, total=step.total)
         if time.monotonic() >= next_number or step.done == step.total:
@@ -97,6 +97,6 @@ def _show(steps: Steps, title: str) -> Outcome:
 
 
 def _number(losses: Mapping[str, float]) -> str:
-    """The sum of the losses, or the one number there is."""
+    """The total loss, or else the first."""
     name = "total" if "total" in losses else next(iter(losses), None)
     return "" if name is None else f"{name} {losses[name]:.4g}"

@@ -1,4 +1,4 @@
-"""Command-line options made from a kind's params class, which stays the only place that states them."""
+"""Command-line options derived from a kind's params class."""
 
 import builtins
 import inspect
@@ -15,7 +15,7 @@ from app.kinds import Params
 
 
 def option_name(field: str) -> str:
-    """The option of a param: ``style_weight`` becomes ``--style-weight``."""
+    """The option of a param: ``step_size`` becomes ``--step-size``."""
     return "--" + field.replace("_", "-")
 
 
@@ -43,7 +43,7 @@ def option_parameters(cls: type[Params], without: Iterable[str]) -> list[inspect
 
 
 def _declare(name: str, info: FieldInfo) -> str:
-    """The option's names for Typer: what is on by default must have a way to be off."""
+    """The option's names for Typer; a flag can also be turned off."""
     option = option_name(name)
     return f"{option}/--no-{option.removeprefix('--')}" if bare_type(info) is bool else option
 
@@ -64,14 +64,14 @@ def bare_type(info: FieldInfo) -> Any:
 
 
 def _option_type(cls: type[Params], name: str, info: FieldInfo) -> Any:
-    """Text for most: the params class reads numbers and choices, and says best what is wrong with them."""
+    """A path for pictures, bool for flags, else text: the params class parses and checks it."""
     if name in cls.picture_fields():
         return Path
     return bool if bare_type(info) is bool else str
 
 
 def _parse(info: FieldInfo, value: Any) -> Any:
-    """A list from ``a,b``, a mapping from ``a=1,b=2``; what is wrong with it is for the class to say."""
+    """A list from ``a,b``, a mapping from ``a=1,b=2``; the params class checks the values."""
     shape = get_origin(bare_type(info))
     if not isinstance(value, str) or shape not in (list, dict):
         return value

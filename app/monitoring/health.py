@@ -25,13 +25,15 @@ def healthz() -> dict[str, str]:
 @router.get("/readyz")
 def readyz(here: Here, response: Response) -> dict[str, Any]:
     """The database answers, and every lane has a living worker. 503 until then."""
-    living = workers.living(here.engine, SEEN_SECONDS)
-    lanes = {cls.lane for cls in KINDS.values()}
+    living = workers.list_alive(here.engine, SEEN_SECONDS)
+    lanes = {spec.lane for spec in KINDS.values()}
     missing = sorted(lanes - {lane for worker in living for lane in worker.lanes})
     if missing:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     return {
         "status": "no worker" if missing else "ready",
         "lanes_without_worker": missing,
-        "workers": [{"name": w.owner, "lanes": w.lanes, "device": w.device, "host": w.host} for w in living],
+        "workers": [
+            {"name": w.worker_id, "lanes": w.lanes, "device": w.device, "host": w.host} for w in living
+        ],
     }

@@ -54,7 +54,7 @@ class Ball:
         """The nearest change in the ball."""
         if self.norm == "linf":
             return change.clamp(-self.radius, self.radius)
-        return change * (self.radius / _length(change)).clamp_max(1)
+        return change * (self.radius / l2_norms(change)).clamp_max(1)
 
     def random(self, like: Tensor, seeds: Sequence[int]) -> Tensor:
         """A change of each picture of a batch, uniform in the ball, from its own seed."""
@@ -120,11 +120,11 @@ def _unit(vectors: Tensor) -> Tensor:
     # The squares of the gradient of a network that is sure of itself would vanish.
     largest = vectors.abs().flatten(1).amax(1).clamp_min(torch.finfo(vectors.dtype).tiny)
     scaled = vectors / _each(largest, vectors)
-    return scaled / _length(scaled)
+    return scaled / l2_norms(scaled)
 
 
-def _length(vectors: Tensor) -> Tensor:
-    """Length of each of (N, ...), never 0, in a shape that they can be divided by."""
+def l2_norms(vectors: Tensor) -> Tensor:
+    """The L2 norm of each of (N, ...), at least the smallest float, in a shape that broadcasts with them."""
     length = torch.linalg.vector_norm(vectors.flatten(1), dim=1)
     return _each(length.clamp_min(torch.finfo(vectors.dtype).tiny), vectors)
 

@@ -1,4 +1,4 @@
-"""The pictures and clips that a job names, from the storage."""
+"""Loads the pictures and clips of a job from the storage."""
 
 from io import BytesIO
 from typing import BinaryIO
@@ -6,7 +6,8 @@ from typing import BinaryIO
 from sqlalchemy import Engine
 
 from app.errors import InputError
-from app.images.repository import UnknownImage, get_image, image_key
+from app.images.errors import UnknownImage
+from app.images.repository import get_image, image_key
 from app.jobs.repository import get_artifact
 from app.kinds import Params
 from app.media.clips import clip_format
@@ -18,7 +19,7 @@ from worker.media.pictures import Picture, load_picture
 
 
 def read_input(file: BinaryIO, params: Params, name: str) -> Picture | Clip:
-    """A picture, or a clip where the param takes one, no larger than the job can use. InputError."""
+    """Decode a picture, or a clip where the param takes one, no larger than the job can use. InputError."""
     if params.picture_fields()[name].clips:
         data = file.read()
         if clip_format(data) is not None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds.ascent import AscentParams
+from app.kinds.activation_maximization import ResolvedMaximization
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.steps import State, Step
@@ -66,7 +66,7 @@ class AscentResult:
 
 
 def ascend(
-    params: AscentParams,
+    params: ResolvedMaximization,
     targets: Sequence[Target],
     network: Network,
     compute: Compute,
@@ -115,13 +115,13 @@ def ascend(
     )
 
 
-def seen_side(params: AscentParams) -> int:
+def seen_side(params: ResolvedMaximization) -> int:
     """Side of what the network sees of a picture through the transforms of resolved params."""
     side = _known(params.size)
     return seen_sides(_transform(params), side, side)[0]
 
 
-def require_size(params: AscentParams, layers: Collection[str], network: Network) -> None:
+def require_size(params: ResolvedMaximization, layers: Collection[str], network: Network) -> None:
     """Check that layers have a position at the size of resolved params, seen plain or through transforms.
 
     Raises InputError on ``size``.
@@ -146,7 +146,7 @@ def _known(value: T | None) -> T:
 
 
 def _loss(
-    params: AscentParams,
+    params: ResolvedMaximization,
     targets: Sequence[Target],
     network: Network,
     group: int,
@@ -168,13 +168,13 @@ def _loss(
     )
 
 
-def _transform(params: AscentParams) -> Transform | None:
+def _transform(params: ResolvedMaximization) -> Transform | None:
     extents = {str(name): extent for name, extent in (params.transforms or {}).items()}
     transforms = [make(extents[name]) for name, make in _TRANSFORMS.items() if name in extents]
     return in_turn(transforms) if transforms else None
 
 
-def _parametrization(params: AscentParams, network: Network) -> Parametrization:
+def _parametrization(params: ResolvedMaximization, network: Network) -> Parametrization:
     side = _known(params.size)
     name = _known(params.parametrization)
     return make_parametrization(name, side, side, mean=mean_color(network), noise=params.noise)
@@ -186,7 +186,7 @@ def mean_color(network: Network) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def _penalties(params: AscentParams, network: Network) -> dict[str, Callable[[Tensor], Tensor]]:
+def _penalties(params: ResolvedMaximization, network: Network) -> dict[str, Callable[[Tensor], Tensor]]:
     mean = mean_color(network)
     found: dict[str, tuple[float | None, Callable[[Tensor], Tensor]]] = {
         "l2": (params.l2_weight, lambda pictures: squared_norm(pictures, mean)),
@@ -201,7 +201,7 @@ def weighted(weight: float, cost: Callable[[Tensor], Tensor], pictures: Tensor) 
     return weight * cost(pictures)
 
 
-def _after_step(params: AscentParams, network: Network) -> Callable[[Tensor, int], Tensor] | None:
+def _after_step(params: ResolvedMaximization, network: Network) -> Callable[[Tensor, int], Tensor] | None:
     """Decay and blur of pixels, kept within [0, 1], after each step; None if there is neither."""
     share, deviation, every = params.decay, params.blur, _known(params.blur_every)
     if not share and not deviation:

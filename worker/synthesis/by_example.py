@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds.feature_visualization import FeatureVisualizationParams
+from app.kinds.feature_visualization import ResolvedFeatureVisualization
 from models.network import Network
 from models.relu import ReLU
 from worker.contract.compute import Compute
@@ -33,7 +33,7 @@ class Example:
     the grey that they put around it.
     """
 
-    params: FeatureVisualizationParams
+    params: ResolvedFeatureVisualization
     network: Network
     plain: Tensor
     seen: Tensor
@@ -41,7 +41,7 @@ class Example:
     @property
     def layer(self) -> str:
         """The layer that looks."""
-        (layer,) = self.params.looked_at
+        (layer,) = self.params.layers_used
         return layer
 
     def objective(self) -> Objective:
@@ -77,14 +77,14 @@ class Example:
 
 
 def look_at(
-    params: FeatureVisualizationParams, picture: Tensor, network: Network, compute: Compute
+    params: ResolvedFeatureVisualization, picture: Tensor, network: Network, compute: Compute
 ) -> Example:
     """See what a layer sees in the middle of an example (1, 3, H, W), in [0, 1] and of any size.
 
     Raises InputError on ``size`` if that is too small for the layer, and on ``image`` if nothing in it
     excites the layer.
     """
-    (layer,) = params.looked_at
+    (layer,) = params.layers_used
     require_size(params, (layer,), network)
     side = params.size or 0
     plain = center_crop(picture.to(compute.device), side)

@@ -128,7 +128,7 @@ class _Run:
             losses=partial(numbers, descent.terms, negated=True),
             image=partial(descent.variables.to, "cpu", copy=True),
             state=partial(self._state, descent),
-            precious=self.frames.count > 1 and done == of_frame,
+            milestone=self.frames.count > 1 and done == of_frame,
         )
 
     def _state(self, descent: Descent) -> State:

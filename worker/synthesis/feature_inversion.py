@@ -108,7 +108,7 @@ class _Run:
                 losses=partial(numbers, descent.terms),
                 image=partial(self._strip, [*self.made], parametrization, descent.current),
                 state=partial(self._state, place, descent),
-                precious=descent.taken == self.params.steps,
+                milestone=descent.taken == self.params.steps,
             )
         self._finish(layer, seed, parametrization.picture(descent.best), before, descent)
 

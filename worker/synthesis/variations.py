@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load, save
 
 from app.errors import InputError
-from app.kinds.base import following_seeds
+from app.kinds.fields import following_seeds
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, Steps
@@ -97,7 +97,7 @@ class _Batch:
                 total=count * step.total,
                 state=partial(self._state, step),
                 # The first state that holds the picture before, and smaller than the last one of that.
-                precious=step.precious or (fresh and number > 0),
+                milestone=step.milestone or (fresh and number > 0),
             )
             fresh = False
 

@@ -11,11 +11,13 @@ from safetensors.torch import save_file
 
 from app.errors import InputError
 from app.jobs import repository
+from app.jobs.errors import ParamsError
 from app.jobs.job import Job
 from app.jobs.states import State
-from app.jobs.submit import ParamsError, parse_params, submit
-from app.kinds import StyleTransferParams
+from app.jobs.submit import parse_params, submit
+from app.kinds.style_transfer import StyleTransferParams
 from app.networks import NetworkCard, get_card
+from app.networks.catalogue import SHIPPED
 from app.networks.download import Received
 from app.networks.weights_folder import card_here, local_weights
 from app.settings import WeightsFolder
@@ -29,7 +31,7 @@ from worker.networks import pull_weights as weights
 from worker.networks.loading import network_for, prepared_network
 from worker.networks.pull_weights import import_file, pull
 from worker.runtime import run_job as runner
-from worker.runtime.context import Workshop
+from worker.runtime.context import WorkerContext
 
 
 @pytest.fixture
@@ -116,14 +118,14 @@ def test_a_cut_file_of_safetensors_is_imported_as_far_as_it_goes(
     assert here.classes == [] and here.source.startswith("Imported from cut.safetensors")
 
     compute = Compute(torch.device("cpu"))
-    params = StyleTransferParams(content="a", style=["b"], network="vgg19").resolve()
+    params = StyleTransferParams(content="a", style=["b"], network="vgg19").resolve(SHIPPED)
     with pytest.raises(
         InputError, match=r"no layer 'relu2_1' here.*file that ends before.*Layers: conv1_1"
     ) as caught:
         network_for(params, compute, folder)
     assert caught.value.field == "content_layers"
     shallow = {"content_layers": ["relu1_2"], "style_layers": ["relu1_1", "pool1"]}
-    params = StyleTransferParams(content="a", style=["b"], network="vgg19", **shallow).resolve()
+    params = StyleTransferParams(content="a", style=["b"], network="vgg19", **shallow).resolve(SHIPPED)
     network = network_for(params, compute, folder)
     assert network is not None and network.layers[-1].name == "pool1"
 
@@ -152,10 +154,10 @@ def test_damaged_weights_count_as_none_and_say_so_when_used(
         path.write_bytes(damage)
         assert local_weights(folder.path, NAME) is None
         assert card_here(card, folder.path).sha256 is None
-    assert "no file of weights of ours" in caplog.text
+    assert "not a file of weights written here" in caplog.text
     compute = Compute(torch.device("cpu"))
     layers = {"content_layers": ["fire3"], "style_layers": ["fire2"]}
-    params = StyleTransferParams(content="a", style=["b"], network=NAME, **layers).resolve()
+    params = StyleTransferParams(content="a", style=["b"], network=NAME, **layers).resolve(SHIPPED)
     with pytest.raises(InputError, match=r"damaged.*weights pull"):
         network_for(params, compute, folder)
     # And pulling puts it right.
@@ -164,54 +166,54 @@ def test_damaged_weights_count_as_none_and_say_so_when_used(
 
 
 @pytest.fixture
-def workshop(workshop: Workshop, served: Mirror) -> Workshop:
-    """A workshop that gets its weights from the mirror."""
-    settings = workshop.settings.model_copy(update={"weights_mirror": served.url})
-    return replace(workshop, settings=settings)
+def context(context: WorkerContext, served: Mirror) -> WorkerContext:
+    """A context that gets its weights from the mirror."""
+    settings = context.settings.model_copy(update={"weights_mirror": served.url})
+    return replace(context, settings=settings)
 
 
-def queue(workshop: Workshop) -> None:
-    submit(workshop.engine, workshop.dispatcher, parse_params("pull_weights", {"network": NAME}))
+def queue(context: WorkerContext) -> None:
+    submit(context.engine, context.dispatcher, parse_params("pull_weights", {"network": NAME}))
 
 
-def run(workshop: Workshop, stop: threading.Event | None = None) -> Job:
-    assert runner.run_next(workshop, ["long"], stop or threading.Event())
-    return repository.list_jobs(workshop.engine, limit=1)[0]
+def run(context: WorkerContext, stop: threading.Event | None = None) -> Job:
+    assert runner.run_next(context, ["long"], stop or threading.Event())
+    return repository.list_jobs(context.engine, limit=1)[0]
 
 
-def test_a_job_pulls(workshop: Workshop) -> None:
-    queue(workshop)
-    job = run(workshop)
+def test_a_job_pulls(context: WorkerContext) -> None:
+    queue(context)
+    job = run(context)
     assert (job.state, job.error) == (State.SUCCEEDED, None)
     size = len(published_file())
     assert job.progress is not None and (job.progress["done"], job.progress["total"]) == (size, size)
-    network = load_network(NAME, folder=workshop.settings.weights.path)
+    network = load_network(NAME, folder=context.settings.weights.path)
     assert job.result is not None and job.result["sha256"] == network.sha256
 
 
-def test_a_job_that_is_stopped_goes_on_from_what_has_come(workshop: Workshop, served: Mirror) -> None:
-    queue(workshop)
+def test_a_job_that_is_stopped_goes_on_from_what_has_come(context: WorkerContext, served: Mirror) -> None:
+    queue(context)
     stop = threading.Event()
     stop.set()
-    job = run(workshop, stop)
-    assert (job.state, job.strikes) == (State.QUEUED, 0)
-    partial = workshop.settings.weights.path / f"{FILE}.partial"
+    job = run(context, stop)
+    assert (job.state, job.lost_attempts) == (State.QUEUED, 0)
+    partial = context.settings.weights.path / f"{FILE}.partial"
     partial.write_bytes(published_file()[:1_000_000])
-    assert run(workshop).state is State.SUCCEEDED
+    assert run(context).state is State.SUCCEEDED
     assert served.asked[-1] == "bytes=1000000-"
 
 
-def test_a_job_without_a_network_says_what_to_do(workshop: Workshop, served: Mirror) -> None:
+def test_a_job_without_a_network_says_what_to_do(context: WorkerContext, served: Mirror) -> None:
     served.usual = Answer(status=404)
-    queue(workshop)
-    job = run(workshop)
+    queue(context)
+    job = run(context)
     assert job.state is State.FAILED and job.error is not None
     assert (job.error["type"], job.error["title"]) == ("download", "The download failed")
     assert "answers 404" in job.error["detail"] and f"weights import {NAME} {FILE}" in job.error["detail"]
 
 
 def test_a_network_that_is_not_here_says_how_to_get_it(tmp_path: Path) -> None:
-    params = StyleTransferParams(content="a", style=["b"], network="vgg19").resolve()
+    params = StyleTransferParams(content="a", style=["b"], network="vgg19").resolve(SHIPPED)
     for folder in (None, WeightsFolder(tmp_path, "")):
         with pytest.raises(
             InputError, match="'vgg19' has not been downloaded: run `impasto weights pull"
@@ -222,7 +224,7 @@ def test_a_network_that_is_not_here_says_how_to_get_it(tmp_path: Path) -> None:
 
 def test_what_is_warm_is_used_by_every_kind() -> None:
     compute = Compute(torch.device("cpu"))
-    params = StyleTransferParams(content="a", style=["b"], network="vgg19-random").resolve()
+    params = StyleTransferParams(content="a", style=["b"], network="vgg19-random").resolve(SHIPPED)
     assert network_for(params, compute) is prepared_network("vgg19-random", "average", compute)
 
 

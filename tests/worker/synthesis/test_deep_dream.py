@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from tests.worker.synthesis.conftest import drawn
 from torch import Tensor, nn
 
 from app.errors import InputError
-from app.kinds import DeepDreamParams
+from app.kinds.deep_dream import DeepDreamParams
+from app.networks.catalogue import SHIPPED
 from models.network import Network
 from models.registry import load_network
-from tests.worker.synthesis.conftest import drawn
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, Video, run_steps
@@ -84,7 +85,7 @@ def test_a_run_from_step_to_outcome(network: Network, content: Tensor) -> None:
 
 
 def test_the_defaults_on_the_default_network(content: Tensor) -> None:
-    params = DeepDreamParams(image="i", size=96, octaves=2, steps=5).resolve()
+    params = DeepDreamParams(image="i", size=96, octaves=2, steps=5).resolve(SHIPPED)
     compute = Compute(CPU.device, torch.bfloat16)
     network = load_network(params.network).prepared(compute.device, compute.dtype)
     outcome = run_steps(deep_dream(params, Inputs.of({"image": [content]}), network, compute))
@@ -183,9 +184,9 @@ def test_a_video_goes_on_bit_for_bit(network: Network, content: Tensor, kind: st
 
 def test_frames_are_worth_keeping_when_they_are_done(network: Network, content: Tensor) -> None:
     _, seen = run(make_params(size=40, steps=2, octaves=2, frames=3), network, content)
-    assert [step.done for step, *_ in seen if step.precious] == [4, 8, 12]
+    assert [step.done for step, *_ in seen if step.milestone] == [4, 8, 12]
     _, seen = run(make_params(size=40, steps=2, octaves=2), network, content)
-    assert not any(step.precious for step, *_ in seen)
+    assert not any(step.milestone for step, *_ in seen)
 
 
 def test_a_zoom_goes_on_from_the_frame_before(network: Network, content: Tensor) -> None:

@@ -6,30 +6,33 @@ import torch
 from torch import Tensor
 
 from app.errors import ComputationError, InputError
-from app.kinds import StyleTransferParams
+from app.kinds.style_transfer import ResolvedStyleTransfer, StyleTransferParams
+from app.networks.catalogue import SHIPPED
 from models.network import Network
 from models.registry import load_network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, run_steps
+from worker.losses.objective import LossSum
 from worker.optim.color import luma
 from worker.optim.descent import Evaluation
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis import style_transfer as module
-from worker.synthesis.objective import StyleObjective
 from worker.synthesis.style_transfer import style_transfer
 
 CPU = Compute(torch.device("cpu"))
 
 
-def make_params(**values: Any) -> StyleTransferParams:
+def make_params(**values: Any) -> ResolvedStyleTransfer:
     """Resolved params for the tiny network, whose layers no card knows."""
     layers = {
         "content_layers": values.pop("content_layers", {"relu2": 1.0}),
         "style_layers": values.pop("style_layers", {"relu1": 1.0, "relu3": 1.0}),
     }
     defaults = {"content": "c", "style": ["s"], "size": 128, "steps": 12}
-    return StyleTransferParams.model_validate({**defaults, **values}).resolve().model_copy(update=layers)
+    return (
+        StyleTransferParams.model_validate({**defaults, **values}).resolve(SHIPPED).model_copy(update=layers)
+    )
 
 
 def run(
@@ -77,7 +80,7 @@ def test_a_run_from_step_to_outcome(network: Network, content: Tensor, style: Te
 
 
 def test_the_defaults_on_the_default_network(content: Tensor, style: Tensor) -> None:
-    params = StyleTransferParams(content="c", style=["s"], size=64, steps=10).resolve()
+    params = StyleTransferParams(content="c", style=["s"], size=64, steps=10).resolve(SHIPPED)
     compute = Compute(CPU.device, torch.bfloat16)
     network = load_network(params.network, params.pooling).prepared(compute.device, compute.dtype)
     totals: list[float] = []
@@ -310,7 +313,7 @@ def test_a_picture_too_narrow_at_any_size(network: Network, style: Tensor) -> No
         run(make_params(), network, line, style)
 
 
-class Injected(StyleObjective):
+class Injected(LossSum):
     """The objective, with a loss that is wrong at some evaluations of the run."""
 
     count = 0
@@ -326,7 +329,7 @@ class Injected(StyleObjective):
 @pytest.fixture
 def wrong(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
     """Factors of the loss and its gradient, by the number of the evaluation; empty to begin with."""
-    monkeypatch.setattr(module, "StyleObjective", Injected)
+    monkeypatch.setattr(module, "LossSum", Injected)
     monkeypatch.setattr(Injected, "count", 0)
     monkeypatch.setattr(Injected, "wrong", {})
     return Injected.wrong

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 import torch
+from tests.worker.synthesis.conftest import drawn, make_network
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds import AdversarialParams, DeepDreamParams, Params, TextureSynthesisParams
+from app.kinds import Params
+from app.kinds.adversarial import AdversarialParams
+from app.kinds.deep_dream import DeepDreamParams
+from app.kinds.texture_synthesis import TextureSynthesisParams
 from models.network import Network
 from tests.support.networks import make_classifier
-from tests.worker.synthesis.conftest import drawn, make_network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, Video, run_steps
@@ -108,7 +111,7 @@ def test_one_variation_is_what_it_was(case: str) -> None:
     assert_same_pictures(outcome.images, expected.images)
     assert outcome.result == expected.result
     assert_same_steps(seen, expected_seen)
-    assert [step.precious for step, *_ in seen] == [step.precious for step, *_ in expected_seen]
+    assert [step.milestone for step, *_ in seen] == [step.milestone for step, *_ in expected_seen]
 
 
 @EVERY
@@ -186,7 +189,7 @@ def test_steps_count_over_all_variations(case: str) -> None:
     ]
     # Worth saving: where the state is the first that holds one more picture.
     first = {counts[0], counts[0] + counts[1]}
-    assert {place for place, (step, *_) in enumerate(seen) if step.precious} == first
+    assert {place for place, (step, *_) in enumerate(seen) if step.milestone} == first
     assert [len(state.parts) for *_, state in seen] == [
         number for number, count in enumerate(counts) for _ in range(count)
     ]

@@ -1,18 +1,17 @@
-"""Exact tiles: the features of a large picture, a part at a time; and what lies beyond its edge.
+"""Exact tiles: the features of a large picture, a part at a time, and the padding around it.
 
-A tile answers for ("owns") the positions of every layer that lie in its part of the picture, and sees a halo
-around it, so wide that what it owns comes out as if it saw all of the picture. Sums over owned positions are
-then sums over the picture, and the gradients of what the tiles see, halo included, add up to the whole
-gradient. So the halo need only be as wide as a position sees to one side: half of what it takes when each
+A tile owns the positions of every layer that lie in its part of the picture. It sees that part and a halo
+around it, wide enough that the features it owns equal those of the whole picture. Sums over owned positions
+are then sums over the picture, and the gradients with respect to what the tiles see, halo included, add up to
+the whole gradient. So the halo need only be half a receptive field wide: half of what it takes when each
 tile's gradient is cropped instead (as in Galerne et al., "Scaling painting style transfer", EGSR 2024).
 
-Around the picture may lie a margin, its own reflection, which no tile owns. Convolutions pad with zeros;
-where these show at the edge of a picture a descent answers them with noise. A picture that is a tile of a
-pattern without end is wrapped in that pattern, as far as a position can see.
+Pictures may be padded with a margin of their own reflection, which no tile owns: the zeros that convolutions
+pad with would show as noise at the edges. Seamless pictures are padded circularly, by half a receptive field.
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -34,7 +33,7 @@ BUDGET = 2 << 30
 
 @dataclass(frozen=True)
 class Span:
-    """A tile along one side: the pixels of the picture it owns, and of the padded picture it sees."""
+    """A tile along one axis: the pixels it owns of the picture, and those it sees of the padded picture."""
 
     start: int
     stop: int
@@ -44,15 +43,15 @@ class Span:
 
     @property
     def seen(self) -> slice:
-        """What it sees, of the padded picture."""
+        """What it sees of the padded picture."""
         return slice(self.seen_start, self.seen_stop)
 
     def owned(self, stride: int) -> slice:
-        """What it owns, of a layer of the picture."""
+        """What it owns of a layer of the picture."""
         return slice(self.start // stride, self.stop // stride)
 
     def owned_of_seen(self, stride: int) -> slice:
-        """What it owns, of a layer of what it sees."""
+        """What it owns of a layer of what it sees."""
         first = (self.start + self.margin - self.seen_start) // stride
         owned = self.owned(stride)
         return slice(first, first + owned.stop - owned.start)
@@ -83,7 +82,7 @@ class Tile:
 class _Crop(torch.autograd.Function):
     """``features[..., rows, columns]``, with a gradient in the memory format of the features.
 
-    That of plain indexing is channels-first. Added to what comes from the layers above it takes as long as
+    That of plain indexing is channels-first, and adding it to the gradient of the next layer takes as long as
     a convolution.
     """
 
@@ -101,10 +100,10 @@ class _Crop(torch.autograd.Function):
 
 
 class Tiling:
-    """How a network looks at pictures of one size: padded by a margin, and tile by tile.
+    """How a network evaluates pictures of one size: padded by a margin, and tile by tile.
 
-    A network whose positions do not lie on the grid of its stride (convolutions that do not keep the size,
-    say) looks at the picture as it is, without margin and in one tile that owns everything.
+    A network whose positions do not lie on the grid of its strides (convolutions that do not keep the size,
+    say) evaluates the picture as it is, without margin and in one tile that owns everything.
     """
 
     def __init__(
@@ -121,9 +120,9 @@ class Tiling:
         """Plan for pictures of ``height`` by ``width`` pixels and a network asked for ``layers``.
 
         ``margin`` is in pixels, and rounded up to the stride; ``budget`` is in bytes. With ``wrap`` pictures
-        go on at their other edge, and the margin is as wide as a position can see: rolling a picture by a
-        multiple of the stride that divides its sides rolls its features. (Rolled by less, pools meet other
-        pixels.) A network off the grid then owns the margin too.
+        are padded circularly by half a receptive field: rolling a picture by a multiple of a stride that
+        divides its sides rolls its features. (Rolled by less, pools meet other pixels.) A network off the
+        grid then owns the margin too.
         """
         self.network = network
         self.wrap = wrap
@@ -148,9 +147,9 @@ class Tiling:
         ]
 
     def pad(self, picture: Tensor) -> Tensor:
-        """A picture (1, C, H, W) with its reflection around it, or its edge if it is too small for that.
+        """A picture (1, C, H, W) with its margin: its reflection, or its edge pixels if it is smaller.
 
-        With ``wrap``, with the pattern that it is a tile of.
+        With ``wrap`` the padding is circular.
         """
         if self.margin == 0:
             return picture
@@ -160,7 +159,7 @@ class Tiling:
         return F.pad(picture, (self.margin,) * 4, mode=mode)
 
     def features(self, seen: Tensor, tile: Tile, layers: Collection[str]) -> dict[str, Tensor]:
-        """What a tile owns of the layers, by name, given what it sees of a padded picture."""
+        """What a tile owns of the layers, by name, from what it sees of a padded picture."""
         features = self.network.features(seen, layers)
         if not self.on_grid:
             return features
@@ -170,17 +169,32 @@ class Tiling:
         """What a tile owns of the features of a layer of the whole picture, as a view."""
         return tile.owned(features, self.strides[layer]) if self.on_grid else features
 
-    def all_features(self, padded: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
-        """The layers of the whole picture without its margin, put together from the tiles; by name."""
-        rows: dict[Span, list[dict[str, Tensor]]] = {}
+    @torch.no_grad()
+    def sums(
+        self, picture: Tensor, layers: Collection[str], statistic: Callable[[Tensor], Tensor]
+    ) -> dict[str, tuple[Tensor, int]]:
+        """By layer, the sum over tiles of a statistic of their features, and the number of positions."""
+        padded = self.pad(picture)
+        found: dict[str, tuple[Tensor, int]] = {}
         for tile in self.tiles:
-            rows.setdefault(tile.rows, []).append(self.features(tile.seen(padded), tile, layers))
-        return {
-            name: torch.cat(
-                [torch.cat([part[name] for part in row], dim=-1) for row in rows.values()], dim=-2
-            )
-            for name in layers
-        }
+            for layer, features in self.features(tile.seen(padded), tile, layers).items():
+                total, positions = found.get(layer, (0, 0))
+                found[layer] = total + statistic(features), positions + features[0, 0].numel()
+        return found
+
+    @torch.no_grad()
+    def all_features(self, picture: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+        """The layers of the whole picture without its margin, by name."""
+        padded = self.pad(picture)
+        parts = [self.features(tile.seen(padded), tile, layers) for tile in self.tiles if layers]
+        return {layer: self.join([part[layer] for part in parts]) for layer in layers}
+
+    def join(self, parts: Sequence[Tensor]) -> Tensor:
+        """A map of the whole picture from what each tile owns of it (..., h, w), in order of the tiles."""
+        rows: dict[Span, list[Tensor]] = {}
+        for tile, part in zip(self.tiles, parts, strict=True):
+            rows.setdefault(tile.rows, []).append(part)
+        return torch.cat([torch.cat(row, dim=-1) for row in rows.values()], dim=-2)
 
 
 def _spans(length: int, side: int, stride: int, halo: int, margin: int) -> list[Span]:

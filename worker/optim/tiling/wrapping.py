@@ -1,4 +1,4 @@
-"""Pictures that go on at their other edge: tiles of a pattern without end."""
+"""Circular padding and resizing of seamless pictures."""
 
 import math
 
@@ -9,10 +9,10 @@ from worker.optim.pyramids.scales import resize
 
 
 def wrapped(picture: Tensor, margin: int) -> Tensor:
-    """A picture (1, C, H, W) with ``margin`` pixels of the pattern that it is a tile of around it."""
+    """A picture (1, C, H, W) padded circularly by ``margin`` pixels, which may exceed its sides."""
     if margin <= min(picture.shape[-2:]):
         return F.pad(picture, (margin,) * 4, mode="circular")
-    # The margin goes around more than once.
+    # The circular padding of torch does not go around more than once.
     height, width = picture.shape[-2:]
     down, across = math.ceil(margin / height), math.ceil(margin / width)
     many = picture.repeat(1, 1, 2 * down + 1, 2 * across + 1)
@@ -21,10 +21,10 @@ def wrapped(picture: Tensor, margin: int) -> Tensor:
 
 
 def resize_wrapped(picture: Tensor, height: int, width: int) -> Tensor:
-    """A tile at another size, which knows what lies beyond its edges.
+    """A seamless picture (1, C, H, W) at another size, filtered across its edges.
 
-    One side after the other, of three copies in a row, of which the middle one is kept: that lands on the
-    same grid whatever the ratio of the sizes is.
+    Each axis in turn, from three copies side by side, of which the middle one is kept: that samples the same
+    grid whatever the ratio of the sizes is.
     """
     old_height, old_width = picture.shape[-2:]
     if (height, width) == (old_height, old_width):

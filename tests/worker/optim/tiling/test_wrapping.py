@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from worker.losses.total_variation import total_variation
 from worker.optim.tiling.wrapping import resize_wrapped, wrapped
-from worker.optim.total_variation import total_variation
 
 
 def rand(height: int, width: int, seed: int) -> Tensor:

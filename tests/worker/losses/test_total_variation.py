@@ -4,8 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from worker.optim.losses import variation
-from worker.optim.total_variation import CHROMA, SMOOTHING, squared_variation, total_variation
+from worker.losses.total_variation import (
+    CHROMA,
+    SMOOTHING,
+    TotalVariation,
+    squared_variation,
+    total_variation,
+)
 
 
 def test_total_variation_of_a_grey_pixel_by_hand() -> None:
@@ -74,7 +79,7 @@ def test_squared_variation_by_hand() -> None:
 
     # Inner pixels 0, 1, 3, 0; differences below 3, -1, 6, 9 and to the right 1, 8, -3, 9.
     assert squared_variation(picture) == (9 + 1 + 36 + 81 + 1 + 64 + 9 + 81) / 2
-    assert variation(picture, "neural-style") == 255**2 * 141
+    assert TotalVariation(2.0, "neural-style").value(picture) == 2 * 255**2 * 141
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 1, 1), (1, 3, 1, 6), (1, 3, 6, 1)])

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from worker.optim.gram import gram_matrix, gram_sum
+from worker.losses.gram import gram_matrix, gram_sum
 
 
 def features(

@@ -2,26 +2,20 @@
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from models.network import Network
 from models.relu import ReLU
+from tests.support.objectives import make_objective, rand
 from worker.optim.tiling.tiles import Tiling
-from worker.synthesis.objective import StyleObjective, Weights
 
 LAYERS = {"relu1": 1.0, "relu2": 2.0, "conv3": 1.0}
-
-
-def rand(height: int, width: int, seed: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.rand(1, 3, height, width, generator=generator, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("budget", [1 << 30, 40_000])
 def test_rolling_a_tile_changes_no_loss(exact_network: Network, budget: int) -> None:
     tile, texture = rand(40, 56, 3), rand(31, 24, 4)
-    weights = Weights({}, LAYERS, 0.3, "mean", wrap=True)
-    objective = StyleObjective(exact_network, tile, [texture], [1.0], weights, budget)
+    objective = make_objective(exact_network, tile, [texture], {}, LAYERS, 0.3, wrap=True, budget=budget)
     assert (len(objective.tiling.tiles) > 1) == (budget == 40_000)
     expected = objective(tile)
 
@@ -36,15 +30,14 @@ def test_rolling_a_tile_changes_no_loss(exact_network: Network, budget: int) -> 
 
 def test_rolling_by_any_offset_changes_nothing_before_the_first_pool(exact_network: Network) -> None:
     tile, texture = rand(21, 17, 5), rand(31, 24, 6)
-    weights = Weights({}, {"conv1": 1.0, "relu1": 1.0}, 0.3, "mean", wrap=True)
-    objective = StyleObjective(exact_network, tile, [texture], [1.0], weights)
+    objective = make_objective(
+        exact_network, tile, [texture], {}, {"conv1": 1.0, "relu1": 1.0}, 0.3, wrap=True
+    )
     expected = float(objective(tile).total)
 
     for offset in ((1, 0), (0, 1), (5, 13), (20, 16)):
         assert float(objective(tile.roll(offset, (2, 3))).total) == pytest.approx(expected, rel=1e-12)
-    reflected = StyleObjective(
-        exact_network, tile, [texture], [1.0], Weights({}, {"conv1": 1.0}, 0, "mean", 4)
-    )
+    reflected = make_objective(exact_network, tile, [texture], {}, {"conv1": 1.0}, margin=4)
     assert float(reflected(tile.roll(5, 3)).total) != pytest.approx(float(reflected(tile).total), rel=1e-6)
 
 
@@ -65,10 +58,11 @@ def test_positions_of_a_tile_see_no_zeros(exact_network: Network) -> None:
 
 @pytest.mark.parametrize("budget", [1 << 30, 20_000])
 def test_the_gradient_of_a_tile_is_that_of_its_losses(exact_network: Network, budget: int) -> None:
-    weights = Weights({}, LAYERS, 0.2, "mean", wrap=True)
     # Sides that the strides do not divide, and that the margin goes around.
     picture = rand(9, 6, 8)
-    objective = StyleObjective(exact_network, picture, [rand(12, 9, 9)], [1.0], weights, budget)
+    objective = make_objective(
+        exact_network, picture, [rand(12, 9, 9)], {}, LAYERS, 0.2, wrap=True, budget=budget
+    )
     gradient = objective(picture).gradient
     along = rand(9, 6, 10) - 0.5
 

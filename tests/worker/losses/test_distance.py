@@ -2,15 +2,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from worker.optim.losses import (
-    Reduction,
-    content_factor,
-    squared_distance,
-    style_factor,
-    variation,
-)
+from worker.losses.content import content_factor
+from worker.losses.distance import Variant, squared_distance
+from worker.losses.gram import gram_factor
+from worker.losses.total_variation import TotalVariation
 
-REDUCTIONS: list[Reduction] = ["mean", "gatys-2016", "neural-style"]
+VARIANTS: list[Variant] = ["relative", "gatys-2016", "neural-style"]
 
 
 def randn(*shape: int) -> Tensor:
@@ -32,7 +29,7 @@ def test_content_loss_by_hand() -> None:
     distance = squared_distance(found, target)
 
     assert distance == 5
-    assert distance * content_factor(target, "mean") == pytest.approx(0.5)
+    assert distance * content_factor(target, "relative") == pytest.approx(0.5)
     assert distance * content_factor(target, "gatys-2016") == pytest.approx(25_000)
     assert distance * content_factor(target, "neural-style") == pytest.approx(25_000)
 
@@ -42,9 +39,9 @@ def test_style_loss_by_hand() -> None:
     distance = squared_distance(found, target)
 
     assert distance == 3
-    assert distance * style_factor(target, "mean") == pytest.approx(0.6)
-    assert distance * style_factor(target, "gatys-2016") == pytest.approx(3e8 / 16)
-    assert distance * style_factor(target, "neural-style") == pytest.approx(3 * 50**4)
+    assert distance * gram_factor(target, "relative") == pytest.approx(0.6)
+    assert distance * gram_factor(target, "gatys-2016") == pytest.approx(3e8 / 16)
+    assert distance * gram_factor(target, "neural-style") == pytest.approx(3 * 50**4)
 
 
 def test_gatys_losses_are_equations_1_and_4_of_the_paper() -> None:
@@ -59,7 +56,7 @@ def test_gatys_losses_are_equations_1_and_4_of_the_paper() -> None:
     )
 
     mean_gram, mean_target = gram / positions / 1e4, target / positions / 1e4
-    ours = squared_distance(mean_gram, mean_target) * style_factor(mean_target, "gatys-2016")
+    ours = squared_distance(mean_gram, mean_target) * gram_factor(mean_target, "gatys-2016")
     assert squared_distance(found, content) * content_factor(content, "gatys-2016") == pytest.approx(
         content_loss
     )
@@ -78,40 +75,38 @@ def test_neural_style_losses_are_mean_squared_errors_of_caffe_sized_activations(
     assert float(squared_distance(found, content) * content_factor(content, "neural-style")) == pytest.approx(
         float(mse(100 * found, 100 * content))
     )
-    assert float(squared_distance(ours, target) * style_factor(target, "neural-style")) == pytest.approx(
+    assert float(squared_distance(ours, target) * gram_factor(target, "neural-style")) == pytest.approx(
         float(mse(gram(found), gram(style)))
     )
 
 
-def test_mean_losses_do_not_depend_on_scale_or_size() -> None:
+def test_relative_losses_do_not_depend_on_scale_or_size() -> None:
     found, target = randn(1, 3, 4, 5), randn(1, 3, 4, 5) + 1
-    loss = squared_distance(found, target) * content_factor(target, "mean")
+    loss = squared_distance(found, target) * content_factor(target, "relative")
 
     tiled = squared_distance(found.repeat(1, 1, 3, 2), target.repeat(1, 1, 3, 2))
-    assert float(tiled * content_factor(target.repeat(1, 1, 3, 2), "mean")) == pytest.approx(float(loss))
-    scaled = squared_distance(7 * found, 7 * target) * content_factor(7 * target, "mean")
+    assert float(tiled * content_factor(target.repeat(1, 1, 3, 2), "relative")) == pytest.approx(float(loss))
+    scaled = squared_distance(7 * found, 7 * target) * content_factor(7 * target, "relative")
     assert float(scaled) == pytest.approx(float(loss))
 
 
 def test_targets_without_energy_give_finite_losses() -> None:
     nothing = torch.zeros(1, 2, 3, 3)
 
-    assert torch.isfinite(squared_distance(nothing + 1, nothing) * content_factor(nothing, "mean"))
-    assert squared_distance(nothing, nothing) * content_factor(nothing, "mean") == 0
-    assert torch.isfinite(style_factor(torch.zeros(2, 2), "mean"))
+    assert torch.isfinite(squared_distance(nothing + 1, nothing) * content_factor(nothing, "relative"))
+    assert squared_distance(nothing, nothing) * content_factor(nothing, "relative") == 0
+    assert torch.isfinite(gram_factor(torch.zeros(2, 2), "relative"))
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-def test_gradients(reduction: Reduction) -> None:
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_gradients(variant: Variant) -> None:
     target, gram = randn(1, 2, 3, 4), randn(3, 3)
     maps = (randn(1, 2, 3, 4) + 0.3).requires_grad_()
     matrix = (randn(3, 3) - 0.2).requires_grad_()
     picture = randn(1, 3, 4, 5).requires_grad_()
 
     assert torch.autograd.gradcheck(
-        lambda f: squared_distance(f, target) * content_factor(target, reduction), maps
+        lambda f: squared_distance(f, target) * content_factor(target, variant), maps
     )
-    assert torch.autograd.gradcheck(
-        lambda g: squared_distance(g, gram) * style_factor(gram, reduction), matrix
-    )
-    assert torch.autograd.gradcheck(lambda p: variation(p, reduction), picture)
+    assert torch.autograd.gradcheck(lambda g: squared_distance(g, gram) * gram_factor(gram, variant), matrix)
+    assert torch.autograd.gradcheck(TotalVariation(1.0, variant).value, picture)

@@ -1,16 +1,39 @@
-"""Total variation: how restless a picture is."""
+"""Total variation: the differences of neighbouring pixels."""
 
 import torch
 from torch import Tensor
 
+from worker.losses.base import PictureLoss
+from worker.losses.distance import Variant
 from worker.optim.color import luma
 
 # Differences far below this are smoothed as by a heat flow, those far above are edges, which cost in
 # proportion to their height only. As low as 0.05 flat areas turn into patches with jagged, haloed edges.
 SMOOTHING = 0.15
 
-# What a difference in chroma costs beyond one in luma: coloured noise is dirt where grey noise is texture.
+# What a difference in chroma costs beyond one in luma: coloured noise is dirt, grey noise texture.
 CHROMA = 4.0
+
+
+class TotalVariation(PictureLoss):
+    """``weight * V``, with ``V`` the variation of the picture.
+
+    ``relative``: :func:`total_variation`, a mean, with or without ``wrap``. The other variants:
+    :func:`squared_variation` of levels from 0 to 255, a sum, as in neural-style (Gatys and co-authors have
+    none).
+    """
+
+    def __init__(self, weight: float, variant: Variant, *, wrap: bool = False) -> None:
+        super().__init__("tv", 0.0)
+        self.weight = weight
+        self.variant = variant
+        self.wrap = wrap
+
+    def value(self, picture: Tensor) -> Tensor:
+        """The weighted variation of a picture (1, 3, H, W) in [0, 1]."""
+        if self.variant == "relative":
+            return self.weight * total_variation(picture, self.wrap)
+        return self.weight * (255**2 * squared_variation(picture))
 
 
 def total_variation(picture: Tensor, wrap: bool = False) -> Tensor:
