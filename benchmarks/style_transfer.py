@@ -27,7 +27,7 @@ from models.network import Network
 from models.registry import load_network
 from worker.optim.descent import Descent
 from worker.optim.optimizers.lbfgs import LBFGS
-from worker.optim.pyramid import fit, resize, scale_sides, share_steps
+from worker.optim.pyramids.scales import fit, resize, scale_sides, share_steps
 from worker.runtime.device import choose_device, has_native_bfloat16
 from worker.synthesis.style_transfer import style_objective, weighted_layers
 

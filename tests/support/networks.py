@@ -5,6 +5,7 @@ from torch import nn
 
 from models.architectures.vgg import PooledLinear
 from models.network import Network
+from models.relu import ReLU
 
 CLASSES = ("ant", "bee", "cat", "cow", "dog", "eel")
 
@@ -20,7 +21,7 @@ def make_classifier(
         for stage, wider in enumerate((6, 8), start=1):
             conv = nn.Conv2d(channels, wider, 3, padding=1)
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-            stack[f"conv{stage}"], stack[f"relu{stage}"] = conv, nn.ReLU()
+            stack[f"conv{stage}"], stack[f"relu{stage}"] = conv, ReLU()
             stack[f"pool{stage}"] = nn.AvgPool2d(2)
             channels = wider
         logits = PooledLinear(channels, 1, len(CLASSES))
@@ -78,7 +79,7 @@ def stripes_network() -> Network:
         conv.bias.fill_(0.1)  # type: ignore[union-attr]
         logits.weight.copy_(40 * (torch.eye(4) - 1 / 4))
         logits.bias.zero_()
-    stack = {"conv1": conv, "relu1": nn.ReLU(), "logits": logits}
+    stack = {"conv1": conv, "relu1": ReLU(), "logits": logits}
     classes = ("lying", "standing", "rising", "falling")
     return Network("stripes", stack, mean=(0.5,) * 3, std=(0.5,) * 3, source="a test", classes=classes)
 
@@ -102,7 +103,7 @@ def make_convolutions(dtype: torch.dtype = torch.float32) -> Network:
         for stage, wider in enumerate((6, 8, 10), start=1):
             conv = nn.Conv2d(channels, wider, 3, padding=1)
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-            stack[f"conv{stage}"], stack[f"relu{stage}"] = conv, nn.ReLU()
+            stack[f"conv{stage}"], stack[f"relu{stage}"] = conv, ReLU()
             if stage < 3:
                 stack[f"pool{stage}"] = nn.AvgPool2d(2)
             channels = wider

@@ -3,7 +3,7 @@
 Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,9 +12,9 @@ from torch import Tensor
 
 from worker.contract.steps import State, Step
 from worker.losses.objective import LossSum
-from worker.optim.descent import Descent
+from worker.optim.descent import Descent, numbers
 from worker.optim.optimizers.base import Optimizer
-from worker.optim.pyramid import resize
+from worker.optim.pyramids.scales import resize
 from worker.synthesis.plan import Scale
 
 
@@ -63,28 +63,23 @@ class CoarseToFine:
         objective = self.objective_at(scale)
         picture = self.enlarge(picture, *scale.size)
         descent = Descent(picture, self.optimizer_for(picture), objective.magnitude)
-        taken = 0
         if resume is not None:
             descent.restore(resume)
-            taken = resume.values["taken"]
-        while taken < scale.steps:
+        while descent.taken < scale.steps:
             descent.step(objective)
-            taken += 1
             yield Step(
-                done=sum(earlier.steps for earlier in self.plan[:index]) + taken,
+                done=sum(earlier.steps for earlier in self.plan[:index]) + descent.taken,
                 total=sum(each.steps for each in self.plan),
-                losses=partial(_numbers, descent.terms),
+                losses=partial(numbers, descent.terms),
                 image=partial(self.shown, descent.current),
-                state=partial(self._state, index, taken, descent),
+                state=partial(self._state, index, descent),
             )
         self.reports.append(_report(scale, descent))
         return descent.best
 
-    def _state(self, index: int, taken: int, descent: Descent) -> State:
+    def _state(self, index: int, descent: Descent) -> State:
         state = descent.state()
-        return State(
-            state.tensors, {**state.values, "scale": index, "taken": taken, "reports": [*self.reports]}
-        )
+        return State(state.tensors, {**state.values, "scale": index, "reports": [*self.reports]})
 
 
 def _report(scale: Scale, descent: Descent) -> dict[str, Any]:
@@ -93,12 +88,6 @@ def _report(scale: Scale, descent: Descent) -> dict[str, Any]:
         "width": width,
         "height": height,
         "steps": scale.steps,
-        "losses": _numbers(descent.best_terms),
+        "losses": numbers(descent.best_terms),
         "rollbacks": descent.rollbacks,
     }
-
-
-def _numbers(terms: Mapping[str, Tensor]) -> dict[str, float]:
-    """Losses as numbers, with their sum."""
-    numbers = {name: float(term) for name, term in terms.items()}
-    return {**numbers, "total": sum(numbers.values())}

@@ -8,7 +8,7 @@ from torch import Tensor
 from app.errors import InputError
 from app.kinds.style_transfer import PRESETS, ResolvedStyleTransfer
 from models.network import Network
-from worker.optim.pyramid import fit, scale_sides, share_steps
+from worker.optim.pyramids.scales import fit, scale_sides, share_steps
 
 # The largest that the params allow.
 LARGEST_SIZE = 8192

@@ -30,7 +30,7 @@ from worker.optim.noise import noise_picture
 from worker.optim.optimizers.adam import Adam
 from worker.optim.optimizers.base import Optimizer
 from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
-from worker.optim.pyramid import resize
+from worker.optim.pyramids.scales import resize
 from worker.optim.tiling.tiles import Tiling
 from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.plan import Scale, Size, plan_scales

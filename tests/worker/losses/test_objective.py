@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from models.network import Network, Pooling
 from models.registry import load_network
+from models.relu import ReLU
 from tests.support.objectives import make_objective, rand
 from worker.losses.distance import Variant
 from worker.optim.tiling.tiles import BUDGET
@@ -79,7 +80,7 @@ def test_tiles_of_a_vgg_change_nothing(pooling: Pooling) -> None:
 
 def test_a_network_off_the_grid_sees_the_picture_as_it_is() -> None:
     stack = nn.ModuleDict(
-        {"conv1": nn.Conv2d(3, 4, 5, stride=2), "relu1": nn.ReLU(), "pool1": nn.MaxPool2d(3, 2)}
+        {"conv1": nn.Conv2d(3, 4, 5, stride=2), "relu1": ReLU(), "pool1": nn.MaxPool2d(3, 2)}
     )
     network = Network("off", stack, mean=(0.5,) * 3, std=(0.2,) * 3, source="a test")
     layers = {"relu1": 1.0, "pool1": 1.0}

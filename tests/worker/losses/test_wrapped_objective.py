@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from models.network import Network
+from models.relu import ReLU
 from tests.support.objectives import make_objective, rand
 from worker.optim.tiling.tiles import Tiling
 
@@ -71,7 +72,7 @@ def test_the_gradient_of_a_tile_is_that_of_its_losses(exact_network: Network, bu
 
 
 def test_a_network_off_the_grid_sees_the_pattern_too() -> None:
-    stack = {"conv1": nn.Conv2d(3, 4, 5, stride=2), "relu1": nn.ReLU(), "pool1": nn.MaxPool2d(3, 2)}
+    stack = {"conv1": nn.Conv2d(3, 4, 5, stride=2), "relu1": ReLU(), "pool1": nn.MaxPool2d(3, 2)}
     network = Network("off", stack, mean=(0.5,) * 3, std=(0.2,) * 3, source="a test")
     tile = rand(14, 18, 11).float()
     tiling = Tiling(14, 18, network, ["pool1"], wrap=True)

@@ -23,7 +23,7 @@ from worker.media.videos import encode_frame, encode_video
 from worker.runtime import checkpoints
 from worker.synthesis.deep_dream import deep_dream
 from worker.synthesis.dream_frames import zoomed
-from worker.synthesis.dream_objective import DreamObjective, Term
+from worker.synthesis.dream_loss import DreamLoss, Term
 
 CPU = Compute(torch.device("cpu"))
 
@@ -311,5 +311,5 @@ def test_more_frames_than_can_be_kept_are_refused(network: Network, content: Ten
 def test_what_it_dreams_is_seen_by_another_look(network: Network, content: Tensor) -> None:
     """The gain is in the picture as it is, not in the numbers that the run tells of itself."""
     outcome, _ = run(make_params(steps=10, size=60), network, content)
-    look = DreamObjective(network, [Term("relu3", "relu3", 1.0)])
+    look = DreamLoss(network, [Term("relu3", "relu3", 1.0)])
     assert look.values(outcome.images["image"])["total"] > 3 * look.values(content)["total"]

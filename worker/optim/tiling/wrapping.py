@@ -5,7 +5,7 @@ import math
 import torch.nn.functional as F
 from torch import Tensor
 
-from worker.optim.pyramid import resize
+from worker.optim.pyramids.scales import resize
 
 
 def wrapped(picture: Tensor, margin: int) -> Tensor:

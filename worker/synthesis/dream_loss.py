@@ -1,4 +1,4 @@
-"""What a dream pursues: the energy of layers, some of their channels, or likeness to a guide.
+"""The loss of a dream: minus the energy of layers, of some of their channels, or likeness to a guide.
 
 Mordvintsev, Olah, Tyka, "Inceptionism: going deeper into neural networks", 2015, and their notebook.
 """
@@ -13,7 +13,9 @@ from torch import Tensor
 from app.errors import InputError
 from app.kinds.deep_dream import GUIDE_SIDE, DeepDreamParams
 from models.network import Network
-from worker.optim.pyramid import fit, resize
+from worker.optim.descent import Evaluation, numbers
+from worker.optim.objectives import precise
+from worker.optim.pyramids.scales import fit, resize
 from worker.optim.tiling.tiles import Tiling
 
 # Memory in bytes for the activations of a tile: half of what style transfer takes, as a dream has more
@@ -28,11 +30,11 @@ TABLE = 1 << 24
 
 @dataclass(frozen=True)
 class Term:
-    """What is pursued in one layer; ``weight`` times a mean over positions (and channels).
+    """What is maximised in one layer: ``weight`` times a mean over positions (and channels).
 
-    ``layer`` is the layer that is looked at: the convolution itself where channels of the ReLU after it are
-    wanted, since a ReLU that is silent has no gradient. ``channels`` alone count, or all if there are none;
-    ``guide`` is the guide's features of the layer, (positions, C).
+    Of the channels of a ReLU ``layer`` is the convolution before it, as a ReLU at 0 has no gradient.
+    ``channels`` alone count, or all if there are none; ``guide`` is the guide's features of the layer,
+    (positions, C).
     """
 
     name: str
@@ -43,7 +45,7 @@ class Term:
 
     def value(self, features: Tensor, positions: int) -> Tensor:
         """The share that some positions, features (1, C, h, w), have in the term of ``positions`` in all."""
-        found = features.to(torch.promote_types(features.dtype, torch.float32))
+        found = precise(features)
         if self.channels:
             found = found[:, list(self.channels)]
             total = found.sum()
@@ -55,8 +57,8 @@ class Term:
         return self.weight / (found.shape[1] * positions) * total
 
 
-class DreamObjective:
-    """The sum of some terms, and its gradient, of pictures of any size; larger ones are seen in tiles."""
+class DreamLoss:
+    """Minus the sum of some terms, of pictures of any size; larger ones are seen in tiles."""
 
     def __init__(self, network: Network, terms: list[Term], budget: int = BUDGET) -> None:
         """``budget`` is the memory in bytes for the activations of a tile."""
@@ -74,24 +76,24 @@ class DreamObjective:
     def values(self, picture: Tensor) -> dict[str, float]:
         """The terms by name, and their ``total``, of a picture (1, 3, H, W) in [0, 1]."""
         with torch.no_grad():
-            return numbers(self._look(picture, with_gradient=False)[0])
+            return numbers(self._evaluate(picture, with_gradient=False).terms, negated=True)
 
-    def __call__(self, picture: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """The terms by name, and the gradient of their sum at a picture (1, 3, H, W) in [0, 1]."""
-        return self._look(picture, with_gradient=True)
+    def __call__(self, picture: Tensor) -> Evaluation:
+        """Minus the terms by name, and the gradient of their sum, at a picture (1, 3, H, W) in [0, 1]."""
+        return self._evaluate(picture, with_gradient=True)
 
-    def silent(self, picture: Tensor) -> list[str]:
+    def dead(self, picture: Tensor) -> list[str]:
         """Names of the terms, with the channel if there are several, that have no gradient at a picture."""
         names = []
         for term in self.terms:
             for channel in term.channels or (None,):
                 one = term if channel is None else _only(term, channel)
-                _, gradient = DreamObjective(self.network, [one], self.budget)(picture)
-                if not bool(gradient.any()):
+                evaluation = DreamLoss(self.network, [one], self.budget)(picture)
+                if not bool(evaluation.gradient.any()):
                     names.append(term.name if channel is None else f"{term.name}:{channel}")
         return names
 
-    def _look(self, picture: Tensor, *, with_gradient: bool) -> tuple[dict[str, Tensor], Tensor]:
+    def _evaluate(self, picture: Tensor, *, with_gradient: bool) -> Evaluation:
         tiling = self._tiling(picture)
         gradient = torch.zeros_like(picture)
         found: dict[str, Tensor] = {}
@@ -109,7 +111,8 @@ class DreamObjective:
                 tile.seen(gradient).add_(of_seen)
             for name, part in parts.items():
                 found[name] = found.get(name, 0) + part.detach()
-        return found, gradient
+        terms = {name: -term for name, term in found.items()}
+        return Evaluation(torch.stack(list(terms.values())).sum(), -gradient, terms)
 
     def _positions(self, picture: Tensor, tiling: Tiling, features: Mapping[str, Tensor], layer: str) -> int:
         """Positions that a layer of the whole picture has."""
@@ -130,7 +133,7 @@ class DreamObjective:
 def make_terms(
     params: DeepDreamParams, network: Network, picture: Tensor, guide: Tensor | None
 ) -> list[Term]:
-    """What resolved params pursue.
+    """The terms of resolved params.
 
     ``picture`` is the smallest that will be dreamt, from which the strongest channels are taken; ``guide``
     has any size. Raises InputError if the guide is too small.
@@ -143,27 +146,13 @@ def make_terms(
     if params.strongest is not None:
         channels = _strongest(network, list(weights), picture, params.strongest)
     return [
-        Term(name, _before_relu(network, name) if channels[name] else name, weight, channels[name])
+        Term(name, network.pre_activation(name) if channels[name] else name, weight, channels[name])
         for name, weight in weights.items()
     ]
 
 
-def numbers(terms: Mapping[str, Tensor]) -> dict[str, float]:
-    """Terms as numbers, with their sum."""
-    found = {name: float(term) for name, term in terms.items()}
-    return {**found, "total": sum(found.values())}
-
-
 def _only(term: Term, channel: int) -> Term:
     return Term(term.name, term.layer, term.weight, (channel,))
-
-
-def _before_relu(network: Network, name: str) -> str:
-    """The convolution that a ReLU follows; any other layer as it is."""
-    names = [layer.name for layer in network.layers]
-    place = names.index(name)
-    is_relu = network.layers[place].kind == "relu" and place > 0
-    return names[place - 1] if is_relu and network.layers[place - 1].kind == "conv" else name
 
 
 def _strongest(

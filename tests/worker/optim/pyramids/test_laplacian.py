@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.optim.laplacian import merge, normalize, split
+from worker.optim.pyramids.laplacian import merge, normalize, split
 
 
 def noise(*shape: int, seed: int = 1) -> torch.Tensor:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from worker.optim.pyramid import resize
+from worker.optim.pyramids.scales import resize
 from worker.optim.randomness import generator_at
 
 
@@ -32,7 +32,7 @@ def plan_octaves(height: int, width: int, count: int, scale: float, smallest: in
     return octaves
 
 
-def carry(start: Tensor, dreamt: Tensor, octave: Octave) -> Tensor:
+def next_octave(start: Tensor, dreamt: Tensor, octave: Octave) -> Tensor:
     """What to begin an octave with: the start picture at its size, and what was dreamt so far laid over it.
 
     Only what was added to the start is enlarged, so that the start keeps the detail that each size of it has.

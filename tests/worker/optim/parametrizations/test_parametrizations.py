@@ -3,9 +3,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from worker.optim.fourier import pink
 from worker.optim.optimizers.adam import Adam
-from worker.optim.parametrizations import CONTRAST, Fourier, Parametrization, Phase, Pixels
+from worker.optim.parametrizations.base import Parametrization
+from worker.optim.parametrizations.by_name import make_parametrization
+from worker.optim.parametrizations.fourier import Fourier
+from worker.optim.parametrizations.phase import CONTRAST, Phase
+from worker.optim.parametrizations.pixels import Pixels
+from worker.optim.parametrizations.spectrum import frequency_scale
 
 HEIGHT, WIDTH = 21, 30
 ALL: dict[str, Parametrization] = {
@@ -24,11 +28,11 @@ def smooth(seed: int) -> Tensor:
 def fit(parametrization: Parametrization, wanted: Tensor, rate: float, steps: int) -> float:
     """Mean absolute error after a descent of the squared error."""
     variables = parametrization.start([5])
-    solver = Adam(rate, bounded=False)
+    optimizer = Adam(rate, bounded=parametrization.bounded)
     for _ in range(steps):
         here = variables.clone().requires_grad_()
         loss = (parametrization.picture(here) - wanted).square().mean()
-        variables = parametrization.project(solver.step(variables, torch.autograd.grad(loss, here)[0]))
+        variables = optimizer.step(variables, torch.autograd.grad(loss, here)[0])
     return float((parametrization.picture(variables) - wanted).abs().mean())
 
 
@@ -92,8 +96,19 @@ def test_pixels_without_noise_are_the_mean_picture() -> None:
     assert torch.equal(picture, torch.tensor([0.2, 0.4, 0.6]).view(1, 3, 1, 1).expand(1, 3, 4, 5))
 
 
-def test_pixels_are_kept_in_range() -> None:
-    assert Pixels(1, 2).project(torch.tensor([-1.0, 0.5, 2.0])).tolist() == [0, 0.5, 1]
+def test_pixels_start_in_range_and_stay_there() -> None:
+    start = Pixels(9, 9, noise=2.0).start([1])
+
+    assert float(start.min()) == 0
+    assert float(start.max()) == 1
+    assert [name for name, each in ALL.items() if each.bounded] == ["pixels"]
+
+
+def test_parametrizations_by_name() -> None:
+    for name, each in ALL.items():
+        made = make_parametrization(name, 5, 7, mean=(0.1, 0.2, 0.3), noise=0.5)
+        assert type(made) is type(each)
+        assert (made.height, made.width) == (5, 7)
 
 
 def test_a_fourier_picture_starts_almost_grey() -> None:
@@ -107,10 +122,10 @@ def test_a_phase_picture_keeps_its_magnitudes() -> None:
     size = 64
     picture = Phase(size, size).picture(Phase(size, size).start([4]))
     logits = picture.logit()
-    # The blue less green difference has nothing of the light; whatever the phases, its magnitudes are pink
+    # The blue less green difference has nothing of the light; its magnitudes are 1 / frequency
     # (a sum of two colors' waves, each of one magnitude: their mean over directions).
     light = torch.fft.rfft2(logits.sum(1)[0], norm="ortho").abs()
-    weights = pink(size, size)
+    weights = frequency_scale(size, size)
     ring = [light[(weights > 1.1 * w / 1.2) & (weights < 1.1 * w)].mean() / w for w in (16.0, 8.0, 4.0)]
 
     assert max(ring) / min(ring) < 1.25

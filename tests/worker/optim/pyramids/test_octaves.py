@@ -2,8 +2,8 @@
 
 import torch
 
-from worker.optim.octaves import Octave, carry, draw_roll, plan_octaves
-from worker.optim.pyramid import resize
+from worker.optim.pyramids.octaves import Octave, draw_roll, next_octave, plan_octaves
+from worker.optim.pyramids.scales import resize
 
 
 def picture(height: int, width: int, seed: int = 1) -> torch.Tensor:
@@ -27,14 +27,14 @@ def test_no_octave_has_a_side_of_nothing() -> None:
 def test_an_undreamt_picture_keeps_all_its_detail() -> None:
     start = picture(40, 60)
     coarse = resize(start, 20, 30)
-    assert torch.allclose(carry(start, coarse, Octave(1, 40, 60)), start, atol=1e-6)
-    assert torch.allclose(carry(start, start, Octave(0, 20, 30)), coarse, atol=1e-6)
+    assert torch.allclose(next_octave(start, coarse, Octave(1, 40, 60)), start, atol=1e-6)
+    assert torch.allclose(next_octave(start, start, Octave(0, 20, 30)), coarse, atol=1e-6)
 
 
 def test_what_was_dreamt_is_laid_over_the_detail_of_the_start() -> None:
     start = 0.25 + 0.5 * picture(40, 60)
     coarse = resize(start, 20, 30)
-    carried = carry(start, coarse + 0.1, Octave(1, 40, 60))
+    carried = next_octave(start, coarse + 0.1, Octave(1, 40, 60))
     assert torch.allclose(carried, start + 0.1, atol=1e-5)
 
 

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.optim.pyramid import fit, middle_square, resize, scale_sides, share_steps
+from worker.optim.pyramids.scales import center_crop, fit, resize, scale_sides, share_steps
 
 
 @pytest.mark.parametrize(
@@ -85,5 +85,5 @@ def test_the_square_in_the_middle(height: int, width: int) -> None:
     picture = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
     top, left = (height - 4) // 2, (width - 4) // 2
 
-    assert torch.equal(middle_square(picture, 4), picture[..., top : top + 4, left : left + 4])
-    assert middle_square(picture, 7).shape == (1, 3, 7, 7)
+    assert torch.equal(center_crop(picture, 4), picture[..., top : top + 4, left : left + 4])
+    assert center_crop(picture, 7).shape == (1, 3, 7, 7)

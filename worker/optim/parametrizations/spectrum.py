@@ -27,7 +27,7 @@ def frequencies(height: int, width: int) -> Tensor:
     return torch.hypot(vertical[:, None], horizontal[None, :])
 
 
-def pink(height: int, width: int, decay: float = 1.0) -> Tensor:
+def frequency_scale(height: int, width: int, decay: float = 1.0) -> Tensor:
     """1 / frequency**decay, the shape of photographs' amplitudes, as :func:`frequencies`.
 
     The constant, of frequency 0, counts as the longest wave that fits.
@@ -35,7 +35,7 @@ def pink(height: int, width: int, decay: float = 1.0) -> Tensor:
     return frequencies(height, width).clamp_min(1 / max(height, width)).pow(-decay)
 
 
-def signal(spectrum: Tensor, width: int) -> Tensor:
+def irfft2(spectrum: Tensor, width: int) -> Tensor:
     """The real signal (..., H, width) of a complex half-spectrum (..., H, width // 2 + 1).
 
     Scaled so that the root of the mean square of signal and (whole) spectrum are equal.
@@ -45,7 +45,7 @@ def signal(spectrum: Tensor, width: int) -> Tensor:
     return values
 
 
-def correlate(colors: Tensor) -> Tensor:
+def color_correlate(colors: Tensor) -> Tensor:
     """RGB, of any range, from decorrelated colors; both (N, 3, H, W)."""
     matrix = torch.tensor(COLORS, dtype=colors.dtype, device=colors.device)
     return torch.einsum("rc,nchw->nrhw", matrix, colors)

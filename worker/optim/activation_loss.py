@@ -1,4 +1,4 @@
-"""An objective as a function of variables: what a network makes of the pictures that they stand for."""
+"""The loss of pictures that are to excite a network: minus an activation objective, plus penalties."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from models.network import Network
+from worker.optim.descent import Evaluation
 from worker.optim.objectives import Objective
-from worker.optim.parametrizations import Parametrization
+from worker.optim.parametrizations.base import Parametrization
 from worker.optim.randomness import generator_at
 from worker.optim.transforms import Transform, in_turn
 
@@ -18,26 +19,13 @@ PIXELS_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
-class Slope:
-    """An objective at the variables of a batch.
+class ActivationLoss:
+    """The loss of the pictures that a batch of variables stands for.
 
-    ``totals`` (N,) is the value of each picture and ``gradient``, of the variables' shape, that of its sum;
-    ``terms`` are what the totals are made of, (N,) by name.
-    """
-
-    totals: Tensor
-    gradient: Tensor
-    terms: Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Pursuit:
-    """What the pictures of a batch are after.
-
-    ``objective`` gives that of some pictures of the batch in a row; ``penalties`` are what pictures
-    (N, 3, H, W) cost by themselves, (N,) by name, weights included. ``transform`` is how they are looked at,
-    ``looks`` times a step, with random numbers from the ``seeds``, one for each picture. Pictures that depend
-    on each other come in groups of ``group`` in a row.
+    ``objective`` gives what some pictures of the batch in a row are to maximise; ``penalties`` are the costs
+    of pictures (N, 3, H, W) alone, (N,) by name, weights included. In each step the network sees ``views`` of
+    a picture through ``transform``, with random numbers from its seed in ``seeds``; the loss is their mean.
+    Pictures that depend on each other come in groups of ``group`` in a row.
     """
 
     network: Network
@@ -46,25 +34,25 @@ class Pursuit:
     seeds: tuple[int, ...]
     penalties: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     transform: Transform | None = None
-    looks: int = 1
+    views: int = 1
     group: int = 1
 
-    def __call__(self, variables: Tensor, step: int) -> Slope:
-        """The objective at variables (N, ...), through the transforms of a step."""
-        parts = [self._slope(variables, part, step) for part in self._parts(variables)]
-        return Slope(
-            torch.cat([part.totals for part in parts]),
+    def __call__(self, variables: Tensor, step: int = 0) -> Evaluation:
+        """The loss at variables (N, ...), through the transforms of a step."""
+        parts = [self._evaluate(variables, part, step) for part in self._parts(variables)]
+        return Evaluation(
+            torch.cat([part.total for part in parts]),
             torch.cat([part.gradient for part in parts]),
             {name: torch.cat([part.terms[name] for part in parts]) for name in parts[0].terms},
         )
 
     def values(self, variables: Tensor) -> Tensor:
-        """The objective alone, (N,), on the plain pictures."""
+        """The objective alone, not negated, (N,), of the pictures without transforms."""
         with torch.no_grad():
             return torch.cat([self._values(variables[part], part, None) for part in self._parts(variables)])
 
-    def silent(self, variables: Tensor) -> list[int]:
-        """The places of pictures at which the objective has no gradient at all: nothing leads from there."""
+    def dead(self, variables: Tensor) -> list[int]:
+        """The places in the batch of the pictures whose objective has a gradient of 0."""
         places: list[int] = []
         for part in self._parts(variables):
             here = variables[part].detach().requires_grad_()
@@ -73,23 +61,23 @@ class Pursuit:
             places += [part.start + place for place in still.nonzero().flatten().tolist()]
         return places
 
-    def _slope(self, variables: Tensor, part: slice, step: int) -> Slope:
+    def _evaluate(self, variables: Tensor, part: slice, step: int) -> Evaluation:
         here = variables[part].detach().requires_grad_()
         pictures = self.parametrization.picture(here)
         terms = {name: -penalty(pictures) for name, penalty in self.penalties.items()}
         gradient = torch.zeros_like(here)
         for term in terms.values():
             gradient = gradient + torch.autograd.grad(term.sum(), here, retain_graph=True)[0]
-        for look in range(self.looks):
-            # One look at a time, since all of them together might not fit into the memory.
-            seen = self._values(here, part, (step, look)) / self.looks
-            gradient = gradient + torch.autograd.grad(seen.sum(), here)[0]
-            terms["objective"] = terms.get("objective", 0) + seen
-        terms = {name: term.detach() for name, term in terms.items()}
-        return Slope(torch.stack(list(terms.values())).sum(0), gradient, terms)
+        for view in range(self.views):
+            # One view at a time, since all of them together might not fit into the memory.
+            value = self._values(here, part, (step, view)) / self.views
+            gradient = gradient + torch.autograd.grad(value.sum(), here)[0]
+            terms["objective"] = terms.get("objective", 0) + value
+        total = torch.stack([term.detach() for term in terms.values()]).sum(0)
+        return Evaluation(-total, -gradient, {name: -term.detach() for name, term in terms.items()})
 
     def _values(self, variables: Tensor, part: slice, place: tuple[int, int] | None) -> Tensor:
-        """The objective of some pictures, plain or looked at in the way of a step and a look."""
+        """The objective of some pictures, through the transforms of a step and a view (None: without any)."""
         pictures = self.parametrization.picture(variables)
         if place is not None and self.transform is not None:
             pictures = self.transform(pictures, [generator_at(seed, *place) for seed in self.seeds[part]])

@@ -30,7 +30,7 @@ def resize(picture: Tensor, height: int, width: int) -> Tensor:
     return resized.clamp(0, 1)
 
 
-def middle_square(picture: Tensor, side: int) -> Tensor:
+def center_crop(picture: Tensor, side: int) -> Tensor:
     """The largest square in the middle of a picture (N, C, H, W), ``side`` by ``side`` pixels."""
     height, width = picture.shape[2:]
     short = min(height, width)
