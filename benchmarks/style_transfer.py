@@ -21,14 +21,15 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from app.kinds.style_transfer import PRESETS, PresetName
+from app.kinds.style_transfer import PRESETS, ResolvedStyleTransfer, StyleTransferParams
+from app.networks.catalogue import SHIPPED
 from models.network import Network
 from models.registry import load_network
 from worker.optim.descent import Descent
-from worker.optim.lbfgs import LBFGS
-from worker.optim.pyramid import fit, resize, scale_sides, share_steps
+from worker.optim.optimizers.lbfgs import LBFGS
+from worker.optim.pyramids.scales import fit, resize, scale_sides, share_steps
 from worker.runtime.device import choose_device, has_native_bfloat16
-from worker.synthesis.objective import StyleObjective, Weights
+from worker.synthesis.style_transfer import style_objective, weighted_layers
 
 PEER = "neural-style-pt restated, float32"
 
@@ -83,7 +84,9 @@ class Contestant:
         return sum(self.seconds[: next(steps, 0)]) or math.inf
 
 
-def neural_style_pt(network: Network, content: Tensor, style: Tensor, weights: Weights) -> Iterator[Tensor]:
+def neural_style_pt(
+    network: Network, content: Tensor, style: Tensor, params: ResolvedStyleTransfer
+) -> Iterator[Tensor]:
     """neural-style-pt restated from its formulas: float32, plain autograd, torch's L-BFGS with 100 pairs.
 
     The mean squared error of content features times 5, that of Gram matrices over their number of features
@@ -95,13 +98,16 @@ def neural_style_pt(network: Network, content: Tensor, style: Tensor, weights: W
         rows = features.flatten(2)[0]
         return rows @ rows.T / rows.numel()
 
+    content_layers, style_layers = weighted_layers(params)
+    alpha, beta = params.content_weight, params.style_weight
+
     def caffe(picture: Tensor) -> dict[str, Tensor]:
-        found = network.features(picture / 255, weights.layers)
+        found = network.features(picture / 255, {**content_layers, **style_layers})
         return {name: 100 * features for name, features in found.items()}
 
     with torch.no_grad():
-        contents = {name: found for name, found in caffe(255 * content).items() if name in weights.content}
-        grams = {name: gram(found) for name, found in caffe(255 * style).items() if name in weights.style}
+        contents = {name: found for name, found in caffe(255 * content).items() if name in content_layers}
+        grams = {name: gram(found) for name, found in caffe(255 * style).items() if name in style_layers}
     picture = (255 * content).requires_grad_()
     # One iteration a call goes the same way as a thousand: the state lives on in between.
     solver = torch.optim.LBFGS(
@@ -116,9 +122,9 @@ def neural_style_pt(network: Network, content: Tensor, style: Tensor, weights: W
         found = caffe(picture)
         loss = torch.zeros(())
         for name, target in contents.items():
-            loss = loss + weights.content[name] * F.mse_loss(found[name], target)
+            loss = loss + alpha * content_layers[name] * F.mse_loss(found[name], target)
         for name, target in grams.items():
-            loss = loss + weights.style[name] * F.mse_loss(gram(found[name]), target)
+            loss = loss + beta * style_layers[name] * F.mse_loss(gram(found[name]), target)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
@@ -131,19 +137,19 @@ def ours(
     network: Network,
     content: Tensor,
     style: Tensor,
-    weights: Weights,
+    params: ResolvedStyleTransfer,
     size: int,
     steps: int,
     coarsest: int | None,
 ) -> Iterator[Tensor]:
-    """This engine: its objective, its solver and its scales."""
+    """This engine: its objective, its optimizer and its scales."""
     sides = scale_sides(size, coarsest)
     picture = content
     for side, share in zip(sides, share_steps(steps, len(sides)), strict=True):
         goal = resize(content, *fit(content, side))
         painting = resize(style, *fit(style, side))
-        objective = StyleObjective(network, goal, [painting], [1.0], weights)
-        descent = Descent(resize(picture, *fit(content, side)), LBFGS(), objective.scale)
+        objective = style_objective(params, network, goal, [painting])
+        descent = Descent(resize(picture, *fit(content, side)), LBFGS(), objective.magnitude)
         for _ in range(share):
             descent.step(objective)
             picture = descent.best
@@ -206,38 +212,26 @@ def race(contestants: list[Contestant], steps: int, every: int, judge: Callable[
                 contestant.look(judge)
 
 
-def weights_of(name: PresetName, variation: bool) -> Weights:
-    """The weights of a preset, with its total variation or without."""
-    preset = PRESETS[name]
-    return Weights(
-        {layer: preset.content_weight * share for layer, share in preset.content_layers.items()},
-        {layer: preset.style_weight * share for layer, share in preset.style_layers.items()},
-        preset.tv_weight if variation else 0.0,
-        preset.reduction,
-        preset.margin,
-    )
-
-
-def compare(title: str, args: argparse.Namespace, weights: Weights, with_peer: bool) -> None:
+def compare(title: str, args: argparse.Namespace, params: ResolvedStyleTransfer, with_peer: bool) -> None:
     """Race in float32 and bfloat16, at each number of scales, and print the table."""
     network = load_network(args.network, args.pooling)
     exact, rough = (network.prepared(args.device, dtype) for dtype in (torch.float32, torch.bfloat16))
     content, style = (picture.to(args.device) for picture in pictures(args))
     goal, painting = resize(content, *fit(content, args.size)), resize(style, *fit(style, args.size))
-    final = StyleObjective(exact, goal, [painting], [1.0], weights)
+    final = style_objective(params, exact, goal, [painting])
 
     def judge(picture: Tensor) -> float:
         return float(final(resize(picture, *goal.shape[-2:])).total)
 
     contestants = []
     if with_peer:
-        contestants.append(Contestant(PEER, neural_style_pt(exact, goal, painting, weights)))
+        contestants.append(Contestant(PEER, neural_style_pt(exact, goal, painting, params)))
     coarse_to_fine = PRESETS["impasto"].coarsest
     for coarsest in (None, coarse_to_fine) if with_peer else (coarse_to_fine,):
         for prepared in (exact, rough):
             dtype = str(prepared.dtype).removeprefix("torch.")
             way = "coarse to fine" if coarsest else "one scale"
-            steps = ours(prepared, content, style, weights, args.size, args.steps, coarsest)
+            steps = ours(prepared, content, style, params, args.size, args.steps, coarsest)
             contestants.append(Contestant(f"Impasto, {dtype}, {way}", steps))
     race(contestants, args.steps, args.every, judge)
 
@@ -291,8 +285,10 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     print(f"torch {torch.__version__}, {args.device}, {torch.get_num_threads()} threads, {args.network}")
     print(f"bfloat16 in hardware: {has_native_bfloat16(args.device)}")
-    compare("neural-style's objective", args, weights_of("neural-style", variation=False), True)
-    compare("the preset impasto", args, weights_of("impasto", variation=True), False)
+    asked = StyleTransferParams(content="c", style=["s"], preset="neural-style", tv_weight=0.0)
+    compare("neural-style's objective", args, asked.resolve(SHIPPED), True)
+    asked = StyleTransferParams(content="c", style=["s"])
+    compare("the preset impasto", args, asked.resolve(SHIPPED), False)
 
 
 if __name__ == "__main__":

@@ -24,16 +24,17 @@ from app.networks.catalogue import SHIPPED
 from benchmarks.style_transfer import drawn_content
 from models.network import Network
 from models.registry import load_network
+from models.relu import ReLU
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Step, run_steps
-from worker.optim.laplacian import normalize
-from worker.optim.pyramid import fit, resize
-from worker.optim.solvers import NormalizedGradient
+from worker.optim.optimizers.gradient import NormalizedGradient
+from worker.optim.pyramids.laplacian import normalize
+from worker.optim.pyramids.scales import fit, resize
 from worker.runtime.device import choose_device, has_native_bfloat16
 from worker.synthesis.class_visualization import class_visualization
 from worker.synthesis.deep_dream import deep_dream
-from worker.synthesis.dream_objective import DreamObjective, Term
+from worker.synthesis.dream_loss import DreamLoss, Term
 
 PEER = "plain loop, float32, whole network"
 JITTER = 32
@@ -56,7 +57,7 @@ def plain_loop(network: Network, picture: Tensor, layer: str, rate: float) -> It
         kept = x
         for name, module in network.stack.items():
             # Not in place: the loop keeps what it needs under its name.
-            x = torch.relu(x) if isinstance(module, torch.nn.ReLU) else module(x)
+            x = torch.relu(x) if isinstance(module, ReLU) else module(x)
             kept = x if name == layer else kept
         kept.square().mean().backward()  # type: ignore[no-untyped-call]
         assert seen.grad is not None
@@ -67,14 +68,13 @@ def plain_loop(network: Network, picture: Tensor, layer: str, rate: float) -> It
 
 
 def ours(network: Network, picture: Tensor, layer: str, rate: float) -> Iterator[Tensor]:
-    """This engine's step: its objective, its bands of equal strength, its solver."""
-    objective, solver = DreamObjective(network, [Term(layer, layer, 1.0)]), NormalizedGradient(rate)
+    """This engine's step: its loss, its bands of equal strength, its optimizer."""
+    loss, optimizer = DreamLoss(network, [Term(layer, layer, 1.0)]), NormalizedGradient(rate)
     generator = torch.Generator().manual_seed(0)
     while True:
         shifts = tuple(torch.randint(-JITTER, JITTER + 1, (2,), generator=generator).tolist())
         rolled = picture.roll(shifts, (2, 3))
-        _, gradient = objective(rolled)
-        moved = solver.propose(rolled, -normalize(gradient, 4))
+        moved = optimizer.step(rolled, normalize(loss(rolled).gradient, 4))
         picture = moved.roll(tuple(-shift for shift in shifts), (2, 3))
         yield picture
 
@@ -88,7 +88,7 @@ def plain_class_loop(network: Network, index: int, side: int, decay: float) -> I
         x = (picture - network.mean) / network.std
         for module in network.stack.values():
             # Not in place, which would overwrite what the gradient needs.
-            x = torch.relu(x) if isinstance(module, torch.nn.ReLU) else module(x)
+            x = torch.relu(x) if isinstance(module, ReLU) else module(x)
         (-x[0, index]).backward()  # type: ignore[no-untyped-call]
         solver.step()
         yield

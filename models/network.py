@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.blocks import Block, GlobalAverage, Kind
 from models.geometry import Window, window_of
+from models.relu import ReLU
 
 Pooling = Literal["average", "max"]
 
@@ -111,7 +111,7 @@ class Network(nn.Module):
             if not missing:
                 break
             # A ReLU may overwrite what it is given, unless that was asked for too.
-            x = F.relu(x, inplace=before not in found) if isinstance(module, nn.ReLU) else module(x)
+            x = module(x, inplace=before not in found) if isinstance(module, ReLU) else module(x)
             if name in missing:
                 missing.remove(name)
                 found[name] = x
@@ -138,6 +138,21 @@ class Network(nn.Module):
             if wanted and window is not None:
                 side = window.input_side(side)
         return side
+
+    def pre_activation(self, layer: str) -> str:
+        """The convolution, or fully connected layer, whose ReLU is ``layer``; any other layer as it is.
+
+        Of a mean over all positions of a ReLU, the layer before that ReLU: its channels are the same.
+        """
+        self._require((layer,))
+        names = list(self.stack)
+        place = names.index(layer)
+        if isinstance(self.stack[layer], GlobalAverage) and place > 0 and self._is_relu(names[place - 1]):
+            place -= 1
+        before = self.stack[names[place - 1]] if place > 0 else None
+        if self._is_relu(names[place]) and isinstance(before, nn.Conv2d | nn.Linear):
+            return names[place - 1]
+        return layer
 
     def with_pooling(self, pooling: Pooling) -> Self:
         """This network with average or max pooling, on the same weights.
@@ -182,6 +197,9 @@ class Network(nn.Module):
         )
         network.mean, network.std = self.mean, self.std
         return network
+
+    def _is_relu(self, layer: str) -> bool:
+        return isinstance(self.stack[layer], ReLU)
 
     def _require(self, layers: Collection[str]) -> None:
         unknown = [name for name in layers if name not in self.stack]
@@ -237,7 +255,7 @@ def _kind(name: str, module: nn.Module) -> Kind:
     match module:
         case nn.Conv2d():
             return "conv"
-        case nn.ReLU():
+        case ReLU():
             return "relu"
         case nn.MaxPool2d() | nn.AvgPool2d():
             return "pool"

@@ -18,20 +18,20 @@ SUFFIX = ".safetensors"
 
 
 class DamagedWeights(ValueError):
-    """A file that does not hold what it held when it was written."""
+    """A file whose content has changed since it was written."""
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
     """Write weights, whole or not at all, with ``about``: JSON values, among them the ``sha256`` of
     :func:`models.network.hash_weights`. One writer at a time."""
-    # A folder, since safetensors has a temporary file of its own, which is left where it is killed.
+    # A folder, since a killed safetensors leaves a temporary file of its own.
     scratch = path.with_name(f".{path.name}.partial")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     try:
         written = scratch / path.name
         written.touch()
-        mode = written.stat().st_mode  # as the umask has it; safetensors' file is private
+        mode = written.stat().st_mode  # of the umask; the file of safetensors is private
         contiguous = {name: weight.contiguous() for name, weight in weights.items()}
         save_file(contiguous, written, {KEY: json.dumps(about, ensure_ascii=False)})
         written.chmod(mode)

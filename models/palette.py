@@ -24,7 +24,7 @@ INPUT_SIZE = 128
 
 SOURCE = "Trained by this project on pictures that it draws itself; Apache-2.0"
 
-# The header's entry that says all there is to know of the weights, as JSON.
+# The entry of the metadata that describes the weights, as JSON.
 FACTS = "impasto"
 
 
@@ -44,7 +44,7 @@ def palette(path: Path = FILE) -> Network:
 
 
 def palette_facts(path: Path = FILE) -> dict[str, Any]:
-    """What the file says of its weights: classes, preprocessing, the training, and what was measured."""
+    """The metadata of a file: classes, preprocessing, how it was trained, and measurements."""
     with safe_open(path, "pt") as file:
         facts: dict[str, Any] = json.loads(file.metadata()[FACTS])
     return facts
@@ -72,7 +72,7 @@ def calibration_pictures() -> torch.Tensor:
 
 
 def save_palette(network: Network, facts: Mapping[str, Any], path: Path) -> None:
-    """Write the weights as float16 safetensors, with ``facts`` and what the network says of itself."""
+    """Write the weights as float16 safetensors, with ``facts`` and the network's own description."""
     weights = {name: weight.half().contiguous() for name, weight in network.stack.state_dict().items()}
     own = {
         "classes": list(network.classes),
@@ -83,6 +83,6 @@ def save_palette(network: Network, facts: Mapping[str, Any], path: Path) -> None
     }
     partial = path.with_suffix(".partial")
     save_file(weights, partial, metadata={FACTS: json.dumps({**own, **facts})})
-    # It is written for its owner alone, but is no secret.
+    # save_file makes it private to its owner.
     partial.chmod(0o644)
     partial.replace(path)

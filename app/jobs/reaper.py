@@ -18,7 +18,7 @@ WORKER_LOST: Json = {
     "type": "worker_lost",
     "title": "The worker was lost",
     "detail": (
-        "The process that ran this job crashed or was killed on every attempt, most often for want of "
+        "The process that ran this job crashed or was killed on every attempt, most often for lack of "
         "memory. Try a smaller size, or see the worker's log."
     ),
     "field": None,

@@ -21,8 +21,8 @@ class KindSpec(Generic[P]):
 
     name: str
     params: type[P]
-    # What `params.resolve()` gives: one class, or several for jobs that differ in what cannot be null. None:
-    # the params class itself.
+    # What `params.resolve()` gives: one class, or several for jobs that differ in what cannot be null.
+    # Empty: the params class itself.
     resolved: tuple[type[P], ...] = ()
     # The generator that computes it, as "module:name"; see worker/runtime/functions.py.
     function: str

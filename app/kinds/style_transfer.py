@@ -46,11 +46,11 @@ class PresetValues(BaseModel):
 class StylePreset(PresetValues, Preset):
     """A preset of style transfer, with what is no param.
 
-    ``reduction`` says which sums the losses are: ``mean`` (size-independent, ours), ``gatys-2016`` or
-    ``neural-style`` (their sources' own).
+    ``variant`` says whose formulas the losses follow, see ``worker.losses``: ``relative`` (ours, independent
+    of the size of the picture), ``gatys-2016`` or ``neural-style`` (their sources' own sums).
     """
 
-    reduction: Literal["mean", "gatys-2016", "neural-style"]
+    variant: Literal["relative", "gatys-2016", "neural-style"]
     noise: float = Field(description="Standard deviation of the noise of init=noise, of values in [0, 1].")
     coarsest: int | None = Field(
         description="Longer side it begins at, or a little more; each scale is sqrt(2) times the last."
@@ -64,7 +64,7 @@ PRESETS: dict[str, StylePreset] = {
     # Chosen by eye and by number on a landscape, a tower and three paintings: docs/style-transfer.md.
     "impasto": StylePreset(
         summary="Ours: coarse to fine, losses that do not depend on the size of the picture.",
-        reduction="mean",
+        variant="relative",
         content_layers={"relu2_1": 0.5, "relu3_1": 1.0},
         style_layers=dict.fromkeys(("relu1_1", "relu2_1", "relu3_1", "relu4_1"), 1.0),
         content_weight=1.0,
@@ -84,7 +84,7 @@ PRESETS: dict[str, StylePreset] = {
     # times those of a network rescaled to mean 1, without which that ratio leaves no style.
     "gatys-2016": StylePreset(
         summary="Gatys, Ecker and Bethge 2016, with the paper's own sums; weighs a larger picture otherwise.",
-        reduction="gatys-2016",
+        variant="gatys-2016",
         content_layers={"relu4_2": 1.0},
         style_layers=dict.fromkeys(STYLE_LAYERS_2016, 0.2),
         content_weight=1.0,
@@ -104,7 +104,7 @@ PRESETS: dict[str, StylePreset] = {
     # are computed as if these were as large.
     "neural-style": StylePreset(
         summary="Johnson's neural-style with its own sums (total variation grows with the picture).",
-        reduction="neural-style",
+        variant="neural-style",
         content_layers={"relu4_2": 1.0},
         style_layers=dict.fromkeys(STYLE_LAYERS_2016, 1.0),
         content_weight=5.0,

@@ -1,8 +1,8 @@
-"""Downloads the file of a network from a mirror, as a generator, so that whoever consumes it may stop.
+"""Downloads the file of a network from a mirror, as a generator that its consumer may stop.
 
-What has come is in ``<file>.partial``, and what the server calls that version of the file in
-``<file>.partial.json``: the next try asks for the rest of the same version (RFC 9110, sections 13.1.5 and
-14). The whole file gets its name when the SHA-256 of all of it begins as published.
+The bytes received so far are in ``<file>.partial``, and the validator of that version of the file in
+``<file>.partial.json``: the next try requests the rest of the same version (RFC 9110, sections 13.1.5 and
+14). The file gets its name once its SHA-256 begins as published.
 """
 
 import contextlib
@@ -26,18 +26,18 @@ from app.networks.card import Download, NetworkCard
 from app.settings import WeightsFolder
 from app.storage.errors import StorageFull
 
-# Tries in a row that bring nothing; the wait after the first, in seconds, doubles from one to the next.
+# Tries in a row without progress, and the wait after the first, in seconds, which doubles each time.
 TRIES = 4
 FIRST_WAIT = 1.0
-# What a server that asks for patience is granted at most.
+# Seconds: upper limit of a Retry-After.
 LONGEST_WAIT = 60.0
-# While it waits it looks up this often, for whoever wants it to stop.
-NAP = 0.1
+# Seconds between two yields while it waits, so that the consumer can stop it.
+POLL_SECONDS = 0.1
 REDIRECTS = 5
 TIMEOUT = httpx.Timeout(20.0, connect=10.0)
 
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
-_LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+_RETRYABLE = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 
 
 class DownloadError(ServiceError):
@@ -49,15 +49,15 @@ class DownloadError(ServiceError):
 
 @dataclass(frozen=True)
 class Received:
-    """How far a download is: bytes on the disk, and about how many it takes; what it is at, if not that."""
+    """Bytes on the disk, and about how many there are in all; ``note`` says what the download waits for."""
 
     bytes: int
     total: int
     note: str = ""
 
 
-class _Again(Exception):
-    """This try came to nothing, or not to the end; another may."""
+class _Retryable(Exception):
+    """A try failed in a way that another may not. ``wait``: seconds that the server asks for."""
 
     def __init__(self, reason: str, wait: float = 0.0) -> None:
         super().__init__(reason)
@@ -67,15 +67,16 @@ class _Again(Exception):
 def download(
     card: NetworkCard, folder: WeightsFolder, *, first_wait: float = FIRST_WAIT
 ) -> Generator[Received, None, Path]:
-    """Download the file of a network into a folder that is there; returns where it is.
+    """Download the file of a network into an existing folder; returns its path.
 
-    Whoever stops consuming keeps what has come. One at a time in a folder. Raises DownloadError; StorageFull.
+    A consumer that stops keeps what was received. One at a time in a folder. Raises DownloadError,
+    StorageFull.
     """
     if card.download is None:
         raise ValueError(f"network {card.name!r} needs no download")
     run = _Run(card.name, card.download, folder, first_wait)
-    with naming_a_full_disk(run.target):
-        return (yield from run.to_the_end())
+    with raising_storage_full(run.target):
+        return (yield from run.run())
 
 
 class _Run:
@@ -95,18 +96,18 @@ class _Run:
             f"yourself: `impasto weights import {name} {file.file}`."
         )
 
-    def to_the_end(self) -> Generator[Received, None, Path]:
-        """Try until it is there, and right."""
+    def run(self) -> Generator[Received, None, Path]:
+        """Try until the file is there and its hash is right."""
         if self.target.exists():
             self.target.replace(self.partial)
             self.resumed = True
         else:
-            yield from self._come_by()
+            yield from self._fetch()
         sha256 = self._sha256()
         if self.resumed and not self._is_right(sha256):
-            # Parts of two versions, perhaps: a server need not say that a file has changed.
-            self._forget()
-            yield from self._come_by()
+            # Perhaps parts of two versions: a server need not say that a file has changed.
+            self._discard()
+            yield from self._fetch()
             sha256 = self._sha256()
         if not self._is_right(sha256):
             self._refuse(sha256)
@@ -114,9 +115,9 @@ class _Run:
         self.partial.replace(self.target)
         return self.target
 
-    def _come_by(self) -> Iterator[Received]:
+    def _fetch(self) -> Iterator[Received]:
         misses, wait = 0, self.first_wait
-        # The hash is of the file itself, and parts are parts of that: it must not be compressed on the way.
+        # The hash and the ranges are of the file itself, so it must not be compressed in transit.
         plain = {"Accept-Encoding": "identity"}
         with httpx.Client(
             timeout=TIMEOUT, follow_redirects=True, max_redirects=REDIRECTS, headers=plain
@@ -124,49 +125,49 @@ class _Run:
             while True:
                 before = self._size()
                 try:
-                    yield from self._ask(client)
+                    yield from self._request(client)
                     return
-                except (httpx.TransportError, _Again) as error:
+                except (httpx.TransportError, _Retryable) as error:
                     if self._size() > before:
                         misses, wait = 0, self.first_wait
                     misses += 1
                     reason = _reason(error)
                     if misses == TRIES:
                         raise DownloadError(f"{self.url}: {reason}. {self.remedy}") from error
-                    asked = error.wait if isinstance(error, _Again) else 0.0
+                    asked = error.wait if isinstance(error, _Retryable) else 0.0
                     yield from self._wait(max(wait, min(asked, LONGEST_WAIT)), reason)
                     wait *= 2
                 except (httpx.RequestError, httpx.InvalidURL) as error:
                     raise DownloadError(f"{self.url}: {error}. {self.remedy}") from error
 
-    def _ask(self, client: httpx.Client) -> Iterator[Received]:
-        """One request, for all or for the rest, and what comes of it."""
+    def _request(self, client: httpx.Client) -> Iterator[Received]:
+        """One request, for the whole file or the rest of it."""
         have = self._size()
         with client.stream("GET", self.url, headers=self._range(have)) as response:
             match response.status_code:
                 case HTTPStatus.PARTIAL_CONTENT:
                     found = _RANGE.match(response.headers.get("Content-Range", ""))
                     if not found or int(found[1]) != have:
-                        self._forget()
-                        raise _Again("the server sent another part than it was asked for")
+                        self._discard()
+                        raise _Retryable("the server sent another part than it was asked for")
                     self.total = int(found[2])
                     self.resumed = True
                 case HTTPStatus.OK:
-                    # All of it: the server has another version by now, or sends no parts.
-                    self._forget()
+                    # The whole file: the server has another version by now, or supports no ranges.
+                    self._discard()
                     have = 0
                     self.total = int(response.headers.get("Content-Length", self.file.bytes))
                     self.version.write_text(json.dumps(_validator(response)))
                 case HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE if have:
                     if response.headers.get("Content-Range") != f"bytes */{have}":
-                        self._forget()
-                        raise _Again("the server has a shorter file by now")
+                        self._discard()
+                        raise _Retryable("the server has a shorter file by now")
                     self.resumed = True
                     return
-                case status if status in _LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                case status if status in _RETRYABLE or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                     after = response.headers.get("Retry-After", "")
                     reason = f"the server answers {status} {response.reason_phrase}"
-                    raise _Again(reason, float(after) if after.isdecimal() else 0.0)
+                    raise _Retryable(reason, float(after) if after.isdecimal() else 0.0)
                 case status:
                     reason = f"the server answers {status} {response.reason_phrase}"
                     raise DownloadError(f"{self.url}: {reason}. {self.remedy}")
@@ -181,7 +182,7 @@ class _Run:
                 os.fsync(file.fileno())
 
     def _range(self, have: int) -> dict[str, str]:
-        """The headers that ask for what is missing, of the version that the beginning is of."""
+        """The headers that request the missing bytes of the version that was begun."""
         if not have:
             return {}
         with contextlib.suppress(FileNotFoundError, ValueError):
@@ -194,10 +195,10 @@ class _Run:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             yield Received(self._size(), self.total, f"trying again in {left:.0f} s: {reason}")
-            time.sleep(min(NAP, left))
+            time.sleep(min(POLL_SECONDS, left))
 
     def _require_space(self, missing: int) -> None:
-        # The converted weights take as much again before the file goes.
+        # The converted weights take as much again before the file is deleted.
         needed = missing + self.total
         free = shutil.disk_usage(self.target.parent).free
         if free < needed:
@@ -215,7 +216,7 @@ class _Run:
 
     def _refuse(self, sha256: str) -> NoReturn:
         size, expected = self._size(), self.file.sha256_prefix
-        self._forget()
+        self._discard()
         raise DownloadError(
             f"{self.url} is not the published file: its SHA-256 begins with {sha256[: len(expected)]}, not "
             f"with {expected}, and it has {size:,} bytes, of about {self.file.bytes:,}. Nothing was kept. "
@@ -225,7 +226,7 @@ class _Run:
     def _size(self) -> int:
         return self.partial.stat().st_size if self.partial.exists() else 0
 
-    def _forget(self) -> None:
+    def _discard(self) -> None:
         self.partial.unlink(missing_ok=True)
         self.version.unlink(missing_ok=True)
 
@@ -240,7 +241,7 @@ def _reason(error: Exception) -> str:
 
 
 def _validator(response: httpx.Response) -> str | None:
-    """What a response calls this version of the file, as If-Range takes it."""
+    """The validator of a response, as If-Range takes it."""
     tag: str | None = response.headers.get("ETag")
     if tag is not None and not tag.startswith("W/"):
         return tag
@@ -249,8 +250,8 @@ def _validator(response: httpx.Response) -> str | None:
 
 
 @contextlib.contextmanager
-def naming_a_full_disk(path: Path) -> Iterator[None]:
-    """Raise StorageFull for what an operating system calls a full disk or quota."""
+def raising_storage_full(path: Path) -> Iterator[None]:
+    """Raise StorageFull where the operating system reports a full disk or quota."""
     try:
         yield
     except OSError as error:

@@ -72,9 +72,9 @@ def how_to_get(name: str) -> str:
 
 
 def try_lock(file: IO[Any]) -> bool:
-    """Lock an open file against every other process, and every other opening in this one, if it is free.
+    """Lock an open file, exclusive of other processes and of other open files here; False if it is locked.
 
-    The lock goes when the file is closed, and with the process.
+    The lock ends when the file is closed.
     """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,11 +7,11 @@ instead of 96 of 7 × 7, and pools two fire modules earlier. It computes 2.4 tim
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.blocks import Block, GlobalAverage, Kind
 from models.geometry import Window
+from models.relu import ReLU
 
 # Of fire2 to fire9: channels that are squeezed to, and that each half of the expansion has.
 FIRES = ((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256))
@@ -47,13 +47,16 @@ class Fire(Block):
         self.squeeze = nn.Conv2d(channels, squeezed, 1)
         self.expand1x1 = nn.Conv2d(squeezed, expanded, 1)
         self.expand3x3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
+        self.relu = ReLU()
         self.channels = 2 * expanded
         self.window = Window(3, 1, 1)
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, channels, h, w) to (N, 2 * expanded, h, w)."""
-        squeezed = F.relu(self.squeeze(input), inplace=True)
-        return F.relu(torch.cat([self.expand1x1(squeezed), self.expand3x3(squeezed)], 1), inplace=True)
+        squeezed = self.relu(self.squeeze(input), inplace=True)
+        expanded = torch.cat([self.expand1x1(squeezed), self.expand3x3(squeezed)], 1)
+        rectified: Tensor = self.relu(expanded, inplace=True)
+        return rectified
 
 
 def squeezenet_stack(classes: int) -> dict[str, nn.Module]:
@@ -64,7 +67,7 @@ def squeezenet_stack(classes: int) -> dict[str, nn.Module]:
     with torch.device("meta"):
         stack: dict[str, nn.Module] = {
             "conv1": nn.Conv2d(3, FIRST, 3, stride=2),
-            "relu1": nn.ReLU(),
+            "relu1": ReLU(),
             "pool1": _pool(),
         }
         channels = FIRST
@@ -75,7 +78,7 @@ def squeezenet_stack(classes: int) -> dict[str, nn.Module]:
                 stack[f"pool{place}"] = _pool()
         stack["dropout9"] = nn.Dropout()
         stack["conv10"] = nn.Conv2d(channels, classes, 1)
-        stack["relu10"] = nn.ReLU()
+        stack["relu10"] = ReLU()
         stack["logits"] = GlobalAverage()
     return stack
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.network import Pooling
+from models.relu import ReLU
 
 Depth = Literal[16, 19]
 POOLS: dict[Pooling, type[nn.AvgPool2d] | type[nn.MaxPool2d]] = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}
@@ -49,16 +50,16 @@ def vgg_stack(
             for place in range(1, count + 1):
                 wider = round(CHANNELS[stage - 1] * width)
                 stack[f"conv{stage}_{place}"] = nn.Conv2d(channels, wider, 3, padding=1)
-                stack[f"relu{stage}_{place}"] = nn.ReLU()
+                stack[f"relu{stage}_{place}"] = ReLU()
                 channels = wider
             stack[f"pool{stage}"] = POOLS[pooling](2)
         if classes:
             units = round(UNITS * width)
             stack["fc6"] = PooledLinear(channels, GRID, units)
-            stack["relu6"] = nn.ReLU()
+            stack["relu6"] = ReLU()
             stack["dropout6"] = nn.Dropout()
             stack["fc7"] = nn.Linear(units, units)
-            stack["relu7"] = nn.ReLU()
+            stack["relu7"] = ReLU()
             stack["dropout7"] = nn.Dropout()
             stack["logits"] = nn.Linear(units, classes)
     return stack

@@ -1,4 +1,4 @@
-"""``impasto demo``: a stranger's first minute."""
+"""``impasto demo``: what a new user tries first."""
 
 import os
 import subprocess

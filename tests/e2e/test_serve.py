@@ -1,4 +1,4 @@
-"""``impasto serve`` as an operator meets it: real processes, real signals."""
+"""``impasto serve`` as an operator runs it: real processes, real signals."""
 
 import os
 import signal
@@ -64,7 +64,7 @@ def child(service: Service, part: str) -> int:
 
 
 def restarted(service: Service, part: str, old: int) -> int:
-    """Process id of the child that came in the place of ``old``."""
+    """Process id of the child that replaced ``old``."""
 
     def look() -> int | None:
         pid = child(service, part)
@@ -128,14 +128,14 @@ def test_a_killed_api_is_started_again_on_the_same_port(service: Service) -> Non
     assert service.request("GET", "/healthz")["status"] == "ok"
 
 
-def test_a_frozen_worker_that_nobody_waits_for_is_killed_too(service: Service) -> None:
-    """It may hold the write lock of SQLite, which then nobody else gets."""
+def test_a_frozen_worker_without_a_cancel_is_killed_too(service: Service) -> None:
+    """It may hold the write lock of SQLite, which no other process then gets."""
     worker = child(service, WORKER)
     os.kill(worker, signal.SIGSTOP)
     restarted(service, WORKER, worker)
 
 
-def test_a_frozen_worker_that_does_not_heed_a_cancel_is_killed(service: Service) -> None:
+def test_a_frozen_worker_that_ignores_a_cancel_is_killed(service: Service) -> None:
     job_id = service.paint(size=48, steps=20_000)
     service.wait_for_job(job_id, "running")
     worker = child(service, WORKER)

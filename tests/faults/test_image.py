@@ -57,7 +57,7 @@ def compose_config(folder: Path, **settings: str) -> subprocess.CompletedProcess
 
 
 def compose_services(folder: Path, **settings: str) -> dict[str, Any]:
-    """The services as docker-compose understands them."""
+    """The services as docker-compose reads them."""
     result = compose_config(folder, **PASSWORDS, **settings)
     assert result.returncode == 0, result.stderr
     return dict(yaml.safe_load(result.stdout)["services"])
@@ -65,7 +65,7 @@ def compose_services(folder: Path, **settings: str) -> dict[str, Any]:
 
 @pytest.fixture
 def services(tmp_path: Path) -> dict[str, Any]:
-    """All services there can be."""
+    """The services of all profiles."""
     return compose_services(tmp_path)
 
 
@@ -189,7 +189,7 @@ def test_image_holds_the_whole_package_and_no_tools(container: str) -> None:
 
 
 def parent_of(pid: int) -> int:
-    """Process id of a living process's parent."""
+    """Process id of the parent of a running process."""
     # After the command's name, which is in parentheses: state, parent, ...
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
@@ -215,7 +215,7 @@ class Run:
         return self._log.read_text()
 
     def pids(self) -> set[int]:
-        """Its living processes."""
+        """Its running processes."""
         return set(processes_with(MARK, self._mark))
 
     def users(self) -> set[int]:

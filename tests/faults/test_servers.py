@@ -23,7 +23,7 @@ Figure = Callable[[str], None]
 
 
 def tiny_job(service: Deployment) -> Callable[[], httpx.Response]:
-    """What asks for a job that is done in no time."""
+    """A request for a job that takes next to no time."""
     params = {"content": service.upload(1), "style": service.upload(2), "size": 32, "steps": 1}
     body = {"kind": "style_transfer", "params": params}
     return lambda: httpx.post(f"{service.url}/v1/jobs", json=body, timeout=60, trust_env=False)

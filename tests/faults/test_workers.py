@@ -1,4 +1,4 @@
-"""Workers that are killed, frozen and poisoned: no job is lost, and none leaves its output twice."""
+"""Workers that are killed, frozen, or crash every time: no job is lost, and none leaves its output twice."""
 
 import random
 import signal
@@ -24,7 +24,7 @@ Figure = Callable[[str], None]
 
 
 def computing(service: Deployment) -> int | None:
-    """Process id of a living process that computes, busy or not."""
+    """Process id of a running process that computes, busy or not."""
     return next((w.pid for w in workers.list_alive(service.engine, 3600.0) if runs(w.pid)), None)
 
 
@@ -145,7 +145,7 @@ def freeze(service: Deployment, worker: int) -> None:
 
 
 def is_locked(service: Deployment) -> bool:
-    """Whether somebody holds the write lock of SQLite for longer than a write takes."""
+    """Whether a process holds the write lock of SQLite for longer than a write takes."""
     path = service.engine.url.database
     assert path is not None
     with closing(sqlite3.connect(path, timeout=1, isolation_level=None)) as database:

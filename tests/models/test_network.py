@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from models.architectures.vgg import vgg_stack
 from models.network import Network
+from models.relu import ReLU
 
 CPU = torch.device("cpu")
 
@@ -65,7 +66,7 @@ def test_a_relu_never_overwrites_a_convolution_asked_for(
 
 def test_the_picture_given_is_left_alone() -> None:
     network = Network(
-        "relu", {"relu0": nn.ReLU(), "conv1": nn.Conv2d(3, 3, 1)}, mean=(0, 0, 0), std=(1, 1, 1), source=""
+        "relu", {"relu0": ReLU(), "conv1": nn.Conv2d(3, 3, 1)}, mean=(0, 0, 0), std=(1, 1, 1), source=""
     )
     picture = torch.full((1, 3, 2, 2), -1.0)
     assert network.features(picture, ["relu0"])["relu0"].eq(0).all()
@@ -77,7 +78,7 @@ def test_nothing_beyond_the_last_layer_is_computed(picture: Tensor) -> None:
         def forward(self, input: Tensor) -> Tensor:
             raise AssertionError("computed too much")
 
-    network = identity(relu1_1=nn.ReLU(), pool1=Tripwire(2))
+    network = identity(relu1_1=ReLU(), pool1=Tripwire(2))
     assert list(network.features(picture, {"relu1_1"})) == ["relu1_1"]
     assert network.features(picture, []) == {}
     with pytest.raises(AssertionError, match="computed too much"):
@@ -163,7 +164,7 @@ def test_a_network_without_classes_says_so(picture: Tensor) -> None:
 
 def test_pooling_by_hand() -> None:
     picture = torch.tensor([[1.0, 2.0], [3.0, 6.0]]).expand(1, 3, 2, 2)
-    network = identity(mean=(0, 0, 0), relu1_1=nn.ReLU(), pool1=nn.MaxPool2d(2))
+    network = identity(mean=(0, 0, 0), relu1_1=ReLU(), pool1=nn.MaxPool2d(2))
     network.std.fill_(1)
     for pooling, expected in (("max", 6.0), ("average", 3.0)):
         other = network.with_pooling(pooling)

@@ -1,4 +1,4 @@
-"""Small clips in every format, made on the spot."""
+"""Small clips in every format, made when asked for."""
 
 from fractions import Fraction
 from io import BytesIO

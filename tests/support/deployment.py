@@ -64,7 +64,7 @@ class Part:
             )
 
     def pids(self) -> dict[int, str]:
-        """Command lines of its living processes, by process id."""
+        """Command lines of its running processes, by process id."""
         return {pid: line for pid, line in processes_with(self.MARK, self._mark).items() if runs(pid)}
 
     def kill(self) -> None:

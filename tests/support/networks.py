@@ -5,6 +5,7 @@ from torch import nn
 
 from models.architectures.vgg import PooledLinear
 from models.network import Network
+from models.relu import ReLU
 
 CLASSES = ("ant", "bee", "cat", "cow", "dog", "eel")
 
@@ -20,7 +21,7 @@ def make_classifier(
         for stage, wider in enumerate((6, 8), start=1):
             conv = nn.Conv2d(channels, wider, 3, padding=1)
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-            stack[f"conv{stage}"], stack[f"relu{stage}"] = conv, nn.ReLU()
+            stack[f"conv{stage}"], stack[f"relu{stage}"] = conv, ReLU()
             stack[f"pool{stage}"] = nn.AvgPool2d(2)
             channels = wider
         logits = PooledLinear(channels, 1, len(CLASSES))
@@ -78,7 +79,7 @@ def stripes_network() -> Network:
         conv.bias.fill_(0.1)  # type: ignore[union-attr]
         logits.weight.copy_(40 * (torch.eye(4) - 1 / 4))
         logits.bias.zero_()
-    stack = {"conv1": conv, "relu1": nn.ReLU(), "logits": logits}
+    stack = {"conv1": conv, "relu1": ReLU(), "logits": logits}
     classes = ("lying", "standing", "rising", "falling")
     return Network("stripes", stack, mean=(0.5,) * 3, std=(0.5,) * 3, source="a test", classes=classes)
 
@@ -91,3 +92,20 @@ def identity_network() -> Network:
         conv.bias.zero_()  # type: ignore[union-attr]
     stack = {"conv1": conv, "pool1": nn.AvgPool2d(2)}
     return Network("identity", stack, mean=(0.0,) * 3, std=(1.0,) * 3, source="a test")
+
+
+def make_convolutions(dtype: torch.dtype = torch.float32) -> Network:
+    """conv1, relu1, pool1, conv2, relu2, pool2, conv3, relu3 with fixed random weights."""
+    with torch.random.fork_rng():
+        torch.manual_seed(19)
+        stack = nn.ModuleDict()
+        channels = 3
+        for stage, wider in enumerate((6, 8, 10), start=1):
+            conv = nn.Conv2d(channels, wider, 3, padding=1)
+            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+            stack[f"conv{stage}"], stack[f"relu{stage}"] = conv, ReLU()
+            if stage < 3:
+                stack[f"pool{stage}"] = nn.AvgPool2d(2)
+            channels = wider
+    network = Network("tiny", stack, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), source="a test")
+    return network.prepared(torch.device("cpu"), dtype)

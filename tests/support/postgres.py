@@ -1,4 +1,4 @@
-"""A PostgreSQL server of one's own, which a test may stop, kill and start again."""
+"""A private PostgreSQL server, which a test may stop, kill and start again."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A Redis of one's own, which a test may kill, wipe and start again."""
+"""A private Redis server, which a test may kill, wipe and start again."""
 
 import shutil
 import signal

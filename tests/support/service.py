@@ -35,12 +35,12 @@ def wait_for(probe: Callable[[], T], seconds: float = PATIENCE) -> T:
 
 
 def processes_of(data_dir: Path) -> dict[int, str]:
-    """Command lines of the living processes whose environment names a data folder, by process id."""
+    """Command lines of the running processes whose environment names a data folder, by process id."""
     return processes_with("IMPASTO_DATA_DIR", str(data_dir))
 
 
 def processes_with(variable: str, value: str) -> dict[int, str]:
-    """Command lines of the living processes with a variable in their environment, by process id."""
+    """Command lines of the running processes with a variable in their environment, by process id."""
     mark = f"{variable}={value}".encode()
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
@@ -54,7 +54,7 @@ def processes_with(variable: str, value: str) -> dict[int, str]:
 
 
 def runs(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
+    """Whether a process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Pictures and jobs in a context of a test's own."""
+"""Adds pictures to, and runs jobs in, the worker context of a test."""
 
 import threading
 
@@ -14,7 +14,7 @@ from worker.runtime.context import WorkerContext
 
 
 def add_picture(context: WorkerContext, data: bytes) -> str:
-    """Store a file as a picture without looking at it, and give its id."""
+    """Store a file as a picture without checking it; returns its id."""
     image_id = new_id()
     stored = context.storage.put(image_key(image_id), data)
     add_image(
@@ -44,6 +44,6 @@ def submit(context: WorkerContext, params: Params) -> Job:
 
 
 def run(context: WorkerContext, stop: threading.Event | None = None) -> Job:
-    """Run the next job, to its end or until ``stop``, and give the newest."""
+    """Run the next job, to its end or until ``stop``; returns the newest job."""
     assert runner.run_next(context, ["long"], stop or threading.Event())
     return repository.list_jobs(context.engine, limit=1)[0]

@@ -20,7 +20,7 @@ from app.errors import InputError
 from app.media.clips import ClipFormat, damaged_clip, read_clip_header
 from app.media.errors import PictureError
 from app.media.inspect import PILLOW_PIXELS
-from worker.optim import pyramid
+from worker.optim.pyramids.scales import fit
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Clip:
     def fit(self, long_side: int) -> tuple[int, int]:
         """Height and width with ``long_side`` as the longer side."""
         # A view of one number, so that no frame is allocated.
-        return pyramid.fit(torch.empty(1).expand(self.height, self.width), long_side)
+        return fit(torch.empty(1).expand(self.height, self.width), long_side)
 
     def frames(self, first: int = 0) -> Iterator[Tensor]:
         """The frames from number ``first`` on, float32 RGB (1, 3, H, W) in [0, 1], alpha over white."""

@@ -1,4 +1,4 @@
-"""Weights that are not shipped: downloaded, or imported from a file, and converted once for every job."""
+"""Downloads or imports the weights that are not shipped, and converts them once for all jobs."""
 
 import time
 from collections.abc import Generator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app.kinds.pull_weights import PullWeightsParams
 from app.networks import NetworkCard, get_card
-from app.networks.download import NAP, Received, download
+from app.networks.download import POLL_SECONDS, Received, download
 from app.networks.weights_folder import LocalWeights, local_weights, try_lock
 from app.settings import WeightsFolder
 from models.conversion import convert, read_state_dict
@@ -18,16 +18,16 @@ from worker.contract.steps import Outcome, State, Step, Steps
 def pull(card: NetworkCard, folder: WeightsFolder) -> Generator[Received, None, LocalWeights]:
     """Download and convert the weights of a network, unless the published ones are here already.
 
-    Whoever stops consuming keeps what has come, and goes on from there the next time. While another process
-    is at it, this waits for what it will find. Raises DownloadError, StorageFull.
+    A consumer that stops keeps what was received, and the next pull resumes there. While another process
+    downloads the same network, this one waits. Raises DownloadError, StorageFull.
     """
     if card.download is None:
         raise ValueError(f"network {card.name!r} needs no download")
     folder.path.mkdir(parents=True, exist_ok=True)
     with _lock_file(card, folder).open("w") as lock:
         while not try_lock(lock):
-            yield Received(0, card.download.bytes, "another process is at it")
-            time.sleep(NAP)
+            yield Received(0, card.download.bytes, "another process downloads it")
+            time.sleep(POLL_SECONDS)
         here = local_weights(folder.path, card.name)
         if here is not None and here.file_sha256.startswith(card.download.sha256_prefix):
             return here
@@ -40,9 +40,9 @@ def pull(card: NetworkCard, folder: WeightsFolder) -> Generator[Received, None, 
 
 
 def import_file(card: NetworkCard, path: Path, folder: WeightsFolder) -> LocalWeights:
-    """Convert the weights in a file, in the place of those that are here.
+    """Convert the weights in a file, replacing those that are here.
 
-    Raises UnusableWeights, OSError; and BlockingIOError if another process is at it.
+    Raises UnusableWeights, OSError; and BlockingIOError while another process downloads or imports them.
     """
     folder.path.mkdir(parents=True, exist_ok=True)
     with _lock_file(card, folder).open("w") as lock:
@@ -74,7 +74,7 @@ def pull_weights(
 ) -> Steps:
     """Download and convert the weights that the params name; ``done`` and ``total`` are bytes.
 
-    What has come lies in the folder of weights, so a state holds nothing. Raises what :func:`pull` does.
+    The bytes received are in the folder of weights, so a state is empty. Raises DownloadError, StorageFull.
     """
     del network, compute, resume
     card = get_card(params.network)

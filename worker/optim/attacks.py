@@ -1,8 +1,8 @@
 """Attacks: small changes of a picture that change what a network takes it for.
 
 Pictures are batches (N, 3, H, W) in [0, 1], and lengths are in the same units, whatever a network makes of
-them in its normalisation. Each is an ascent (:mod:`worker.optim.ascent`) of an objective by a solver that
-stays near the picture:
+them in its normalisation. Each is a descent (:mod:`worker.optim.descent`) by an optimizer that stays near the
+picture:
 
 - Goodfellow, Shlens, Szegedy, "Explaining and harnessing adversarial examples", ICLR 2015, section 4: one
   step along the sign of the gradient (fast gradient sign).
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from worker.contract.steps import State
-from worker.optim.objectives import Features, Objective
+from worker.optim.objectives import Features, Objective, precise
 from worker.optim.randomness import generator_at
 
 Norm = Literal["linf", "l2"]
@@ -34,9 +34,7 @@ def log_probability(index: int) -> Objective:
     """The logarithm of the probability of a class, which is what a targeted attack ascends."""
 
     def value(features: Features) -> Tensor:
-        scores = features["logits"]
-        precise = scores.to(torch.promote_types(scores.dtype, torch.float32))
-        return precise.log_softmax(1)[:, index]
+        return precise(features["logits"]).log_softmax(1)[:, index]
 
     return Objective(("logits",), value)
 
@@ -56,7 +54,7 @@ class Ball:
         """The nearest change in the ball."""
         if self.norm == "linf":
             return change.clamp(-self.radius, self.radius)
-        return change * (self.radius / _length(change)).clamp_max(1)
+        return change * (self.radius / l2_norms(change)).clamp_max(1)
 
     def random(self, like: Tensor, seeds: Sequence[int]) -> Tensor:
         """A change of each picture of a batch, uniform in the ball, from its own seed."""
@@ -71,7 +69,7 @@ class Ball:
         return self.radius * torch.rand((), generator=generator) ** (1 / like.numel()) * direction
 
 
-class Nearby:
+class ProjectedStep:
     """A solver whose steps have one length, and that stays in [0, 1] and in a ball about the originals."""
 
     def __init__(self, originals: Tensor, ball: Ball, rate: float) -> None:
@@ -80,7 +78,7 @@ class Nearby:
         self.ball = ball
         self.rate = rate
 
-    def propose(self, picture: Tensor, gradient: Tensor) -> Tensor:
+    def step(self, picture: Tensor, gradient: Tensor) -> Tensor:
         """The next batch, from this one and the loss's gradient there (same shapes)."""
         change = picture - self.rate * self.ball.steepest(gradient) - self.originals
         # What is cut off at 0 and 1 comes nearer to the original, so this order leaves neither.
@@ -105,7 +103,7 @@ def norms(change: Tensor) -> dict[str, float]:
     return {"linf": float(exact.abs().max()), "l2": float(exact.norm())}
 
 
-def rounded(pictures: Tensor) -> Tensor:
+def quantize_8bit(pictures: Tensor) -> Tensor:
     """Pictures as a file of 8 bits keeps them."""
     return (pictures * LEVELS).round() / LEVELS
 
@@ -122,11 +120,11 @@ def _unit(vectors: Tensor) -> Tensor:
     # The squares of the gradient of a network that is sure of itself would vanish.
     largest = vectors.abs().flatten(1).amax(1).clamp_min(torch.finfo(vectors.dtype).tiny)
     scaled = vectors / _each(largest, vectors)
-    return scaled / _length(scaled)
+    return scaled / l2_norms(scaled)
 
 
-def _length(vectors: Tensor) -> Tensor:
-    """Length of each of (N, ...), never 0, in a shape that they can be divided by."""
+def l2_norms(vectors: Tensor) -> Tensor:
+    """The L2 norm of each of (N, ...), at least the smallest float, in a shape that broadcasts with them."""
     length = torch.linalg.vector_norm(vectors.flatten(1), dim=1)
     return _each(length.clamp_min(torch.finfo(vectors.dtype).tiny), vectors)
 

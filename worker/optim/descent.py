@@ -1,35 +1,37 @@
-"""Descent of an objective over a picture, with a way back when a step goes wrong."""
+"""Descent of a loss over a batch of variables, one gradient step at a time."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from app.errors import ComputationError
 from worker.contract.steps import State
+from worker.optim.optimizers.base import Optimizer, under_prefix, with_prefix
 
-# A step whose loss is this many times the lowest has left the region that the solver knew anything of.
+# A loss this many times the lowest means that the optimizer's model of it no longer holds.
 # (L-BFGS without a line search does rise now and then, but by some percent.)
 EXPLOSION = 8.0
 
-# Below this share of the loss's scale there is nothing left to win, and the gradient is mostly rounding.
+# Below this share of the loss's scale the gradient is mostly rounding.
 NEGLIGIBLE = 1e-6
 
-# Each way back multiplies the length of the steps by this, and so many of them without a new lowest loss are
-# the end.
+# Each rollback multiplies the learning rate by this; after so many without a new lowest loss the descent
+# fails.
 DAMPING = 0.5
 PATIENCE = 5
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """An objective at a picture.
+    """A loss at the variables of a batch.
 
-    ``gradient`` has the picture's shape; ``terms`` are the 0-dimensional losses by name, whose sum is
-    ``total``.
+    ``total`` is the loss of each picture, (N,), or of a single one, (). ``gradient``, of the variables'
+    shape, is that of the sum of ``total``; ``terms`` are the parts by name that sum to ``total``, each of
+    its shape.
     """
 
     total: Tensor
@@ -37,117 +39,170 @@ class Evaluation:
     terms: Mapping[str, Tensor]
 
 
-Objective = Callable[[Tensor], Evaluation]
-
-
-class Solver(Protocol):
-    """Proposes the next picture. Its state is tensors and JSON, so that it can go on elsewhere."""
-
-    def propose(self, picture: Tensor, gradient: Tensor) -> Tensor:
-        """The next picture, in [0, 1] unless it is not bounded, from this one and the loss's gradient."""
-
-    def restart(self, damping: float) -> None:
-        """Forget the past and go on with ``damping`` times the step length."""
-
-    def state(self) -> State:
-        """All that :meth:`restore` needs."""
-
-    def restore(self, state: State) -> None:
-        """Go on from a :meth:`state`, bit for bit."""
+Loss = Callable[[Tensor], Evaluation]
 
 
 class Descent:
-    """A picture on its way down an objective.
+    """Variables (N, ...) that descend a loss.
 
-    ``current`` is the picture last evaluated with success, and ``terms`` are its losses; ``best`` is the one
-    with the lowest loss, ``lowest`` that loss, and ``best_terms`` what it is made of; ``rollbacks`` counts
-    the steps that were taken back.
+    ``variables`` are what the next step evaluates; ``current`` those evaluated last, with ``terms`` their
+    losses; ``best`` the ones of the lowest loss, picture by picture, with ``lowest`` and ``best_terms``.
+    ``taken`` counts the steps, ``rollbacks`` those that were taken back.
     """
 
-    def __init__(self, picture: Tensor, solver: Solver, scale: float) -> None:
-        """Start from ``picture`` (1, 3, H, W) in [0, 1].
+    def __init__(
+        self,
+        variables: Tensor,
+        optimizer: Optimizer,
+        scale: float | None = None,
+        *,
+        deterministic: bool = True,
+        after_step: Callable[[Tensor, int], Tensor] | None = None,
+    ) -> None:
+        """Start from ``variables``.
 
-        ``scale`` is the order of the loss of a picture that has nothing right.
+        ``scale`` (N = 1 only) is the order of the loss at features of 0. With it a loss that is not finite,
+        or EXPLOSION times the lowest, is rolled back, and one that is NEGLIGIBLE ends the descent; without, a
+        loss that is not finite is an error. Unless the loss is ``deterministic``, losses of different steps
+        do not compare, and ``best`` are the last variables. ``after_step`` changes the variables after each
+        step; it gets them and the number of steps taken.
         """
-        self._next = self.current = self.best = picture
-        self._solver = solver
-        self._failures = 0
+        self.variables = self.current = self._best = variables
+        self._optimizer = optimizer
         self._scale = scale
-        self.lowest = math.inf
+        self._deterministic = deterministic
+        self._after_step = after_step
+        self._failures = 0
+        self.lowest = [math.inf] * len(variables)
         self.terms: Mapping[str, Tensor] = {}
         self.best_terms: Mapping[str, Tensor] = {}
-        self.rollbacks = 0
+        self.taken = self.rollbacks = 0
 
-    def step(self, objective: Objective) -> None:
-        """Evaluate the objective at the proposed picture, and propose another unless the loss is negligible.
+    @property
+    def best(self) -> Tensor:
+        """The variables of the lowest loss; the last ones, if the loss is not deterministic."""
+        return self._best if self._deterministic else self.variables
 
-        A loss that is not finite, or EXPLOSION times the lowest, leads back to the best picture, with the
-        solver restarted at shorter steps. Raises ComputationError when that does not help, or when the
-        loss is not finite to begin with.
+    def step(self, loss: Loss) -> None:
+        """Evaluate the loss at the variables, and move them.
+
+        Raises ComputationError if the loss is not finite or explodes, and rolling back, if allowed, does not
+        help.
         """
-        picture = self._next
-        evaluation = objective(picture)
-        total = float(evaluation.total)  # The one place where a step waits for the device.
-        if not math.isfinite(total) or total > EXPLOSION * max(self.lowest, NEGLIGIBLE * self._scale):
-            self._go_back(total)
-            return
-        if total < self.lowest:
-            self.best, self.lowest, self.best_terms = picture, total, evaluation.terms
-            self._failures = 0
-        self.current, self.terms = picture, evaluation.terms
-        if total > NEGLIGIBLE * self._scale:
-            # Solvers do not mind how large a gradient is, but its square must not overflow.
-            self._next = self._solver.propose(picture, evaluation.gradient / self._scale)
+        evaluation = loss(self.variables)
+        totals = _totals(evaluation)
+        if self._scale is not None and self._has_exploded(totals[0], self._scale):
+            self._roll_back(totals[0])
+        else:
+            self._require_finite(totals)
+            self.current, self.terms = self.variables, evaluation.terms
+            self._keep_best(evaluation, totals)
+            self._move(evaluation.gradient, totals[0])
+        self.taken += 1
 
-    def _go_back(self, total: float) -> None:
-        if self.lowest == math.inf:
+    def finish(self, loss: Loss) -> None:
+        """Evaluate the variables that the last step led to, so that they can be the best."""
+        if self._deterministic:
+            evaluation = loss(self.variables)
+            self._keep_best(evaluation, _totals(evaluation))
+
+    def _move(self, gradient: Tensor, total: float) -> None:
+        if self._scale is not None:
+            if total <= NEGLIGIBLE * self._scale:
+                return
+            # Optimizers do not depend on the scale of a gradient, but its square must not overflow.
+            gradient = gradient / self._scale
+        moved = self._optimizer.step(self.variables, gradient)
+        self.variables = moved if self._after_step is None else self._after_step(moved, self.taken + 1)
+
+    def _keep_best(self, evaluation: Evaluation, totals: Sequence[float]) -> None:
+        if not self._deterministic:
+            return
+        better = [total < lowest for total, lowest in zip(totals, self.lowest, strict=True)]
+        choose = partial(_choose, better)
+        self._best = choose(self.variables, self._best)
+        old = self.best_terms or evaluation.terms
+        self.best_terms = {name: choose(term, old[name]) for name, term in evaluation.terms.items()}
+        self.lowest = list(map(min, self.lowest, totals))
+        if any(better):
+            self._failures = 0
+
+    def _has_exploded(self, total: float, scale: float) -> bool:
+        return not math.isfinite(total) or total > EXPLOSION * max(self.lowest[0], NEGLIGIBLE * scale)
+
+    def _require_finite(self, totals: Sequence[float]) -> None:
+        for place, total in enumerate(totals):
+            if not math.isfinite(total):
+                raise ComputationError(
+                    f"The loss of picture {place} is {total} in step {self.taken + 1}. "
+                    "Try a smaller step size, or smaller weights."
+                )
+
+    def _roll_back(self, total: float) -> None:
+        (lowest,) = self.lowest
+        if lowest == math.inf:
             raise ComputationError(f"The loss is {total} to begin with. Try smaller weights.")
         self._failures += 1
         self.rollbacks += 1
         if self._failures == PATIENCE:
             raise ComputationError(
-                f"The loss went from {self.lowest:.4g} to {total:.4g}, for the {PATIENCE}th time in spite of "
+                f"The loss went from {lowest:.4g} to {total:.4g}, for the {PATIENCE}th time in spite of "
                 "shorter and shorter steps. Try smaller weights, or the other solver."
             )
-        self._solver.restart(DAMPING)
-        self._next = self.current = self.best
+        self._optimizer.restart(DAMPING)
+        self.variables = self.current = self._best
         self.terms = self.best_terms
 
     def state(self) -> State:
-        """All that :meth:`restore` needs: what comes next, the way back, and the solver."""
-        solver = self._solver.state()
-        tensors = {"next": self._next, "best": self.best}
-        tensors |= {f"solver.{name}": tensor for name, tensor in solver.tensors.items()}
+        """All that :meth:`restore` needs."""
+        optimizer = self._optimizer.state()
+        tensors = {"variables": self.variables}
+        if self._deterministic:
+            tensors |= {"best": self._best} | with_prefix("best_terms.", self.best_terms)
+        tensors |= with_prefix("terms.", self.terms) | with_prefix("optimizer.", optimizer.tensors)
         return State(
             {name: tensor.to("cpu", copy=True).contiguous() for name, tensor in tensors.items()},
             {
+                "taken": self.taken,
                 "lowest": self.lowest,
                 "failures": self._failures,
                 "rollbacks": self.rollbacks,
-                "terms": {name: float(term) for name, term in self.best_terms.items()},
-                "solver": solver.values,
+                "optimizer": optimizer.values,
             },
         )
 
     def restore(self, state: State) -> None:
         """Go on from a :meth:`state`, bit for bit."""
-        here = self.best.device
+        here, values = self.variables.device, state.values
         # Copies, because the last bits of a sum may depend on how what was read from a file is aligned.
         tensors = {name: tensor.to(here, copy=True) for name, tensor in state.tensors.items()}
-        values = state.values
-        self._next, self.best = tensors["next"], tensors["best"]
-        self.current = self.best
-        self.best_terms = {name: torch.tensor(value) for name, value in values["terms"].items()}
-        self.terms = self.best_terms
-        self.lowest = values["lowest"]
+        self.variables = self.current = self._best = tensors["variables"]
+        self.terms = under_prefix("terms.", tensors)
+        if self._deterministic:
+            self._best, self.best_terms = tensors["best"], under_prefix("best_terms.", tensors)
+        self.taken, self.lowest = values["taken"], list(values["lowest"])
         self._failures, self.rollbacks = values["failures"], values["rollbacks"]
-        self._solver.restore(
-            State(
-                {
-                    name.removeprefix("solver."): tensor
-                    for name, tensor in tensors.items()
-                    if name.startswith("solver.")
-                },
-                values["solver"],
-            )
-        )
+        self._optimizer.restore(State(under_prefix("optimizer.", tensors), values["optimizer"]))
+
+
+def numbers(terms: Mapping[str, Tensor], *, negated: bool = False) -> dict[str, float]:
+    """Terms as numbers, means over the batch, with their sum ``total``; ``negated`` for an ascent's."""
+    sign = -1 if negated else 1
+    means = {name: sign * float(term.mean()) for name, term in terms.items()}
+    return {**means, "total": sum(means.values())}
+
+
+def _totals(evaluation: Evaluation) -> list[float]:
+    """The loss of each picture. The one place where a step waits for the device."""
+    totals: list[float] = evaluation.total.flatten().tolist()
+    return totals
+
+
+def _choose(better: Sequence[bool], new: Tensor, old: Tensor) -> Tensor:
+    """``new`` where ``better`` says so, picture by picture, else ``old``; no copy where all are alike."""
+    if all(better):
+        return new
+    if not any(better):
+        return old
+    chosen = torch.tensor(better, device=new.device).view(-1, *(1,) * (new.dim() - 1))
+    return torch.where(chosen, new, old)

@@ -44,7 +44,7 @@ def neuron(layer: str, index: int, place: tuple[float, float] = (0.5, 0.5)) -> O
         raise ValueError(f"place must be two numbers from 0 to 1, not {place}")
 
     def value(features: Features) -> Tensor:
-        activations = _precise(features[layer])
+        activations = precise(features[layer])
         for share in place[: activations.dim() - 2]:
             # Each share takes away the third dimension: first the rows, then the columns.
             side = activations.shape[2]
@@ -65,7 +65,7 @@ def direction(layer: str, vector: Tensor, power: float = 0.0) -> Objective:
     Each position counts times its cosine to the ``power``, so that what lies along the vector is preferred
     to what is loud (lucid's directions).
     """
-    unit = F.normalize(_precise(vector), dim=0)[:, None]
+    unit = F.normalize(precise(vector), dim=0)[:, None]
 
     def value(features: Features) -> Tensor:
         found = _channels(features, layer)
@@ -90,11 +90,11 @@ def feature_match(layer: str, target: Tensor) -> Objective:
     0 where the features are equal, -1 where they are all 0 (Mahendran and Vedaldi, "Understanding deep image
     representations by inverting them", CVPR 2015, equation 4).
     """
-    wanted = _precise(target)
+    wanted = precise(target)
     energy = wanted.square().sum().clamp_min(torch.finfo(wanted.dtype).tiny)
 
     def value(features: Features) -> Tensor:
-        difference = _precise(features[layer]) - wanted
+        difference = precise(features[layer]) - wanted
         return -difference.square().flatten(1).sum(1) / energy
 
     return Objective((layer,), value)
@@ -106,11 +106,11 @@ def caricature(layer: str, target: Tensor, power: float = 1.0) -> Objective:
     The dot product, per position and relative to the target's root mean square, times the cosine to the
     ``power``: what is exaggerated is what the picture has, not whatever is loud (lucid's caricatures).
     """
-    wanted = _precise(target).flatten(1)
+    wanted = precise(target).flatten(1)
     size = wanted.square().mean().sqrt().clamp_min(torch.finfo(wanted.dtype).tiny)
 
     def value(features: Features) -> Tensor:
-        found = _precise(features[layer]).flatten(1)
+        found = precise(features[layer]).flatten(1)
         cosine = F.cosine_similarity(found, wanted, dim=1).clamp_min(LEAST_COSINE)
         return (found * wanted).mean(1) / size * cosine**power
 
@@ -164,9 +164,10 @@ def one_each(objectives: Sequence[Objective]) -> Objective:
 
 def _channels(features: Features, layer: str) -> Tensor:
     """The features of a layer with positions in a row, (N, C, positions), float32 or better."""
-    found = _precise(features[layer])
+    found = precise(features[layer])
     return found.flatten(2) if found.dim() > 2 else found.unsqueeze(2)
 
 
-def _precise(tensor: Tensor) -> Tensor:
+def precise(tensor: Tensor) -> Tensor:
+    """A tensor as float32, or as it is if it is more precise."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from worker.optim.total_variation import total_variation
+from worker.losses.total_variation import total_variation
 
 # How far a pixel usually lies from the mean color, and pixels from their neighbours: half the 160 and 160 /
 # 6.5 of 255 levels that Mahendran and Vedaldi divide by ("Visualizing deep convolutional neural networks
@@ -39,7 +39,7 @@ def p_norm(pictures: Tensor, mean: Sequence[float], power: float = 6.0) -> Tenso
 
 
 def variation(pictures: Tensor) -> Tensor:
-    """The total variation of each picture: :func:`worker.optim.total_variation.total_variation`."""
+    """The total variation of each picture: :func:`worker.losses.total_variation.total_variation`."""
     return torch.stack([total_variation(picture) for picture in torch.split(pictures, 1)])
 
 

@@ -62,7 +62,7 @@ class ClaimedJob:
     """
 
     def __init__(self, context: WorkerContext, claim: Claim) -> None:
-        self.job = claim.job
+        self.row = claim.job
         self.progress: Json | None = None
         self._context = context
         self._claim = claim
@@ -74,8 +74,8 @@ class ClaimedJob:
         self._made: Sequence[Artifact] = ()
 
     def __enter__(self) -> "ClaimedJob":
-        log.info("job %s (%s): attempt %d", self.job.id, self.job.kind, self.job.attempt)
-        self._context.dispatcher.changed(self.job.id)
+        log.info("job %s (%s): attempt %d", self.row.id, self.row.kind, self.row.attempt)
+        self._context.dispatcher.changed(self.row.id)
         self._heartbeat.start()
         return self
 
@@ -84,7 +84,7 @@ class ClaimedJob:
     ) -> bool:
         self._heartbeat.stop()
         if isinstance(error, ClaimLost):
-            log.warning("job %s: attempt %d lost its claim, nothing written", self.job.id, self.job.attempt)
+            log.warning("job %s: attempt %d lost its claim, nothing written", self.row.id, self.row.attempt)
             self._remove_late_files()
             return True
         if error is None:
@@ -93,18 +93,18 @@ class ClaimedJob:
 
     def load_checkpoint(self) -> StepState | None:
         """The state to go on from; None to start from the beginning, also if the checkpoint is unusable."""
-        if self.job.checkpoint is None:
+        if self.row.checkpoint is None:
             return None
         try:
             state, self._parts = checkpoints.load(
-                self._context.storage, self.job.checkpoint["key"], self.job.kind
+                self._context.storage, self.row.checkpoint["key"], self.row.kind
             )
         except CheckpointError as error:
-            log.warning("job %s: starts from the beginning: %s", self.job.id, error)
+            log.warning("job %s: starts from the beginning: %s", self.row.id, error)
             # Nothing is saved yet, so any checkpoint from here on is progress.
             self._claim = self._claim.without_checkpoint()
             return None
-        log.info("job %s: resumes after step %d", self.job.id, self.job.checkpoint["done"])
+        log.info("job %s: resumes after step %d", self.row.id, self.row.checkpoint["done"])
         return state
 
     def report(self, step: Step, stop: threading.Event) -> None:
@@ -124,7 +124,7 @@ class ClaimedJob:
                 self._save_checkpoint(step)
         except (OperationalError, StorageFull) as error:
             # The job itself goes on; the next report makes up for this one.
-            log.warning("job %s: report not saved: %s", self.job.id, error)
+            log.warning("job %s: report not saved: %s", self.row.id, error)
 
     def store(self, files: Iterable[EncodedFile]) -> list[Artifact]:
         """Store the files of the outcome one by one. They become the job's once it is finished with them."""
@@ -136,7 +136,7 @@ class ClaimedJob:
         pause = 0.1
         while True:
             try:
-                self.job = claims.finish(self._context.engine, self._claim, **vars(end))
+                self.row = claims.finish(self._context.engine, self._claim, **vars(end))
                 break
             except OperationalError as error:
                 if time.monotonic() > deadline:
@@ -156,27 +156,27 @@ class ClaimedJob:
             try:
                 self._save_checkpoint(step)
             except (OperationalError, StorageFull) as error:
-                log.warning("job %s: checkpoint not saved, the last one stays: %s", self.job.id, error)
+                log.warning("job %s: checkpoint not saved, the last one stays: %s", self.row.id, error)
             raise Released
 
     def _announce_end(self) -> None:
         """Notify waiting callers; hint at a job that is queued again, delete work files of one that ended."""
-        log.info("job %s: %s", self.job.id, self.job.state)
-        self._context.dispatcher.changed(self.job.id)
-        if self.job.state is State.QUEUED and not self.job.paused:
-            self._context.dispatcher.hint(self.job)
-        if self.job.ended:
-            delete_job_files(self._context.storage, self.job.id, self._made)
+        log.info("job %s: %s", self.row.id, self.row.state)
+        self._context.dispatcher.changed(self.row.id)
+        if self.row.state is State.QUEUED and not self.row.paused:
+            self._context.dispatcher.hint(self.row)
+        if self.row.ended:
+            delete_job_files(self._context.storage, self.row.id, self._made)
 
     def _remove_late_files(self) -> None:
         """Delete what was stored after the job ended elsewhere, and so after its files were deleted."""
         engine, storage = self._context.engine, self._context.storage
         try:
-            ended = get_job(engine, self.job.id).ended
+            ended = get_job(engine, self.row.id).ended
         except UnknownJob:
             ended = True
         if ended:
-            delete_job_files(storage, self.job.id, list_artifacts(engine, [self.job.id])[self.job.id])
+            delete_job_files(storage, self.row.id, list_artifacts(engine, [self.row.id])[self.row.id])
 
     def _save_progress(self, step: Step, now: float) -> None:
         self.progress = {
@@ -187,24 +187,24 @@ class ClaimedJob:
         }
         reply = claims.report_progress(self._context.engine, self._claim, self.progress)
         self._heartbeat.update(reply)
-        self._context.dispatcher.changed(self.job.id)
+        self._context.dispatcher.changed(self.row.id)
 
     def _save_preview(self, image: Tensor) -> None:
-        key = f"{work_folder(self.job.id)}/{self.job.attempt}-preview.jpg"
+        key = f"{work_folder(self.row.id)}/{self.row.attempt}-preview.jpg"
         stored = self._context.storage.put(key, encode_preview(image))
-        preview = Artifact(self.job.id, "preview", key, PREVIEW_MEDIA_TYPE, stored.bytes, stored.sha256)
+        preview = Artifact(self.row.id, "preview", key, PREVIEW_MEDIA_TYPE, stored.bytes, stored.sha256)
         claims.save_preview(self._context.engine, self._claim, preview)
-        self._context.dispatcher.changed(self.job.id)
+        self._context.dispatcher.changed(self.row.id)
         self._schedule.preview_saved()
 
     def _save_checkpoint(self, step: Step) -> None:
         """Save the state after a step, then delete the checkpoint before it."""
         started = time.monotonic()
         # The attempt is part of the key, as an attempt that lost its claim may still be running.
-        prefix = f"{work_folder(self.job.id)}/{self.job.attempt}"
+        prefix = f"{work_folder(self.row.id)}/{self.row.attempt}"
         key = f"{prefix}-{step.done}.safetensors"
         storage = self._context.storage
-        self._parts = checkpoints.save(storage, key, self.job.kind, step.state(), self._parts, prefix)
+        self._parts = checkpoints.save(storage, key, self.row.kind, step.state(), self._parts, prefix)
         claims.save_checkpoint(self._context.engine, self._claim, key, step.done)
         if self._checkpoint_key not in (None, key):
             storage.delete(self._checkpoint_key)
@@ -212,9 +212,9 @@ class ClaimedJob:
         self._schedule.checkpoint_saved(started)
 
     def _store(self, file: EncodedFile) -> Artifact:
-        key = f"{attempt_folder(self.job.id, self.job.attempt)}/{file.name}{file.ending}"
+        key = f"{attempt_folder(self.row.id, self.row.attempt)}/{file.name}{file.ending}"
         stored = self._context.storage.put(key, file.data)
-        return Artifact(self.job.id, file.name, key, file.media_type, stored.bytes, stored.sha256)
+        return Artifact(self.row.id, file.name, key, file.media_type, stored.bytes, stored.sha256)
 
 
 def claim_job(context: WorkerContext, job_id: str) -> ClaimedJob | None:

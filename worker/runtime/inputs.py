@@ -52,13 +52,13 @@ def _load(storage: Storage, key: str, reference: str, params: Params, name: str)
 
 
 def _find(engine: Engine, reference: str, name: str) -> tuple[str, str]:
-    owner, _, artifact_name = reference.partition("/")
+    item_id, _, artifact_name = reference.partition("/")
     if artifact_name:
-        artifact = get_artifact(engine, owner, artifact_name)
+        artifact = get_artifact(engine, item_id, artifact_name)
         if artifact is None:
             raise InputError(name, f"The artifact {reference} is gone: run that job again.")
         return artifact.key, artifact.sha256
     try:
-        return image_key(owner), get_image(engine, owner).sha256
+        return image_key(item_id), get_image(engine, item_id).sha256
     except UnknownImage:
-        raise InputError(name, f"The image {owner} was deleted: upload it again.") from None
+        raise InputError(name, f"The image {item_id} was deleted: upload it again.") from None

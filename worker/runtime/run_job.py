@@ -60,17 +60,17 @@ def _attempt(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> 
     except ClaimLost:
         raise
     except OperationalError as error:
-        log.warning("job %s: back to the queue, the database is unavailable: %s", job.job.id, error.orig)
+        log.warning("job %s: back to the queue, the database is unavailable: %s", job.row.id, error.orig)
         return End(State.QUEUED)
     except Exception as error:
-        return End(State.FAILED, error=describe_failure(error, job.job.id))
+        return End(State.FAILED, error=describe_failure(error, job.row.id))
 
 
 def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> End:
     """Load what the job needs, run its steps, and store its files."""
-    params = KINDS[job.job.kind].load(job.job.params)
+    params = KINDS[job.row.kind].load(job.row.params)
     inputs = load_inputs(context.engine, context.storage, params, context.settings.weights)
-    network = network_for(params, context.compute, context.networks, job.job.network_sha256)
+    network = network_for(params, context.compute, context.networks, job.row.network_sha256)
     resume = job.load_checkpoint()
     reporting = 0.0
 

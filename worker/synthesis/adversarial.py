@@ -15,12 +15,12 @@ from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, Steps
-from worker.optim.ascent import Ascent
-from worker.optim.attacks import LEVELS, Ball, Nearby, log_probability, rounded
+from worker.optim.activation_loss import ActivationLoss
+from worker.optim.attacks import LEVELS, Ball, ProjectedStep, log_probability, quantize_8bit
+from worker.optim.descent import Descent
 from worker.optim.objectives import weighted_sum
-from worker.optim.parametrizations import Pixels
-from worker.optim.pursuit import Pursuit
-from worker.synthesis.deception import images_of, numbers_of, predict, squared
+from worker.optim.parametrizations.pixels import Pixels
+from worker.synthesis.deception import center_crop_8bit, images_of, numbers_of, predict
 from worker.synthesis.fooling import fool_linear_classifier, fool_with_noise
 
 
@@ -52,7 +52,7 @@ def adversarial(
 
 def _attack(params: AdversarialParams, picture: Tensor, network: Network, resume: State | None) -> Steps:
     """Change a picture within a ball, a step along the gradient at a time."""
-    original = squared(picture, params.size or 0)
+    original = center_crop_8bit(picture, params.size or 0)
     before = predict(network, original)
     goal = None if params.target is None else class_index(network.classes, params.target)
     if goal == before["index"]:
@@ -60,22 +60,22 @@ def _attack(params: AdversarialParams, picture: Tensor, network: Network, resume
             "target",
             f"{network.name} takes the picture for {params.target!r} already: name another class, or none.",
         )
-    ascent, pursuit = _plan(params, original, network, before["index"] if goal is None else goal)
+    descent, loss = _plan(params, original, network, before["index"] if goal is None else goal)
     if resume is not None:
-        ascent.restore(resume)
+        descent.restore(resume)
     total = params.steps or 1
-    while ascent.taken < total:
-        ascent.step(pursuit)
+    while descent.taken < total:
+        descent.step(partial(loss, step=descent.taken))
         yield Step(
-            done=ascent.taken,
+            done=descent.taken,
             total=total,
-            losses=partial(_numbers, ascent.terms["objective"]),
-            image=partial(ascent.variables.to, "cpu", copy=True),
-            state=ascent.state,
+            losses=partial(_numbers, descent.terms["objective"]),
+            image=partial(descent.variables.to, "cpu", copy=True),
+            state=descent.state,
         )
-    ascent.finish(pursuit)
-    changed = ascent.found
-    after, saved = predict(network, changed), predict(network, rounded(changed))
+    descent.finish(loss)
+    changed = descent.best
+    after, saved = predict(network, changed), predict(network, quantize_8bit(changed))
     deceived = after["index"] != before["index"] if goal is None else after["index"] == goal
     result = {
         "success": deceived,
@@ -89,8 +89,8 @@ def _attack(params: AdversarialParams, picture: Tensor, network: Network, resume
 
 def _plan(
     params: AdversarialParams, original: Tensor, network: Network, index: int
-) -> tuple[Ascent, Pursuit]:
-    """The ascent of a picture from its start, and what it pursues.
+) -> tuple[Descent, ActivationLoss]:
+    """The descent of a picture from its start, and its loss.
 
     A fast gradient sign, and a basic iterative method, are worth where their last step leads, as published;
     projected gradients the best place they have seen.
@@ -105,13 +105,13 @@ def _plan(
     seeds = (params.seed,)
     parametrization = Pixels(*original.shape[2:])
     start = (original + ball.random(original, seeds)).clamp(0, 1) if projected else original
-    ascent = Ascent(start, parametrization, Nearby(original, ball, rate), steady=projected)
-    return ascent, Pursuit(network, parametrization, lambda _: objective, seeds)
+    descent = Descent(start, ProjectedStep(original, ball, rate), deterministic=projected)
+    return descent, ActivationLoss(network, parametrization, lambda _: objective, seeds)
 
 
-def _numbers(objective: Tensor) -> dict[str, float]:
+def _numbers(term: Tensor) -> dict[str, float]:
     """The logarithm of the probability that is to rise, or minus that of the one that is to fall."""
-    return {"total": float(objective.mean())}
+    return {"total": -float(term.mean())}
 
 
 def _require_size(params: AdversarialParams, network: Network) -> None:

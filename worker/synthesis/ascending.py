@@ -1,26 +1,26 @@
 """What all pictures that ascend a network's activations have in common, from params to pictures."""
 
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from app.errors import InputError
 from app.kinds.activation_maximization import ResolvedMaximization
-from models.blocks import GlobalAverage
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.steps import State, Step
 from worker.media.contact_sheet import contact_sheet
-from worker.optim.ascent import Ascent
+from worker.optim.activation_loss import ActivationLoss, seen_sides
+from worker.optim.descent import Descent, numbers
 from worker.optim.objectives import Objective, one_each, weighted_sum
-from worker.optim.parametrizations import Fourier, Parametrization, Phase, Pixels
-from worker.optim.pursuit import Pursuit, seen_sides
+from worker.optim.optimizers.by_name import make_optimizer
+from worker.optim.parametrizations.base import Parametrization
+from worker.optim.parametrizations.by_name import make_parametrization
 from worker.optim.regularizers import blur, decay, p_norm, squared_norm, variation
-from worker.optim.solvers import make_solver
 from worker.optim.transforms import Transform, crop, in_turn, jitter, noise, pad, roll, rotate, scale
 
 T = TypeVar("T")
@@ -38,10 +38,10 @@ _TRANSFORMS: dict[str, Callable[[float], Transform]] = {
 
 
 @dataclass(frozen=True)
-class Wish:
-    """One picture of a job: what it is to excite, from which seed.
+class Target:
+    """One picture of a job: the objective that it maximises, and its seed.
 
-    ``unit`` is what a person calls that (``class 'cat'``), and ``field`` the param that asked for it.
+    ``unit`` names what it visualises in messages (``class 'cat'``); ``field`` is the param that chose it.
     """
 
     objective: Objective
@@ -51,7 +51,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Ascended:
+class AscentResult:
     """The pictures of a job (N, 3, H, W) in [0, 1] on the CPU, and their objectives before and after."""
 
     pictures: Tensor
@@ -67,7 +67,7 @@ class Ascended:
 
 def ascend(
     params: ResolvedMaximization,
-    wishes: Sequence[Wish],
+    targets: Sequence[Target],
     network: Network,
     compute: Compute,
     resume: State | None,
@@ -75,7 +75,7 @@ def ascend(
     group: int = 1,
     together: tuple[Objective, float] | None = None,
     columns: int | None = None,
-) -> Generator[Step, None, Ascended]:
+) -> Generator[Step, None, AscentResult]:
     """Let a batch of pictures ascend, a step at a time; ``params`` are resolved.
 
     ``together`` is an objective, with its weight, of pictures in groups of ``group`` in a row. The losses of
@@ -84,36 +84,35 @@ def ascend(
     Raises InputError if the size is too small for the layers, or if a unit has no gradient where its picture
     starts, and names it; ComputationError if an objective is not finite.
     """
-    pursuit = _pursuit(params, wishes, network, group, together)
-    alone = replace(pursuit, objective=lambda part: one_each([wish.objective for wish in wishes[part]]))
-    require_size(params, pursuit.objective(slice(0, len(wishes))).layers, network)
-    parametrization = pursuit.parametrization
-    start = parametrization.start(pursuit.seeds).to(compute.device)
-    _require_gradient(wishes, alone.silent(start))
-    solver = make_solver(
-        _known(params.optimizer),
-        _known(params.step_size),
-        start,
-        bounded=params.parametrization == "pixels",
+    loss = _loss(params, targets, network, group, together)
+    alone = replace(loss, objective=lambda part: one_each([target.objective for target in targets[part]]))
+    require_size(params, loss.objective(slice(0, len(targets))).layers, network)
+    parametrization = loss.parametrization
+    start = parametrization.start(loss.seeds).to(compute.device)
+    _require_gradient(targets, alone.dead(start))
+    optimizer = make_optimizer(
+        _known(params.optimizer), _known(params.step_size), start, bounded=parametrization.bounded
     )
-    ascent = Ascent(
-        start, parametrization, solver, steady=pursuit.transform is None, after=_after(params, network)
+    descent = Descent(
+        start, optimizer, deterministic=loss.transform is None, after_step=_after_step(params, network)
     )
     if resume is not None:
-        ascent.restore(resume)
+        descent.restore(resume)
     total = _known(params.steps)
-    while ascent.taken < total:
-        ascent.step(pursuit)
+    while descent.taken < total:
+        descent.step(partial(loss, step=descent.taken))
         yield Step(
-            done=ascent.taken,
+            done=descent.taken,
             total=total,
-            losses=partial(_means, ascent.terms),
-            image=partial(_look, parametrization, ascent.variables, columns),
-            state=ascent.state,
+            losses=partial(numbers, descent.terms, negated=True),
+            image=partial(_sheet, parametrization, descent.variables, columns),
+            state=descent.state,
         )
-    ascent.finish(pursuit)
-    pictures = parametrization.picture(ascent.found).to("cpu", copy=True)
-    return Ascended(pictures, tuple(alone.values(start).tolist()), tuple(alone.values(ascent.found).tolist()))
+    descent.finish(partial(loss, step=descent.taken))
+    pictures = parametrization.picture(descent.best).to("cpu", copy=True)
+    return AscentResult(
+        pictures, tuple(alone.values(start).tolist()), tuple(alone.values(descent.best).tolist())
+    )
 
 
 def seen_side(params: ResolvedMaximization) -> int:
@@ -139,23 +138,6 @@ def require_size(params: ResolvedMaximization, layers: Collection[str], network:
         )
 
 
-def source_of(network: Network, layer: str) -> str:
-    """The layer whose channels are those of ``layer`` before its ReLU, or ``layer`` itself.
-
-    Where a ReLU is silent it has no gradient, and a picture that starts there never gets anywhere. A mean
-    over all positions has the channels of the layer before it.
-    """
-    names = list(network.stack)
-    place = names.index(layer)
-    average = isinstance(network.stack[layer], GlobalAverage)
-    if average and place > 0 and isinstance(network.stack[names[place - 1]], nn.ReLU):
-        place -= 1
-    before = network.stack[names[place - 1]] if place > 0 else None
-    if isinstance(network.stack[names[place]], nn.ReLU) and isinstance(before, nn.Conv2d | nn.Linear):
-        return names[place - 1]
-    return layer
-
-
 def _known(value: T | None) -> T:
     """A param that :meth:`resolve` has filled in."""
     if value is None:
@@ -163,22 +145,22 @@ def _known(value: T | None) -> T:
     return value
 
 
-def _pursuit(
+def _loss(
     params: ResolvedMaximization,
-    wishes: Sequence[Wish],
+    targets: Sequence[Target],
     network: Network,
     group: int,
     together: tuple[Objective, float] | None,
-) -> Pursuit:
+) -> ActivationLoss:
     def objective(part: slice) -> Objective:
-        own = one_each([wish.objective for wish in wishes[part]])
+        own = one_each([target.objective for target in targets[part]])
         return own if together is None else weighted_sum([(own, 1.0), together])
 
-    return Pursuit(
+    return ActivationLoss(
         network,
         _parametrization(params, network),
         objective,
-        tuple(wish.seed for wish in wishes),
+        tuple(target.seed for target in targets),
         _penalties(params, network),
         _transform(params),
         _known(params.looks),
@@ -194,13 +176,8 @@ def _transform(params: ResolvedMaximization) -> Transform | None:
 
 def _parametrization(params: ResolvedMaximization, network: Network) -> Parametrization:
     side = _known(params.size)
-    match params.parametrization:
-        case "fourier":
-            return Fourier(side, side, _known(params.noise))
-        case "phase":
-            return Phase(side, side)
-        case _:
-            return Pixels(side, side, mean_color(network), _known(params.noise))
+    name = _known(params.parametrization)
+    return make_parametrization(name, side, side, mean=mean_color(network), noise=params.noise)
 
 
 def mean_color(network: Network) -> tuple[float, float, float]:
@@ -224,37 +201,33 @@ def weighted(weight: float, cost: Callable[[Tensor], Tensor], pictures: Tensor) 
     return weight * cost(pictures)
 
 
-def _after(params: ResolvedMaximization, network: Network) -> Callable[[Tensor, int], Tensor] | None:
-    """What is done to pixels after each step."""
+def _after_step(params: ResolvedMaximization, network: Network) -> Callable[[Tensor, int], Tensor] | None:
+    """Decay and blur of pixels, kept within [0, 1], after each step; None if there is neither."""
     share, deviation, every = params.decay, params.blur, _known(params.blur_every)
     if not share and not deviation:
         return None
 
-    def after(pictures: Tensor, taken: int) -> Tensor:
+    def after_step(pictures: Tensor, taken: int) -> Tensor:
         if share:
             pictures = decay(pictures, mean_color(network), share)
-        return blur(pictures, deviation) if deviation and taken % every == 0 else pictures
+        if deviation and taken % every == 0:
+            pictures = blur(pictures, deviation)
+        return pictures.clamp(0, 1)
 
-    return after
+    return after_step
 
 
-def _require_gradient(wishes: Sequence[Wish], silent: Sequence[int]) -> None:
-    if not silent:
+def _require_gradient(targets: Sequence[Target], dead: Sequence[int]) -> None:
+    if not dead:
         return
-    units = list(dict.fromkeys(wishes[place].unit for place in silent))
+    units = list(dict.fromkeys(targets[place].unit for place in dead))
     some = ", ".join(units[:5]) + (f" and {len(units) - 5} more" if len(units) > 5 else "")
     raise InputError(
-        wishes[silent[0]].field,
+        targets[dead[0]].field,
         f"Dead: {some}. What a picture starts from makes no difference to it, so that no step leads "
         "anywhere. Leave it out, or start from more noise.",
     )
 
 
-def _means(terms: Mapping[str, Tensor]) -> dict[str, float]:
-    """Terms as numbers, and their sum."""
-    means = {name: float(term.mean()) for name, term in terms.items()}
-    return {**means, "total": sum(means.values())}
-
-
-def _look(parametrization: Parametrization, variables: Tensor, columns: int | None) -> Tensor:
+def _sheet(parametrization: Parametrization, variables: Tensor, columns: int | None) -> Tensor:
     return contact_sheet(parametrization.picture(variables).to("cpu", copy=True), columns)

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from app.errors import InputError
 from app.kinds.feature_visualization import ResolvedFeatureVisualization
 from models.network import Network
+from models.relu import ReLU
 from worker.contract.compute import Compute
 from worker.optim.objectives import Features, Objective, caricature, direction
-from worker.optim.pyramid import middle_square
+from worker.optim.pyramids.scales import center_crop
 from worker.optim.transforms import PAD_VALUE
-from worker.synthesis.ascending import require_size, seen_side, source_of
+from worker.synthesis.ascending import require_size, seen_side
 
 # Of the cosine. With 0 pictures are louder and less like the example: relu4_2 of palette sees a photograph's
 # caricature at a cosine of 0.76 to the photograph rather than 0.80, and a painting's direction at 0.71 rather
@@ -52,8 +53,8 @@ class Example:
         """
         if self.params.objective == "direction":
             return direction(self.layer, _mean(self.plain)[0], POWER)
-        is_relu = isinstance(self.network.stack[self.layer], nn.ReLU)
-        layer = source_of(self.network, self.layer) if is_relu else self.layer
+        is_relu = isinstance(self.network.stack[self.layer], ReLU)
+        layer = self.network.pre_activation(self.layer) if is_relu else self.layer
         # By the sides of the features: a picture is seen through the transforms as it ascends, and plain when
         # it is measured. Where both come to the same sides, the ascent counts.
         own = {each.shape[2:]: caricature(layer, each, POWER) for each in (self.plain, self.seen)}
@@ -86,7 +87,7 @@ def look_at(
     (layer,) = params.layers_used
     require_size(params, (layer,), network)
     side = params.size or 0
-    plain = middle_square(picture.to(compute.device), side)
+    plain = center_crop(picture.to(compute.device), side)
     margin = seen_side(params) - side
     before, after = margin // 2, margin - margin // 2
     # A negative margin cuts off.

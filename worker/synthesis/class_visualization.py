@@ -16,8 +16,8 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Steps
 from worker.optim.objectives import channel
-from worker.optim.pyramid import resize
-from worker.synthesis.ascending import Wish, ascend, source_of
+from worker.optim.pyramids.scales import resize
+from worker.synthesis.ascending import Target, ascend
 
 # Classes that the result names for each picture.
 TOP = 5
@@ -39,25 +39,25 @@ def class_visualization(
     del inputs
     indices = [class_index(network.classes, name) for name in params.target]
     # The score before the softmax; where that is the mean of a ReLU, the mean before the ReLU.
-    layer = source_of(network, "logits")
-    wishes = [
-        Wish(channel(layer, index), seed, f"class {name!r}", "target")
+    layer = network.pre_activation("logits")
+    targets = [
+        Target(channel(layer, index), seed, f"class {name!r}", "target")
         for name, index in zip(params.target, indices, strict=True)
         for seed in params.seeds()
     ]
     columns = params.variations if params.variations > 1 and len(indices) > 1 else None
-    made = yield from ascend(params, wishes, network, compute, resume, columns=columns)
+    made = yield from ascend(params, targets, network, compute, resume, columns=columns)
     images = made.images(columns)
-    names = list(images) if len(wishes) == 1 else list(images)[1:]
+    names = list(images) if len(targets) == 1 else list(images)[1:]
     reports = []
-    for place, wish in enumerate(wishes):
+    for place, target in enumerate(targets):
         index = indices[place // params.variations]
         reports.append(
             {
                 "artifact": names[place],
                 "class": network.classes[index],
                 "index": index,
-                "seed": wish.seed,
+                "seed": target.seed,
                 "objective": {"start": made.start[place], "end": made.end[place]},
                 **judge(network, made.pictures[place : place + 1].to(compute.device), index),
             }

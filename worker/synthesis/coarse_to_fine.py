@@ -1,9 +1,9 @@
-"""Descent of Gatys' objective from coarse to fine: each scale starts from what the one before has found.
+"""Descent from coarse to fine: each scale starts from the enlarged result of the one before.
 
 Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,30 +11,31 @@ from typing import Any
 from torch import Tensor
 
 from worker.contract.steps import State, Step
-from worker.optim.descent import Descent, Solver
-from worker.optim.pyramid import resize
-from worker.synthesis.objective import StyleObjective
+from worker.losses.objective import LossSum
+from worker.optim.descent import Descent, numbers
+from worker.optim.optimizers.base import Optimizer
+from worker.optim.pyramids.scales import resize
 from worker.synthesis.plan import Scale
 
 
 @dataclass
 class CoarseToFine:
-    """A picture on its way through the scales of a ``plan``.
+    """The descent of an objective at each scale of a ``plan``.
 
-    ``objective_at`` gives the objective of a scale, when it begins; ``solver_for`` a solver for a picture of
-    it; ``look`` the picture as it is shown. ``enlarge`` brings a picture to the height and width of the next
-    scale. ``reports`` are those of the scales done.
+    ``objective_at`` makes the objective of a scale when it begins, ``optimizer_for`` the optimizer for a
+    picture of its size; ``shown`` makes the result of a picture; ``enlarge`` resizes a picture to the height
+    and width of the next scale. ``reports`` are those of the scales done.
     """
 
     plan: Sequence[Scale]
-    objective_at: Callable[[Scale], StyleObjective]
-    solver_for: Callable[[Tensor], Solver]
-    look: Callable[[Tensor], Tensor]
+    objective_at: Callable[[Scale], LossSum]
+    optimizer_for: Callable[[Tensor], Optimizer]
+    shown: Callable[[Tensor], Tensor]
     enlarge: Callable[[Tensor, int, int], Tensor] = resize
     reports: list[dict[str, Any]] = field(default_factory=list)
 
     def descend(self, picture: Tensor, resume: State | None) -> Generator[Step, None, Tensor]:
-        """Go through the scales from ``picture`` (1, 3, H, W), or from the state of a step: the best found.
+        """Descend at all scales from ``picture`` (1, 3, H, W), or from a step's state, to the best found.
 
         An evaluation of the loss is a step. Its losses are weighted: they sum to ``total``.
         """
@@ -57,33 +58,28 @@ class CoarseToFine:
         }
 
     def _scale(self, index: int, picture: Tensor, resume: State | None) -> Generator[Step, None, Tensor]:
-        """Work through one scale from ``picture``, of any size, and return the best picture found."""
+        """Descend at one scale from ``picture``, of any size, to the best found."""
         scale = self.plan[index]
         objective = self.objective_at(scale)
         picture = self.enlarge(picture, *scale.size)
-        descent = Descent(picture, self.solver_for(picture), objective.scale)
-        taken = 0
+        descent = Descent(picture, self.optimizer_for(picture), objective.magnitude)
         if resume is not None:
             descent.restore(resume)
-            taken = resume.values["taken"]
-        while taken < scale.steps:
+        while descent.taken < scale.steps:
             descent.step(objective)
-            taken += 1
             yield Step(
-                done=sum(earlier.steps for earlier in self.plan[:index]) + taken,
+                done=sum(earlier.steps for earlier in self.plan[:index]) + descent.taken,
                 total=sum(each.steps for each in self.plan),
-                losses=partial(_numbers, descent.terms),
-                image=partial(self.look, descent.current),
-                state=partial(self._state, index, taken, descent),
+                losses=partial(numbers, descent.terms),
+                image=partial(self.shown, descent.current),
+                state=partial(self._state, index, descent),
             )
         self.reports.append(_report(scale, descent))
         return descent.best
 
-    def _state(self, index: int, taken: int, descent: Descent) -> State:
+    def _state(self, index: int, descent: Descent) -> State:
         state = descent.state()
-        return State(
-            state.tensors, {**state.values, "scale": index, "taken": taken, "reports": [*self.reports]}
-        )
+        return State(state.tensors, {**state.values, "scale": index, "reports": [*self.reports]})
 
 
 def _report(scale: Scale, descent: Descent) -> dict[str, Any]:
@@ -92,12 +88,6 @@ def _report(scale: Scale, descent: Descent) -> dict[str, Any]:
         "width": width,
         "height": height,
         "steps": scale.steps,
-        "losses": _numbers(descent.best_terms),
+        "losses": numbers(descent.best_terms),
         "rollbacks": descent.rollbacks,
     }
-
-
-def _numbers(terms: Mapping[str, Tensor]) -> dict[str, float]:
-    """Losses as numbers, with their sum."""
-    numbers = {name: float(term) for name, term in terms.items()}
-    return {**numbers, "total": sum(numbers.values())}

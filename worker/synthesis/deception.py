@@ -7,19 +7,20 @@ import torch
 from torch import Tensor
 
 from models.network import Network
-from worker.optim.attacks import amplified, norms, rounded
-from worker.optim.pyramid import middle_square
+from worker.optim.attacks import amplified, norms, quantize_8bit
+from worker.optim.objectives import precise
+from worker.optim.pyramids.scales import center_crop
 
 # Classes that a verdict names.
 TOP = 5
 
 
-def squared(picture: Tensor, side: int) -> Tensor:
-    """The middle of a picture (1, 3, H, W), ``side`` by ``side`` pixels, as a file of 8 bits keeps it.
+def center_crop_8bit(picture: Tensor, side: int) -> Tensor:
+    """The middle of a picture (1, 3, H, W), ``side`` by ``side`` pixels, rounded to 8 bits a value.
 
-    So what is attacked is what the artifact ``original`` shows, and not a little more.
+    So the picture attacked is exactly the artifact ``original``.
     """
-    return rounded(middle_square(picture, side))
+    return quantize_8bit(center_crop(picture, side))
 
 
 def verdict(probabilities: Tensor, classes: Sequence[str]) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def predict(network: Network, picture: Tensor) -> dict[str, Any]:
     """The verdict of a network on a picture (1, 3, H, W), which it sees as large as it is."""
     with torch.no_grad():
         logits = network.logits(picture)[0]
-    return verdict(logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(0), network.classes)
+    return verdict(precise(logits).softmax(0), network.classes)
 
 
 def images_of(original: Tensor, changed: Tensor) -> dict[str, Tensor]:

@@ -6,9 +6,10 @@ strength are from TensorFlow's notebook of 2016.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -19,12 +20,13 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, Steps, Video
 from worker.media.videos import encode_frame
-from worker.optim.laplacian import normalize
-from worker.optim.octaves import Octave, carry, draw_roll, plan_octaves
-from worker.optim.pyramid import resize
-from worker.optim.solvers import NormalizedGradient
+from worker.optim.descent import Descent, Evaluation, numbers
+from worker.optim.optimizers.gradient import NormalizedGradient
+from worker.optim.pyramids.laplacian import normalize
+from worker.optim.pyramids.octaves import Octave, draw_roll, next_octave, plan_octaves
+from worker.optim.pyramids.scales import resize
 from worker.synthesis.dream_frames import frames_of
-from worker.synthesis.dream_objective import DreamObjective, make_terms, numbers
+from worker.synthesis.dream_loss import DreamLoss, make_terms
 
 # Mirrored pixels around a picture that is rolled. Without them, what the network makes of the seam is a band
 # of its own along the edges, some ten pixels wide.
@@ -55,10 +57,11 @@ def deep_dream(
 
 
 class _Run:
-    """A dream on its way: at ``frame``, of it at ``octave``, of which ``taken`` steps are taken.
+    """A dream at ``frame``, and of it at ``octave``.
 
-    ``start`` is what the frame starts from and ``picture`` how it looks now; ``terms`` is what the last step
-    found there, and ``done`` the frames before, as PNG files.
+    ``start`` is what the frame starts from, ``picture`` what the octave before has made of it, ``terms`` what
+    its last step found; ``done`` are the frames before, as PNG files. ``descent`` is that of the octave, None
+    until it begins.
     """
 
     def __init__(
@@ -75,11 +78,11 @@ class _Run:
         self.octaves = _plan(params, self.start, network)
         coarse = resize(self.start, self.octaves[0].height, self.octaves[0].width)
         guide = inputs.picture("guide").to(compute.device) if "guide" in inputs else None
-        self.objective = DreamObjective(network, make_terms(params, network, coarse, guide))
-        self.silent = self.objective.silent(coarse)
-        _require_an_answer(params, self.objective, self.silent)
-        self.solver = NormalizedGradient(params.strength / 255)
-        self.frame = self.octave = self.taken = 0
+        self.loss = DreamLoss(network, make_terms(params, network, coarse, guide))
+        self.dead = self.loss.dead(coarse)
+        _require_gradient(params, self.loss, self.dead)
+        self.frame = self.octave = 0
+        self.descent: Descent | None = None
         self.done: list[bytes] = []
         self.terms: Mapping[str, Tensor] = {}
         self.before: dict[str, float] | None = None
@@ -87,77 +90,67 @@ class _Run:
     def dream(self) -> Iterator[Step]:
         """Dream the frame at work to its end, and make the next one ready."""
         if self.before is None:
-            self.before = self.objective.values(_framed(self.start))
+            self.before = self.loss.values(_padded(self.start))
         while self.octave < len(self.octaves):
             octave = self.octaves[self.octave]
-            if self.taken == 0:
-                self.picture = carry(self.start, self.picture, octave)
-            while self.taken < self.params.steps:
-                self._ascend(octave)
-                yield self._step()
-            self.octave, self.taken = self.octave + 1, 0
+            descent = self.descent or self._descent(next_octave(self.start, self.picture, octave))
+            while descent.taken < self.params.steps:
+                descent.step(partial(self._evaluate, octave, descent.taken))
+                yield self._step(descent)
+            self.picture, self.terms, self.descent = descent.variables, descent.terms, None
+            self.octave += 1
         self.frame, self.octave = self.frame + 1, 0
         if self.frames.count > 1:
             self.done.append(encode_frame(self.picture))
         if self.frame < self.frames.count:
             self.start = self.picture = self.frames.start(self.frame, self.picture).to(self.picture)
 
-    def _ascend(self, octave: Octave) -> None:
-        """One step, on a picture that is rolled and rolled back, so that no place is always at the edge.
+    def _descent(self, picture: Tensor) -> Descent:
+        # Rolled pictures do not compare.
+        return Descent(picture, NormalizedGradient(self.params.strength / 255), deterministic=False)
 
-        Where its edges meet there is an edge that is not in the picture: it is kept out by a margin of
-        mirrored pixels.
+    def _evaluate(self, octave: Octave, taken: int, picture: Tensor) -> Evaluation:
+        """The loss of a picture that is rolled, so that no place is always at the edge.
+
+        The seam where its edges meet is not in the picture: a margin of mirrored pixels keeps it out.
         """
-        rows, columns = draw_roll(self.params.jitter, octave, self.params.seed, self.frame, self.taken)
-        framed = _framed(self.picture)
-        self.terms, gradient = self.objective(framed.roll((rows, columns), (2, 3)))
-        gradient = _unframed(gradient.roll((-rows, -columns), (2, 3)), self.picture)
-        gradient = normalize(gradient, self.params.laplacian_levels)
-        # The solver descends.
-        self.picture = self.solver.propose(self.picture, -gradient)
-        self.taken += 1
+        rows, columns = draw_roll(self.params.jitter, octave, self.params.seed, self.frame, taken)
+        evaluation = self.loss(_padded(picture).roll((rows, columns), (2, 3)))
+        gradient = _cropped(evaluation.gradient.roll((-rows, -columns), (2, 3)), picture)
+        return replace(evaluation, gradient=normalize(gradient, self.params.laplacian_levels))
 
-    def _step(self) -> Step:
+    def _step(self, descent: Descent) -> Step:
         of_frame = len(self.octaves) * self.params.steps
-        done = self.octave * self.params.steps + self.taken
-        picture, terms = self.picture, self.terms
+        done = self.octave * self.params.steps + descent.taken
         return Step(
             done=self.frame * of_frame + done,
             total=self.frames.count * of_frame,
-            losses=lambda: numbers(terms),
-            image=lambda: picture.to("cpu", copy=True),
-            state=self._state,
+            losses=partial(numbers, descent.terms, negated=True),
+            image=partial(descent.variables.to, "cpu", copy=True),
+            state=partial(self._state, descent),
             milestone=self.frames.count > 1 and done == of_frame,
         )
 
-    def _state(self) -> State:
+    def _state(self, descent: Descent) -> State:
         """All that :meth:`restore` needs; a step is asked for it before the next is taken."""
-        tensors = {"picture": self.picture}
-        if self.frame > 0:
-            tensors["start"] = self.start
+        state = descent.state()
+        start = {"start": self.start.to("cpu", copy=True).contiguous()} if self.frame > 0 else {}
         return State(
-            {name: tensor.to("cpu", copy=True).contiguous() for name, tensor in tensors.items()},
-            {
-                "frame": self.frame,
-                "octave": self.octave,
-                "taken": self.taken,
-                "terms": {name: float(term) for name, term in self.terms.items()},
-                "before": self.before,
-            },
+            {**state.tensors, **start},
+            {**state.values, "frame": self.frame, "octave": self.octave, "before": self.before},
             {_part(number): frame for number, frame in enumerate(self.done)},
         )
 
     def restore(self, state: State) -> None:
         """Go on from a step's state, bit for bit."""
-        here, values = self.compute.device, state.values
-        self.frame, self.octave, self.taken = values["frame"], values["octave"], values["taken"]
-        self.before = values["before"]
-        self.terms = {name: torch.tensor(value) for name, value in values["terms"].items()}
+        self.frame, self.octave = state.values["frame"], state.values["octave"]
+        self.before = state.values["before"]
         self.done = [state.parts[_part(number)] for number in range(self.frame)]
-        # Copies, because the last bits of a sum may depend on how what was read from a file is aligned.
-        self.picture = state.tensors["picture"].to(here, copy=True)
         if self.frame > 0:
-            self.start = state.tensors["start"].to(here, copy=True)
+            # A copy, because the last bits of a sum may depend on how what was read from a file is aligned.
+            self.start = state.tensors["start"].to(self.compute.device, copy=True)
+        self.descent = self._descent(self.start)
+        self.descent.restore(state)
 
     def outcome(self) -> Outcome:
         """The last frame, the video if there are several, and the numbers."""
@@ -167,14 +160,14 @@ class _Run:
             "height": height,
             "objective": [
                 {"term": name, "before": (self.before or {}).get(name), "after": value}
-                for name, value in numbers(self.terms).items()
+                for name, value in numbers(self.terms, negated=True).items()
             ],
             "octaves": [{"width": each.width, "height": each.height} for each in self.octaves],
             "octaves_left_out": self.params.octaves - len(self.octaves),
-            "without_answer": self.silent,
+            "without_answer": self.dead,
         }
         if self.params.strongest is not None:
-            result["channels"] = {term.name: list(term.channels) for term in self.objective.terms}
+            result["channels"] = {term.name: list(term.channels) for term in self.loss.terms}
         videos = {}
         if self.frames.count > 1:
             result |= {"frames": self.frames.count, "fps": self.frames.rate}
@@ -182,16 +175,16 @@ class _Run:
         return Outcome({"image": self.picture.to("cpu", copy=True)}, result, videos)
 
 
-def _framed(picture: Tensor) -> Tensor:
+def _padded(picture: Tensor) -> Tensor:
     """A picture (1, C, H, W) within mirrored pixels, MARGIN on each side or as many as it has."""
     margin = min(MARGIN, *(side - 1 for side in picture.shape[2:]))
     return F.pad(picture, (margin,) * 4, mode="reflect")
 
 
-def _unframed(framed: Tensor, like: Tensor) -> Tensor:
+def _cropped(padded: Tensor, like: Tensor) -> Tensor:
     """The middle, of the size of ``like``."""
-    top, left = ((whole - side) // 2 for whole, side in zip(framed.shape[2:], like.shape[2:], strict=True))
-    return framed[..., top : top + like.shape[2], left : left + like.shape[3]]
+    top, left = ((whole - side) // 2 for whole, side in zip(padded.shape[2:], like.shape[2:], strict=True))
+    return padded[..., top : top + like.shape[2], left : left + like.shape[3]]
 
 
 def _part(frame: int) -> str:
@@ -213,13 +206,13 @@ def _plan(params: DeepDreamParams, start: Tensor, network: Network) -> list[Octa
     return plan_octaves(height, width, params.octaves, params.octave_scale, smallest)
 
 
-def _require_an_answer(params: DeepDreamParams, objective: DreamObjective, silent: list[str]) -> None:
+def _require_gradient(params: DeepDreamParams, loss: DreamLoss, dead: list[str]) -> None:
     """InputError if no term has a gradient: there is nothing to dream of."""
-    asked = sum(len(term.channels) or 1 for term in objective.terms)
-    if len(silent) == asked:
+    asked = sum(len(term.channels) or 1 for term in loss.terms)
+    if len(dead) == asked:
         field = "channels" if params.channels else "guide" if params.guide else "layers"
         raise InputError(
             field,
-            f"{', '.join(silent)} of {params.network} does not answer to this picture: its gradient is 0 "
+            f"{', '.join(dead)} of {params.network} does not answer to this picture: its gradient is 0 "
             "everywhere (a dead unit, or a picture without any contrast). Take another.",
         )

@@ -11,7 +11,7 @@ from torch import Tensor
 from app.errors import InputError
 from app.kinds.deep_dream import MOST_VIDEO_PIXELS, DeepDreamParams
 from worker.media.clips import Clip
-from worker.optim.pyramid import fit, resize
+from worker.optim.pyramids.scales import fit, resize
 
 # Of a zoom video: slow enough that what appears can be seen.
 ZOOM_RATE = 15.0

@@ -5,7 +5,8 @@ Mahendran and Vedaldi, "Understanding deep image representations by inverting th
 the features, less a p-norm and total variation, which stand for what pictures are like.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,21 +20,21 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, Steps
 from worker.media.contact_sheet import PAPER, contact_sheet
-from worker.optim.descent import Descent, Evaluation
+from worker.optim.activation_loss import ActivationLoss
+from worker.optim.descent import Descent, Evaluation, numbers
 from worker.optim.objectives import feature_match
-from worker.optim.parametrizations import Fourier, Parametrization, Pixels
-from worker.optim.pursuit import Pursuit
-from worker.optim.pyramid import fit, resize
+from worker.optim.optimizers.by_name import make_optimizer
+from worker.optim.parametrizations.base import Parametrization
+from worker.optim.parametrizations.by_name import make_parametrization
+from worker.optim.pyramids.scales import fit, resize
 from worker.optim.regularizers import p_norm, squared_steps
-from worker.optim.solvers import make_solver
 from worker.synthesis.ascending import mean_color, weighted
 
-# Standard deviation of the noise it starts from: of pixels, and of a spectrum (lucid's).
-PIXEL_NOISE = 0.1
-FOURIER_NOISE = 0.01
+# Standard deviation of the noise it starts from; that of a spectrum is lucid's.
+NOISE = {"pixels": 0.1, "fourier": 0.01}
 
-# Step sizes of Adam, for pixels as in style transfer and for a spectrum as in lucid.
-RATES = {"pixels": 0.02, "fourier": 0.05}
+# Learning rates of Adam, for pixels as in style transfer and for a spectrum as in lucid.
+LEARNING_RATES = {"pixels": 0.02, "fourier": 0.05}
 
 
 def feature_inversion(
@@ -82,7 +83,7 @@ class _Run:
         """Work through one layer and seed."""
         layer, seed = self.plan[place]
         parametrization = self._parametrization()
-        pursuit = Pursuit(
+        loss = ActivationLoss(
             self.network,
             parametrization,
             lambda _: feature_match(layer, self.targets[layer]),
@@ -90,29 +91,24 @@ class _Run:
             self._penalties(),
         )
         start = parametrization.start((seed,)).to(self.picture.device)
-        if pursuit.silent(start):
+        if loss.dead(start):
             raise InputError("layers", f"{layer} is dead where the reconstruction starts: leave it out.")
-        before = float(pursuit.values(start))
-        bounded = self.params.parametrization == "pixels"
-        solver = make_solver(
-            self.params.optimizer, RATES[self.params.parametrization], start, bounded=bounded
-        )
+        before = float(loss.values(start))
+        lr = LEARNING_RATES[self.params.parametrization]
+        optimizer = make_optimizer(self.params.optimizer, lr, start, bounded=parametrization.bounded)
         # The relative distance is 1 where all features are 0.
-        descent = Descent(start, solver, scale=1.0)
-        taken = 0
+        descent = Descent(start, optimizer, scale=1.0)
         if resume is not None:
             descent.restore(resume)
-            taken = resume.values["taken"]
-        while taken < self.params.steps:
-            descent.step(partial(_evaluate, pursuit, layer))
-            taken += 1
+        while descent.taken < self.params.steps:
+            descent.step(partial(_evaluate, loss, layer))
             yield Step(
-                done=place * self.params.steps + taken,
+                done=place * self.params.steps + descent.taken,
                 total=len(self.plan) * self.params.steps,
-                losses=partial(_numbers, descent.terms),
+                losses=partial(numbers, descent.terms),
                 image=partial(self._strip, [*self.made], parametrization, descent.current),
-                state=partial(self._state, place, taken, descent),
-                milestone=taken == self.params.steps,
+                state=partial(self._state, place, descent),
+                milestone=descent.taken == self.params.steps,
             )
         self._finish(layer, seed, parametrization.picture(descent.best), before, descent)
 
@@ -127,7 +123,7 @@ class _Run:
                 "layer": layer,
                 "seed": seed,
                 "relative_error": {"start": (-before) ** 0.5, "end": squared**0.5},
-                "losses": _numbers(descent.best_terms),
+                "losses": numbers(descent.best_terms),
                 "rollbacks": descent.rollbacks,
             }
         )
@@ -156,17 +152,16 @@ class _Run:
         ]
         return contact_sheet(torch.cat(rows), columns=1 + len(self.layers))
 
-    def _state(self, place: int, taken: int, descent: Descent) -> State:
+    def _state(self, place: int, descent: Descent) -> State:
         state = descent.state()
         made = {"made": torch.cat(self.made)} if self.made else {}
-        values = {"place": place, "taken": taken, "reports": [*self.reports]}
+        values = {"place": place, "reports": [*self.reports]}
         return State({**state.tensors, **made}, {**state.values, **values})
 
     def _parametrization(self) -> Parametrization:
         height, width = self.picture.shape[2:]
-        if self.params.parametrization == "fourier":
-            return Fourier(height, width, FOURIER_NOISE)
-        return Pixels(height, width, mean_color(self.network), PIXEL_NOISE)
+        name = self.params.parametrization
+        return make_parametrization(name, height, width, mean=mean_color(self.network), noise=NOISE[name])
 
     def _penalties(self) -> dict[str, Callable[[Tensor], Tensor]]:
         mean = mean_color(self.network)
@@ -195,15 +190,8 @@ class _Run:
                 )
 
 
-def _evaluate(pursuit: Pursuit, layer: str, variables: Tensor) -> Evaluation:
-    """The loss of a reconstruction: what it pursues, the other way round."""
-    slope = pursuit(variables, 0)
-    terms = {name: -term.sum() for name, term in slope.terms.items()}
-    terms = {f"feature.{layer}": terms.pop("objective"), **terms}
-    return Evaluation(-slope.totals.sum(), -slope.gradient, terms)
-
-
-def _numbers(terms: Mapping[str, Tensor]) -> dict[str, float]:
-    """Losses as numbers, with their sum."""
-    numbers = {name: float(term) for name, term in terms.items()}
-    return {**numbers, "total": sum(numbers.values())}
+def _evaluate(loss: ActivationLoss, layer: str, variables: Tensor) -> Evaluation:
+    """The loss of a reconstruction, its main term called after the layer."""
+    evaluation = loss(variables)
+    terms = dict(evaluation.terms)
+    return replace(evaluation, terms={f"feature.{layer}": terms.pop("objective"), **terms})

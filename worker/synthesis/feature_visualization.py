@@ -12,7 +12,7 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Steps
 from worker.optim.objectives import Objective, channel, diversity, layer_energy, neuron, weighted_sum
-from worker.synthesis.ascending import Wish, ascend, source_of
+from worker.synthesis.ascending import Target, ascend
 from worker.synthesis.by_example import Example, look_at
 
 
@@ -33,8 +33,8 @@ def feature_visualization(
     example = None if params.image is None else look_at(params, inputs.picture("image"), network, compute)
     units = _units(params, network) if example is None else [_unit_of(example)]
     places = [(unit, side, seed) for unit in units for side in params.sides for seed in params.seeds()]
-    wishes = [
-        Wish(
+    targets = [
+        Target(
             unit.objective if side > 0 else weighted_sum([(unit.objective, -1.0)]),
             seed,
             unit.title,
@@ -50,7 +50,7 @@ def feature_visualization(
         together = (diversity(deepest, params.variations), params.diversity)
     made = yield from ascend(
         params,
-        wishes,
+        targets,
         network,
         compute,
         resume,
@@ -59,7 +59,7 @@ def feature_visualization(
         columns=columns,
     )
     images = made.images(columns)
-    names = list(images) if len(wishes) == 1 else list(images)[1:]
+    names = list(images) if len(targets) == 1 else list(images)[1:]
     reports = [
         {
             "artifact": names[place],
@@ -112,6 +112,6 @@ def _objective(unit: str, network: Network) -> Objective:
     layer, index, middle = read_unit(unit, "terms")
     if index is None:
         return layer_energy(layer)
-    source = source_of(network, layer)
+    source = network.pre_activation(layer)
     sees_all = {each.name for each in network.layers if each.receptive_field == 0}
     return neuron(source, index) if middle and layer not in sees_all else channel(source, index)

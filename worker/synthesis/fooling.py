@@ -14,14 +14,14 @@ from models.network import Network
 from models.procedural import CLASSES, draw
 from worker.contract.compute import Compute
 from worker.contract.steps import Outcome, State, Step, Steps
-from worker.optim.ascent import Ascent
-from worker.optim.attacks import LEVELS, log_probability, rounded
+from worker.optim.activation_loss import ActivationLoss
+from worker.optim.attacks import LEVELS, log_probability, quantize_8bit
+from worker.optim.descent import Descent
 from worker.optim.linear import LinearClassifier
-from worker.optim.parametrizations import Pixels
-from worker.optim.pursuit import Pursuit
+from worker.optim.optimizers.gradient import NormalizedGradient
+from worker.optim.parametrizations.pixels import Pixels
 from worker.optim.randomness import generator_at
-from worker.optim.solvers import NormalizedGradient
-from worker.synthesis.deception import images_of, numbers_of, predict, squared, verdict
+from worker.synthesis.deception import center_crop_8bit, images_of, numbers_of, predict, verdict
 
 # Side in pixels of what the linear classifier sees, and drawn pictures of each class that it is fitted on,
 # and tried on. Twelve thousand values are enough for small changes to add up; more pictures tell it little.
@@ -46,31 +46,30 @@ def fool_with_noise(
     target = class_index(network.classes, params.target or "")
     side, total, wanted = params.size or 0, params.steps or 0, params.confidence or 1.0
     noise = torch.rand(1, 3, side, side, generator=generator_at(params.seed))
-    original = rounded(noise).to(compute.device)
+    original = quantize_8bit(noise).to(compute.device)
     parametrization = Pixels(side, side)
-    pursuit = Pursuit(network, parametrization, lambda _: log_probability(target), (params.seed,))
-    solver = NormalizedGradient((params.step_size or 0) / LEVELS)
-    ascent = Ascent(original, parametrization, solver, steady=True)
+    loss = ActivationLoss(network, parametrization, lambda _: log_probability(target), (params.seed,))
+    descent = Descent(original, NormalizedGradient((params.step_size or 0) / LEVELS))
     if resume is not None:
-        ascent.restore(resume)
-    reached = _believed(network, ascent.variables, target) >= wanted
-    while ascent.taken < total and not reached:
-        ascent.step(pursuit)
-        reached = _believed(network, ascent.variables, target) >= wanted
+        descent.restore(resume)
+    reached = _believed(network, descent.variables, target) >= wanted
+    while descent.taken < total and not reached:
+        descent.step(partial(loss, step=descent.taken))
+        reached = _believed(network, descent.variables, target) >= wanted
         yield Step(
-            done=ascent.taken,
+            done=descent.taken,
             total=total,
-            losses=partial(_numbers, ascent.terms["objective"]),
-            image=partial(ascent.variables.to, "cpu", copy=True),
-            state=ascent.state,
+            losses=partial(_numbers, descent.terms["objective"]),
+            image=partial(descent.variables.to, "cpu", copy=True),
+            state=descent.state,
         )
     if not reached:
-        ascent.finish(pursuit)
-    changed = rounded(ascent.variables if reached else ascent.found)
+        descent.finish(loss)
+    changed = quantize_8bit(descent.variables if reached else descent.best)
     result: dict[str, Any] = {
         "success": reached,
         "confidence": _believed(network, changed, target),
-        "steps": ascent.taken,
+        "steps": descent.taken,
         "before": predict(network, original),
         "after": predict(network, changed),
         **numbers_of(original, changed),
@@ -109,7 +108,7 @@ def fool_linear_classifier(
     first, second = torch.cat(parts).chunk(2)
     classifier = LinearClassifier.fit(first[:fitted], second[:fitted])
     right = torch.cat([classifier.score(first[fitted:]) < 0, classifier.score(second[fitted:]) > 0])
-    original = squared(given[0].cpu(), side) if given else _example(classifier, first[fitted:])
+    original = center_crop_8bit(given[0].cpu(), side) if given else _example(classifier, first[fitted:])
     before = _judge(classifier, original, names)
     if before["class"] == params.target:
         raise InputError(
@@ -126,7 +125,7 @@ def fool_linear_classifier(
         "multiple": classifier.multiple(epsilon),
         "before": before,
         "after": after,
-        "saved": _judge(classifier, rounded(changed), names),
+        "saved": _judge(classifier, quantize_8bit(changed), names),
         **numbers_of(original, changed),
     }
     return Outcome(images_of(original, changed), result)
@@ -135,13 +134,13 @@ def fool_linear_classifier(
 def _believed(network: Network, picture: Tensor, target: int) -> float:
     """The probability of a class for a picture as a file keeps it."""
     with torch.no_grad():
-        features = {"logits": network.logits(rounded(picture))}
+        features = {"logits": network.logits(quantize_8bit(picture))}
     return float(log_probability(target).value(features).exp())
 
 
-def _numbers(objective: Tensor) -> dict[str, float]:
+def _numbers(term: Tensor) -> dict[str, float]:
     """The probability of the target, and its logarithm, which rises."""
-    return {"probability": float(objective.exp()), "total": float(objective)}
+    return {"probability": float((-term).exp()), "total": -float(term)}
 
 
 def _seeds(seed: int, number: int, count: int) -> list[list[int]]:
@@ -154,7 +153,7 @@ def _example(classifier: LinearClassifier, pictures: Tensor) -> Tensor:
     """The first picture that is taken for the first class, or the one that is the nearest to it."""
     scores = classifier.score(pictures)
     place = int((scores < 0).long().argmax()) if bool((scores < 0).any()) else int(scores.argmin())
-    return rounded(pictures[place : place + 1])
+    return quantize_8bit(pictures[place : place + 1])
 
 
 def _judge(classifier: LinearClassifier, picture: Tensor, names: Sequence[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a style transfer works through: its scales, and the sizes of all pictures at each."""
+"""The scales of a style transfer, and the sizes of all pictures at each."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds.style_transfer import PRESETS, StyleTransferParams
+from app.kinds.style_transfer import PRESETS, ResolvedStyleTransfer
 from models.network import Network
-from worker.optim.pyramid import fit, scale_sides, share_steps
+from worker.optim.pyramids.scales import fit, scale_sides, share_steps
 
 # The largest that the params allow.
 LARGEST_SIZE = 8192
@@ -27,7 +27,7 @@ class Scale:
 
 
 def plan_scales(
-    params: StyleTransferParams,
+    params: ResolvedStyleTransfer,
     pictures: Mapping[str, Sequence[Tensor]],
     network: Network,
     layers: Collection[str],
@@ -39,7 +39,6 @@ def plan_scales(
     """
     smallest = network.minimum_side(layers)
     preset = PRESETS[params.preset]
-    steps = params.steps if params.steps is not None else preset.steps
     sides = [
         side
         for side in scale_sides(params.size, preset.coarsest)
@@ -47,7 +46,7 @@ def plan_scales(
     ]
     if not sides:
         raise _too_small(params, pictures, smallest)
-    shares = share_steps(steps, len(sides))
+    shares = share_steps(params.steps, len(sides))
     return [
         Scale(*_sizes(params, pictures, side), steps=share)
         for side, share in zip(sides, shares, strict=True)
@@ -56,7 +55,7 @@ def plan_scales(
 
 
 def _sizes(
-    params: StyleTransferParams, pictures: Mapping[str, Sequence[Tensor]], side: int
+    params: ResolvedStyleTransfer, pictures: Mapping[str, Sequence[Tensor]], side: int
 ) -> tuple[Size, tuple[Size, ...]]:
     """Sizes of the result and of each style picture, at the scale whose longer side is ``side``."""
     (content,) = pictures["content"]
@@ -66,7 +65,7 @@ def _sizes(
 
 
 def _narrowest(
-    params: StyleTransferParams, pictures: Mapping[str, Sequence[Tensor]], side: int
+    params: ResolvedStyleTransfer, pictures: Mapping[str, Sequence[Tensor]], side: int
 ) -> tuple[int, str]:
     """The shortest side in pixels of all pictures at the scale of ``side``, and whose it is."""
     size, styles = _sizes(params, pictures, side)
@@ -74,7 +73,7 @@ def _narrowest(
 
 
 def _too_small(
-    params: StyleTransferParams, pictures: Mapping[str, Sequence[Tensor]], smallest: int
+    params: ResolvedStyleTransfer, pictures: Mapping[str, Sequence[Tensor]], smallest: int
 ) -> InputError:
     shortest, whose = _narrowest(params, pictures, params.size)
     problem = f"At size {params.size} {whose} is only {shortest} px across; the layers need {smallest} px."

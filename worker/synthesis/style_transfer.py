@@ -1,24 +1,38 @@
-"""Style transfer: the content of one picture in the style of others, by descent of Gatys' objective.
+"""Style transfer: the content of one picture in the style of others.
 
-Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016; coarse to fine as
-in Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6.
+Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016: minimise
+
+    L = alpha * L_content + beta * L_style + gamma * V
+
+where ``L_content`` and ``L_style`` are sums over layers, each with its weight, of :class:`ContentLoss` and
+:class:`GramLoss`, and ``V`` is the :class:`TotalVariation`. ``alpha``, ``beta`` and ``gamma`` are the params
+``content_weight``, ``style_weight`` and ``tv_weight``; :func:`style_objective` builds the sum. Coarse to fine
+as in Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6.
 """
+
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from app.kinds.style_transfer import PRESETS, StyleTransferParams
+from app.errors import InputError
+from app.kinds.style_transfer import PRESETS, ResolvedStyleTransfer
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Steps
-from worker.optim.adam import Adam
+from worker.losses.base import Loss
+from worker.losses.content import ContentLoss
+from worker.losses.gram import GramLoss, blended_grams
+from worker.losses.objective import LossSum
+from worker.losses.total_variation import TotalVariation
 from worker.optim.color import with_chroma_of
-from worker.optim.descent import Solver
-from worker.optim.lbfgs import LBFGS, affordable_history
 from worker.optim.noise import noise_picture
-from worker.optim.pyramid import resize
+from worker.optim.optimizers.adam import Adam
+from worker.optim.optimizers.base import Optimizer
+from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
+from worker.optim.pyramids.scales import resize
+from worker.optim.tiling.tiles import Tiling
 from worker.synthesis.coarse_to_fine import CoarseToFine
-from worker.synthesis.objective import StyleObjective, Weights
 from worker.synthesis.plan import Scale, Size, plan_scales
 
 # The params that are pictures.
@@ -26,74 +40,98 @@ PICTURES = ("content", "style", "init_image")
 
 
 def style_transfer(
-    params: StyleTransferParams,
+    params: ResolvedStyleTransfer,
     inputs: Inputs,
     network: Network,
     compute: Compute,
     resume: State | None = None,
 ) -> Steps:
-    """Paint ``content`` in the style of ``style``, an evaluation of the loss a step.
+    """Paint ``content`` in the style of ``style``, one evaluation of the loss a step.
 
-    ``params`` are resolved; pictures are of any size;
-    ``network`` is prepared for ``compute``; ``resume`` is the state of a step, to go on from there. The
-    longer side of the result is ``params.size``. The losses of a step are weighted: they sum to ``total``.
+    ``params`` are resolved; pictures are of any size; ``network`` is prepared for ``compute``; ``resume`` is
+    the state of a step, to go on from there. The longer side of the result is ``params.size``. The losses of
+    a step are weighted: they sum to ``total``.
 
     Raises InputError if a picture is too narrow for the layers or no loss has a weight, ComputationError if
     the loss is not finite, or explodes, and going back does not help.
     """
-    run = _Run(params, inputs, network, compute)
-    descent = CoarseToFine(run.plan, run.objective, run.solver, run.look)
-    picture = yield from descent.descend(run.start(), resume)
-    dtype = str(compute.dtype).removeprefix("torch.")
-    return Outcome({"image": run.look(picture)}, {**descent.result(), "dtype": dtype})
+    pictures = {name: inputs.pictures(name) for name in PICTURES if name in inputs}
+    content_layers, style_layers = weighted_layers(params)
+    plan = plan_scales(params, pictures, network, {**content_layers, **style_layers})
 
+    def resized(field: str, size: Size, index: int = 0) -> Tensor:
+        return resize(pictures[field][index].to(compute.device), *size)
 
-class _Run:
-    """What one run needs at every scale; ``content`` at the scale at work."""
-
-    def __init__(
-        self,
-        params: StyleTransferParams,
-        inputs: Inputs,
-        network: Network,
-        compute: Compute,
-    ) -> None:
-        self.params = params
-        self.pictures = {name: inputs.pictures(name) for name in PICTURES if name in inputs}
-        self.network = network
-        self.compute = compute
-        self.weights = Weights.of(params)
-        self.plan = plan_scales(params, self.pictures, network, self.weights.layers)
-        self.content = self._picture("content", self.plan[0].size)
-
-    def start(self) -> Tensor:
-        """The picture to start from, at the first scale."""
-        height, width = self.plan[0].size
-        match self.params.init:
+    def start() -> Tensor:
+        size = plan[0].size
+        match params.init:
             case "noise":
-                deviation = PRESETS[self.params.preset].noise
-                return noise_picture(height, width, self.params.seed, deviation).to(self.compute.device)
+                deviation = PRESETS[params.preset].noise
+                return noise_picture(*size, params.seed, deviation).to(compute.device)
             case "image":
-                return self._picture("init_image", (height, width))
+                return resized("init_image", size)
             case _:
-                return self.content
+                return resized("content", size)
 
-    def objective(self, scale: Scale) -> StyleObjective:
-        """The objective of a scale, which is now the one at work."""
-        self.content = self._picture("content", scale.size)
-        styles = [self._picture("style", size, place) for place, size in enumerate(scale.style_sizes)]
-        shares = self.params.style_weights or [1.0] * len(styles)
-        return StyleObjective(self.network, self.content, styles, shares, self.weights)
+    def objective(scale: Scale) -> LossSum:
+        styles = [resized("style", size, index) for index, size in enumerate(scale.style_sizes)]
+        return style_objective(params, network, resized("content", scale.size), styles)
 
-    def solver(self, picture: Tensor) -> Solver:
-        """The solver that was asked for, for pictures of a size."""
-        return Adam() if self.params.optimizer == "adam" else LBFGS(affordable_history(picture))
-
-    def look(self, picture: Tensor) -> Tensor:
-        """A picture of the scale at work as it is shown: on the CPU, in the colours that were asked for."""
-        if self.params.color == "content":
-            picture = with_chroma_of(picture, self.content)
+    def shown(picture: Tensor) -> Tensor:
+        height, width = picture.shape[-2:]
+        if params.color == "content":
+            picture = with_chroma_of(picture, resized("content", (height, width)))
         return picture.to("cpu", copy=True)
 
-    def _picture(self, field: str, size: Size, place: int = 0) -> Tensor:
-        return resize(self.pictures[field][place].to(self.compute.device), *size)
+    def optimizer(picture: Tensor) -> Optimizer:
+        return Adam() if params.optimizer == "adam" else LBFGS(affordable_history(picture))
+
+    descent = CoarseToFine(plan, objective, optimizer, shown)
+    picture = yield from descent.descend(start(), resume)
+    dtype = str(compute.dtype).removeprefix("torch.")
+    return Outcome({"image": shown(picture)}, {**descent.result(), "dtype": dtype})
+
+
+def style_objective(
+    params: ResolvedStyleTransfer,
+    network: Network,
+    content: Tensor,
+    styles: Sequence[Tensor],
+) -> LossSum:
+    """``L`` for pictures of the size of ``content``; the preset says in which variant and with what margin.
+
+    ``content`` is (1, 3, H, W) in [0, 1]; ``styles`` are of any size, blended by ``params.style_weights``.
+    """
+    preset = PRESETS[params.preset]
+    variant, margin = preset.variant, preset.margin
+    alpha, beta, gamma = params.content_weight, params.style_weight, params.tv_weight
+    content_layers, style_layers = weighted_layers(params)
+    height, width = content.shape[-2:]
+    layers = {**content_layers, **style_layers}
+    tiling = Tiling(height, width, network, layers, margin=margin)
+    features = tiling.all_features(content, content_layers)
+    grams = blended_grams(network, styles, params.style_weights, style_layers, margin=margin)
+    losses: list[Loss] = [
+        *(ContentLoss(layer, features[layer], alpha * w, variant) for layer, w in content_layers.items()),
+        *(GramLoss(layer, grams[layer], beta * w, variant) for layer, w in style_layers.items()),
+    ]
+    if gamma > 0:
+        losses.append(TotalVariation(gamma, variant))
+    return LossSum(losses, tiling)
+
+
+def weighted_layers(params: ResolvedStyleTransfer) -> tuple[dict[str, float], dict[str, float]]:
+    """The layers of content and of style whose losses count, with their weights among themselves.
+
+    InputError if there are none.
+    """
+    content = _positive(params.content_layers, params.content_weight)
+    style = _positive(params.style_layers, params.style_weight)
+    if not content and not style:
+        detail = "Every layer has a weight of 0: give one of them, or of content_layers, more."
+        raise InputError("style_layers", detail)
+    return content, style
+
+
+def _positive(layers: Mapping[str, float], weight: float) -> dict[str, float]:
+    return {layer: w for layer, w in layers.items() if w * weight > 0}

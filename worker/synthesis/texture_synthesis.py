@@ -1,29 +1,37 @@
-"""Texture synthesis: a picture of any size whose features correlate as those of a texture do.
+"""Texture synthesis: a picture of any size with the Gram matrices of a texture.
 
-Gatys, Ecker, Bethge, "Texture synthesis using convolutional neural networks", NeurIPS 2015: the Gram matrices
-alone, from noise. Here coarse to fine, as in style transfer, and from noise that has the texture's colors. A
-tile that is to be seamless is looked at in the pattern that it makes, so that no edge is left to be seen.
+Gatys, Ecker, Bethge, "Texture synthesis using convolutional neural networks", NeurIPS 2015: minimise
+
+    L = L_style + gamma * V
+
+from noise, with ``L_style`` a weighted sum of :class:`GramLoss` over layers, ``V`` the
+:class:`TotalVariation` and ``gamma`` the param ``tv_weight``. Here coarse to fine, as in style transfer, and
+from noise that has the texture's colors. A seamless picture is padded circularly, so that it has no edge.
 """
 
 from torch import Tensor
 
 from app.errors import InputError
 from app.kinds.style_transfer import PRESETS
-from app.kinds.texture_synthesis import TextureSynthesisParams
+from app.kinds.texture_synthesis import ResolvedTextureSynthesis
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Steps
-from worker.optim.descent import Solver
-from worker.optim.lbfgs import LBFGS, affordable_history
+from worker.losses.base import Loss
+from worker.losses.gram import GramLoss, blended_grams
+from worker.losses.objective import LossSum
+from worker.losses.total_variation import TotalVariation
 from worker.optim.noise import noise_like
-from worker.optim.pyramid import fit, resize, scale_sides, share_steps
-from worker.optim.wrapping import resize_wrapped
+from worker.optim.optimizers.base import Optimizer
+from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
+from worker.optim.pyramids.scales import fit, resize, scale_sides, share_steps
+from worker.optim.tiling.tiles import Tiling
+from worker.optim.tiling.wrapping import resize_wrapped
 from worker.synthesis.coarse_to_fine import CoarseToFine
-from worker.synthesis.objective import StyleObjective, Weights
 from worker.synthesis.plan import Scale, Size
 
-# How the losses are computed, and the reflection around a picture that is no tile: as style transfer does.
+# The variant of the losses, and the margin of a picture that is not seamless, are those of style transfer.
 STYLE = PRESETS["impasto"]
 
 # Longer side in pixels of the smaller of texture and result at the first scale, or a little more. Where style
@@ -32,7 +40,7 @@ COARSEST = 40
 
 
 def texture_synthesis(
-    params: TextureSynthesisParams,
+    params: ResolvedTextureSynthesis,
     inputs: Inputs,
     network: Network,
     compute: Compute,
@@ -48,18 +56,14 @@ def texture_synthesis(
     is not finite, or explodes, and going back does not help.
     """
     texture = inputs.picture("image").to(compute.device)
-    layers = {name: weight for name, weight in (params.layers or {}).items() if weight > 0}
-    weights = Weights({}, layers, params.tv_weight, STYLE.reduction, STYLE.margin, wrap=params.seamless)
-    plan = plan_texture(params, texture, network.minimum_side(layers))
+    plan = plan_texture(params, texture, network.minimum_side(weighted_layers(params)))
 
-    def objective(scale: Scale) -> StyleObjective:
-        (size,) = scale.style_sizes
-        # There is no content but its size.
-        blank = texture.new_zeros(1, 3, *scale.size)
-        return StyleObjective(network, blank, [resize(texture, *size)], [1.0], weights)
+    def objective(scale: Scale) -> LossSum:
+        (source,) = scale.style_sizes
+        return texture_objective(params, network, resize(texture, *source), scale.size)
 
     enlarge = resize_wrapped if params.seamless else resize
-    descent = CoarseToFine(plan, objective, _solver, _look, enlarge)
+    descent = CoarseToFine(plan, objective, _optimizer, _shown, enlarge)
     start = noise_like(texture, *plan[0].size, params.seed).to(compute.device)
     picture = yield from descent.descend(start, resume)
     height, width = plan[-1].style_sizes[0]
@@ -68,10 +72,32 @@ def texture_synthesis(
         "texture": {"width": width, "height": height},
         "dtype": str(compute.dtype).removeprefix("torch."),
     }
-    return Outcome({"image": _look(picture)}, result)
+    return Outcome({"image": _shown(picture)}, result)
 
 
-def plan_texture(params: TextureSynthesisParams, texture: Tensor, smallest: int) -> list[Scale]:
+def texture_objective(
+    params: ResolvedTextureSynthesis, network: Network, texture: Tensor, size: Size
+) -> LossSum:
+    """The weighted sum of a :class:`GramLoss` a layer and :class:`TotalVariation`, for pictures of ``size``.
+
+    ``texture`` is (1, 3, H, W) in [0, 1], of any size.
+    """
+    variant, margin = STYLE.variant, STYLE.margin
+    layers = weighted_layers(params)
+    tiling = Tiling(*size, network, layers, margin=margin, wrap=params.seamless)
+    grams = blended_grams(network, [texture], [1.0], layers, margin=margin)
+    losses: list[Loss] = [GramLoss(layer, grams[layer], w, variant) for layer, w in layers.items()]
+    if params.tv_weight > 0:
+        losses.append(TotalVariation(params.tv_weight, variant, wrap=params.seamless))
+    return LossSum(losses, tiling)
+
+
+def weighted_layers(params: ResolvedTextureSynthesis) -> dict[str, float]:
+    """The layers whose losses count, with their weights."""
+    return {layer: weight for layer, weight in params.layers.items() if weight > 0}
+
+
+def plan_texture(params: ResolvedTextureSynthesis, texture: Tensor, smallest: int) -> list[Scale]:
     """The scales from coarse to fine, of a result and a texture that grow together.
 
     Scales at which one of them has a side below ``smallest`` pixels are left out; InputError if that is so at
@@ -91,7 +117,7 @@ def plan_texture(params: TextureSynthesisParams, texture: Tensor, smallest: int)
     return [Scale(*sizes, steps=share) for sizes, share in zip(scales, shares, strict=True) if share]
 
 
-def _too_small(params: TextureSynthesisParams, source: Size, smallest: int) -> InputError:
+def _too_small(params: ResolvedTextureSynthesis, source: Size, smallest: int) -> InputError:
     height, width = params.result_size(params.size)
     if min(height, width) < smallest:
         return InputError(
@@ -107,9 +133,9 @@ def _too_small(params: TextureSynthesisParams, source: Size, smallest: int) -> I
     )
 
 
-def _solver(picture: Tensor) -> Solver:
+def _optimizer(picture: Tensor) -> Optimizer:
     return LBFGS(affordable_history(picture))
 
 
-def _look(picture: Tensor) -> Tensor:
+def _shown(picture: Tensor) -> Tensor:
     return picture.to("cpu", copy=True)

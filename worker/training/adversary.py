@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
+from worker.optim.attacks import Ball, l2_norms
+
 # The length of the step in radii (their alpha, section 4).
 STEP = 1.25
 
@@ -30,15 +32,10 @@ def one_step_l2(
     start = length.view(-1, 1, 1, 1) * _unit(direction)
     moved = (pictures + start).requires_grad_()
     (gradient,) = torch.autograd.grad(loss(moved), moved)
-    change = start + STEP * radius * _unit(gradient)
-    change *= (radius / _norm(change)).clamp_max(1)
+    change = Ball("l2", radius).project(start + STEP * radius * _unit(gradient))
     return (pictures + change).clamp(0, 1)
 
 
-def _norm(pictures: Tensor) -> Tensor:
-    norm: Tensor = pictures.float().flatten(1).norm(dim=1).clamp_min(torch.finfo(torch.float32).tiny)
-    return norm.view(-1, 1, 1, 1)
-
-
 def _unit(pictures: Tensor) -> Tensor:
-    return pictures.float() / _norm(pictures)
+    precise = pictures.float()
+    return precise / l2_norms(precise)

@@ -9,8 +9,8 @@ from torch import Tensor
 from models.network import Network
 from models.procedural import draw
 from models.procedural.catalogue import DRAWINGS
+from worker.losses.gram import gram_matrix
 from worker.optim.color import luma
-from worker.optim.gram import gram_matrix
 from worker.training.evaluation import NEW_SEEDS
 
 # Side of a texture; its two crops are the left and the right half.

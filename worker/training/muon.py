@@ -46,9 +46,9 @@ class Muon(torch.optim.Optimizer):
                     continue
                 state = self.state[parameter]
                 if group["muon"]:
-                    _turn(parameter, parameter.grad, state, group["lr"], group["momentum"])
+                    muon_step(parameter, parameter.grad, state, group["lr"], group["momentum"])
                 else:
-                    _adapt(parameter, parameter.grad, state, group["lr"])
+                    adam_step(parameter, parameter.grad, state, group["lr"])
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ def orthogonalize(matrix: Tensor) -> Tensor:
     return (wide if x.shape[0] <= x.shape[1] else wide.T).float()
 
 
-def _turn(weight: Tensor, gradient: Tensor, state: dict[str, Any], rate: float, momentum: float) -> None:
+def muon_step(weight: Tensor, gradient: Tensor, state: dict[str, Any], rate: float, momentum: float) -> None:
     if not state:
         state["momentum"] = torch.zeros_like(weight)
     state["momentum"].mul_(momentum).add_(gradient)
@@ -72,7 +72,7 @@ def _turn(weight: Tensor, gradient: Tensor, state: dict[str, Any], rate: float, 
     weight.add_(orthogonalize(ahead.flatten(1)).view_as(weight), alpha=-rate)
 
 
-def _adapt(parameter: Tensor, gradient: Tensor, state: dict[str, Any], rate: float) -> None:
+def adam_step(parameter: Tensor, gradient: Tensor, state: dict[str, Any], rate: float) -> None:
     """Adam: Kingma and Ba (ICLR 2015), algorithm 1."""
     if not state:
         state |= {"mean": torch.zeros_like(parameter), "square": torch.zeros_like(parameter)}

@@ -19,7 +19,7 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import run_steps
 from worker.media.pictures import encode_png, load_picture
-from worker.optim.pyramid import fit, resize
+from worker.optim.pyramids.scales import fit, resize
 from worker.synthesis.class_visualization import class_visualization
 from worker.synthesis.feature_inversion import feature_inversion
 from worker.training.evaluation import accuracy, unseen_pictures

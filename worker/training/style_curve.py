@@ -13,8 +13,8 @@ from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import run_steps
-from worker.optim.gram import gram_matrix
-from worker.optim.pyramid import fit, resize
+from worker.losses.gram import gram_matrix
+from worker.optim.pyramids.scales import fit, resize
 from worker.synthesis.style_transfer import style_transfer
 
 # What the judge looks at: fine to coarse texture, and the arrangement of what is seen.

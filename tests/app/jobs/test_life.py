@@ -118,7 +118,7 @@ def test_who_lost_the_lease_writes_nothing(engine: Engine) -> None:
     claims.finish(engine, new, State.SUCCEEDED)
 
 
-def test_a_beat_extends_the_lease_and_brings_news(engine: Engine) -> None:
+def test_a_heartbeat_extends_the_lease_and_returns_requests(engine: Engine) -> None:
     job = new_job(engine)
     claim = claimed(engine)
     end_lease(engine, job.id)
@@ -138,7 +138,7 @@ def test_a_job_without_progress_fails_after_three_attempts(engine: Engine) -> No
     assert claims.claim(engine, job.id, "w4", LEASE) is None
 
 
-def test_a_checkpoint_that_advances_clears_the_strikes(engine: Engine) -> None:
+def test_a_checkpoint_that_advances_resets_the_lost_attempts(engine: Engine) -> None:
     job = new_job(engine)
     for done in range(1, 8):
         claim = claimed(engine)
@@ -237,7 +237,7 @@ def test_progress_is_thinned_to_a_thousand_rows(engine: Engine) -> None:
     assert progress[-1].data == {"done": 2299}
 
 
-def test_workers_that_fall_silent_are_not_living(engine: Engine) -> None:
+def test_workers_without_heartbeat_are_not_alive(engine: Engine) -> None:
     workers.register(engine, worker_id="w1", lanes=["long"], device="cpu", host="h", pid=1)
     assert [worker.worker_id for worker in workers.list_alive(engine, 10)] == ["w1"]
     assert workers.list_alive(engine, -1) == []

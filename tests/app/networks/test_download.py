@@ -11,7 +11,7 @@ import pytest
 
 from app.networks import NetworkCard, get_card
 from app.networks.card import Download
-from app.networks.download import TRIES, DownloadError, Received, download, naming_a_full_disk
+from app.networks.download import TRIES, DownloadError, Received, download, raising_storage_full
 from app.settings import WeightsFolder
 from app.storage import StorageFull
 from tests.support.mirror import Answer, Mirror, mirror
@@ -235,11 +235,11 @@ def test_a_server_that_redirects_for_ever_is_given_up(
 def test_a_full_disk_is_called_that() -> None:
     with (
         pytest.raises(StorageFull, match=f"no space left for {FILE}"),
-        naming_a_full_disk(Path(FILE)),
+        raising_storage_full(Path(FILE)),
         open("/dev/full", "wb", buffering=0) as always_full,
     ):
         always_full.write(DATA)
-    with pytest.raises(FileNotFoundError), naming_a_full_disk(Path(FILE)):
+    with pytest.raises(FileNotFoundError), raising_storage_full(Path(FILE)):
         Path("/nowhere/at/all").read_bytes()
 
 

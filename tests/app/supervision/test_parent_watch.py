@@ -36,7 +36,7 @@ time.sleep(3600)
 @pytest.mark.parametrize(
     "before",
     [
-        pytest.param("", id="heeds SIGTERM"),
+        pytest.param("", id="obeys SIGTERM"),
         pytest.param("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)", id="ignores SIGTERM"),
         pytest.param("sys.platform = 'other'", id="without prctl"),
     ],

@@ -19,10 +19,15 @@ from app.kinds.style_transfer import StyleTransferParams
 from app.networks import NetworkCard, get_card
 from app.networks.catalogue import SHIPPED
 from app.networks.download import Received
+from app.networks.errors import WeightsNotHere
+from app.networks.shipped_files import shipped_file
+from app.networks.uploads import check_weights, read_card
 from app.networks.weights_folder import card_here, local_weights
-from app.settings import WeightsFolder
+from app.settings import Settings, WeightsFolder
+from app.storage import make_storage
 from models import conversion
 from models.conversion import UnusableWeights
+from models.network_files import load_weights, save_weights
 from models.registry import load_network
 from tests.support.mirror import Answer, Mirror, mirror
 from tests.support.published import FILE, NAME, pin, published_file, random_squeezenet
@@ -68,6 +73,33 @@ def test_what_is_pulled_classifies_as_torchvisions_does(card: NetworkCard, folde
     assert (here.sha256, here.layers, here.classes) == (network.sha256, card.layers, card.classes)
 
 
+def test_what_was_pulled_is_exported_whole(
+    card: NetworkCard, folder: WeightsFolder, settings: Settings
+) -> None:
+    list(pull(card, folder))
+    storage = make_storage(settings)
+    key = shipped_file(storage, card, folder)
+    with storage.open(key) as file:
+        header, found = read_card(file, storage.size(key))
+        check_weights(file, header, found)
+    here = card_here(card, folder.path)
+    assert (found.sha256, found.layers, found.classes) == (here.sha256, here.layers, here.classes)
+    assert (found.architecture, found.parameters) == (card.architecture, card.parameters)
+    assert shipped_file(storage, card, folder) == key
+    # Other weights in their place are another file, which replaces the first.
+    path = folder.path / f"{NAME}.safetensors"
+    weights, about = load_weights(path)
+    save_weights(path, weights, {**about, "source": "brought"})
+    other = shipped_file(storage, card, folder)
+    assert other != key
+    with pytest.raises(FileNotFoundError):
+        storage.open(key)
+    save_weights(path, weights, {**about, "source": "damaged"})
+    path.write_bytes(path.read_bytes()[:-4] + b"abcd")
+    with pytest.raises(WeightsNotHere, match=r"cannot be exported: .*damaged"):
+        shipped_file(storage, card, folder)
+
+
 def test_what_is_here_is_not_pulled_again(card: NetworkCard, folder: WeightsFolder, served: Mirror) -> None:
     list(pull(card, folder))
     assert list(pull(card, folder)) == []
@@ -85,7 +117,7 @@ def test_of_two_pulls_one_downloads(card: NetworkCard, folder: WeightsFolder, se
     seen[0].extend(first)
     other.join()
     assert len(served.asked) == 1
-    assert {step.note for step in seen[1]} == {"another process is at it"}
+    assert {step.note for step in seen[1]} == {"another process downloads it"}
     assert local_weights(folder.path, NAME) is not None
 
 

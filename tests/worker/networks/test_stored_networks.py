@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 from fastapi.testclient import TestClient
+from PIL import Image
 from safetensors.torch import load
+from typer.testing import CliRunner, Result
 
+from app.cli import program
 from app.errors import InputError
 from app.jobs import repository
 from app.jobs.errors import ParamsError
@@ -17,6 +20,7 @@ from app.jobs.job import Job
 from app.jobs.params import parse_params
 from app.jobs.states import State
 from app.main import create_app
+from app.media.recipe_text import read_recipe
 from app.networks import service
 from app.networks.catalogue import DatabaseCatalogue
 from app.networks.repository import StoredNetwork
@@ -163,3 +167,31 @@ def test_from_one_data_folder_to_another(context: WorkerContext, settings: Setti
         job_json = client.post("/v1/class-visualization", json={"network": "theirs", "target": "bee"}).json()
         assert job_json["network"] == {"name": "theirs", "sha256": network.sha256}
     assert repository.list_jobs(context.engine, limit=1)[0].state is State.CANCELLED
+
+
+def test_commands_use_the_networks_of_the_data_folder(
+    context: WorkerContext, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IMPASTO_DEVICE", "cpu")
+    Path("photo.png").write_bytes(strange.noise(size=(48, 40)))
+
+    def dream_here(*options: str, folder: Path = settings.data_dir) -> Result:
+        monkeypatch.setenv("IMPASTO_DATA_DIR", str(folder))
+        return CliRunner().invoke(program, ["deep-dream", "photo.png", "-o", "out.png", *options])
+
+    quick = ("--network", "small", "--layers", "relu2_2", "--size", "48", "--octaves", "1", "--steps", "2")
+    network = register(context)
+    assert "no network 'small'" in dream_here(*quick, folder=tmp_path / "none").output
+    assert dream_here(*quick).exit_code == 0
+    first = Path("out.png").read_bytes()
+    # A recipe finds it under its new name.
+    service.rename(context.engine, "small", "renamed")
+    assert "no network 'small'" in dream_here(*quick).output
+    again = dream_here("--recipe", "out.png")
+    assert again.exit_code == 0, again.output
+    with Path("out.png").open("rb") as file:
+        recipe = read_recipe(file)
+    assert recipe is not None and recipe["params"]["network"] == "renamed"
+    assert recipe["network"] == {"name": "renamed", "sha256": network.sha256}
+    assert Image.open("out.png").tobytes() == Image.open(io.BytesIO(first)).tobytes()

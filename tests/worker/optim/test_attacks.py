@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.support.networks import make_classifier
-from worker.optim.attacks import Ball, Nearby, Norm, amplified, log_probability, norms, rounded
+from worker.optim.attacks import Ball, Norm, ProjectedStep, amplified, log_probability, norms, quantize_8bit
 
 NORMS = pytest.mark.parametrize("norm", ["linf", "l2"])
 
@@ -72,10 +72,10 @@ def test_steps_leave_neither_the_ball_nor_the_range(
 ) -> None:
     # Values at 0 and 1 too.
     originals = (2 * drawn(seed) - 0.5).clamp(0, 1)
-    solver = Nearby(originals, Ball(norm, radius), rate)
+    solver = ProjectedStep(originals, Ball(norm, radius), rate)
     pictures = originals
     for step in range(5):
-        pictures = solver.propose(pictures, drawn(seed + step) - 0.3)
+        pictures = solver.step(pictures, drawn(seed + step) - 0.3)
         assert float(lengths(pictures - originals, norm).max()) <= radius + 1e-6
         assert 0 <= float(pictures.min()) <= float(pictures.max()) <= 1
 
@@ -83,7 +83,7 @@ def test_steps_leave_neither_the_ball_nor_the_range(
 def test_the_norm_holds_over_the_values_of_a_large_picture() -> None:
     originals = 0.25 + 0.5 * drawn(1, 1, 200)
 
-    found = Nearby(originals, Ball("l2", 3.0), 100.0).propose(originals, drawn(2, 1, 200) - 0.5)
+    found = ProjectedStep(originals, Ball("l2", 3.0), 100.0).step(originals, drawn(2, 1, 200) - 0.5)
 
     assert float(lengths(found - originals, "l2")) == pytest.approx(3.0, abs=1e-6)
 
@@ -127,4 +127,4 @@ def test_a_change_is_amplified_about_grey() -> None:
 def test_what_a_file_keeps() -> None:
     pictures = torch.tensor([0.0, 0.4 / 255, 0.6 / 255, 1.0])
 
-    assert (255 * rounded(pictures)).tolist() == pytest.approx([0, 0, 1, 255])
+    assert (255 * quantize_8bit(pictures)).tolist() == pytest.approx([0, 0, 1, 255])

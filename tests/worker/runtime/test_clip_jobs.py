@@ -105,6 +105,9 @@ def test_parts_are_stored_once_and_come_back(settings: Settings) -> None:
     state, keys = checkpoints.load(storage, "a/2", "deep_dream")
     assert keys == kept and state.values == {"n": 2} and torch.equal(state.tensors["x"], tensors["x"])
     assert state.parts == {"p": b"one", "q": b"two"}
+    storage.delete("a/first-p")
+    with pytest.raises(checkpoints.CheckpointError, match="a/first-p is missing"):
+        checkpoints.load(storage, "a/2", "deep_dream")
 
 
 def test_a_clip_that_will_not_decode_names_the_param(context: WorkerContext) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.worker.synthesis.conftest import drawn
 from torch import Tensor, nn
 
 from app.errors import InputError
@@ -14,7 +15,6 @@ from app.kinds.deep_dream import DeepDreamParams
 from app.networks.catalogue import SHIPPED
 from models.network import Network
 from models.registry import load_network
-from tests.worker.synthesis.conftest import drawn
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, Video, run_steps
@@ -23,7 +23,7 @@ from worker.media.videos import encode_frame, encode_video
 from worker.runtime import checkpoints
 from worker.synthesis.deep_dream import deep_dream
 from worker.synthesis.dream_frames import zoomed
-from worker.synthesis.dream_objective import DreamObjective, Term
+from worker.synthesis.dream_loss import DreamLoss, Term
 
 CPU = Compute(torch.device("cpu"))
 
@@ -311,5 +311,5 @@ def test_more_frames_than_can_be_kept_are_refused(network: Network, content: Ten
 def test_what_it_dreams_is_seen_by_another_look(network: Network, content: Tensor) -> None:
     """The gain is in the picture as it is, not in the numbers that the run tells of itself."""
     outcome, _ = run(make_params(steps=10, size=60), network, content)
-    look = DreamObjective(network, [Term("relu3", "relu3", 1.0)])
+    look = DreamLoss(network, [Term("relu3", "relu3", 1.0)])
     assert look.values(outcome.images["image"])["total"] > 3 * look.values(content)["total"]

@@ -6,24 +6,24 @@ import torch
 from torch import Tensor
 
 from app.errors import ComputationError, InputError
-from app.kinds.style_transfer import StyleTransferParams
+from app.kinds.style_transfer import ResolvedStyleTransfer, StyleTransferParams
 from app.networks.catalogue import SHIPPED
 from models.network import Network
 from models.registry import load_network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, run_steps
+from worker.losses.objective import LossSum
 from worker.optim.color import luma
 from worker.optim.descent import Evaluation
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis import style_transfer as module
-from worker.synthesis.objective import StyleObjective
 from worker.synthesis.style_transfer import style_transfer
 
 CPU = Compute(torch.device("cpu"))
 
 
-def make_params(**values: Any) -> StyleTransferParams:
+def make_params(**values: Any) -> ResolvedStyleTransfer:
     """Resolved params for the tiny network, whose layers no card knows."""
     layers = {
         "content_layers": values.pop("content_layers", {"relu2": 1.0}),
@@ -313,7 +313,7 @@ def test_a_picture_too_narrow_at_any_size(network: Network, style: Tensor) -> No
         run(make_params(), network, line, style)
 
 
-class Injected(StyleObjective):
+class Injected(LossSum):
     """The objective, with a loss that is wrong at some evaluations of the run."""
 
     count = 0
@@ -329,7 +329,7 @@ class Injected(StyleObjective):
 @pytest.fixture
 def wrong(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
     """Factors of the loss and its gradient, by the number of the evaluation; empty to begin with."""
-    monkeypatch.setattr(module, "StyleObjective", Injected)
+    monkeypatch.setattr(module, "LossSum", Injected)
     monkeypatch.setattr(Injected, "count", 0)
     monkeypatch.setattr(Injected, "wrong", {})
     return Injected.wrong

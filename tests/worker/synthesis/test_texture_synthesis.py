@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds.texture_synthesis import TextureSynthesisParams
+from app.kinds.texture_synthesis import ResolvedTextureSynthesis, TextureSynthesisParams
 from app.networks.catalogue import SHIPPED
 from models.network import Network
 from models.registry import load_network
@@ -15,8 +15,7 @@ from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, run_steps
 from worker.optim.noise import noise_like
 from worker.runtime.checkpoints import from_bytes, to_bytes
-from worker.synthesis.objective import StyleObjective, Weights
-from worker.synthesis.texture_synthesis import texture_synthesis
+from worker.synthesis.texture_synthesis import texture_objective, texture_synthesis
 
 LAYERS = {"relu1": 1.0, "relu2": 1.0, "relu3": 1.0}
 
@@ -31,7 +30,7 @@ def texture(height: int = 48, width: int = 60, seed: int = 3) -> Tensor:
     return share * colors[0].view(1, 3, 1, 1) + (1 - share) * colors[1].view(1, 3, 1, 1)
 
 
-def make_params(**values: Any) -> TextureSynthesisParams:
+def make_params(**values: Any) -> ResolvedTextureSynthesis:
     """Resolved params for the tiny network, whose layers no card knows."""
     layers = values.pop("layers", LAYERS)
     given = {"image": "x", "size": 64, "steps": 9, "tv_weight": 0.0, **values}
@@ -84,7 +83,7 @@ def test_the_gram_distance_falls_a_hundredfold(
         picture, (source["height"], source["width"]), mode="bicubic", antialias=True
     ).clamp(0, 1)
     made = outcome.images["image"]
-    objective = StyleObjective(network, made, [small], [1.0], Weights({}, LAYERS, 0.0, "mean", 16, seamless))
+    objective = texture_objective(params, network, small, (made.shape[2], made.shape[3]))
     before = float(objective(noise_like(picture, *made.shape[2:], 2)).total)
     after = float(objective(made).total)
     assert after < 0.01 * before

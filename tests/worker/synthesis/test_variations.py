@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.worker.synthesis.conftest import drawn, make_network
 from torch import Tensor
 
 from app.errors import InputError
@@ -16,7 +17,6 @@ from app.kinds.deep_dream import DeepDreamParams
 from app.kinds.texture_synthesis import TextureSynthesisParams
 from models.network import Network
 from tests.support.networks import make_classifier
-from tests.worker.synthesis.conftest import drawn, make_network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, Video, run_steps
@@ -25,7 +25,7 @@ from worker.media.pictures import load_picture
 from worker.media.videos import encode_frame, encode_video
 from worker.runtime.artifacts import encode
 from worker.runtime.checkpoints import from_bytes, to_bytes
-from worker.runtime.functions import FUNCTIONS
+from worker.runtime.functions import steps_of
 from worker.synthesis.adversarial import adversarial
 from worker.synthesis.deep_dream import deep_dream
 from worker.synthesis.texture_synthesis import texture_synthesis
@@ -73,7 +73,7 @@ def run(
 ) -> tuple[Outcome, list[Seen]]:
     """The outcome, and of every step itself, its picture, its losses and its state as read from files."""
     single, _, network = CASES[case]
-    function = single if alone else FUNCTIONS[params.kind]
+    function = single if alone else steps_of
     pictures = {} if case == "fooling" else {"image": [PICTURE]}
     seen: list[Seen] = []
 
@@ -230,7 +230,7 @@ def test_a_clip_has_no_variations() -> None:
     frames = [encode_frame(drawn(24, 30, seed)) for seed in (1, 2)]
     clip = open_clip(encode_video(Video(frames, 10, "webp")), "image")
     params = params_of("deep_dream", variations=2)
-    steps = FUNCTIONS["deep_dream"](params, Inputs.of({"image": [clip]}), SIGHTED, CPU, None)
+    steps = steps_of(params, Inputs.of({"image": [clip]}), SIGHTED, CPU, None)
 
     with pytest.raises(InputError, match="Only a still picture has variations") as caught:
         run_steps(steps)
@@ -239,7 +239,7 @@ def test_a_clip_has_no_variations() -> None:
 
 def test_what_is_left_unfinished_leaves_nothing_on_the_network() -> None:
     params = params_of("deep_dream", variations=2)
-    steps = FUNCTIONS["deep_dream"](params, Inputs.of({"image": [PICTURE]}), SIGHTED, CPU, None)
+    steps = steps_of(params, Inputs.of({"image": [PICTURE]}), SIGHTED, CPU, None)
     next(steps)
     steps.close()
 

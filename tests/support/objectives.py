@@ -1,0 +1,47 @@
+"""Sums of losses for any network, layers and tiling, and pictures to evaluate them at."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from models.network import Network
+from worker.losses.base import Loss
+from worker.losses.content import ContentLoss
+from worker.losses.distance import Variant
+from worker.losses.gram import GramLoss, blended_grams
+from worker.losses.objective import LossSum
+from worker.losses.total_variation import TotalVariation
+from worker.optim.tiling.tiles import BUDGET, Tiling
+
+
+def rand(height: int, width: int, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Noise (1, 3, height, width), uniform in [0, 1]."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(1, 3, height, width, generator=generator, dtype=torch.float64).to(dtype)
+
+
+def make_objective(
+    network: Network,
+    content: Tensor,
+    styles: Sequence[Tensor],
+    content_layers: Mapping[str, float],
+    style_layers: Mapping[str, float],
+    tv: float = 0.0,
+    variant: Variant = "relative",
+    *,
+    margin: int = 0,
+    wrap: bool = False,
+    budget: int = BUDGET,
+) -> LossSum:
+    """Content, style (in equal shares) and total variation, for pictures of the content's size."""
+    height, width = content.shape[-2:]
+    layers = {**content_layers, **style_layers}
+    tiling = Tiling(height, width, network, layers, margin=margin, wrap=wrap, budget=budget)
+    features = tiling.all_features(content, content_layers)
+    grams = blended_grams(network, styles, [1.0] * len(styles), style_layers, margin=margin, budget=budget)
+    losses: list[Loss] = [ContentLoss(name, features[name], w, variant) for name, w in content_layers.items()]
+    losses += [GramLoss(name, grams[name], w, variant) for name, w in style_layers.items()]
+    if tv:
+        losses.append(TotalVariation(tv, variant, wrap=wrap))
+    return LossSum(losses, tiling)

@@ -1,0 +1,112 @@
+import pytest
+import torch
+from torch import Tensor
+
+from worker.losses.content import content_factor
+from worker.losses.distance import Variant, squared_distance
+from worker.losses.gram import gram_factor
+from worker.losses.total_variation import TotalVariation
+
+VARIANTS: list[Variant] = ["relative", "gatys-2016", "neural-style"]
+
+
+def randn(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+
+
+def test_squared_distance_by_hand() -> None:
+    assert squared_distance(torch.tensor([1.0, 5.0]), torch.tensor([3.0, 4.0])) == 5
+
+
+def test_squared_distance_of_bfloat16_is_summed_in_float32() -> None:
+    ones, zeros = torch.ones(1000, dtype=torch.bfloat16), torch.zeros(1000, dtype=torch.bfloat16)
+
+    assert squared_distance(ones, zeros) == 1000
+
+
+def test_content_loss_by_hand() -> None:
+    target, found = torch.tensor([[[[1.0, 3.0]]]]), torch.tensor([[[[2.0, 1.0]]]])
+    distance = squared_distance(found, target)
+
+    assert distance == 5
+    assert distance * content_factor(target, "relative") == pytest.approx(0.5)
+    assert distance * content_factor(target, "gatys-2016") == pytest.approx(25_000)
+    assert distance * content_factor(target, "neural-style") == pytest.approx(25_000)
+
+
+def test_style_loss_by_hand() -> None:
+    target, found = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 1.0], [1.0, 1.0]])
+    distance = squared_distance(found, target)
+
+    assert distance == 3
+    assert distance * gram_factor(target, "relative") == pytest.approx(0.6)
+    assert distance * gram_factor(target, "gatys-2016") == pytest.approx(3e8 / 16)
+    assert distance * gram_factor(target, "neural-style") == pytest.approx(3 * 50**4)
+
+
+def test_gatys_losses_are_equations_1_and_4_of_the_paper() -> None:
+    found, content, style = randn(1, 3, 4, 5), randn(1, 3, 4, 5) * 2, randn(1, 3, 4, 5) * 3
+    channels, positions = 3, 20
+    f, p, s = (100 * x[0].reshape(channels, positions) for x in (found, content, style))
+
+    content_loss = sum((f[i, j] - p[i, j]) ** 2 for i in range(channels) for j in range(positions)) / 2
+    gram, target = f @ f.T, s @ s.T
+    style_loss = sum((gram[i, j] - target[i, j]) ** 2 for i in range(channels) for j in range(channels)) / (
+        4 * channels**2 * positions**2
+    )
+
+    mean_gram, mean_target = gram / positions / 1e4, target / positions / 1e4
+    ours = squared_distance(mean_gram, mean_target) * gram_factor(mean_target, "gatys-2016")
+    assert squared_distance(found, content) * content_factor(content, "gatys-2016") == pytest.approx(
+        content_loss
+    )
+    assert float(ours) == pytest.approx(float(style_loss))
+
+
+def test_neural_style_losses_are_mean_squared_errors_of_caffe_sized_activations() -> None:
+    found, content, style = randn(1, 3, 4, 5), randn(1, 3, 4, 5) * 2, randn(1, 3, 6, 7) * 3
+    mse = torch.nn.functional.mse_loss
+
+    def gram(features: Tensor) -> Tensor:
+        rows = 100 * features[0].flatten(1)
+        return rows @ rows.T / rows.numel()
+
+    ours, target = (x[0].flatten(1) @ x[0].flatten(1).T / x[0, 0].numel() for x in (found, style))
+    assert float(squared_distance(found, content) * content_factor(content, "neural-style")) == pytest.approx(
+        float(mse(100 * found, 100 * content))
+    )
+    assert float(squared_distance(ours, target) * gram_factor(target, "neural-style")) == pytest.approx(
+        float(mse(gram(found), gram(style)))
+    )
+
+
+def test_relative_losses_do_not_depend_on_scale_or_size() -> None:
+    found, target = randn(1, 3, 4, 5), randn(1, 3, 4, 5) + 1
+    loss = squared_distance(found, target) * content_factor(target, "relative")
+
+    tiled = squared_distance(found.repeat(1, 1, 3, 2), target.repeat(1, 1, 3, 2))
+    assert float(tiled * content_factor(target.repeat(1, 1, 3, 2), "relative")) == pytest.approx(float(loss))
+    scaled = squared_distance(7 * found, 7 * target) * content_factor(7 * target, "relative")
+    assert float(scaled) == pytest.approx(float(loss))
+
+
+def test_targets_without_energy_give_finite_losses() -> None:
+    nothing = torch.zeros(1, 2, 3, 3)
+
+    assert torch.isfinite(squared_distance(nothing + 1, nothing) * content_factor(nothing, "relative"))
+    assert squared_distance(nothing, nothing) * content_factor(nothing, "relative") == 0
+    assert torch.isfinite(gram_factor(torch.zeros(2, 2), "relative"))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_gradients(variant: Variant) -> None:
+    target, gram = randn(1, 2, 3, 4), randn(3, 3)
+    maps = (randn(1, 2, 3, 4) + 0.3).requires_grad_()
+    matrix = (randn(3, 3) - 0.2).requires_grad_()
+    picture = randn(1, 3, 4, 5).requires_grad_()
+
+    assert torch.autograd.gradcheck(
+        lambda f: squared_distance(f, target) * content_factor(target, variant), maps
+    )
+    assert torch.autograd.gradcheck(lambda g: squared_distance(g, gram) * gram_factor(gram, variant), matrix)
+    assert torch.autograd.gradcheck(TotalVariation(1.0, variant).value, picture)

@@ -1,0 +1,160 @@
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from worker.optim.optimizers.lbfgs import (
+    FIRST_STEP,
+    HISTORY,
+    HISTORY_BUDGET,
+    LARGEST_STEP,
+    LBFGS,
+    LEAST_HISTORY,
+    affordable_history,
+)
+
+CURVATURES = torch.linspace(0.5, 20, 12, dtype=torch.float64).view(1, 3, 2, 2)
+
+
+def rand(seed: int) -> Tensor:
+    return torch.rand(1, 3, 2, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def descend(optimizer: LBFGS, picture: Tensor, optimum: Tensor, steps: int) -> Tensor:
+    """Descend the quadratic of CURVATURES about ``optimum``."""
+    for _ in range(steps):
+        picture = optimizer.step(picture, CURVATURES * (picture - optimum))
+    return picture
+
+
+def size(vector: Tensor) -> float:
+    return float(vector.square().mean().sqrt())
+
+
+def test_the_first_step_goes_down_the_gradient_by_a_fixed_length() -> None:
+    picture, gradient = torch.full((1, 3, 2, 2), 0.5, dtype=torch.float64), 1e-9 * (rand(1) - 0.5)
+
+    step = LBFGS().step(picture, gradient) - picture
+
+    assert torch.allclose(step, -gradient * FIRST_STEP / size(gradient))
+
+
+def test_it_converges_on_a_quadratic() -> None:
+    optimum = 0.2 + 0.6 * rand(2)
+
+    found = descend(LBFGS(), rand(3), optimum, 60)
+
+    assert torch.allclose(found, optimum, atol=1e-8)
+
+
+def test_it_converges_onto_the_bounds() -> None:
+    optimum = 3 * rand(4) - 1
+    assert float(optimum.min()) < 0
+    assert float(optimum.max()) > 1
+
+    found = descend(LBFGS(), rand(5), optimum, 100)
+
+    assert torch.allclose(found, optimum.clamp(0, 1), atol=1e-6)
+
+
+def test_the_two_loop_recursion_is_the_dense_update() -> None:
+    """Nocedal and Wright, Numerical Optimization, equations 7.16 and 7.20."""
+    optimizer, pictures, gradients = LBFGS(history=3), [0.4 + 0.2 * rand(6)], []
+    optimum = 0.4 + 0.2 * rand(7)
+    for _ in range(6):
+        gradients.append(CURVATURES * (pictures[-1] - optimum))
+        pictures.append(optimizer.step(pictures[-1], gradients[-1]))
+
+    steps = [(b - a).flatten() for a, b in pairwise(pictures[:-1])][-3:]
+    changes = [(b - a).flatten() for a, b in pairwise(gradients)][-3:]
+    inverse = torch.eye(12, dtype=torch.float64) * (steps[-1] @ changes[-1]) / (changes[-1] @ changes[-1])
+    for step, change in zip(steps, changes, strict=True):
+        project = torch.eye(12, dtype=torch.float64) - torch.outer(change, step) / (step @ change)
+        inverse = project.T @ inverse @ project + torch.outer(step, step) / (step @ change)
+    expected = -(inverse @ gradients[-1].flatten())
+
+    assert torch.allclose((pictures[-1] - pictures[-2]).flatten(), expected, rtol=1e-9)
+
+
+def test_a_pair_of_negative_curvature_is_not_used() -> None:
+    picture = torch.full((1, 3, 2, 2), 0.5, dtype=torch.float64)
+    first = 1e-3 * (rand(8) - 0.5)
+    optimizer = LBFGS()
+    moved = optimizer.step(picture, first)
+
+    # The gradient has grown along the step: a concave function.
+    second = 1.5 * first
+    step = optimizer.step(moved, second) - moved
+
+    assert torch.allclose(step, -second * FIRST_STEP / size(first))
+
+
+def test_no_step_is_longer_than_the_largest() -> None:
+    picture = torch.full((1, 3, 2, 2), 0.5, dtype=torch.float64)
+    optimizer = LBFGS()
+    first = rand(9) - 0.5
+    moved = optimizer.step(picture, first)
+
+    # Hardly any curvature: the secant step would be a thousand times the first.
+    step = optimizer.step(moved, 0.999 * first) - moved
+
+    assert abs(size(step) - LARGEST_STEP) < 1e-9
+
+
+def test_a_gradient_of_zero_moves_nothing() -> None:
+    picture, optimizer = rand(10), LBFGS()
+
+    for _ in range(3):
+        moved = optimizer.step(picture, torch.zeros_like(picture))
+        assert torch.equal(moved, picture)
+
+
+def test_the_scale_of_the_loss_does_not_matter() -> None:
+    optimum, paths = 0.2 + 0.6 * rand(11), []
+    for factor in (1.0, 2.0**-40, 2.0**40):
+        picture, optimizer = rand(12), LBFGS()
+        for _ in range(15):
+            picture = optimizer.step(picture, factor * CURVATURES * (picture - optimum))
+        paths.append(picture)
+
+    assert torch.equal(paths[0], paths[1])
+    assert torch.equal(paths[0], paths[2])
+
+
+def test_it_goes_on_from_its_state_bit_for_bit() -> None:
+    optimum = rand(13)
+    for steps in (0, 1, 2, 15):
+        optimizer, restored = LBFGS(), LBFGS()
+        picture = descend(optimizer, rand(14), optimum, steps)
+        restored.restore(optimizer.state())
+
+        assert torch.equal(descend(optimizer, picture, optimum, 5), descend(restored, picture, optimum, 5))
+
+
+def test_the_history_is_bounded_by_memory() -> None:
+    def history(height: int, width: int) -> int:
+        return affordable_history(torch.empty(1, 3, height, width, device="meta"))
+
+    assert history(1024, 1024) == HISTORY
+    assert LEAST_HISTORY < history(1600, 1600) < HISTORY
+    assert history(1600, 1600) * 2 * 3 * 1600 * 1600 * 4 <= HISTORY_BUDGET
+    assert history(8192, 8192) == LEAST_HISTORY
+
+
+def test_no_more_pairs_are_kept_than_asked_for() -> None:
+    optimizer = LBFGS(history=4)
+    descend(optimizer, rand(18), rand(19), 9)
+
+    assert optimizer.state().tensors["steps"].shape == (4, 3, 2, 2)
+
+
+def test_restart_forgets_and_shortens() -> None:
+    optimizer = LBFGS()
+    picture = descend(optimizer, rand(15), rand(16), 4)
+    optimizer.restart(0.5)
+    gradient = 1e-3 * (rand(17) - 0.5)
+
+    inside = 0.5 * torch.ones_like(picture)
+    step = optimizer.step(inside, gradient) - inside
+
+    assert torch.allclose(step, -gradient * 0.5 * FIRST_STEP / size(gradient))

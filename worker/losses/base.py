@@ -1,0 +1,76 @@
+"""The forms of a loss. :class:`worker.losses.objective.LossSum` evaluates each of them, whole or in tiles.
+
+- :class:`AdditiveLoss`: a function of a sum over the positions of a layer (content, Gram matrices, moments).
+- :class:`GatheredLoss`: a function of all positions of a layer together (histograms, sliced Wasserstein).
+- :class:`PictureLoss`: a function of the picture itself (total variation).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from torch import Tensor
+
+Part = Callable[[Tensor], Tensor]
+"""Crops a map of all positions of a layer (..., H, W), a target or a mask, to those that a tile owns."""
+
+
+class Loss:
+    """A term of an objective, multiplied by its weight.
+
+    ``name`` is dotted, ``style.relu3_1`` say; ``magnitude`` is the loss of a picture that has nothing right,
+    usually the one whose features are all 0.
+    """
+
+    def __init__(self, name: str, magnitude: float) -> None:
+        self.name = name
+        self.magnitude = magnitude
+
+
+class PictureLoss(Loss, ABC):
+    """A loss of the picture itself."""
+
+    @abstractmethod
+    def value(self, picture: Tensor) -> Tensor:
+        """The weighted loss of a picture (1, 3, H, W) in [0, 1], 0-dimensional."""
+
+
+class FeatureLoss(Loss, ABC):
+    """A loss of what is collected from the features of one layer, tile by tile."""
+
+    def __init__(self, name: str, layer: str, magnitude: float) -> None:
+        super().__init__(name, magnitude)
+        self.layer = layer
+
+    @abstractmethod
+    def value(self, collected: Tensor, positions: int) -> Tensor:
+        """The weighted loss, 0-dimensional, from what was collected at all positions of the layer."""
+
+    @abstractmethod
+    def along(self, slope: Tensor, features: Tensor, part: Part) -> Tensor:
+        """A function whose gradient with respect to a tile's ``features`` (1, C, h, w) is the loss's.
+
+        ``slope`` is the gradient of :meth:`value` with respect to what was collected.
+        """
+
+
+class AdditiveLoss(FeatureLoss):
+    """A loss that is a function of a statistic, which is a sum over positions; collected is that sum."""
+
+    @abstractmethod
+    def statistic(self, features: Tensor, part: Part) -> Tensor:
+        """The sum over a tile's ``features`` (1, C, h, w); of any shape, float32 or better."""
+
+    def along(self, slope: Tensor, features: Tensor, part: Part) -> Tensor:
+        """The inner product of the slope and the tile's statistic."""
+        return (slope * self.statistic(features, part)).sum()
+
+
+class GatheredLoss(FeatureLoss):
+    """A loss that needs all positions together; collected are the features of the whole layer.
+
+    These take memory in proportion to the picture, whatever the tiles are.
+    """
+
+    def along(self, slope: Tensor, features: Tensor, part: Part) -> Tensor:
+        """The inner product of the tile's part of the slope and its features."""
+        return (part(slope) * features).sum()

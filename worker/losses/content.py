@@ -1,0 +1,48 @@
+"""The content loss: the squared distance of features."""
+
+from torch import Tensor
+
+from worker.losses.base import AdditiveLoss, Part
+from worker.losses.distance import CAFFE_ACTIVATION, Variant, constant, energy, squared_distance
+
+
+class ContentLoss(AdditiveLoss):
+    """``weight * c * sum((F - P)**2)``, with ``F`` and ``P`` the features of the picture and of the content.
+
+    Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, section 2.1.
+    :func:`content_factor` gives ``c``.
+    """
+
+    def __init__(self, layer: str, target: Tensor, weight: float, variant: Variant) -> None:
+        """``target`` is ``P``, (1, N, H, W): all positions of the layer, at the size of the picture."""
+        self.target = target
+        self.factor = weight * content_factor(target, variant)
+        super().__init__(f"content.{layer}", layer, float(self.factor * energy(target)))
+
+    def statistic(self, features: Tensor, part: Part) -> Tensor:
+        """The loss of a tile's positions."""
+        return self.factor * squared_distance(features, part(self.target))
+
+    def value(self, collected: Tensor, positions: int) -> Tensor:
+        """The loss, which is the sum of the tiles'."""
+        return collected
+
+
+def content_factor(target: Tensor, variant: Variant) -> Tensor:
+    """The factor ``c`` of the content loss for the target ``P`` (1, N, H, W), 0-dimensional.
+
+    ============  ================  =====================================================
+    relative      1 / sum(P**2)     1 for features of 0, whatever network, layer and size
+    gatys-2016    s**2 / 2          equation 1
+    neural-style  s**2 / P.numel()  mean squared error (``ContentLoss``, neural_style.lua)
+    ============  ================  =====================================================
+
+    ``s`` is CAFFE_ACTIVATION.
+    """
+    match variant:
+        case "relative":
+            return 1 / energy(target)
+        case "gatys-2016":
+            return constant(CAFFE_ACTIVATION**2 / 2, target)
+        case "neural-style":
+            return constant(CAFFE_ACTIVATION**2 / target.numel(), target)

@@ -1,0 +1,127 @@
+"""The style loss: the squared distance of Gram matrices, the correlations of feature maps.
+
+Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, section 2.2.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from models.network import Network
+from worker.losses.base import AdditiveLoss, Part
+from worker.losses.distance import CAFFE_ACTIVATION, Variant, constant, energy, squared_distance
+from worker.optim.tiling.tiles import BUDGET, Tiling
+
+
+class GramLoss(AdditiveLoss):
+    """``weight * k * sum((G - A)**2)``, with ``G`` and ``A`` the Gram matrices of the picture and the style.
+
+    Both are means over positions, ``G = F @ F.T / M`` with the features ``F`` as (N, M), so that pictures of
+    different sizes compare. :func:`gram_factor` gives ``k``.
+    """
+
+    def __init__(self, layer: str, target: Tensor, weight: float, variant: Variant) -> None:
+        """``target`` is ``A``, (N, N), for the N channels of the layer."""
+        self.target = target
+        self.factor = weight * gram_factor(target, variant)
+        super().__init__(f"style.{layer}", layer, float(self.factor * energy(target)))
+
+    def statistic(self, features: Tensor, part: Part) -> Tensor:
+        """The sum over a tile's positions, (N, N)."""
+        return gram_sum(features)
+
+    def value(self, collected: Tensor, positions: int) -> Tensor:
+        """The loss of the sum over all positions."""
+        return self.factor * squared_distance(collected / positions, self.target)
+
+
+def gram_factor(target: Tensor, variant: Variant) -> Tensor:
+    """The factor ``k`` of the style loss for the target ``A`` (N, N), 0-dimensional.
+
+    ============  ===============  ================================================================
+    relative      1 / sum(A**2)    1 for features of 0, whatever network, layer and size
+    gatys-2016    s**4 / (4 N**2)  equation 4: the sums over M positions and its M**2 cancel
+    neural-style  s**4 / N**4      mean squared error of F @ F.T / (N M) (``StyleLoss``, neural_style.lua)
+    ============  ===============  ================================================================
+
+    ``s`` is CAFFE_ACTIVATION.
+    """
+    channels = target.shape[0]
+    match variant:
+        case "relative":
+            return 1 / energy(target)
+        case "gatys-2016":
+            return constant(CAFFE_ACTIVATION**4 / (4 * channels**2), target)
+        case "neural-style":
+            return constant((CAFFE_ACTIVATION / channels) ** 4, target)
+
+
+def blended_grams(
+    network: Network,
+    styles: Sequence[Tensor],
+    shares: Sequence[float],
+    layers: Collection[str],
+    *,
+    margin: int = 0,
+    budget: int = BUDGET,
+) -> dict[str, Tensor]:
+    """The Gram matrices of ``styles`` by layer, several blended into one by their ``shares``.
+
+    (As neural-style does.) ``styles`` are (1, 3, H, W) in [0, 1], of any size; of the shares, one for each,
+    only the ratios matter. ``margin`` and ``budget`` are those of :class:`Tiling`.
+    """
+    blend: dict[str, Tensor] = {}
+    for style, share in zip(styles, [share / sum(shares) for share in shares], strict=True) if layers else ():
+        height, width = style.shape[-2:]
+        tiling = Tiling(height, width, network, layers, margin=margin, budget=budget)
+        for layer, (gram, positions) in tiling.sums(style, layers, gram_sum).items():
+            blend[layer] = blend.get(layer, 0) + share / positions * gram
+    return blend
+
+
+def gram_sum(features: Tensor) -> Tensor:
+    """Sum over all positions of the products of every two channels.
+
+    ``features`` is (1, C, H, W) of any floating dtype; the result is (C, C), float32 (float64 for
+    float64 features). Raises ValueError for a batch, whose pictures have a Gram matrix each.
+    """
+    if features.dim() != 4 or features.shape[0] != 1:
+        raise ValueError(f"features must be (1, C, H, W), not {tuple(features.shape)}")
+    gram: Tensor = _GramSum.apply(features)  # type: ignore[no-untyped-call]
+    return gram
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """Mean over all positions of the products of every two channels: a :func:`gram_sum` per position.
+
+    The mean makes pictures of different sizes comparable; the sums of the paper are ``H * W`` times it.
+    """
+    return gram_sum(features) / features[0, 0].numel()
+
+
+class _GramSum(torch.autograd.Function):
+    """``F.T @ F``, whose gradient ``F @ (D + D.T)`` is one matrix product; plain autograd takes two."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> Tensor:
+        ctx.save_for_backward(features)
+        # bfloat16 has 8 bits of mantissa: sums over thousands of positions need float32.
+        matrix = _matrix(features).to(torch.promote_types(features.dtype, torch.float32))
+        return matrix.T @ matrix
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (features,) = ctx.saved_tensors
+        # The gradient of features is of their dtype anyhow, so its product may be computed in it.
+        symmetric = (gradient + gradient.T).to(features.dtype)
+        _, channels, height, width = features.shape
+        return (_matrix(features) @ symmetric).view(1, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _matrix(features: Tensor) -> Tensor:
+    """One row a position, (H * W, C); a view if no row of the map is left out, in either memory format."""
+    return features[0].permute(1, 2, 0).flatten(0, 1)

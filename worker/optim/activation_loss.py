@@ -1,0 +1,100 @@
+"""The loss of pictures that are to excite a network: minus an activation objective, plus penalties."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from models.network import Network
+from worker.optim.descent import Evaluation
+from worker.optim.objectives import Objective
+from worker.optim.parametrizations.base import Parametrization
+from worker.optim.randomness import generator_at
+from worker.optim.transforms import Transform, in_turn
+
+# Pixels of all pictures that go through a network at once; with VGG-19 at half width their activations take
+# about a gigabyte. A constant, not what happens to be free, since sums depend on it in their last bits.
+PIXELS_AT_ONCE = 1 << 20
+
+
+@dataclass(frozen=True)
+class ActivationLoss:
+    """The loss of the pictures that a batch of variables stands for.
+
+    ``objective`` gives what some pictures of the batch in a row are to maximise; ``penalties`` are the costs
+    of pictures (N, 3, H, W) alone, (N,) by name, weights included. In each step the network sees ``views`` of
+    a picture through ``transform``, with random numbers from its seed in ``seeds``; the loss is their mean.
+    Pictures that depend on each other come in groups of ``group`` in a row.
+    """
+
+    network: Network
+    parametrization: Parametrization
+    objective: Callable[[slice], Objective]
+    seeds: tuple[int, ...]
+    penalties: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
+    transform: Transform | None = None
+    views: int = 1
+    group: int = 1
+
+    def __call__(self, variables: Tensor, step: int = 0) -> Evaluation:
+        """The loss at variables (N, ...), through the transforms of a step."""
+        parts = [self._evaluate(variables, part, step) for part in self._parts(variables)]
+        return Evaluation(
+            torch.cat([part.total for part in parts]),
+            torch.cat([part.gradient for part in parts]),
+            {name: torch.cat([part.terms[name] for part in parts]) for name in parts[0].terms},
+        )
+
+    def values(self, variables: Tensor) -> Tensor:
+        """The objective alone, not negated, (N,), of the pictures without transforms."""
+        with torch.no_grad():
+            return torch.cat([self._values(variables[part], part, None) for part in self._parts(variables)])
+
+    def dead(self, variables: Tensor) -> list[int]:
+        """The places in the batch of the pictures whose objective has a gradient of 0."""
+        places: list[int] = []
+        for part in self._parts(variables):
+            here = variables[part].detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(self._values(here, part, None).sum(), here)
+            still = gradient.flatten(1).abs().amax(1) == 0
+            places += [part.start + place for place in still.nonzero().flatten().tolist()]
+        return places
+
+    def _evaluate(self, variables: Tensor, part: slice, step: int) -> Evaluation:
+        here = variables[part].detach().requires_grad_()
+        pictures = self.parametrization.picture(here)
+        terms = {name: -penalty(pictures) for name, penalty in self.penalties.items()}
+        gradient = torch.zeros_like(here)
+        for term in terms.values():
+            gradient = gradient + torch.autograd.grad(term.sum(), here, retain_graph=True)[0]
+        for view in range(self.views):
+            # One view at a time, since all of them together might not fit into the memory.
+            value = self._values(here, part, (step, view)) / self.views
+            gradient = gradient + torch.autograd.grad(value.sum(), here)[0]
+            terms["objective"] = terms.get("objective", 0) + value
+        total = torch.stack([term.detach() for term in terms.values()]).sum(0)
+        return Evaluation(-total, -gradient, {name: -term.detach() for name, term in terms.items()})
+
+    def _values(self, variables: Tensor, part: slice, place: tuple[int, int] | None) -> Tensor:
+        """The objective of some pictures, through the transforms of a step and a view (None: without any)."""
+        pictures = self.parametrization.picture(variables)
+        if place is not None and self.transform is not None:
+            pictures = self.transform(pictures, [generator_at(seed, *place) for seed in self.seeds[part]])
+        objective = self.objective(part)
+        return objective.value(self.network.features(pictures, objective.layers))
+
+    def _parts(self, variables: Tensor) -> list[slice]:
+        """Slices of the batch that go through the network at once, of whole groups."""
+        count = variables.shape[0]
+        # The two sides of a picture, whatever its variables are.
+        pixels = self.parametrization.height * self.parametrization.width
+        size = max(1, PIXELS_AT_ONCE // (pixels * self.group)) * self.group
+        return [slice(first, min(first + size, count)) for first in range(0, count, size)]
+
+
+def seen_sides(transform: Transform | None, height: int, width: int) -> tuple[int, int]:
+    """Height and width of what is seen of a picture through a transform."""
+    blank = torch.zeros(1, 3, height, width)
+    seen = in_turn([] if transform is None else [transform])(blank, [generator_at(0)])
+    return seen.shape[2], seen.shape[3]

@@ -1,0 +1,34 @@
+"""What every optimizer can do, and how their states nest."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from torch import Tensor
+
+from worker.contract.steps import State
+
+
+class Optimizer(Protocol):
+    """Minimises a loss of which it sees one gradient a step. To maximise, negate the gradient."""
+
+    def step(self, variables: Tensor, gradient: Tensor) -> Tensor:
+        """The next variables, from these and the loss's gradient at them (same shapes)."""
+
+    def restart(self, damping: float) -> None:
+        """Forget all earlier steps, and multiply the learning rate by ``damping``."""
+
+    def state(self) -> State:
+        """All that :meth:`restore` needs: tensors and JSON."""
+
+    def restore(self, state: State) -> None:
+        """Go on from a :meth:`state`, bit for bit."""
+
+
+def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors with ``prefix`` before each name: the state of a part, within that of the whole."""
+    return {prefix + name: tensor for name, tensor in tensors.items()}
+
+
+def under_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with ``prefix``, without it: the inverse of :func:`with_prefix`."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,59 @@
+"""Sizes of pictures: from the coarse scale to the fine one."""
+
+import math
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def fit(picture: Tensor, long_side: int) -> tuple[int, int]:
+    """Height and width of ``picture`` (..., H, W) with ``long_side`` as the longer side.
+
+    The aspect is kept, as far as no side gets below 1 pixel.
+    """
+    height, width = picture.shape[-2:]
+    longest = max(height, width)
+    return (
+        max(1, round(height * long_side / longest)),
+        max(1, round(width * long_side / longest)),
+    )
+
+
+def resize(picture: Tensor, height: int, width: int) -> Tensor:
+    """A picture (N, C, H, W) in [0, 1] at another size: bicubic, antialiased where it shrinks, in [0, 1].
+
+    A picture that has the size already is returned as it is.
+    """
+    if picture.shape[-2:] == (height, width):
+        return picture
+    resized = F.interpolate(picture, (height, width), mode="bicubic", antialias=True, align_corners=False)
+    return resized.clamp(0, 1)
+
+
+def center_crop(picture: Tensor, side: int) -> Tensor:
+    """The largest square in the middle of a picture (N, C, H, W), ``side`` by ``side`` pixels."""
+    height, width = picture.shape[2:]
+    short = min(height, width)
+    top, left = (height - short) // 2, (width - short) // 2
+    return resize(picture[..., top : top + short, left : left + short], side, side)
+
+
+def scale_sides(long_side: int, coarsest: int | None) -> list[int]:
+    """Longer sides from coarse to fine, each about sqrt(2) times the last; ``long_side`` is the last.
+
+    The first is the last that is ``coarsest`` or more; None: there is one scale. Beginning at the same number
+    of pixels, pictures of different sizes are laid out alike: a small one tells how a large one will look.
+    """
+    sides = [long_side]
+    while coarsest is not None and (side := round(long_side * math.sqrt(0.5) ** len(sides))) >= coarsest:
+        sides.append(side)
+    return sides[::-1]
+
+
+def share_steps(steps: int, scales: int) -> list[int]:
+    """Steps of each scale, coarse to fine: equal shares, since a coarse step costs the least.
+
+    What is left over goes to the finest scales. A scale may get none; the last gets at least one.
+    """
+    share, rest = divmod(steps, scales)
+    return [share + (scale >= scales - rest) for scale in range(scales)]

@@ -1,0 +1,236 @@
+"""Exact tiles: the features of a large picture, a part at a time, and the padding around it.
+
+A tile owns the positions of every layer that lie in its part of the picture. It sees that part and a halo
+around it, wide enough that the features it owns equal those of the whole picture. Sums over owned positions
+are then sums over the picture, and the gradients with respect to what the tiles see, halo included, add up to
+the whole gradient. So the halo need only be half a receptive field wide: half of what it takes when each
+tile's gradient is cropped instead (as in Galerne et al., "Scaling painting style transfer", EGSR 2024).
+
+Pictures may be padded with a margin of their own reflection, which no tile owns: the zeros that convolutions
+pad with would show as noise at the edges. Seamless pictures are padded circularly, by half a receptive field.
+"""
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from models.geometry import window_of
+from models.network import Network
+from worker.optim.tiling.wrapping import wrapped
+
+# Memory in bytes for the activations of a tile and their gradients. A constant, not what happens to be free:
+# the sums of a tiled picture differ in their last bits from those of an untiled one, and a recipe is to give
+# the same picture whatever else the machine is doing.
+BUDGET = 2 << 30
+
+
+@dataclass(frozen=True)
+class Span:
+    """A tile along one axis: the pixels it owns of the picture, and those it sees of the padded picture."""
+
+    start: int
+    stop: int
+    seen_start: int
+    seen_stop: int
+    margin: int
+
+    @property
+    def seen(self) -> slice:
+        """What it sees of the padded picture."""
+        return slice(self.seen_start, self.seen_stop)
+
+    def owned(self, stride: int) -> slice:
+        """What it owns of a layer of the picture."""
+        return slice(self.start // stride, self.stop // stride)
+
+    def owned_of_seen(self, stride: int) -> slice:
+        """What it owns of a layer of what it sees."""
+        first = (self.start + self.margin - self.seen_start) // stride
+        owned = self.owned(stride)
+        return slice(first, first + owned.stop - owned.start)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A part of a picture: rows and columns."""
+
+    rows: Span
+    columns: Span
+
+    def seen(self, padded: Tensor) -> Tensor:
+        """What the tile sees of a padded picture (..., H + 2 * margin, W + 2 * margin), as a view."""
+        return padded[..., self.rows.seen, self.columns.seen]
+
+    def owned(self, features: Tensor, stride: int) -> Tensor:
+        """What the tile owns of a layer of the picture, as a view."""
+        return features[..., self.rows.owned(stride), self.columns.owned(stride)]
+
+    def owned_of_seen(self, features: Tensor, stride: int) -> Tensor:
+        """What the tile owns of a layer of what it sees, as a view."""
+        rows, columns = self.rows.owned_of_seen(stride), self.columns.owned_of_seen(stride)
+        owned: Tensor = _Crop.apply(features, rows, columns)  # type: ignore[no-untyped-call]
+        return owned
+
+
+class _Crop(torch.autograd.Function):
+    """``features[..., rows, columns]``, with a gradient in the memory format of the features.
+
+    That of plain indexing is channels-first, and adding it to the gradient of the next layer takes as long as
+    a convolution.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, rows: slice, columns: slice) -> Tensor:
+        ctx.like, ctx.rows, ctx.columns = features.detach(), rows, columns
+        return features[..., rows, columns]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        whole = torch.zeros_like(ctx.like)
+        whole[..., ctx.rows, ctx.columns] = gradient
+        return whole, None, None
+
+
+class Tiling:
+    """How a network evaluates pictures of one size: padded by a margin, and tile by tile.
+
+    A network whose positions do not lie on the grid of its strides (convolutions that do not keep the size,
+    say) evaluates the picture as it is, without margin and in one tile that owns everything.
+    """
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        network: Network,
+        layers: Collection[str],
+        *,
+        margin: int = 0,
+        wrap: bool = False,
+        budget: int = BUDGET,
+    ) -> None:
+        """Plan for pictures of ``height`` by ``width`` pixels and a network asked for ``layers``.
+
+        ``margin`` is in pixels, and rounded up to the stride; ``budget`` is in bytes. With ``wrap`` pictures
+        are padded circularly by half a receptive field: rolling a picture by a multiple of a stride that
+        divides its sides rolls its features. (Rolled by less, pools meet other pixels.) A network off the
+        grid then owns the margin too.
+        """
+        self.network = network
+        self.wrap = wrap
+        depth = 1 + max(place for place, layer in enumerate(network.layers) if layer.name in layers)
+        upto = network.layers[:depth]
+        self.strides = {layer.name: layer.stride for layer in upto}
+        self.on_grid = _on_grid(network, depth)
+        stride = max(self.strides.values())
+        self.margin = math.ceil(margin / stride) * stride if self.on_grid else 0
+        sight = max(layer.receptive_field - layer.stride for layer in upto) / 2
+        halo = math.ceil(sight / stride) * stride
+        if wrap:
+            self.margin = halo
+        pixels = budget / _bytes_per_pixel(network, depth)
+        side = max(height, width)
+        if (height + 2 * self.margin) * (width + 2 * self.margin) > pixels and self.on_grid:
+            side = max(stride, math.floor(math.sqrt(pixels)) - 2 * halo)
+        self.tiles = [
+            Tile(rows, columns)
+            for rows in _spans(height, side, stride, halo, self.margin)
+            for columns in _spans(width, side, stride, halo, self.margin)
+        ]
+
+    def pad(self, picture: Tensor) -> Tensor:
+        """A picture (1, C, H, W) with its margin: its reflection, or its edge pixels if it is smaller.
+
+        With ``wrap`` the padding is circular.
+        """
+        if self.margin == 0:
+            return picture
+        if self.wrap:
+            return wrapped(picture, self.margin)
+        mode = "reflect" if self.margin < min(picture.shape[-2:]) else "replicate"
+        return F.pad(picture, (self.margin,) * 4, mode=mode)
+
+    def features(self, seen: Tensor, tile: Tile, layers: Collection[str]) -> dict[str, Tensor]:
+        """What a tile owns of the layers, by name, from what it sees of a padded picture."""
+        features = self.network.features(seen, layers)
+        if not self.on_grid:
+            return features
+        return {name: tile.owned_of_seen(found, self.strides[name]) for name, found in features.items()}
+
+    def owned(self, features: Tensor, tile: Tile, layer: str) -> Tensor:
+        """What a tile owns of the features of a layer of the whole picture, as a view."""
+        return tile.owned(features, self.strides[layer]) if self.on_grid else features
+
+    @torch.no_grad()
+    def sums(
+        self, picture: Tensor, layers: Collection[str], statistic: Callable[[Tensor], Tensor]
+    ) -> dict[str, tuple[Tensor, int]]:
+        """By layer, the sum over tiles of a statistic of their features, and the number of positions."""
+        padded = self.pad(picture)
+        found: dict[str, tuple[Tensor, int]] = {}
+        for tile in self.tiles:
+            for layer, features in self.features(tile.seen(padded), tile, layers).items():
+                total, positions = found.get(layer, (0, 0))
+                found[layer] = total + statistic(features), positions + features[0, 0].numel()
+        return found
+
+    @torch.no_grad()
+    def all_features(self, picture: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+        """The layers of the whole picture without its margin, by name."""
+        padded = self.pad(picture)
+        parts = [self.features(tile.seen(padded), tile, layers) for tile in self.tiles if layers]
+        return {layer: self.join([part[layer] for part in parts]) for layer in layers}
+
+    def join(self, parts: Sequence[Tensor]) -> Tensor:
+        """A map of the whole picture from what each tile owns of it (..., h, w), in order of the tiles."""
+        rows: dict[Span, list[Tensor]] = {}
+        for tile, part in zip(self.tiles, parts, strict=True):
+            rows.setdefault(tile.rows, []).append(part)
+        return torch.cat([torch.cat(row, dim=-1) for row in rows.values()], dim=-2)
+
+
+def _spans(length: int, side: int, stride: int, halo: int, margin: int) -> list[Span]:
+    """Spans of about equal length, ``side`` or (by rounding) little more, on the grid of the stride.
+
+    A single one sees everything; of several the first and the last see the margin up to their halo.
+    """
+    count = math.ceil(length / side)
+    if count == 1:
+        return [Span(0, length, 0, length + 2 * margin, margin)]
+    cuts = [round(length * k / count / stride) * stride for k in range(count)] + [length]
+    return [
+        Span(
+            start,
+            stop,
+            max(0, start + margin - halo),
+            min(length + 2 * margin, stop + margin + halo),
+            margin,
+        )
+        for start, stop in pairwise(cuts)
+        if start < stop
+    ]
+
+
+def _bytes_per_pixel(network: Network, depth: int) -> float:
+    """Bytes of activations a pixel: those kept for the gradient, and as much again for the gradient itself.
+
+    A ReLU works in place of the convolution's result.
+    """
+    numbers = sum(
+        layer.channels / layer.stride**2 for layer in network.layers[:depth] if layer.kind != "relu"
+    )
+    return 2 * numbers * torch.finfo(network.dtype).bits / 8
+
+
+def _on_grid(network: Network, depth: int) -> bool:
+    """Whether position ``i`` of each layer lies amid the pixels ``i * stride`` to ``(i + 1) * stride``."""
+    windows = (window_of(module) for module in list(network.stack.values())[:depth])
+    return all(2 * window.padding == window.size - window.stride for window in windows if window)

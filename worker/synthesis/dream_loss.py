@@ -1,0 +1,198 @@
+"""The loss of a dream: minus the energy of layers, of some of their channels, or likeness to a guide.
+
+Mordvintsev, Olah, Tyka, "Inceptionism: going deeper into neural networks", 2015, and their notebook.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from app.errors import InputError
+from app.kinds.deep_dream import GUIDE_SIDE, DeepDreamParams
+from models.network import Network
+from worker.optim.descent import Evaluation, numbers
+from worker.optim.objectives import precise
+from worker.optim.pyramids.scales import fit, resize
+from worker.optim.tiling.tiles import Tiling
+
+# Memory in bytes for the activations of a tile: half of what style transfer takes, as a dream has more
+# pictures of its own size about it. A constant, for the sums depend on it in their last bits.
+BUDGET = 1 << 30
+
+# Positions a side of a guide's features, beyond which they are averaged; and how many numbers the table of
+# likenesses between positions of a picture and of its guide may have at a time.
+GUIDE_POSITIONS = 32
+TABLE = 1 << 24
+
+
+@dataclass(frozen=True)
+class Term:
+    """What is maximised in one layer: ``weight`` times a mean over positions (and channels).
+
+    Of the channels of a ReLU ``layer`` is the convolution before it, as a ReLU at 0 has no gradient.
+    ``channels`` alone count, or all if there are none; ``guide`` is the guide's features of the layer,
+    (positions, C).
+    """
+
+    name: str
+    layer: str
+    weight: float
+    channels: tuple[int, ...] = ()
+    guide: Tensor | None = field(default=None, repr=False)
+
+    def value(self, features: Tensor, positions: int) -> Tensor:
+        """The share that some positions, features (1, C, h, w), have in the term of ``positions`` in all."""
+        found = precise(features)
+        if self.channels:
+            found = found[:, list(self.channels)]
+            total = found.sum()
+        elif self.guide is not None:
+            # Differentiated with the choice held fixed: towards what each position is most like already.
+            total = (found[0].flatten(1) * _most_alike(found.detach(), self.guide)).sum()
+        else:
+            total = found.square().sum()
+        return self.weight / (found.shape[1] * positions) * total
+
+
+class DreamLoss:
+    """Minus the sum of some terms, of pictures of any size; larger ones are seen in tiles."""
+
+    def __init__(self, network: Network, terms: list[Term], budget: int = BUDGET) -> None:
+        """``budget`` is the memory in bytes for the activations of a tile."""
+        self.network = network
+        self.terms = terms
+        self.budget = budget
+        self._layers = list(dict.fromkeys(term.layer for term in terms))
+        self._tilings: dict[tuple[int, int], Tiling] = {}
+
+    @property
+    def smallest(self) -> int:
+        """The short side in pixels that a picture must have."""
+        return self.network.minimum_side(self._layers)
+
+    def values(self, picture: Tensor) -> dict[str, float]:
+        """The terms by name, and their ``total``, of a picture (1, 3, H, W) in [0, 1]."""
+        with torch.no_grad():
+            return numbers(self._evaluate(picture, with_gradient=False).terms, negated=True)
+
+    def __call__(self, picture: Tensor) -> Evaluation:
+        """Minus the terms by name, and the gradient of their sum, at a picture (1, 3, H, W) in [0, 1]."""
+        return self._evaluate(picture, with_gradient=True)
+
+    def dead(self, picture: Tensor) -> list[str]:
+        """Names of the terms, with the channel if there are several, that have no gradient at a picture."""
+        names = []
+        for term in self.terms:
+            for channel in term.channels or (None,):
+                one = term if channel is None else _only(term, channel)
+                evaluation = DreamLoss(self.network, [one], self.budget)(picture)
+                if not bool(evaluation.gradient.any()):
+                    names.append(term.name if channel is None else f"{term.name}:{channel}")
+        return names
+
+    def _evaluate(self, picture: Tensor, *, with_gradient: bool) -> Evaluation:
+        tiling = self._tiling(picture)
+        gradient = torch.zeros_like(picture)
+        found: dict[str, Tensor] = {}
+        for tile in tiling.tiles:
+            seen = tile.seen(picture).detach().requires_grad_(with_gradient)
+            features = tiling.features(seen, tile, self._layers)
+            parts = {
+                term.name: term.value(
+                    features[term.layer], self._positions(picture, tiling, features, term.layer)
+                )
+                for term in self.terms
+            }
+            if with_gradient:
+                (of_seen,) = torch.autograd.grad(torch.stack(list(parts.values())).sum(), seen)
+                tile.seen(gradient).add_(of_seen)
+            for name, part in parts.items():
+                found[name] = found.get(name, 0) + part.detach()
+        terms = {name: -term for name, term in found.items()}
+        return Evaluation(torch.stack(list(terms.values())).sum(), -gradient, terms)
+
+    def _positions(self, picture: Tensor, tiling: Tiling, features: Mapping[str, Tensor], layer: str) -> int:
+        """Positions that a layer of the whole picture has."""
+        if not tiling.on_grid:
+            return features[layer][0, 0].numel()
+        height, width = (side // tiling.strides[layer] for side in picture.shape[2:])
+        return height * width
+
+    def _tiling(self, picture: Tensor) -> Tiling:
+        height, width = picture.shape[2:]
+        if (height, width) not in self._tilings:
+            self._tilings[height, width] = Tiling(
+                height, width, self.network, self._layers, budget=self.budget
+            )
+        return self._tilings[height, width]
+
+
+def make_terms(
+    params: DeepDreamParams, network: Network, picture: Tensor, guide: Tensor | None
+) -> list[Term]:
+    """The terms of resolved params.
+
+    ``picture`` is the smallest that will be dreamt, from which the strongest channels are taken; ``guide``
+    has any size. Raises InputError if the guide is too small.
+    """
+    weights = {name: weight for name, weight in (params.layers or {}).items() if weight > 0}
+    if guide is not None:
+        found = _guide_features(network, list(weights), guide)
+        return [Term(name, name, weight, guide=found[name]) for name, weight in weights.items()]
+    channels = {name: tuple(params.channels or ()) for name in weights}
+    if params.strongest is not None:
+        channels = _strongest(network, list(weights), picture, params.strongest)
+    return [
+        Term(name, network.pre_activation(name) if channels[name] else name, weight, channels[name])
+        for name, weight in weights.items()
+    ]
+
+
+def _only(term: Term, channel: int) -> Term:
+    return Term(term.name, term.layer, term.weight, (channel,))
+
+
+def _strongest(
+    network: Network, layers: list[str], picture: Tensor, count: int
+) -> dict[str, tuple[int, ...]]:
+    """The channels of each layer with the highest mean at a picture, strongest first."""
+    with torch.no_grad():
+        features = network.features(picture, layers)
+    return {
+        name: tuple(found.float().mean((0, 2, 3)).topk(min(count, found.shape[1])).indices.tolist())
+        for name, found in features.items()
+    }
+
+
+def _guide_features(network: Network, layers: list[str], guide: Tensor) -> dict[str, Tensor]:
+    """Features of a guide by layer, (positions, C), with at most GUIDE_POSITIONS positions a side."""
+    small = resize(guide, *fit(guide, min(GUIDE_SIDE, max(guide.shape[2:]))))
+    smallest = network.minimum_side(layers)
+    if min(small.shape[2:]) < smallest:
+        height, width = small.shape[2:]
+        raise InputError(
+            "guide",
+            f"The guide is looked at in {width}×{height} px; the layers need {smallest} px. Take a larger or "
+            "less narrow one.",
+        )
+    with torch.no_grad():
+        features = network.features(small, layers)
+    found = {}
+    for name, each in features.items():
+        height, width = (min(side, GUIDE_POSITIONS) for side in each.shape[2:])
+        few = F.adaptive_avg_pool2d(each.float(), (height, width))
+        found[name] = few[0].flatten(1).T.contiguous()
+    return found
+
+
+def _most_alike(features: Tensor, guide: Tensor) -> Tensor:
+    """For each position of ``features`` (1, C, h, w) the guide's position with the largest dot product.
+
+    Its features, (C, h * w); ``guide`` is (positions, C).
+    """
+    found = features[0].flatten(1)
+    parts = torch.split(found, max(1, TABLE // guide.shape[0]), dim=1)
+    return torch.cat([guide[(guide.to(part) @ part).argmax(0)].T for part in parts], dim=1).to(found)
