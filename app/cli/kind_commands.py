@@ -19,7 +19,7 @@ from app.cli.recipe_options import recipe_params
 from app.cli.serve import read_settings
 from app.errors import ComputationError, InputError
 from app.jobs.errors import ParamsError
-from app.jobs.submit import parse_params
+from app.jobs.params import parse_params
 from app.kinds import KindSpec, Params
 from app.networks.catalogue import SHIPPED, DatabaseCatalogue, local_engine
 from app.supervision.openmp import let_threads_sleep

@@ -23,8 +23,8 @@ def recipe_params(
 ) -> dict[str, Any]:
     """The params in the recipe of a file, without its pictures, overridden by the ``given`` ones.
 
-    A network that was renamed since has its new name. Prints a note on stderr if ``pictures``, by param,
-    differ from those that the file was made from. Raises InputError if the file has no recipe of that kind.
+    A network that was renamed since has its new name. Prints a note if ``pictures``, by param, differ
+    from those that the file was made from. Raises InputError if the file has no recipe of that kind.
     """
     try:
         with file.open("rb") as opened:

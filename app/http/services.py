@@ -1,4 +1,4 @@
-"""What routes have at hand."""
+"""What routes are given: the services of this process, and what they stand on."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -6,27 +6,49 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
-from app.jobs.dispatch.base import Dispatcher
-from app.jobs.notifier import Changes
+from app.database.engine import make_engine
+from app.images.service import ImageService
+from app.jobs.dispatch.base import Dispatcher, make_dispatcher
+from app.jobs.notifier import JobNotifier
+from app.jobs.service import JobService
 from app.settings import Settings
-from app.storage import Storage
+from app.storage import Storage, make_storage
 
 
 @dataclass(frozen=True)
-class Context:
-    """Settings, database, storage, dispatcher and event hub of this process."""
+class Services:
+    """The services, database, storage and messages of this process."""
 
     settings: Settings
     engine: Engine
     storage: Storage
     dispatcher: Dispatcher
-    changes: Changes
+    notifier: JobNotifier
+    images: ImageService
+    jobs: JobService
 
 
-async def _context(request: Request) -> Context:
-    # Not for waiting: a function that is not async would be run in another thread, for every request.
-    context: Context = request.app.state.context
-    return context
+def make_services(settings: Settings) -> Services:
+    """The services that the settings ask for."""
+    engine = make_engine(settings.resolved_database_url)
+    storage = make_storage(settings)
+    dispatcher = make_dispatcher(settings)
+    images = ImageService(settings, engine, storage)
+    return Services(
+        settings=settings,
+        engine=engine,
+        storage=storage,
+        dispatcher=dispatcher,
+        notifier=JobNotifier(engine),
+        images=images,
+        jobs=JobService(engine, storage, dispatcher, images),
+    )
 
 
-Here = Annotated[Context, Depends(_context)]
+async def _services(request: Request) -> Services:
+    # Async, since FastAPI would run any other function in another thread, for every request.
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(_services)]

@@ -1,17 +1,18 @@
 """The SQL statements about stored pictures."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Engine, delete, insert, select
 
 from app.database.engine import now, read, write
 from app.images.errors import UnknownImage
 from app.images.tables import images
+from app.media.clips import is_clip_type
 
 
-@dataclass(frozen=True)
-class Image:
-    """A stored picture, or a clip. Width and height are as displayed, after EXIF orientation."""
+@dataclass(frozen=True, kw_only=True)
+class NewImage:
+    """A picture or a clip to be added. Width and height are as displayed, after EXIF orientation."""
 
     id: str
     name: str | None
@@ -20,59 +21,35 @@ class Image:
     sha256: str
     width: int
     height: int
-    frames: int
+    frames: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image(NewImage):
+    """A row of the table of pictures; times are seconds since 1970."""
+
     created_at: float
 
     @property
-    def moves(self) -> bool:
-        """Whether it is a clip, if only of one frame, and no picture."""
-        return self.frames > 1 or is_film(self.media_type)
-
-
-def is_film(media_type: str) -> bool:
-    """Whether files of a media type are clips, whatever is in them."""
-    return media_type.startswith("video/") or media_type == "image/gif"
+    def is_clip(self) -> bool:
+        """Whether it is a clip, even if of one frame."""
+        return self.frames > 1 or is_clip_type(self.media_type)
 
 
 def image_key(image_id: str) -> str:
-    """Where the bytes of a stored picture lie in the storage."""
+    """The storage key of a picture."""
     return f"images/{image_id}"
 
 
-def add_image(
-    engine: Engine,
-    *,
-    image_id: str,
-    name: str | None,
-    media_type: str,
-    size: int,
-    sha256: str,
-    width: int,
-    height: int,
-    frames: int = 1,
-) -> Image:
+def add_image(engine: Engine, new: NewImage) -> Image:
     """Write the row of a picture whose bytes are stored already."""
+    statement = insert(images).values(**asdict(new), created_at=now()).returning(*images.c)
     with write(engine) as connection:
-        row = connection.execute(
-            insert(images)
-            .values(
-                id=image_id,
-                name=name,
-                media_type=media_type,
-                bytes=size,
-                sha256=sha256,
-                width=width,
-                height=height,
-                frames=frames,
-                created_at=now(),
-            )
-            .returning(*images.c)
-        )
-        return Image(**row.mappings().one())
+        return Image(**connection.execute(statement).mappings().one())
 
 
 def get_image(engine: Engine, image_id: str) -> Image:
-    """The stored picture of an id, or UnknownImage."""
+    """The stored picture of an id. Raises UnknownImage."""
     with read(engine) as connection:
         row = connection.execute(select(images).where(images.c.id == image_id)).mappings().first()
     if row is None:
@@ -81,6 +58,6 @@ def get_image(engine: Engine, image_id: str) -> Image:
 
 
 def delete_image(engine: Engine, image_id: str) -> None:
-    """Remove the row of a stored picture; the bytes are the caller's."""
+    """Delete the row of a picture; the bytes are the caller's."""
     with write(engine) as connection:
         connection.execute(delete(images).where(images.c.id == image_id))

@@ -1,5 +1,6 @@
 """What the API says of stored pictures."""
 
+from dataclasses import asdict
 from datetime import datetime
 
 from pydantic import BaseModel, Field
@@ -25,15 +26,5 @@ class ImageView(BaseModel):
     @classmethod
     def of(cls, image: Image) -> "ImageView":
         """The view of a stored picture."""
-        return cls(
-            id=image.id,
-            name=image.name,
-            url=f"/v1/images/{image.id}/content",
-            media_type=image.media_type,
-            bytes=image.bytes,
-            sha256=image.sha256,
-            width=image.width,
-            height=image.height,
-            frames=image.frames,
-            created_at=timestamp(image.created_at),
-        )
+        shown = asdict(image) | {"created_at": timestamp(image.created_at)}
+        return cls(**shown, url=f"/v1/images/{image.id}/content")

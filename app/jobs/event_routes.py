@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.http.errors import InvalidRequest
 from app.http.problems import documented
-from app.http.services import Context, Here
+from app.http.services import Services, ServicesDep
 from app.jobs import repository
 from app.jobs.errors import UnknownJob
 from app.jobs.job import Event, Json
@@ -46,9 +46,9 @@ LastEventId = Annotated[
         204: {"description": "The job has ended, and all its events arrived."},
     },
 )
-async def job_events(here: Here, job_id: JobId, last_id: LastEventId = None) -> Response:
+async def job_events(services: ServicesDep, job_id: JobId, last_id: LastEventId = None) -> Response:
     """The events of a job: `state`, `progress`, `preview`, and `done` at its end. The id is the job's seq."""
-    return await _respond(here, [job_id], [_seq(last_id)] if last_id else [0], single=True)
+    return await _respond(services, [job_id], [_seq(last_id)] if last_id else [0], single=True)
 
 
 @router.get(
@@ -61,7 +61,7 @@ async def job_events(here: Here, job_id: JobId, last_id: LastEventId = None) -> 
     },
 )
 async def many_events(
-    here: Here,
+    services: ServicesDep,
     jobs: Annotated[str, Query(description="Ids of up to 100 jobs, separated by commas.")],
     last_id: LastEventId = None,
 ) -> Response:
@@ -73,7 +73,7 @@ async def many_events(
     after = [_seq(part) for part in last_id.split(".")] if last_id else [0] * len(job_ids)
     if len(after) != len(job_ids):
         raise _bad_id(last_id or "")
-    return await _respond(here, job_ids, after, single=False)
+    return await _respond(services, job_ids, after, single=False)
 
 
 def _seq(text: str) -> int:
@@ -87,32 +87,32 @@ def _bad_id(text: str) -> InvalidRequest:
     return InvalidRequest.at("Last-Event-ID", detail)
 
 
-async def _respond(here: Context, job_ids: list[str], after: list[int], *, single: bool) -> Response:
-    jobs = [await run_in_threadpool(repository.get_job, here.engine, job_id) for job_id in job_ids]
+async def _respond(services: Services, job_ids: list[str], after: list[int], *, single: bool) -> Response:
+    jobs = [await run_in_threadpool(repository.get_job, services.engine, job_id) for job_id in job_ids]
     going = {job.id for job, seq in zip(jobs, after, strict=True) if not job.ended or seq < job.seq}
     if not going:
         # What tells a browser not to come back.
         return Response(status_code=HTTPStatus.NO_CONTENT)
     seen = dict(zip(job_ids, after, strict=True))
     return StreamingResponse(
-        _stream(here, seen, going, single=single), media_type="text/event-stream", headers=HEADERS
+        _stream(services, seen, going, single=single), media_type="text/event-stream", headers=HEADERS
     )
 
 
 async def _stream(
-    here: Context, seen: dict[str, int], going: set[str], *, single: bool
+    services: Services, seen: dict[str, int], going: set[str], *, single: bool
 ) -> AsyncIterator[str]:
     """Events in order for each job until all that are ``going`` have ended.
 
     ``seen`` maps jobs to the last seq that was sent, and is kept so.
     """
-    with here.changes.watch(seen) as changed, OPEN_STREAMS.track_inprogress():
+    with services.notifier.watch(seen) as changed, OPEN_STREAMS.track_inprogress():
         yield f"retry: {RETRY_MILLISECONDS}\n\n"
         try:
             while going:
                 changed.clear()
                 for job_id in [job_id for job_id in seen if job_id in going]:
-                    async for event in _news(here, job_id, seen):
+                    async for event in _news(services, job_id, seen):
                         yield _format(event, seen, single=single)
                         if event.type == "done":
                             going.discard(job_id)
@@ -122,15 +122,15 @@ async def _stream(
                     await changed.wait()
                 if waited.cancelled_caught:
                     yield ": alive\n\n"
-                    going -= await run_in_threadpool(_gone, here, going)
+                    going -= await run_in_threadpool(_gone, services, going)
         except OperationalError as error:
             # The reader comes back, and then gets a problem, or all that happened since.
-            log.warning("a stream ends, the database is away: %s", error.orig)
+            log.warning("a stream ends, the database is unavailable: %s", error.orig)
 
 
-async def _news(here: Context, job_id: str, seen: dict[str, int]) -> AsyncIterator[Event]:
+async def _news(services: Services, job_id: str, seen: dict[str, int]) -> AsyncIterator[Event]:
     while True:
-        events = await run_in_threadpool(repository.list_events, here.engine, job_id, seen[job_id], PAGE)
+        events = await run_in_threadpool(repository.list_events, services.engine, job_id, seen[job_id], PAGE)
         for event in events:
             seen[job_id] = event.seq
             yield event
@@ -138,9 +138,9 @@ async def _news(here: Context, job_id: str, seen: dict[str, int]) -> AsyncIterat
             return
 
 
-def _gone(here: Context, job_ids: set[str]) -> set[str]:
+def _gone(services: Services, job_ids: set[str]) -> set[str]:
     """Jobs that were deleted while somebody listened."""
-    return job_ids - repository.get_seqs(here.engine, list(job_ids)).keys()
+    return job_ids - repository.get_seqs(services.engine, list(job_ids)).keys()
 
 
 def _format(event: Event, seen: Mapping[str, int], *, single: bool) -> str:

@@ -6,12 +6,13 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from app.http.bodies import BODY_ERRORS, RequestBody
 from app.http.openapi import REF
 from app.http.problems import documented
-from app.http.services import Here
+from app.http.services import ServicesDep
+from app.jobs.request_headers import JobHeadersDep
 from app.jobs.routes import ENDED_IN_TIME, SUBMISSION_ERRORS, create_and_answer
 from app.jobs.schemas import JobView
-from app.jobs.submissions import BODY_ERRORS, IdempotencyKey, Prefer, Priority, RequestBody
 from app.kinds import KINDS, KindSpec, Params
 from app.media import PictureError
 from app.storage import StorageFull
@@ -103,19 +104,10 @@ def _example(many: bool) -> Any:
 
 
 def _add_endpoint(router: APIRouter, spec: KindSpec[Params]) -> None:
-    default_wait = f"wait={spec.wait_seconds}" if spec.wait_seconds else None
-
     async def create_job(
-        here: Here,
-        body: RequestBody,
-        response: Response,
-        key: IdempotencyKey = None,
-        priority: Priority = None,
-        prefer: Prefer = None,
+        services: ServicesDep, body: RequestBody, headers: JobHeadersDep, response: Response
     ) -> JobView:
-        return await create_and_answer(
-            here, spec.name, body, response, key, priority, default_wait if prefer is None else prefer
-        )
+        return await create_and_answer(services, spec.name, body, headers, response, spec.wait_seconds)
 
     router.add_api_route(
         kind_path(spec.name).removeprefix("/v1"),

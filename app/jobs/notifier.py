@@ -19,13 +19,13 @@ from app.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Wake-ups can be lost, so all jobs that somebody waits for are looked at this often, in one query.
+# Messages can be lost, so all jobs that somebody waits for are polled this often, in one query.
 POLL_SECONDS = 2.0
 RECONNECT_SECONDS = 1.0
 
 
-class Changes:
-    """Who waits for which job."""
+class JobNotifier:
+    """Keeps who waits for which job, and wakes them when it changes."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -34,7 +34,7 @@ class Changes:
 
     @contextmanager
     def watch(self, job_ids: Iterable[str]) -> Iterator[asyncio.Event]:
-        """An event that is set whenever one of some jobs changes; clear it before you look."""
+        """An event that is set whenever one of some jobs changes; clear it before you read the job."""
         event = asyncio.Event()
         watched = set(job_ids)
         for job_id in watched:
@@ -48,6 +48,17 @@ class Changes:
                     del self._waiting[job_id]
                     self._seqs.pop(job_id, None)
 
+    async def wait_for_end(self, job_id: str, seconds: float) -> None:
+        """Return when a job has ended, or after some seconds."""
+        with self.watch([job_id]) as changed, suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while True:
+                    changed.clear()
+                    job = await run_in_threadpool(get_job, self._engine, job_id)
+                    if job.ended:
+                        return
+                    await changed.wait()
+
     @property
     def watched(self) -> int:
         """Number of jobs that somebody waits for."""
@@ -60,7 +71,7 @@ class Changes:
 
     @asynccontextmanager
     async def listening(self, settings: Settings) -> AsyncIterator[None]:
-        """Take in wake-ups for as long as the context lasts."""
+        """Receive messages of changed jobs for as long as the context lasts."""
         tasks = [asyncio.create_task(self._poll())]
         wakeups = None
         if settings.redis_url is not None:
@@ -92,7 +103,7 @@ class Changes:
                         if message["type"] == "message":
                             self.wake(message["data"].decode())
             except (RedisError, OSError) as error:
-                log.warning("no wake-ups from Redis, polling alone: %s", error)
+                log.warning("no messages from Redis, polling alone: %s", error)
                 await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _poll(self) -> None:
@@ -106,19 +117,7 @@ class Changes:
                 log.warning("the database is unavailable: %s", error)
                 continue
             for job_id, seq in seqs.items():
-                # The first look wakes too: the change may have come before it.
+                # The first poll wakes too: the job may have changed before it.
                 if job_id in self._waiting and self._seqs.get(job_id) != seq:
                     self._seqs[job_id] = seq
                     self.wake(job_id)
-
-
-async def wait_for_end(changes: Changes, engine: Engine, job_id: str, seconds: float) -> None:
-    """Return when a job has ended, or after some seconds."""
-    with changes.watch([job_id]) as changed, suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            while True:
-                changed.clear()
-                job = await run_in_threadpool(get_job, engine, job_id)
-                if job.ended:
-                    return
-                await changed.wait()

@@ -9,7 +9,7 @@ from app.database.engine import now, read, write
 from app.jobs.dispatch.base import Dispatcher
 from app.jobs.job import Job, Json
 from app.jobs.states import State
-from app.jobs.storage_keys import sweep
+from app.jobs.storage_keys import delete_job_files
 from app.jobs.tables import jobs
 from app.jobs.transitions import state_data, transition
 from app.storage import Storage
@@ -102,7 +102,7 @@ def finish_takeback(jobs: Sequence[Job], dispatcher: Dispatcher, storage: Storag
     """After a take-back: notify waiting callers, hint at jobs queued again, delete files of ended ones."""
     for job in jobs:
         if job.ended:
-            sweep(storage, job.id)
+            delete_job_files(storage, job.id)
         else:
             dispatcher.hint(job)
         dispatcher.changed(job.id)

@@ -266,16 +266,6 @@ def jobs_with_network(engine: Engine, sha256: str) -> list[str]:
         return list(connection.execute(query).scalars())
 
 
-def queue_position(engine: Engine, job: Job) -> int:
-    """Number of queued jobs of the same lane that go before a queued one."""
-    ahead = (jobs.c.priority > job.priority) | ((jobs.c.priority == job.priority) & (jobs.c.id < job.id))
-    query = select(func.count()).where(
-        jobs.c.lane == job.lane, jobs.c.state == State.QUEUED, jobs.c.paused.is_(False), ahead
-    )
-    with read(engine) as connection:
-        return int(connection.execute(query).scalar_one())
-
-
 def count_jobs(engine: Engine) -> list[dict[str, Any]]:
     """Number of jobs by kind, lane and state."""
     query = select(jobs.c.kind, jobs.c.lane, jobs.c.state, func.count().label("count")).group_by(

@@ -1,4 +1,4 @@
-"""Jobs: submit, list, look at, cancel, and fetch what they made."""
+"""Routes of jobs: create, list, get, control and delete them, and fetch their files."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -7,10 +7,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 
+from app.http.bodies import Body
 from app.http.errors import DatabaseUnavailable, InvalidRequest, RequestTooLarge
 from app.http.file_responses import FILE_ERRORS, send_file
 from app.http.problems import documented
-from app.http.services import Context, Here
+from app.http.services import Services, ServicesDep
 from app.images.errors import NoThumbnail
 from app.images.thumbnails import SideQuery, send_thumbnail
 from app.jobs import repository
@@ -24,13 +25,9 @@ from app.jobs.errors import (
     UnknownJob,
 )
 from app.jobs.job import Job
-from app.jobs.notifier import wait_for_end
-from app.jobs.removal import remove_job
+from app.jobs.request_headers import JobHeaders, JobHeadersDep
 from app.jobs.schemas import JobPage, JobView
 from app.jobs.states import TERMINAL, State
-from app.jobs.storage_keys import sweep
-from app.jobs.submissions import Body, IdempotencyKey, Prefer, Priority, create, priority_of, seconds_to_wait
-from app.jobs.submit import resubmit
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -51,36 +48,40 @@ class NewJobBody(BaseModel):
     params: dict[str, Any]
 
 
-def view(here: Context, job: Job) -> JobView:
-    """A job as it is shown."""
-    return JobView.of(job, repository.list_artifacts(here.engine, [job.id])[job.id])
-
-
-def find_view(here: Context, job_id: str) -> JobView:
-    """The job of an id as it is shown; UnknownJob."""
-    return JobView.of(*repository.get_job_with_artifacts(here.engine, job_id))
-
-
 async def create_and_answer(
-    here: Context,
+    services: Services,
     kind: str,
     body: Body,
+    headers: JobHeaders,
     response: Response,
-    key: str | None,
-    priority: str | None,
-    prefer: str | None,
+    default_wait_seconds: float = 0.0,
 ) -> JobView:
-    """Queue a job; wait for its end if that is preferred. Answers 200 if it has ended, 202 if not."""
-    job, _ = await run_in_threadpool(create, here, kind, body, key, priority_of(priority))
+    """Queue a job, and wait for its end if that is preferred. Status 200 if it has ended, 202 if not."""
+    job = await run_in_threadpool(
+        services.jobs.create,
+        kind,
+        body.params,
+        body.files,
+        idempotency_key=headers.idempotency_key,
+        priority=headers.priority,
+    )
     response.headers["Location"] = f"/v1/jobs/{job.id}"
-    seconds = seconds_to_wait(prefer)
+    seconds = default_wait_seconds if headers.wait_seconds is None else headers.wait_seconds
     if seconds:
         response.headers["Preference-Applied"] = f"wait={seconds:.0f}"
-        await wait_for_end(here.changes, here.engine, job.id, seconds)
-    shown = await run_in_threadpool(find_view, here, job.id)
-    if shown.state in TERMINAL:
+        await services.notifier.wait_for_end(job.id, seconds)
+    view = await run_in_threadpool(_find_view, services, job.id)
+    if view.state in TERMINAL:
         response.status_code = HTTPStatus.OK
-    return shown
+    return view
+
+
+def _find_view(services: Services, job_id: str) -> JobView:
+    return JobView.of(*repository.get_job_with_artifacts(services.engine, job_id))
+
+
+def _view(services: Services, job: Job) -> JobView:
+    return JobView.of(job, repository.list_artifacts(services.engine, [job.id])[job.id])
 
 
 @router.post(
@@ -92,21 +93,15 @@ async def create_and_answer(
     },
 )
 async def create_job(
-    here: Here,
-    new: NewJobBody,
-    response: Response,
-    key: IdempotencyKey = None,
-    priority: Priority = None,
-    prefer: Prefer = None,
+    services: ServicesDep, new: NewJobBody, headers: JobHeadersDep, response: Response
 ) -> JobView:
     """Queue a job of any kind."""
-    body = Body(new.params)
-    return await create_and_answer(here, new.kind, body, response, key, priority, prefer)
+    return await create_and_answer(services, new.kind, Body(new.params), headers, response)
 
 
 @router.get("", responses=documented(InvalidRequest))
 def list_jobs(
-    here: Here,
+    services: ServicesDep,
     limit: Annotated[int, Query(ge=1, le=100, description="Jobs a page.")] = 20,
     cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
     kind: Annotated[list[str] | None, Query(description="Only jobs of these kinds.")] = None,
@@ -116,7 +111,7 @@ def list_jobs(
 ) -> JobPage:
     """Jobs from the newest on."""
     found = repository.list_jobs(
-        here.engine,
+        services.engine,
         limit=limit + 1,
         before=cursor,
         kinds=kind or (),
@@ -125,7 +120,7 @@ def list_jobs(
         created_before=created_before.timestamp() if created_before else None,
     )
     shown = found[:limit]
-    artifacts = repository.list_artifacts(here.engine, [job.id for job in shown])
+    artifacts = repository.list_artifacts(services.engine, [job.id for job in shown])
     return JobPage(
         items=[JobView.of(job, artifacts[job.id]) for job in shown],
         next_cursor=shown[-1].id if len(found) > limit else None,
@@ -133,38 +128,28 @@ def list_jobs(
 
 
 @router.get("/{job_id}", responses=documented(UnknownJob))
-async def get_job(here: Here, job_id: JobId) -> JobView:
-    """A job as it stands."""
-    # Asked for far more often than all else: this is one change of threads, where FastAPI makes two.
-    return await run_in_threadpool(find_view, here, job_id)
+async def get_job(services: ServicesDep, job_id: JobId) -> JobView:
+    """The present state of a job."""
+    # The most frequent request by far: this changes threads once, where FastAPI would do so twice.
+    return await run_in_threadpool(_find_view, services, job_id)
 
 
 @router.post("/{job_id}/cancel", responses=documented(UnknownJob))
-def cancel_job(here: Here, job_id: JobId) -> JobView:
+def cancel_job(services: ServicesDep, job_id: JobId) -> JobView:
     """Cancel a job: a queued one at once, a running one at its next step. An ended one stays as it is."""
-    job = repository.request_cancel(here.engine, job_id)
-    if job.state is State.CANCELLED:
-        sweep(here.storage, job.id)
-    here.dispatcher.changed(job.id)
-    return view(here, job)
+    return _view(services, services.jobs.cancel(job_id))
 
 
 @router.post("/{job_id}/pause", responses=documented(UnknownJob))
-def pause_job(here: Here, job_id: JobId) -> JobView:
+def pause_job(services: ServicesDep, job_id: JobId) -> JobView:
     """Pause a job: no worker takes it, and a running one goes back to the queue with a checkpoint."""
-    job = repository.set_paused(here.engine, job_id, True)
-    here.dispatcher.changed(job.id)
-    return view(here, job)
+    return _view(services, services.jobs.pause(job_id))
 
 
 @router.post("/{job_id}/resume", responses=documented(UnknownJob))
-def resume_job(here: Here, job_id: JobId) -> JobView:
+def resume_job(services: ServicesDep, job_id: JobId) -> JobView:
     """Let a paused job go on."""
-    job = repository.set_paused(here.engine, job_id, False)
-    here.dispatcher.changed(job.id)
-    if job.state is State.QUEUED:
-        here.dispatcher.hint(job)
-    return view(here, job)
+    return _view(services, services.jobs.resume(job_id))
 
 
 @router.post(
@@ -172,11 +157,11 @@ def resume_job(here: Here, job_id: JobId) -> JobView:
     status_code=HTTPStatus.ACCEPTED,
     responses=documented(UnknownJob, JobNotEnded, ParamsError),
 )
-def retry_job(here: Here, job_id: JobId, response: Response) -> JobView:
+def retry_job(services: ServicesDep, job_id: JobId, response: Response) -> JobView:
     """A new job with the params of one that has ended, which it names in `retry_of`."""
-    job = resubmit(here.engine, here.dispatcher, job_id)
+    job = services.jobs.retry(job_id)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return view(here, job)
+    return _view(services, job)
 
 
 @router.delete(
@@ -184,9 +169,9 @@ def retry_job(here: Here, job_id: JobId, response: Response) -> JobView:
     status_code=HTTPStatus.NO_CONTENT,
     responses=documented(UnknownJob, JobNotEnded, JobInUse),
 )
-def delete_job(here: Here, job_id: JobId) -> None:
+def delete_job(services: ServicesDep, job_id: JobId) -> None:
     """Delete a job that has ended, with all it made, unless a waiting job needs its pictures."""
-    remove_job(here.engine, here.storage, job_id)
+    services.jobs.delete(job_id)
 
 
 @router.get(
@@ -198,12 +183,10 @@ def delete_job(here: Here, job_id: JobId) -> None:
     },
 )
 @router.head("/{job_id}/artifacts/{name}", include_in_schema=False)
-def get_artifact(here: Here, request: Request, job_id: JobId, name: str, side: SideQuery = None) -> Response:
+def get_artifact(
+    services: ServicesDep, request: Request, job_id: JobId, name: str, side: SideQuery = None
+) -> Response:
     """A file that a job made, such as `image`, `video` or `recipe`, and `preview` while it runs."""
-    job = repository.get_job(here.engine, job_id)
-    artifact = repository.get_artifact(here.engine, job_id, name)
-    if artifact is None:
-        existing = repository.list_artifacts(here.engine, [job_id])[job_id]
-        raise UnknownArtifact(job_id, job.state, name, [artifact.name for artifact in existing])
-    stored = (here.storage, artifact.key, artifact.media_type, artifact.sha256)
+    artifact = services.jobs.get_artifact(job_id, name)
+    stored = (services.storage, artifact.key, artifact.media_type, artifact.sha256)
     return send_file(*stored, request) if side is None else send_thumbnail(*stored, side, request)

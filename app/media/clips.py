@@ -36,6 +36,11 @@ class ClipHeader:
     seconds: float
 
 
+def is_clip_type(media_type: str) -> bool:
+    """Whether files of a media type are clips, whatever they contain."""
+    return media_type.startswith("video/") or media_type == "image/gif"
+
+
 def clip_format(data: bytes) -> ClipFormat | None:
     """The format of a clip by its first bytes; None for a picture that stands still, and all else."""
     if data[:6] in (b"GIF87a", b"GIF89a"):

@@ -1,4 +1,4 @@
-"""Is the service there, and can it do anything?"""
+"""Health of the service: whether it answers, and whether it can run jobs."""
 
 from http import HTTPStatus
 from importlib.metadata import version
@@ -6,14 +6,11 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from app.http.services import Here
+from app.http.services import ServicesDep
 from app.kinds import KINDS
 from app.workers import repository as workers
 
 router = APIRouter(tags=["health"])
-
-# A worker says that it lives every 5 s; one that missed three of those is not counted on.
-SEEN_SECONDS = 20.0
 
 
 @router.get("/healthz")
@@ -23,17 +20,17 @@ def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz")
-def readyz(here: Here, response: Response) -> dict[str, Any]:
-    """The database answers, and every lane has a living worker. 503 until then."""
-    living = workers.list_alive(here.engine, SEEN_SECONDS)
+def readyz(services: ServicesDep, response: Response) -> dict[str, Any]:
+    """The database answers, and every lane has a live worker. 503 until then."""
+    alive = workers.list_alive(services.engine)
     lanes = {spec.lane for spec in KINDS.values()}
-    missing = sorted(lanes - {lane for worker in living for lane in worker.lanes})
+    missing = sorted(lanes - {lane for worker in alive for lane in worker.lanes})
     if missing:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     return {
         "status": "no worker" if missing else "ready",
         "lanes_without_worker": missing,
         "workers": [
-            {"name": w.worker_id, "lanes": w.lanes, "device": w.device, "host": w.host} for w in living
+            {"name": w.worker_id, "lanes": w.lanes, "device": w.device, "host": w.host} for w in alive
         ],
     }

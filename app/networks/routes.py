@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 
 from app.http.errors import InvalidRequest, RequestTooLarge
 from app.http.problems import documented
-from app.http.services import Here
+from app.http.services import ServicesDep
 from app.jobs.repository import jobs_with_network
 from app.networks import repository, service
 from app.networks.catalogue import get_card, is_shipped
@@ -34,12 +34,12 @@ NetworkName = Annotated[str, Path(description="Name of a network.")]
 
 @router.get("")
 def list_networks(
-    here: Here,
+    services: ServicesDep,
     sha256: Annotated[str | None, Query(description="Only networks whose weights have this hash.")] = None,
 ) -> dict[str, list[NetworkView]]:
     """Every network, with its layers; also those whose weights are to be downloaded first."""
-    views = [NetworkView.shipped(card) for card in service.list_shipped(here.settings.weights)]
-    views += [NetworkView.stored(network) for network in repository.list_networks(here.engine)]
+    views = [NetworkView.shipped(card) for card in service.list_shipped(services.settings.weights)]
+    views += [NetworkView.stored(network) for network in repository.list_networks(services.engine)]
     return {"items": [view for view in views if sha256 in (None, view.sha256)]}
 
 
@@ -51,23 +51,23 @@ def list_networks(
     ),
 )
 def import_network(
-    here: Here,
+    services: ServicesDep,
     response: Response,
     file: Annotated[UploadFile, File(description="A file that `GET /v1/networks/{name}/export` gave.")],
     name: Annotated[str | None, Form(description="Its name here; left out: the one in the file.")] = None,
 ) -> NetworkView:
     """Import a network: its weights as safetensors, with its card in the metadata."""
-    network = service.add_network(here.engine, here.storage, file.file, file.size or 0, name=name)
+    network = service.add_network(services.engine, services.storage, file.file, file.size or 0, name=name)
     response.headers["Location"] = f"{PATH}/{network.card.name}"
     return NetworkView.stored(network)
 
 
 @router.get("/{name}", responses=documented(UnknownNetwork))
-def get_network(here: Here, name: NetworkName) -> NetworkView:
+def get_network(services: ServicesDep, name: NetworkName) -> NetworkView:
     """A network, with its layers, their channels, strides and receptive fields."""
     if is_shipped(name):
-        return NetworkView.shipped(card_here(get_card(name), here.settings.weights.path))
-    return NetworkView.stored(service.get_stored(here.engine, name))
+        return NetworkView.shipped(card_here(get_card(name), services.settings.weights.path))
+    return NetworkView.stored(service.get_stored(services.engine, name))
 
 
 @router.get(
@@ -78,9 +78,9 @@ def get_network(here: Here, name: NetworkName) -> NetworkView:
         200: {"content": {"application/octet-stream": {}}, "description": "A safetensors file."},
     },
 )
-def export_network(here: Here, name: NetworkName) -> StreamingResponse:
+def export_network(services: ServicesDep, name: NetworkName) -> StreamingResponse:
     """A network as one safetensors file: its weights, with its card as JSON in the metadata."""
-    size, chunks = service.export(here.engine, here.storage, here.settings.weights, name)
+    size, chunks = service.export(services.engine, services.storage, services.settings.weights, name)
     headers = {
         "Content-Length": str(size),
         "Content-Disposition": f'attachment; filename="{name}.safetensors"',
@@ -94,9 +94,9 @@ def export_network(here: Here, name: NetworkName) -> StreamingResponse:
         UnknownNetwork, ShippedNetwork, NameReserved, NameTaken, InvalidName, InvalidRequest
     ),
 )
-def rename_network(here: Here, name: NetworkName, change: NetworkChange) -> NetworkView:
+def rename_network(services: ServicesDep, name: NetworkName, change: NetworkChange) -> NetworkView:
     """Rename a network that was imported or trained. Jobs and recipes find it by the hash of its weights."""
-    return NetworkView.stored(service.rename(here.engine, name, change.name))
+    return NetworkView.stored(service.rename(services.engine, name, change.name))
 
 
 @router.delete(
@@ -104,10 +104,10 @@ def rename_network(here: Here, name: NetworkName, change: NetworkChange) -> Netw
     status_code=HTTPStatus.NO_CONTENT,
     responses=documented(UnknownNetwork, ShippedNetwork, NetworkInUse),
 )
-def delete_network(here: Here, name: NetworkName) -> None:
+def delete_network(services: ServicesDep, name: NetworkName) -> None:
     """Delete a network that was imported or trained, unless a job that has not ended needs its weights."""
-    network = service.get_stored(here.engine, name)
-    users = jobs_with_network(here.engine, network.sha256)
+    network = service.get_stored(services.engine, name)
+    users = jobs_with_network(services.engine, network.sha256)
     if users:
         raise NetworkInUse(name, users)
-    service.delete(here.engine, here.storage, network)
+    service.delete(services.engine, services.storage, network)

@@ -8,6 +8,9 @@ from sqlalchemy import ColumnElement, Engine, delete, insert, select, update
 from app.database.engine import now, read, write
 from app.workers.tables import workers
 
+# A worker counts as alive for this long after its last heartbeat, of which it sends one every 5 s.
+ALIVE_SECONDS = 20.0
+
 
 @dataclass(frozen=True)
 class Worker:
@@ -65,7 +68,7 @@ def _is_or_is_child_of(worker_id: str) -> ColumnElement[bool]:
     return (name == worker_id) | name.startswith(f"{worker_id}:", autoescape=True)
 
 
-def list_alive(engine: Engine, seconds: float) -> list[Worker]:
+def list_alive(engine: Engine, seconds: float = ALIVE_SECONDS) -> list[Worker]:
     """Workers whose last heartbeat is at most ``seconds`` old."""
     query = select(workers).where(workers.c.seen_at > now() - seconds).order_by(workers.c.worker_id)
     with read(engine) as connection:

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from app.database.engine import make_engine
-from app.http.services import Context
+from app.http.services import Services
 from app.main import create_app
 from app.settings import Settings
 from tests.support.strange_pictures import plain
@@ -49,9 +49,9 @@ def client(settings: Settings) -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def here(client: TestClient) -> Context:
-    context: Context = client.app.state.context  # type: ignore[attr-defined]
-    return context
+def services(client: TestClient) -> Services:
+    services: Services = client.app.state.services  # type: ignore[attr-defined]
+    return services
 
 
 def upload(client: TestClient, data: bytes | None = None, name: str = "a.png") -> Any:

@@ -3,9 +3,12 @@
 import threading
 
 from app.database.ids import new_id
-from app.images.repository import add_image, image_key
+from app.images.repository import NewImage, add_image, image_key
+from app.images.service import ImageService
 from app.jobs import repository
 from app.jobs.job import Job
+from app.jobs.service import JobService
+from app.kinds import Params
 from worker.runtime import run_job as runner
 from worker.runtime.context import WorkerContext
 
@@ -16,15 +19,28 @@ def add_picture(context: WorkerContext, data: bytes) -> str:
     stored = context.storage.put(image_key(image_id), data)
     add_image(
         context.engine,
-        image_id=image_id,
-        name=None,
-        media_type="image/png",
-        size=stored.bytes,
-        sha256=stored.sha256,
-        width=1,
-        height=1,
+        NewImage(
+            id=image_id,
+            name=None,
+            media_type="image/png",
+            bytes=stored.bytes,
+            sha256=stored.sha256,
+            width=1,
+            height=1,
+        ),
     )
     return image_id
+
+
+def submit(context: WorkerContext, params: Params) -> Job:
+    """Queue a job of resolved params."""
+    return job_service(context).submit(params)[0]
+
+
+def job_service(context: WorkerContext) -> JobService:
+    """The operations on the jobs of a context."""
+    images = ImageService(context.settings, context.engine, context.storage)
+    return JobService(context.engine, context.storage, context.dispatcher, images)
 
 
 def run(context: WorkerContext, stop: threading.Event | None = None) -> Job:

@@ -16,7 +16,7 @@ from app.jobs.errors import UnknownJob
 from app.jobs.job import Artifact, Json
 from app.jobs.repository import get_job, list_artifacts
 from app.jobs.states import State
-from app.jobs.storage_keys import attempt_folder, sweep, work_folder
+from app.jobs.storage_keys import attempt_folder, delete_job_files, work_folder
 from app.storage import StorageFull
 from worker.contract.steps import State as StepState
 from worker.contract.steps import Step
@@ -166,7 +166,7 @@ class ClaimedJob:
         if self.job.state is State.QUEUED and not self.job.paused:
             self._context.dispatcher.hint(self.job)
         if self.job.ended:
-            sweep(self._context.storage, self.job.id, self._made)
+            delete_job_files(self._context.storage, self.job.id, self._made)
 
     def _remove_late_files(self) -> None:
         """Delete what was stored after the job ended elsewhere, and so after its files were deleted."""
@@ -176,7 +176,7 @@ class ClaimedJob:
         except UnknownJob:
             ended = True
         if ended:
-            sweep(storage, self.job.id, list_artifacts(engine, [self.job.id])[self.job.id])
+            delete_job_files(storage, self.job.id, list_artifacts(engine, [self.job.id])[self.job.id])
 
     def _save_progress(self, step: Step, now: float) -> None:
         self.progress = {

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from PIL import Image
 
-from app.http.services import Context
+from app.http.services import Services
 from app.main import create_app
 from app.settings import Settings
 from app.storage import FolderStorage
@@ -206,7 +206,7 @@ def test_every_answer_carries_the_security_headers(client: TestClient) -> None:
         assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_full_disk_is_507(client: TestClient, here: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_507(client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -215,7 +215,7 @@ def test_a_full_disk_is_507(client: TestClient, here: Context, monkeypatch: pyte
     answer = upload(client, strange.plain())
     monkeypatch.undo()
     assert answer.status_code == 507 and answer.json()["type"] == "storage_full"
-    assert files_in(here.settings.data_dir) == []
+    assert files_in(services.settings.data_dir) == []
 
 
 def test_what_is_fetched_is_a_picture(client: TestClient) -> None:

@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from app.http.services import Context
+from app.http.services import Services
 from app.jobs import claims
 from app.jobs.job import Artifact
 from app.jobs.states import State
@@ -101,19 +101,19 @@ def test_what_cannot_be_shrunk_is_told(client: TestClient) -> None:
     assert answer.status_code == 415 and "decode" in answer.json()["detail"]
 
 
-def test_what_a_job_made_has_them_too(client: TestClient, here: Context) -> None:
+def test_what_a_job_made_has_them_too(client: TestClient, services: Services) -> None:
     content, style = (upload(client, strange.noise(seed=seed)).split("/")[3] for seed in (1, 2))
     job = client.post("/v1/style-transfer", json={"content": content, "style": style}).json()
-    claim = claims.claim(here.engine, job["id"], "w", 30)
+    claim = claims.claim(services.engine, job["id"], "w", 30)
     assert claim is not None
     made = []
     for name, media_type, data in (
         ("image", "image/png", strange.plain(size=(400, 200))),
         ("recipe", "application/json", b"{}"),
     ):
-        stored = here.storage.put(f"jobs/{job['id']}/1/{name}", data)
+        stored = services.storage.put(f"jobs/{job['id']}/1/{name}", data)
         made.append(Artifact(job["id"], name, stored.key, media_type, stored.bytes, stored.sha256))
-    claims.finish(here.engine, claim, State.SUCCEEDED, made=made)
+    claims.finish(services.engine, claim, State.SUCCEEDED, made=made)
     shown = client.get(f"/v1/jobs/{job['id']}").json()["artifacts"]
     urls = {artifact["name"]: artifact["url"] for artifact in shown}
     answer = client.get(f"{urls['image']}&side=160")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.http.services import Context
+from app.http.services import Services
 from app.jobs import claims
 from app.jobs.states import State
 from app.kinds.style_transfer import PRESETS
@@ -179,18 +179,20 @@ def test_lists_page_and_filter(client: TestClient, image_id: str) -> None:
     assert client.get("/v1/jobs", params={"limit": 1000}).status_code == 422
 
 
-def test_cancel_is_idempotent_and_shows_at_once(client: TestClient, here: Context, image_id: str) -> None:
+def test_cancel_is_idempotent_and_shows_at_once(
+    client: TestClient, services: Services, image_id: str
+) -> None:
     body = {"content": image_id, "style": image_id}
     queued = client.post(URL, json=body).json()
     for _ in range(2):
         job = client.post(f"/v1/jobs/{queued['id']}/cancel").json()
         assert job["state"] == "cancelled" and job["finished_at"]
     running = client.post(URL, json=body).json()
-    claim = claims.claim_next(here.engine, "w", ["long"], 30)
+    claim = claims.claim_next(services.engine, "w", ["long"], 30)
     assert claim is not None
     job = client.post(f"/v1/jobs/{running['id']}/cancel").json()
     assert job["state"] == "running" and job["cancel_requested"]
-    claims.finish(here.engine, claim, State.CANCELLED)
+    claims.finish(services.engine, claim, State.CANCELLED)
     assert client.get(f"/v1/jobs/{running['id']}").json()["state"] == "cancelled"
 
 
@@ -232,11 +234,11 @@ def test_networks_list_their_layers(client: TestClient) -> None:
     assert (relu["channels"], relu["stride"]) == (256, 8)
 
 
-def test_ready_means_that_a_worker_lives(client: TestClient, here: Context) -> None:
+def test_ready_means_that_a_worker_lives(client: TestClient, services: Services) -> None:
     assert client.get("/healthz").json()["status"] == "ok"
     waiting = client.get("/readyz")
     assert waiting.status_code == 503 and waiting.json()["lanes_without_worker"] == ["long"]
-    workers.register(here.engine, worker_id="w", lanes=["long"], device="cpu", host="h", pid=1)
+    workers.register(services.engine, worker_id="w", lanes=["long"], device="cpu", host="h", pid=1)
     ready = client.get("/readyz")
     assert ready.status_code == 200 and ready.json()["workers"][0]["device"] == "cpu"
 

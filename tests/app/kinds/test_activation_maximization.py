@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from app.jobs.errors import ParamsError
-from app.jobs.submit import parse_params
+from app.jobs.params import parse_params
 from app.kinds import KINDS, Params
 from app.kinds.activation_maximization import MAX_PIXELS, PRESETS, MaximizationPreset
 from app.kinds.class_visualization import ClassVisualizationParams

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from app.jobs.submit import parse_params
+from app.jobs.params import parse_params
 from app.kinds import KINDS, spec_of
 from app.kinds.adversarial import ResolvedAttack, ResolvedFooling, ResolvedLinear
 from app.kinds.base import Params

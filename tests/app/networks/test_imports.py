@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from safetensors import safe_open
 from safetensors.torch import load
 
-from app.http.services import Context
+from app.http.services import Services
 from app.main import create_app
 from app.networks.repository import list_networks
 from app.settings import Settings
@@ -28,8 +28,8 @@ def send(client: TestClient, data: bytes, **form: str) -> Any:
     return client.post("/v1/networks", files={"file": ("a.safetensors", data)}, data=form)
 
 
-def stored(here: Context) -> list[str]:
-    root = here.settings.data_dir / "files"
+def stored(services: Services) -> list[str]:
+    root = services.settings.data_dir / "files"
     return [path.name for path in root.rglob("*") if path.is_file()]
 
 
@@ -119,13 +119,13 @@ BROKEN: dict[str, Callable[[bytes, Network], bytes]] = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_is_refused_says_why_and_leaves_nothing(
-    client: TestClient, here: Context, network: Network, name: str
+    client: TestClient, services: Services, network: Network, name: str
 ) -> None:
     answer = send(client, BROKEN[name](network_file(network), network))
     problem = answer.json()
     assert (answer.status_code, problem["type"], problem["field"]) == (422, "network_file_unusable", "file")
     assert "GET /v1/networks/{name}/export" in problem["detail"]
-    assert list_networks(here.engine) == [] and stored(here) == []
+    assert list_networks(services.engine) == [] and stored(services) == []
 
 
 def test_two_layers_of_one_name(client: TestClient, network: Network) -> None:
@@ -136,7 +136,7 @@ def test_two_layers_of_one_name(client: TestClient, network: Network) -> None:
     assert "two layers of one name" in send(client, joined(header, rest)).json()["detail"]
 
 
-def test_names(client: TestClient, here: Context, network: Network) -> None:
+def test_names(client: TestClient, services: Services, network: Network) -> None:
     data = network_file(network)
     for name in ("A", "-a", "a/b", "a b", "a" * 65, "ü", "a\n"):
         problem = send(client, data, name=name).json()
@@ -145,14 +145,14 @@ def test_names(client: TestClient, here: Context, network: Network) -> None:
     assert (problem["status"], problem["type"], problem["field"]) == (409, "network_name_reserved", "name")
     assert send(client, data).json()["name"] == "small"
     assert send(client, data).json()["type"] == "network_name_taken"
-    assert len(stored(here)) == 1
+    assert len(stored(services)) == 1
     # The same weights under another name are a network of their own.
     assert send(client, data, name="b-1.0_").status_code == 201
     for name, status in (("small", 409), ("palette", 409), ("B", 422), ("c", 200)):
         assert client.patch("/v1/networks/b-1.0_", json={"name": name}).status_code == status, name
     assert client.patch("/v1/networks/c", json={"name": "c"}).status_code == 200
     assert client.patch("/v1/networks/b-1.0_", json={"name": "d"}).status_code == 404
-    assert [each.card.name for each in list_networks(here.engine)] == ["c", "small"]
+    assert [each.card.name for each in list_networks(services.engine)] == ["c", "small"]
 
 
 def test_shipped_networks_stay(client: TestClient) -> None:
@@ -174,7 +174,9 @@ def test_the_limit_of_a_network_is_its_own(settings: Settings, network: Network)
 
 
 @pytest.mark.parametrize("name", ["palette", "vgg19-random"])
-def test_shipped_networks_are_exported(client: TestClient, here: Context, tmp_path: Any, name: str) -> None:
+def test_shipped_networks_are_exported(
+    client: TestClient, services: Services, tmp_path: Any, name: str
+) -> None:
     path = tmp_path / "exported.safetensors"
     answer = client.get(f"/v1/networks/{name}/export")
     assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}.safetensors"'
@@ -184,8 +186,8 @@ def test_shipped_networks_are_exported(client: TestClient, here: Context, tmp_pa
         card = json.loads(file.metadata()["impasto"])
     shown = client.get(f"/v1/networks/{name}").json()
     assert card == {key: shown[key] for key in card}
-    (kept,) = stored(here)
-    assert client.get(f"/v1/networks/{name}/export").content == answer.content and stored(here) == [kept]
+    (kept,) = stored(services)
+    assert client.get(f"/v1/networks/{name}/export").content == answer.content and stored(services) == [kept]
     copy = send(client, answer.content, name="copy")
     assert (copy.status_code, copy.json()["sha256"]) == (201, shown["sha256"])
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
-from app.http.services import Context
+from app.http.services import Services
 from models import conversion
 
 
@@ -25,11 +25,11 @@ def test_a_network_that_is_not_here_says_what_to_download(client: TestClient) ->
 
 
 def test_layers_are_those_that_are_here(
-    client: TestClient, here: Context, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = client.get("/v1/networks/vgg19").json()
     assert (whole["layers"][-1]["name"], len(whole["classes"])) == ("logits", 1000)
-    folder = here.settings.weights.path
+    folder = services.settings.weights.path
     folder.mkdir(parents=True)
     generator = torch.Generator().manual_seed(0)
     state = {"features.0.weight": torch.randn(64, 3, 3, 3, generator=generator)}

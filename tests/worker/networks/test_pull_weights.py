@@ -13,8 +13,8 @@ from app.errors import InputError
 from app.jobs import repository
 from app.jobs.errors import ParamsError
 from app.jobs.job import Job
+from app.jobs.params import parse_params
 from app.jobs.states import State
-from app.jobs.submit import parse_params, submit
 from app.kinds.style_transfer import StyleTransferParams
 from app.networks import NetworkCard, get_card
 from app.networks.catalogue import SHIPPED
@@ -31,6 +31,7 @@ from models.network_files import load_weights, save_weights
 from models.registry import load_network
 from tests.support.mirror import Answer, Mirror, mirror
 from tests.support.published import FILE, NAME, pin, published_file, random_squeezenet
+from tests.support.worker_context import submit
 from worker.contract.compute import Compute
 from worker.networks import pull_weights as weights
 from worker.networks.loading import NetworkLoader, network_for
@@ -207,7 +208,7 @@ def context(context: WorkerContext, served: Mirror) -> WorkerContext:
 
 
 def queue(context: WorkerContext) -> None:
-    submit(context.engine, context.dispatcher, parse_params("pull_weights", {"network": NAME}, SHIPPED))
+    submit(context, parse_params("pull_weights", {"network": NAME}, SHIPPED))
 
 
 def run(context: WorkerContext, stop: threading.Event | None = None) -> Job:

@@ -15,9 +15,10 @@ from typer.testing import CliRunner, Result
 from app.cli import program
 from app.errors import InputError
 from app.jobs import repository
+from app.jobs.errors import ParamsError
 from app.jobs.job import Job
+from app.jobs.params import parse_params
 from app.jobs.states import State
-from app.jobs.submit import ParamsError, parse_params, resubmit, submit
 from app.main import create_app
 from app.media.recipe_text import read_recipe
 from app.networks import service
@@ -27,7 +28,7 @@ from app.settings import Settings
 from models.network import hash_weights
 from tests.support import strange_pictures as strange
 from tests.support.network_files import network_file, small_network
-from tests.support.worker_context import add_picture, run
+from tests.support.worker_context import add_picture, job_service, run, submit
 from worker.contract.compute import Compute
 from worker.networks.loading import NetworkLoader
 from worker.runtime.context import WorkerContext
@@ -51,7 +52,7 @@ def dream(context: WorkerContext, network: str = "small") -> Job:
         "steps": 2,
     }
     params = parse_params("deep_dream", asked, DatabaseCatalogue(context.engine))
-    return submit(context.engine, context.dispatcher, params)[0]
+    return submit(context, params)
 
 
 def test_a_registered_network_validates_and_dreams(context: WorkerContext) -> None:
@@ -84,7 +85,7 @@ def test_a_job_finds_a_renamed_network_by_its_hash(context: WorkerContext) -> No
     assert done.state is State.SUCCEEDED and done.result is not None
     assert done.result["recipe"]["network"] == {"name": "renamed", "sha256": first.sha256}
     # And so does a retry.
-    again = resubmit(context.engine, context.dispatcher, done.id)
+    again = job_service(context).retry(done.id)
     assert (again.network, again.network_sha256) == ("renamed", first.sha256)
     assert again.params["network"] == "renamed"
 

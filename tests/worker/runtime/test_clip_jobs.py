@@ -13,7 +13,6 @@ from PIL import Image
 from app.jobs import reaper, repository
 from app.jobs.job import Job
 from app.jobs.states import State
-from app.jobs.submit import submit
 from app.kinds.deep_dream import DeepDreamParams
 from app.media import read_recipe
 from app.networks.catalogue import SHIPPED
@@ -21,7 +20,7 @@ from app.settings import Settings
 from app.storage.factory import make_storage
 from tests.support import clips
 from tests.support import strange_pictures as strange
-from tests.support.worker_context import add_picture, run
+from tests.support.worker_context import add_picture, run, submit
 from worker.contract.steps import State as StepState
 from worker.contract.steps import Step
 from worker.media.clips import open_clip
@@ -34,7 +33,7 @@ def queue(context: WorkerContext, data: bytes, **params: Any) -> Job:
     image_id = add_picture(context, data)
     values = {"image": image_id, "network": "vgg19-random", "layers": "relu2_1", "size": 32}
     made = DeepDreamParams.model_validate({**values, "octaves": 2, "steps": 2, **params}).resolve(SHIPPED)
-    return submit(context.engine, context.dispatcher, made)[0]
+    return submit(context, made)
 
 
 def artifacts(context: WorkerContext, job: Job) -> dict[str, tuple[str, bytes]]:

@@ -17,12 +17,11 @@ from app.images.repository import delete_image
 from app.jobs import claims, reaper, repository
 from app.jobs.job import Job
 from app.jobs.states import State
-from app.jobs.submit import submit
 from app.kinds.style_transfer import StyleTransferParams
 from app.media import read_recipe
 from app.networks.catalogue import SHIPPED
 from tests.support import strange_pictures as strange
-from tests.support.worker_context import add_picture, run
+from tests.support.worker_context import add_picture, run, submit
 from worker.contract.steps import State as StepState
 from worker.runtime import checkpoints
 from worker.runtime import run_job as runner
@@ -37,7 +36,7 @@ def queue(context: WorkerContext, picture: bytes | None = None, **params: object
         "steps": 6,
     }
     made = StyleTransferParams.model_validate({**values, **params}).resolve(SHIPPED)
-    return submit(context.engine, context.dispatcher, made)[0]
+    return submit(context, made)
 
 
 def once_begun(context: WorkerContext, job: Job, act: Callable[[], object]) -> threading.Thread:
@@ -91,7 +90,7 @@ def test_a_recipe_fed_back_makes_the_same_picture(context: WorkerContext) -> Non
     first = run(context)
     assert first.result is not None
     again = StyleTransferParams.model_validate(first.result["recipe"]["params"]).resolve(SHIPPED)
-    submit(context.engine, context.dispatcher, again)
+    submit(context, again)
     second = run(context)
     assert first.id != second.id
     assert artifact(context, first, "image") == artifact(context, second, "image")

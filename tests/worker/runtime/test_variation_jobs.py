@@ -8,11 +8,10 @@ from PIL import Image
 from app.jobs import repository
 from app.jobs.job import Job
 from app.jobs.states import State
-from app.jobs.submit import submit
 from app.kinds.deep_dream import DeepDreamParams
 from app.networks.catalogue import SHIPPED
 from tests.support import strange_pictures as strange
-from tests.support.worker_context import add_picture, run
+from tests.support.worker_context import add_picture, run, submit
 from worker.runtime.context import WorkerContext
 
 
@@ -20,7 +19,7 @@ def queue(context: WorkerContext) -> Job:
     image_id = add_picture(context, strange.noise(size=(40, 30), seed=3))
     values = {"network": "vgg19-random", "layers": "relu2_1", "size": 32, "octaves": 1, "steps": 2}
     params = DeepDreamParams.model_validate({"image": image_id, **values, "variations": 3})
-    return submit(context.engine, context.dispatcher, params.resolve(SHIPPED))[0]
+    return submit(context, params.resolve(SHIPPED))
 
 
 def pixels(context: WorkerContext, job: Job) -> dict[str, bytes]:

@@ -1,0 +1,82 @@
+"""From an uploaded file to a stored picture, and its end."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from sqlalchemy import Engine
+
+from app.database.ids import new_id
+from app.images import repository
+from app.images.repository import Image, NewImage, image_key
+from app.media import PictureError, PictureInfo, inspect_picture, inspect_upload
+from app.settings import Settings
+from app.storage import Storage
+
+MAX_NAME = 200
+CHUNK = 1 << 20
+
+
+class Upload(Protocol):
+    """A file that came with a request."""
+
+    filename: str | None
+    file: BinaryIO
+
+
+@dataclass(frozen=True)
+class ImageService:
+    """The operations on pictures and clips."""
+
+    settings: Settings
+    engine: Engine
+    storage: Storage
+
+    def inspect(self, upload: Upload, field: str, *, clips: bool) -> PictureInfo:
+        """What the header of an uploaded picture says, or of a clip if ``clips`` are accepted.
+
+        Raises PictureError that names the field.
+        """
+        try:
+            return (inspect_upload if clips else inspect_picture)(upload.file, self.settings)
+        except PictureError as error:
+            raise error.in_field(field) from None
+
+    def store(self, upload: Upload, info: PictureInfo, image_id: str | None = None) -> Image:
+        """Store a picture that was inspected: its bytes first, then its row. Raises StorageFull."""
+        image_id = image_id or new_id()
+        key = image_key(image_id)
+        upload.file.seek(0)
+        stored = self.storage.put(key, upload.file)
+        try:
+            return repository.add_image(
+                self.engine,
+                NewImage(
+                    id=image_id,
+                    name=upload.filename[:MAX_NAME] if upload.filename else None,
+                    media_type=info.media_type,
+                    bytes=stored.bytes,
+                    sha256=stored.sha256,
+                    width=info.width,
+                    height=info.height,
+                    frames=info.frames,
+                ),
+            )
+        except BaseException:
+            self.storage.delete(key)
+            raise
+
+    def delete(self, image_id: str) -> None:
+        """Delete a stored picture, row first."""
+        repository.delete_image(self.engine, image_id)
+        self.storage.delete(image_key(image_id))
+
+
+def file_sha256(file: BinaryIO) -> str:
+    """SHA-256 of a file, which is left at its start."""
+    file.seek(0)
+    digest = hashlib.sha256()
+    while chunk := file.read(CHUNK):
+        digest.update(chunk)
+    file.seek(0)
+    return digest.hexdigest()

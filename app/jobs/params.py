@@ -1,0 +1,83 @@
+"""Checks the params of a job: by the class of its kind, and that the pictures they name exist."""
+
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import Engine
+
+from app.database.ids import is_id
+from app.errors import FieldError, InputError
+from app.images.errors import UnknownImage
+from app.images.repository import get_image
+from app.jobs.errors import InvalidParam, ParamsError
+from app.jobs.repository import get_artifact
+from app.kinds import KINDS, Params
+from app.media.clips import is_clip_type
+from app.networks.catalogue import Catalogue
+
+
+def parse_params(kind: str, params: dict[str, Any], catalogue: Catalogue) -> Params:
+    """Params of a kind, checked and resolved against a catalogue of networks.
+
+    Raises ParamsError; InvalidParam for an unknown kind.
+    """
+    if kind not in KINDS:
+        raise InvalidParam("kind", f"There is no kind {kind!r}. Kinds: {', '.join(sorted(KINDS))}.")
+    try:
+        return KINDS[kind].params.model_validate(params).resolve(catalogue)
+    except ValidationError as error:
+        raise ParamsError([_field_error(KINDS[kind].params, e) for e in error.errors()]) from None
+    except InputError as error:
+        raise ParamsError(error.errors) from None
+
+
+def _field_error(cls: type[Params], error: Any) -> FieldError:
+    location = [str(part) for part in error["loc"]]
+    # Without the tags that pydantic adds for unions and validators, which are not part of the request.
+    shown = [part for part in location if "[" not in part and "(" not in part]
+    field = ".".join(shown) or "params"
+    match error["type"]:
+        case "extra_forbidden":
+            known = ", ".join(cls.model_fields)
+            return FieldError(field, f"There is no param {field!r}. Params: {known}.")
+        case "missing":
+            return FieldError(field, "This param is required.")
+        case "finite_number":
+            return FieldError(field, "A finite number is needed, not NaN or infinity.")
+        case _:
+            given = error.get("input")
+            shown_value = f" Given: {given!r}." if isinstance(given, str | int | float) else ""
+            return FieldError(field, f"{error['msg']}.{shown_value[:200]}")
+
+
+def check_pictures(engine: Engine, params: Params) -> None:
+    """Check that every picture that the params name exists and may be used there. Raises ParamsError."""
+    errors = []
+    for field, references in params.pictures().items():
+        accepts_clips = params.picture_fields()[field].clips
+        for reference in references:
+            detail = _problem_of(engine, reference, accepts_clips)
+            if detail:
+                errors.append(FieldError(field, detail))
+    if errors:
+        raise ParamsError(errors)
+
+
+def _problem_of(engine: Engine, reference: str, accepts_clips: bool) -> str | None:
+    """Why a param cannot use the picture that it names; None if it can."""
+    owner, _, artifact_name = reference.partition("/")
+    if not is_id(owner):
+        return f"{reference!r} is no image id: upload the picture first, or use <job id>/<artifact>."
+    if artifact_name:
+        artifact = get_artifact(engine, owner, artifact_name)
+        if artifact is None:
+            return f"Job {owner} has no artifact {artifact_name!r}."
+        is_clip = is_clip_type(artifact.media_type)
+    else:
+        try:
+            is_clip = get_image(engine, owner).is_clip
+        except UnknownImage:
+            return f"There is no image {owner}: upload it first."
+    if is_clip and not accepts_clips:
+        return f"{reference} is a clip: take a picture that stands still, such as one frame of it."
+    return None

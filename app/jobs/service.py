@@ -1,0 +1,210 @@
+"""What clients do with jobs: create, retry, cancel, pause, resume and delete them."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine
+
+from app.database.ids import new_id
+from app.images.service import ImageService, Upload, file_sha256
+from app.jobs import repository
+from app.jobs.dispatch.base import Dispatcher
+from app.jobs.errors import InvalidParam, JobInUse, JobNotEnded, UnknownArtifact
+from app.jobs.job import Artifact, Job
+from app.jobs.params import check_pictures, parse_params
+from app.jobs.repository import NewJob
+from app.jobs.states import State
+from app.jobs.storage_keys import delete_job_files
+from app.kinds import KINDS, Params, spec_of
+from app.networks.catalogue import DatabaseCatalogue
+from app.storage import Storage
+
+log = logging.getLogger(__name__)
+
+# 0 to 7, as in RFC 9218 but the other way round: higher goes first.
+DEFAULT_PRIORITY = 4
+# Jobs deleted in one call for their age, so that the reaper has time for other things.
+BATCH_SIZE = 100
+DAY_SECONDS = 86_400.0
+
+Files = Mapping[str, Sequence[Upload]]
+
+
+@dataclass(frozen=True)
+class JobService:
+    """The operations on jobs. Each tells the workers and those who wait what they need to know."""
+
+    engine: Engine
+    storage: Storage
+    dispatcher: Dispatcher
+    images: ImageService
+
+    def create(
+        self,
+        kind: str,
+        params: dict[str, Any],
+        files: Files,
+        *,
+        idempotency_key: str | None = None,
+        priority: int = DEFAULT_PRIORITY,
+    ) -> Job:
+        """Queue a job; ``files`` are uploaded pictures by the param that they are for.
+
+        The same request with the same key returns the same job. Raises ParamsError, InvalidParam,
+        PictureError, KeyReused, StorageFull; then nothing is stored.
+        """
+        pictures = [(field, new_id(), file) for field, uploaded in files.items() for file in uploaded]
+        checked = parse_params(kind, _with_ids(kind, params, pictures), DatabaseCatalogue(self.engine))
+        marks = checked.picture_fields()
+        infos = [self.images.inspect(file, field, clips=marks[field].clips) for field, _, file in pictures]
+        payload = _payload_hash(kind, params, files)
+        existing = repository.find_by_key(self.engine, idempotency_key, payload)
+        if existing is not None:
+            return existing
+        stored: list[str] = []
+        is_new = False
+        try:
+            for (_, image_id, file), info in zip(pictures, infos, strict=True):
+                stored.append(self.images.store(file, info, image_id).id)
+            job, is_new = self.submit(
+                checked, priority, idempotency_key=idempotency_key, payload_hash=payload
+            )
+        finally:
+            if not is_new:
+                for image_id in stored:
+                    self.images.delete(image_id)
+        return job
+
+    def submit(
+        self,
+        params: Params,
+        priority: int = DEFAULT_PRIORITY,
+        *,
+        retry_of: str | None = None,
+        idempotency_key: str | None = None,
+        payload_hash: str | None = None,
+    ) -> tuple[Job, bool]:
+        """Queue a job of resolved params. Returns it, and whether it is new.
+
+        It is not if the key has come before. Raises ParamsError for pictures that do not exist, KeyReused.
+        """
+        check_pictures(self.engine, params)
+        spec, need = spec_of(params), params.network_need()
+        card = None if need is None else DatabaseCatalogue(self.engine).find(need.name)
+        job, is_new = repository.create_job(
+            self.engine,
+            NewJob(
+                kind=spec.name,
+                lane=spec.lane,
+                params=params.model_dump(mode="json"),
+                pictures=tuple(ref for refs in params.pictures().values() for ref in refs),
+                priority=priority,
+                retry_of=retry_of,
+                idempotency_key=idempotency_key,
+                payload_hash=payload_hash,
+                network=None if card is None else card.name,
+                network_sha256=None if card is None else card.sha256,
+            ),
+        )
+        if is_new:
+            self.dispatcher.hint(job)
+        return job, is_new
+
+    def retry(self, job_id: str) -> Job:
+        """Queue a new job with the params of one that has ended, which it names.
+
+        Raises UnknownJob, JobNotEnded, ParamsError for pictures that no longer exist.
+        """
+        old = repository.get_job(self.engine, job_id)
+        if not old.ended:
+            raise JobNotEnded(job_id)
+        catalogue, params = DatabaseCatalogue(self.engine), old.params
+        if old.network is not None:
+            # It may have been renamed since.
+            card = catalogue.find(old.network, old.network_sha256)
+            if card is not None and card.name != old.network:
+                params = {**params, "network": card.name}
+        return self.submit(parse_params(old.kind, params, catalogue), old.priority, retry_of=old.id)[0]
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancel a queued job at once, a running one at its next step; an ended one stays as it is."""
+        job = repository.request_cancel(self.engine, job_id)
+        if job.state is State.CANCELLED:
+            delete_job_files(self.storage, job.id)
+        self.dispatcher.changed(job.id)
+        return job
+
+    def pause(self, job_id: str) -> Job:
+        """Keep workers from claiming a job; a running one goes back to the queue at its next step."""
+        job = repository.set_paused(self.engine, job_id, True)
+        self.dispatcher.changed(job.id)
+        return job
+
+    def resume(self, job_id: str) -> Job:
+        """Undo a pause."""
+        job = repository.set_paused(self.engine, job_id, False)
+        self.dispatcher.changed(job.id)
+        if job.state is State.QUEUED:
+            self.dispatcher.hint(job)
+        return job
+
+    def delete(self, job_id: str) -> None:
+        """Delete an ended job with its files, row first. Raises UnknownJob, JobNotEnded, JobInUse."""
+        users = [
+            user
+            for artifact in repository.list_artifacts(self.engine, [job_id])[job_id]
+            for user in repository.jobs_in_need_of(self.engine, f"{job_id}/{artifact.name}")
+        ]
+        if users:
+            raise JobInUse(users)
+        repository.delete_job(self.engine, job_id)
+        delete_job_files(self.storage, job_id)
+
+    def delete_old(self, days: float) -> int:
+        """Delete jobs that ended more than ``days`` ago and that no other needs; returns how many."""
+        deleted = 0
+        for job_id in repository.ended_before(self.engine, days * DAY_SECONDS, BATCH_SIZE):
+            try:
+                self.delete(job_id)
+                deleted += 1
+            except JobInUse as error:
+                log.info("old job %s is kept: %s", job_id, error.detail)
+        return deleted
+
+    def get_artifact(self, job_id: str, name: str) -> Artifact:
+        """An artifact of a job. Raises UnknownJob, UnknownArtifact."""
+        job, artifacts = repository.get_job_with_artifacts(self.engine, job_id)
+        for artifact in artifacts:
+            if artifact.name == name:
+                return artifact
+        raise UnknownArtifact(job_id, job.state, name, [artifact.name for artifact in artifacts])
+
+
+def _with_ids(
+    kind: str, params: dict[str, Any], pictures: Sequence[tuple[str, str, Upload]]
+) -> dict[str, Any]:
+    """The params, with the ids of uploaded pictures in the fields that these are for. Raises InvalidParam."""
+    accepted = KINDS[kind].params.picture_fields() if kind in KINDS else {}
+    ids: dict[str, list[str]] = {}
+    for field, image_id, _ in pictures:
+        if field not in accepted:
+            known = ", ".join(accepted) or "none"
+            raise InvalidParam(field, f"{kind} takes no picture {field!r}. Pictures it takes: {known}.")
+        if field in params:
+            raise InvalidParam(field, f"{field!r} came both as a file and in params: send one of the two.")
+        ids.setdefault(field, []).append(image_id)
+    return params | {field: given[0] if len(given) == 1 else given for field, given in ids.items()}
+
+
+def _payload_hash(kind: str, params: dict[str, Any], files: Files) -> str:
+    """Hash of a request, to tell one that is repeated from another one."""
+    text = json.dumps([kind, params], sort_keys=True, separators=(",", ":"))
+    payload = hashlib.sha256(text.encode()).hexdigest()
+    if not files:
+        return payload
+    hashes = {field: [file_sha256(upload.file) for upload in uploaded] for field, uploaded in files.items()}
+    return hashlib.sha256(f"{payload} {json.dumps(hashes, sort_keys=True)}".encode()).hexdigest()
