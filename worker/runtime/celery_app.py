@@ -4,11 +4,14 @@ Started by :mod:`worker.runtime.celery_main`, which sets the environment variabl
 """
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import setup_logging
 
 from app.jobs.dispatch.celery_settings import configuration
 from app.settings import get_settings
+from app.supervision.logs import configure_logging
 
 LANE = "IMPASTO_WORKER_LANE"
 WORKER_ID = "IMPASTO_WORKER_ID"
@@ -34,6 +37,12 @@ def lane() -> str:
 def worker_id() -> str:
     """The id of this worker; that of its child is ``<worker_id>:<process id>``."""
     return os.environ[WORKER_ID]
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def log_like_other_processes(**_: Any) -> None:
+    """Set up logging in place of Celery, in the parent and in the child."""
+    configure_logging(get_settings().log_level)
 
 
 celery = make_celery()
