@@ -26,7 +26,8 @@ from app.database.ids import new_id
 from app.jobs import claims
 from app.jobs.states import State
 from app.jobs.tables import job_events, jobs
-from app.kinds import StyleTransferParams
+from app.kinds.style_transfer import StyleTransferParams
+from app.networks.catalogue import SHIPPED
 from benchmarks.load import listen, multipart, request, steady
 from tests.support.deployment import MODES, Deployment, Mode, deployed
 from tests.support.postgres import postgres
@@ -150,7 +151,9 @@ def resident(pid: int) -> float:
 
 def long_queue(service: Deployment) -> None:
     """Pages of the list, and claims, with many jobs queued."""
-    params = StyleTransferParams.model_validate(small_params(service)).resolve().model_dump(mode="json")
+    params = (
+        StyleTransferParams.model_validate(small_params(service)).resolve(SHIPPED).model_dump(mode="json")
+    )
     with busy(service) as running, httpx.Client(base_url=service.url, trust_env=False) as client:
         fill_queue(service, params)
         oldest = service.job(running).created_at

@@ -18,7 +18,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from app.kinds import ClassVisualizationParams, DeepDreamParams
+from app.kinds.class_visualization import ClassVisualizationParams
+from app.kinds.deep_dream import DeepDreamParams
+from app.networks.catalogue import SHIPPED
 from benchmarks.style_transfer import drawn_content
 from models.network import Network
 from models.registry import load_network
@@ -96,7 +98,7 @@ def our_classes(network: Network, classes: list[str], side: int, compute: Comput
     """This engine's job of all classes at once, by the lecture's method."""
     params = ClassVisualizationParams(
         target=classes, network=network.name, preset="simonyan-2014", size=side, steps=20_000
-    ).resolve()
+    ).resolve(SHIPPED)
     return class_visualization(params, Inputs(), network, compute)
 
 

@@ -8,7 +8,7 @@ import typer
 from app.cli.cluster import api, worker
 from app.cli.demo import demo
 from app.cli.jobs import jobs
-from app.cli.kind_commands import command_name, make_command
+from app.cli.kind_commands import make_command
 from app.cli.palette import palette
 from app.cli.serve import serve
 from app.cli.sheet import sheet
@@ -42,9 +42,9 @@ def _options(
 
 
 program.command()(serve)
-for kind in KINDS.values():
-    if kind.offered:
-        program.command(command_name(kind))(make_command(kind))
+for spec in KINDS.values():
+    if spec.command is not None:
+        program.command(spec.command)(make_command(spec))
 for command in (sheet, demo, api, worker):
     program.command()(command)
 

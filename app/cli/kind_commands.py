@@ -20,14 +20,11 @@ from app.cli.recipe_options import recipe_params
 from app.cli.serve import read_settings
 from app.errors import ComputationError, InputError
 from app.jobs.submit import ParamsError, parse_params
-from app.kinds import Params
+from app.kinds import KindSpec, Params
 from app.supervision.openmp import let_threads_sleep
 
 if TYPE_CHECKING:
     from worker.runtime.artifacts import Product
-
-# Commands that are not called like their kind.
-_NAMES = {"style_transfer": "style"}
 
 _RECIPE_HELP = "A file made by Impasto, to take every option from that is not given."
 _DEVICE_HELP = "auto, cpu, mps or cuda; IMPASTO_DEVICE, or auto."
@@ -35,23 +32,18 @@ _DEVICE_HELP = "auto, cpu, mps or cuda; IMPASTO_DEVICE, or auto."
 Pictures = dict[str, list[Path]]
 
 
-def command_name(cls: type[Params]) -> str:
-    """The command of a kind: ``deep_dream`` is ``impasto deep-dream``."""
-    return _NAMES.get(cls.kind, cls.kind.replace("_", "-"))
-
-
-def make_command(cls: type[Params]) -> Callable[..., None]:
+def make_command(spec: KindSpec[Params]) -> Callable[..., None]:
     """A function for Typer that computes a job of a kind on files."""
 
     def command(**given: Any) -> None:
-        _run(cls, given)
+        _run(spec, given)
 
     parameters = [
-        *_arguments(cls),
-        *_own_options(cls),
-        *option_parameters(cls, without=_required_pictures(cls)),
+        *_arguments(spec.params),
+        *_own_options(spec),
+        *option_parameters(spec.params, without=_required_pictures(spec.params)),
     ]
-    command.__doc__ = f"{cls.summary} On this machine, without a service."
+    command.__doc__ = f"{spec.summary} On this machine, without a service."
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command
@@ -76,13 +68,13 @@ def _arguments(cls: type[Params]) -> list[inspect.Parameter]:
     ]
 
 
-def _own_options(cls: type[Params]) -> list[inspect.Parameter]:
+def _own_options(spec: KindSpec[Params]) -> list[inspect.Parameter]:
     """Options that every command has beside its params."""
-    formats = " or ".join(cls.endings) or ".json"
+    formats = " or ".join(spec.file_extensions) or ".json"
     where = typer.Option("--output", "-o", help=f"Where to write the result, as {formats}.")
     made: list[tuple[str, Any, Any]] = [
         ("output", Annotated[Path, where], inspect.Parameter.empty)
-        if cls.endings
+        if spec.file_extensions
         else ("output", Annotated[Path | None, where], None),
         ("recipe", Annotated[Path | None, typer.Option(help=_RECIPE_HELP)], None),
         ("device", Annotated[str | None, typer.Option(help=_DEVICE_HELP, show_default=False)], None),
@@ -94,34 +86,34 @@ def _own_options(cls: type[Params]) -> list[inspect.Parameter]:
     ]
 
 
-def _run(cls: type[Params], given: dict[str, Any]) -> None:
+def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
     output: Path | None = given.pop("output")
     recipe: Path | None = given.pop("recipe")
-    as_json: bool = given.pop("as_json") or not cls.endings
+    as_json: bool = given.pop("as_json") or not spec.file_extensions
     if output is not None:
-        check_output("--output", output, cls.endings or (".json",))
+        check_output("--output", output, spec.file_extensions or (".json",))
     settings = read_settings(device=given.pop("device"))
     pictures: Pictures = {
         name: value if isinstance(value, list) else [value]
-        for name in cls.picture_fields()
+        for name in spec.params.picture_fields()
         if (value := given.get(name)) is not None
     }
     try:
-        asked = params_of(cls, {name: value for name, value in given.items() if name not in pictures})
+        asked = params_of(spec.params, {name: value for name, value in given.items() if name not in pictures})
         if recipe is not None:
-            asked = recipe_params(cls, recipe, pictures, asked)
-        asked = _format_of(cls, output) | asked
-        params = parse_params(cls.kind, asked | _references(cls, pictures))
+            asked = recipe_params(spec, recipe, pictures, asked)
+        asked = _format_of(spec, output) | asked
+        params = parse_params(spec.name, asked | _references(spec.params, pictures))
         # It brings torch with it, which takes seconds: not before the options are known to be right.
         let_threads_sleep(os.environ)
         from app.cli.local_run import compute
 
         products, result = compute(params, pictures, settings)
-        written = _write(output, products, result, cls.endings)
+        written = _write(output, products, result, spec.file_extensions)
     except ParamsError as error:
-        fail_on((_shown(cls, problem.field), problem.detail) for problem in error.errors)
+        fail_on((_shown(spec.params, problem.field), problem.detail) for problem in error.errors)
     except InputError as error:
-        fail_on([(_shown(cls, error.field), error.detail)])
+        fail_on([(_shown(spec.params, error.field), error.detail)])
     except ComputationError as error:
         fail(error.detail)
     except OSError as error:
@@ -134,11 +126,13 @@ def _run(cls: type[Params], given: dict[str, Any]) -> None:
         typer.echo(f"The {name} is in {path}", err=as_json)
 
 
-def _format_of(cls: type[Params], output: Path | None) -> dict[str, str]:
-    """The param ``format`` as the name of the output has it, where a kind has such a param."""
-    info = cls.model_fields.get("format")
-    ending = "" if output is None else output.suffix.lower().removeprefix(".")
-    return {"format": ending} if info is not None and ending in get_args(bare_type(info)) else {}
+def _format_of(spec: KindSpec[Params], output: Path | None) -> dict[str, str]:
+    """The param that says the format, as the name of the output has it, where a kind has such a param."""
+    if spec.format_field is None or output is None:
+        return {}
+    format_ = output.suffix.lower().removeprefix(".")
+    choices = get_args(bare_type(spec.params.model_fields[spec.format_field]))
+    return {spec.format_field: format_} if format_ in choices else {}
 
 
 def _write(

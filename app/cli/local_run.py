@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.errors import InputError
-from app.kinds import Params
+from app.kinds import Params, spec_of
 from app.settings import Settings
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs, Source
@@ -40,7 +40,7 @@ def compute(
     inputs = Inputs(sources, weights=settings.weights)
     network = network_for(params, where, settings.weights)
     try:
-        outcome = _show(steps_of(params, inputs, network, where), params.title)
+        outcome = _show(steps_of(params, inputs, network, where), spec_of(params).title)
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise InputError("size", "Not enough memory for a picture of this size.") from error
     recipe = make_recipe(params, inputs.hashes, network, where)

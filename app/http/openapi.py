@@ -24,7 +24,7 @@ def install(app: FastAPI) -> None:
             schemas = described["components"]["schemas"]
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
-            models: list[type[BaseModel]] = [Problem, *KINDS.values()]
+            models: list[type[BaseModel]] = [Problem, *(spec.params for spec in KINDS.values())]
             for model in models:
                 schema = model.model_json_schema(ref_template=REF)
                 schemas.update(schema.pop("$defs", {}))

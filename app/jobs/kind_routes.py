@@ -12,7 +12,7 @@ from app.http.services import Here
 from app.jobs.routes import ENDED_IN_TIME, create_and_answer
 from app.jobs.schemas import JobView
 from app.jobs.submissions import IdempotencyKey, Prefer, Priority, RequestBody
-from app.kinds import KINDS, Params
+from app.kinds import KINDS, KindSpec, Params
 
 router = APIRouter(prefix="/v1", tags=["kinds"])
 
@@ -34,28 +34,36 @@ def kind_path(kind: str) -> str:
 @router.get("/kinds")
 def list_kinds() -> dict[str, Any]:
     """Every kind of job, with the JSON Schema of its params: defaults, limits and texts."""
-    return {"items": [_view(cls) for cls in KINDS.values()]}
+    return {"items": [_view(spec) for spec in KINDS.values()]}
 
 
-def _view(cls: type[Params]) -> dict[str, Any]:
+def _view(spec: KindSpec[Params]) -> dict[str, Any]:
     return {
-        "kind": cls.kind,
-        "title": cls.title,
-        "summary": cls.summary,
-        "lane": cls.lane,
-        "path": kind_path(cls.kind),
-        "offered": cls.offered,
-        "action": cls.action,
-        "foremost": cls.foremost,
-        "schema": cls.model_json_schema(),
-        "presets": cls.presets(),
+        "kind": spec.name,
+        "title": spec.title,
+        "summary": spec.summary,
+        "lane": spec.lane,
+        "path": kind_path(spec.name),
+        "wait_seconds": spec.wait_seconds,
+        "command": spec.command,
+        "listed": spec.listed,
+        "submit_label": spec.submit_label,
+        "primary_fields": spec.primary_fields,
+        "label_fields": spec.label_fields,
+        "file_extensions": spec.file_extensions,
+        "schema": spec.params.model_json_schema(),
+        "presets": {
+            name: {"summary": preset.summary, "values": preset.model_dump(exclude={"summary"})}
+            for name, preset in spec.presets.items()
+        },
     }
 
 
-def _body_schema(cls: type[Params]) -> dict[str, Any]:
+def _body_schema(spec: KindSpec[Params]) -> dict[str, Any]:
     """The two shapes of a body that a kind's endpoint takes."""
+    pictures = spec.params.picture_fields()
     files: dict[str, Any] = {}
-    for name, mark in cls.picture_fields().items():
+    for name, mark in pictures.items():
         file = {"type": "string", "format": "binary"}
         files[name] = {"type": "array", "items": file} if mark.many else file
     form = {
@@ -65,15 +73,19 @@ def _body_schema(cls: type[Params]) -> dict[str, Any]:
             "params": {"type": "string", "description": "The other params, as JSON."},
         },
     }
-    schema = {"$ref": REF.format(model=cls.__name__)}
-    required = {name for name, info in cls.model_fields.items() if info.is_required()}
-    by_id = {name: _example(mark.many) for name, mark in cls.picture_fields().items() if name in required}
+    example = dict(spec.example)
+    schema = {"$ref": REF.format(model=spec.params.__name__)}
+    fields = spec.params.model_fields
+    by_id = {name: _example(mark.many) for name, mark in pictures.items() if fields[name].is_required()}
     return {
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": schema, "example": {**by_id, **cls.example}},
-                "multipart/form-data": {"schema": form, "example": {"params": json.dumps(cls.example)}},
+                "application/json": {"schema": schema, "example": by_id | example},
+                "multipart/form-data": {
+                    "schema": form,
+                    "example": {"params": json.dumps(example)},
+                },
             },
         }
     }
@@ -84,7 +96,10 @@ def _example(many: bool) -> Any:
     return [identity] if many else identity
 
 
-def _add_endpoint(cls: type[Params]) -> None:
+def add_endpoint(spec: KindSpec[Params]) -> None:
+    """Give a kind a route of its own."""
+    default_wait = f"wait={spec.wait_seconds:g}" if spec.wait_seconds else None
+
     async def create_job(
         here: Here,
         body: RequestBody,
@@ -93,20 +108,22 @@ def _add_endpoint(cls: type[Params]) -> None:
         priority: Priority = None,
         prefer: Prefer = None,
     ) -> JobView:
-        return await create_and_answer(here, cls.kind, body, response, key, priority, prefer)
+        return await create_and_answer(
+            here, spec.name, body, response, key, priority, default_wait if prefer is None else prefer
+        )
 
     router.add_api_route(
-        kind_path(cls.kind).removeprefix("/v1"),
+        kind_path(spec.name).removeprefix("/v1"),
         create_job,
         methods=["POST"],
         status_code=HTTPStatus.ACCEPTED,
-        name=f"create_{cls.kind}",
-        summary=cls.title,
-        description=cls.summary,
+        name=f"create_{spec.name}",
+        summary=spec.title,
+        description=spec.summary,
         responses={**REFUSALS, **ENDED_IN_TIME},
-        openapi_extra=_body_schema(cls),
+        openapi_extra=_body_schema(spec),
     )
 
 
-for _cls in KINDS.values():
-    _add_endpoint(_cls)
+for _spec in KINDS.values():
+    add_endpoint(_spec)

@@ -171,7 +171,7 @@ def create(
 
 
 def _require_picture_field(kind: str, name: str, params: dict[str, Any]) -> None:
-    fields = KINDS[kind].picture_fields() if kind in KINDS else {}
+    fields = KINDS[kind].params.picture_fields() if kind in KINDS else {}
     if name not in fields:
         known = ", ".join(fields) or "none"
         detail = f"{kind} takes no picture {name!r}. Pictures it takes: {known}."

@@ -14,7 +14,8 @@ from app.images.repository import UnknownImage, get_image, is_film
 from app.jobs.dispatch.base import Dispatcher
 from app.jobs.job import Job
 from app.jobs.repository import JobNotEnded, NewJob, create_job, find_by_key, get_artifact, get_job
-from app.kinds import KINDS, Params
+from app.kinds import KINDS, Params, spec_of
+from app.networks.catalogue import SHIPPED
 
 # 0 to 7, as in RFC 9218 but the other way round: higher goes first.
 DEFAULT_PRIORITY = 4
@@ -41,9 +42,9 @@ def parse_params(kind: str, params: dict[str, Any]) -> Params:
     if kind not in KINDS:
         raise InputError("kind", f"There is no kind {kind!r}. Kinds: {', '.join(sorted(KINDS))}.")
     try:
-        return KINDS[kind].model_validate(params).resolve()
+        return KINDS[kind].params.model_validate(params).resolve(SHIPPED)
     except ValidationError as error:
-        raise ParamsError([_field_error(KINDS[kind], e) for e in error.errors()]) from None
+        raise ParamsError([_field_error(KINDS[kind].params, e) for e in error.errors()]) from None
     except InputError as error:
         raise ParamsError([FieldError(error.field, error.detail)]) from None
 
@@ -137,11 +138,12 @@ def submit(
         return earlier, False
     check_pictures(engine, params)
     references = tuple(ref for refs in params.pictures().values() for ref in refs)
+    spec = spec_of(params)
     job, created = create_job(
         engine,
         NewJob(
-            kind=params.kind,
-            lane=params.lane,
+            kind=spec.name,
+            lane=spec.lane,
             params=params.model_dump(mode="json"),
             pictures=references,
             priority=priority,

@@ -1,39 +1,31 @@
 """The kinds of job. The union of their params classes is the API."""
 
-from app.kinds.adversarial import AdversarialParams
-from app.kinds.base import Lane, Params
-from app.kinds.class_visualization import ClassVisualizationParams
-from app.kinds.deep_dream import DeepDreamParams
-from app.kinds.feature_inversion import FeatureInversionParams
-from app.kinds.feature_visualization import FeatureVisualizationParams
-from app.kinds.pull_weights import PullWeightsParams
-from app.kinds.style_transfer import StyleTransferParams
-from app.kinds.texture_synthesis import TextureSynthesisParams
+from importlib import import_module
 
-KINDS: dict[str, type[Params]] = {
-    cls.kind: cls
-    for cls in (
-        StyleTransferParams,
-        DeepDreamParams,
-        ClassVisualizationParams,
-        FeatureVisualizationParams,
-        FeatureInversionParams,
-        TextureSynthesisParams,
-        AdversarialParams,
-        PullWeightsParams,
-    )
-}
+from app.kinds.base import Params
+from app.kinds.spec import KindSpec, Lane
 
-__all__ = [
-    "KINDS",
-    "AdversarialParams",
-    "ClassVisualizationParams",
-    "DeepDreamParams",
-    "FeatureInversionParams",
-    "FeatureVisualizationParams",
-    "Lane",
-    "Params",
-    "PullWeightsParams",
-    "StyleTransferParams",
-    "TextureSynthesisParams",
-]
+# Modules of this package, each with a SPEC, in the order that people are shown.
+_MODULES = (
+    "style_transfer",
+    "deep_dream",
+    "class_visualization",
+    "feature_visualization",
+    "feature_inversion",
+    "texture_synthesis",
+    "adversarial",
+    "pull_weights",
+)
+
+_SPECS: list[KindSpec[Params]] = [import_module(f"{__name__}.{module}").SPEC for module in _MODULES]
+
+KINDS: dict[str, KindSpec[Params]] = {spec.name: spec for spec in _SPECS}
+
+
+def spec_of(params: Params) -> KindSpec[Params]:
+    """The kind that params, resolved or not, belong to."""
+    specs = {spec.params: spec for spec in KINDS.values()}
+    return next(specs[cls] for cls in type(params).__mro__ if cls in specs)
+
+
+__all__ = ["KINDS", "KindSpec", "Lane", "Params", "spec_of"]

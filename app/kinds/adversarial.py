@@ -1,19 +1,31 @@
 """Params of adversarial pictures: the one source of their defaults."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from app.errors import InputError
-from app.kinds.ascent import USUAL_SIZE
-from app.kinds.base import Lane, NetworkNeed, Params, PictureRef, Variations, require_card
-from app.kinds.class_visualization import require_classes
+from app.kinds.base import NetworkNeed, Params
+from app.kinds.classes import ClassName, require_classes
+from app.kinds.fields import (
+    DEFAULT_SIZE,
+    NetworkName,
+    NetworkSize,
+    PictureRef,
+    Seed,
+    StepsOrPreset,
+    Variations,
+)
+from app.kinds.layers import require_card
+from app.kinds.spec import KindSpec
 from app.networks import NetworkCard
+from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 
+AttackMethod = Literal["fgsm", "bim", "pgd-linf", "pgd-l2"]
 Method = Literal["fgsm", "bim", "pgd-linf", "pgd-l2", "fooling", "linear"]
 
-# Params that only some methods heed, and what the others say where one is given.
-_HEEDED: dict[str, tuple[Method, ...]] = {
+# The methods that a param applies to, where those are not all.
+_APPLIES_TO: dict[str, tuple[Method, ...]] = {
     "image": ("fgsm", "bim", "pgd-linf", "pgd-l2", "linear"),
     "against": ("linear",),
     "epsilon": ("fgsm", "bim", "pgd-linf", "pgd-l2", "linear"),
@@ -23,7 +35,7 @@ _HEEDED: dict[str, tuple[Method, ...]] = {
     "size": ("fgsm", "bim", "pgd-linf", "pgd-l2", "fooling"),
 }
 
-# Methods that draw something at random, and so give another picture for another seed.
+# Methods that draw something at random, so that another seed gives another picture.
 _SEEDED: tuple[Method, ...] = ("pgd-linf", "pgd-l2", "fooling", "linear")
 
 # In levels. Most attacks on colored pictures are measured at 8 (Madry et al., "Towards deep learning models
@@ -55,28 +67,8 @@ LINEAR_AGAINST = "mountains"
 DRAWN_CLASSES = "palette"
 
 
-def _text(value: Any) -> Any:
-    """A class by index, as a number or as text."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-ClassName = Annotated[
-    Annotated[str, Field(min_length=1, max_length=200)],
-    BeforeValidator(_text, json_schema_input_type=str | int),
-    Field(json_schema_extra={"widget": "class"}),
-]
-
-
 class AdversarialParams(Params):
     """Pictures that a classifier takes for what they are not (Goodfellow, Shlens, Szegedy 2015)."""
-
-    kind: ClassVar[str] = "adversarial"
-    lane: ClassVar[Lane] = "long"
-    title: ClassVar[str] = "Adversarial pictures"
-    summary: ClassVar[str] = "Change a picture a little, and a network takes it for something else."
-    action: ClassVar[str] = "Deceive"
-    foremost: ClassVar[tuple[str, ...]] = ("method", "target", "epsilon")
-    example: ClassVar[dict[str, Any]] = {"method": "pgd-linf", "target": "leopard"}
 
     image: PictureRef | None = Field(
         None,
@@ -112,11 +104,8 @@ class AdversarialParams(Params):
         "all values; linear: the change at the heaviest weight; else that of any value. Empty: 16, for "
         "pgd-l2 2040, for linear 24.",
     )
-    steps: int | None = Field(
+    steps: StepsOrPreset = Field(
         None,
-        ge=1,
-        le=20_000,
-        title="Steps",
         description="Steps of an iterative method; fooling stops sooner if it gets there. Empty: the "
         "method's own.",
     )
@@ -135,47 +124,46 @@ class AdversarialParams(Params):
         title="Confidence",
         description="The probability at which a fooling picture is done. Empty: 0.996.",
     )
-    size: int | None = Field(
+    size: NetworkSize = Field(
         None,
-        ge=16,
-        le=2048,
-        title="Size",
-        description="Side of the square in pixels. Empty: what the network classifies, or 128.",
+        description=f"Side of the square in pixels. Empty: what the network classifies, or {DEFAULT_SIZE}.",
     )
-    network: str = Field("palette", title="Network", description="Name of the network to deceive.")
+    network: NetworkName = Field(DEFAULT_NETWORK, description="Name of the network to deceive.")
     variations: Variations = 1
-    seed: int = Field(
-        0, ge=0, le=2**63 - 1, title="Seed", description="Seed of noise, random starts and drawn pictures."
-    )
+    seed: Seed = Field(0, description="Seed of noise, random starts and drawn pictures.")
 
     def network_need(self) -> NetworkNeed | None:
         """The network that looks."""
         return None if self.method == "linear" else NetworkNeed(self.network)
 
-    def resolve(self) -> Self:
+    def resolve(self, catalogue: Catalogue) -> "ResolvedAdversarial":
         """Fill in what the method says, and check classes and what goes with the method."""
-        self._check_heeded()
+        self._check_applies()
+        card = require_card(catalogue, self.network)
         if self.method == "linear":
-            return self._resolve_linear()
-        card = require_card(self.network)
+            return self.resolved_as(ResolvedLinear, self._linear(card))
         if not card.classes:
             raise InputError("network", f"{card.name} cannot classify: choose a network that has classes.")
+        size = self.size or card.input_size or DEFAULT_SIZE
         if self.method == "fooling":
             if self.target is None:
                 raise InputError("target", "Name the class that the noise is to be taken for.")
-        elif self.image is None:
+            values = self._fooling() | {"target": self._target(card), "size": size}
+            return self.resolved_as(ResolvedFooling, values)
+        if self.image is None:
             raise InputError("image", f"Name the picture to change; {self.method} does not make one.")
-        values = self._fooling() if self.method == "fooling" else self._attack()
-        target = None if self.target is None else require_classes(card, [self.target], "target")[0]
-        size = self.size or card.input_size or USUAL_SIZE
-        return self.model_copy(update={**values, "target": target, "size": size})
+        values = self._attack() | {"target": self._target(card), "size": size}
+        return self.resolved_as(ResolvedAttack, values)
 
-    def _check_heeded(self) -> None:
-        for name, methods in _HEEDED.items():
+    def _target(self, card: NetworkCard) -> str | None:
+        return None if self.target is None else require_classes(card, [self.target], "target")[0]
+
+    def _check_applies(self) -> None:
+        for name, methods in _APPLIES_TO.items():
             if getattr(self, name) is not None and self.method not in methods:
                 said = ", ".join(methods)
                 raise InputError(
-                    name, f"The method {self.method} does not heed this: leave it out, or use {said}."
+                    name, f"The method {self.method} does not use this: leave it out, or use {said}."
                 )
         if self.variations > 1 and self.method not in _SEEDED:
             raise InputError(
@@ -184,7 +172,7 @@ class AdversarialParams(Params):
                 f"{', '.join(_SEEDED)}.",
             )
 
-    def _attack(self) -> dict[str, float | int]:
+    def _attack(self) -> dict[str, Any]:
         epsilon = self.epsilon or EPSILON[self.method] * RESISTANCE.get(self.network, 1.0)
         if self.method == "fgsm":
             return {"epsilon": epsilon}
@@ -204,15 +192,14 @@ class AdversarialParams(Params):
             "step_size": self.step_size or PGD_REACH * epsilon / steps,
         }
 
-    def _fooling(self) -> dict[str, float | int]:
+    def _fooling(self) -> dict[str, Any]:
         return {
             "steps": self.steps or FOOLING_STEPS,
             "step_size": self.step_size or FOOLING_STEP,
             "confidence": self.confidence or CONFIDENCE,
         }
 
-    def _resolve_linear(self) -> Self:
-        card = require_card(self.network)
+    def _linear(self, card: NetworkCard) -> dict[str, Any]:
         if card.name != DRAWN_CLASSES:
             raise InputError(
                 "network",
@@ -222,9 +209,57 @@ class AdversarialParams(Params):
         against = _drawn(card, self.against, LINEAR_AGAINST, "against")
         if target == against:
             raise InputError("against", f"Both classes are {target!r}: name another.")
-        epsilon = self.epsilon or EPSILON["linear"]
-        return self.model_copy(update={"target": target, "against": against, "epsilon": epsilon})
+        return {"target": target, "against": against, "epsilon": self.epsilon or EPSILON["linear"]}
+
+
+class ResolvedAttack(AdversarialParams):
+    """Resolved params of a change within a ball around a picture. fgsm has neither steps nor a step size."""
+
+    image: PictureRef
+    method: AttackMethod
+    epsilon: float
+    size: int
+
+
+class ResolvedFooling(AdversarialParams):
+    """Resolved params of a picture made from noise."""
+
+    method: Literal["fooling"]
+    target: ClassName
+    steps: int
+    step_size: float
+    confidence: float
+    size: int
+
+
+class ResolvedLinear(AdversarialParams):
+    """Resolved params of the deception of a linear classifier."""
+
+    method: Literal["linear"]
+    target: ClassName
+    against: ClassName
+    epsilon: float
+
+
+ResolvedAdversarial = ResolvedAttack | ResolvedFooling | ResolvedLinear
 
 
 def _drawn(card: NetworkCard, given: str | None, usual: str, field: str) -> str:
     return usual if given is None else require_classes(card, [given], field)[0]
+
+
+SPEC = KindSpec(
+    name="adversarial",
+    params=AdversarialParams,
+    resolved=(ResolvedAttack, ResolvedFooling, ResolvedLinear),
+    function="worker.synthesis.adversarial:adversarial",
+    lane="long",
+    shared_by_variations=(),
+    title="Adversarial pictures",
+    summary="Change a picture a little, and a network takes it for something else.",
+    submit_label="Deceive",
+    command="adversarial",
+    primary_fields=("method", "target", "epsilon"),
+    label_fields=("steps", "network", "size"),
+    example={"method": "pgd-linf", "target": "leopard"},
+)

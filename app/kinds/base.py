@@ -2,99 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+from typing import Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
-from app.errors import InputError
-from app.networks import NetworkCard, get_card, list_cards
+from app.kinds.fields import PictureField
+from app.networks.catalogue import Catalogue
 
-Lane = Literal["short", "long", "training"]
-
-# Pixels of all pictures together that a job makes one after the other, and lays on a sheet at the end: as
-# many as the largest single picture has.
-MOST_SHEET_PIXELS = 8192**2
-
-
-class PictureField:
-    """Marks a param as a picture; ``many`` if it takes a list, ``clips`` if a clip may stand in its place."""
-
-    def __init__(self, many: bool = False, clips: bool = False) -> None:
-        self.many = many
-        self.clips = clips
-
-
-def _one_or_many(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-_REFERENCE = "An image id, or `<job id>/<artifact>`."
-
-PictureRef = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=200,
-        description=_REFERENCE,
-        json_schema_extra={"widget": "picture"},
-    ),
-    PictureField(),
-]
-PictureRefs = Annotated[
-    list[Annotated[str, Field(min_length=1, max_length=200)]],
-    BeforeValidator(_one_or_many, json_schema_input_type=str | list[str]),
-    Field(
-        min_length=1,
-        max_length=8,
-        description=f"One or several: {_REFERENCE}",
-        json_schema_extra={"widget": "pictures"},
-    ),
-    PictureField(many=True),
-]
-ClipRef = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=200,
-        description=f"A picture, or a short video or animation: {_REFERENCE}",
-        json_schema_extra={"widget": "clip"},
-    ),
-    PictureField(clips=True),
-]
-
-
-def _equal_weights(value: Any) -> Any:
-    """A list of layer names means a weight of 1 each."""
-    if isinstance(value, str):
-        value = [name.strip() for name in value.split(",") if name.strip()]
-    if isinstance(value, list) and all(isinstance(name, str) for name in value):
-        return dict.fromkeys(value, 1.0)
-    return value
-
-
-LayerWeights = Annotated[
-    dict[str, Annotated[float, Field(ge=0)]],
-    BeforeValidator(_equal_weights, json_schema_input_type=list[str] | dict[str, float]),
-    Field(min_length=1, max_length=40, json_schema_extra={"widget": "layers"}),
-]
-
-Variations = Annotated[
-    int,
-    Field(
-        ge=1,
-        le=16,
-        title="Variations",
-        description="Pictures to make, from this seed and those that follow it.",
-    ),
-]
+R = TypeVar("R", bound="Params")
 
 
 @dataclass(frozen=True)
 class NetworkNeed:
     """The network that a job computes with.
 
-    ``layers`` are those that it looks at, by the param that named them, so that no more need be loaded; None:
-    all of the network. ``pooling`` takes the place of the network's own.
+    ``layers`` are those that the job uses, by the param that named them, so that no more need be loaded;
+    None: the whole network. ``pooling`` replaces the network's own.
     """
 
     name: str
@@ -110,28 +33,6 @@ class Params(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    kind: ClassVar[str]
-    lane: ClassVar[Lane]
-    title: ClassVar[str]
-    summary: ClassVar[str]
-    # What a button that sends such a job says.
-    action: ClassVar[str] = "Start"
-    # Params that a form shows first, beside its pictures.
-    foremost: ClassVar[tuple[str, ...]] = ()
-    # Endings of the files that the main result may come in; none: numbers alone.
-    endings: ClassVar[tuple[str, ...]] = (".png",)
-    # Whether it is among what people choose from: forms, lists of what was made, commands.
-    offered: ClassVar[bool] = True
-    # Params of an example, beside its pictures.
-    example: ClassVar[dict[str, Any]] = {}
-    # The picture param whose transparency the result keeps.
-    alpha_of: ClassVar[str | None] = None
-
-    @classmethod
-    def presets(cls) -> dict[str, dict[str, Any]]:
-        """Presets by name: a ``summary``, and the ``values`` that it gives to params left null."""
-        return {}
 
     @classmethod
     def picture_fields(cls) -> dict[str, PictureField]:
@@ -152,8 +53,8 @@ class Params(BaseModel):
         return found
 
     def keeps_alpha_of(self) -> str | None:
-        """The picture param whose transparency the result of this very job keeps."""
-        return self.alpha_of
+        """The picture param whose transparency the result of this job keeps; None: the result is opaque."""
+        return None
 
     def picture_side(self, field: str) -> int | None:
         """Longer side in pixels beyond which a picture's detail is of no use; None: keep it all."""
@@ -164,12 +65,17 @@ class Params(BaseModel):
         """The network that a job of these resolved params needs; None: none."""
         return None
 
-    def resolve(self) -> Self:
-        """These params with nothing left null that the preset knows, checked against the network.
+    def resolve(self, catalogue: Catalogue) -> "Params":
+        """These params with the values of presets and networks filled in, checked against a catalogue.
 
         Raises InputError that names the param.
         """
+        del catalogue
         return self
+
+    def resolved_as(self, cls: type[R], values: Mapping[str, Any]) -> R:
+        """These params with some ``values`` in their places, as the class of a kind's resolved params."""
+        return cls.model_validate({**dict(self), **values})
 
 
 def _picture_mark(metadata: Sequence[Any], annotation: Any) -> PictureField | None:
@@ -181,41 +87,3 @@ def _picture_mark(metadata: Sequence[Any], annotation: Any) -> PictureField | No
         if (mark := _picture_mark(getattr(inner, "__metadata__", ()), inner)) is not None:
             return mark
     return None
-
-
-def following_seeds(seed: int, count: int) -> list[int]:
-    """A seed and those that follow it, ``count`` in all; one that is too large begins anew at 0."""
-    return [(seed + place) % 2**63 for place in range(count)]
-
-
-def require_sheet(variations: int, size: int, share: float = 1.0) -> None:
-    """Check that so many pictures go on one sheet, each ``share`` of a square of ``size`` pixels a side.
-
-    Raises InputError on ``variations``.
-    """
-    if variations * share * size**2 <= MOST_SHEET_PIXELS:
-        return
-    most = int(MOST_SHEET_PIXELS / (share * size**2))
-    side = int((MOST_SHEET_PIXELS / (variations * share)) ** 0.5)
-    raise InputError(
-        "variations",
-        f"{variations} pictures of {size} px are too many for one job: ask for {most} at most, or set size "
-        f"to {side} or less.",
-    )
-
-
-def require_card(name: str, field: str = "network") -> NetworkCard:
-    """The card of a network, or an InputError that lists those there are."""
-    try:
-        return get_card(name)
-    except KeyError:
-        known = ", ".join(card.name for card in list_cards())
-        raise InputError(field, f"There is no network {name!r}. Networks: {known}.") from None
-
-
-def require_layers(card: NetworkCard, names: list[str], field: str) -> None:
-    """Check that a network has all the layers named; InputError that lists what it has."""
-    known = card.layer_names
-    for name in names:
-        if name not in known:
-            raise InputError(field, f"{card.name} has no layer {name!r}. Layers: {', '.join(known)}.")

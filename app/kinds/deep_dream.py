@@ -1,28 +1,31 @@
 """Params of DeepDream: the one source of its defaults."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from app.errors import InputError
-from app.kinds.base import (
+from app.kinds.base import NetworkNeed, Params
+from app.kinds.fields import (
     ClipRef,
-    Lane,
     LayerWeights,
-    NetworkNeed,
-    Params,
+    NetworkName,
     PictureRef,
+    Seed,
+    Size,
     Variations,
-    require_card,
-    require_layers,
     require_sheet,
 )
+from app.kinds.layers import (
+    middle_layer,
+    require_card,
+    require_channel,
+    require_positive_weight,
+    require_spatial_layers,
+)
+from app.kinds.spec import KindSpec
 from app.networks import NetworkCard
-
-# How far into a network its dreams are made of parts of things, rather than of strokes or of whole things:
-# about two thirds of the way through its ReLUs. Chosen by eye on palette, where it is relu4_3; inception_4c
-# of GoogLeNet, which the first dreams are from, lies as far.
-DEPTH = 0.65
+from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 
 # Longer side in pixels that a guide is looked at with.
 GUIDE_SIDE = 256
@@ -34,16 +37,6 @@ MOST_VIDEO_PIXELS = 400_000_000
 
 class DeepDreamParams(Params):
     """Exaggerate what a network sees in a picture (Mordvintsev, Olah, Tyka, "Inceptionism", 2015)."""
-
-    kind: ClassVar[str] = "deep_dream"
-    lane: ClassVar[Lane] = "long"
-    title: ClassVar[str] = "DeepDream"
-    summary: ClassVar[str] = "Exaggerate what a network sees in a picture, a zoom into it, or a clip."
-    action: ClassVar[str] = "Dream"
-    foremost: ClassVar[tuple[str, ...]] = ("layers", "strength", "size")
-    endings: ClassVar[tuple[str, ...]] = (".png", ".mp4", ".webp")
-    example: ClassVar[dict[str, Any]] = {"size": 600, "octaves": 4}
-    alpha_of: ClassVar[str | None] = "image"
 
     image: ClipRef = Field(title="Picture", description="The picture to dream of, or a short clip.")
     layers: LayerWeights | None = Field(
@@ -70,9 +63,9 @@ class DeepDreamParams(Params):
     guide: PictureRef | None = Field(
         None, title="Guide", description="Dream of what is in this picture, wherever something is like it."
     )
-    network: str = Field("palette", title="Network", description="Name of the network that dreams.")
+    network: NetworkName = DEFAULT_NETWORK
     # The original's width is 600 in most of the pictures that people know.
-    size: int = Field(600, ge=16, le=8192, title="Size", description="Longer side of the result in pixels.")
+    size: Size = 600
     # google/deepdream, dream.ipynb: octave_n=4, octave_scale=1.4, iter_n=10, step_size=1.5, jitter=32.
     octaves: int = Field(
         4, ge=1, le=12, title="Octaves", description="Sizes at which it dreams, from small to full."
@@ -84,7 +77,14 @@ class DeepDreamParams(Params):
         title="Octave scale",
         description="Ratio of each of these sizes to the one before.",
     )
-    steps: int = Field(10, ge=1, le=1000, title="Steps", description="Steps at each octave.")
+    steps: int = Field(
+        10,
+        ge=1,
+        le=1000,
+        title="Steps",
+        description="Steps at each octave.",
+        json_schema_extra={"unit": "steps"},
+    )
     strength: float = Field(
         1.5,
         gt=0,
@@ -114,6 +114,7 @@ class DeepDreamParams(Params):
         title="Frames",
         description="Of a picture: frames of a video that zooms into the dream. Of a clip: how many of its "
         "frames, at most.",
+        json_schema_extra={"unit": "frames"},
     )
     # google/deepdream zooms by 1.05 a frame.
     zoom: float = Field(
@@ -135,39 +136,31 @@ class DeepDreamParams(Params):
     )
     format: Literal["mp4", "webp"] = Field("mp4", title="Format", description="Of a video.")
     variations: Variations = 1
-    seed: int = Field(0, ge=0, le=2**63 - 1, title="Seed", description="Seed of the jitter.")
+    seed: Seed = Field(0, description="Seed of the jitter.")
 
     def keeps_alpha_of(self) -> str | None:
-        """A zoom moves away from where the picture was transparent."""
-        return None if self.frames else self.alpha_of
+        """The picture's, but of a zoom, which moves away from where it was transparent."""
+        return None if self.frames else "image"
 
     def picture_side(self, field: str) -> int | None:
         """The guide is looked at in one size, everything else in that of the result."""
         return min(self.size, GUIDE_SIDE) if field == "guide" else self.size
 
-    def network_need(self) -> NetworkNeed | None:
-        """The network that looks."""
+    def network_need(self) -> NetworkNeed:
+        """The network as far as the layers."""
         return NetworkNeed(self.network, {"layers": list(self.layers or ())})
 
-    def resolve(self) -> Self:
+    def resolve(self, catalogue: Catalogue) -> "ResolvedDeepDream":
         """Fill in the layers, and check them and what goes with them against the network."""
-        card = require_card(self.network)
-        layers = self.layers or {default_layer(card): 1.0}
-        require_layers(card, list(layers), "layers")
-        for name in layers:
-            if card.layer(name).receptive_field == 0:
-                raise InputError(
-                    "layers", f"{name} sees the whole picture at once: use a convolution, relu or pool."
-                )
-        if not any(layers.values()):
-            raise InputError("layers", "All weights are 0: give one layer a positive weight.")
-        resolved = self.model_copy(update={"layers": layers})
-        resolved._check_channels(card)
-        resolved._check_variations()
-        return resolved
+        card = require_card(catalogue, self.network)
+        layers = self.layers or {middle_layer(card): 1.0}
+        require_spatial_layers(card, layers, "layers")
+        require_positive_weight(layers, "layers")
+        self._check_channels(card, list(layers))
+        self._check_variations()
+        return self.resolved_as(ResolvedDeepDream, {"layers": layers})
 
-    def _check_channels(self, card: NetworkCard) -> None:
-        layers = list(self.layers or {})
+    def _check_channels(self, card: NetworkCard, layers: list[str]) -> None:
         if self.guide is not None and (self.channels or self.strongest):
             raise InputError("guide", "A guide chooses by itself: leave out channels and strongest, or it.")
         if self.channels is None:
@@ -178,12 +171,8 @@ class DeepDreamParams(Params):
             raise InputError(
                 "channels", f"Channels belong to one layer, and there are {len(layers)}: name one."
             )
-        there = card.layer(layers[0]).channels
         for channel in self.channels:
-            if channel >= there:
-                raise InputError(
-                    "channels", f"{layers[0]} has no channel {channel}: its channels are 0 to {there - 1}."
-                )
+            require_channel(card, layers[0], channel, "channels")
 
     def _check_variations(self) -> None:
         if self.variations == 1:
@@ -199,8 +188,26 @@ class DeepDreamParams(Params):
         require_sheet(self.variations, self.size)
 
 
-def default_layer(card: NetworkCard) -> str:
-    """The layer that dreams are made of if none is named: a ReLU, DEPTH of the way through the network."""
-    seeing = [layer for layer in card.layers if layer.receptive_field > 0]
-    choice = [layer for layer in seeing if layer.kind == "relu"] or seeing
-    return choice[int(DEPTH * len(choice))].name
+class ResolvedDeepDream(DeepDreamParams):
+    """Resolved params of DeepDream."""
+
+    layers: LayerWeights
+
+
+SPEC = KindSpec(
+    name="deep_dream",
+    params=DeepDreamParams,
+    resolved=(ResolvedDeepDream,),
+    function="worker.synthesis.deep_dream:deep_dream",
+    lane="long",
+    shared_by_variations=("width", "height", "octaves", "octaves_left_out", "without_answer", "channels"),
+    title="DeepDream",
+    summary="Exaggerate what a network sees in a picture, a zoom into it, or a clip.",
+    submit_label="Dream",
+    command="deep-dream",
+    primary_fields=("layers", "strength", "size"),
+    label_fields=("layers", "steps", "frames", "network", "size"),
+    file_extensions=(".png", ".mp4", ".webp"),
+    format_field="format",
+    example={"size": 600, "octaves": 4},
+)

@@ -1,14 +1,17 @@
 """Params of feature visualisation: the one source of its defaults."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from app.errors import InputError
-from app.kinds.ascent import AscentParams
-from app.kinds.base import Lane, NetworkNeed, PictureRef, require_card, require_layers
-from app.kinds.deep_dream import default_layer
+from app.kinds.activation_maximization import PRESETS, MaximizationParams, ResolvedMaximization
+from app.kinds.base import NetworkNeed
+from app.kinds.fields import LayerName, PictureRef, as_list, equal_weights
+from app.kinds.layers import middle_layer, require_card, require_channel, require_layers
+from app.kinds.spec import KindSpec
 from app.networks import NetworkCard
+from app.networks.catalogue import Catalogue
 
 Objective = Literal["channel", "neuron", "layer", "caricature", "direction"]
 Sign = Literal["positive", "negative", "both"]
@@ -25,9 +28,8 @@ USUAL_CHANNELS = 9
 
 def _ranges(value: Any) -> Any:
     """Channels as numbers, or as texts such as ``0-8, 12``."""
-    several = value if isinstance(value, list) else [value]
     found: list[Any] = []
-    for each in several:
+    for each in as_list(value):
         if not isinstance(each, str):
             found.append(each)
             continue
@@ -47,38 +49,22 @@ Channels = Annotated[
 ]
 
 
-def _weights(value: Any) -> Any:
-    """A list of units means a weight of 1 each."""
-    several = [value] if isinstance(value, str) else value
-    if isinstance(several, list) and all(isinstance(unit, str) for unit in several):
-        return dict.fromkeys(several, 1.0)
-    return value
-
-
 Terms = Annotated[
     dict[str, float],
-    BeforeValidator(_weights, json_schema_input_type=list[str] | dict[str, float]),
+    BeforeValidator(equal_weights, json_schema_input_type=list[str] | dict[str, float]),
     Field(min_length=1, max_length=16, json_schema_extra={"widget": "extents"}),
 ]
 
 
-class FeatureVisualizationParams(AscentParams):
+class FeatureVisualizationParams(MaximizationParams):
     """What a neuron, a channel or a layer of a network looks for, or sees in an example.
 
     Olah, Mordvintsev, Schubert, "Feature visualization", Distill 2017.
     """
 
-    kind: ClassVar[str] = "feature_visualization"
-    lane: ClassVar[Lane] = "long"
-    title: ClassVar[str] = "Feature visualisation"
-    summary: ClassVar[str] = (
-        "What a neuron, a channel or a layer of a network looks for, or sees in an example."
+    layer: LayerName | None = Field(
+        None, title="Layer", description="Name of the layer. Empty: one in the middle."
     )
-    action: ClassVar[str] = "Visualise"
-    foremost: ClassVar[tuple[str, ...]] = ("layer", "channels", "preset", "size")
-    example: ClassVar[dict[str, Any]] = {"layer": "conv4_1", "channels": [0, 1, 2, 3]}
-
-    layer: str | None = Field(None, title="Layer", description="Name of the layer. Empty: one in the middle.")
     objective: Objective | None = Field(
         None,
         title="Objective",
@@ -115,28 +101,31 @@ class FeatureVisualizationParams(AscentParams):
         description="How much the variations are to differ; 0: as they will.",
     )
 
-    def network_need(self) -> NetworkNeed | None:
-        """The network that looks."""
-        return NetworkNeed(self.network, {"layer" if self.layer else "terms": self.looked_at})
+    def network_need(self) -> NetworkNeed:
+        """The network as far as the layers."""
+        return NetworkNeed(self.network, {"layer" if self.layer else "terms": self.layers_used})
 
-    def resolve(self) -> Self:
+    def resolve(self, catalogue: Catalogue) -> "ResolvedFeatureVisualization":
         """Fill in layer, channels and the preset's values, and check them against the network."""
-        card = require_card(self.network)
-        made = self._with_terms(card) if self.terms is not None else self._with_layer(card)
-        if made.diversity and made.variations < 2:
+        card = require_card(catalogue, self.network)
+        own = self._terms(card) if self.terms is not None else self._units_of_layer(card)
+        if self.diversity and self.variations < 2:
             raise InputError(
                 "diversity", "One picture has nothing to differ from: set variations to 2 or more."
             )
-        return made.filled(card, made.units * len(made.sides) * made.variations)
+        values = self.maximization_values(card) | own
+        resolved = self.resolved_as(ResolvedFeatureVisualization, values)
+        resolved.require_valid(resolved.units * len(resolved.sides) * resolved.variations)
+        return resolved
 
     @property
     def units(self) -> int:
-        """How many things are drawn, in how many sides and variations whatsoever."""
+        """How many units are drawn, each once a side and variation."""
         return len(self.channels) if self.channels else 1
 
     @property
-    def looked_at(self) -> list[str]:
-        """The layers that the units are of."""
+    def layers_used(self) -> list[str]:
+        """The layers that the units belong to."""
         return [self.layer] if self.layer else [read_unit(unit, "terms")[0] for unit in self.terms or ()]
 
     @property
@@ -160,12 +149,12 @@ class FeatureVisualizationParams(AscentParams):
         if self.objective == "caricature" and self.sign != "positive":
             raise InputError("sign", "A caricature has one side: set it to 'positive'.")
 
-    def _with_layer(self, card: NetworkCard) -> Self:
+    def _units_of_layer(self, card: NetworkCard) -> dict[str, Any]:
         self._check_example()
-        layer = self.layer or default_layer(card)
+        layer = self.layer or middle_layer(card)
         require_layers(card, [layer], "layer")
         objective = self.objective or "channel"
-        made = self.model_copy(update={"layer": layer, "objective": objective})
+        values: dict[str, Any] = {"layer": layer, "objective": objective}
         if objective in _BY_EXAMPLE:
             if self.sign != "positive" and card.layer(layer).kind not in _SIGNED:
                 raise InputError(
@@ -173,20 +162,20 @@ class FeatureVisualizationParams(AscentParams):
                     f"{layer} is never below 0, and so has one side: set it to 'positive', or layer to a "
                     "convolution.",
                 )
-            return made
+            return values
         if objective == "layer":
             if self.channels is not None:
                 raise InputError("channels", "A whole layer has no use for them: leave them out.")
             if self.sign != "positive":
                 raise InputError("sign", "A layer's energy has one side: set it to 'positive'.")
-            return made
+            return values
         there = card.layer(layer).channels
         channels = list(dict.fromkeys(self.channels or range(min(USUAL_CHANNELS, there))))
         for channel in channels:
             require_channel(card, layer, channel, "channels")
-        return made.model_copy(update={"channels": channels})
+        return values | {"channels": channels}
 
-    def _with_terms(self, card: NetworkCard) -> Self:
+    def _terms(self, card: NetworkCard) -> dict[str, Any]:
         for name in ("layer", "objective", "channels", "image"):
             if getattr(self, name) is not None:
                 raise InputError(name, "The terms say already what is drawn: leave out one of the two.")
@@ -200,7 +189,11 @@ class FeatureVisualizationParams(AscentParams):
         if not any((self.terms or {}).values()):
             raise InputError("terms", "All weights are 0: give one unit another.")
         # JSON keeps no order, and sums depend on it in their last bits.
-        return self.model_copy(update={"terms": dict(sorted((self.terms or {}).items()))})
+        return {"terms": dict(sorted((self.terms or {}).items()))}
+
+
+class ResolvedFeatureVisualization(ResolvedMaximization, FeatureVisualizationParams):
+    """Resolved params of feature visualization. Either ``layer`` and ``objective`` are null, or ``terms``."""
 
 
 def read_unit(unit: str, field: str) -> tuple[str, int | None, bool]:
@@ -219,8 +212,18 @@ def read_unit(unit: str, field: str) -> tuple[str, int | None, bool]:
             )
 
 
-def require_channel(card: NetworkCard, layer: str, channel: int, field: str) -> None:
-    """Check that a layer has a channel; InputError that says which it has."""
-    there = card.layer(layer).channels
-    if channel >= there:
-        raise InputError(field, f"{layer} has no channel {channel}: its channels are 0 to {there - 1}.")
+SPEC = KindSpec(
+    name="feature_visualization",
+    params=FeatureVisualizationParams,
+    resolved=(ResolvedFeatureVisualization,),
+    function="worker.synthesis.feature_visualization:feature_visualization",
+    lane="long",
+    title="Feature visualisation",
+    summary="What a neuron, a channel or a layer of a network looks for, or sees in an example.",
+    submit_label="Visualise",
+    command="feature-visualization",
+    primary_fields=("layer", "channels", "preset", "size"),
+    label_fields=("preset", "layer", "steps", "network", "size"),
+    example={"layer": "conv4_1", "channels": [0, 1, 2, 3]},
+    presets=PRESETS,
+)

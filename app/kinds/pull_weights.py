@@ -1,34 +1,40 @@
 """Params of the download of a network's weights."""
 
-from typing import Any, ClassVar, Self
-
-from pydantic import Field
-
 from app.errors import InputError
-from app.kinds.base import Lane, Params, require_card
+from app.kinds.base import Params
+from app.kinds.fields import NetworkName
+from app.kinds.layers import require_card
+from app.kinds.spec import KindSpec
+from app.networks.catalogue import Catalogue
 from app.networks.weights_folder import downloadable
 
 
 class PullWeightsParams(Params):
     """Download the published weights of a network, check and convert them: once, for every later job."""
 
-    kind: ClassVar[str] = "pull_weights"
-    # Where the jobs are that want the network: one that is sent after it finds it. Minutes of waiting for a
-    # server would be in the way of short ones.
-    lane: ClassVar[Lane] = "long"
-    title: ClassVar[str] = "Download of weights"
-    summary: ClassVar[str] = "Download the weights of a network that are published elsewhere, once."
-    action: ClassVar[str] = "Download"
-    endings: ClassVar[tuple[str, ...]] = ()
-    example: ClassVar[dict[str, Any]] = {"network": "squeezenet1_1"}
-    offered: ClassVar[bool] = False
+    network: NetworkName
 
-    network: str = Field(title="Network", description="Name of the network.")
-
-    def resolve(self) -> Self:
+    def resolve(self, catalogue: Catalogue) -> "PullWeightsParams":
         """Check that there is something to download."""
-        if require_card(self.network).download is None:
+        if require_card(catalogue, self.network).download is None:
             raise InputError(
                 "network", f"{self.network} needs no download. Networks that do: {', '.join(downloadable())}."
             )
         return self
+
+
+SPEC = KindSpec(
+    name="pull_weights",
+    params=PullWeightsParams,
+    function="worker.networks.pull_weights:pull_weights",
+    # The lane of the jobs that use the network, so that one that is sent after the download finds it. A
+    # download may wait for its server for minutes, which would hold up short jobs.
+    lane="long",
+    title="Download of weights",
+    summary="Download the weights of a network that are published elsewhere, once.",
+    submit_label="Download",
+    listed=False,
+    file_extensions=(),
+    label_fields=("network",),
+    example={"network": "squeezenet1_1"},
+)

@@ -1,21 +1,25 @@
 """Params and presets of style transfer: the one source of its defaults."""
 
 import math
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.errors import InputError
-from app.kinds.base import (
-    Lane,
+from app.kinds.base import NetworkNeed, Params
+from app.kinds.fields import (
     LayerWeights,
-    NetworkNeed,
-    Params,
+    NetworkName,
     PictureRef,
     PictureRefs,
-    require_card,
-    require_layers,
+    Seed,
+    Size,
+    StepsOrPreset,
 )
+from app.kinds.layers import require_card, require_spatial_layers
+from app.kinds.presets import Preset, with_preset
+from app.kinds.spec import KindSpec
+from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 
 PresetName = Literal["impasto", "gatys-2016", "neural-style"]
 Optimizer = Literal["lbfgs", "adam"]
@@ -23,27 +27,31 @@ Pooling = Literal["average", "max"]
 Init = Literal["content", "noise", "image"]
 
 
-class StylePreset(BaseModel):
-    """A named set of values for the params left null, and the sums its source uses.
-
-    ``reduction`` says which sums the losses are, as in ``worker.optim.losses``: ``mean`` (size-independent,
-    ours), ``gatys-2016`` or ``neural-style`` (their sources' own).
-    """
+class PresetValues(BaseModel):
+    """The values that a preset gives, and that resolved params have."""
 
     model_config = ConfigDict(frozen=True)
 
-    summary: str
-    reduction: Literal["mean", "gatys-2016", "neural-style"]
-    content_layers: dict[str, float]
-    style_layers: dict[str, float]
+    content_layers: LayerWeights
+    style_layers: LayerWeights
     content_weight: float
     style_weight: float
     tv_weight: float
     optimizer: Optimizer
     pooling: Pooling
     init: Init
-    noise: float = Field(description="Standard deviation of the noise of init=noise, of values in [0, 1].")
     steps: int
+
+
+class StylePreset(PresetValues, Preset):
+    """A preset of style transfer, and what of its source is no param.
+
+    ``reduction`` says which sums the losses are: ``mean`` (size-independent, ours), ``gatys-2016`` or
+    ``neural-style`` (their sources' own).
+    """
+
+    reduction: Literal["mean", "gatys-2016", "neural-style"]
+    noise: float = Field(description="Standard deviation of the noise of init=noise, of values in [0, 1].")
     coarsest: int | None = Field(
         description="Longer side it begins at, or a little more; each scale is sqrt(2) times the last."
     )
@@ -52,7 +60,7 @@ class StylePreset(BaseModel):
 
 STYLE_LAYERS_2016 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
-PRESETS: dict[PresetName, StylePreset] = {
+PRESETS: dict[str, StylePreset] = {
     # Chosen by eye and by number on a landscape, a tower and three paintings: docs/style-transfer.md.
     "impasto": StylePreset(
         summary="Ours: coarse to fine, losses that do not depend on the size of the picture.",
@@ -116,24 +124,27 @@ PRESETS: dict[PresetName, StylePreset] = {
 class StyleTransferParams(Params):
     """Paint the content of one picture in the style of others (Gatys, Ecker, Bethge 2016)."""
 
-    kind: ClassVar[str] = "style_transfer"
-    lane: ClassVar[Lane] = "long"
-    title: ClassVar[str] = "Style transfer"
-    summary: ClassVar[str] = "Paint the content of one picture in the style of others."
-    action: ClassVar[str] = "Paint"
-    foremost: ClassVar[tuple[str, ...]] = ("preset", "size", "style_weight")
-    example: ClassVar[dict[str, Any]] = {"size": 512, "style_weight": 20}
-    alpha_of: ClassVar[str | None] = "content"
-
     content: PictureRef = Field(title="Content", description="The picture to paint.")
-    style: PictureRefs = Field(title="Style", description="The painting, or up to eight of them.")
+    style: PictureRefs = Field(
+        title="Style",
+        description="The painting, or up to eight of them.",
+        json_schema_extra={"widget": "pictures", "title_prefix": "after"},
+    )
     preset: PresetName = Field(
-        "impasto", title="Preset", description="Where the values left empty come from."
+        "impasto",
+        title="Preset",
+        description="Where the values left empty come from.",
+        json_schema_extra={"widget": "preset"},
     )
     # The long side that neural-style, crowson and Gatys' own code default to.
-    size: int = Field(512, ge=16, le=8192, title="Size", description="Longer side of the result in pixels.")
+    size: Size = 512
     style_weight: float | None = Field(
-        None, ge=0, le=1e12, title="Style weight", description="Strength of the style."
+        None,
+        ge=0,
+        le=1e12,
+        title="Style weight",
+        description="Strength of the style.",
+        json_schema_extra={"widget": "slider", "decades": 2},
     )
     content_weight: float | None = Field(
         None, ge=0, le=1e12, title="Content weight", description="Faithfulness to the content."
@@ -149,6 +160,7 @@ class StyleTransferParams(Params):
         None,
         title="Share of each style",
         description="One number a style picture; only their ratios matter. Empty: equal shares.",
+        json_schema_extra={"empty_means": "equal"},
     )
     style_scale: float = Field(
         1.0,
@@ -162,9 +174,7 @@ class StyleTransferParams(Params):
         title="Colours",
         description="Those of the style, or those of the content under the luminance of the result.",
     )
-    steps: int | None = Field(
-        None, ge=1, le=20_000, title="Steps", description="Solver iterations over all scales."
-    )
+    steps: StepsOrPreset = Field(None, description="Optimizer iterations over all scales.")
     content_layers: LayerWeights | None = Field(
         None, title="Content layers", description="Layer names, or names with weights."
     )
@@ -177,37 +187,28 @@ class StyleTransferParams(Params):
     init_image: PictureRef | None = Field(
         None, title="Start picture", description="The picture to start from, with init=image."
     )
-    network: str = Field("palette", title="Network", description="Name of the network that looks.")
-    seed: int = Field(0, ge=0, le=2**63 - 1, title="Seed", description="Seed of the noise it may start from.")
+    network: NetworkName = DEFAULT_NETWORK
+    seed: Seed = Field(0, description="Seed of the noise it may start from.")
 
-    @classmethod
-    def presets(cls) -> dict[str, dict[str, Any]]:
-        """The presets, with every value that they give."""
-        return {
-            name: {"summary": preset.summary, "values": preset.model_dump(exclude={"summary"})}
-            for name, preset in PRESETS.items()
-        }
+    def keeps_alpha_of(self) -> str:
+        """The content's."""
+        return "content"
 
     def picture_side(self, field: str) -> int | None:
         """Styles are needed at ``size * style_scale``, everything else at ``size``."""
         return math.ceil(self.size * self.style_scale) if field == "style" else self.size
 
-    def network_need(self) -> NetworkNeed | None:
-        """The network that looks."""
+    def network_need(self) -> NetworkNeed:
+        """The network as far as the layers."""
         layers = {
             "content_layers": list(self.content_layers or ()),
             "style_layers": list(self.style_layers or ()),
         }
         return NetworkNeed(self.network, layers, self.pooling)
 
-    def resolve(self) -> Self:
+    def resolve(self, catalogue: Catalogue) -> "ResolvedStyleTransfer":
         """Fill in the preset's values and check layers, weights and start picture."""
-        preset = PRESETS[self.preset]
-        values = {
-            name: getattr(self, name) if getattr(self, name) is not None else getattr(preset, name)
-            for name in StylePreset.model_fields
-            if name in type(self).model_fields
-        }
+        values = with_preset(self, PRESETS[self.preset])
         if self.init is None and self.init_image is not None:
             values["init"] = "image"
         shares = self.style_weights or [1.0] * len(self.style)
@@ -218,23 +219,41 @@ class StyleTransferParams(Params):
             )
         if sum(shares) == 0:
             raise InputError("style_weights", "All weights are 0: give one style a positive weight.")
-        resolved = self.model_copy(update={**values, "style_weights": shares})
-        resolved._check()
+        resolved = self.resolved_as(ResolvedStyleTransfer, {**values, "style_weights": shares})
+        resolved.require_valid(catalogue)
         return resolved
 
-    def _check(self) -> None:
+
+class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
+    """Resolved params of style transfer; ``style_weights`` has a number for each style picture."""
+
+    style_weights: list[Annotated[float, Field(ge=0)]]
+
+    def require_valid(self, catalogue: Catalogue) -> None:
+        """Check what goes with what, and the layers against the network; InputError."""
         if self.init == "image" and self.init_image is None:
             raise InputError("init_image", "init is 'image': name the picture to start from.")
         if self.init != "image" and self.init_image is not None:
             raise InputError("init_image", f"init is {self.init!r}: leave this out, or set init to 'image'.")
-        card = require_card(self.network)
-        for field in ("content_layers", "style_layers"):
-            weights: dict[str, float] = getattr(self, field)
-            require_layers(card, list(weights), field)
-            for name in weights:
-                if card.layer(name).receptive_field == 0:
-                    raise InputError(
-                        field, f"{name} sees the whole picture at once: use a convolution, relu or pool."
-                    )
+        card = require_card(catalogue, self.network)
+        require_spatial_layers(card, self.content_layers, "content_layers")
+        require_spatial_layers(card, self.style_layers, "style_layers")
         if not any((self.content_weight, self.style_weight)):
             raise InputError("style_weight", "Content and style weight are both 0: nothing to paint.")
+
+
+SPEC = KindSpec(
+    name="style_transfer",
+    params=StyleTransferParams,
+    resolved=(ResolvedStyleTransfer,),
+    function="worker.synthesis.style_transfer:style_transfer",
+    lane="long",
+    title="Style transfer",
+    summary="Paint the content of one picture in the style of others.",
+    submit_label="Paint",
+    command="style",
+    primary_fields=("preset", "size", "style_weight"),
+    label_fields=("preset", "steps", "network", "size"),
+    example={"size": 512, "style_weight": 20},
+    presets=PRESETS,
+)

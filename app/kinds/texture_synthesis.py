@@ -1,22 +1,24 @@
 """Params of texture synthesis: the one source of its defaults."""
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Literal
 
 from pydantic import Field
 
-from app.errors import InputError
-from app.kinds.base import (
-    Lane,
+from app.kinds.base import NetworkNeed, Params
+from app.kinds.fields import (
     LayerWeights,
-    NetworkNeed,
-    Params,
+    NetworkName,
     PictureRef,
+    Seed,
+    Size,
+    Steps,
     Variations,
-    require_card,
-    require_layers,
     require_sheet,
 )
+from app.kinds.layers import require_card, require_positive_weight, require_spatial_layers
+from app.kinds.spec import KindSpec
 from app.networks import NetworkCard
+from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 
 # Pixels between positions of the deepest layer that is looked at by default: relu4_1 of a VGG, as in style
 # transfer. One stage deeper adds little to a texture, and its positions see 156 px.
@@ -26,16 +28,8 @@ DEEPEST_STRIDE = 8
 class TextureSynthesisParams(Params):
     """More of a texture, in any size (Gatys, Ecker, Bethge 2015)."""
 
-    kind: ClassVar[str] = "texture_synthesis"
-    lane: ClassVar[Lane] = "long"
-    title: ClassVar[str] = "Texture synthesis"
-    summary: ClassVar[str] = "More of a texture, in any size, and seamless if it is to be tiled."
-    action: ClassVar[str] = "Weave"
-    foremost: ClassVar[tuple[str, ...]] = ("size", "aspect", "seamless")
-    example: ClassVar[dict[str, Any]] = {"size": 512, "seamless": True}
-
     image: PictureRef = Field(title="Texture", description="The picture whose texture is to go on.")
-    size: int = Field(512, ge=16, le=8192, title="Size", description="Longer side of the result in pixels.")
+    size: Size = 512
     aspect: float = Field(
         1.0, ge=1 / 32, le=32, title="Aspect", description="Width of the result divided by its height."
     )
@@ -52,7 +46,7 @@ class TextureSynthesisParams(Params):
         description="Longer side in pixels that the texture is looked at with: more gives a larger pattern. "
         "Empty: its own, or that of the result if this is smaller.",
     )
-    steps: int = Field(300, ge=1, le=20_000, title="Steps", description="Solver iterations over all scales.")
+    steps: Steps = Field(300, description="Optimizer iterations over all scales.")
     layers: LayerWeights | None = Field(
         None,
         title="Layers",
@@ -71,38 +65,38 @@ class TextureSynthesisParams(Params):
     pooling: Literal["average", "max"] = Field(
         "average", title="Pooling", description="Average is smoother, max is crisper."
     )
-    network: str = Field("palette", title="Network", description="Name of the network that looks.")
+    network: NetworkName = DEFAULT_NETWORK
     variations: Variations = 1
-    seed: int = Field(0, ge=0, le=2**63 - 1, title="Seed", description="Seed of the noise it starts from.")
+    seed: Seed = Field(0, description="Seed of the noise it starts from.")
 
     def picture_side(self, field: str) -> int | None:
         """The texture is looked at in its size, and never larger than the result unless asked for."""
         del field
         return self.source_size or self.size
 
-    def network_need(self) -> NetworkNeed | None:
-        """The network that looks."""
+    def network_need(self) -> NetworkNeed:
+        """The network as far as the layers."""
         return NetworkNeed(self.network, {"layers": list(self.layers or ())}, self.pooling)
 
-    def resolve(self) -> Self:
+    def resolve(self, catalogue: Catalogue) -> "ResolvedTextureSynthesis":
         """Fill in the layers, and check them against the network."""
-        card = require_card(self.network)
+        card = require_card(catalogue, self.network)
         layers = self.layers or dict.fromkeys(usual_layers(card), 1.0)
-        require_layers(card, list(layers), "layers")
-        for name in layers:
-            if card.layer(name).receptive_field == 0:
-                raise InputError(
-                    "layers", f"{name} sees the whole picture at once: use a convolution, relu or pool."
-                )
-        if not any(layers.values()):
-            raise InputError("layers", "All weights are 0: give one layer a positive weight.")
+        require_spatial_layers(card, layers, "layers")
+        require_positive_weight(layers, "layers")
         require_sheet(self.variations, self.size, min(self.aspect, 1 / self.aspect))
-        return self.model_copy(update={"layers": layers})
+        return self.resolved_as(ResolvedTextureSynthesis, {"layers": layers})
 
     def result_size(self, long_side: int) -> tuple[int, int]:
         """Height and width of a result whose longer side is ``long_side``."""
         short = max(1, round(long_side * min(self.aspect, 1 / self.aspect)))
         return (short, long_side) if self.aspect >= 1 else (long_side, short)
+
+
+class ResolvedTextureSynthesis(TextureSynthesisParams):
+    """Resolved params of texture synthesis."""
+
+    layers: LayerWeights
 
 
 def usual_layers(card: NetworkCard) -> list[str]:
@@ -112,3 +106,20 @@ def usual_layers(card: NetworkCard) -> list[str]:
         if 0 < layer.stride <= DEEPEST_STRIDE and layer.kind in ("relu", "fire"):
             first.setdefault(layer.stride, layer.name)
     return list(first.values())
+
+
+SPEC = KindSpec(
+    name="texture_synthesis",
+    params=TextureSynthesisParams,
+    resolved=(ResolvedTextureSynthesis,),
+    function="worker.synthesis.texture_synthesis:texture_synthesis",
+    lane="long",
+    shared_by_variations=("width", "height", "texture", "dtype"),
+    title="Texture synthesis",
+    summary="More of a texture, in any size, and seamless if it is to be tiled.",
+    submit_label="Weave",
+    command="texture-synthesis",
+    primary_fields=("size", "aspect", "seamless"),
+    label_fields=("layers", "steps", "network", "size"),
+    example={"size": 512, "seamless": True},
+)

@@ -26,7 +26,7 @@ def healthz() -> dict[str, str]:
 def readyz(here: Here, response: Response) -> dict[str, Any]:
     """The database answers, and every lane has a living worker. 503 until then."""
     living = workers.living(here.engine, SEEN_SECONDS)
-    lanes = {cls.lane for cls in KINDS.values()}
+    lanes = {spec.lane for spec in KINDS.values()}
     missing = sorted(lanes - {lane for worker in living for lane in worker.lanes})
     if missing:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE

@@ -8,6 +8,9 @@ from app.networks.card import NetworkCard
 
 CARDS = Path(__file__).with_name("cards")
 
+# The network of a job that names none.
+DEFAULT_NETWORK = "palette"
+
 
 class Catalogue(Protocol):
     """Cards by name: of the shipped networks, and of those that were trained or imported here."""

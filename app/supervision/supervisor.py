@@ -44,7 +44,7 @@ _WORKER_NICE = 10
 
 def all_lanes() -> list[str]:
     """The lanes that the kinds of job use."""
-    return sorted({kind.lane for kind in KINDS.values()})
+    return sorted({spec.lane for spec in KINDS.values()})
 
 
 class Supervisor:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
-from app.kinds import PullWeightsParams
+from app.kinds.pull_weights import PullWeightsParams
 from app.networks import NetworkCard, get_card
 from app.networks.download import NAP, Received, download
 from app.networks.weights_folder import LocalWeights, local_weights, try_lock

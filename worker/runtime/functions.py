@@ -1,49 +1,45 @@
-"""The function that computes each kind."""
+"""The function that computes a kind, found by the entry point that its spec names."""
 
-from typing import Any, Protocol
+from functools import cache
+from pkgutil import resolve_name
+from typing import Protocol, TypeVar
 
-from app.kinds import Params
+from app.kinds import Params, spec_of
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import State, Steps
-from worker.networks.pull_weights import pull_weights
-from worker.synthesis.adversarial import adversarial
-from worker.synthesis.class_visualization import class_visualization
-from worker.synthesis.deep_dream import deep_dream
-from worker.synthesis.feature_inversion import feature_inversion
-from worker.synthesis.feature_visualization import feature_visualization
-from worker.synthesis.style_transfer import style_transfer
-from worker.synthesis.texture_synthesis import texture_synthesis
 from worker.synthesis.variations import varied
 
+P = TypeVar("P", bound=Params, contravariant=True)
+N = TypeVar("N", bound=Network | None, contravariant=True)
 
-class KindFunction(Protocol):
-    """Computes a kind. ``params`` are resolved, ``network`` is what they need, ``resume`` a step's state."""
+
+class KindFunction(Protocol[P, N]):
+    """Computes a kind: a generator of steps from resolved params.
+
+    ``network`` is what the params need, None if they need none; ``resume`` a step's state to go on from.
+    """
 
     def __call__(
-        self, params: Any, inputs: Inputs, network: Any, compute: Compute, resume: State | None = None
+        self, params: P, inputs: Inputs, network: N, compute: Compute, resume: State | None = None
     ) -> Steps:
         """The steps of a job."""
-
-
-FUNCTIONS: dict[str, KindFunction] = {
-    "style_transfer": style_transfer,
-    "deep_dream": varied(
-        deep_dream,
-        shared=("width", "height", "octaves", "octaves_left_out", "without_answer", "channels"),
-    ),
-    "class_visualization": class_visualization,
-    "feature_visualization": feature_visualization,
-    "feature_inversion": feature_inversion,
-    "texture_synthesis": varied(texture_synthesis, shared=("width", "height", "texture", "dtype")),
-    "adversarial": varied(adversarial),
-    "pull_weights": pull_weights,
-}
 
 
 def steps_of(
     params: Params, inputs: Inputs, network: Network | None, compute: Compute, resume: State | None = None
 ) -> Steps:
     """The steps of a job of resolved params, from the start or from a state."""
-    return FUNCTIONS[params.kind](params, inputs, network, compute, resume)
+    spec = spec_of(params)
+    function = load_function(spec.function)
+    if spec.shared_by_variations is not None:
+        function = varied(function, spec.shared_by_variations)
+    return function(params, inputs, network, compute, resume)
+
+
+@cache
+def load_function(entry_point: str) -> KindFunction[Params, Network | None]:
+    """The function of an entry point, "module:name"."""
+    function: KindFunction[Params, Network | None] = resolve_name(entry_point)
+    return function

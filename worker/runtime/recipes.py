@@ -7,7 +7,7 @@ from typing import Any
 import PIL
 import torch
 
-from app.kinds import Params
+from app.kinds import Params, spec_of
 from models.network import Network
 from worker.contract.compute import Compute
 
@@ -23,7 +23,7 @@ def make_recipe(
     """
     values = params.model_dump(mode="json")
     return {
-        "kind": params.kind,
+        "kind": spec_of(params).name,
         "params": values,
         "inputs": {field: list(hashes) for field, hashes in inputs.items()},
         "network": None if network is None else {"name": network.name, "sha256": network.sha256},

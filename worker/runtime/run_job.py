@@ -119,7 +119,7 @@ def _run(workshop: Workshop, claim: Claim, heart: Heart, stop: threading.Event) 
 def _compute(
     workshop: Workshop, claim: Claim, heart: Heart, stop: threading.Event
 ) -> tuple[list[Artifact], Json, Json | None]:
-    params = KINDS[claim.job.kind].model_validate(claim.job.params)
+    params = KINDS[claim.job.kind].load(claim.job.params)
     inputs = load_inputs(workshop.engine, workshop.storage, params, workshop.settings.weights)
     network = network_for(params, workshop.compute, workshop.settings.weights)
     resume, parts = _saved_state(workshop, claim.job)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from app.errors import InputError
 from app.kinds.adversarial import AdversarialParams
-from app.kinds.class_visualization import class_index
+from app.kinds.classes import class_index
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs

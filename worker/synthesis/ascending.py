@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from app.errors import InputError
-from app.kinds.ascent import AscentParams
+from app.kinds.activation_maximization import ResolvedMaximization
 from models.blocks import GlobalAverage
 from models.network import Network
 from worker.contract.compute import Compute
@@ -66,7 +66,7 @@ class Ascended:
 
 
 def ascend(
-    params: AscentParams,
+    params: ResolvedMaximization,
     wishes: Sequence[Wish],
     network: Network,
     compute: Compute,
@@ -116,13 +116,13 @@ def ascend(
     return Ascended(pictures, tuple(alone.values(start).tolist()), tuple(alone.values(ascent.found).tolist()))
 
 
-def seen_side(params: AscentParams) -> int:
+def seen_side(params: ResolvedMaximization) -> int:
     """Side of what the network sees of a picture through the transforms of resolved params."""
     side = _known(params.size)
     return seen_sides(_transform(params), side, side)[0]
 
 
-def require_size(params: AscentParams, layers: Collection[str], network: Network) -> None:
+def require_size(params: ResolvedMaximization, layers: Collection[str], network: Network) -> None:
     """Check that layers have a position at the size of resolved params, seen plain or through transforms.
 
     Raises InputError on ``size``.
@@ -164,7 +164,7 @@ def _known(value: T | None) -> T:
 
 
 def _pursuit(
-    params: AscentParams,
+    params: ResolvedMaximization,
     wishes: Sequence[Wish],
     network: Network,
     group: int,
@@ -186,13 +186,13 @@ def _pursuit(
     )
 
 
-def _transform(params: AscentParams) -> Transform | None:
+def _transform(params: ResolvedMaximization) -> Transform | None:
     extents = {str(name): extent for name, extent in (params.transforms or {}).items()}
     transforms = [make(extents[name]) for name, make in _TRANSFORMS.items() if name in extents]
     return in_turn(transforms) if transforms else None
 
 
-def _parametrization(params: AscentParams, network: Network) -> Parametrization:
+def _parametrization(params: ResolvedMaximization, network: Network) -> Parametrization:
     side = _known(params.size)
     match params.parametrization:
         case "fourier":
@@ -209,7 +209,7 @@ def mean_color(network: Network) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def _penalties(params: AscentParams, network: Network) -> dict[str, Callable[[Tensor], Tensor]]:
+def _penalties(params: ResolvedMaximization, network: Network) -> dict[str, Callable[[Tensor], Tensor]]:
     mean = mean_color(network)
     found: dict[str, tuple[float | None, Callable[[Tensor], Tensor]]] = {
         "l2": (params.l2_weight, lambda pictures: squared_norm(pictures, mean)),
@@ -224,7 +224,7 @@ def weighted(weight: float, cost: Callable[[Tensor], Tensor], pictures: Tensor) 
     return weight * cost(pictures)
 
 
-def _after(params: AscentParams, network: Network) -> Callable[[Tensor, int], Tensor] | None:
+def _after(params: ResolvedMaximization, network: Network) -> Callable[[Tensor, int], Tensor] | None:
     """What is done to pixels after each step."""
     share, deviation, every = params.decay, params.blur, _known(params.blur_every)
     if not share and not deviation:

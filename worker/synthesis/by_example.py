@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from app.errors import InputError
-from app.kinds.feature_visualization import FeatureVisualizationParams
+from app.kinds.feature_visualization import ResolvedFeatureVisualization
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.optim.objectives import Features, Objective, caricature, direction
@@ -32,7 +32,7 @@ class Example:
     the grey that they put around it.
     """
 
-    params: FeatureVisualizationParams
+    params: ResolvedFeatureVisualization
     network: Network
     plain: Tensor
     seen: Tensor
@@ -40,7 +40,7 @@ class Example:
     @property
     def layer(self) -> str:
         """The layer that looks."""
-        (layer,) = self.params.looked_at
+        (layer,) = self.params.layers_used
         return layer
 
     def objective(self) -> Objective:
@@ -76,14 +76,14 @@ class Example:
 
 
 def look_at(
-    params: FeatureVisualizationParams, picture: Tensor, network: Network, compute: Compute
+    params: ResolvedFeatureVisualization, picture: Tensor, network: Network, compute: Compute
 ) -> Example:
     """See what a layer sees in the middle of an example (1, 3, H, W), in [0, 1] and of any size.
 
     Raises InputError on ``size`` if that is too small for the layer, and on ``image`` if nothing in it
     excites the layer.
     """
-    (layer,) = params.looked_at
+    (layer,) = params.layers_used
     require_size(params, (layer,), network)
     side = params.size or 0
     plain = middle_square(picture.to(compute.device), side)

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from app.kinds.class_visualization import ClassVisualizationParams, class_index
+from app.kinds.class_visualization import ResolvedClassVisualization
+from app.kinds.classes import class_index
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
@@ -23,7 +24,7 @@ TOP = 5
 
 
 def class_visualization(
-    params: ClassVisualizationParams,
+    params: ResolvedClassVisualization,
     inputs: Inputs,
     network: Network,
     compute: Compute,

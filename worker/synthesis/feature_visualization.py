@@ -6,7 +6,7 @@ several units in one picture. What is drawn of an example is in :mod:`worker.syn
 
 from dataclasses import dataclass
 
-from app.kinds.feature_visualization import FeatureVisualizationParams, read_unit
+from app.kinds.feature_visualization import ResolvedFeatureVisualization, read_unit
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
@@ -17,7 +17,7 @@ from worker.synthesis.by_example import Example, look_at
 
 
 def feature_visualization(
-    params: FeatureVisualizationParams,
+    params: ResolvedFeatureVisualization,
     inputs: Inputs,
     network: Network,
     compute: Compute,
@@ -46,7 +46,7 @@ def feature_visualization(
     columns = across if across > 1 and len(units) > 1 else None
     together = None
     if params.diversity:
-        deepest = max(params.looked_at, key=list(network.stack).index)
+        deepest = max(params.layers_used, key=list(network.stack).index)
         together = (diversity(deepest, params.variations), params.diversity)
     made = yield from ascend(
         params,
@@ -85,13 +85,13 @@ class _Unit:
     objective: Objective
 
 
-def _units(params: FeatureVisualizationParams, network: Network) -> list[_Unit]:
+def _units(params: ResolvedFeatureVisualization, network: Network) -> list[_Unit]:
     if params.terms is not None:
         terms = {name: weight for name, weight in params.terms.items() if weight}
         name = " + ".join(f"{weight:g} {name}" for name, weight in terms.items())
         total = weighted_sum([(_objective(name, network), weight) for name, weight in terms.items()])
         return [_Unit(name, f"the sum {name}", "terms", total)]
-    (layer,) = params.looked_at
+    (layer,) = params.layers_used
     if params.objective == "layer":
         return [_Unit(layer, layer, "layer", layer_energy(layer))]
     suffix = ":neuron" if params.objective == "neuron" else ""

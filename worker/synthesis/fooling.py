@@ -9,7 +9,7 @@ from torch import Tensor
 
 from app.errors import InputError
 from app.kinds.adversarial import AdversarialParams
-from app.kinds.class_visualization import class_index
+from app.kinds.classes import class_index
 from models.network import Network
 from models.procedural import CLASSES, draw
 from worker.contract.compute import Compute

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load, save
 
 from app.errors import InputError
-from app.kinds.base import following_seeds
+from app.kinds.fields import following_seeds
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, Steps

@@ -8,7 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds import ClassVisualizationParams, FeatureInversionParams
+from app.kinds.class_visualization import ClassVisualizationParams
+from app.kinds.feature_inversion import FeatureInversionParams
+from app.networks.catalogue import SHIPPED
 from models.architectures.vgg import vgg_stack
 from models.network import Network
 from models.procedural import CLASSES
@@ -83,7 +85,7 @@ def reconstructions(network: Network, compute: Compute, output: Path | None) -> 
                 layers=list(RECONSTRUCTED_LAYERS),
                 size=RECONSTRUCTED_SIZE,
                 parametrization=parametrization,
-            ).resolve()
+            ).resolve(SHIPPED)
             totals = dict.fromkeys(RECONSTRUCTED_LAYERS, 0.0)
             for title, photo in photos.items():
                 outcome = run_steps(
@@ -125,7 +127,7 @@ def visualized_classes(
     """How many classes another network recognises in their visualisations by this one."""
     settings = ClassVisualizationParams(
         target=list(CLASSES), network=network.name, **{"preset": "yosinski-2015", **params}
-    ).resolve()
+    ).resolve(SHIPPED)
     prepared = network.prepared(compute.device, compute.dtype)
     outcome = run_steps(class_visualization(settings, Inputs(), prepared, compute))
     pictures = torch.cat([picture for key, picture in outcome.images.items() if key != "image"])

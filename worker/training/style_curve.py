@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from app.kinds import StyleTransferParams
+from app.kinds.style_transfer import StyleTransferParams
+from app.networks.catalogue import SHIPPED
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
@@ -69,7 +70,7 @@ def style_curve(
     for weight in weights:
         settings = StyleTransferParams(
             content="content", style=["style"], network=network.name, style_weight=weight, **params
-        ).resolve()
+        ).resolve(SHIPPED)
         pictures = {"content": [content], "style": [style]}
         outcome = run_steps(style_transfer(settings, Inputs.of(pictures), network, compute))
         picture = outcome.images["image"]

@@ -9,16 +9,15 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from app.cli import program
-from app.cli.kind_commands import command_name
 from app.cli.options import option_name
-from app.kinds import KINDS
+from app.kinds import KINDS, KindSpec, Params
 from app.media.recipe_text import read_recipe
 from tests.support import clips
 from tests.support.strange_pictures import noise
 from worker.media.clips import open_clip
 
 QUICK = ("--network", "vgg19-random", "--size", "32", "--steps", "1", "--octaves", "2", "--layers", "relu2_1")
-OFFERED = [cls for cls in KINDS.values() if cls.offered]
+WITH_COMMAND = [spec for spec in KINDS.values() if spec.command is not None]
 
 
 @pytest.fixture
@@ -43,12 +42,12 @@ def recipe_of(path: Path) -> dict[str, Any]:
     return recipe
 
 
-@pytest.mark.parametrize("cls", OFFERED, ids=lambda cls: cls.kind)
-def test_every_kind_has_a_command_with_an_option_for_each_param(cls: Any) -> None:
-    result = CliRunner().invoke(program, [command_name(cls), "--help"], env={"COLUMNS": "200"})
+@pytest.mark.parametrize("spec", WITH_COMMAND, ids=lambda spec: spec.name)
+def test_every_kind_has_a_command_with_an_option_for_each_param(spec: KindSpec[Params]) -> None:
+    result = CliRunner().invoke(program, [str(spec.command), "--help"], env={"COLUMNS": "200"})
     assert result.exit_code == 0
-    for name, info in cls.model_fields.items():
-        is_argument = name in cls.picture_fields() and info.is_required()
+    for name, info in spec.params.model_fields.items():
+        is_argument = name in spec.params.picture_fields() and info.is_required()
         assert (name.upper() if is_argument else option_name(name)) in result.stdout
 
 

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import pytest
 
 from app.cli.options import option_name, option_parameters, params_of
-from app.kinds import StyleTransferParams
+from app.kinds.style_transfer import StyleTransferParams
 
 FIELDS = StyleTransferParams.model_fields
 

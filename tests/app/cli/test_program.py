@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from app.cli import program
 from app.cli.demo_pictures import brushwork, landscape
 from app.cli.options import option_name
-from app.kinds import StyleTransferParams
+from app.kinds.style_transfer import StyleTransferParams
 
 
 def test_it_tells_its_version() -> None:

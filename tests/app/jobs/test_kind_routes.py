@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.kinds import KINDS, Params
+from app.kinds import KINDS, KindSpec, Params
 
-EVERY = pytest.mark.parametrize("cls", KINDS.values(), ids=lambda cls: cls.kind)
+EVERY = pytest.mark.parametrize("spec", KINDS.values(), ids=lambda spec: spec.name)
 
 
 def view(client: TestClient, kind: str) -> dict[str, Any]:
@@ -17,33 +17,33 @@ def view(client: TestClient, kind: str) -> dict[str, Any]:
 
 
 @EVERY
-def test_every_param_says_what_it_is_called_and_for(client: TestClient, cls: type[Params]) -> None:
-    shown = view(client, cls.kind)
-    assert shown["title"] and shown["summary"].endswith(".") and shown["action"]
+def test_every_param_says_what_it_is_called_and_for(client: TestClient, spec: KindSpec[Params]) -> None:
+    shown = view(client, spec.name)
+    assert shown["title"] and shown["summary"].endswith(".") and shown["submit_label"]
     for name, schema in shown["schema"]["properties"].items():
         assert schema["title"], name
         assert schema.get("description", "").endswith("."), name
 
 
 @EVERY
-def test_what_comes_first_is_there(client: TestClient, cls: type[Params]) -> None:
-    shown = view(client, cls.kind)
-    assert set(shown["foremost"]) <= set(shown["schema"]["properties"])
+def test_what_comes_first_is_there(client: TestClient, spec: KindSpec[Params]) -> None:
+    shown = view(client, spec.name)
+    assert set(shown["primary_fields"] + shown["label_fields"]) <= set(shown["schema"]["properties"])
     # Pictures have places of their own.
-    assert set(shown["foremost"]).isdisjoint(cls.picture_fields())
+    assert set(shown["primary_fields"]).isdisjoint(spec.params.picture_fields())
 
 
 @EVERY
-def test_presets_give_values_to_params_alone(client: TestClient, cls: type[Params]) -> None:
-    shown = view(client, cls.kind)
+def test_presets_give_values_to_params_alone(client: TestClient, spec: KindSpec[Params]) -> None:
+    shown = view(client, spec.name)
     for preset in shown["presets"].values():
         assert preset["summary"]
     assert not shown["presets"] or "preset" in shown["schema"]["properties"]
 
 
 @EVERY
-def test_its_endpoint_refuses_what_it_does_not_know(client: TestClient, cls: type[Params]) -> None:
-    answer = client.post(view(client, cls.kind)["path"], json={"nonsense": 1})
+def test_its_endpoint_refuses_what_it_does_not_know(client: TestClient, spec: KindSpec[Params]) -> None:
+    answer = client.post(view(client, spec.name)["path"], json={"nonsense": 1})
     assert answer.status_code == 422
     assert "nonsense" in {error["field"] for error in answer.json()["errors"]}
 

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from app.errors import InputError
-from app.kinds import AdversarialParams
+from app.kinds.adversarial import AdversarialParams
+from app.networks.catalogue import SHIPPED
 
 # What each method needs beside its name.
 NEEDED: dict[str, dict[str, Any]] = {
@@ -18,14 +19,14 @@ EVERY = pytest.mark.parametrize("method", NEEDED)
 
 
 def make(method: str, **values: Any) -> AdversarialParams:
-    return AdversarialParams.model_validate({"method": method, **NEEDED[method], **values}).resolve()
+    return AdversarialParams.model_validate({"method": method, **NEEDED[method], **values}).resolve(SHIPPED)
 
 
 @EVERY
 def test_what_is_resolved_resolves_to_itself(method: str) -> None:
     params = make(method)
 
-    assert AdversarialParams.model_validate(params.model_dump(mode="json")).resolve() == params
+    assert AdversarialParams.model_validate(params.model_dump(mode="json")).resolve(SHIPPED) == params
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_the_size_is_what_the_network_classifies() -> None:
     [
         ("fgsm", {"image": None}, "image", "Name the picture to change"),
         ("fooling", {"target": None}, "target", "Name the class"),
-        ("fooling", {"image": "x"}, "image", "fooling does not heed this: leave it out, or use fgsm, bim"),
+        ("fooling", {"image": "x"}, "image", "fooling does not use this: leave it out, or use fgsm, bim"),
         ("fooling", {"epsilon": 8}, "epsilon", "leave it out"),
         ("fgsm", {"steps": 3}, "steps", "or use bim, pgd-linf, pgd-l2, fooling."),
         ("fgsm", {"step_size": 3}, "step_size", "leave it out"),

@@ -3,11 +3,12 @@ from typing import Any
 import pytest
 
 from app.errors import InputError
-from app.kinds import DeepDreamParams
+from app.kinds.deep_dream import DeepDreamParams
+from app.networks.catalogue import SHIPPED
 
 
 def make(**values: Any) -> DeepDreamParams:
-    return DeepDreamParams.model_validate({"image": "x", **values}).resolve()
+    return DeepDreamParams.model_validate({"image": "x", **values}).resolve(SHIPPED)
 
 
 def test_a_single_picture_is_what_is_made_unless_more_are_asked_for() -> None:

@@ -1,13 +1,13 @@
 import pytest
 
 from app.errors import InputError
-from app.kinds import TextureSynthesisParams
-from app.kinds.texture_synthesis import usual_layers
+from app.kinds.texture_synthesis import TextureSynthesisParams, usual_layers
 from app.networks import get_card
+from app.networks.catalogue import SHIPPED
 
 
 def make(**values: object) -> TextureSynthesisParams:
-    return TextureSynthesisParams.model_validate({"image": "x", **values}).resolve()
+    return TextureSynthesisParams.model_validate({"image": "x", **values}).resolve(SHIPPED)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_the_usual_layers_begin_each_stage(network: str, layers: list[str]) -> N
 def test_what_is_resolved_resolves_to_itself() -> None:
     params = make(layers="relu1_1, relu2_1", aspect=1.5)
 
-    assert params.resolve() == params
+    assert params.resolve(SHIPPED) == params
     assert params.layers == {"relu1_1": 1.0, "relu2_1": 1.0}
 
 

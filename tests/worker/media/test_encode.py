@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from app.errors import ComputationError
-from app.kinds import StyleTransferParams
+from app.kinds.style_transfer import StyleTransferParams
 from app.media.recipe_text import MAX_RECIPE_BYTES, RECIPE_KEY, dump_recipe
 from tests.support import strange_pictures as strange
 from worker.contract.compute import Compute

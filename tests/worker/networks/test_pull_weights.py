@@ -14,8 +14,9 @@ from app.jobs import repository
 from app.jobs.job import Job
 from app.jobs.states import State
 from app.jobs.submit import ParamsError, parse_params, submit
-from app.kinds import StyleTransferParams
+from app.kinds.style_transfer import StyleTransferParams
 from app.networks import NetworkCard, get_card
+from app.networks.catalogue import SHIPPED
 from app.networks.download import Received
 from app.networks.weights_folder import card_here, local_weights
 from app.settings import WeightsFolder
@@ -116,14 +117,14 @@ def test_a_cut_file_of_safetensors_is_imported_as_far_as_it_goes(
     assert here.classes == [] and here.source.startswith("Imported from cut.safetensors")
 
     compute = Compute(torch.device("cpu"))
-    params = StyleTransferParams(content="a", style=["b"], network="vgg19").resolve()
+    params = StyleTransferParams(content="a", style=["b"], network="vgg19").resolve(SHIPPED)
     with pytest.raises(
         InputError, match=r"no layer 'relu2_1' here.*file that ends before.*Layers: conv1_1"
     ) as caught:
         network_for(params, compute, folder)
     assert caught.value.field == "content_layers"
     shallow = {"content_layers": ["relu1_2"], "style_layers": ["relu1_1", "pool1"]}
-    params = StyleTransferParams(content="a", style=["b"], network="vgg19", **shallow).resolve()
+    params = StyleTransferParams(content="a", style=["b"], network="vgg19", **shallow).resolve(SHIPPED)
     network = network_for(params, compute, folder)
     assert network is not None and network.layers[-1].name == "pool1"
 
@@ -155,7 +156,7 @@ def test_damaged_weights_count_as_none_and_say_so_when_used(
     assert "no file of weights of ours" in caplog.text
     compute = Compute(torch.device("cpu"))
     layers = {"content_layers": ["fire3"], "style_layers": ["fire2"]}
-    params = StyleTransferParams(content="a", style=["b"], network=NAME, **layers).resolve()
+    params = StyleTransferParams(content="a", style=["b"], network=NAME, **layers).resolve(SHIPPED)
     with pytest.raises(InputError, match=r"damaged.*weights pull"):
         network_for(params, compute, folder)
     # And pulling puts it right.
@@ -211,7 +212,7 @@ def test_a_job_without_a_network_says_what_to_do(workshop: Workshop, served: Mir
 
 
 def test_a_network_that_is_not_here_says_how_to_get_it(tmp_path: Path) -> None:
-    params = StyleTransferParams(content="a", style=["b"], network="vgg19").resolve()
+    params = StyleTransferParams(content="a", style=["b"], network="vgg19").resolve(SHIPPED)
     for folder in (None, WeightsFolder(tmp_path, "")):
         with pytest.raises(
             InputError, match="'vgg19' has not been downloaded: run `impasto weights pull"
@@ -222,7 +223,7 @@ def test_a_network_that_is_not_here_says_how_to_get_it(tmp_path: Path) -> None:
 
 def test_what_is_warm_is_used_by_every_kind() -> None:
     compute = Compute(torch.device("cpu"))
-    params = StyleTransferParams(content="a", style=["b"], network="vgg19-random").resolve()
+    params = StyleTransferParams(content="a", style=["b"], network="vgg19-random").resolve(SHIPPED)
     assert network_for(params, compute) is prepared_network("vgg19-random", "average", compute)
 
 

@@ -14,8 +14,9 @@ from app.jobs import reaper, repository
 from app.jobs.job import Job
 from app.jobs.states import State
 from app.jobs.submit import submit
-from app.kinds import DeepDreamParams
+from app.kinds.deep_dream import DeepDreamParams
 from app.media import read_recipe
+from app.networks.catalogue import SHIPPED
 from app.settings import Settings
 from app.storage.factory import make_storage
 from tests.support import clips
@@ -31,7 +32,7 @@ from worker.runtime.context import Workshop
 def queue(workshop: Workshop, data: bytes, **params: Any) -> Job:
     image_id = add_picture(workshop, data)
     values = {"image": image_id, "network": "vgg19-random", "layers": "relu2_1", "size": 32}
-    made = DeepDreamParams.model_validate({**values, "octaves": 2, "steps": 2, **params}).resolve()
+    made = DeepDreamParams.model_validate({**values, "octaves": 2, "steps": 2, **params}).resolve(SHIPPED)
     return submit(workshop.engine, workshop.dispatcher, made)[0]
 
 

@@ -16,8 +16,9 @@ from app.jobs import claims, reaper, repository
 from app.jobs.job import Job
 from app.jobs.states import State
 from app.jobs.submit import submit
-from app.kinds import StyleTransferParams
+from app.kinds.style_transfer import StyleTransferParams
 from app.media import read_recipe
+from app.networks.catalogue import SHIPPED
 from tests.support import strange_pictures as strange
 from tests.support.workshops import add_picture, run
 from worker.contract.steps import State as StepState
@@ -33,7 +34,7 @@ def queue(workshop: Workshop, picture: bytes | None = None, **params: object) ->
         "size": 40,
         "steps": 6,
     }
-    made = StyleTransferParams.model_validate({**values, **params}).resolve()
+    made = StyleTransferParams.model_validate({**values, **params}).resolve(SHIPPED)
     return submit(workshop.engine, workshop.dispatcher, made)[0]
 
 
@@ -87,7 +88,7 @@ def test_a_recipe_fed_back_makes_the_same_picture(workshop: Workshop) -> None:
     queue(workshop, init="noise", seed=7)
     first = run(workshop)
     assert first.result is not None
-    again = StyleTransferParams.model_validate(first.result["recipe"]["params"]).resolve()
+    again = StyleTransferParams.model_validate(first.result["recipe"]["params"]).resolve(SHIPPED)
     submit(workshop.engine, workshop.dispatcher, again)
     second = run(workshop)
     assert first.id != second.id

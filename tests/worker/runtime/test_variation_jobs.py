@@ -9,7 +9,8 @@ from app.jobs import repository
 from app.jobs.job import Job
 from app.jobs.states import State
 from app.jobs.submit import submit
-from app.kinds import DeepDreamParams
+from app.kinds.deep_dream import DeepDreamParams
+from app.networks.catalogue import SHIPPED
 from tests.support import strange_pictures as strange
 from tests.support.workshops import add_picture, run
 from worker.runtime.context import Workshop
@@ -19,7 +20,7 @@ def queue(workshop: Workshop) -> Job:
     image_id = add_picture(workshop, strange.noise(size=(40, 30), seed=3))
     values = {"network": "vgg19-random", "layers": "relu2_1", "size": 32, "octaves": 1, "steps": 2}
     params = DeepDreamParams.model_validate({"image": image_id, **values, "variations": 3})
-    return submit(workshop.engine, workshop.dispatcher, params.resolve())[0]
+    return submit(workshop.engine, workshop.dispatcher, params.resolve(SHIPPED))[0]
 
 
 def pixels(workshop: Workshop, job: Job) -> dict[str, bytes]:

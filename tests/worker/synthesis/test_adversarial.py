@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from app.errors import InputError
-from app.kinds import AdversarialParams
+from app.kinds.adversarial import AdversarialParams
+from app.networks.catalogue import SHIPPED
 from models.architectures.vgg import PooledLinear
 from models.network import Network
 from tests.support.networks import CLASSES, make_classifier
@@ -26,7 +27,7 @@ def make_params(**values: Any) -> AdversarialParams:
     target = values.pop("target", None)
     few = {"steps": 12} if values.get("method", "").startswith("pgd") else {}
     given = {"image": "x", "network": "palette", "size": 24, **few, **values}
-    return AdversarialParams.model_validate(given).resolve().model_copy(update={"target": target})
+    return AdversarialParams.model_validate(given).resolve(SHIPPED).model_copy(update={"target": target})
 
 
 def run(

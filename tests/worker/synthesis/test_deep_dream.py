@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from app.errors import InputError
-from app.kinds import DeepDreamParams
+from app.kinds.deep_dream import DeepDreamParams
+from app.networks.catalogue import SHIPPED
 from models.network import Network
 from models.registry import load_network
 from tests.worker.synthesis.conftest import drawn
@@ -84,7 +85,7 @@ def test_a_run_from_step_to_outcome(network: Network, content: Tensor) -> None:
 
 
 def test_the_defaults_on_the_default_network(content: Tensor) -> None:
-    params = DeepDreamParams(image="i", size=96, octaves=2, steps=5).resolve()
+    params = DeepDreamParams(image="i", size=96, octaves=2, steps=5).resolve(SHIPPED)
     compute = Compute(CPU.device, torch.bfloat16)
     network = load_network(params.network).prepared(compute.device, compute.dtype)
     outcome = run_steps(deep_dream(params, Inputs.of({"image": [content]}), network, compute))

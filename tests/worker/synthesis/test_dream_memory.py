@@ -10,14 +10,15 @@ pytestmark = pytest.mark.slow
 SCRIPT = """
 import resource
 import torch
-from app.kinds import DeepDreamParams
+from app.networks.catalogue import SHIPPED
+from app.kinds.deep_dream import DeepDreamParams
 from models.registry import load_network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import run_steps
 from worker.synthesis.deep_dream import deep_dream
 
-params = DeepDreamParams(image="i", size=4000, octaves=2, steps=1).resolve()
+params = DeepDreamParams(image="i", size=4000, octaves=2, steps=1).resolve(SHIPPED)
 compute = Compute(torch.device("cpu"), getattr(torch, "{dtype}"))
 network = load_network(params.network).prepared(compute.device, compute.dtype)
 picture = torch.rand(1, 3, 96, 128, generator=torch.Generator().manual_seed(1))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from app.errors import InputError
-from app.kinds import DeepDreamParams
+from app.kinds.deep_dream import DeepDreamParams
 from models.network import Network
 from tests.worker.synthesis.conftest import drawn
 from worker.synthesis.dream_objective import DreamObjective, Term, _most_alike, make_terms, numbers

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds import AdversarialParams
+from app.kinds.adversarial import AdversarialParams
+from app.networks.catalogue import SHIPPED
 from models.network import Network
 from models.procedural import CLASSES as DRAWN
 from models.procedural import draw
@@ -36,7 +37,7 @@ def noise_params(**values: Any) -> AdversarialParams:
     """Params as if they had been resolved for a network that has no card."""
     target = values.pop("target", "cow")
     given = {"method": "fooling", "target": "zebra", "size": 24, **values}
-    return AdversarialParams.model_validate(given).resolve().model_copy(update={"target": target})
+    return AdversarialParams.model_validate(given).resolve(SHIPPED).model_copy(update={"target": target})
 
 
 def fool(params: AdversarialParams, resume: State | None = None) -> tuple[Outcome, list[tuple[Step, State]]]:
@@ -117,7 +118,7 @@ def test_the_seed_decides_what_is_fooling() -> None:
 
 
 def linear_params(**values: Any) -> AdversarialParams:
-    return AdversarialParams.model_validate({"method": "linear", **values}).resolve()
+    return AdversarialParams.model_validate({"method": "linear", **values}).resolve(SHIPPED)
 
 
 def fool_linear(

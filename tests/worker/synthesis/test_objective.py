@@ -4,7 +4,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from app.errors import InputError
-from app.kinds import StyleTransferParams
+from app.kinds.style_transfer import StyleTransferParams
+from app.networks.catalogue import SHIPPED
 from models.network import Network, Pooling
 from models.registry import load_network
 from worker.optim.losses import Reduction
@@ -174,7 +175,7 @@ def test_flat_pictures_give_finite_gradients(network: Network, reduction: Reduct
 
 
 def params(**values: object) -> StyleTransferParams:
-    return StyleTransferParams.model_validate({"content": "c", "style": ["s"], **values}).resolve()
+    return StyleTransferParams.model_validate({"content": "c", "style": ["s"], **values}).resolve(SHIPPED)
 
 
 def test_weights_multiply_and_leave_out_what_is_zero() -> None:

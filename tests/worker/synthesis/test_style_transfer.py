@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from app.errors import ComputationError, InputError
-from app.kinds import StyleTransferParams
+from app.kinds.style_transfer import StyleTransferParams
+from app.networks.catalogue import SHIPPED
 from models.network import Network
 from models.registry import load_network
 from worker.contract.compute import Compute
@@ -29,7 +30,9 @@ def make_params(**values: Any) -> StyleTransferParams:
         "style_layers": values.pop("style_layers", {"relu1": 1.0, "relu3": 1.0}),
     }
     defaults = {"content": "c", "style": ["s"], "size": 128, "steps": 12}
-    return StyleTransferParams.model_validate({**defaults, **values}).resolve().model_copy(update=layers)
+    return (
+        StyleTransferParams.model_validate({**defaults, **values}).resolve(SHIPPED).model_copy(update=layers)
+    )
 
 
 def run(
@@ -77,7 +80,7 @@ def test_a_run_from_step_to_outcome(network: Network, content: Tensor, style: Te
 
 
 def test_the_defaults_on_the_default_network(content: Tensor, style: Tensor) -> None:
-    params = StyleTransferParams(content="c", style=["s"], size=64, steps=10).resolve()
+    params = StyleTransferParams(content="c", style=["s"], size=64, steps=10).resolve(SHIPPED)
     compute = Compute(CPU.device, torch.bfloat16)
     network = load_network(params.network, params.pooling).prepared(compute.device, compute.dtype)
     totals: list[float] = []

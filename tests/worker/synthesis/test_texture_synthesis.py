@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds import TextureSynthesisParams
+from app.kinds.texture_synthesis import TextureSynthesisParams
+from app.networks.catalogue import SHIPPED
 from models.network import Network
 from models.registry import load_network
 from worker.contract.compute import Compute
@@ -34,7 +35,7 @@ def make_params(**values: Any) -> TextureSynthesisParams:
     """Resolved params for the tiny network, whose layers no card knows."""
     layers = values.pop("layers", LAYERS)
     given = {"image": "x", "size": 64, "steps": 9, "tv_weight": 0.0, **values}
-    return TextureSynthesisParams.model_validate(given).resolve().model_copy(update={"layers": layers})
+    return TextureSynthesisParams.model_validate(given).resolve(SHIPPED).model_copy(update={"layers": layers})
 
 
 def run(
@@ -180,7 +181,7 @@ def test_rough_activations_do(rough_network: Network) -> None:
 
 
 def test_the_defaults_on_the_default_network() -> None:
-    params = TextureSynthesisParams(image="x", size=48, seamless=True, steps=12).resolve()
+    params = TextureSynthesisParams(image="x", size=48, seamless=True, steps=12).resolve(SHIPPED)
     assert list(params.layers or {}) == ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
     network = load_network(params.network, params.pooling)
 

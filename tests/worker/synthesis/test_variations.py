@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds import AdversarialParams, DeepDreamParams, Params, TextureSynthesisParams
+from app.kinds import Params
+from app.kinds.adversarial import AdversarialParams
+from app.kinds.deep_dream import DeepDreamParams
+from app.kinds.texture_synthesis import TextureSynthesisParams
 from models.network import Network
 from tests.support.networks import make_classifier
 from tests.worker.synthesis.conftest import drawn, make_network

@@ -1,12 +1,24 @@
-"""Params and presets that all pictures made by ascending a network's activations share."""
+"""Params and presets of activation maximization: pictures that excite some part of a network most."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.errors import InputError
-from app.kinds.base import Params, following_seeds
+from app.kinds.base import Params
+from app.kinds.fields import (
+    DEFAULT_SIZE,
+    NetworkName,
+    NetworkSize,
+    Seed,
+    StepsOrPreset,
+    Variations,
+    following_seeds,
+    split_names,
+)
+from app.kinds.presets import Preset, with_preset
 from app.networks import NetworkCard
+from app.networks.catalogue import DEFAULT_NETWORK
 
 PresetName = Literal["lucid", "maco", "simonyan-2014", "yosinski-2015"]
 Parametrization = Literal["pixels", "fourier", "phase"]
@@ -25,22 +37,14 @@ EXTENTS: dict[TransformName, tuple[float, str]] = {
 }
 
 # Pictures that one job makes at most, and their pixels together: more would not fit into the memory.
-MOST_PICTURES = 64
-MOST_PIXELS = 1 << 24
-
-# Side in pixels where neither the job nor the network says one.
-USUAL_SIZE = 128
+MAX_PICTURES = 64
+MAX_PIXELS = 1 << 24
 
 
 def _extents(value: Any) -> Any:
-    """``none`` is another way to say that there is no transform, where an empty field means the preset's."""
-    if isinstance(value, str):
-        value = [value]
-    if isinstance(value, list) and all(name == "none" for name in value):
-        return {}
-    if isinstance(value, dict) and set(value) == {"none"}:
-        return {}
-    return value
+    """No transforms from ``none``: an empty field means the preset's."""
+    names = split_names(value)
+    return {} if isinstance(names, list) and all(name == "none" for name in names) else value
 
 
 Transforms = Annotated[
@@ -50,15 +54,14 @@ Transforms = Annotated[
 ]
 
 
-class AscentPreset(BaseModel):
-    """A named way to make a picture that a network reacts to: values for the params left null."""
+class PresetValues(BaseModel):
+    """The values that a preset gives, and that resolved params have."""
 
     model_config = ConfigDict(frozen=True)
 
-    summary: str
     parametrization: Parametrization
     noise: float | None
-    transforms: dict[TransformName, float]
+    transforms: Transforms
     looks: int
     optimizer: Optimizer
     step_size: float
@@ -71,11 +74,15 @@ class AscentPreset(BaseModel):
     blur_every: int
 
 
-PRESETS: dict[PresetName, AscentPreset] = {
+class MaximizationPreset(PresetValues, Preset):
+    """A named way to make a picture that a network responds to."""
+
+
+PRESETS: dict[str, MaximizationPreset] = {
     # Olah, Mordvintsev, Schubert, "Feature visualization", Distill 2017, and lucid, optvis/transform.py and
     # optvis/render.py: a decorrelated spectrum of deviation 0.01, pad 12 of grey, jitter 8, scale by up to
     # 10 %, rotate by up to 10 degrees, jitter 4 (one of 12 here), Adam of 0.05. Half its 512 steps.
-    "lucid": AscentPreset(
+    "lucid": MaximizationPreset(
         summary="A spectrum of decorrelated colours that must hold from every angle: the clearest shapes.",
         parametrization="fourier",
         noise=0.01,
@@ -95,7 +102,7 @@ PRESETS: dict[PresetName, AscentPreset] = {
     # optimization", NeurIPS 2023, section 3 and appendix: phases alone, NAdam, noise and crops, of which it
     # takes several a step. Of pictures a tenth as wide as theirs a crop must show more than a quarter, and
     # with their step of 1.0 the score ends a fifth lower.
-    "maco": AscentPreset(
+    "maco": MaximizationPreset(
         summary="Phases alone, with the magnitudes of photographs: as natural as a spectrum can be.",
         parametrization="phase",
         noise=None,
@@ -115,7 +122,7 @@ PRESETS: dict[PresetName, AscentPreset] = {
     # models and saliency maps", ICLR workshop 2014, section 2: from the zero image (the mean picture), the
     # score less lambda times the L2 norm. They give neither lambda nor the step: with three times this lambda
     # the pictures are pale, with a third of it they are speckled.
-    "simonyan-2014": AscentPreset(
+    "simonyan-2014": MaximizationPreset(
         summary="From the mean picture, the score less the picture's L2 norm: the lecture's method.",
         parametrization="pixels",
         noise=0.0,
@@ -135,7 +142,7 @@ PRESETS: dict[PresetName, AscentPreset] = {
     # with which most of its figures are made: decay 1e-4, blur of 1.0 every 4 steps, 1000 steps; from noise
     # of 10 levels about the mean picture, as in their code. They leave the step open: with a third of this
     # one the pictures are grey.
-    "yosinski-2015": AscentPreset(
+    "yosinski-2015": MaximizationPreset(
         summary="Pixels that fade and are blurred now and then, so that only what counts is drawn.",
         parametrization="pixels",
         noise=10 / 255,
@@ -154,26 +161,24 @@ PRESETS: dict[PresetName, AscentPreset] = {
 }
 
 
-class AscentParams(Params):
-    """How a picture ascends, whatever it is to excite: four pieces, freely combined, and penalties."""
+class MaximizationParams(Params):
+    """How a picture is made, whatever it is to excite: four pieces, freely combined, and penalties."""
 
-    preset: PresetName = Field("lucid", title="Method", description="Where the values left empty come from.")
-    network: str = Field("palette", title="Network", description="Name of the network that looks.")
-    size: int | None = Field(
+    preset: PresetName = Field(
+        "lucid",
+        title="Method",
+        description="Where the values left empty come from.",
+        json_schema_extra={"widget": "preset"},
+    )
+    network: NetworkName = DEFAULT_NETWORK
+    size: NetworkSize = Field(
         None,
-        ge=16,
-        le=2048,
-        title="Size",
-        description="Side of each picture in pixels. Empty: what the network classifies, or 128.",
+        description=f"Side of each picture in pixels. Empty: what the network classifies, or {DEFAULT_SIZE}.",
     )
-    variations: int = Field(
-        1,
-        ge=1,
-        le=16,
-        title="Variations",
-        description="Pictures of each, from this seed and those that follow it.",
+    variations: Variations = Field(
+        1, description="Pictures of each, from this seed and those that follow it."
     )
-    steps: int | None = Field(None, ge=1, le=20_000, title="Steps", description="Steps of the ascent.")
+    steps: StepsOrPreset = Field(None, description="Steps of the ascent.")
     parametrization: Parametrization | None = Field(
         None,
         title="Parametrisation",
@@ -234,58 +239,47 @@ class AscentParams(Params):
     blur_every: int | None = Field(
         None, ge=1, le=1000, title="Blur every", description="Steps from one blur to the next."
     )
-    seed: int = Field(
-        0, ge=0, le=2**63 - 1, title="Seed", description="Seed of the start and the transforms."
-    )
-
-    @classmethod
-    def presets(cls) -> dict[str, dict[str, Any]]:
-        """The presets, with every value that they give."""
-        return {
-            name: {"summary": preset.summary, "values": preset.model_dump(exclude={"summary"})}
-            for name, preset in PRESETS.items()
-        }
+    seed: Seed = Field(0, description="Seed of the start and the transforms.")
 
     def seeds(self) -> list[int]:
-        """The seeds of the variations; one that is too large begins anew at 0."""
+        """The seeds of the variations; after the largest comes 0."""
         return following_seeds(self.seed, self.variations)
 
-    def filled(self, card: NetworkCard, pictures: int) -> Self:
-        """These params with the preset's values, checked; a job of them makes so many ``pictures``.
-
-        Raises InputError that names the param.
-        """
-        preset = PRESETS[self.preset]
-        values = {
-            name: getattr(self, name) if getattr(self, name) is not None else getattr(preset, name)
-            for name in AscentPreset.model_fields
-            if name in type(self).model_fields
-        }
+    def maximization_values(self, card: NetworkCard) -> dict[str, Any]:
+        """The values of resolved params that the preset and the network give."""
+        values = with_preset(self, PRESETS[self.preset])
         if values["parametrization"] == "phase":
-            # A preset of another parametrisation has noise to start from; phases start anywhere.
+            # A preset of another parametrization has noise to start from; phases start anywhere.
             values["noise"] = self.noise
         elif values["noise"] is None:
             values["noise"] = PRESETS["lucid"].noise
         if not values["transforms"]:
             values["looks"] = self.looks or 1
-        values["size"] = self.size or card.input_size or USUAL_SIZE
-        made = self.model_copy(update=values)
-        made._check_count(pictures)
-        made._check_pieces()
-        return made
+        return values | {"size": self.size or card.input_size or DEFAULT_SIZE}
+
+
+class ResolvedMaximization(PresetValues, MaximizationParams):
+    """Resolved params of activation maximization. ``noise`` is null for phases alone."""
+
+    size: int
+    steps: int
+
+    def require_valid(self, pictures: int) -> None:
+        """Check what goes with what, for a job that makes so many ``pictures``; InputError."""
+        self._check_count(pictures)
+        self._check_pieces()
 
     def _check_count(self, pictures: int) -> None:
-        if pictures > MOST_PICTURES:
+        if pictures > MAX_PICTURES:
             raise InputError(
                 "variations",
-                f"This makes {pictures} pictures: ask for {MOST_PICTURES} at most, or send several jobs.",
+                f"This makes {pictures} pictures: ask for {MAX_PICTURES} at most, or send several jobs.",
             )
-        side = self.size or USUAL_SIZE
-        if pictures * side**2 > MOST_PIXELS:
-            largest = int((MOST_PIXELS / pictures) ** 0.5)
+        if pictures * self.size**2 > MAX_PIXELS:
+            largest = int((MAX_PIXELS / pictures) ** 0.5)
             raise InputError(
                 "size",
-                f"{pictures} pictures of {side} px are too many for one job: {largest} px is the most.",
+                f"{pictures} pictures of {self.size} px are too many for one job: {largest} px is the most.",
             )
 
     def _check_pieces(self) -> None:
@@ -298,11 +292,11 @@ class AscentParams(Params):
                 if getattr(self, name):
                     detail = f"Only pixels can, and this is {self.parametrization!r}: set {name} to 0."
                     raise InputError(name, detail)
-        for name, extent in (self.transforms or {}).items():
+        for name, extent in self.transforms.items():
             most, unit = EXTENTS[name]
             if extent > most:
                 raise InputError("transforms", f"{name} goes to {most} {unit} at most, not {extent}.")
-        if (self.transforms or {}).get("crop") == 0:
+        if self.transforms.get("crop") == 0:
             raise InputError("transforms", "A crop of 0 has no pixels: its smallest side is a share above 0.")
         if self.optimizer == "lbfgs" and self.transforms:
             raise InputError(

@@ -4,11 +4,12 @@ import pytest
 
 from app.jobs.submit import ParamsError, parse_params
 from app.kinds import KINDS, Params
-from app.kinds.ascent import MOST_PIXELS, PRESETS, AscentPreset
-from app.kinds.class_visualization import ClassVisualizationParams, class_index, require_classes
-from app.kinds.deep_dream import default_layer
+from app.kinds.activation_maximization import MAX_PIXELS, PRESETS, MaximizationPreset
+from app.kinds.class_visualization import ClassVisualizationParams
+from app.kinds.classes import class_index, require_classes
 from app.kinds.feature_inversion import FeatureInversionParams
 from app.kinds.feature_visualization import FeatureVisualizationParams
+from app.kinds.layers import middle_layer
 from app.networks import get_card
 
 IMAGE = "0198c0de-0000-7000-8000-000000000000"
@@ -96,14 +97,12 @@ def test_a_network_that_cannot_classify() -> None:
 def test_a_preset_fills_in_all_that_it_knows(preset: str) -> None:
     made = classes(preset=preset)
 
-    for name in AscentPreset.model_fields:
+    for name in MaximizationPreset.model_fields:
         if name != "summary":
             assert getattr(made, name) == getattr(PRESETS[preset], name), name
     assert made.size == 224
     assert features(network="vgg19-random").size == 128
-    assert ClassVisualizationParams.presets()[preset]["values"].keys() <= made.model_fields_set | set(
-        type(made).model_fields
-    )
+    assert MaximizationPreset.model_fields.keys() - {"summary"} <= type(made).model_fields.keys()
 
 
 @pytest.mark.parametrize(
@@ -167,7 +166,7 @@ def test_what_does_not_go_together(params: dict[str, Any], field: str, said: str
 def test_the_largest_size_that_is_named_works() -> None:
     made = classes(target=list(range(30)), size=747)
 
-    assert 30 * (made.size or 0) ** 2 <= MOST_PIXELS
+    assert 30 * (made.size or 0) ** 2 <= MAX_PIXELS
 
 
 def test_variations_follow_the_seed() -> None:
@@ -178,16 +177,16 @@ def test_variations_follow_the_seed() -> None:
 def test_units() -> None:
     made = features(layer="conv3_1", channels=["0-2", 7, "9,1"])
     assert made.channels == [0, 1, 2, 7, 9]
-    assert (made.units, made.sides, made.looked_at) == (5, [1], ["conv3_1"])
+    assert (made.units, made.sides, made.layers_used) == (5, [1], ["conv3_1"])
     assert features(layer="conv1_1").channels == list(range(9))
-    assert features().layer == default_layer(CARD)
+    assert features().layer == middle_layer(CARD)
     example = features(objective="direction", image=IMAGE)
-    assert (example.layer, example.channels) == (default_layer(CARD), None)
+    assert (example.layer, example.channels) == (middle_layer(CARD), None)
     assert (example.units, example.sides, example.pictures()) == (1, [1], {"image": [IMAGE]})
     both = features(terms=["conv3_1:5", "conv4_1", "fc6:7:neuron"], sign="both")
     assert both.terms == {"conv3_1:5": 1, "conv4_1": 1, "fc6:7:neuron": 1}
     assert (both.units, both.sides) == (1, [1, -1])
-    assert both.looked_at == ["conv3_1", "conv4_1", "fc6"]
+    assert both.layers_used == ["conv3_1", "conv4_1", "fc6"]
 
 
 @pytest.mark.parametrize(
@@ -270,10 +269,10 @@ def test_inversions_that_cannot_be(params: dict[str, Any], field: str, said: str
     "cls", [ClassVisualizationParams, FeatureVisualizationParams, FeatureInversionParams]
 )
 def test_a_form_can_be_made_of_it(cls: type[Params]) -> None:
-    assert KINDS[cls.kind] is cls
+    spec = next(spec for spec in KINDS.values() if spec.params is cls)
     properties = cls.model_json_schema()["properties"]
     for name, field in properties.items():
         assert field.get("title"), name
         assert str(field["description"]).endswith("."), name
-    assert set(cls.foremost) <= set(properties)
-    assert set(cls.example) <= set(properties)
+    assert set(spec.primary_fields) <= set(properties)
+    assert set(spec.example) <= set(properties)

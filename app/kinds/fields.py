@@ -1,0 +1,156 @@
+"""Types of params that several kinds share, with their limits, texts and what a form needs to show them.
+
+JSON Schema extras: ``widget`` names the control of a form (``picture``, ``pictures``, ``clip``, ``network``,
+``layer``, ``layers``, ``channels``, ``class``, ``classes``, ``extents``, ``names``, ``preset``, ``size``, or
+``slider``: a factor of the preset's value, ``decades`` powers of ten to either side); ``unit`` is written
+after the value on a label; ``title_prefix`` goes before the names of a param's pictures in a job's title;
+``empty_means: equal`` marks a list that resolves to equal numbers when it is left empty.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from app.errors import InputError
+
+# Pixels of all pictures together that a job makes one after the other and lays on one sheet at the end: as
+# many as the largest single picture has.
+MAX_SHEET_PIXELS = 8192**2
+
+# Side in pixels where neither the job nor the network says one.
+DEFAULT_SIZE = 128
+
+_REFERENCE = "An image id, or `<job id>/<artifact>`."
+
+
+class PictureField:
+    """Marks a param as a picture; ``many`` if it takes a list, ``clips`` if a clip may stand in its place."""
+
+    def __init__(self, many: bool = False, clips: bool = False) -> None:
+        self.many = many
+        self.clips = clips
+
+
+def as_list(value: Any) -> Any:
+    """A list of one from a single value."""
+    return value if isinstance(value, list) else [value]
+
+
+def split_names(value: Any) -> Any:
+    """Names from ``a, b``, and from a mapping of names, whose values are dropped."""
+    if isinstance(value, str):
+        return [name.strip() for name in value.split(",") if name.strip()]
+    return list(value) if isinstance(value, dict) else value
+
+
+def equal_weights(value: Any) -> Any:
+    """A weight of 1 for each name of a list, or of ``a, b``."""
+    names = split_names(value) if isinstance(value, str) else value
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        return dict.fromkeys(names, 1.0)
+    return names
+
+
+PictureRef = Annotated[
+    str,
+    Field(min_length=1, max_length=200, description=_REFERENCE, json_schema_extra={"widget": "picture"}),
+    PictureField(),
+]
+PictureRefs = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=200)]],
+    BeforeValidator(as_list, json_schema_input_type=str | list[str]),
+    Field(
+        min_length=1,
+        max_length=8,
+        description=f"One or several: {_REFERENCE}",
+        json_schema_extra={"widget": "pictures"},
+    ),
+    PictureField(many=True),
+]
+ClipRef = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=200,
+        description=f"A picture, or a short video or animation: {_REFERENCE}",
+        json_schema_extra={"widget": "clip"},
+    ),
+    PictureField(clips=True),
+]
+
+LayerName = Annotated[str, Field(json_schema_extra={"widget": "layer"})]
+LayerNames = Annotated[
+    list[str],
+    BeforeValidator(split_names, json_schema_input_type=str | list[str]),
+    Field(min_length=1, max_length=40, json_schema_extra={"widget": "layers"}),
+]
+LayerWeights = Annotated[
+    dict[str, Annotated[float, Field(ge=0)]],
+    BeforeValidator(equal_weights, json_schema_input_type=list[str] | dict[str, float]),
+    Field(min_length=1, max_length=40, json_schema_extra={"widget": "layers"}),
+]
+
+NetworkName = Annotated[
+    str, Field(title="Network", description="Name of the network.", json_schema_extra={"widget": "network"})
+]
+Seed = Annotated[
+    int, Field(ge=0, le=2**63 - 1, title="Seed", description="Seed of everything that is drawn at random.")
+]
+Variations = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=16,
+        title="Variations",
+        description="Pictures to make, from this seed and those that follow it.",
+    ),
+]
+Size = Annotated[
+    int,
+    Field(
+        ge=16,
+        le=8192,
+        title="Size",
+        description="Longer side of the result in pixels.",
+        json_schema_extra={"widget": "size", "unit": "px"},
+    ),
+]
+# Of pictures that a network looks at as a whole.
+SmallSize = Annotated[
+    int, Field(ge=16, le=2048, title="Size", json_schema_extra={"widget": "size", "unit": "px"})
+]
+NetworkSize = Annotated[
+    int | None,
+    Field(
+        ge=16,
+        le=2048,
+        title="Size",
+        description=f"Side in pixels. Empty: what the network classifies, or {DEFAULT_SIZE}.",
+        json_schema_extra={"widget": "size", "unit": "px"},
+    ),
+]
+Steps = Annotated[int, Field(ge=1, le=20_000, title="Steps", json_schema_extra={"unit": "steps"})]
+StepsOrPreset = Annotated[
+    int | None, Field(ge=1, le=20_000, title="Steps", json_schema_extra={"unit": "steps"})
+]
+
+
+def following_seeds(seed: int, count: int) -> list[int]:
+    """A seed and those that follow it, ``count`` in all; after the largest comes 0."""
+    return [(seed + place) % 2**63 for place in range(count)]
+
+
+def require_sheet(variations: int, size: int, share: float = 1.0) -> None:
+    """Check that variations fit on one sheet, each ``share`` of a square of ``size`` pixels a side.
+
+    Raises InputError on ``variations``.
+    """
+    if variations * share * size**2 <= MAX_SHEET_PIXELS:
+        return
+    most = int(MAX_SHEET_PIXELS / (share * size**2))
+    side = int((MAX_SHEET_PIXELS / (variations * share)) ** 0.5)
+    raise InputError(
+        "variations",
+        f"{variations} pictures of {size} px are too many for one job: ask for {most} at most, or set size "
+        f"to {side} or less.",
+    )
