@@ -37,12 +37,11 @@ function format(value) {
 const asText = (text) => text.trim();
 
 /** Controls that are a number input. */
-const NUMERIC = new Set(["integer", "number", "size", "relative"]);
+const NUMERIC = new Set(["integer", "number", "size", "slider"]);
 
 const READERS = {
   ...Object.fromEntries([...NUMERIC].map((control) => [control, parseNumber])),
   numbers: parseNumbers,
-  shares: parseNumbers,
   channels: parseNumbers,
   layers: parseLayers,
   extents: parseLayers,
@@ -54,7 +53,6 @@ const formatList = (value) => [value].flat().join(", ");
 
 const WRITERS = {
   numbers: formatList,
-  shares: formatList,
   channels: formatList,
   names: formatList,
   classes: formatList,

@@ -3,50 +3,43 @@
 import { pictureUrl } from "./api.js";
 import { isTerminal } from "./follow.js";
 import { nameOf } from "./image_names.js";
-import { isPicture, kindOf, picturesOf } from "./kinds.js";
+import { kindOf, picturesOf } from "./kinds.js";
 import { ago, capitalized, duration, joined, secondsBetween, spaced, titleOfFile } from "./text.js";
 
+/** Controls of params that name classes. */
+const CLASSES = new Set(["class", "classes"]);
 /** Longer lists of names are shown as their number. */
 const MAX_NAMES = 3;
 
-/** The value of a job's param as text, or null: pictures by their names, lists in words. */
-function textOf(job, name) {
-  const kind = kindOf(job.kind);
-  if (name === "kind") return kind.title;
-  const param = kind.params.find((each) => each.name === name);
-  const value = job.params[name];
-  if (!param || !value) return null;
-  if (isPicture(param)) return joined([value].flat().map(nameOf).filter(Boolean).map(titleOfFile)) || null;
-  if (typeof value !== "object") return String(value);
+const namesOf = (references) => references.map(nameOf).filter(Boolean).map(titleOfFile);
+
+/** The value of a param as text, or null: "impasto", "200 steps", "relu2_1 and relu3_1". */
+function textOf(param, value) {
+  if (!value) return null;
+  if (typeof value !== "object") return param.unit ? `${value} ${param.unit}` : String(value);
   const names = Array.isArray(value) ? value : Object.keys(value);
   return names.length > MAX_NAMES ? `${names.length} ${param.title.toLowerCase()}` : joined(names) || null;
 }
 
-/** A template such as "{steps} steps" as [text, text of the first param], or null where a param has no text. */
-function filled(template, job) {
-  const texts = [...template.matchAll(/\{(\w+)\}/g)].map(([, name]) => textOf(job, name));
-  if (texts.includes(null)) return null;
-  const rest = [...texts];
-  return [template.replace(/\{\w+\}/g, () => rest.shift()), texts[0] ?? ""];
-}
-
-/** Templates of a kind's titles; where it has none, the name of the first picture with one, and the kind. */
-function templatesOf({ job_titles: titles, params }) {
-  return titles.length ? titles : params.filter(isPicture).map(({ name }) => `{${name}}, {kind}`);
+/** The first picture's name, else the classes that the job is about, else the kind's title. */
+function subjectOf(job, kind) {
+  const [name] = namesOf(picturesOf(job).slice(0, 1).map(({ reference }) => reference));
+  const target = kind.params.find(({ control, name }) => CLASSES.has(control) && job.params[name]);
+  return name ?? (target ? capitalized(textOf(target, job.params[target.name])) : kind.title);
 }
 
 /** A job's title in two parts: {subject, rest}; `rest` may be empty. */
 export function titleParts(job) {
   const kind = kindOf(job.kind);
   if (!kind) return { subject: job.kind, rest: "" };
-  for (const template of templatesOf(kind)) {
-    const found = filled(template, job);
-    if (!found) continue;
-    const [title, subject] = found;
-    if (title.startsWith(subject)) return { subject: capitalized(subject), rest: title.slice(subject.length) };
-    return { subject: title, rest: "" };
-  }
-  return { subject: kind.title, rest: "" };
+  const subject = subjectOf(job, kind);
+  const prefixed = kind.params.filter((param) => param.titlePrefix);
+  if (!prefixed.length) return { subject, rest: subject === kind.title ? "" : `, ${kind.title}` };
+  const parts = prefixed.map(({ name, titlePrefix }) => {
+    const names = namesOf([job.params[name] ?? []].flat());
+    return names.length ? `, ${titlePrefix} ${joined(names)}` : "";
+  });
+  return { subject, rest: parts.join("") };
 }
 
 /** A job's title on one line. */
@@ -57,8 +50,9 @@ export function titleOfJob(job) {
 
 /** How a job was made: "impasto, 200 steps, vgg19-random, 512 px". */
 export function detailsOf(job) {
-  const templates = kindOf(job.kind)?.job_details ?? [];
-  return templates.map((template) => filled(template, job)?.[0]).filter(Boolean).join(", ");
+  const { label_fields: names = [], params = [] } = kindOf(job.kind) ?? {};
+  const fields = names.map((name) => params.find((param) => param.name === name)).filter(Boolean);
+  return fields.map((param) => textOf(param, job.params[param.name])).filter(Boolean).join(", ");
 }
 
 /** When a job ended, and how long it took: "made in 6 s, 3 minutes ago". */

@@ -5,8 +5,8 @@ import { checkboxField, radioField, selectField, sizeField, textField } from "./
 import { isPicture } from "./kinds.js";
 import { networkField } from "./network_field.js";
 import { pictureField } from "./picture_field.js";
-import { relativeField } from "./relative_field.js";
 import { same } from "./schema.js";
+import { sliderField } from "./slider_field.js";
 
 /** Makers of fields by control; all others are lines of text. */
 const MAKERS = {
@@ -15,7 +15,7 @@ const MAKERS = {
   clip: pictureField,
   preset: (param, { kind }) => radioField(param, kind.presets),
   size: sizeField,
-  relative: relativeField,
+  slider: sliderField,
   network: (param, { networks }) => networkField(param, networks),
   boolean: checkboxField,
   choice: (param) => selectField(param),
@@ -90,7 +90,7 @@ export function makeKindForm(kind, networks) {
       if (!fields.has(name) || value === null) return false;
       // A job stores the values of empty fields too: the preset's, and equal shares.
       const { param } = fields.get(name);
-      if (param.control === "shares") return value.some((share) => share !== value[0]);
+      if (param.emptyMeans === "equal") return value.some((share) => share !== value[0]);
       return !(param.nullable && same(value, preset[name]));
     });
     write(Object.fromEntries(own));

@@ -5,12 +5,13 @@ function branches(property) {
   return property.anyOf ? property.anyOf.flatMap(branches) : [property];
 }
 
-function findWidget(property) {
-  return property.widget ?? property.anyOf?.map(findWidget).find(Boolean) ?? null;
+/** A keyword of a property or of the first alternative that has it, or null. */
+function keywordOf(property, name) {
+  return property[name] ?? property.anyOf?.map((branch) => keywordOf(branch, name)).find((value) => value !== null) ?? null;
 }
 
 function controlOf(property, main) {
-  const widget = findWidget(property);
+  const widget = keywordOf(property, "widget");
   if (widget) return widget;
   if (main.enum) return "choice";
   if (main.type === "array") return main.items?.type === "string" ? "names" : "numbers";
@@ -18,9 +19,8 @@ function controlOf(property, main) {
 }
 
 /**
- * The params of a schema, in its order. `control` is the schema's `widget` (picture, pictures, clip, preset,
- * size, relative, shares, network, layer, layers, channels, class, classes, extents, names), or follows from the
- * type: choice, names, numbers, integer, number, boolean, string. `nullable`: it may be left empty.
+ * The params of a schema, in its order. `control` is the schema's `widget` (see app/kinds/fields.py), or
+ * follows from the type: choice, names, numbers, integer, number, boolean, string. `nullable`: it may be left empty.
  */
 export function paramsOf(schema) {
   const required = new Set(schema.required ?? []);
@@ -39,7 +39,11 @@ export function paramsOf(schema) {
       choices: main.enum ?? [],
       minimum: main.minimum ?? null,
       maximum: main.maximum ?? null,
-      maxItems: property.maxItems ?? main.maxItems ?? null,
+      maxItems: keywordOf(property, "maxItems"),
+      unit: keywordOf(property, "unit"),
+      decades: keywordOf(property, "decades"),
+      titlePrefix: keywordOf(property, "title_prefix"),
+      emptyMeans: keywordOf(property, "empty_means"),
     };
   });
 }

@@ -4,17 +4,15 @@ import { el, newId, notifyInput } from "./dom.js";
 import { textField } from "./fields.js";
 import { formatNumber } from "./text.js";
 
-/** The slider reaches so many powers of ten to either side. */
-const DECADES = 2;
-
-/** A number field with a slider beside it. Empty: the preset's value. */
-export function relativeField(param) {
+/** A number field with a slider `param.decades` powers of ten to either side. Empty: the preset's value. */
+export function sliderField(param) {
   const field = textField(param);
+  const { decades } = param;
   let preset = null;
   const slider = el("input", {
     type: "range",
-    min: -DECADES,
-    max: DECADES,
+    min: -decades,
+    max: decades,
     step: 0.05,
     id: newId("slider"),
     "aria-label": `${param.title}, relative to the preset`,
@@ -32,7 +30,7 @@ export function relativeField(param) {
   function render() {
     const factor = value() / preset;
     // 0 has no logarithm: the slider stays at its low end.
-    slider.value = factor > 0 ? Math.log10(factor) : -DECADES;
+    slider.value = factor > 0 ? Math.log10(factor) : -decades;
     const isSet = field.input.value !== "";
     const text = isSet ? `${formatNumber(factor)} × the preset’s` : "as the preset has it";
     readout.textContent = text;
