@@ -1,25 +1,70 @@
-"""Errors a person can act on. They cross the border between worker and HTTP service."""
+"""The base of all errors that are reported to a client, and the two that computations raise.
+
+A class states the HTTP status and the type of its problem (RFC 9457) and an example for OpenAPI. Free of
+FastAPI and torch, so that services, repositories and the worker can raise them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, ClassVar
 
 
-class InputError(ValueError):
-    """Something a person sent is wrong.
+@dataclass(frozen=True)
+class FieldError:
+    """One field that is wrong: its dotted name, and what would be right."""
 
-    ``field`` is the name of the param at fault (``style_weights``, ``layers``), ``detail`` one or two
-    sentences that say what is wrong and what would be right.
+    field: str
+    detail: str
+
+
+class ServiceError(Exception):
+    """An error that is reported to a client: over HTTP as a problem, or as the error of a failed job.
+
+    ``detail`` is one or two sentences that say what is wrong and what would be right; ``errors`` are
+    the fields at fault, if any, and ``field`` is the first of them; ``headers`` are sent with the response.
     """
+
+    status: HTTPStatus
+    type: str
+    # Empty: the phrase of the status.
+    title: str = ""
+    # Arguments of the constructor, for the example in OpenAPI.
+    example: ClassVar[tuple[Any, ...]]
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        field: str | None = None,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{field}: {detail}" if field else detail)
+        self.detail = detail
+        self.errors = list(errors) or ([FieldError(field, detail)] if field else [])
+        self.field = self.errors[0].field if self.errors else None
+        self.headers = headers
+
+    @classmethod
+    def examples(cls) -> "list[ServiceError]":
+        """The errors that OpenAPI shows: several if the status depends on the instance."""
+        return [cls(*cls.example)]
+
+
+class InputError(ServiceError, ValueError):
+    """A param of a job is wrong, or the picture that it names."""
+
+    status, type, title = HTTPStatus.UNPROCESSABLE_ENTITY, "input", "The input is wrong"
+    field: str
+    example = ("size", "The picture is too small for layer relu5_1. The smallest size that works is 112.")
 
     def __init__(self, field: str, detail: str) -> None:
-        super().__init__(f"{field}: {detail}")
-        self.field = field
-        self.detail = detail
+        super().__init__(detail, field=field)
 
 
-class ComputationError(RuntimeError):
-    """The arithmetic of a job failed for good (a loss that stays non-finite, say).
+class ComputationError(ServiceError):
+    """The computation of a job failed for good, for example because its loss stays non-finite."""
 
-    ``detail`` says what happened and what to try.
-    """
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
+    status, type, title = HTTPStatus.INTERNAL_SERVER_ERROR, "computation", "The computation failed"
+    example = ("The loss is not finite at step 12: choose a smaller learning rate.",)

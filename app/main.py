@@ -23,7 +23,7 @@ from app.jobs import kind_routes as kinds
 from app.jobs import routes as jobs
 from app.jobs.dispatch.base import make_dispatcher
 from app.jobs.notifier import Changes
-from app.jobs.reaper import expire_leases, settle
+from app.jobs.reaper import expire_leases, finish_takeback
 from app.jobs.removal import remove_old_jobs
 from app.monitoring import health, metrics
 from app.networks import routes as networks
@@ -31,7 +31,7 @@ from app.settings import Settings, get_settings
 from app.storage.factory import make_storage
 from app.web.router import mount_static
 from app.web.router import router as web_router
-from app.workers.repository import forget_silent
+from app.workers import repository as workers
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.context = context
     problems.install(app)
-    for module in (kinds, jobs, events, images, networks, health, metrics):
+    app.include_router(kinds.make_router())
+    for module in (jobs, events, images, networks, health, metrics):
         app.include_router(module.router)
     description.install(app)
     app.include_router(web_router)
@@ -103,11 +104,11 @@ def _reap(here: Context, stop: threading.Event) -> None:
             lost = expire_leases(here.engine, here.settings.max_attempts)
             for job in lost:
                 log.warning("job %s: its worker was lost, now %s", job.id, job.state)
-            settle(lost, here.dispatcher, here.storage)
+            finish_takeback(lost, here.dispatcher, here.storage)
             here.dispatcher.send_lost_hints(here.engine)
             if here.settings.keep_days is not None:
                 remove_old_jobs(here.engine, here.storage, here.settings.keep_days)
-            forget_silent(here.engine, FORGET_SECONDS)
+            workers.prune(here.engine, FORGET_SECONDS)
         except OperationalError as error:
             log.warning("the database is away: %s", error.orig)
         except Exception:

@@ -176,8 +176,8 @@ def long_queue(service: Deployment) -> None:
             cursor = page["next_cursor"]
         tell("  every page to the end, median and longest", shown(took), "under 50 ms")
         tell("  submit, median and longest", timed(lambda: submit(service, params)), "")
-        owner = "benchmark"
-        next_claim = timed(lambda: claims.claim_next(service.engine, owner, ["long"], 3600.0))
+        worker_id = "benchmark"
+        next_claim = timed(lambda: claims.claim_next(service.engine, worker_id, ["long"], 3600.0))
         tell("  claim of the next job, median and longest", next_claim, "under 20 ms")
         clear_queue(service, running)
 
@@ -199,7 +199,7 @@ def shown(took: list[float]) -> str:
 def fill_queue(service: Deployment, params: dict[str, object]) -> None:
     """Write queued jobs into the database at one go."""
     fixed = {"kind": "style_transfer", "lane": "long", "state": State.QUEUED, "seq": 1, "params": params}
-    counts = {"priority": 4, "attempt": 0, "strikes": 0}
+    counts = {"priority": 4, "attempt": 0, "lost_attempts": 0}
     ids = [new_id() for _ in range(QUEUED)]
     event = {"seq": 1, "type": "state", "data": {"state": "queued"}, "created_at": time.time()}
     with write(service.engine) as connection:

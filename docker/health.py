@@ -6,7 +6,7 @@ import urllib.request
 
 from app.database.engine import make_engine
 from app.settings import Settings
-from app.workers.repository import living
+from app.workers.repository import list_alive
 
 TIMEOUT_SECONDS = 5
 # A worker says that it lives every 5 s; one that missed three of those is not well.
@@ -24,7 +24,7 @@ def check_worker(settings: Settings) -> None:
     """A worker of this container is on the register, which says that it can run jobs."""
     engine = make_engine(settings.resolved_database_url)
     host = socket.gethostname()
-    if not any(worker.host == host for worker in living(engine, SEEN_SECONDS)):
+    if not any(worker.host == host for worker in list_alive(engine, SEEN_SECONDS)):
         sys.exit(f"No worker of {host} was seen in the last {SEEN_SECONDS:.0f} s.")
 
 

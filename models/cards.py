@@ -1,28 +1,54 @@
-"""``python -m models.cards`` writes the torch-free cards of all networks to app/networks/cards."""
+"""``python -m models.cards`` writes the torch-free cards of the shipped networks to app/networks/cards."""
 
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from models.imagenet import PUBLISHED, skeleton
+from models.network import Network
 from models.registry import ENTRIES, load_network, network_names
 
 FOLDER = Path(__file__).parents[1] / "app" / "networks" / "cards"
 
 
 def make_card(name: str) -> dict[str, Any]:
+    """The card of a shipped network as JSON. One whose weights are downloaded has no hash."""
+    published = PUBLISHED.get(name)
+    if published is None:
+        return describe(load_network(name), ENTRIES[name])
+    download = {
+        "file": published.file,
+        "bytes": published.bytes,
+        "sha256_prefix": published.sha256_prefix,
+    }
+    return {**describe(skeleton(name), published), "download": download}
+
+
+class Origin(Protocol):
+    """What the card of a network says that the network itself does not know."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def summary(self) -> str: ...
+    @property
+    def architecture(self) -> str: ...
+    @property
+    def architecture_params(self) -> dict[str, Any]: ...
+
+
+def describe(network: Network, origin: Origin) -> dict[str, Any]:
     """The card of a network as JSON, with the fields of ``app.networks.card.NetworkCard``.
 
-    A network whose weights are downloaded gets one without them, so with no hash.
+    One without weights, on the meta device, has no hash.
     """
-    published = PUBLISHED.get(name)
-    entry = published or ENTRIES[name]
-    network = skeleton(name) if published else load_network(name)
-    card: dict[str, Any] = {
-        "name": name,
-        "title": entry.title,
-        "summary": entry.summary,
+    return {
+        "name": network.name,
+        "title": origin.title,
+        "summary": origin.summary,
+        "architecture": origin.architecture,
+        "architecture_params": origin.architecture_params,
         "layers": [dataclasses.asdict(layer) for layer in network.layers],
         "classes": list(network.classes),
         "input_size": network.input_size,
@@ -30,15 +56,8 @@ def make_card(name: str) -> dict[str, Any]:
         "std": _decimals(network.std.flatten().tolist()),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "source": network.source,
-        "sha256": None if published else network.sha256,
+        "sha256": None if network.device.type == "meta" else network.sha256,
     }
-    if published:
-        card["download"] = {
-            "file": published.file,
-            "bytes": published.bytes,
-            "sha256_prefix": published.sha256_prefix,
-        }
-    return card
 
 
 def _decimals(numbers: list[float]) -> list[float]:

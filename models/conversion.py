@@ -15,7 +15,6 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from models.imagenet import (
-    CLASSES,
     PUBLISHED,
     class_names,
     classifier_path,
@@ -103,7 +102,7 @@ def convert(
 def _match(name: str, state: Mapping[str, Tensor]) -> tuple[dict[str, nn.Module], dict[str, Tensor]]:
     """The modules that there are parameters for, with those between, and the parameters by our names."""
     names = PUBLISHED[name].names()
-    modules = PUBLISHED[name].stack(CLASSES)
+    modules = PUBLISHED[name].stack()
     wanted = nn.ModuleDict(modules).state_dict()
     strange = sorted(set(state) - set(names))
     if strange:

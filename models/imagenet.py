@@ -1,19 +1,19 @@
 """The networks that torchvision publishes with weights trained on ImageNet, loaded from a folder.
 
-The weights are no part of this project: they are downloaded once, or imported, and kept as
+The weights are not part of this project: they are downloaded once, or imported, and kept as
 ``models.conversion`` writes them.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from models.architectures import squeezenet, vgg
+from models.architectures import Stack, build_stack, squeezenet, vgg
 from models.network import Network
 from models.network_files import SUFFIX, load_weights
 from models.random_vgg import IMAGENET_MEAN, IMAGENET_STD
@@ -29,15 +29,15 @@ CACHED = 2
 class Published:
     """A network whose weights torchvision publishes, in a file named after the first 8 digits of its SHA-256.
 
-    ``file`` has about ``bytes`` bytes; ``stack`` makes the modules for a number of classes;
-    ``names`` gives torchvision's names of the parameters, each with ours.
+    ``file`` has about ``bytes`` bytes; ``names`` gives torchvision's names of the parameters, each with ours.
     """
 
     title: str
     summary: str
     file: str
     bytes: int
-    stack: Callable[[int], dict[str, nn.Module]]
+    architecture: str
+    architecture_params: dict[str, Any]
     names: Callable[[], dict[str, str]]
 
     @property
@@ -45,9 +45,9 @@ class Published:
         """The published beginning of the file's SHA-256."""
         return self.file.rpartition("-")[2].partition(".")[0]
 
-
-def _vgg(depth: vgg.Depth, classes: int) -> dict[str, nn.Module]:
-    return vgg.vgg_stack(depth, classes=classes)
+    def stack(self) -> Stack:
+        """The modules by layer name."""
+        return build_stack(self.architecture, self.architecture_params)
 
 
 PUBLISHED: dict[str, Published] = {
@@ -56,23 +56,26 @@ PUBLISHED: dict[str, Published] = {
         summary="Trained on photographs; what the literature paints with.",
         file="vgg19-dcbb9e9d.pth",
         bytes=574_673_000,
-        stack=partial(_vgg, 19),
-        names=partial(vgg.torchvision_names, 19),
+        architecture="vgg",
+        architecture_params={"depth": 19, "classes": CLASSES},
+        names=lambda: vgg.torchvision_names(19),
     ),
     "vgg16": Published(
         title="VGG-16, ImageNet",
         summary="Trained on photographs; VGG-19 with three convolutions fewer.",
         file="vgg16-397923af.pth",
         bytes=553_434_000,
-        stack=partial(_vgg, 16),
-        names=partial(vgg.torchvision_names, 16),
+        architecture="vgg",
+        architecture_params={"depth": 16, "classes": CLASSES},
+        names=lambda: vgg.torchvision_names(16),
     ),
     "squeezenet1_1": Published(
         title="SqueezeNet 1.1, ImageNet",
         summary="Trained on photographs; the smallest download, and layers with names of their own.",
         file="squeezenet1_1-b8a52dc0.pth",
         bytes=4_959_000,
-        stack=squeezenet.squeezenet_stack,
+        architecture="squeezenet1_1",
+        architecture_params={"classes": CLASSES},
         names=squeezenet.torchvision_names,
     ),
 }
@@ -99,7 +102,7 @@ def class_names() -> list[str]:
 
 def skeleton(name: str) -> Network:
     """The whole network without weights, on the meta device: what its card is made from."""
-    return make_network(name, PUBLISHED[name].stack(CLASSES), provenance(name), class_names())
+    return make_network(name, PUBLISHED[name].stack(), provenance(name), class_names())
 
 
 def make_network(name: str, stack: Mapping[str, nn.Module], source: str, classes: list[str]) -> Network:
@@ -155,7 +158,7 @@ def load_imagenet(folder: Path, name: str, *, convolutions_only: bool = False) -
 def _load(folder: Path, name: str, convolutions_only: bool, version: tuple[int, ...]) -> Network:
     del version  # a file that was replaced is loaded again
     weights, about = load_weights(weights_path(folder, name))
-    modules = PUBLISHED[name].stack(CLASSES)
+    modules = PUBLISHED[name].stack()
     stack = {layer: modules[layer] for layer in about["layers"]}
     classes = about["classes"]
     if convolutions_only:

@@ -1,10 +1,14 @@
-"""The networks by name."""
+"""The shipped networks by name, and any other from its card and weights."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, Protocol
 
+from torch import Tensor
+
+from models.architectures import build_stack
 from models.imagenet import PUBLISHED, WeightsMissing, load_imagenet, version_of
 from models.network import Network, Pooling
 from models.palette import palette
@@ -13,10 +17,12 @@ from models.random_vgg import vgg19_random
 
 @dataclass(frozen=True)
 class Entry:
-    """A network that can be loaded, and what a person who chooses one reads about it."""
+    """A shipped network: its title and summary, how its stack is built, and what loads it."""
 
     title: str
     summary: str
+    architecture: str
+    architecture_params: dict[str, Any]
     load: Callable[[], Network]
 
 
@@ -24,18 +30,99 @@ ENTRIES: dict[str, Entry] = {
     "palette": Entry(
         title="palette",
         summary="Ours: trained on 64 classes of drawn pictures; paints, dreams and names what it sees.",
+        architecture="palette",
+        architecture_params={"classes": 64},
         load=palette,
     ),
     "vgg19-random": Entry(
         title="VGG-19, random weights",
         summary="VGG-19's convolutions at half width, never trained: carries texture and color only.",
+        architecture="vgg",
+        architecture_params={"depth": 19, "width": 0.5, "pooling": "average"},
         load=vgg19_random,
     ),
 }
 
 
+class LayerDescription(Protocol):
+    """A layer as a card describes it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def stride(self) -> int: ...
+    @property
+    def receptive_field(self) -> int: ...
+
+
+class Description(Protocol):
+    """What a card says of a network, as far as it is needed to build it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def architecture(self) -> str: ...
+    @property
+    def architecture_params(self) -> Mapping[str, Any]: ...
+    @property
+    def layers(self) -> Sequence[LayerDescription]: ...
+    @property
+    def classes(self) -> Sequence[str]: ...
+    @property
+    def input_size(self) -> int | None: ...
+    @property
+    def mean(self) -> Sequence[float]: ...
+    @property
+    def std(self) -> Sequence[float]: ...
+    @property
+    def source(self) -> str: ...
+
+
+class CardMismatch(ValueError):
+    """A card and the architecture that it names, or the weights, do not belong together."""
+
+
+def build_network(card: Description, weights: Mapping[str, Tensor]) -> Network:
+    """The network of a card on weights by name (``conv1_1.weight``), float32 on the CPU.
+
+    It has the layers of the card, which may end before those of its architecture. Raises CardMismatch.
+    """
+    try:
+        whole = build_stack(card.architecture, card.architecture_params)
+    except ValueError as error:
+        raise CardMismatch(str(error)) from error
+    names = [layer.name for layer in card.layers]
+    if not names or list(whole)[: len(names)] != names:
+        raise CardMismatch(f"its layers are not the first of architecture {card.architecture!r}")
+    network = Network(
+        card.name,
+        {name: whole[name] for name in names},
+        mean=card.mean,
+        std=card.std,
+        source=card.source,
+        classes=card.classes,
+        input_size=card.input_size,
+    )
+    for told, built in zip(card.layers, network.layers, strict=True):
+        if any(getattr(told, field.name) != getattr(built, field.name) for field in fields(built)):
+            raise CardMismatch(f"in architecture {card.architecture!r} it has {built}")
+    if card.classes and len(card.classes) != network.layers[-1].channels:
+        raise CardMismatch(f"{len(card.classes)} class names for {network.layers[-1].channels} classes")
+    needed = network.stack.state_dict()
+    for name in sorted(needed.keys() | weights.keys()):
+        if name not in weights or name not in needed or weights[name].shape != needed[name].shape:
+            there = tuple(weights[name].shape) if name in weights else "missing"
+            wanted = tuple(needed[name].shape) if name in needed else "unknown"
+            raise CardMismatch(f"the tensor {name} is {there}; in the architecture it is {wanted}")
+    return network.with_weights({name: weight.float() for name, weight in weights.items()})
+
+
 def network_names() -> list[str]:
-    """Names of the networks that can be loaded, some of them once their weights are there."""
+    """Names of the shipped networks, some of which can be loaded once their weights are there."""
     return [*ENTRIES, *PUBLISHED]
 
 

@@ -15,15 +15,6 @@ from app.cli.sheet import sheet
 from app.cli.weights import weights
 from app.kinds import KINDS
 
-program = typer.Typer(
-    name="impasto",
-    help="Neural style transfer and image synthesis: a web service, and the same on the command line.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
 
 def _show_version(wanted: bool) -> None:
     if wanted:
@@ -31,7 +22,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@program.callback()
 def _options(
     version: Annotated[
         bool,
@@ -41,17 +31,30 @@ def _options(
     del version
 
 
-program.command()(serve)
-for spec in KINDS.values():
-    if spec.command is not None:
-        program.command(spec.command)(make_command(spec))
-for command in (sheet, demo, api, worker):
-    program.command()(command)
+def make_program() -> typer.Typer:
+    """The command, with a subcommand for every kind that is registered now."""
+    program = typer.Typer(
+        name="impasto",
+        help="Neural style transfer and image synthesis: a web service, and the same on the command line.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        callback=_options,
+    )
+    program.command()(serve)
+    for spec in KINDS.values():
+        if spec.command is not None:
+            program.command(spec.command)(make_command(spec))
+    for command in (sheet, demo, api, worker):
+        program.command()(command)
+    program.add_typer(jobs, name="jobs")
+    program.add_typer(palette, name="palette")
+    program.add_typer(weights, name="weights")
+    return program
 
 
-program.add_typer(jobs, name="jobs")
-program.add_typer(palette, name="palette")
-program.add_typer(weights, name="weights")
+program = make_program()
 
 
 def main() -> None:

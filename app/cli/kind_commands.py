@@ -19,12 +19,13 @@ from app.cli.output_files import check_output, write_file
 from app.cli.recipe_options import recipe_params
 from app.cli.serve import read_settings
 from app.errors import ComputationError, InputError
-from app.jobs.submit import ParamsError, parse_params
+from app.jobs.errors import ParamsError
+from app.jobs.submit import parse_params
 from app.kinds import KindSpec, Params
 from app.supervision.openmp import let_threads_sleep
 
 if TYPE_CHECKING:
-    from worker.runtime.artifacts import Product
+    from worker.runtime.artifacts import EncodedFile
 
 _RECIPE_HELP = "A file made by Impasto, to take every option from that is not given."
 _DEVICE_HELP = "auto, cpu, mps or cuda; IMPASTO_DEVICE, or auto."
@@ -136,7 +137,7 @@ def _format_of(spec: KindSpec[Params], output: Path | None) -> dict[str, str]:
 
 
 def _write(
-    output: Path | None, products: Iterable["Product"], result: Mapping[str, Any], endings: Sequence[str]
+    output: Path | None, products: Iterable["EncodedFile"], result: Mapping[str, Any], endings: Sequence[str]
 ) -> list[tuple[str, Path]]:
     """Write what was made: the first file of the output's own format there, all else beside it.
 

@@ -18,7 +18,7 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs, Source
 from worker.contract.steps import Outcome, Step, Steps, run_steps
 from worker.networks.loading import network_for
-from worker.runtime.artifacts import Product, encode
+from worker.runtime.artifacts import EncodedFile, encode
 from worker.runtime.device import choose_device, choose_dtype
 from worker.runtime.functions import steps_of
 from worker.runtime.inputs import read_input
@@ -30,7 +30,7 @@ _LOSS_SECONDS = 0.25
 
 def compute(
     params: Params, files: Mapping[str, Sequence[Path]], settings: Settings
-) -> tuple[Iterator[Product], dict[str, Any]]:
+) -> tuple[Iterator[EncodedFile], dict[str, Any]]:
     """Compute a job of resolved params on pictures given by param: its files, and its numbers.
 
     Raises InputError that names the param, or ``device`` or ``precision``, and ComputationError.

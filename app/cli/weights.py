@@ -80,7 +80,7 @@ def pull(
     except DownloadError as error:
         fail(error.detail)
     except StorageFull as error:
-        fail(f"The disk is full: {error}.")
+        fail(f"The disk is full: {error.what}.")
     except OSError as error:
         fail(f"{error.filename or settings.weights.path}: {error.strerror}")
     except KeyboardInterrupt:

@@ -8,12 +8,15 @@ from typing import BinaryIO
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
-from app.http.problems import ProblemError
+from app.http.errors import FileGone, RangeNotSatisfiable
 from app.storage import Storage
 
 # A URL names a content that never changes, or carries its hash; a day is for those that are deleted.
 CACHE = "private, max-age=86400"
 CHUNK = 1 << 18
+
+# What send_file may raise.
+FILE_ERRORS = (FileGone, RangeNotSatisfiable)
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
@@ -31,20 +34,14 @@ def send_file(storage: Storage, key: str, media_type: str, sha256: str, request:
         file = storage.open(key)
         size = storage.size(key)
     except FileNotFoundError:
-        raise ProblemError(HTTPStatus.NOT_FOUND, "file_gone", "The file of this URL is gone.") from None
+        raise FileGone from None
     start, end, status = 0, size, HTTPStatus.OK
     asked = request.headers.get("range")
     if asked is not None and request.headers.get("if-range", etag) == etag:
         window = _window(asked, size)
         if window is None:
             file.close()
-            headers["Content-Range"] = f"bytes */{size}"
-            raise ProblemError(
-                HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
-                "range_not_satisfiable",
-                f"The file has {size} bytes; the range asked for is {asked!r}.",
-                headers=headers,
-            )
+            raise RangeNotSatisfiable(asked, size, headers)
         if window != (0, size):
             start, end = window
             status = HTTPStatus.PARTIAL_CONTENT

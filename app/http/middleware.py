@@ -3,14 +3,13 @@
 Plain ASGI, so that bodies and event streams flow through unbuffered.
 """
 
-from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.http.problems import http_problem, make_problem, respond
+from app.http.errors import CrossOrigin, RequestTooLarge
+from app.http.problems import problem_response
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
@@ -28,14 +27,6 @@ SECURITY_HEADERS = {
 }
 
 
-class BodyTooLarge(HTTPException):
-    """More came than the limit allows. An HTTPException, so that parsers of bodies let it through."""
-
-    def __init__(self, max_bytes: int) -> None:
-        detail = f"A request may have {max_bytes:,} bytes: send smaller or fewer pictures."
-        super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
-
-
 class BodyLimit:
     """Answers 413 to a body over the limit, also to one that comes in chunks and states no length."""
 
@@ -50,8 +41,8 @@ class BodyLimit:
             return
         stated = Headers(scope=scope).get("content-length", "0")
         if stated.isdigit() and int(stated) > self.max_bytes:
-            answer = http_problem(BodyTooLarge(self.max_bytes))
-            await answer(scope, receive, send)
+            response = problem_response(RequestTooLarge(self.max_bytes))
+            await response(scope, receive, send)
             return
         received = 0
 
@@ -60,7 +51,7 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self.max_bytes:
-                raise BodyTooLarge(self.max_bytes)
+                raise RequestTooLarge(self.max_bytes)
             return message
 
         await self.app(scope, counted, send)
@@ -78,9 +69,7 @@ class SameOrigin:
             headers = Headers(scope=scope)
             origin = headers.get("origin")
             if origin is not None and urlsplit(origin).netloc != headers.get("host"):
-                detail = f"Requests of pages from {origin} are not taken here."
-                problem = make_problem(HTTPStatus.FORBIDDEN, "cross_origin", detail)
-                await respond(problem)(scope, receive, send)
+                await problem_response(CrossOrigin(origin))(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 

@@ -1,15 +1,13 @@
 """The OpenAPI description: what FastAPI derives, and the schemas that only our own routes name."""
 
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from app.http.problems import Problem, documented
+from app.http.problems import Problem
 from app.kinds import KINDS
 
-UNPROCESSABLE = HTTPStatus.UNPROCESSABLE_ENTITY
 REF = "#/components/schemas/{model}"
 
 
@@ -20,7 +18,7 @@ def install(app: FastAPI) -> None:
     def describe() -> dict[str, Any]:
         if app.openapi_schema is None:
             described = derive()
-            _name_problems(described["paths"])
+            _remove_validation_errors(described["paths"])
             schemas = described["components"]["schemas"]
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
@@ -34,10 +32,9 @@ def install(app: FastAPI) -> None:
     app.openapi = describe  # type: ignore[method-assign]
 
 
-def _name_problems(paths: dict[str, Any]) -> None:
-    """FastAPI says that what does not validate is answered in a shape of its own; here it is a problem."""
-    problem = documented(UNPROCESSABLE)[UNPROCESSABLE.value]
+def _remove_validation_errors(paths: dict[str, Any]) -> None:
+    """Remove the 422 that FastAPI adds by itself: routes document InvalidRequest where it can occur."""
     for operations in paths.values():
         for operation in operations.values():
-            if "422" in operation["responses"]:
-                operation["responses"]["422"] = problem
+            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+                del operation["responses"]["422"]

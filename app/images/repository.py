@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, delete, insert, select
 
 from app.database.engine import now, read, write
+from app.images.errors import UnknownImage
 from app.images.tables import images
-
-
-class UnknownImage(LookupError):
-    """There is no stored picture of that id."""
 
 
 @dataclass(frozen=True)

@@ -5,30 +5,28 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Path, Request, Response, UploadFile
 
-from app.http.file_responses import send_file
-from app.http.problems import ProblemError, documented
+from app.http.errors import InvalidRequest, RequestTooLarge
+from app.http.file_responses import FILE_ERRORS, send_file
+from app.http.problems import documented
 from app.http.services import Here
 from app.images import repository as pictures
 from app.images import uploads
+from app.images.errors import ImageInUse, NoThumbnail, UnknownImage
 from app.images.schemas import ImageView
 from app.images.thumbnails import SideQuery, send_thumbnail
 from app.jobs.repository import jobs_in_need_of
+from app.media import PictureError
+from app.storage import StorageFull
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 
 ImageId = Annotated[str, Path(description="Id of an uploaded picture.")]
-NOT_FOUND = documented(HTTPStatus.NOT_FOUND)
 
 
 @router.post(
     "",
     status_code=HTTPStatus.CREATED,
-    responses=documented(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        HTTPStatus.INSUFFICIENT_STORAGE,
-    ),
+    responses=documented(RequestTooLarge, PictureError, InvalidRequest, StorageFull),
 )
 def upload_image(
     here: Here,
@@ -42,21 +40,24 @@ def upload_image(
     return ImageView.of(stored)
 
 
-@router.get("/{image_id}", responses=NOT_FOUND)
+@router.get("/{image_id}", responses=documented(UnknownImage))
 def get_image(here: Here, image_id: ImageId) -> ImageView:
     """What is known of an uploaded picture."""
-    return ImageView.of(_require(here, image_id))
+    return ImageView.of(pictures.get_image(here.engine, image_id))
 
 
 @router.get(
     "/{image_id}/content",
     response_class=Response,
-    responses={**NOT_FOUND, 200: {"content": {"image/*": {}}, "description": "The file."}},
+    responses={
+        **documented(UnknownImage, *FILE_ERRORS, NoThumbnail, InvalidRequest),
+        200: {"content": {"image/*": {}}, "description": "The file."},
+    },
 )
 @router.head("/{image_id}/content", include_in_schema=False)
 def get_image_content(here: Here, request: Request, image_id: ImageId, side: SideQuery = None) -> Response:
     """The uploaded file, byte for byte; or a small copy of it."""
-    image = _require(here, image_id)
+    image = pictures.get_image(here.engine, image_id)
     key = pictures.image_key(image.id)
     if side is not None:
         return send_thumbnail(here.storage, key, image.media_type, image.sha256, side, request)
@@ -66,24 +67,12 @@ def get_image_content(here: Here, request: Request, image_id: ImageId, side: Sid
 @router.delete(
     "/{image_id}",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    responses=documented(UnknownImage, ImageInUse),
 )
 def delete_image(here: Here, image_id: ImageId) -> None:
     """Delete an uploaded picture, unless a job that has not ended needs it."""
-    image = _require(here, image_id)
+    image = pictures.get_image(here.engine, image_id)
     needed = jobs_in_need_of(here.engine, image.id)
     if needed:
-        raise ProblemError(
-            HTTPStatus.CONFLICT,
-            "image_in_use",
-            f"Jobs that have not ended need this picture: {', '.join(needed[:5])}. "
-            "Cancel them first, or wait.",
-        )
+        raise ImageInUse(needed)
     uploads.discard(here, image.id)
-
-
-def _require(here: Here, image_id: str) -> pictures.Image:
-    try:
-        return pictures.get_image(here.engine, image_id)
-    except pictures.UnknownImage:
-        raise ProblemError(HTTPStatus.NOT_FOUND, "unknown_image", f"There is no image {image_id}.") from None

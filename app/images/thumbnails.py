@@ -13,8 +13,9 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 from PIL import Image, ImageOps
 
+from app.http.errors import FileGone
 from app.http.file_responses import CACHE, is_known
-from app.http.problems import ProblemError
+from app.images.errors import NoThumbnail
 from app.storage import Storage
 
 MEDIA_TYPE = "image/webp"
@@ -42,21 +43,21 @@ def send_thumbnail(
 ) -> Response:
     """A small copy of a stored picture (of one that moves its first frame), or 304 if the client has it.
 
-    ProblemError for a file that is no picture, or will not decode.
+    Raises NoThumbnail for a file that is not a picture or cannot be decoded, FileGone.
     """
     etag = f'"{sha256}-{side}"'
     headers = {"ETag": etag, "Cache-Control": CACHE}
     if is_known(request, etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     if not media_type.startswith("image/"):
-        raise _no_thumbnail(f"A file of the type {media_type} has no small copy: leave out side.")
+        raise NoThumbnail(f"A file of the type {media_type} has no small copy: leave out side.")
     try:
         with storage.open(key) as file, _at_a_time:
             data = _shrink(file.read(), side)
     except FileNotFoundError:
-        raise ProblemError(HTTPStatus.NOT_FOUND, "file_gone", "The file of this URL is gone.") from None
+        raise FileGone from None
     except Exception as error:  # Pillow's decoders raise a dozen types for damaged data
-        raise _no_thumbnail("This picture will not decode.") from error
+        raise NoThumbnail("This picture will not decode.") from error
     return Response(data, headers=headers, media_type=MEDIA_TYPE)
 
 
@@ -74,7 +75,3 @@ def _shrink(data: bytes, side: Side) -> bytes:
         out = BytesIO()
         image.save(out, "WEBP", quality=QUALITY, icc_profile=profile)
         return out.getvalue()
-
-
-def _no_thumbnail(detail: str) -> ProblemError:
-    return ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "no_thumbnail", detail, field="side")

@@ -6,7 +6,6 @@ from typing import BinaryIO
 from starlette.datastructures import UploadFile
 
 from app.database.ids import new_id
-from app.http.problems import picture_problem
 from app.http.services import Context
 from app.images.repository import Image, add_image, delete_image, image_key
 from app.media import PictureError, PictureInfo, inspect_picture, inspect_upload
@@ -18,12 +17,12 @@ CHUNK = 1 << 20
 def inspect(here: Context, file: UploadFile, field: str, *, clips: bool) -> PictureInfo:
     """What the header of an uploaded picture says, or of a clip if ``clips`` are taken.
 
-    A problem that names the field if it will not do.
+    Raises PictureError that names the field.
     """
     try:
         return (inspect_upload if clips else inspect_picture)(file.file, here.settings)
     except PictureError as error:
-        raise picture_problem(error, field) from None
+        raise error.in_field(field) from None
 
 
 def file_sha256(file: BinaryIO) -> str:

@@ -1,6 +1,6 @@
 """The statements of those who run jobs: claim, heartbeat, progress, checkpoint, end.
 
-A claim is fenced on (id, owner, attempt): whoever lost it gets :class:`Fenced` and must write nothing.
+A claim is fenced on (id, worker_id, attempt): whoever lost it gets :class:`ClaimLost` and must write nothing.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from app.database.engine import now, write
 from app.jobs.job import Artifact, Job, Json
 from app.jobs.states import State
 from app.jobs.tables import artifacts, jobs
-from app.jobs.transitions import change, state_data
+from app.jobs.transitions import state_data, transition
 
 
-class Fenced(RuntimeError):
+class ClaimLost(RuntimeError):
     """The claim is no longer ours: the lease ran out, or the job ended."""
 
 
@@ -25,7 +25,7 @@ class Claim:
     """The right to run one attempt of a job. ``job`` is the job as it was claimed."""
 
     job: Job
-    owner: str
+    worker_id: str
     attempt: int
     lease_seconds: float
 
@@ -35,20 +35,20 @@ class Claim:
         return (
             jobs.c.id == self.job.id,
             jobs.c.state == State.RUNNING,
-            jobs.c.owner == self.owner,
+            jobs.c.worker_id == self.worker_id,
             jobs.c.attempt == self.attempt,
         )
 
 
 @dataclass(frozen=True)
-class Beat:
+class HeartbeatReply:
     """What a worker learns of its job when it says that it lives."""
 
     cancel_requested: bool
     paused: bool
 
 
-def claim_next(engine: Engine, owner: str, lanes: Sequence[str], lease_seconds: float) -> Claim | None:
+def claim_next(engine: Engine, worker_id: str, lanes: Sequence[str], lease_seconds: float) -> Claim | None:
     """Claim the job that waits longest at the highest priority in these lanes, or None."""
     waiting = (
         select(jobs.c.id)
@@ -60,17 +60,17 @@ def claim_next(engine: Engine, owner: str, lanes: Sequence[str], lease_seconds: 
     )
     with write(engine) as connection:
         job_id = connection.execute(waiting).scalar_one_or_none()
-        return _claim(connection, job_id, owner, lease_seconds) if job_id else None
+        return _claim(connection, job_id, worker_id, lease_seconds) if job_id else None
 
 
-def claim(engine: Engine, job_id: str, owner: str, lease_seconds: float) -> Claim | None:
+def claim(engine: Engine, job_id: str, worker_id: str, lease_seconds: float) -> Claim | None:
     """Claim one job by compare-and-set; None if it is not there to be claimed."""
     with write(engine) as connection:
-        return _claim(connection, job_id, owner, lease_seconds)
+        return _claim(connection, job_id, worker_id, lease_seconds)
 
 
-def _claim(connection: Connection, job_id: str, owner: str, lease_seconds: float) -> Claim | None:
-    job = change(
+def _claim(connection: Connection, job_id: str, worker_id: str, lease_seconds: float) -> Claim | None:
+    job = transition(
         connection,
         jobs.c.id == job_id,
         jobs.c.state == State.QUEUED,
@@ -79,17 +79,17 @@ def _claim(connection: Connection, job_id: str, owner: str, lease_seconds: float
         data=state_data,
         values={
             "state": State.RUNNING,
-            "owner": owner,
+            "worker_id": worker_id,
             "attempt": jobs.c.attempt + 1,
             "lease_until": now() + lease_seconds,
             "started_at": func.coalesce(jobs.c.started_at, now()),
         },
     )
-    return Claim(job, owner, job.attempt, lease_seconds) if job else None
+    return Claim(job, worker_id, job.attempt, lease_seconds) if job else None
 
 
-def beat(engine: Engine, claim: Claim) -> Beat:
-    """Extend the lease. Raises Fenced if the claim is lost."""
+def heartbeat(engine: Engine, claim: Claim) -> HeartbeatReply:
+    """Extend the lease. Raises ClaimLost if the claim is lost."""
     with write(engine) as connection:
         row = connection.execute(
             update(jobs)
@@ -98,11 +98,11 @@ def beat(engine: Engine, claim: Claim) -> Beat:
             .returning(jobs.c.cancel_requested_at, jobs.c.paused)
         ).one_or_none()
     if row is None:
-        raise Fenced(claim.job.id)
-    return Beat(cancel_requested=row.cancel_requested_at is not None, paused=row.paused)
+        raise ClaimLost(claim.job.id)
+    return HeartbeatReply(cancel_requested=row.cancel_requested_at is not None, paused=row.paused)
 
 
-def report_progress(engine: Engine, claim: Claim, progress: Json) -> Beat:
+def report_progress(engine: Engine, claim: Claim, progress: Json) -> HeartbeatReply:
     """Write progress, and extend the lease with it."""
     job = _fenced(
         engine,
@@ -111,13 +111,13 @@ def report_progress(engine: Engine, claim: Claim, progress: Json) -> Beat:
         data=lambda _: progress,
         values={"progress": progress, "lease_until": now() + claim.lease_seconds},
     )
-    return Beat(cancel_requested=job.cancel_requested_at is not None, paused=job.paused)
+    return HeartbeatReply(cancel_requested=job.cancel_requested_at is not None, paused=job.paused)
 
 
 def save_preview(engine: Engine, claim: Claim, artifact: Artifact) -> None:
     """Put the latest preview in the place of the one before."""
     with write(engine) as connection:
-        job = change(
+        job = transition(
             connection,
             *claim.conditions,
             event="preview",
@@ -125,19 +125,19 @@ def save_preview(engine: Engine, claim: Claim, artifact: Artifact) -> None:
             values={},
         )
         if job is None:
-            raise Fenced(claim.job.id)
+            raise ClaimLost(claim.job.id)
         _replace_artifacts(connection, job.id, [artifact])
 
 
 def save_checkpoint(engine: Engine, claim: Claim, key: str, done: int) -> None:
-    """Note where the state after ``done`` steps lies. Progress since the last one clears the strikes."""
+    """Note where the state after ``done`` steps is. If that is progress, reset ``lost_attempts``."""
     last = claim.job.checkpoint or {}
     values: dict[str, Any] = {"checkpoint": {"key": key, "done": done}}
     if done > last.get("done", 0):
-        values["strikes"] = 0
+        values["lost_attempts"] = 0
     with write(engine) as connection:
         if not connection.execute(update(jobs).where(*claim.conditions).values(**values)).rowcount:
-            raise Fenced(claim.job.id)
+            raise ClaimLost(claim.job.id)
 
 
 def finish(
@@ -150,11 +150,11 @@ def finish(
     error: Json | None = None,
     progress: Json | None = None,
 ) -> Job:
-    """End the job, with its artifacts, in one transaction. Raises Fenced if the claim is lost."""
+    """End the job, with its artifacts, in one transaction. Raises ClaimLost if the claim is lost."""
     values: dict[str, Any] = {
         "state": state,
         "finished_at": now(),
-        "owner": None,
+        "worker_id": None,
         "lease_until": None,
         "checkpoint": None,
         "result": result,
@@ -163,9 +163,9 @@ def finish(
     if progress is not None:
         values["progress"] = progress
     with write(engine) as connection:
-        job = change(connection, *claim.conditions, event="done", data=state_data, values=values)
+        job = transition(connection, *claim.conditions, event="done", data=state_data, values=values)
         if job is None:
-            raise Fenced(claim.job.id)
+            raise ClaimLost(claim.job.id)
         _replace_artifacts(connection, job.id, made)
         return job
 
@@ -177,15 +177,15 @@ def release(engine: Engine, claim: Claim) -> Job:
         claim,
         event="state",
         data=state_data,
-        values={"state": State.QUEUED, "owner": None, "lease_until": None},
+        values={"state": State.QUEUED, "worker_id": None, "lease_until": None},
     )
 
 
 def _fenced(engine: Engine, claim: Claim, **kwargs: Any) -> Job:
     with write(engine) as connection:
-        job = change(connection, *claim.conditions, **kwargs)
+        job = transition(connection, *claim.conditions, **kwargs)
     if job is None:
-        raise Fenced(claim.job.id)
+        raise ClaimLost(claim.job.id)
     return job
 
 

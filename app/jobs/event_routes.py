@@ -12,9 +12,11 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
-from app.http.problems import ProblemError, documented
+from app.http.errors import InvalidRequest
+from app.http.problems import documented
 from app.http.services import Context, Here
 from app.jobs import repository
+from app.jobs.errors import UnknownJob
 from app.jobs.job import Event, Json
 from app.jobs.routes import JobId
 from app.monitoring.metrics import OPEN_STREAMS
@@ -39,7 +41,7 @@ LastEventId = Annotated[
     "/jobs/{job_id}/events",
     response_class=StreamingResponse,
     responses={
-        **documented(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
+        **documented(UnknownJob, InvalidRequest),
         200: {"content": {"text/event-stream": {}}, "description": "The events."},
         204: {"description": "The job has ended, and all its events arrived."},
     },
@@ -53,7 +55,7 @@ async def job_events(here: Here, job_id: JobId, last_id: LastEventId = None) -> 
     "/events",
     response_class=StreamingResponse,
     responses={
-        **documented(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
+        **documented(UnknownJob, InvalidRequest),
         200: {"content": {"text/event-stream": {}}, "description": "The events."},
         204: {"description": "All the jobs have ended, and all their events arrived."},
     },
@@ -67,7 +69,7 @@ async def many_events(
     job_ids = list(dict.fromkeys(part for part in jobs.split(",") if part))
     if not 1 <= len(job_ids) <= MAX_JOBS:
         detail = f"Name 1 to {MAX_JOBS} jobs, separated by commas; these are {len(job_ids)}."
-        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, field="jobs")
+        raise InvalidRequest.at("jobs", detail)
     after = [_seq(part) for part in last_id.split(".")] if last_id else [0] * len(job_ids)
     if len(after) != len(job_ids):
         raise _bad_id(last_id or "")
@@ -80,9 +82,9 @@ def _seq(text: str) -> int:
     return int(text)
 
 
-def _bad_id(text: str) -> ProblemError:
+def _bad_id(text: str) -> InvalidRequest:
     detail = f"{text!r} is no id that this stream gave: send none to get all events."
-    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, field="Last-Event-ID")
+    return InvalidRequest.at("Last-Event-ID", detail)
 
 
 async def _respond(here: Context, job_ids: list[str], after: list[int], *, single: bool) -> Response:

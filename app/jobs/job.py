@@ -23,8 +23,8 @@ class Job:
     priority: int
     paused: bool
     attempt: int
-    strikes: int
-    owner: str | None
+    lost_attempts: int
+    worker_id: str | None
     lease_until: float | None
     cancel_requested_at: float | None
     created_at: float
@@ -39,6 +39,8 @@ class Job:
     batch_id: str | None
     idempotency_key: str | None
     payload_hash: str | None
+    network: str | None
+    network_sha256: str | None
 
     @property
     def ended(self) -> bool:

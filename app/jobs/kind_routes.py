@@ -9,20 +9,18 @@ from fastapi import APIRouter, Response
 from app.http.openapi import REF
 from app.http.problems import documented
 from app.http.services import Here
-from app.jobs.routes import ENDED_IN_TIME, create_and_answer
+from app.jobs.routes import ENDED_IN_TIME, SUBMISSION_ERRORS, create_and_answer
 from app.jobs.schemas import JobView
-from app.jobs.submissions import IdempotencyKey, Prefer, Priority, RequestBody
+from app.jobs.submissions import BODY_ERRORS, IdempotencyKey, Prefer, Priority, RequestBody
 from app.kinds import KINDS, KindSpec, Params
-
-router = APIRouter(prefix="/v1", tags=["kinds"])
+from app.media import PictureError
+from app.storage import StorageFull
 
 REFUSALS = documented(
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    HTTPStatus.INSUFFICIENT_STORAGE,
+    *BODY_ERRORS,
+    *SUBMISSION_ERRORS,
+    PictureError,
+    StorageFull,
 )
 
 
@@ -31,7 +29,15 @@ def kind_path(kind: str) -> str:
     return f"/v1/{kind.replace('_', '-')}"
 
 
-@router.get("/kinds")
+def make_router() -> APIRouter:
+    """The routes of the kinds that are registered now."""
+    router = APIRouter(prefix="/v1", tags=["kinds"])
+    router.add_api_route("/kinds", list_kinds)
+    for spec in KINDS.values():
+        _add_endpoint(router, spec)
+    return router
+
+
 def list_kinds() -> dict[str, Any]:
     """Every kind of job, with the JSON Schema of its params: defaults, limits and texts."""
     return {"items": [_view(spec) for spec in KINDS.values()]}
@@ -96,9 +102,8 @@ def _example(many: bool) -> Any:
     return [identity] if many else identity
 
 
-def add_endpoint(spec: KindSpec[Params]) -> None:
-    """Give a kind a route of its own."""
-    default_wait = f"wait={spec.wait_seconds:g}" if spec.wait_seconds else None
+def _add_endpoint(router: APIRouter, spec: KindSpec[Params]) -> None:
+    default_wait = f"wait={spec.wait_seconds}" if spec.wait_seconds else None
 
     async def create_job(
         here: Here,
@@ -123,7 +128,3 @@ def add_endpoint(spec: KindSpec[Params]) -> None:
         responses={**REFUSALS, **ENDED_IN_TIME},
         openapi_extra=_body_schema(spec),
     )
-
-
-for _spec in KINDS.values():
-    add_endpoint(_spec)

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.jobs.dispatch.base import CHANGES
 from app.jobs.dispatch.celery_settings import CHANGES_CHANNEL
-from app.jobs.dispatch.wakeups import Mailbox, run_dir
+from app.jobs.dispatch.wakeups import WakeupSocket, run_dir
 from app.jobs.repository import get_job, get_seqs
 from app.settings import Settings
 
@@ -62,12 +62,12 @@ class Changes:
     async def listening(self, settings: Settings) -> AsyncIterator[None]:
         """Take in wake-ups for as long as the context lasts."""
         tasks = [asyncio.create_task(self._poll())]
-        mailbox = None
+        wakeups = None
         if settings.redis_url is not None:
             tasks.append(asyncio.create_task(self._subscribe(settings.redis_url)))
         else:
-            mailbox = Mailbox(run_dir(settings.data_dir), CHANGES)
-            asyncio.get_running_loop().add_reader(mailbox.fileno(), self._take, mailbox)
+            wakeups = WakeupSocket(run_dir(settings.data_dir), CHANGES)
+            asyncio.get_running_loop().add_reader(wakeups.fileno(), self._take, wakeups)
         try:
             yield
         finally:
@@ -75,12 +75,12 @@ class Changes:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-            if mailbox is not None:
-                asyncio.get_running_loop().remove_reader(mailbox.fileno())
-                mailbox.close()
+            if wakeups is not None:
+                asyncio.get_running_loop().remove_reader(wakeups.fileno())
+                wakeups.close()
 
-    def _take(self, mailbox: Mailbox) -> None:
-        for job_id in mailbox.take():
+    def _take(self, wakeups: WakeupSocket) -> None:
+        for job_id in wakeups.take():
             self.wake(job_id)
 
     async def _subscribe(self, url: str) -> None:

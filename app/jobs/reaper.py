@@ -11,7 +11,7 @@ from app.jobs.job import Job, Json
 from app.jobs.states import State
 from app.jobs.storage_keys import sweep
 from app.jobs.tables import jobs
-from app.jobs.transitions import change, state_data
+from app.jobs.transitions import state_data, transition
 from app.storage import Storage
 
 _WAITING = (jobs.c.state == State.QUEUED, jobs.c.paused.is_(False))
@@ -32,7 +32,7 @@ class OverdueCancel:
     """A running job that was told to stop too long ago."""
 
     job_id: str
-    owner: str
+    worker_id: str
     attempt: int
 
 
@@ -41,12 +41,12 @@ def expire_leases(engine: Engine, max_attempts: int) -> list[Job]:
     return _take_back(engine, (jobs.c.lease_until < now(),), max_attempts)
 
 
-def expire_owner(engine: Engine, owner: str, max_attempts: int) -> list[Job]:
+def expire_worker(engine: Engine, worker_id: str, max_attempts: int) -> list[Job]:
     """Take back what a worker held that is known to be dead, without waiting for its lease.
 
-    ``owner`` is a worker's name, or that of the supervised process that names its children after itself.
+    ``worker_id`` is a worker's name, or that of the supervised process that names its children after itself.
     """
-    mine = (jobs.c.owner == owner) | jobs.c.owner.startswith(f"{owner}:", autoescape=True)
+    mine = (jobs.c.worker_id == worker_id) | jobs.c.worker_id.startswith(f"{worker_id}:", autoescape=True)
     return _take_back(engine, (mine,), max_attempts)
 
 
@@ -71,10 +71,10 @@ def _take_back_one(
     max_attempts: int,
 ) -> Job | None:
     mine = (jobs.c.id == job_id, jobs.c.state == State.RUNNING, *conditions)
-    freed = {"owner": None, "lease_until": None, "strikes": jobs.c.strikes + 1}
+    freed = {"worker_id": None, "lease_until": None, "lost_attempts": jobs.c.lost_attempts + 1}
     ended = {**freed, "finished_at": now(), "checkpoint": None}
     return (
-        change(
+        transition(
             connection,
             *mine,
             jobs.c.cancel_requested_at.is_not(None),
@@ -82,15 +82,15 @@ def _take_back_one(
             data=state_data,
             values={**ended, "state": State.CANCELLED},
         )
-        or change(
+        or transition(
             connection,
             *mine,
-            jobs.c.strikes + 1 >= max_attempts,
+            jobs.c.lost_attempts + 1 >= max_attempts,
             event="done",
             data=state_data,
             values={**ended, "state": State.FAILED, "error": WORKER_LOST},
         )
-        or change(
+        or transition(
             connection,
             *mine,
             event="state",
@@ -100,7 +100,7 @@ def _take_back_one(
     )
 
 
-def settle(jobs: Sequence[Job], dispatcher: Dispatcher, storage: Storage) -> None:
+def finish_takeback(jobs: Sequence[Job], dispatcher: Dispatcher, storage: Storage) -> None:
     """Do for jobs that were taken back what their worker would have done: tell of them, hint, sweep."""
     for job in jobs:
         if job.ended:
@@ -112,7 +112,7 @@ def settle(jobs: Sequence[Job], dispatcher: Dispatcher, storage: Storage) -> Non
 
 def overdue_cancels(engine: Engine, seconds: float) -> list[OverdueCancel]:
     """Running jobs whose cancel was requested more than ``seconds`` ago."""
-    query = select(jobs.c.id, jobs.c.owner, jobs.c.attempt).where(
+    query = select(jobs.c.id, jobs.c.worker_id, jobs.c.attempt).where(
         jobs.c.state == State.RUNNING, jobs.c.cancel_requested_at < now() - seconds
     )
     with read(engine) as connection:

@@ -4,6 +4,7 @@ import logging
 
 from sqlalchemy import Engine
 
+from app.jobs.errors import JobInUse
 from app.jobs.repository import delete_job, ended_before, jobs_in_need_of, list_artifacts
 from app.jobs.storage_keys import sweep
 from app.storage import Storage
@@ -14,14 +15,6 @@ log = logging.getLogger(__name__)
 SWEEP = 100
 
 
-class JobInUse(RuntimeError):
-    """Jobs that have not ended need a picture that this job made."""
-
-    def __init__(self, job_id: str, users: list[str]) -> None:
-        super().__init__(job_id)
-        self.users = users
-
-
 def remove_job(engine: Engine, storage: Storage, job_id: str) -> None:
     """Remove an ended job, rows first. Raises UnknownJob, JobNotEnded, JobInUse."""
     users = [
@@ -30,7 +23,7 @@ def remove_job(engine: Engine, storage: Storage, job_id: str) -> None:
         for user in jobs_in_need_of(engine, f"{job_id}/{artifact.name}")
     ]
     if users:
-        raise JobInUse(job_id, users)
+        raise JobInUse(users)
     delete_job(engine, job_id)
     sweep(storage, job_id)
 
@@ -43,5 +36,5 @@ def remove_old_jobs(engine: Engine, storage: Storage, days: float) -> int:
             remove_job(engine, storage, job_id)
             removed += 1
         except JobInUse as error:
-            log.info("job %s is old but needed by %s", job_id, ", ".join(error.users))
+            log.info("old job %s is kept: %s", job_id, error.detail)
     return removed

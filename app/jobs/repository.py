@@ -12,22 +12,11 @@ from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import now, read, write
 from app.database.ids import new_id
+from app.jobs.errors import JobNotEnded, KeyReused, UnknownJob
 from app.jobs.job import Artifact, Event, Job, Json
 from app.jobs.states import TERMINAL, State
 from app.jobs.tables import artifacts, job_events, job_pictures, jobs
-from app.jobs.transitions import change, record, state_data
-
-
-class UnknownJob(LookupError):
-    """There is no job of that id."""
-
-
-class KeyReused(ValueError):
-    """An idempotency key came again with another payload."""
-
-
-class JobNotEnded(RuntimeError):
-    """A job must have ended before it can be deleted or retried."""
+from app.jobs.transitions import record, state_data, transition
 
 
 @dataclass(frozen=True)
@@ -43,6 +32,8 @@ class NewJob:
     batch_id: str | None = None
     idempotency_key: str | None = None
     payload_hash: str | None = None
+    network: str | None = None
+    network_sha256: str | None = None
 
 
 def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
@@ -64,13 +55,15 @@ def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
                     params=new.params,
                     priority=new.priority,
                     attempt=0,
-                    strikes=0,
+                    lost_attempts=0,
                     created_at=now(),
                     hinted_at=now(),
                     retry_of=new.retry_of,
                     batch_id=new.batch_id,
                     idempotency_key=new.idempotency_key,
                     payload_hash=new.payload_hash,
+                    network=new.network,
+                    network_sha256=new.network_sha256,
                 )
                 .returning(*jobs.c)
             )
@@ -191,7 +184,7 @@ def list_events(engine: Engine, job_id: str, after: int = 0, limit: int = 500) -
 def request_cancel(engine: Engine, job_id: str) -> Job:
     """Cancel a queued job at once, mark a running one; an ended one is left as it is."""
     with write(engine) as connection:
-        cancelled = change(
+        cancelled = transition(
             connection,
             jobs.c.id == job_id,
             jobs.c.state == State.QUEUED,
@@ -205,7 +198,7 @@ def request_cancel(engine: Engine, job_id: str) -> Job:
             },
         )
         if cancelled is None:
-            change(
+            transition(
                 connection,
                 jobs.c.id == job_id,
                 jobs.c.state == State.RUNNING,
@@ -220,7 +213,7 @@ def request_cancel(engine: Engine, job_id: str) -> Job:
 def set_paused(engine: Engine, job_id: str, paused: bool) -> Job:
     """Pause or resume a job. A running one that is paused goes back to the queue at its next step."""
     with write(engine) as connection:
-        change(
+        transition(
             connection,
             jobs.c.id == job_id,
             jobs.c.state.not_in(TERMINAL),
@@ -262,6 +255,13 @@ def jobs_in_need_of(engine: Engine, reference: str) -> list[str]:
         .join(job_pictures, job_pictures.c.job_id == jobs.c.id)
         .where(job_pictures.c.reference == reference, jobs.c.state.not_in(TERMINAL))
     )
+    with read(engine) as connection:
+        return list(connection.execute(query).scalars())
+
+
+def jobs_with_network(engine: Engine, sha256: str) -> list[str]:
+    """Ids of jobs that have not ended and that use a network with these weights."""
+    query = select(jobs.c.id).where(jobs.c.network_sha256 == sha256, jobs.c.state.not_in(TERMINAL))
     with read(engine) as connection:
         return list(connection.execute(query).scalars())
 

@@ -7,11 +7,22 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 
-from app.http.file_responses import send_file
-from app.http.problems import ProblemError, documented
+from app.http.errors import DatabaseUnavailable, InvalidRequest, RequestTooLarge
+from app.http.file_responses import FILE_ERRORS, send_file
+from app.http.problems import documented
 from app.http.services import Context, Here
+from app.images.errors import NoThumbnail
 from app.images.thumbnails import SideQuery, send_thumbnail
 from app.jobs import repository
+from app.jobs.errors import (
+    InvalidParam,
+    JobInUse,
+    JobNotEnded,
+    KeyReused,
+    ParamsError,
+    UnknownArtifact,
+    UnknownJob,
+)
 from app.jobs.job import Job
 from app.jobs.notifier import wait_for_end
 from app.jobs.removal import remove_job
@@ -24,7 +35,8 @@ from app.jobs.submit import resubmit
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 JobId = Annotated[str, Path(description="Id of a job.")]
-NOT_FOUND = documented(HTTPStatus.NOT_FOUND)
+# What a request for a job may raise, whatever its body.
+SUBMISSION_ERRORS = (ParamsError, InvalidParam, KeyReused, InvalidRequest, DatabaseUnavailable)
 ENDED_IN_TIME: dict[int | str, dict[str, Any]] = {
     HTTPStatus.OK.value: {"model": JobView, "description": "The job has ended: it was waited for."}
 }
@@ -75,11 +87,7 @@ async def create_and_answer(
     "",
     status_code=HTTPStatus.ACCEPTED,
     responses={
-        **documented(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            HTTPStatus.SERVICE_UNAVAILABLE,
-        ),
+        **documented(RequestTooLarge, *SUBMISSION_ERRORS),
         **ENDED_IN_TIME,
     },
 )
@@ -96,7 +104,7 @@ async def create_job(
     return await create_and_answer(here, new.kind, body, response, key, priority, prefer)
 
 
-@router.get("", responses=documented(HTTPStatus.UNPROCESSABLE_ENTITY))
+@router.get("", responses=documented(InvalidRequest))
 def list_jobs(
     here: Here,
     limit: Annotated[int, Query(ge=1, le=100, description="Jobs a page.")] = 20,
@@ -124,14 +132,14 @@ def list_jobs(
     )
 
 
-@router.get("/{job_id}", responses=NOT_FOUND)
+@router.get("/{job_id}", responses=documented(UnknownJob))
 async def get_job(here: Here, job_id: JobId) -> JobView:
     """A job as it stands."""
     # Asked for far more often than all else: this is one change of threads, where FastAPI makes two.
     return await run_in_threadpool(find_view, here, job_id)
 
 
-@router.post("/{job_id}/cancel", responses=NOT_FOUND)
+@router.post("/{job_id}/cancel", responses=documented(UnknownJob))
 def cancel_job(here: Here, job_id: JobId) -> JobView:
     """Cancel a job: a queued one at once, a running one at its next step. An ended one stays as it is."""
     job = repository.request_cancel(here.engine, job_id)
@@ -141,7 +149,7 @@ def cancel_job(here: Here, job_id: JobId) -> JobView:
     return view(here, job)
 
 
-@router.post("/{job_id}/pause", responses=NOT_FOUND)
+@router.post("/{job_id}/pause", responses=documented(UnknownJob))
 def pause_job(here: Here, job_id: JobId) -> JobView:
     """Pause a job: no worker takes it, and a running one goes back to the queue with a checkpoint."""
     job = repository.set_paused(here.engine, job_id, True)
@@ -149,7 +157,7 @@ def pause_job(here: Here, job_id: JobId) -> JobView:
     return view(here, job)
 
 
-@router.post("/{job_id}/resume", responses=NOT_FOUND)
+@router.post("/{job_id}/resume", responses=documented(UnknownJob))
 def resume_job(here: Here, job_id: JobId) -> JobView:
     """Let a paused job go on."""
     job = repository.set_paused(here.engine, job_id, False)
@@ -162,7 +170,7 @@ def resume_job(here: Here, job_id: JobId) -> JobView:
 @router.post(
     "/{job_id}/retry",
     status_code=HTTPStatus.ACCEPTED,
-    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY),
+    responses=documented(UnknownJob, JobNotEnded, ParamsError),
 )
 def retry_job(here: Here, job_id: JobId, response: Response) -> JobView:
     """A new job with the params of one that has ended, which it names in `retry_of`."""
@@ -174,7 +182,7 @@ def retry_job(here: Here, job_id: JobId, response: Response) -> JobView:
 @router.delete(
     "/{job_id}",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    responses=documented(UnknownJob, JobNotEnded, JobInUse),
 )
 def delete_job(here: Here, job_id: JobId) -> None:
     """Delete a job that has ended, with all it made, unless a waiting job needs its pictures."""
@@ -184,7 +192,10 @@ def delete_job(here: Here, job_id: JobId) -> None:
 @router.get(
     "/{job_id}/artifacts/{name}",
     response_class=Response,
-    responses={**NOT_FOUND, 200: {"content": {"image/png": {}}, "description": "The file."}},
+    responses={
+        **documented(UnknownJob, UnknownArtifact, *FILE_ERRORS, NoThumbnail, InvalidRequest),
+        200: {"content": {"image/png": {}}, "description": "The file."},
+    },
 )
 @router.head("/{job_id}/artifacts/{name}", include_in_schema=False)
 def get_artifact(here: Here, request: Request, job_id: JobId, name: str, side: SideQuery = None) -> Response:
@@ -192,12 +203,7 @@ def get_artifact(here: Here, request: Request, job_id: JobId, name: str, side: S
     job = repository.get_job(here.engine, job_id)
     artifact = repository.get_artifact(here.engine, job_id, name)
     if artifact is None:
-        there = repository.list_artifacts(here.engine, [job_id])[job_id]
-        names = ", ".join(a.name for a in there) or "none"
-        raise ProblemError(
-            HTTPStatus.NOT_FOUND,
-            "unknown_artifact",
-            f"Job {job_id} ({job.state}) has no artifact {name!r}. Artifacts: {names}.",
-        )
+        existing = repository.list_artifacts(here.engine, [job_id])[job_id]
+        raise UnknownArtifact(job_id, job.state, name, [artifact.name for artifact in existing])
     stored = (here.storage, artifact.key, artifact.media_type, artifact.sha256)
     return send_file(*stored, request) if side is None else send_thumbnail(*stored, side, request)

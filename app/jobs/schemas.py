@@ -50,6 +50,13 @@ class JobError(BaseModel):
     field: str | None
 
 
+class NetworkUse(BaseModel):
+    """The network of a job. A renamed one is found by its hash."""
+
+    name: str
+    sha256: str | None = Field(description="Hash of its weights; null: they were not here when it was asked.")
+
+
 class JobView(BaseModel):
     """A job."""
 
@@ -71,6 +78,7 @@ class JobView(BaseModel):
     error: JobError | None
     retry_of: str | None
     batch_id: str | None
+    network: NetworkUse | None = Field(description="What it computes with; null: it needs no network.")
 
     @classmethod
     def of(cls, job: Job, artifacts: Sequence[Artifact]) -> "JobView":
@@ -94,6 +102,9 @@ class JobView(BaseModel):
             error=JobError.model_validate(job.error) if job.error else None,
             retry_of=job.retry_of,
             batch_id=job.batch_id,
+            network=(
+                None if job.network is None else NetworkUse(name=job.network, sha256=job.network_sha256)
+            ),
         )
 
 

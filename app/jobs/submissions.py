@@ -5,16 +5,16 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
 from starlette.datastructures import FormData, UploadFile
 
 from app.database.ids import new_id
-from app.http.problems import ProblemError
+from app.http.errors import InvalidJson, NotAFile, NotAnObject, RequestTooLarge, UnsupportedBody
 from app.http.services import Context
 from app.images.uploads import discard, file_sha256, inspect, store
+from app.jobs.errors import InvalidParam
 from app.jobs.job import Job
 from app.jobs.repository import find_by_key
 from app.jobs.submit import DEFAULT_PRIORITY, parse_params, payload_hash, submit
@@ -71,7 +71,7 @@ class Body:
 
 
 async def read_body(request: Request) -> AsyncIterator[Body]:
-    """Read a JSON or multipart body. Raises ProblemError on anything else."""
+    """Read a JSON or multipart body. Raises UnsupportedBody, InvalidJson, NotAnObject, NotAFile."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     match media_type:
         case "application/json":
@@ -82,14 +82,10 @@ async def read_body(request: Request) -> AsyncIterator[Body]:
             ) as form:
                 yield await _read_form(form)
         case _:
-            raise ProblemError(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                "Send application/json with image ids, or multipart/form-data with pictures and a field "
-                f"`params`; the request says {media_type or 'nothing'}.",
-            )
+            raise UnsupportedBody(media_type)
 
 
+BODY_ERRORS = (RequestTooLarge, UnsupportedBody, InvalidJson, NotAnObject, NotAFile)
 RequestBody = Annotated[Body, Depends(read_body)]
 
 
@@ -101,12 +97,7 @@ async def _read_form(form: FormData) -> Body:
             raw = value.encode() if isinstance(value, str) else await value.read()
             params = _json_object(raw, "params")
         elif isinstance(value, str):
-            raise ProblemError(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                "invalid_params",
-                f"{name!r} is no file: put everything but the pictures into the JSON field `params`.",
-                field=name,
-            )
+            raise NotAFile(name)
         else:
             files.setdefault(name, []).append(value)
     return Body(params, files)
@@ -116,16 +107,9 @@ def _json_object(raw: bytes, where: str) -> dict[str, Any]:
     try:
         value = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise ProblemError(
-            HTTPStatus.BAD_REQUEST, "invalid_json", f"This is no JSON: {error}.", field=where
-        ) from None
+        raise InvalidJson(where, error) from None
     if not isinstance(value, dict):
-        raise ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "invalid_json",
-            'A JSON object is needed, such as {"size": 256}.',
-            field=where,
-        )
+        raise NotAnObject(where)
     return value
 
 
@@ -179,7 +163,7 @@ def _require_picture_field(kind: str, name: str, params: dict[str, Any]) -> None
         detail = f"{name!r} came both as a file and in params: send one of the two."
     else:
         return
-    raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_params", detail, field=name)
+    raise InvalidParam(name, detail)
 
 
 def _payload_of_form(kind: str, body: Body) -> str:

@@ -2,18 +2,19 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import Engine
 
 from app.database.ids import is_id
-from app.errors import InputError
-from app.images.repository import UnknownImage, get_image, is_film
+from app.errors import FieldError, InputError
+from app.images.errors import UnknownImage
+from app.images.repository import get_image, is_film
 from app.jobs.dispatch.base import Dispatcher
+from app.jobs.errors import InvalidParam, JobNotEnded, ParamsError
 from app.jobs.job import Job
-from app.jobs.repository import JobNotEnded, NewJob, create_job, find_by_key, get_artifact, get_job
+from app.jobs.repository import NewJob, create_job, find_by_key, get_artifact, get_job
 from app.kinds import KINDS, Params, spec_of
 from app.networks.catalogue import SHIPPED
 
@@ -21,26 +22,10 @@ from app.networks.catalogue import SHIPPED
 DEFAULT_PRIORITY = 4
 
 
-@dataclass(frozen=True)
-class FieldError:
-    """One param that is wrong: where, and what would be right."""
-
-    field: str
-    detail: str
-
-
-class ParamsError(ValueError):
-    """Params that the kind's class refuses; at least one error."""
-
-    def __init__(self, errors: list[FieldError]) -> None:
-        super().__init__("; ".join(f"{e.field}: {e.detail}" for e in errors))
-        self.errors = errors
-
-
 def parse_params(kind: str, params: dict[str, Any]) -> Params:
-    """Params of a kind, checked and resolved. Raises ParamsError; InputError on an unknown kind."""
+    """Params of a kind, checked and resolved. Raises ParamsError; InvalidParam for an unknown kind."""
     if kind not in KINDS:
-        raise InputError("kind", f"There is no kind {kind!r}. Kinds: {', '.join(sorted(KINDS))}.")
+        raise InvalidParam("kind", f"There is no kind {kind!r}. Kinds: {', '.join(sorted(KINDS))}.")
     try:
         return KINDS[kind].params.model_validate(params).resolve(SHIPPED)
     except ValidationError as error:

@@ -28,11 +28,11 @@ jobs = Table(
     Column("params", JSON, nullable=False),
     Column("priority", Integer, nullable=False, server_default="0"),
     Column("paused", Boolean, nullable=False, server_default=text("false")),
-    # Grows by one at every claim and never resets: with the owner it is the fencing token.
+    # Grows by one at every claim and never resets: with the worker_id it is the fencing token.
     Column("attempt", Integer, nullable=False),
     # Attempts that ended without a word and without progress since the last checkpoint.
-    Column("strikes", Integer, nullable=False),
-    Column("owner", String(128)),
+    Column("lost_attempts", Integer, nullable=False),
+    Column("worker_id", String(128)),
     Column("lease_until", Float(53)),
     Column("cancel_requested_at", Float(53)),
     Column("created_at", Float(53), nullable=False),
@@ -47,9 +47,13 @@ jobs = Table(
     Column("batch_id", String(36)),
     Column("idempotency_key", String(255), unique=True),
     Column("payload_hash", String(64)),
+    # The network that the job uses, and the hash of its weights, by which it is found when it was renamed.
+    Column("network", String(64)),
+    Column("network_sha256", String(64)),
     # Ids sort by time, so lists page by id.
     Index(None, "kind", "id"),
     Index(None, "state", "id"),
+    Index(None, "network_sha256", "state"),
 )
 
 # In the order in which jobs are claimed, so that the next one is the first entry however many wait.

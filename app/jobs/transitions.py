@@ -13,7 +13,7 @@ from app.jobs.tables import artifacts, job_events, jobs
 PROGRESS_ROWS = 1000
 
 
-def change(
+def transition(
     connection: Connection,
     *conditions: ColumnElement[bool],
     event: str,

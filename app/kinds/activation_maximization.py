@@ -8,6 +8,7 @@ from app.errors import InputError
 from app.kinds.base import Params
 from app.kinds.fields import (
     DEFAULT_SIZE,
+    MAX_PICTURES,
     NetworkName,
     NetworkSize,
     Seed,
@@ -36,8 +37,7 @@ EXTENTS: dict[TransformName, tuple[float, str]] = {
     "noise": (1, "of the range of values"),
 }
 
-# Pictures that one job makes at most, and their pixels together: more would not fit into the memory.
-MAX_PICTURES = 64
+# Pixels of all pictures of a job together: more would not fit into the memory.
 MAX_PIXELS = 1 << 24
 
 
@@ -262,7 +262,6 @@ class ResolvedMaximization(PresetValues, MaximizationParams):
     """Resolved params of activation maximization. ``noise`` is null for phases alone."""
 
     size: int
-    steps: int
 
     def require_valid(self, pictures: int) -> None:
         """Check what goes with what, for a job that makes so many ``pictures``; InputError."""

@@ -5,10 +5,10 @@ from typing import Literal
 from pydantic import Field
 
 from app.errors import InputError
-from app.kinds.activation_maximization import MAX_PICTURES
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.fields import (
     DEFAULT_SIZE,
+    MAX_PICTURES,
     LayerNames,
     NetworkName,
     PictureRef,

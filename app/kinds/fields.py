@@ -17,6 +17,9 @@ from app.errors import InputError
 # many as the largest single picture has.
 MAX_SHEET_PIXELS = 8192**2
 
+# Pictures that one job makes side by side at most.
+MAX_PICTURES = 64
+
 # Side in pixels where neither the job nor the network says one.
 DEFAULT_SIZE = 128
 

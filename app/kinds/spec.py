@@ -28,7 +28,7 @@ class KindSpec(Generic[P]):
     function: str
     lane: Lane
     # Seconds that its own route waits for the end of the job where a request does not say.
-    wait_seconds: float = 0.0
+    wait_seconds: int = 0
     # Where `variations` means that the function runs once a seed: the result entries that are the same for
     # every seed. None: the function makes its variations itself, or has none.
     shared_by_variations: tuple[str, ...] | None = None

@@ -1,6 +1,9 @@
-"""What can go wrong with a file. The HTTP service and the worker each say it in their own way."""
+"""The error of a file that should be a picture or a clip."""
 
-from typing import Literal
+from http import HTTPStatus
+from typing import Literal, Self
+
+from app.errors import FieldError, ServiceError
 
 Reason = Literal[
     "empty",
@@ -17,20 +20,44 @@ Reason = Literal[
     "damaged",
 ]
 
+_TOO_LARGE: set[Reason] = {"bytes", "pixels", "side", "frames", "seconds"}
+_UNSUPPORTED: set[Reason] = {"not_a_picture", "unsupported_format"}
 
-class PictureError(ValueError):
-    """A file that is not a picture this service takes.
 
-    ``detail`` is one or two sentences for the person who sent it: what is wrong, and the remedy.
-    ``reason`` is the same for a program; ``too_large`` is true where the file exceeds a limit of size.
+class PictureError(ServiceError):
+    """The file is not a picture or clip that is accepted.
+
+    ``detail`` says what is wrong and the remedy, ``reason`` the same for a program. Whoever knows the field
+    that the file was sent in says so with :meth:`in_field`.
     """
 
     def __init__(self, detail: str, reason: Reason) -> None:
         super().__init__(detail)
-        self.detail = detail
         self.reason = reason
+        self.type = f"picture_{reason}"
+        if self.too_large:
+            self.status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        elif reason in _UNSUPPORTED:
+            self.status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+        else:
+            self.status = HTTPStatus.UNPROCESSABLE_ENTITY
 
     @property
     def too_large(self) -> bool:
-        """Whether the file has too many bytes, pixels or frames (413 rather than 422)."""
-        return self.reason in ("bytes", "pixels", "side", "frames", "seconds")
+        """Whether the file has too many bytes, pixels, frames or seconds."""
+        return self.reason in _TOO_LARGE
+
+    def in_field(self, field: str) -> Self:
+        """The same error, with the field that the file was sent in."""
+        self.field, self.errors = field, [FieldError(field, self.detail)]
+        return self
+
+    @classmethod
+    def examples(cls) -> list[ServiceError]:
+        """One for each status."""
+        examples: dict[Reason, str] = {
+            "bytes": "The file has 31.4 MB; at most 25 MB are accepted. Send a smaller copy, or a JPEG.",
+            "unsupported_format": "This is a HEIC picture, which is not supported: convert it to JPEG.",
+            "truncated": "The picture is cut off: the end of the file is missing. Copy or download it again.",
+        }
+        return [cls(detail, reason).in_field("content") for reason, detail in examples.items()]

@@ -25,7 +25,7 @@ def healthz() -> dict[str, str]:
 @router.get("/readyz")
 def readyz(here: Here, response: Response) -> dict[str, Any]:
     """The database answers, and every lane has a living worker. 503 until then."""
-    living = workers.living(here.engine, SEEN_SECONDS)
+    living = workers.list_alive(here.engine, SEEN_SECONDS)
     lanes = {spec.lane for spec in KINDS.values()}
     missing = sorted(lanes - {lane for worker in living for lane in worker.lanes})
     if missing:
@@ -33,5 +33,7 @@ def readyz(here: Here, response: Response) -> dict[str, Any]:
     return {
         "status": "no worker" if missing else "ready",
         "lanes_without_worker": missing,
-        "workers": [{"name": w.owner, "lanes": w.lanes, "device": w.device, "host": w.host} for w in living],
+        "workers": [
+            {"name": w.worker_id, "lanes": w.lanes, "device": w.device, "host": w.host} for w in living
+        ],
     }

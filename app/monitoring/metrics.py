@@ -32,7 +32,7 @@ class DatabaseCollector(Collector):
         yield from self._jobs()
         yield from self._queues()
         living = GaugeMetricFamily("impasto_workers", "Living workers.", labels=["lane", "device"])
-        for worker in workers.living(self._here.engine, SEEN_SECONDS):
+        for worker in workers.list_alive(self._here.engine, SEEN_SECONDS):
             for lane in worker.lanes:
                 living.add_metric([lane, worker.device], 1)
         yield living

@@ -1,6 +1,6 @@
 """The card of a network."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,11 +12,14 @@ class LayerCard(BaseModel):
 
     name: str = Field(description="Name of the layer, such as relu4_1.")
     kind: Literal["conv", "relu", "pool", "fc", "logits", "dropout", "fire"]
-    channels: int = Field(description="Feature maps (or units, for a fully connected layer).")
-    stride: int = Field(description="Pixels of the picture between neighbouring positions.")
+    channels: int = Field(ge=1, description="Feature maps (or units, for a fully connected layer).")
+    stride: int = Field(ge=0, description="Pixels of the picture between neighbouring positions.")
     receptive_field: int = Field(
-        description="Side of the square of input pixels that one position can see; 0: all of them."
+        ge=0, description="Side of the square of input pixels that one position can see; 0: all of them."
     )
+
+
+Positive = Annotated[float, Field(gt=0)]
 
 
 class Download(BaseModel):
@@ -32,19 +35,23 @@ class Download(BaseModel):
 class NetworkCard(BaseModel):
     """What is known of a network without loading it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     name: str
     title: str
     summary: str = Field(description="One sentence for a person who chooses a network.")
-    layers: list[LayerCard]
+    architecture: str = Field(description="Name of the builder of its layers, such as vgg.")
+    architecture_params: dict[str, bool | int | float | str | None] = Field(
+        description="Arguments of the builder."
+    )
+    layers: list[LayerCard] = Field(min_length=1)
     classes: list[str] = Field(description="Names of the classes, by index; empty: cannot classify.")
-    input_size: int | None = Field(description="Side of the square it classifies; None: any size.")
+    input_size: int | None = Field(ge=1, description="Side of the square it classifies; None: any size.")
     mean: tuple[float, float, float] = Field(description="Subtracted from RGB in [0, 1].")
-    std: tuple[float, float, float] = Field(description="Divides after the mean is subtracted.")
+    std: tuple[Positive, Positive, Positive] = Field(description="Divides after the mean is subtracted.")
     parameters: int = Field(description="Number of parameters of the convolutions and beyond.")
     source: str = Field(description="Where the weights come from, and their licence.")
-    sha256: str | None = Field(description="Hash of the weights in canonical order; None: not here.")
+    sha256: str | None = Field(description="Hash of the weights; None: they are not here.")
     download: Download | None = Field(None, description="None: there is nothing to download.")
 
     def layer(self, name: str) -> LayerCard:

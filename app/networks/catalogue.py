@@ -4,6 +4,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
+from sqlalchemy import Engine
+
+from app.networks import repository
 from app.networks.card import NetworkCard
 
 CARDS = Path(__file__).with_name("cards")
@@ -15,8 +18,8 @@ DEFAULT_NETWORK = "palette"
 class Catalogue(Protocol):
     """Cards by name: of the shipped networks, and of those that were trained or imported here."""
 
-    def find(self, name: str) -> NetworkCard | None:
-        """The card of a network; None if there is none of that name."""
+    def find(self, name: str, sha256: str | None = None) -> NetworkCard | None:
+        """The card of the network with these weights, or else with this name; None if there is none."""
 
     def names(self) -> list[str]:
         """The names of all networks."""
@@ -25,8 +28,9 @@ class Catalogue(Protocol):
 class ShippedCatalogue:
     """The cards that are shipped with the package."""
 
-    def find(self, name: str) -> NetworkCard | None:
-        """The card of a shipped network; None if there is none of that name."""
+    def find(self, name: str, sha256: str | None = None) -> NetworkCard | None:
+        """The card of a shipped network, whose name never changes; None if there is none of that name."""
+        del sha256
         return _cards().get(name)
 
     def names(self) -> list[str]:
@@ -35,6 +39,27 @@ class ShippedCatalogue:
 
 
 SHIPPED = ShippedCatalogue()
+
+
+class DatabaseCatalogue:
+    """The shipped cards, and those of the networks in a database. A shipped name is always the shipped network's."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def find(self, name: str, sha256: str | None = None) -> NetworkCard | None:
+        """The card of the network with these weights, or else with this name; None if there is none."""
+        stored = None if is_shipped(name) else repository.find_network(self._engine, name, sha256)
+        return SHIPPED.find(name) if stored is None else stored.card
+
+    def names(self) -> list[str]:
+        """The names of the shipped networks, then of those in the database."""
+        return [*SHIPPED.names(), *(each.card.name for each in repository.list_networks(self._engine))]
+
+
+def is_shipped(name: str) -> bool:
+    """Whether a name belongs to a shipped network."""
+    return name in _cards()
 
 
 @lru_cache

@@ -1,20 +1,17 @@
-"""The folder of weights that were downloaded or imported, as far as one can look into it without torch."""
+"""The folder of weights that were downloaded or imported, read without torch."""
 
 import fcntl
-import json
 import logging
 from pathlib import Path
 from typing import IO, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from app.networks.card import NetworkCard
 from app.networks.catalogue import list_cards
+from app.networks.weights_file import KEY, read_header
 
 log = logging.getLogger(__name__)
-
-# Of a safetensors file; ours have a few kB, and 20 more with the names of ImageNet's classes.
-MAX_HEADER_BYTES = 1 << 20
 
 
 class LocalWeights(BaseModel):
@@ -34,20 +31,13 @@ def local_weights(folder: Path, name: str) -> LocalWeights | None:
     path = folder / f"{name}.safetensors"
     try:
         with path.open("rb") as file:
-            return LocalWeights.model_validate(_about(file))
+            header = read_header(file, path.stat().st_size)
+            return LocalWeights.model_validate_json(header.metadata[KEY])
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
-        log.warning("%s is no file of weights of ours: %s", path, error)
+    except (ValueError, KeyError) as error:
+        log.warning("%s is not a file of weights written here: %s", path, error)
         return None
-
-
-def _about(file: IO[bytes]) -> Any:
-    """What is written in the header about the weights of an open safetensors file."""
-    length = int.from_bytes(file.read(8), "little")
-    if length > MAX_HEADER_BYTES:
-        raise ValueError(f"a header of {length} bytes")
-    return json.loads(json.loads(file.read(length))["__metadata__"]["impasto"])
 
 
 def card_here(card: NetworkCard, folder: Path) -> NetworkCard:
@@ -74,7 +64,7 @@ def downloadable() -> list[str]:
 
 
 def how_to_get(name: str) -> str:
-    """What to do for the weights of a network that are not here."""
+    """How to get the weights of a network that are not here."""
     return (
         f"Network {name!r} has not been downloaded: run `impasto weights pull {name}`, press Download on the "
         f'page, or POST {{"network": "{name}"}} to /v1/pull-weights.'

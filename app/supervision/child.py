@@ -49,7 +49,7 @@ class Child:
         listener: socket.socket | None = None,
     ) -> None:
         self.label = label
-        self.owner = ""
+        self.worker_id = ""
         self.returncode: int | None = None
         self.killed = False
         self.started_at = 0.0
@@ -63,10 +63,10 @@ class Child:
 
     def start(self, now: float) -> None:
         """Begin a life."""
-        self.owner = f"{socket.gethostname()[:64]}:{self.label.replace(' ', '-')}:{secrets.token_hex(4)}"
+        self.worker_id = f"{socket.gethostname()[:64]}:{self.label.replace(' ', '-')}:{secrets.token_hex(4)}"
         self.returncode, self.killed, self.restart_at, self.started_at = None, False, None, now
         self._process = subprocess.Popen(  # noqa: S603
-            self._command(self.owner),
+            self._command(self.worker_id),
             env=self._environment,
             stdin=subprocess.DEVNULL,
             # A terminal's Ctrl-C goes to the supervisor alone, which then ends the others in order.
@@ -81,9 +81,10 @@ class Child:
         """The process id, or None while there is no process."""
         return self._process.pid if self._process is not None else None
 
-    def names(self, owners: Iterable[str]) -> bool:
-        """Whether one of some owners of jobs is this process, or a child of it that is named after it."""
-        return any(owner == self.owner or owner.startswith(f"{self.owner}:") for owner in owners)
+    def is_among(self, worker_ids: Iterable[str]) -> bool:
+        """Whether one of these worker ids is that of this process, or of a child named after it."""
+        prefix = f"{self.worker_id}:"
+        return any(other == self.worker_id or other.startswith(prefix) for other in worker_ids)
 
     def died(self) -> bool:
         """Whether the process has ended since it was last asked; ends what it left behind."""

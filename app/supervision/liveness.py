@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 
-class Silence:
+class LivenessTracker:
     """Remembers when each worker was last heard.
 
     A worker is silent if the register's time of it has not changed for a while by this process's own clock,
@@ -20,8 +20,9 @@ class Silence:
 
     def silent(self, seen: Mapping[str, float], now: float) -> set[str]:
         """Those of the register (name to time it was seen) that were not heard for too long at ``now``."""
+        before = self._heard
         self._heard = {
-            owner: self._heard[owner] if self._heard.get(owner, (None,))[0] == seen_at else (seen_at, now)
-            for owner, seen_at in seen.items()
+            worker_id: before[worker_id] if before.get(worker_id, (None,))[0] == seen_at else (seen_at, now)
+            for worker_id, seen_at in seen.items()
         }
-        return {owner for owner, (_, heard) in self._heard.items() if now - heard > self._seconds}
+        return {worker_id for worker_id, (_, heard) in self._heard.items() if now - heard > self._seconds}

@@ -19,12 +19,12 @@ from app.database.engine import make_engine
 from app.database.migrations import upgrade
 from app.jobs.dispatch.base import Dispatcher, make_dispatcher
 from app.jobs.dispatch.wakeups import run_dir
-from app.jobs.reaper import expire_owner, overdue_cancels, settle
+from app.jobs.reaper import expire_worker, finish_takeback, overdue_cancels
 from app.kinds import KINDS
 from app.settings import Settings
 from app.storage import make_storage
 from app.supervision.child import Child
-from app.supervision.liveness import Silence
+from app.supervision.liveness import LivenessTracker
 from app.supervision.openmp import let_threads_sleep
 from app.supervision.startup import url_of
 from app.workers import repository as workers
@@ -35,7 +35,7 @@ _TICK_SECONDS = 0.1
 _CANCEL_CHECK_SECONDS = 0.5
 _READY_CHECK_SECONDS = 0.2
 # How long an `on_ready` that is still at work is waited for.
-_HERALD_SECONDS = 10.0
+_READY_CALL_SECONDS = 10.0
 _MISCONFIGURED = 2
 _KILLED = 130
 # Painting must not make the page wait.
@@ -81,8 +81,8 @@ class Supervisor:
             for device in settings.device.split(",")
             for lane in (all_lanes() if lanes is None else lanes)
         ]
-        self._lost_owners: list[str] = []
-        self._silence = Silence(settings.lease_seconds)
+        self._lost_workers: list[str] = []
+        self._silence = LivenessTracker(settings.lease_seconds)
         self._stopping = False
         self._misconfigured = self._interrupted = False
         self._interrupts = 0
@@ -103,9 +103,9 @@ class Supervisor:
         upgrade(url)
         engine = make_engine(url)
         dispatcher = make_dispatcher(self._settings)
-        herald = threading.Thread(target=self._await_ready, name="await-ready", daemon=True)
+        ready_thread = threading.Thread(target=self._await_ready, name="await-ready", daemon=True)
         if self.url:
-            herald.start()
+            ready_thread.start()
         try:
             self._watch(engine, dispatcher)
         finally:
@@ -116,7 +116,7 @@ class Supervisor:
             if self._listener is not None:
                 # Requests that nobody will answer any more must not wait.
                 self._listener.close()
-                herald.join(_HERALD_SECONDS)
+                ready_thread.join(_READY_CALL_SECONDS)
             # Sockets of processes that were killed may be left in it; the next service clears them away.
             with contextlib.suppress(OSError):
                 run_dir(self._settings.data_dir).rmdir()
@@ -140,14 +140,14 @@ class Supervisor:
         while not self._stopping:
             now = time.monotonic()
             for child in children:
-                self._tend(child, now)
+                self._check_child(child, now)
             self._take_back(engine, dispatcher)
             if now >= next_cancel_check:
                 next_cancel_check = now + _CANCEL_CHECK_SECONDS
-                self._kill_unheeding(engine)
+                self._kill_unresponsive(engine)
             time.sleep(_TICK_SECONDS)
 
-    def _tend(self, child: Child, now: float) -> None:
+    def _check_child(self, child: Child, now: float) -> None:
         if child.died():
             if child.returncode == os.EX_CONFIG:
                 # It has said what is wrong with the settings, and will not come up however often it is tried.
@@ -157,22 +157,22 @@ class Supervisor:
             logger.warning("The %s %s; starting it again in %g s.", child.label, child.describe_end(), pause)
             child.restart_at = now + pause
             if child in self._workers:
-                self._lost_owners.append(child.owner)
+                self._lost_workers.append(child.worker_id)
         elif child.restart_at is not None and now >= child.restart_at:
             child.start(now)
 
-    def _kill_unheeding(self, engine: Engine) -> None:
+    def _kill_unresponsive(self, engine: Engine) -> None:
         """Kill workers that do not heed a cancel, or that say nothing for as long as a lease lasts."""
         grace = self._settings.cancel_grace_seconds
         if self._settings.redis_url is not None:
             # A Celery worker kills its own child first, and goes on.
             grace *= 2
         try:
-            overdue = {cancel.owner for cancel in overdue_cancels(engine, grace)}
+            overdue = {cancel.worker_id for cancel in overdue_cancels(engine, grace)}
             seen = {
-                worker.owner: worker.seen_at
+                worker.worker_id: worker.seen_at
                 for child in self._workers
-                for worker in workers.named_after(engine, child.owner)
+                for worker in workers.children_of(engine, child.worker_id)
             }
         except OperationalError as error:
             logger.warning("Cannot look after the workers, trying again: %s", error.orig)
@@ -182,25 +182,25 @@ class Supervisor:
         for child in self._workers:
             if child.pid is None:
                 continue
-            if child.names(overdue):
+            if child.is_among(overdue):
                 logger.warning("The %s did not heed a cancel: killing it.", child.label)
                 child.kill()
-            elif child.names(silent):
+            elif child.is_among(silent):
                 logger.warning("The %s said nothing for too long: killing it.", child.label)
                 child.kill()
 
     def _take_back(self, engine: Engine, dispatcher: Dispatcher) -> None:
         """Give back to the queue what dead workers held; what fails now is tried again at the next tick."""
-        while self._lost_owners:
-            owner = self._lost_owners[0]
+        while self._lost_workers:
+            worker_id = self._lost_workers[0]
             try:
-                jobs = expire_owner(engine, owner, self._settings.max_attempts)
-                workers.forget(engine, owner)
+                jobs = expire_worker(engine, worker_id, self._settings.max_attempts)
+                workers.unregister(engine, worker_id)
             except OperationalError as error:
-                logger.warning("Cannot take back the jobs of %s yet: %s", owner, error.orig)
+                logger.warning("Cannot take back the jobs of %s yet: %s", worker_id, error.orig)
                 return
-            self._lost_owners.pop(0)
-            settle(jobs, dispatcher, self._storage)
+            self._lost_workers.pop(0)
+            finish_takeback(jobs, dispatcher, self._storage)
 
     def _end_children(self) -> bool:
         """Ask all to stop, then kill those that have not. Returns whether the person was impatient."""
@@ -216,7 +216,7 @@ class Supervisor:
             for child in children:
                 child.died()
             time.sleep(_TICK_SECONDS / 2)
-        self._lost_owners.extend(child.owner for child in self._workers if child.owner)
+        self._lost_workers.extend(child.worker_id for child in self._workers if child.worker_id)
         return self._interrupts > 1
 
     def _await_ready(self) -> None:
@@ -250,4 +250,4 @@ def _api_child(listener: socket.socket, environment: Mapping[str, str]) -> Child
 
 
 def _worker_command(module: str, device: str, lane: str) -> Callable[[str], list[str]]:
-    return lambda owner: _python(module, "--lane", lane, "--device", device, "--owner", owner)
+    return lambda worker_id: _python(module, "--lane", lane, "--device", device, "--worker-id", worker_id)

@@ -13,7 +13,7 @@ from app.workers.tables import workers
 class Worker:
     """A worker process that said it was there."""
 
-    owner: str
+    worker_id: str
     lanes: list[str]
     device: str
     host: str
@@ -22,13 +22,15 @@ class Worker:
     seen_at: float
 
 
-def register(engine: Engine, *, owner: str, lanes: Sequence[str], device: str, host: str, pid: int) -> None:
+def register(
+    engine: Engine, *, worker_id: str, lanes: Sequence[str], device: str, host: str, pid: int
+) -> None:
     """Say that a worker is ready."""
     with write(engine) as connection:
-        connection.execute(delete(workers).where(workers.c.owner == owner))
+        connection.execute(delete(workers).where(workers.c.worker_id == worker_id))
         connection.execute(
             insert(workers).values(
-                owner=owner,
+                worker_id=worker_id,
                 lanes=list(lanes),
                 device=device,
                 host=host,
@@ -39,37 +41,38 @@ def register(engine: Engine, *, owner: str, lanes: Sequence[str], device: str, h
         )
 
 
-def seen(engine: Engine, owner: str) -> None:
+def heartbeat(engine: Engine, worker_id: str) -> None:
     """Say that a worker still lives."""
     with write(engine) as connection:
-        connection.execute(update(workers).where(workers.c.owner == owner).values(seen_at=now()))
+        connection.execute(update(workers).where(workers.c.worker_id == worker_id).values(seen_at=now()))
 
 
-def forget(engine: Engine, owner: str) -> None:
+def unregister(engine: Engine, worker_id: str) -> None:
     """Take a worker, and those that are named after it, off the register."""
     with write(engine) as connection:
-        connection.execute(delete(workers).where(_named_after(owner)))
+        connection.execute(delete(workers).where(_named_after(worker_id)))
 
 
-def named_after(engine: Engine, owner: str) -> list[Worker]:
+def children_of(engine: Engine, worker_id: str) -> list[Worker]:
     """The workers on the register that are named after a supervised process."""
     with read(engine) as connection:
-        rows = connection.execute(select(workers).where(_named_after(owner))).mappings()
+        rows = connection.execute(select(workers).where(_named_after(worker_id))).mappings()
         return [Worker(**row) for row in rows]
 
 
-def _named_after(owner: str) -> ColumnElement[bool]:
-    return (workers.c.owner == owner) | workers.c.owner.startswith(f"{owner}:", autoescape=True)
+def _named_after(worker_id: str) -> ColumnElement[bool]:
+    name = workers.c.worker_id
+    return (name == worker_id) | name.startswith(f"{worker_id}:", autoescape=True)
 
 
-def living(engine: Engine, seconds: float) -> list[Worker]:
+def list_alive(engine: Engine, seconds: float) -> list[Worker]:
     """Workers that were seen in the last ``seconds``."""
-    query = select(workers).where(workers.c.seen_at > now() - seconds).order_by(workers.c.owner)
+    query = select(workers).where(workers.c.seen_at > now() - seconds).order_by(workers.c.worker_id)
     with read(engine) as connection:
         return [Worker(**row) for row in connection.execute(query).mappings()]
 
 
-def forget_silent(engine: Engine, seconds: float) -> None:
+def prune(engine: Engine, seconds: float) -> None:
     """Take off the register all that were not seen for ``seconds``."""
     with write(engine) as connection:
         connection.execute(delete(workers).where(workers.c.seen_at < now() - seconds))

@@ -7,7 +7,7 @@ from app.database.metadata import metadata
 workers = Table(
     "workers",
     metadata,
-    Column("owner", String(128), primary_key=True),
+    Column("worker_id", String(128), primary_key=True),
     Column("lanes", JSON, nullable=False),
     Column("device", String(32), nullable=False),
     Column("host", String(255), nullable=False),

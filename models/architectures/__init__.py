@@ -1,1 +1,36 @@
-"""Topologies: stacks of named modules, without weights of their own."""
+"""Topologies: builders of stacks of named modules, without weights of their own.
+
+A card names its builder and the arguments, so that a network can be built from its card and its weights.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+from models.architectures.palette import palette_stack
+from models.architectures.squeezenet import squeezenet_stack
+from models.architectures.vgg import vgg_stack
+
+Stack = dict[str, nn.Module]
+
+# Each takes JSON values as keyword arguments and returns the modules by layer name, from the picture to the
+# output, with their parameters on the meta device.
+BUILDERS: dict[str, Callable[..., Stack]] = {
+    "vgg": vgg_stack,
+    "squeezenet1_1": squeezenet_stack,
+    "palette": palette_stack,
+}
+
+
+def build_stack(architecture: str, params: Mapping[str, Any]) -> Stack:
+    """The modules of an architecture by layer name, with their parameters on the meta device.
+
+    Raises ValueError for an unknown architecture, and for params that its builder does not take.
+    """
+    if architecture not in BUILDERS:
+        raise ValueError(f"there is no architecture {architecture!r}; there are {', '.join(BUILDERS)}")
+    try:
+        return BUILDERS[architecture](**params)
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"architecture {architecture!r} does not take the params {dict(params)}") from error

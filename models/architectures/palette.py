@@ -14,10 +14,7 @@ STD = (0.25, 0.25, 0.25)
 
 def palette_stack(classes: int) -> dict[str, nn.Module]:
     """The modules by VGG-19's layer names, then ``logits``; parameters on the meta device."""
-    stack: dict[str, nn.Module] = {
-        name: nn.AvgPool2d(2) if isinstance(module, nn.MaxPool2d) else module
-        for name, module in vgg_stack(19, width=WIDTH).items()
-    }
+    stack = vgg_stack(19, width=WIDTH, pooling="average")
     channels = [module.out_channels for module in stack.values() if isinstance(module, nn.Conv2d)][-1]
     with torch.device("meta"):
         stack["logits"] = PooledLinear(channels, 1, classes)

@@ -7,7 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.network import Pooling
+
 Depth = Literal[16, 19]
+POOLS: dict[Pooling, type[nn.AvgPool2d] | type[nn.MaxPool2d]] = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}
 
 # Convolutions of each stage, and their channels at full width (table 1).
 CONVOLUTIONS: dict[Depth, tuple[int, ...]] = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -31,11 +34,13 @@ class PooledLinear(nn.Linear):
         return super().forward(F.adaptive_avg_pool2d(input, self.grid).flatten(1))
 
 
-def vgg_stack(depth: Depth, *, width: float = 1.0, classes: int = 0) -> dict[str, nn.Module]:
+def vgg_stack(
+    depth: Depth, *, width: float = 1.0, classes: int = 0, pooling: Pooling = "max"
+) -> dict[str, nn.Module]:
     """The modules by layer name, from conv1_1 to pool5, or to the logits if there are classes.
 
-    ``width`` multiplies the channels, and the units of fc6 and fc7. Pools take the maximum, as
-    published. Parameters are on the meta device: load weights with ``load_state_dict(assign=True)``.
+    ``width`` multiplies the channels, and the units of fc6 and fc7. Max pooling is what was published.
+    Parameters are on the meta device: load weights with ``load_state_dict(assign=True)``.
     """
     with torch.device("meta"):
         stack: dict[str, nn.Module] = {}
@@ -46,7 +51,7 @@ def vgg_stack(depth: Depth, *, width: float = 1.0, classes: int = 0) -> dict[str
                 stack[f"conv{stage}_{place}"] = nn.Conv2d(channels, wider, 3, padding=1)
                 stack[f"relu{stage}_{place}"] = nn.ReLU()
                 channels = wider
-            stack[f"pool{stage}"] = nn.MaxPool2d(2)
+            stack[f"pool{stage}"] = POOLS[pooling](2)
         if classes:
             units = round(UNITS * width)
             stack["fc6"] = PooledLinear(channels, GRID, units)

@@ -40,10 +40,12 @@ def impasto(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str
 
 
 def state_of(data_dir: Path, job_id: str) -> tuple[str, str | None, int]:
-    """State, owner and strikes of a job, past the service."""
+    """State, worker_id and lost_attempts of a job, past the service."""
     connection = sqlite3.connect(data_dir / "impasto.db")
     try:
-        row = connection.execute("SELECT state, owner, strikes FROM jobs WHERE id = ?", [job_id]).fetchone()
+        row = connection.execute(
+            "SELECT state, worker_id, lost_attempts FROM jobs WHERE id = ?", [job_id]
+        ).fetchone()
     finally:
         connection.close()
     return (row[0], row[1], row[2])

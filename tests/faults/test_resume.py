@@ -38,7 +38,7 @@ def test_after_sigterm_to_everything(deploy: Deploy, mode: Mode) -> None:
     service.wait_for_progress(job_id)
     service.terminate()
     job = service.job(job_id)
-    assert (job.state, job.strikes) == ("queued", 0)
+    assert (job.state, job.lost_attempts) == ("queued", 0)
     assert job.checkpoint is not None and job.progress is not None
     assert job.checkpoint["done"] >= job.progress["done"]
 

@@ -25,7 +25,7 @@ Figure = Callable[[str], None]
 
 def computing(service: Deployment) -> int | None:
     """Process id of a living process that computes, busy or not."""
-    return next((w.pid for w in workers.living(service.engine, 3600.0) if runs(w.pid)), None)
+    return next((w.pid for w in workers.list_alive(service.engine, 3600.0) if runs(w.pid)), None)
 
 
 def part_of(service: Deployment, pid: int) -> Part:
@@ -81,7 +81,7 @@ def test_a_worker_killed_at_twenty_random_moments_loses_nothing(
 def test_another_worker_goes_on_when_one_is_killed(deploy: Deploy, figure: Figure, what: str) -> None:
     service = deploy("celery", IMPASTO_CHECKPOINT_SECONDS="0.5")
     service.add_worker("worker-2")
-    wait_for(lambda: len([w for w in workers.living(service.engine, 60.0) if runs(w.pid)]) == 2)
+    wait_for(lambda: len([w for w in workers.list_alive(service.engine, 60.0) if runs(w.pid)]) == 2)
     job_id = service.paint(size=48, steps=LONG)
     service.wait_for_job(job_id, "running")
     wait_for(lambda: service.job(job_id).checkpoint)
@@ -108,7 +108,7 @@ def test_a_worker_that_was_frozen_past_its_lease_writes_nothing(deploy: Deploy, 
     service = deploy(mode, IMPASTO_LEASE_SECONDS="4", IMPASTO_DEVICE="cpu,cpu")
     if mode == "celery":
         service.add_worker("worker-2")
-    wait_for(lambda: len([w for w in workers.living(service.engine, 60.0) if runs(w.pid)]) == 2)
+    wait_for(lambda: len([w for w in workers.list_alive(service.engine, 60.0) if runs(w.pid)]) == 2)
     job_id = service.paint(size=48, steps=200)
     service.wait_for_progress(job_id)
     worker = service.worker_of(job_id)

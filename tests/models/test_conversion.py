@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from models import conversion
-from models.architectures.vgg import torchvision_names, vgg_stack
+from models.architectures.vgg import torchvision_names
 from models.conversion import UnusableWeights, convert, read_state_dict
 from models.imagenet import (
     PUBLISHED,
@@ -42,7 +42,9 @@ def torchvision_state(small: Network) -> dict[str, Tensor]:
 def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     """A published network as small as ``small``: VGG-16 with 2 to 16 channels and 5 classes."""
     entry = dataclasses.replace(
-        PUBLISHED["vgg16"], stack=lambda _: vgg_stack(16, width=1 / 32, classes=5), file="tiny-12345678.pth"
+        PUBLISHED["vgg16"],
+        architecture_params={"depth": 16, "width": 1 / 32, "classes": 5},
+        file="tiny-12345678.pth",
     )
     monkeypatch.setitem(PUBLISHED, "tiny", entry)
     monkeypatch.setattr(conversion, "SIDE", 48)

@@ -153,7 +153,7 @@ class Deployment(Client):
         def ready() -> bool:
             for name, part in self.parts.items():
                 assert part.process.poll() is None, f"{name} ended:\n{part.log}"
-            return self.answers("/readyz") and any(runs(w.pid) for w in workers.living(self.engine, 60.0))
+            return self.answers("/readyz") and any(runs(w.pid) for w in workers.list_alive(self.engine, 60.0))
 
         wait_for(ready)
 
@@ -220,9 +220,11 @@ class Deployment(Client):
         """Process id of the process that computes a running job."""
 
         def look() -> int | None:
-            owner = self.job(job_id).owner
-            assert owner is not None, "the job does not run"
-            return next((w.pid for w in workers.living(self.engine, 3600.0) if w.owner == owner), None)
+            worker_id = self.job(job_id).worker_id
+            assert worker_id is not None, "the job does not run"
+            return next(
+                (w.pid for w in workers.list_alive(self.engine, 3600.0) if w.worker_id == worker_id), None
+            )
 
         pid = wait_for(look)
         assert pid is not None

@@ -11,20 +11,20 @@ from app.jobs.dispatch.base import LocalDispatcher
 from app.settings import Settings
 from app.storage.factory import make_storage
 from worker.contract.compute import Compute
-from worker.runtime.context import Workshop
+from worker.runtime.context import WorkerContext
 
 
 @pytest.fixture
-def workshop(settings: Settings) -> Iterator[Workshop]:
+def context(settings: Settings) -> Iterator[WorkerContext]:
     """A database, a storage and the CPU."""
     upgrade(settings.resolved_database_url)
     engine = make_engine(settings.resolved_database_url)
-    yield Workshop(
+    yield WorkerContext(
         engine=engine,
         storage=make_storage(settings),
         dispatcher=LocalDispatcher(settings.data_dir),
         settings=settings,
-        owner="w1",
+        worker_id="w1",
         compute=Compute(torch.device("cpu")),
     )
     engine.dispose()

@@ -34,7 +34,7 @@ class Step:
 
     ``losses()`` gives finite numbers by dotted name (``style.relu3_1``, ``total``); ``image()`` the
     picture so far, float32 RGB ``(1, 3, H, W)`` on the CPU, sRGB values in [0, 1] (None: there is none);
-    ``state()`` what a later run needs to go on from here. ``precious`` marks a step after which the state
+    ``state()`` what a later run needs to go on from here. ``milestone`` marks a step after which the state
     is worth saving earlier than otherwise: a frame is done, say.
     """
 
@@ -43,7 +43,7 @@ class Step:
     losses: Callable[[], dict[str, float]]
     image: Callable[[], Tensor] | None
     state: Callable[[], State]
-    precious: bool = False
+    milestone: bool = False
 
 
 VideoFormat = Literal["mp4", "webp"]

@@ -17,7 +17,7 @@ from worker.media.videos import MEDIA_TYPES, encode_video
 
 
 @dataclass(frozen=True)
-class Product:
+class EncodedFile:
     """A file to be written: its artifact's name, the ending of its own name, and what is in it."""
 
     name: str
@@ -26,19 +26,19 @@ class Product:
     data: bytes
 
 
-def encode(outcome: Outcome, alpha: Tensor | None, recipe: Json) -> Iterator[Product]:
+def encode(outcome: Outcome, alpha: Tensor | None, recipe: Json) -> Iterator[EncodedFile]:
     """The files of an outcome one by one, pictures first, with the recipe in each that can carry it.
 
     ``alpha`` is the transparency, ``(1, 1, H, W)``, that pictures without their own get.
     """
     for name, picture in outcome.images.items():
         own = picture.shape[1] == 4
-        yield Product(name, ".png", "image/png", encode_png(picture, None if own else alpha, recipe))
+        yield EncodedFile(name, ".png", "image/png", encode_png(picture, None if own else alpha, recipe))
     for name, video in outcome.videos.items():
         data = encode_video(video, recipe)
-        yield Product(name, f".{video.format}", MEDIA_TYPES[video.format], data)
+        yield EncodedFile(name, f".{video.format}", MEDIA_TYPES[video.format], data)
     for name, file in outcome.files.items():
-        yield Product(name, file.ending, file.media_type, file.data)
+        yield EncodedFile(name, file.ending, file.media_type, file.data)
 
 
 def save_outputs(
@@ -46,7 +46,7 @@ def save_outputs(
 ) -> list[Artifact]:
     """Store the files of an outcome, and the recipe as JSON."""
     text = json.dumps(recipe, indent=2, sort_keys=True).encode()
-    sidecar = Product("recipe", ".json", "application/json", text)
+    sidecar = EncodedFile("recipe", ".json", "application/json", text)
     made = []
     for product in chain(encode(outcome, alpha, recipe), [sidecar]):
         key = f"{attempt_folder(claim.job.id, claim.attempt)}/{product.name}{product.ending}"

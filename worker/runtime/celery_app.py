@@ -11,7 +11,7 @@ from app.jobs.dispatch.celery_settings import configuration
 from app.settings import get_settings
 
 LANE = "IMPASTO_WORKER_LANE"
-OWNER = "IMPASTO_WORKER_OWNER"
+WORKER_ID = "IMPASTO_WORKER_ID"
 
 
 def make_celery() -> Celery:
@@ -31,9 +31,9 @@ def lane() -> str:
     return os.environ[LANE]
 
 
-def owner() -> str:
-    """The name of this worker; that of its child is ``<owner>:<process id>``."""
-    return os.environ[OWNER]
+def worker_id() -> str:
+    """The name of this worker; that of its child is ``<worker_id>:<process id>``."""
+    return os.environ[WORKER_ID]
 
 
 celery = make_celery()

@@ -1,4 +1,4 @@
-"""A Celery worker: ``python -m worker.runtime.celery_main --lane long --device cuda:0 --owner NAME``.
+"""A Celery worker: ``python -m worker.runtime.celery_main --lane long --device cuda:0 --worker-id NAME``.
 
 One parent process, which speaks to Redis, and one child of its own, which computes. The parent watches the
 child: it ends those that do not heed a cancel, and gives back at once what a dead one held.
@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 from app.database.engine import make_engine
 from app.jobs.dispatch.base import Dispatcher, make_dispatcher
 from app.jobs.dispatch.celery_settings import queue_of
-from app.jobs.reaper import expire_owner, overdue_cancels, settle
+from app.jobs.reaper import expire_worker, finish_takeback, overdue_cancels
 from app.settings import Settings, get_settings
 from app.storage import Storage, make_storage
 from app.supervision.parent_watch import exit_with_parent
@@ -34,9 +34,9 @@ WATCH_SECONDS = 0.5
 class Watch:
     """Watches the children of one Celery worker, by the register of workers."""
 
-    def __init__(self, settings: Settings, owner: str) -> None:
+    def __init__(self, settings: Settings, worker_id: str) -> None:
         self._settings = settings
-        self._owner = owner
+        self._owner = worker_id
         self._engine: Engine = make_engine(settings.resolved_database_url)
         self._dispatcher: Dispatcher = make_dispatcher(settings)
         self._storage: Storage = make_storage(settings)
@@ -76,27 +76,27 @@ class Watch:
                 log.warning("the database is away: %s", error.orig)
 
     def _look(self) -> None:
-        for worker in workers.named_after(self._engine, self._owner):
-            self._children[worker.owner] = worker.pid
-        for owner, pid in list(self._children.items()):
+        for worker in workers.children_of(self._engine, self._owner):
+            self._children[worker.worker_id] = worker.pid
+        for worker_id, pid in list(self._children.items()):
             if not _lives(pid):
-                self._take_back(owner)
+                self._take_back(worker_id)
         overdue = {
-            cancel.owner for cancel in overdue_cancels(self._engine, self._settings.cancel_grace_seconds)
+            cancel.worker_id for cancel in overdue_cancels(self._engine, self._settings.cancel_grace_seconds)
         }
-        for owner, pid in self._children.items():
-            if owner in overdue:
-                log.warning("%s did not heed a cancel: killing it", owner)
+        for worker_id, pid in self._children.items():
+            if worker_id in overdue:
+                log.warning("%s did not heed a cancel: killing it", worker_id)
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
-    def _take_back(self, owner: str) -> None:
-        lost = expire_owner(self._engine, owner, self._settings.max_attempts)
+    def _take_back(self, worker_id: str) -> None:
+        lost = expire_worker(self._engine, worker_id, self._settings.max_attempts)
         for job in lost:
             log.warning("job %s: its worker died, now %s", job.id, job.state)
-        settle(lost, self._dispatcher, self._storage)
-        workers.forget(self._engine, owner)
-        del self._children[owner]
+        finish_takeback(lost, self._dispatcher, self._storage)
+        workers.unregister(self._engine, worker_id)
+        del self._children[worker_id]
 
 
 def _lives(pid: int) -> bool:
@@ -112,13 +112,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lane", required=True)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--owner", required=True)
+    parser.add_argument("--worker-id", required=True)
     arguments = parser.parse_args()
     # Read when celery is imported: SIGTERM then means what SIGQUIT does, a soft shutdown and a cold one.
     os.environ["REMAP_SIGTERM"] = "SIGQUIT"
     os.environ["IMPASTO_DEVICE"] = arguments.device
     os.environ["IMPASTO_WORKER_LANE"] = arguments.lane
-    os.environ["IMPASTO_WORKER_OWNER"] = arguments.owner
+    os.environ["IMPASTO_WORKER_ID"] = arguments.worker_id
     settings = get_settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     exit_with_parent(settings.shutdown_seconds)
@@ -131,14 +131,14 @@ def main() -> None:
         log.error("%s", error)
         sys.exit(os.EX_CONFIG)
 
-    watch = Watch(settings, arguments.owner)
+    watch = Watch(settings, arguments.worker_id)
     worker_init.connect(watch.start, weak=False)
     worker_ready.connect(watch.tell_children_on_shutdown, weak=False)
     celery.worker_main(
         [
             "worker",
             f"--queues={queue_of(arguments.lane)}",
-            f"--hostname={arguments.owner.replace(':', '-')}@%h",
+            f"--hostname={arguments.worker_id.replace(':', '-')}@%h",
             "--without-gossip",
             "--without-mingle",
             f"--loglevel={settings.log_level}",

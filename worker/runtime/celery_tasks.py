@@ -13,44 +13,44 @@ from sqlalchemy.exc import OperationalError
 
 from app.jobs.dispatch.celery_settings import TASK
 from app.settings import get_settings
-from worker.runtime.celery_app import celery, lane, owner
+from worker.runtime.celery_app import celery, lane, worker_id
 
 if TYPE_CHECKING:
-    from worker.runtime.context import Workshop
+    from worker.runtime.context import WorkerContext
 
 log = logging.getLogger("worker.runtime.celery_tasks")
 
 
 class Child:
-    """What the child process has: its workshop, and the word to stop."""
+    """What the child process has: its context, and the word to stop."""
 
-    workshop: "Workshop"
-    presence: AbstractContextManager[None]
+    context: "WorkerContext"
+    registration: AbstractContextManager[None]
     stop = threading.Event()
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
-def open_workshop(**_: Any) -> None:
+def open_context(**_: Any) -> None:
     """Get ready to run jobs, in the child."""
-    from worker.runtime.context import make_workshop
-    from worker.runtime.registration import present
+    from worker.runtime.context import make_context
+    from worker.runtime.registration import registered
     from worker.runtime.warm_up import warm_up
 
     settings = get_settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     signal.signal(signal.SIGUSR2, lambda *_: Child.stop.set())
-    Child.workshop = make_workshop(settings, f"{owner()}:{os.getpid()}", settings.device)
-    warm_up(Child.workshop.compute)
-    Child.presence = present(Child.workshop, lane())
-    Child.presence.__enter__()
+    Child.context = make_context(settings, f"{worker_id()}:{os.getpid()}", settings.device)
+    warm_up(Child.context.compute)
+    Child.registration = registered(Child.context, lane())
+    Child.registration.__enter__()
 
 
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]
-def close_workshop(**_: Any) -> None:
+def close_context(**_: Any) -> None:
     """Sign off, in the child."""
     with contextlib.suppress(AttributeError):  # it may have ended before it was ready
-        Child.presence.__exit__(None, None, None)
-        Child.workshop.dispatcher.close()
+        Child.registration.__exit__(None, None, None)
+        Child.context.dispatcher.close()
 
 
 @celery.task(name=TASK, max_retries=2, default_retry_delay=5)  # type: ignore[untyped-decorator]
@@ -62,7 +62,7 @@ def run(job_id: str) -> None:
         # The row is the truth: the hint is sent again, to a worker that stays.
         return
     try:
-        if not run_job(Child.workshop, job_id, Child.stop):
+        if not run_job(Child.context, job_id, Child.stop):
             log.info("job %s is not there to be claimed", job_id)
     except OperationalError as error:
         # The lease runs out, or the hint is sent again, once the database is back.

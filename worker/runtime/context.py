@@ -15,27 +15,27 @@ from worker.runtime.device import choose_device, choose_dtype
 
 
 @dataclass(frozen=True)
-class Workshop:
-    """Everything that running a job needs. ``owner`` names this worker in claims."""
+class WorkerContext:
+    """Everything that running a job needs. ``worker_id`` names this worker in claims."""
 
     engine: Engine
     storage: Storage
     dispatcher: Dispatcher
     settings: Settings
-    owner: str
+    worker_id: str
     compute: Compute
 
 
-def make_workshop(settings: Settings, owner: str, device_name: str) -> Workshop:
+def make_context(settings: Settings, worker_id: str, device_name: str) -> WorkerContext:
     """Open the database and the storage, choose device and precision."""
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     device = choose_device(device_name)
-    return Workshop(
+    return WorkerContext(
         engine=make_engine(settings.resolved_database_url),
         storage=make_storage(settings),
         dispatcher=make_dispatcher(settings),
         settings=settings,
-        owner=owner,
+        worker_id=worker_id,
         compute=Compute(device, choose_dtype(device, settings.precision)),
     )

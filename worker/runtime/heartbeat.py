@@ -7,28 +7,28 @@ from types import TracebackType
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from app.jobs.claims import Beat, Claim, Fenced, beat
+from app.jobs.claims import Claim, ClaimLost, HeartbeatReply, heartbeat
 
 log = logging.getLogger(__name__)
 
 # How often a worker looks whether its job was cancelled, at most.
-BEAT_SECONDS = 1.0
+HEARTBEAT_SECONDS = 1.0
 
 
-class Heart:
+class Heartbeat:
     """Beats while a job runs. ``lost``, ``cancel_requested`` and ``paused`` say what it learned."""
 
     def __init__(self, engine: Engine, claim: Claim) -> None:
         self._engine = engine
         self._claim = claim
-        self._interval = min(BEAT_SECONDS, claim.lease_seconds / 3)
+        self._interval = min(HEARTBEAT_SECONDS, claim.lease_seconds / 3)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
         self.lost = False
         self.cancel_requested = False
         self.paused = False
 
-    def learn(self, news: Beat) -> None:
+    def learn(self, news: HeartbeatReply) -> None:
         """Take in what a write brought back."""
         self.cancel_requested = news.cancel_requested
         self.paused = news.paused
@@ -36,15 +36,15 @@ class Heart:
     def _run(self) -> None:
         while not self._ended.wait(self._interval):
             try:
-                self.learn(beat(self._engine, self._claim))
-            except Fenced:
+                self.learn(heartbeat(self._engine, self._claim))
+            except ClaimLost:
                 self.lost = True
                 return
             except OperationalError as error:
                 # The database is away; the lease may outlive that, and the fence decides if not.
                 log.warning("no heartbeat for job %s: %s", self._claim.job.id, error.orig)
 
-    def __enter__(self) -> "Heart":
+    def __enter__(self) -> "Heartbeat":
         self._thread.start()
         return self
 

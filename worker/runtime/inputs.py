@@ -6,7 +6,8 @@ from typing import BinaryIO
 from sqlalchemy import Engine
 
 from app.errors import InputError
-from app.images.repository import UnknownImage, get_image, image_key
+from app.images.errors import UnknownImage
+from app.images.repository import get_image, image_key
 from app.jobs.repository import get_artifact
 from app.kinds import Params
 from app.media.clips import clip_format

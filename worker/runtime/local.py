@@ -1,4 +1,4 @@
-"""The embedded worker: ``python -m worker.runtime.local --lane long --device cpu --owner NAME``.
+"""The embedded worker: ``python -m worker.runtime.local --lane long --device cpu --worker-id NAME``.
 
 One process per device and lane, started by the supervisor of ``impasto serve``. It claims jobs from the
 database, sleeps on a socket in between, and exits when its parent does.
@@ -15,11 +15,11 @@ import threading
 from sqlalchemy.exc import OperationalError
 
 from app.jobs.dispatch.base import lane_channel
-from app.jobs.dispatch.wakeups import Mailbox, run_dir
+from app.jobs.dispatch.wakeups import WakeupSocket, run_dir
 from app.settings import get_settings
 from app.supervision.parent_watch import exit_with_parent
-from worker.runtime.context import Workshop, make_workshop
-from worker.runtime.registration import present
+from worker.runtime.context import WorkerContext, make_context
+from worker.runtime.registration import registered
 from worker.runtime.run_job import run_next
 from worker.runtime.warm_up import warm_up
 
@@ -29,20 +29,20 @@ log = logging.getLogger("worker.runtime.local")
 POLL_SECONDS = 1.0
 
 
-def serve_lane(workshop: Workshop, lane: str, stop: threading.Event) -> None:
+def serve_lane(context: WorkerContext, lane: str, stop: threading.Event) -> None:
     """Run the jobs of a lane until told to stop."""
-    mailbox = Mailbox(run_dir(workshop.settings.data_dir), lane_channel(lane))
+    wakeups = WakeupSocket(run_dir(context.settings.data_dir), lane_channel(lane))
     try:
         while not stop.is_set():
             try:
-                idle = not run_next(workshop, [lane], stop)
+                idle = not run_next(context, [lane], stop)
             except OperationalError as error:
                 log.warning("the database is away: %s", error.orig)
                 idle = True
             if idle:
-                mailbox.wait(POLL_SECONDS)
+                wakeups.wait(POLL_SECONDS)
     finally:
-        mailbox.close()
+        wakeups.close()
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lane", required=True)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--owner", default=f"{socket.gethostname()}-{os.getpid()}")
+    parser.add_argument("--worker-id", default=f"{socket.gethostname()}-{os.getpid()}")
     arguments = parser.parse_args()
     settings = get_settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -60,15 +60,15 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     exit_with_parent(settings.shutdown_seconds)
     try:
-        workshop = make_workshop(settings, arguments.owner, arguments.device)
+        context = make_context(settings, arguments.worker_id, arguments.device)
     except ValueError as error:
         log.error("%s", error)
         sys.exit(os.EX_CONFIG)
-    warm_up(workshop.compute)
-    with present(workshop, arguments.lane):
-        serve_lane(workshop, arguments.lane, stop)
-    workshop.dispatcher.close()
-    workshop.engine.dispose()
+    warm_up(context.compute)
+    with registered(context, arguments.lane):
+        serve_lane(context, arguments.lane, stop)
+    context.dispatcher.close()
+    context.engine.dispose()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import OperationalError
 
 from app.workers import repository as workers
-from worker.runtime.context import Workshop
+from worker.runtime.context import WorkerContext
 
 log = logging.getLogger(__name__)
 
@@ -19,10 +19,10 @@ SEEN_SECONDS = 5.0
 
 
 @contextmanager
-def present(workshop: Workshop, lane: str) -> Iterator[None]:
+def registered(context: WorkerContext, lane: str) -> Iterator[None]:
     """Be on the register for as long as the context lasts, also while the worker computes."""
     ended = threading.Event()
-    thread = threading.Thread(target=_keep, args=(workshop, lane, ended), name="presence", daemon=True)
+    thread = threading.Thread(target=_keep, args=(context, lane, ended), name="registration", daemon=True)
     thread.start()
     try:
         yield
@@ -30,28 +30,28 @@ def present(workshop: Workshop, lane: str) -> Iterator[None]:
         ended.set()
         thread.join()
         try:
-            workers.forget(workshop.engine, workshop.owner)
+            workers.unregister(context.engine, context.worker_id)
         except OperationalError as error:
             # It falls off by itself after a while.
             log.warning("cannot sign off: %s", error.orig)
 
 
-def _keep(workshop: Workshop, lane: str, ended: threading.Event) -> None:
-    interval = min(SEEN_SECONDS, workshop.settings.lease_seconds / 4)
-    registered = False
+def _keep(context: WorkerContext, lane: str, ended: threading.Event) -> None:
+    interval = min(SEEN_SECONDS, context.settings.lease_seconds / 4)
+    is_registered = False
     while not ended.is_set():
         try:
-            if not registered:
+            if not is_registered:
                 workers.register(
-                    workshop.engine,
-                    owner=workshop.owner,
+                    context.engine,
+                    worker_id=context.worker_id,
                     lanes=[lane],
-                    device=str(workshop.compute.device),
+                    device=str(context.compute.device),
                     host=socket.gethostname(),
                     pid=os.getpid(),
                 )
-                registered = True
-            workers.seen(workshop.engine, workshop.owner)
+                is_registered = True
+            workers.heartbeat(context.engine, context.worker_id)
         except OperationalError as error:
             log.warning("the database is away: %s", error.orig)
         ended.wait(interval)

@@ -15,8 +15,8 @@ from app.storage import StorageFull
 from worker.contract.steps import Step
 from worker.media.pictures import encode_preview
 from worker.runtime import checkpoints
-from worker.runtime.context import Workshop
-from worker.runtime.heartbeat import Heart
+from worker.runtime.context import WorkerContext
+from worker.runtime.heartbeat import Heartbeat
 
 log = logging.getLogger(__name__)
 
@@ -29,16 +29,18 @@ PACE_WEIGHT = 0.3
 
 
 class Reporter:
-    """Reports the steps of one claim. Raises Fenced if the claim is lost."""
+    """Reports the steps of one claim. Raises ClaimLost if the claim is lost."""
 
-    def __init__(self, workshop: Workshop, claim: Claim, heart: Heart, parts: Mapping[str, str]) -> None:
+    def __init__(
+        self, context: WorkerContext, claim: Claim, heart: Heartbeat, parts: Mapping[str, str]
+    ) -> None:
         """``parts`` are the keys of the parts that the checkpoint it goes on from has stored, by name."""
-        self._workshop = workshop
+        self._context = context
         self._claim = claim
         self._heart = heart
         started = time.monotonic()
         self._next_progress = self._next_preview = started
-        self._next_checkpoint = started + workshop.settings.checkpoint_seconds
+        self._next_checkpoint = started + context.settings.checkpoint_seconds
         self._next_precious = started
         self._parts = dict(parts)
         self._last = (started, 0)
@@ -57,7 +59,7 @@ class Reporter:
             if step.image is not None and now >= self._next_preview and not last:
                 self._save_preview(step.image())
                 self._next_preview = time.monotonic() + PREVIEW_SECONDS
-            due = self._next_precious if step.precious else self._next_checkpoint
+            due = self._next_precious if step.milestone else self._next_checkpoint
             if now >= due and not last:
                 self.save_checkpoint(step)
         except (OperationalError, StorageFull) as error:
@@ -71,14 +73,14 @@ class Reporter:
         # Under the attempt's own name, as one that lost its claim may still be at work.
         prefix = f"{work_folder(self._claim.job.id)}/{attempt}"
         key = f"{prefix}-{step.done}.safetensors"
-        self._parts = checkpoints.save(self._workshop.storage, key, step.state(), self._parts, prefix)
-        claims.save_checkpoint(self._workshop.engine, self._claim, key, step.done)
+        self._parts = checkpoints.save(self._context.storage, key, step.state(), self._parts, prefix)
+        claims.save_checkpoint(self._context.engine, self._claim, key, step.done)
         if self._checkpoint_key not in (None, key):
-            self._workshop.storage.delete(self._checkpoint_key)
+            self._context.storage.delete(self._checkpoint_key)
         self._checkpoint_key = key
         now = time.monotonic()
         self._next_precious = now + (now - started) / CHECKPOINT_SHARE
-        self._next_checkpoint = max(self._next_precious, now + self._workshop.settings.checkpoint_seconds)
+        self._next_checkpoint = max(self._next_precious, now + self._context.settings.checkpoint_seconds)
 
     def _save_progress(self, step: Step, now: float) -> None:
         self.progress = {
@@ -87,8 +89,8 @@ class Reporter:
             "losses": step.losses(),
             "eta_seconds": self._eta(step, now),
         }
-        self._heart.learn(claims.report_progress(self._workshop.engine, self._claim, self.progress))
-        self._workshop.dispatcher.changed(self._claim.job.id)
+        self._heart.learn(claims.report_progress(self._context.engine, self._claim, self.progress))
+        self._context.dispatcher.changed(self._claim.job.id)
 
     def _eta(self, step: Step, now: float) -> float | None:
         before, done = self._last
@@ -105,10 +107,10 @@ class Reporter:
     def _save_preview(self, image: Tensor) -> None:
         job_id = self._claim.job.id
         key = f"{work_folder(job_id)}/{self._claim.attempt}-preview.jpg"
-        stored = self._workshop.storage.put(key, encode_preview(image))
+        stored = self._context.storage.put(key, encode_preview(image))
         claims.save_preview(
-            self._workshop.engine,
+            self._context.engine,
             self._claim,
             Artifact(job_id, "preview", key, "image/jpeg", stored.bytes, stored.sha256),
         )
-        self._workshop.dispatcher.changed(job_id)
+        self._context.dispatcher.changed(job_id)

@@ -10,9 +10,10 @@ from sqlalchemy.exc import OperationalError
 
 from app.errors import ComputationError, InputError
 from app.jobs import claims
-from app.jobs.claims import Claim, Fenced
+from app.jobs.claims import Claim, ClaimLost
+from app.jobs.errors import UnknownJob
 from app.jobs.job import Artifact, Job, Json
-from app.jobs.repository import UnknownJob, get_job, list_artifacts
+from app.jobs.repository import get_job, list_artifacts
 from app.jobs.states import State
 from app.jobs.storage_keys import sweep
 from app.kinds import KINDS
@@ -23,9 +24,9 @@ from worker.contract.steps import Step, run_steps
 from worker.networks.loading import network_for
 from worker.runtime import checkpoints
 from worker.runtime.artifacts import save_outputs
-from worker.runtime.context import Workshop
+from worker.runtime.context import WorkerContext
 from worker.runtime.functions import steps_of
-from worker.runtime.heartbeat import Heart
+from worker.runtime.heartbeat import Heartbeat
 from worker.runtime.inputs import load_inputs
 from worker.runtime.recipes import make_recipe
 from worker.runtime.reporter import Reporter
@@ -44,60 +45,62 @@ class Released(Exception):
     """The job goes back to the queue: a shutdown or a pause."""
 
 
-def run_job(workshop: Workshop, job_id: str, stop: threading.Event) -> bool:
+def run_job(context: WorkerContext, job_id: str, stop: threading.Event) -> bool:
     """Claim a job and run it to an end. False if it was not there to be claimed.
 
     When ``stop`` is set the job goes back to the queue with a checkpoint.
     """
-    seconds = workshop.settings.lease_seconds
-    claim = claims.claim(workshop.engine, job_id, workshop.owner, seconds)
+    seconds = context.settings.lease_seconds
+    claim = claims.claim(context.engine, job_id, context.worker_id, seconds)
     if claim is not None:
-        run_claim(workshop, claim, stop)
+        run_claim(context, claim, stop)
     return claim is not None
 
 
-def run_next(workshop: Workshop, lanes: Sequence[str], stop: threading.Event) -> bool:
+def run_next(context: WorkerContext, lanes: Sequence[str], stop: threading.Event) -> bool:
     """Claim the job that waits longest in some lanes and run it. False if none waits."""
-    seconds = workshop.settings.lease_seconds
-    claim = claims.claim_next(workshop.engine, workshop.owner, lanes, seconds)
+    seconds = context.settings.lease_seconds
+    claim = claims.claim_next(context.engine, context.worker_id, lanes, seconds)
     if claim is not None:
-        run_claim(workshop, claim, stop)
+        run_claim(context, claim, stop)
     return claim is not None
 
 
-def run_claim(workshop: Workshop, claim: Claim, stop: threading.Event) -> None:
+def run_claim(context: WorkerContext, claim: Claim, stop: threading.Event) -> None:
     """Run a claimed job to an end of some kind; what goes wrong in it is the job's own end."""
     log.info("job %s (%s): attempt %d", claim.job.id, claim.job.kind, claim.attempt)
-    workshop.dispatcher.changed(claim.job.id)
+    context.dispatcher.changed(claim.job.id)
     try:
-        with Heart(workshop.engine, claim) as heart:
-            job, kept = _run(workshop, claim, heart, stop)
-    except Fenced:
+        with Heartbeat(context.engine, claim) as heart:
+            job, kept = _run(context, claim, heart, stop)
+    except ClaimLost:
         log.warning("job %s: attempt %d lost its claim, nothing written", claim.job.id, claim.attempt)
-        _remove_late_files(workshop, claim.job.id)
+        _remove_late_files(context, claim.job.id)
         return
     log.info("job %s: %s", job.id, job.state)
-    workshop.dispatcher.changed(job.id)
+    context.dispatcher.changed(job.id)
     if job.state is State.QUEUED and not job.paused:
-        workshop.dispatcher.hint(job)
+        context.dispatcher.hint(job)
     if job.ended:
-        sweep(workshop.storage, job.id, kept)
+        sweep(context.storage, job.id, kept)
 
 
-def _remove_late_files(workshop: Workshop, job_id: str) -> None:
+def _remove_late_files(context: WorkerContext, job_id: str) -> None:
     """Remove what a lost claim stored after its job was ended, and so after others had swept up."""
     try:
-        ended = get_job(workshop.engine, job_id).ended
+        ended = get_job(context.engine, job_id).ended
     except UnknownJob:
         ended = True
     if ended:
-        sweep(workshop.storage, job_id, list_artifacts(workshop.engine, [job_id])[job_id])
+        sweep(context.storage, job_id, list_artifacts(context.engine, [job_id])[job_id])
 
 
-def _run(workshop: Workshop, claim: Claim, heart: Heart, stop: threading.Event) -> tuple[Job, list[Artifact]]:
-    engine = workshop.engine
+def _run(
+    context: WorkerContext, claim: Claim, heart: Heartbeat, stop: threading.Event
+) -> tuple[Job, list[Artifact]]:
+    engine = context.engine
     try:
-        made, result, progress = _compute(workshop, claim, heart, stop)
+        made, result, progress = _compute(context, claim, heart, stop)
         job = _persist(
             lambda: claims.finish(engine, claim, State.SUCCEEDED, made=made, result=result, progress=progress)
         )
@@ -106,7 +109,7 @@ def _run(workshop: Workshop, claim: Claim, heart: Heart, stop: threading.Event) 
         return _persist(lambda: claims.finish(engine, claim, State.CANCELLED)), []
     except Released:
         return _persist(lambda: claims.release(engine, claim)), []
-    except Fenced:
+    except ClaimLost:
         raise
     except OperationalError as error:
         log.warning("job %s: the database is away, back to the queue: %s", claim.job.id, error.orig)
@@ -117,13 +120,13 @@ def _run(workshop: Workshop, claim: Claim, heart: Heart, stop: threading.Event) 
 
 
 def _compute(
-    workshop: Workshop, claim: Claim, heart: Heart, stop: threading.Event
+    context: WorkerContext, claim: Claim, heart: Heartbeat, stop: threading.Event
 ) -> tuple[list[Artifact], Json, Json | None]:
     params = KINDS[claim.job.kind].load(claim.job.params)
-    inputs = load_inputs(workshop.engine, workshop.storage, params, workshop.settings.weights)
-    network = network_for(params, workshop.compute, workshop.settings.weights)
-    resume, parts = _saved_state(workshop, claim.job)
-    reporter = Reporter(workshop, claim, heart, parts)
+    inputs = load_inputs(context.engine, context.storage, params, context.settings.weights)
+    network = network_for(params, context.compute, context.settings.weights)
+    resume, parts = _saved_state(context, claim.job)
+    reporter = Reporter(context, claim, heart, parts)
     reporting = 0.0
 
     def on_step(step: Step) -> None:
@@ -133,20 +136,20 @@ def _compute(
         reporter.report(step)
         reporting += time.perf_counter() - began
 
-    steps = steps_of(params, inputs, network, workshop.compute, resume)
+    steps = steps_of(params, inputs, network, context.compute, resume)
     began = time.perf_counter()
     outcome = run_steps(steps, on_step)
     # The engine's own time, of this attempt: all else is the service's.
     seconds = round(time.perf_counter() - began - reporting, 4)
-    recipe = make_recipe(params, inputs.hashes, network, workshop.compute)
-    made = save_outputs(workshop.storage, claim, outcome, inputs.alpha(params.keeps_alpha_of() or ""), recipe)
+    recipe = make_recipe(params, inputs.hashes, network, context.compute)
+    made = save_outputs(context.storage, claim, outcome, inputs.alpha(params.keeps_alpha_of() or ""), recipe)
     return made, {**outcome.result, "compute_seconds": seconds, "recipe": recipe}, reporter.progress
 
 
-def _check(heart: Heart, stop: threading.Event, reporter: Reporter, step: Step) -> None:
+def _check(heart: Heartbeat, stop: threading.Event, reporter: Reporter, step: Step) -> None:
     """Look between two steps whether the job should go on."""
     if heart.lost:
-        raise Fenced
+        raise ClaimLost
     if heart.cancel_requested:
         raise Cancelled
     if heart.paused or stop.is_set():
@@ -157,11 +160,11 @@ def _check(heart: Heart, stop: threading.Event, reporter: Reporter, step: Step) 
         raise Released
 
 
-def _saved_state(workshop: Workshop, job: Job) -> tuple[StepState | None, dict[str, str]]:
+def _saved_state(context: WorkerContext, job: Job) -> tuple[StepState | None, dict[str, str]]:
     """The state to go on from, if there is one, and the keys of its parts."""
     if job.checkpoint is None:
         return None, {}
-    state, parts = checkpoints.load(workshop.storage, job.checkpoint["key"])
+    state, parts = checkpoints.load(context.storage, job.checkpoint["key"])
     log.info("job %s: goes on after step %d", job.id, job.checkpoint["done"])
     return state, parts
 
@@ -186,13 +189,13 @@ def _explain(error: Exception, job_id: str) -> Json:
     field = None
     match error:
         case InputError():
-            kind, title, detail, field = "input", "The input is wrong", error.detail, error.field
+            kind, title, detail, field = error.type, error.title, error.detail, error.field
         case ComputationError():
-            kind, title, detail = "computation", "The computation failed", error.detail
+            kind, title, detail = error.type, error.title, error.detail
         case DownloadError():
             kind, title, detail = "download", "The download failed", error.detail
         case StorageFull():
-            kind, title, detail = "storage_full", "The disk is full", str(error)
+            kind, title, detail = error.type, error.title, error.detail
         case MemoryError() | torch.OutOfMemoryError():
             kind, title, detail, field = _OUT_OF_MEMORY
         case RuntimeError() if "not enough memory" in str(error):

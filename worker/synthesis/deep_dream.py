@@ -127,7 +127,7 @@ class _Run:
             losses=lambda: numbers(terms),
             image=lambda: picture.to("cpu", copy=True),
             state=self._state,
-            precious=self.frames.count > 1 and done == of_frame,
+            milestone=self.frames.count > 1 and done == of_frame,
         )
 
     def _state(self) -> State:

@@ -112,7 +112,7 @@ class _Run:
                 losses=partial(_numbers, descent.terms),
                 image=partial(self._strip, [*self.made], parametrization, descent.current),
                 state=partial(self._state, place, taken, descent),
-                precious=taken == self.params.steps,
+                milestone=taken == self.params.steps,
             )
         self._finish(layer, seed, parametrization.picture(descent.best), before, descent)
 

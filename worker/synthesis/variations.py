@@ -97,7 +97,7 @@ class _Batch:
                 total=count * step.total,
                 state=partial(self._state, step),
                 # The first state that holds the picture before, and smaller than the last one of that.
-                precious=step.precious or (fresh and number > 0),
+                milestone=step.milestone or (fresh and number > 0),
             )
             fresh = False
 

@@ -29,7 +29,7 @@ def run_dir(data_dir: Path) -> Path:
     return folder
 
 
-class Mailbox:
+class WakeupSocket:
     """A socket that wake-ups arrive at. ``channel`` says what for; several may listen to one."""
 
     def __init__(self, folder: Path, channel: str) -> None:

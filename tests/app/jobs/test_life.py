@@ -10,7 +10,8 @@ from sqlalchemy import Engine, update
 
 from app.database.engine import now, write
 from app.jobs import claims, reaper, repository
-from app.jobs.claims import Claim, Fenced
+from app.jobs.claims import Claim, ClaimLost
+from app.jobs.errors import JobNotEnded, KeyReused, UnknownJob
 from app.jobs.job import Artifact, Job
 from app.jobs.repository import NewJob
 from app.jobs.states import TERMINAL, TRANSITIONS, State
@@ -25,8 +26,8 @@ def new_job(engine: Engine, **changes: object) -> Job:
     return repository.create_job(engine, new)[0]
 
 
-def claimed(engine: Engine, owner: str = "w1") -> Claim:
-    claim = claims.claim_next(engine, owner, ["long"], LEASE)
+def claimed(engine: Engine, worker_id: str = "w1") -> Claim:
+    claim = claims.claim_next(engine, worker_id, ["long"], LEASE)
     assert claim is not None
     return claim
 
@@ -54,7 +55,7 @@ def test_a_job_from_queue_to_success(engine: Engine) -> None:
     made = Artifact(job.id, "image", "jobs/x/1/image.png", "image/png", 3, "00")
     done = claims.finish(engine, claim, State.SUCCEEDED, made=[made], result={"loss": 1.0})
     assert done.state is State.SUCCEEDED and done.seq == 4 and done.result == {"loss": 1.0}
-    assert done.owner is None and done.lease_until is None
+    assert done.worker_id is None and done.lease_until is None
     assert done.created_at <= (done.started_at or 0) <= (done.finished_at or 0)
     assert repository.get_artifact(engine, job.id, "image") == made
     assert kinds_of_events(engine, job.id) == [(1, "state"), (2, "state"), (3, "progress"), (4, "done")]
@@ -102,7 +103,7 @@ def test_who_lost_the_lease_writes_nothing(engine: Engine) -> None:
     before = repository.get_job(engine, job.id)
     artifact = Artifact(job.id, "preview", "k", "image/jpeg", 1, "00")
     attempts = (
-        lambda: claims.beat(engine, old),
+        lambda: claims.heartbeat(engine, old),
         lambda: claims.report_progress(engine, old, {}),
         lambda: claims.save_preview(engine, old, artifact),
         lambda: claims.save_checkpoint(engine, old, "k", 1),
@@ -110,7 +111,7 @@ def test_who_lost_the_lease_writes_nothing(engine: Engine) -> None:
         lambda: claims.release(engine, old),
     )
     for attempt in attempts:
-        with pytest.raises(Fenced):
+        with pytest.raises(ClaimLost):
             attempt()
     assert repository.get_job(engine, job.id) == before
     assert repository.list_artifacts(engine, [job.id])[job.id] == []
@@ -121,17 +122,17 @@ def test_a_beat_extends_the_lease_and_brings_news(engine: Engine) -> None:
     job = new_job(engine)
     claim = claimed(engine)
     end_lease(engine, job.id)
-    assert not claims.beat(engine, claim).cancel_requested
+    assert not claims.heartbeat(engine, claim).cancel_requested
     assert reaper.expire_leases(engine, 3) == []
     repository.request_cancel(engine, job.id)
-    assert claims.beat(engine, claim).cancel_requested
+    assert claims.heartbeat(engine, claim).cancel_requested
 
 
 def test_a_job_without_progress_fails_after_three_attempts(engine: Engine) -> None:
     job = new_job(engine)
     for attempt in (1, 2, 3):
         assert claimed(engine, f"w{attempt}").attempt == attempt
-        (lost,) = reaper.expire_owner(engine, f"w{attempt}", max_attempts=3)
+        (lost,) = reaper.expire_worker(engine, f"w{attempt}", max_attempts=3)
     assert lost.state is State.FAILED and lost.error is not None
     assert lost.error["type"] == "worker_lost"
     assert claims.claim(engine, job.id, "w4", LEASE) is None
@@ -142,12 +143,12 @@ def test_a_checkpoint_that_advances_clears_the_strikes(engine: Engine) -> None:
     for done in range(1, 8):
         claim = claimed(engine)
         claims.save_checkpoint(engine, claim, f"k{done}", done)
-        reaper.expire_owner(engine, "w1", max_attempts=3)
+        reaper.expire_worker(engine, "w1", max_attempts=3)
     waiting = repository.get_job(engine, job.id)
-    assert (waiting.state, waiting.strikes) == (State.QUEUED, 1)
+    assert (waiting.state, waiting.lost_attempts) == (State.QUEUED, 1)
     for _ in range(2):
         claims.save_checkpoint(engine, claimed(engine), "same", 7)
-        reaper.expire_owner(engine, "w1", max_attempts=3)
+        reaper.expire_worker(engine, "w1", max_attempts=3)
     assert repository.get_job(engine, job.id).state is State.FAILED
 
 
@@ -156,7 +157,7 @@ def test_a_release_is_no_attempt(engine: Engine) -> None:
     for _ in range(5):
         claims.release(engine, claimed(engine))
     found = repository.get_job(engine, job.id)
-    assert (found.state, found.strikes, found.attempt) == (State.QUEUED, 0, 5)
+    assert (found.state, found.lost_attempts, found.attempt) == (State.QUEUED, 0, 5)
 
 
 def test_cancel_of_a_queued_a_running_and_an_ended_job(engine: Engine) -> None:
@@ -171,7 +172,7 @@ def test_cancel_of_a_queued_a_running_and_an_ended_job(engine: Engine) -> None:
     assert repository.request_cancel(engine, running.id).seq == asked.seq
     assert reaper.overdue_cancels(engine, 60) == []
     (overdue,) = reaper.overdue_cancels(engine, -1)
-    assert (overdue.job_id, overdue.owner) == (running.id, "w1")
+    assert (overdue.job_id, overdue.worker_id) == (running.id, "w1")
     ended = claims.finish(engine, claim, State.CANCELLED)
     assert repository.request_cancel(engine, running.id) == ended
 
@@ -180,17 +181,17 @@ def test_a_lost_worker_of_a_cancelled_job_ends_it(engine: Engine) -> None:
     job = new_job(engine)
     claimed(engine)
     repository.request_cancel(engine, job.id)
-    (lost,) = reaper.expire_owner(engine, "w1", max_attempts=3)
+    (lost,) = reaper.expire_worker(engine, "w1", max_attempts=3)
     assert lost.state is State.CANCELLED
 
 
-def test_expiring_one_owner_leaves_the_others_alone(engine: Engine) -> None:
+def test_expiring_one_worker_leaves_the_others_alone(engine: Engine) -> None:
     new_job(engine)
     new_job(engine)
     claimed(engine, "w1")
     other = claimed(engine, "w2")
-    assert len(reaper.expire_owner(engine, "w1", 3)) == 1
-    claims.beat(engine, other)
+    assert len(reaper.expire_worker(engine, "w1", 3)) == 1
+    claims.heartbeat(engine, other)
 
 
 def test_the_same_key_gives_the_same_job(engine: Engine) -> None:
@@ -199,7 +200,7 @@ def test_the_same_key_gives_the_same_job(engine: Engine) -> None:
         results = list(pool.map(lambda _: repository.create_job(engine, new), range(16)))
     assert len({job.id for job, _ in results}) == 1
     assert sum(created for _, created in results) == 1
-    with pytest.raises(repository.KeyReused):
+    with pytest.raises(KeyReused):
         repository.create_job(engine, replace(new, payload_hash="other"))
 
 
@@ -215,11 +216,11 @@ def test_lists_page_from_the_newest_and_filter(engine: Engine) -> None:
 
 def test_delete_takes_ended_jobs_alone(engine: Engine) -> None:
     job = new_job(engine)
-    with pytest.raises(repository.JobNotEnded):
+    with pytest.raises(JobNotEnded):
         repository.delete_job(engine, job.id)
     repository.request_cancel(engine, job.id)
     repository.delete_job(engine, job.id)
-    with pytest.raises(repository.UnknownJob):
+    with pytest.raises(UnknownJob):
         repository.get_job(engine, job.id)
     assert repository.list_events(engine, job.id) == []
 
@@ -237,11 +238,11 @@ def test_progress_is_thinned_to_a_thousand_rows(engine: Engine) -> None:
 
 
 def test_workers_that_fall_silent_are_not_living(engine: Engine) -> None:
-    workers.register(engine, owner="w1", lanes=["long"], device="cpu", host="h", pid=1)
-    assert [worker.owner for worker in workers.living(engine, 10)] == ["w1"]
-    assert workers.living(engine, -1) == []
-    workers.forget(engine, "w1")
-    assert workers.living(engine, 10) == []
+    workers.register(engine, worker_id="w1", lanes=["long"], device="cpu", host="h", pid=1)
+    assert [worker.worker_id for worker in workers.list_alive(engine, 10)] == ["w1"]
+    assert workers.list_alive(engine, -1) == []
+    workers.unregister(engine, "w1")
+    assert workers.list_alive(engine, 10) == []
 
 
 def test_terminal_states_have_no_way_out() -> None:

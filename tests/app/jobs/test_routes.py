@@ -236,7 +236,7 @@ def test_ready_means_that_a_worker_lives(client: TestClient, here: Context) -> N
     assert client.get("/healthz").json()["status"] == "ok"
     waiting = client.get("/readyz")
     assert waiting.status_code == 503 and waiting.json()["lanes_without_worker"] == ["long"]
-    workers.register(here.engine, owner="w", lanes=["long"], device="cpu", host="h", pid=1)
+    workers.register(here.engine, worker_id="w", lanes=["long"], device="cpu", host="h", pid=1)
     ready = client.get("/readyz")
     assert ready.status_code == 200 and ready.json()["workers"][0]["device"] == "cpu"
 

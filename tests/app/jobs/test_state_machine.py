@@ -18,9 +18,10 @@ from sqlalchemy import Engine, delete, update
 
 from app.database.engine import now, write
 from app.jobs import claims, reaper, repository
-from app.jobs.claims import Claim, Fenced
+from app.jobs.claims import Claim, ClaimLost
+from app.jobs.errors import JobNotEnded, UnknownJob
 from app.jobs.job import Job
-from app.jobs.repository import JobNotEnded, NewJob, UnknownJob
+from app.jobs.repository import NewJob
 from app.jobs.states import TERMINAL, TRANSITIONS, State
 from app.jobs.tables import jobs
 
@@ -33,9 +34,9 @@ class Model:
     """What a job should be like."""
 
     state: State = State.QUEUED
-    owner: str | None = None
+    worker_id: str | None = None
     attempt: int = 0
-    strikes: int = 0
+    lost_attempts: int = 0
     checkpoint: int = 0
     cancel: bool = False
     paused: bool = False
@@ -48,7 +49,7 @@ class Model:
         self.state = state
         self.history.append(state)
         if state is not State.RUNNING:
-            self.owner = None
+            self.worker_id = None
 
 
 class Life(RuleBasedStateMachine):
@@ -71,30 +72,30 @@ class Life(RuleBasedStateMachine):
         self.model[job.id] = Model()
         return job.id
 
-    @rule(target=held, owner=WORKERS)
-    def claim_next(self, owner: str) -> object:
+    @rule(target=held, worker_id=WORKERS)
+    def claim_next(self, worker_id: str) -> object:
         waiting = [i for i, m in self.model.items() if m.state is State.QUEUED and not m.paused]
-        claim = claims.claim_next(self.engine, owner, ["long"], 30)
+        claim = claims.claim_next(self.engine, worker_id, ["long"], 30)
         if not waiting:
             assert claim is None
             return multiple()
         assert claim is not None and claim.job.id == min(waiting)
-        return self._claimed(claim, owner)
+        return self._claimed(claim, worker_id)
 
-    @rule(target=held, job_id=made, owner=WORKERS)
-    def claim(self, job_id: str, owner: str) -> object:
-        claim = claims.claim(self.engine, job_id, owner, 30)
+    @rule(target=held, job_id=made, worker_id=WORKERS)
+    def claim(self, job_id: str, worker_id: str) -> object:
+        claim = claims.claim(self.engine, job_id, worker_id, 30)
         model = self.model.get(job_id)
         if model is None or model.state is not State.QUEUED or model.paused:
             assert claim is None
             return multiple()
         assert claim is not None
-        return self._claimed(claim, owner)
+        return self._claimed(claim, worker_id)
 
-    def _claimed(self, claim: Claim, owner: str) -> Claim:
+    def _claimed(self, claim: Claim, worker_id: str) -> Claim:
         model = self.model[claim.job.id]
         model.become(State.RUNNING)
-        model.owner, model.attempt, model.claimed_at = owner, model.attempt + 1, model.checkpoint
+        model.worker_id, model.attempt, model.claimed_at = worker_id, model.attempt + 1, model.checkpoint
         model.seq += 1
         assert claim.attempt == model.attempt
         return claim
@@ -105,19 +106,19 @@ class Life(RuleBasedStateMachine):
         holds = (
             model is not None
             and model.state is State.RUNNING
-            and (model.owner, model.attempt) == (claim.owner, claim.attempt)
+            and (model.worker_id, model.attempt) == (claim.worker_id, claim.attempt)
         )
         if holds:
             action()
             return model
-        with pytest.raises(Fenced):
+        with pytest.raises(ClaimLost):
             action()
         return None
 
     @rule(claim=held)
     def beat(self, claim: Claim) -> None:
-        news: list[claims.Beat] = []
-        model = self._act(claim, lambda: news.append(claims.beat(self.engine, claim)))
+        news: list[claims.HeartbeatReply] = []
+        model = self._act(claim, lambda: news.append(claims.heartbeat(self.engine, claim)))
         if model:
             assert (news[0].cancel_requested, news[0].paused) == (model.cancel, model.paused)
 
@@ -132,7 +133,7 @@ class Life(RuleBasedStateMachine):
         model = self._act(claim, lambda: claims.save_checkpoint(self.engine, claim, "key", done))
         if model:
             if done > model.claimed_at:
-                model.strikes = 0
+                model.lost_attempts = 0
             model.checkpoint = done
 
     @rule(claim=held, state=st.sampled_from(sorted(TERMINAL)))
@@ -175,10 +176,10 @@ class Life(RuleBasedStateMachine):
             model.paused = paused
             model.seq += 1
 
-    @rule(owner=WORKERS)
-    def die(self, owner: str) -> None:
-        lost = reaper.expire_owner(self.engine, owner, MAX_ATTEMPTS)
-        held = {i for i, m in self.model.items() if m.state is State.RUNNING and m.owner == owner}
+    @rule(worker_id=WORKERS)
+    def die(self, worker_id: str) -> None:
+        lost = reaper.expire_worker(self.engine, worker_id, MAX_ATTEMPTS)
+        held = {i for i, m in self.model.items() if m.state is State.RUNNING and m.worker_id == worker_id}
         assert {job.id for job in lost} == held
         self._lose(lost)
 
@@ -194,11 +195,11 @@ class Life(RuleBasedStateMachine):
     def _lose(self, lost: list[Job]) -> None:
         for job in lost:
             model = self.model[job.id]
-            model.strikes += 1
+            model.lost_attempts += 1
             model.seq += 1
             if model.cancel:
                 model.become(State.CANCELLED)
-            elif model.strikes >= MAX_ATTEMPTS:
+            elif model.lost_attempts >= MAX_ATTEMPTS:
                 model.become(State.FAILED)
             else:
                 model.become(State.QUEUED)
@@ -221,11 +222,11 @@ class Life(RuleBasedStateMachine):
         assert found.keys() == self.model.keys()
         for job_id, model in self.model.items():
             job = found[job_id]
-            assert (job.state, job.owner, job.attempt, job.strikes, job.seq) == (
+            assert (job.state, job.worker_id, job.attempt, job.lost_attempts, job.seq) == (
                 model.state,
-                model.owner,
+                model.worker_id,
                 model.attempt,
-                model.strikes,
+                model.lost_attempts,
                 model.seq,
             )
             assert (job.lease_until is not None) == (job.state is State.RUNNING)

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from app.jobs.submit import ParamsError, parse_params
+from app.jobs.errors import ParamsError
+from app.jobs.submit import parse_params
 from app.kinds import KINDS, Params
 from app.kinds.activation_maximization import MAX_PIXELS, PRESETS, MaximizationPreset
 from app.kinds.class_visualization import ClassVisualizationParams

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 def script(text: str) -> Child:
-    """A child that runs a little Python; its first argument is the owner."""
-    return Child("test", lambda owner: [sys.executable, "-c", text, owner], os.environ)
+    """A child that runs a little Python; its first argument is the worker_id."""
+    return Child("test", lambda worker_id: [sys.executable, "-c", text, worker_id], os.environ)
 
 
 @pytest.fixture
@@ -40,13 +40,13 @@ def test_a_life_of_three_seconds_starts_the_pauses_over() -> None:
 
 def test_every_life_has_a_name_of_its_own(tmp_path: Path) -> None:
     child = script(f"import sys; open({str(tmp_path / 'names')!r}, 'a').write(sys.argv[1] + chr(10))")
-    owners = []
+    worker_ids = []
     for _ in range(2):
         child.start(time.monotonic())
-        owners.append(child.owner)
+        worker_ids.append(child.worker_id)
         wait_for(child.died)
-    assert owners[0] != owners[1]
-    assert (tmp_path / "names").read_text().split() == owners
+    assert worker_ids[0] != worker_ids[1]
+    assert (tmp_path / "names").read_text().split() == worker_ids
 
 
 def test_an_end_is_told_once_and_with_its_reason(forever: Child) -> None:

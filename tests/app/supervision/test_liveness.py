@@ -1,8 +1,8 @@
-from app.supervision.liveness import Silence
+from app.supervision.liveness import LivenessTracker
 
 
 def test_who_is_not_heard_for_too_long_is_silent() -> None:
-    silence = Silence(10)
+    silence = LivenessTracker(10)
     assert silence.silent({"a": 100.0, "b": 100.0}, now=0) == set()
     assert silence.silent({"a": 105.0, "b": 100.0}, now=6) == set()
     assert silence.silent({"a": 105.0, "b": 100.0}, now=11) == {"b"}
@@ -11,7 +11,7 @@ def test_who_is_not_heard_for_too_long_is_silent() -> None:
 
 
 def test_a_jump_of_the_databases_clock_makes_nobody_silent() -> None:
-    silence = Silence(10)
+    silence = LivenessTracker(10)
     assert silence.silent({"a": 100.0}, now=0) == set()
     # The machine slept for a day, during which this process's clock stood still.
     assert silence.silent({"a": 100.0}, now=1) == set()
@@ -19,7 +19,7 @@ def test_a_jump_of_the_databases_clock_makes_nobody_silent() -> None:
 
 
 def test_nobody_is_silent_after_the_database_was_away() -> None:
-    silence = Silence(10)
+    silence = LivenessTracker(10)
     assert silence.silent({"a": 100.0}, now=0) == set()
     silence.reset()
     assert silence.silent({"a": 100.0}, now=60) == set()

@@ -11,9 +11,10 @@ from safetensors.torch import save_file
 
 from app.errors import InputError
 from app.jobs import repository
+from app.jobs.errors import ParamsError
 from app.jobs.job import Job
 from app.jobs.states import State
-from app.jobs.submit import ParamsError, parse_params, submit
+from app.jobs.submit import parse_params, submit
 from app.kinds.style_transfer import StyleTransferParams
 from app.networks import NetworkCard, get_card
 from app.networks.catalogue import SHIPPED
@@ -30,7 +31,7 @@ from worker.networks import pull_weights as weights
 from worker.networks.loading import network_for, prepared_network
 from worker.networks.pull_weights import import_file, pull
 from worker.runtime import run_job as runner
-from worker.runtime.context import Workshop
+from worker.runtime.context import WorkerContext
 
 
 @pytest.fixture
@@ -153,7 +154,7 @@ def test_damaged_weights_count_as_none_and_say_so_when_used(
         path.write_bytes(damage)
         assert local_weights(folder.path, NAME) is None
         assert card_here(card, folder.path).sha256 is None
-    assert "no file of weights of ours" in caplog.text
+    assert "not a file of weights written here" in caplog.text
     compute = Compute(torch.device("cpu"))
     layers = {"content_layers": ["fire3"], "style_layers": ["fire2"]}
     params = StyleTransferParams(content="a", style=["b"], network=NAME, **layers).resolve(SHIPPED)
@@ -165,47 +166,47 @@ def test_damaged_weights_count_as_none_and_say_so_when_used(
 
 
 @pytest.fixture
-def workshop(workshop: Workshop, served: Mirror) -> Workshop:
-    """A workshop that gets its weights from the mirror."""
-    settings = workshop.settings.model_copy(update={"weights_mirror": served.url})
-    return replace(workshop, settings=settings)
+def context(context: WorkerContext, served: Mirror) -> WorkerContext:
+    """A context that gets its weights from the mirror."""
+    settings = context.settings.model_copy(update={"weights_mirror": served.url})
+    return replace(context, settings=settings)
 
 
-def queue(workshop: Workshop) -> None:
-    submit(workshop.engine, workshop.dispatcher, parse_params("pull_weights", {"network": NAME}))
+def queue(context: WorkerContext) -> None:
+    submit(context.engine, context.dispatcher, parse_params("pull_weights", {"network": NAME}))
 
 
-def run(workshop: Workshop, stop: threading.Event | None = None) -> Job:
-    assert runner.run_next(workshop, ["long"], stop or threading.Event())
-    return repository.list_jobs(workshop.engine, limit=1)[0]
+def run(context: WorkerContext, stop: threading.Event | None = None) -> Job:
+    assert runner.run_next(context, ["long"], stop or threading.Event())
+    return repository.list_jobs(context.engine, limit=1)[0]
 
 
-def test_a_job_pulls(workshop: Workshop) -> None:
-    queue(workshop)
-    job = run(workshop)
+def test_a_job_pulls(context: WorkerContext) -> None:
+    queue(context)
+    job = run(context)
     assert (job.state, job.error) == (State.SUCCEEDED, None)
     size = len(published_file())
     assert job.progress is not None and (job.progress["done"], job.progress["total"]) == (size, size)
-    network = load_network(NAME, folder=workshop.settings.weights.path)
+    network = load_network(NAME, folder=context.settings.weights.path)
     assert job.result is not None and job.result["sha256"] == network.sha256
 
 
-def test_a_job_that_is_stopped_goes_on_from_what_has_come(workshop: Workshop, served: Mirror) -> None:
-    queue(workshop)
+def test_a_job_that_is_stopped_goes_on_from_what_has_come(context: WorkerContext, served: Mirror) -> None:
+    queue(context)
     stop = threading.Event()
     stop.set()
-    job = run(workshop, stop)
-    assert (job.state, job.strikes) == (State.QUEUED, 0)
-    partial = workshop.settings.weights.path / f"{FILE}.partial"
+    job = run(context, stop)
+    assert (job.state, job.lost_attempts) == (State.QUEUED, 0)
+    partial = context.settings.weights.path / f"{FILE}.partial"
     partial.write_bytes(published_file()[:1_000_000])
-    assert run(workshop).state is State.SUCCEEDED
+    assert run(context).state is State.SUCCEEDED
     assert served.asked[-1] == "bytes=1000000-"
 
 
-def test_a_job_without_a_network_says_what_to_do(workshop: Workshop, served: Mirror) -> None:
+def test_a_job_without_a_network_says_what_to_do(context: WorkerContext, served: Mirror) -> None:
     served.usual = Answer(status=404)
-    queue(workshop)
-    job = run(workshop)
+    queue(context)
+    job = run(context)
     assert job.state is State.FAILED and job.error is not None
     assert (job.error["type"], job.error["title"]) == ("download", "The download failed")
     assert "answers 404" in job.error["detail"] and f"weights import {NAME} {FILE}" in job.error["detail"]

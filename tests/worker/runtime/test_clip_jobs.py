@@ -21,39 +21,39 @@ from app.settings import Settings
 from app.storage.factory import make_storage
 from tests.support import clips
 from tests.support import strange_pictures as strange
-from tests.support.workshops import add_picture, run
+from tests.support.worker_context import add_picture, run
 from worker.contract.steps import State as StepState
 from worker.media.clips import open_clip
 from worker.runtime import checkpoints
 from worker.runtime import run_job as runner
-from worker.runtime.context import Workshop
+from worker.runtime.context import WorkerContext
 
 
-def queue(workshop: Workshop, data: bytes, **params: Any) -> Job:
-    image_id = add_picture(workshop, data)
+def queue(context: WorkerContext, data: bytes, **params: Any) -> Job:
+    image_id = add_picture(context, data)
     values = {"image": image_id, "network": "vgg19-random", "layers": "relu2_1", "size": 32}
     made = DeepDreamParams.model_validate({**values, "octaves": 2, "steps": 2, **params}).resolve(SHIPPED)
-    return submit(workshop.engine, workshop.dispatcher, made)[0]
+    return submit(context.engine, context.dispatcher, made)[0]
 
 
-def artifacts(workshop: Workshop, job: Job) -> dict[str, tuple[str, bytes]]:
+def artifacts(context: WorkerContext, job: Job) -> dict[str, tuple[str, bytes]]:
     found = {}
-    for artifact in repository.list_artifacts(workshop.engine, [job.id])[job.id]:
-        with workshop.storage.open(artifact.key) as file:
+    for artifact in repository.list_artifacts(context.engine, [job.id])[job.id]:
+        with context.storage.open(artifact.key) as file:
             found[artifact.name] = (artifact.media_type, file.read())
     return found
 
 
-def work_files(workshop: Workshop, job: Job) -> list[str]:
-    folder = workshop.settings.data_dir / "files" / "jobs" / job.id / "work"
+def work_files(context: WorkerContext, job: Job) -> list[str]:
+    folder = context.settings.data_dir / "files" / "jobs" / job.id / "work"
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def test_a_clip_in_gives_a_video_with_its_recipe(workshop: Workshop) -> None:
-    queue(workshop, clips.gif(3))
-    job = run(workshop)
+def test_a_clip_in_gives_a_video_with_its_recipe(context: WorkerContext) -> None:
+    queue(context, clips.gif(3))
+    job = run(context)
     assert job.state is State.SUCCEEDED, job.error
-    made = artifacts(workshop, job)
+    made = artifacts(context, job)
     assert {name: kind for name, (kind, _) in made.items()} == {
         "image": "image/png",
         "video": "video/mp4",
@@ -64,27 +64,27 @@ def test_a_clip_in_gives_a_video_with_its_recipe(workshop: Workshop) -> None:
     assert job.result is not None and read_recipe(BytesIO(video)) == job.result["recipe"]
     assert (job.result["frames"], job.result["fps"]) == (3, 12.5)
     assert job.progress is not None and job.progress["total"] == 3 * 2 * 2
-    assert work_files(workshop, job) == []
+    assert work_files(context, job) == []
 
 
-def test_a_video_goes_on_from_its_last_frame_bit_for_bit(workshop: Workshop) -> None:
+def test_a_video_goes_on_from_its_last_frame_bit_for_bit(context: WorkerContext) -> None:
     picture = strange.noise(size=(40, 30), seed=3)
-    queue(workshop, picture, frames=3, format="webp")
-    whole = artifacts(workshop, run(workshop))
-    job = queue(workshop, picture, frames=3, format="webp")
+    queue(context, picture, frames=3, format="webp")
+    whole = artifacts(context, run(context))
+    job = queue(context, picture, frames=3, format="webp")
     stop = threading.Event()
     stop.set()
     parts = []
     for _ in range(9):
-        assert run(workshop, stop).state is State.QUEUED
-        parts.append([name for name in work_files(workshop, job) if "frame" in name])
+        assert run(context, stop).state is State.QUEUED
+        parts.append([name for name in work_files(context, job) if "frame" in name])
     # Each frame that is done is stored once, under the name of the attempt that made it.
     assert parts[4 - 1] == []
     assert parts[5 - 1] == parts[8 - 1] == ["5-frame0000.png"]
     assert parts[9 - 1] == ["5-frame0000.png", "9-frame0001.png"]
-    done = run(workshop)
+    done = run(context)
     assert done.state is State.SUCCEEDED
-    again = artifacts(workshop, done)
+    again = artifacts(context, done)
     # Their recipes differ in the picture's id alone.
     first, second = (Image.open(BytesIO(made["image"][1])).tobytes() for made in (whole, again))
     assert first == second
@@ -105,25 +105,25 @@ def test_parts_are_stored_once_and_come_back(settings: Settings) -> None:
     assert state.parts == {"p": b"one", "q": b"two"}
 
 
-def test_a_clip_that_will_not_decode_names_the_param(workshop: Workshop) -> None:
+def test_a_clip_that_will_not_decode_names_the_param(context: WorkerContext) -> None:
     good = clips.mp4(12, size=(64, 48))
     # Whole in its structure, with nonsense for pictures.
     start = good.index(b"mdat") + 4
-    queue(workshop, good[:start] + b"\xff" * (len(good) - start))
-    job = run(workshop)
+    queue(context, good[:start] + b"\xff" * (len(good) - start))
+    job = run(context)
     assert job.state is State.FAILED and job.error is not None
     assert (job.error["type"], job.error["field"]) == ("input", "image")
 
 
-def test_transparency_is_kept_by_a_still_alone(workshop: Workshop) -> None:
+def test_transparency_is_kept_by_a_still_alone(context: WorkerContext) -> None:
     picture = strange.plain(size=(40, 30), mode="RGBA", color=(200, 80, 40, 128))
     modes = []
     for params in ({"octaves": 1}, {"octaves": 1, "frames": 2}):
-        queue(workshop, picture, **params)
-        job = run(workshop)
+        queue(context, picture, **params)
+        job = run(context)
         # A plain picture has no contrast but at its edge, which is enough.
         assert job.state is State.SUCCEEDED, job.error
-        modes.append(Image.open(BytesIO(artifacts(workshop, job)["image"][1])).mode)
+        modes.append(Image.open(BytesIO(artifacts(context, job)["image"][1])).mode)
     assert modes == ["RGBA", "RGB"]
 
 
@@ -132,11 +132,11 @@ class Killed(BaseException):
 
 
 def test_a_killed_worker_loses_the_frame_it_was_at_alone(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So that no checkpoint is due but for the frames.
-    settings = workshop.settings.model_copy(update={"checkpoint_seconds": 1e6})
-    workshop = dataclasses.replace(workshop, settings=settings)
+    settings = context.settings.model_copy(update={"checkpoint_seconds": 1e6})
+    context = dataclasses.replace(context, settings=settings)
     seen: list[int] = []
     check = runner._check
 
@@ -150,19 +150,19 @@ def test_a_killed_worker_loses_the_frame_it_was_at_alone(
         return count
 
     picture = strange.noise(size=(40, 30), seed=3)
-    queue(workshop, picture, frames=3, format="webp")
-    whole = artifacts(workshop, run(workshop))
-    queue(workshop, picture, frames=3, format="webp")
+    queue(context, picture, frames=3, format="webp")
+    whole = artifacts(context, run(context))
+    queue(context, picture, frames=3, format="webp")
     # A frame takes milliseconds here, less than it may take to save one.
     monkeypatch.setattr("worker.runtime.reporter.CHECKPOINT_SHARE", 1e6)
     monkeypatch.setattr(runner, "_check", die_at(11))
     with pytest.raises(Killed):
-        run(workshop)
-    assert reaper.expire_owner(workshop.engine, "w1", 3)
+        run(context)
+    assert reaper.expire_worker(context.engine, "w1", 3)
     seen.clear()
     monkeypatch.setattr(runner, "_check", die_at(-1))
-    done = run(workshop)
+    done = run(context)
     assert (done.state, done.attempt) == (State.SUCCEEDED, 2)
     assert seen == [9, 10, 11, 12]
-    films = [open_clip(made["video"][1], "video") for made in (whole, artifacts(workshop, done))]
+    films = [open_clip(made["video"][1], "video") for made in (whole, artifacts(context, done))]
     assert all(torch.equal(a, b) for a, b in zip(*(film.frames() for film in films), strict=True))

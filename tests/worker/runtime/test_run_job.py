@@ -20,30 +20,30 @@ from app.kinds.style_transfer import StyleTransferParams
 from app.media import read_recipe
 from app.networks.catalogue import SHIPPED
 from tests.support import strange_pictures as strange
-from tests.support.workshops import add_picture, run
+from tests.support.worker_context import add_picture, run
 from worker.contract.steps import State as StepState
 from worker.runtime import checkpoints
 from worker.runtime import run_job as runner
-from worker.runtime.context import Workshop
+from worker.runtime.context import WorkerContext
 
 
-def queue(workshop: Workshop, picture: bytes | None = None, **params: object) -> Job:
+def queue(context: WorkerContext, picture: bytes | None = None, **params: object) -> Job:
     values = {
-        "content": add_picture(workshop, picture or strange.noise(seed=1, size=(40, 30))),
-        "style": add_picture(workshop, strange.noise(seed=2, size=(40, 30))),
+        "content": add_picture(context, picture or strange.noise(seed=1, size=(40, 30))),
+        "style": add_picture(context, strange.noise(seed=2, size=(40, 30))),
         "size": 40,
         "steps": 6,
     }
     made = StyleTransferParams.model_validate({**values, **params}).resolve(SHIPPED)
-    return submit(workshop.engine, workshop.dispatcher, made)[0]
+    return submit(context.engine, context.dispatcher, made)[0]
 
 
-def once_begun(workshop: Workshop, job: Job, act: Callable[[], object]) -> threading.Thread:
+def once_begun(context: WorkerContext, job: Job, act: Callable[[], object]) -> threading.Thread:
     """Let ``act`` happen in the middle of a job that is about to run: when its first progress is written."""
 
     def watch() -> None:
         until = time.monotonic() + 60
-        while repository.get_job(workshop.engine, job.id).progress is None and time.monotonic() < until:
+        while repository.get_job(context.engine, job.id).progress is None and time.monotonic() < until:
             time.sleep(0.02)
         act()
 
@@ -52,146 +52,146 @@ def once_begun(workshop: Workshop, job: Job, act: Callable[[], object]) -> threa
     return thread
 
 
-def files(workshop: Workshop) -> set[str]:
-    root = workshop.settings.data_dir / "files" / "jobs"
+def files(context: WorkerContext) -> set[str]:
+    root = context.settings.data_dir / "files" / "jobs"
     return {path.name for path in root.rglob("*") if path.is_file()}
 
 
-def artifact(workshop: Workshop, job: Job, name: str) -> bytes:
-    found = repository.get_artifact(workshop.engine, job.id, name)
+def artifact(context: WorkerContext, job: Job, name: str) -> bytes:
+    found = repository.get_artifact(context.engine, job.id, name)
     assert found is not None
-    with workshop.storage.open(found.key) as file:
+    with context.storage.open(found.key) as file:
         return file.read()
 
 
-def pixels(workshop: Workshop, job: Job) -> bytes:
-    return Image.open(BytesIO(artifact(workshop, job, "image"))).tobytes()
+def pixels(context: WorkerContext, job: Job) -> bytes:
+    return Image.open(BytesIO(artifact(context, job, "image"))).tobytes()
 
 
-def test_success_leaves_a_picture_with_its_recipe(workshop: Workshop) -> None:
-    queue(workshop)
-    job = run(workshop)
+def test_success_leaves_a_picture_with_its_recipe(context: WorkerContext) -> None:
+    queue(context)
+    job = run(context)
     assert job.state is State.SUCCEEDED and job.error is None
     assert job.progress is not None and job.progress["done"] == job.progress["total"] == 6
     assert job.progress["eta_seconds"] == 0
-    data = artifact(workshop, job, "image")
+    data = artifact(context, job, "image")
     assert Image.open(BytesIO(data)).size == (40, 30)
     recipe = read_recipe(BytesIO(data))
     assert job.result is not None and recipe == job.result["recipe"]
-    assert json.loads(artifact(workshop, job, "recipe")) == recipe
+    assert json.loads(artifact(context, job, "recipe")) == recipe
     assert recipe["params"]["steps"] == 6 and recipe["network"]["name"] == "palette"
-    assert files(workshop) == {"image.png", "recipe.json"}
-    assert not runner.run_next(workshop, ["long"], threading.Event())
+    assert files(context) == {"image.png", "recipe.json"}
+    assert not runner.run_next(context, ["long"], threading.Event())
 
 
-def test_a_recipe_fed_back_makes_the_same_picture(workshop: Workshop) -> None:
-    queue(workshop, init="noise", seed=7)
-    first = run(workshop)
+def test_a_recipe_fed_back_makes_the_same_picture(context: WorkerContext) -> None:
+    queue(context, init="noise", seed=7)
+    first = run(context)
     assert first.result is not None
     again = StyleTransferParams.model_validate(first.result["recipe"]["params"]).resolve(SHIPPED)
-    submit(workshop.engine, workshop.dispatcher, again)
-    second = run(workshop)
+    submit(context.engine, context.dispatcher, again)
+    second = run(context)
     assert first.id != second.id
-    assert artifact(workshop, first, "image") == artifact(workshop, second, "image")
+    assert artifact(context, first, "image") == artifact(context, second, "image")
 
 
-def test_transparency_of_the_content_is_kept(workshop: Workshop) -> None:
+def test_transparency_of_the_content_is_kept(context: WorkerContext) -> None:
     picture = Image.new("RGBA", (40, 30), (200, 80, 40, 255))
     picture.paste((0, 0, 0, 0), (0, 0, 20, 30))
-    queue(workshop, picture=strange.encode(picture))
-    painted = Image.open(BytesIO(artifact(workshop, run(workshop), "image")))
+    queue(context, picture=strange.encode(picture))
+    painted = Image.open(BytesIO(artifact(context, run(context), "image")))
     assert painted.mode == "RGBA"
     assert painted.getpixel((2, 15))[3] == 0 and painted.getpixel((37, 15))[3] == 255  # type: ignore[index]
 
 
-def test_a_picture_that_will_not_decode_fails_the_job_naming_the_field(workshop: Workshop) -> None:
+def test_a_picture_that_will_not_decode_fails_the_job_naming_the_field(context: WorkerContext) -> None:
     good = strange.noise(size=(40, 30))
     spoilt = good[:60] + bytes(20) + good[80:]
-    queue(workshop, style=[add_picture(workshop, good), add_picture(workshop, spoilt)])
-    job = run(workshop)
+    queue(context, style=[add_picture(context, good), add_picture(context, spoilt)])
+    job = run(context)
     assert job.state is State.FAILED and job.error is not None
     assert (job.error["type"], job.error["field"]) == ("input", "style")
-    assert files(workshop) == set()
+    assert files(context) == set()
 
 
-def test_a_picture_that_is_gone_fails_the_job_naming_the_field(workshop: Workshop) -> None:
-    job = queue(workshop)
-    delete_image(workshop.engine, job.params["content"])
-    failed = run(workshop)
+def test_a_picture_that_is_gone_fails_the_job_naming_the_field(context: WorkerContext) -> None:
+    job = queue(context)
+    delete_image(context.engine, job.params["content"])
+    failed = run(context)
     assert failed.state is State.FAILED and failed.error is not None
     assert failed.error["field"] == "content" and "upload" in failed.error["detail"]
 
 
-def test_a_picture_too_narrow_for_the_layers_names_the_size(workshop: Workshop) -> None:
-    queue(workshop, picture=strange.plain(size=(64, 2)), size=32)
-    job = run(workshop)
+def test_a_picture_too_narrow_for_the_layers_names_the_size(context: WorkerContext) -> None:
+    queue(context, picture=strange.plain(size=(64, 2)), size=32)
+    job = run(context)
     assert job.error is not None and job.error["field"] == "size"
 
 
-def test_a_job_may_paint_the_picture_of_another_job(workshop: Workshop) -> None:
-    queue(workshop)
-    first = run(workshop)
-    queue(workshop, content=f"{first.id}/image")
-    assert run(workshop).state is State.SUCCEEDED
+def test_a_job_may_paint_the_picture_of_another_job(context: WorkerContext) -> None:
+    queue(context)
+    first = run(context)
+    queue(context, content=f"{first.id}/image")
+    assert run(context).state is State.SUCCEEDED
 
 
 def test_cancel_ends_a_running_job_and_leaves_no_file(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = queue(workshop, steps=2000)
-    monkeypatch.setattr("worker.runtime.heartbeat.BEAT_SECONDS", 0.05)
-    once_begun(workshop, job, lambda: repository.request_cancel(workshop.engine, job.id))
-    ended = run(workshop)
+    job = queue(context, steps=2000)
+    monkeypatch.setattr("worker.runtime.heartbeat.HEARTBEAT_SECONDS", 0.05)
+    once_begun(context, job, lambda: repository.request_cancel(context.engine, job.id))
+    ended = run(context)
     assert ended.state is State.CANCELLED
     assert ended.progress is not None and ended.progress["done"] < 2000
-    assert files(workshop) == set() and repository.list_artifacts(workshop.engine, [job.id])[job.id] == []
+    assert files(context) == set() and repository.list_artifacts(context.engine, [job.id])[job.id] == []
 
 
-def test_a_stop_puts_the_job_back_and_the_next_run_goes_on_bit_for_bit(workshop: Workshop) -> None:
-    queue(workshop, steps=12)
-    whole = pixels(workshop, run(workshop))
-    queue(workshop, steps=12)
+def test_a_stop_puts_the_job_back_and_the_next_run_goes_on_bit_for_bit(context: WorkerContext) -> None:
+    queue(context, steps=12)
+    whole = pixels(context, run(context))
+    queue(context, steps=12)
     stop = threading.Event()
     stop.set()
     for attempt in range(1, 4):
-        job = run(workshop, stop)
-        assert (job.state, job.attempt, job.strikes) == (State.QUEUED, attempt, 0)
+        job = run(context, stop)
+        assert (job.state, job.attempt, job.lost_attempts) == (State.QUEUED, attempt, 0)
         assert job.checkpoint is not None and job.checkpoint["done"] == attempt
-    done = run(workshop)
+    done = run(context)
     assert done.state is State.SUCCEEDED and done.attempt == 4
-    assert pixels(workshop, done) == whole
-    assert files(workshop) == {"image.png", "recipe.json"}
+    assert pixels(context, done) == whole
+    assert files(context) == {"image.png", "recipe.json"}
 
 
 def test_a_paused_job_goes_back_to_the_queue_and_waits(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = queue(workshop, steps=2000)
-    monkeypatch.setattr("worker.runtime.heartbeat.BEAT_SECONDS", 0.05)
-    once_begun(workshop, job, lambda: repository.set_paused(workshop.engine, job.id, True))
-    paused = run(workshop)
+    job = queue(context, steps=2000)
+    monkeypatch.setattr("worker.runtime.heartbeat.HEARTBEAT_SECONDS", 0.05)
+    once_begun(context, job, lambda: repository.set_paused(context.engine, job.id, True))
+    paused = run(context)
     assert (paused.state, paused.paused) == (State.QUEUED, True)
-    assert not runner.run_next(workshop, ["long"], threading.Event())
-    repository.set_paused(workshop.engine, job.id, False)
-    assert claims.claim_next(workshop.engine, "w2", ["long"], 30) is not None
+    assert not runner.run_next(context, ["long"], threading.Event())
+    repository.set_paused(context.engine, job.id, False)
+    assert claims.claim_next(context.engine, "w2", ["long"], 30) is not None
 
 
 def test_who_lost_the_claim_in_the_middle_writes_nothing(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = queue(workshop, steps=2000)
-    monkeypatch.setattr("worker.runtime.heartbeat.BEAT_SECONDS", 0.05)
+    job = queue(context, steps=2000)
+    monkeypatch.setattr("worker.runtime.heartbeat.HEARTBEAT_SECONDS", 0.05)
 
     def steal() -> None:
-        reaper.expire_owner(workshop.engine, "w1", 3)
-        assert claims.claim_next(workshop.engine, "thief", ["long"], 30) is not None
+        reaper.expire_worker(context.engine, "w1", 3)
+        assert claims.claim_next(context.engine, "thief", ["long"], 30) is not None
 
-    thief = once_begun(workshop, job, steal)
-    run(workshop)
+    thief = once_begun(context, job, steal)
+    run(context)
     thief.join()
-    stolen = repository.get_job(workshop.engine, job.id)
-    assert (stolen.state, stolen.owner, stolen.attempt) == (State.RUNNING, "thief", 2)
-    assert repository.get_artifact(workshop.engine, job.id, "image") is None
+    stolen = repository.get_job(context.engine, job.id)
+    assert (stolen.state, stolen.worker_id, stolen.attempt) == (State.RUNNING, "thief", 2)
+    assert repository.get_artifact(context.engine, job.id, "image") is None
 
 
 def test_a_state_goes_through_bytes_unchanged(tmp_path: Path) -> None:

@@ -184,9 +184,9 @@ def test_a_video_goes_on_bit_for_bit(network: Network, content: Tensor, kind: st
 
 def test_frames_are_worth_keeping_when_they_are_done(network: Network, content: Tensor) -> None:
     _, seen = run(make_params(size=40, steps=2, octaves=2, frames=3), network, content)
-    assert [step.done for step, *_ in seen if step.precious] == [4, 8, 12]
+    assert [step.done for step, *_ in seen if step.milestone] == [4, 8, 12]
     _, seen = run(make_params(size=40, steps=2, octaves=2), network, content)
-    assert not any(step.precious for step, *_ in seen)
+    assert not any(step.milestone for step, *_ in seen)
 
 
 def test_a_zoom_goes_on_from_the_frame_before(network: Network, content: Tensor) -> None:

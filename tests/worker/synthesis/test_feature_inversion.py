@@ -39,7 +39,7 @@ def test_a_run_from_step_to_outcome(content: Tensor) -> None:
 
     assert [step.done for step, _, _, _ in seen] == list(range(1, 25))
     assert {step.total for step, _, _, _ in seen} == {24}
-    assert [step.done for step, _, _, _ in seen if step.precious] == [6, 12, 18, 24]
+    assert [step.done for step, _, _, _ in seen if step.milestone] == [6, 12, 18, 24]
     for step, picture, losses, _ in seen:
         # Three columns, the picture and two layers, in two rows.
         assert picture.shape == (1, 3, 37, 74)

@@ -111,7 +111,7 @@ def test_one_variation_is_what_it_was(case: str) -> None:
     assert_same_pictures(outcome.images, expected.images)
     assert outcome.result == expected.result
     assert_same_steps(seen, expected_seen)
-    assert [step.precious for step, *_ in seen] == [step.precious for step, *_ in expected_seen]
+    assert [step.milestone for step, *_ in seen] == [step.milestone for step, *_ in expected_seen]
 
 
 @EVERY
@@ -189,7 +189,7 @@ def test_steps_count_over_all_variations(case: str) -> None:
     ]
     # Worth saving: where the state is the first that holds one more picture.
     first = {counts[0], counts[0] + counts[1]}
-    assert {place for place, (step, *_) in enumerate(seen) if step.precious} == first
+    assert {place for place, (step, *_) in enumerate(seen) if step.milestone} == first
     assert [len(state.parts) for *_, state in seen] == [
         number for number, count in enumerate(counts) for _ in range(count)
     ]

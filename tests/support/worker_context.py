@@ -1,4 +1,4 @@
-"""Pictures and jobs in a workshop of a test's own."""
+"""Pictures and jobs in a context of a test's own."""
 
 import threading
 
@@ -7,15 +7,15 @@ from app.images.repository import add_image, image_key
 from app.jobs import repository
 from app.jobs.job import Job
 from worker.runtime import run_job as runner
-from worker.runtime.context import Workshop
+from worker.runtime.context import WorkerContext
 
 
-def add_picture(workshop: Workshop, data: bytes) -> str:
+def add_picture(context: WorkerContext, data: bytes) -> str:
     """Store a file as a picture without looking at it, and give its id."""
     image_id = new_id()
-    stored = workshop.storage.put(image_key(image_id), data)
+    stored = context.storage.put(image_key(image_id), data)
     add_image(
-        workshop.engine,
+        context.engine,
         image_id=image_id,
         name=None,
         media_type="image/png",
@@ -27,7 +27,7 @@ def add_picture(workshop: Workshop, data: bytes) -> str:
     return image_id
 
 
-def run(workshop: Workshop, stop: threading.Event | None = None) -> Job:
+def run(context: WorkerContext, stop: threading.Event | None = None) -> Job:
     """Run the next job, to its end or until ``stop``, and give the newest."""
-    assert runner.run_next(workshop, ["long"], stop or threading.Event())
-    return repository.list_jobs(workshop.engine, limit=1)[0]
+    assert runner.run_next(context, ["long"], stop or threading.Event())
+    return repository.list_jobs(context.engine, limit=1)[0]

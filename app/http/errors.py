@@ -1,0 +1,167 @@
+"""Errors of requests as such, whatever they are about."""
+
+from http import HTTPStatus
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from app.errors import FieldError, ServiceError
+
+# Python 3.13 renamed some statuses; a problem's type should not depend on that.
+_HTTP_TYPES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "request_too_large",
+    415: "unsupported_media_type",
+}
+
+
+class InvalidRequest(ServiceError):
+    """A query parameter, header or field of the body is wrong."""
+
+    status, type = HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request"
+    example = ("limit: Input should be at most 100.", [FieldError("limit", "Input should be at most 100")])
+
+    def __init__(self, detail: str, errors: list[FieldError]) -> None:
+        super().__init__(detail, errors=errors)
+
+    @classmethod
+    def at(cls, field: str, detail: str) -> "InvalidRequest":
+        """The error of one field."""
+        return cls(detail, [FieldError(field, detail)])
+
+    @classmethod
+    def of(cls, error: RequestValidationError) -> "InvalidRequest":
+        """What FastAPI found."""
+        errors = [
+            FieldError(".".join(str(part) for part in e["loc"][1:]) or str(e["loc"][0]), e["msg"])
+            for e in error.errors()
+        ]
+        return cls(" ".join(f"{e.field}: {e.detail}." for e in errors), errors)
+
+
+class InvalidJson(ServiceError):
+    """The body, or its field ``params``, is not JSON."""
+
+    status, type = HTTPStatus.BAD_REQUEST, "invalid_json"
+    example = ("params", "Expecting value: line 1 column 1 (char 0)")
+
+    def __init__(self, field: str, reason: object) -> None:
+        super().__init__(f"This is no JSON: {reason}.", field=field)
+
+
+class NotAnObject(ServiceError):
+    """The body, or its field ``params``, is JSON but not an object."""
+
+    status, type = HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_json"
+    example = ("params",)
+
+    def __init__(self, field: str) -> None:
+        super().__init__('A JSON object is needed, such as {"size": 256}.', field=field)
+
+
+class NotAFile(ServiceError):
+    """A field of a form other than ``params`` is text."""
+
+    status, type = HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_params"
+    example = ("size",)
+
+    def __init__(self, field: str) -> None:
+        super().__init__(
+            f"{field!r} is no file: put everything but the pictures into the JSON field `params`.",
+            field=field,
+        )
+
+
+class UnsupportedBody(ServiceError):
+    """The body is neither JSON nor a form."""
+
+    status, type = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"
+    example = ("text/plain",)
+
+    def __init__(self, media_type: str) -> None:
+        super().__init__(
+            "Send application/json with image ids, or multipart/form-data with pictures and a field "
+            f"`params`; the request says {media_type or 'nothing'}."
+        )
+
+
+class RequestTooLarge(ServiceError, HTTPException):
+    """The body has more bytes than the limit. An HTTPException, so that parsers of bodies let it through."""
+
+    status, type = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request_too_large"
+    example = (100_000_000,)
+
+    def __init__(self, max_bytes: int) -> None:
+        detail = f"A request may have {max_bytes:,} bytes: send smaller or fewer pictures."
+        ServiceError.__init__(self, detail, headers={"Connection": "close"})
+        self.status_code = self.status
+
+
+class CrossOrigin(ServiceError):
+    """A page of another site sent the request."""
+
+    status, type = HTTPStatus.FORBIDDEN, "cross_origin"
+    example = ("https://elsewhere.example",)
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(f"Requests of pages from {origin} are not taken here.")
+
+
+class FileGone(ServiceError):
+    """The file of the URL has been deleted."""
+
+    status, type = HTTPStatus.NOT_FOUND, "file_gone"
+    example = ()
+
+    def __init__(self) -> None:
+        super().__init__("The file of this URL is gone.")
+
+
+class RangeNotSatisfiable(ServiceError):
+    """The range asked for lies outside the file."""
+
+    status, type = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "range_not_satisfiable"
+    example = ("bytes=2000-", 1000)
+
+    def __init__(self, asked: str, size: int, headers: dict[str, str] | None = None) -> None:
+        super().__init__(
+            f"The file has {size} bytes; the range asked for is {asked!r}.",
+            headers={**(headers or {}), "Content-Range": f"bytes */{size}"},
+        )
+
+
+class DatabaseUnavailable(ServiceError):
+    """The database does not answer."""
+
+    status, type = HTTPStatus.SERVICE_UNAVAILABLE, "database_unavailable"
+    example = ()
+    retry_seconds = 2
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database does not answer at the moment. Nothing was lost; try again soon.",
+            headers={"Retry-After": str(self.retry_seconds)},
+        )
+
+
+class InternalError(ServiceError):
+    """A fault of the service itself."""
+
+    status, type = HTTPStatus.INTERNAL_SERVER_ERROR, "internal"
+    example = ()
+
+    def __init__(self) -> None:
+        super().__init__("The service met an error of its own; its log says more.")
+
+
+class HttpError(ServiceError):
+    """What the framework refuses: no such path, no such method."""
+
+    example = (HTTPException(HTTPStatus.NOT_FOUND),)
+
+    def __init__(self, error: HTTPException) -> None:
+        super().__init__(str(error.detail), headers=dict(error.headers) if error.headers else None)
+        self.status = HTTPStatus(error.status_code)
+        self.type = _HTTP_TYPES.get(error.status_code, "http_error")

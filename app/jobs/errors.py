@@ -1,0 +1,86 @@
+"""Errors of jobs."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from app.errors import FieldError, ServiceError
+
+_JOB_ID = "0198c0de-0000-7000-8000-000000000000"
+
+
+class UnknownJob(ServiceError):
+    """There is no job of that id."""
+
+    status, type = HTTPStatus.NOT_FOUND, "unknown_job"
+    example = (_JOB_ID,)
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"There is no job {job_id}.")
+
+
+class UnknownArtifact(ServiceError):
+    """The job has no artifact of that name."""
+
+    status, type = HTTPStatus.NOT_FOUND, "unknown_artifact"
+    example = (_JOB_ID, "running", "image", ["preview"])
+
+    def __init__(self, job_id: str, state: str, name: str, existing: Sequence[str]) -> None:
+        super().__init__(
+            f"Job {job_id} ({state}) has no artifact {name!r}. Artifacts: {', '.join(existing) or 'none'}."
+        )
+
+
+class JobNotEnded(ServiceError):
+    """A job must have ended before it can be deleted or retried."""
+
+    status, type = HTTPStatus.CONFLICT, "job_not_ended"
+    example = (_JOB_ID,)
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"Job {job_id} has not ended: cancel it first, or wait.")
+
+
+class JobInUse(ServiceError):
+    """Jobs that have not ended need a picture that this job made."""
+
+    status, type = HTTPStatus.CONFLICT, "job_in_use"
+    example = (["0198c0de-0000-7000-8000-000000000001"],)
+
+    def __init__(self, job_ids: Sequence[str]) -> None:
+        super().__init__(
+            f"Jobs that have not ended need a picture of this one: {', '.join(job_ids[:5])}. "
+            "Cancel them, or wait."
+        )
+
+
+class KeyReused(ServiceError):
+    """An idempotency key came again with another payload."""
+
+    status, type = HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_key_reused"
+    example = ("order-66",)
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"The Idempotency-Key {key!r} was used for another request: take a new one.",
+            field="Idempotency-Key",
+        )
+
+
+class ParamsError(ServiceError):
+    """Params that the kind refuses; at least one field is wrong."""
+
+    status, type = HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_params"
+    example = ([FieldError("style_weights", "3 weights for 2 style pictures: give one for each, or none.")],)
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__(" ".join(f"{e.field}: {e.detail}" for e in errors), errors=errors)
+
+
+class InvalidParam(ServiceError):
+    """A field of the request itself is wrong: the kind, or a file."""
+
+    status, type = HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_params"
+    example = ("kind", "There is no kind 'sculpture'. Kinds: deep_dream, style_transfer.")
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(detail, field=field)

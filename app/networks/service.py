@@ -1,0 +1,104 @@
+"""Networks that are imported, renamed, deleted and exported."""
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from sqlalchemy import Engine
+
+from app.networks import repository
+from app.networks.card import NetworkCard
+from app.networks.catalogue import SHIPPED, DatabaseCatalogue, get_card, is_shipped
+from app.networks.errors import InvalidName, NameReserved, NameTaken, ShippedNetwork, UnknownNetwork
+from app.networks.repository import Origin, StoredNetwork, network_folder
+from app.networks.shipped_files import shipped_file
+from app.networks.uploads import check_weights, read_card
+from app.networks.weights_file import KEY, read_header, with_card
+from app.networks.weights_folder import card_here
+from app.settings import WeightsFolder
+from app.storage import Storage
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+def list_shipped(weights: WeightsFolder) -> list[NetworkCard]:
+    """The cards of the shipped networks, each with the layers that its weights have here."""
+    return [card_here(get_card(name), weights.path) for name in SHIPPED.names()]
+
+
+def get_stored(engine: Engine, name: str) -> StoredNetwork:
+    """The network of that name in the database. Raises ShippedNetwork, UnknownNetwork."""
+    if is_shipped(name):
+        raise ShippedNetwork(name)
+    network = repository.find_network(engine, name)
+    if network is None:
+        raise UnknownNetwork(name, DatabaseCatalogue(engine).names())
+    return network
+
+
+def add_network(
+    engine: Engine,
+    storage: Storage,
+    file: BinaryIO,
+    size: int,
+    *,
+    name: str | None = None,
+    origin: Origin = "imported",
+) -> StoredNetwork:
+    """Keep the network in an open file of ``size`` bytes, by default under the name on its card.
+
+    Raises UnusableFile, InvalidName, NameReserved, NameTaken, StorageFull; then nothing is kept.
+    """
+    header, card = read_card(file, size)
+    card = card.model_copy(update={"name": card.name if name is None else name, "download": None})
+    _require_free(engine, card.name)
+    check_weights(file, header, card)
+    network_id, key = repository.new_network_key()
+    file.seek(0)
+    stored = storage.put(key, file)
+    try:
+        return repository.add_network(
+            engine, card, network_id=network_id, key=key, size=stored.bytes, origin=origin
+        )
+    except BaseException:
+        storage.delete_prefix(network_folder(network_id))
+        raise
+
+
+def rename(engine: Engine, name: str, new_name: str) -> StoredNetwork:
+    """Give a network another name. Raises what :func:`get_stored` does, InvalidName, NameReserved, NameTaken."""
+    if get_stored(engine, name).card.name != new_name:
+        _require_free(engine, new_name)
+    return repository.rename_network(engine, name, new_name)
+
+
+def delete(engine: Engine, storage: Storage, network: StoredNetwork) -> None:
+    """Remove a network, row first."""
+    repository.delete_network(engine, network.id)
+    storage.delete_prefix(network_folder(network.id))
+
+
+def export(
+    engine: Engine, storage: Storage, weights: WeightsFolder, name: str
+) -> tuple[int, Iterator[bytes]]:
+    """A network as one safetensors file with its card in the metadata: its number of bytes, and these.
+
+    Raises UnknownNetwork, WeightsNotHere.
+    """
+    network = None if is_shipped(name) else get_stored(engine, name)
+    key = shipped_file(storage, get_card(name), weights) if network is None else network.key
+    size = storage.size(key)
+    file = storage.open(key)
+    header = read_header(file, size)
+    # A network may have been renamed since its file was written.
+    card = header.metadata[KEY] if network is None else network.card.model_dump_json()
+    return with_card(file, header, card)
+
+
+def _require_free(engine: Engine, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise InvalidName(name)
+    if is_shipped(name):
+        raise NameReserved(name)
+    if repository.find_network(engine, name) is not None:
+        raise NameTaken(name)

@@ -1,0 +1,68 @@
+"""Resolved params: a type of their own, stored as JSON with the keys of the params class."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from app.jobs.submit import parse_params
+from app.kinds import KINDS, spec_of
+from app.kinds.adversarial import ResolvedAttack, ResolvedFooling, ResolvedLinear
+from app.kinds.base import Params
+
+IMAGE = "0198c0de-0000-7000-8000-000000000000"
+ASKED: list[tuple[str, dict[str, Any]]] = [
+    ("style_transfer", {"content": IMAGE, "style": IMAGE}),
+    ("deep_dream", {"image": IMAGE}),
+    ("class_visualization", {"target": 1}),
+    ("class_visualization", {"target": 1, "preset": "maco"}),
+    ("feature_visualization", {}),
+    ("feature_visualization", {"terms": {"conv4_1:7": 1, "conv2_1": -0.5}}),
+    ("feature_inversion", {"image": IMAGE}),
+    ("texture_synthesis", {"image": IMAGE}),
+    ("adversarial", {"image": IMAGE}),
+    ("adversarial", {"image": IMAGE, "method": "fgsm"}),
+    ("adversarial", {"method": "fooling", "target": 1}),
+    ("adversarial", {"method": "linear"}),
+    ("pull_weights", {"network": "vgg19"}),
+]
+
+
+@pytest.mark.parametrize(("kind", "asked"), ASKED)
+def test_what_is_stored_loads_as_the_same_type(kind: str, asked: dict[str, Any]) -> None:
+    spec = KINDS[kind]
+    resolved = parse_params(kind, asked)
+
+    assert type(resolved) in (spec.resolved or (spec.params,))
+    assert spec_of(resolved) is spec
+    stored = resolved.model_dump(mode="json")
+    assert list(stored) == list(spec.params.model_fields)
+    assert spec.load(stored) == resolved
+    # A retry and a recipe resolve it once more.
+    assert parse_params(kind, stored) == resolved
+
+
+def test_every_kind_is_among_them() -> None:
+    assert {kind for kind, _ in ASKED} == set(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [("pgd-l2", ResolvedAttack), ("fooling", ResolvedFooling), ("linear", ResolvedLinear)],
+)
+def test_a_family_of_methods_has_a_type(method: str, expected: type[Params]) -> None:
+    values = {"image": IMAGE} if method == "pgd-l2" else {"target": "planet"}
+    assert type(parse_params("adversarial", {"method": method, **values})) is expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("style_transfer", {"content": IMAGE, "style": [IMAGE]}),
+        ("adversarial", {"method": "fooling"}),
+        ("deep_dream", {"image": IMAGE}),
+    ],
+)
+def test_what_is_not_resolved_does_not_load(kind: str, values: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        KINDS[kind].load(values)

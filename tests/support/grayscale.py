@@ -1,0 +1,57 @@
+"""A kind of job that only tests know: a picture without its colors, and how bright it is."""
+
+from pydantic import Field
+
+from app.kinds.base import Params
+from app.kinds.fields import PictureRef
+from app.kinds.spec import KindSpec
+from app.networks.catalogue import Catalogue
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Outcome, State, Step, Steps
+
+
+class GrayscaleParams(Params):
+    """A picture without its colors."""
+
+    image: PictureRef = Field(title="Picture", description="The picture.")
+    strength: float | None = Field(
+        None, ge=0, le=1, title="Strength", description="Share of the colors that is lost. Empty: all."
+    )
+
+    def resolve(self, catalogue: Catalogue) -> "ResolvedGrayscale":
+        """All of the colors, where the job does not say."""
+        strength = 1.0 if self.strength is None else self.strength
+        return self.resolved_as(ResolvedGrayscale, {"strength": strength})
+
+
+class ResolvedGrayscale(GrayscaleParams):
+    """Resolved params."""
+
+    strength: float
+
+
+def grayscale(
+    params: ResolvedGrayscale, inputs: Inputs, network: None, compute: Compute, resume: State | None = None
+) -> Steps:
+    """Mix a picture with the mean of its channels."""
+    picture = inputs.picture("image").to(compute.device)
+    made = picture.lerp(picture.mean(1, keepdim=True).expand_as(picture), params.strength)
+    yield Step(1, 1, losses=dict, image=lambda: made, state=lambda: State({}, {}))
+    return Outcome({"image": made}, {"brightness": float(made.mean())})
+
+
+SPEC = KindSpec(
+    name="grayscale",
+    params=GrayscaleParams,
+    resolved=(ResolvedGrayscale,),
+    function="tests.support.grayscale:grayscale",
+    lane="short",
+    wait_seconds=60,
+    title="Grayscale",
+    summary="A picture without its colours.",
+    submit_label="Fade",
+    command="grayscale",
+    primary_fields=("strength",),
+    example={"strength": 0.5},
+)
