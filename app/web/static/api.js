@@ -76,7 +76,12 @@ export const cancelJob = (id) => post(`/v1/jobs/${encodeURIComponent(id)}/cancel
 
 /** Send a job. The same key with the same params makes no second job. An `urgent` job is claimed before all others. */
 export const sendJob = (path, params, key, urgent = false) =>
-  post(path, params, { "Idempotency-Key": key, ...(urgent ? { Priority: "u=0" } : {}) });
+  post(path, params, {
+    "Idempotency-Key": key,
+    // Answer at once, also for kinds whose route waits for the end by default: the page follows the job.
+    Prefer: "respond-async",
+    ...(urgent ? { Priority: "u=0" } : {}),
+  });
 
 /** URL of a picture, given an image id or `<job id>/<artifact>`. */
 export function pictureUrl(reference) {
