@@ -1,23 +1,24 @@
-"""The statements of those who run jobs: claim, heartbeat, progress, checkpoint, end.
+"""The SQL statements of workers: claim, heartbeat, progress, preview, checkpoint, end.
 
-A claim is fenced on (id, worker_id, attempt): whoever lost it gets :class:`ClaimLost` and must write nothing.
+Each write of a claim is fenced on (id, worker_id, attempt): without a row that matches it raises
+:class:`ClaimLost`, and the worker must write nothing more.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, select, update
 
 from app.database.engine import now, write
 from app.jobs.job import Artifact, Job, Json
-from app.jobs.states import State
+from app.jobs.states import TERMINAL, State
 from app.jobs.tables import artifacts, jobs
 from app.jobs.transitions import state_data, transition
 
 
 class ClaimLost(RuntimeError):
-    """The claim is no longer ours: the lease ran out, or the job ended."""
+    """The job is no longer claimed by this attempt: its lease ran out, or it ended."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Claim:
 
     @property
     def conditions(self) -> tuple[ColumnElement[bool], ...]:
-        """What must hold for a write of this claim to count."""
+        """The fence: what must hold of the row for a write of this claim."""
         return (
             jobs.c.id == self.job.id,
             jobs.c.state == State.RUNNING,
@@ -39,23 +40,27 @@ class Claim:
             jobs.c.attempt == self.attempt,
         )
 
+    def without_checkpoint(self) -> "Claim":
+        """The same claim of a job that starts from the beginning, its checkpoint being unusable."""
+        return replace(self, job=replace(self.job, checkpoint=None))
+
 
 @dataclass(frozen=True)
 class HeartbeatReply:
-    """What a worker learns of its job when it says that it lives."""
+    """What was requested of a running job, as a heartbeat returns it."""
 
     cancel_requested: bool
     paused: bool
 
 
 def claim_next(engine: Engine, worker_id: str, lanes: Sequence[str], lease_seconds: float) -> Claim | None:
-    """Claim the job that waits longest at the highest priority in these lanes, or None."""
+    """Claim the oldest job of the highest priority that waits in these lanes; None if there is none."""
     waiting = (
         select(jobs.c.id)
         .where(jobs.c.lane.in_(lanes), jobs.c.state == State.QUEUED, jobs.c.paused.is_(False))
         .order_by(jobs.c.priority.desc(), jobs.c.id)
         .limit(1)
-        # SQLite has but one writer and leaves this out.
+        # SQLite has a single writer, and ignores this.
         .with_for_update(skip_locked=True)
     )
     with write(engine) as connection:
@@ -64,7 +69,7 @@ def claim_next(engine: Engine, worker_id: str, lanes: Sequence[str], lease_secon
 
 
 def claim(engine: Engine, job_id: str, worker_id: str, lease_seconds: float) -> Claim | None:
-    """Claim one job by compare-and-set; None if it is not there to be claimed."""
+    """Claim one job by compare-and-set; None if it is not queued, or paused."""
     with write(engine) as connection:
         return _claim(connection, job_id, worker_id, lease_seconds)
 
@@ -103,34 +108,29 @@ def heartbeat(engine: Engine, claim: Claim) -> HeartbeatReply:
 
 
 def report_progress(engine: Engine, claim: Claim, progress: Json) -> HeartbeatReply:
-    """Write progress, and extend the lease with it."""
-    job = _fenced(
-        engine,
-        claim,
-        event="progress",
-        data=lambda _: progress,
-        values={"progress": progress, "lease_until": now() + claim.lease_seconds},
-    )
+    """Write progress, and extend the lease with it. Raises ClaimLost if the claim is lost."""
+    values = {"progress": progress, "lease_until": now() + claim.lease_seconds}
+    with write(engine) as connection:
+        job = _transition(connection, claim, event="progress", data=lambda _: progress, values=values)
     return HeartbeatReply(cancel_requested=job.cancel_requested_at is not None, paused=job.paused)
 
 
 def save_preview(engine: Engine, claim: Claim, artifact: Artifact) -> None:
-    """Put the latest preview in the place of the one before."""
+    """Replace the preview. Raises ClaimLost if the claim is lost."""
+
+    def data(job: Job) -> Json:
+        return {"name": artifact.name, "version": job.seq}
+
     with write(engine) as connection:
-        job = transition(
-            connection,
-            *claim.conditions,
-            event="preview",
-            data=lambda job: {"name": artifact.name, "version": job.seq},
-            values={},
-        )
-        if job is None:
-            raise ClaimLost(claim.job.id)
+        job = _transition(connection, claim, event="preview", data=data, values={})
         _replace_artifacts(connection, job.id, [artifact])
 
 
 def save_checkpoint(engine: Engine, claim: Claim, key: str, done: int) -> None:
-    """Note where the state after ``done`` steps is. If that is progress, reset ``lost_attempts``."""
+    """Note the key of the checkpoint after ``done`` steps; if that is progress, reset ``lost_attempts``.
+
+    Raises ClaimLost if the claim is lost.
+    """
     last = claim.job.checkpoint or {}
     values: dict[str, Any] = {"checkpoint": {"key": key, "done": done}}
     if done > last.get("done", 0):
@@ -150,40 +150,26 @@ def finish(
     error: Json | None = None,
     progress: Json | None = None,
 ) -> Job:
-    """End the job, with its artifacts, in one transaction. Raises ClaimLost if the claim is lost."""
-    values: dict[str, Any] = {
-        "state": state,
-        "finished_at": now(),
-        "worker_id": None,
-        "lease_until": None,
-        "checkpoint": None,
-        "result": result,
-        "error": error,
-    }
+    """End the attempt in one transaction. Raises ClaimLost if the claim is lost.
+
+    In a terminal state the job ends, with its artifacts. ``QUEUED`` puts it back into the queue with its
+    checkpoint, after a clean shutdown or for a pause; that is not a lost attempt.
+    """
+    values: dict[str, Any] = {"state": state, "worker_id": None, "lease_until": None}
+    if state in TERMINAL:
+        values |= {"finished_at": now(), "checkpoint": None, "result": result, "error": error}
     if progress is not None:
         values["progress"] = progress
+    event = "done" if state in TERMINAL else "state"
     with write(engine) as connection:
-        job = transition(connection, *claim.conditions, event="done", data=state_data, values=values)
-        if job is None:
-            raise ClaimLost(claim.job.id)
+        job = _transition(connection, claim, event=event, data=state_data, values=values)
         _replace_artifacts(connection, job.id, made)
         return job
 
 
-def release(engine: Engine, claim: Claim) -> Job:
-    """Put a job back into the queue on a clean shutdown or a pause: no strike."""
-    return _fenced(
-        engine,
-        claim,
-        event="state",
-        data=state_data,
-        values={"state": State.QUEUED, "worker_id": None, "lease_until": None},
-    )
-
-
-def _fenced(engine: Engine, claim: Claim, **kwargs: Any) -> Job:
-    with write(engine) as connection:
-        job = transition(connection, *claim.conditions, **kwargs)
+def _transition(connection: Connection, claim: Claim, **change: Any) -> Job:
+    """A transition of a claimed job. Raises ClaimLost if the claim is lost."""
+    job = transition(connection, *claim.conditions, **change)
     if job is None:
         raise ClaimLost(claim.job.id)
     return job

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from app.http.services import Here
 from app.jobs import repository
-from app.jobs.reaper import oldest_waiting
+from app.jobs.waiting import oldest_waiting
 from app.workers import repository as workers
 
 router = APIRouter(tags=["health"])

@@ -21,6 +21,7 @@ from typing import NoReturn
 
 import httpx
 
+from app.errors import ServiceError
 from app.networks.card import Download, NetworkCard
 from app.settings import WeightsFolder
 from app.storage.errors import StorageFull
@@ -39,12 +40,11 @@ _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 _LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 
 
-class DownloadError(Exception):
-    """The file cannot be had. ``detail`` says why, and what to do."""
+class DownloadError(ServiceError):
+    """The file cannot be downloaded. ``detail`` says why, and what to do."""
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
+    status, type, title = HTTPStatus.BAD_GATEWAY, "download", "The download failed"
+    example = ("https://example.org/vgg19.pth: the server answers 404 Not Found.",)
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ class UnusableFile(ServiceError):
 
     def __init__(self, detail: str) -> None:
         super().__init__(
-            f"{detail} Send a file from `GET /v1/networks/{{name}}/export`: safetensors, with the card of the "
-            "network in its metadata.",
+            f"{detail} Send a file from `GET /v1/networks/{{name}}/export`: safetensors, with the card of "
+            "the network in its metadata.",
             field="file",
         )

@@ -23,6 +23,7 @@ from app.jobs.dispatch.celery_settings import queue_of
 from app.jobs.reaper import expire_worker, finish_takeback, overdue_cancels
 from app.settings import Settings, get_settings
 from app.storage import Storage, make_storage
+from app.supervision.logs import configure_logging
 from app.supervision.parent_watch import exit_with_parent
 from app.workers import repository as workers
 
@@ -120,7 +121,7 @@ def main() -> None:
     os.environ["IMPASTO_WORKER_LANE"] = arguments.lane
     os.environ["IMPASTO_WORKER_ID"] = arguments.worker_id
     settings = get_settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure_logging(settings.log_level)
     exit_with_parent(settings.shutdown_seconds)
 
     from celery.signals import worker_init, worker_ready

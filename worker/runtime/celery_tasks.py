@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.jobs.dispatch.celery_settings import TASK
 from app.settings import get_settings
+from app.supervision.logs import configure_logging
 from worker.runtime.celery_app import celery, lane, worker_id
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def open_context(**_: Any) -> None:
     from worker.runtime.warm_up import warm_up
 
     settings = get_settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure_logging(settings.log_level)
     signal.signal(signal.SIGUSR2, lambda *_: Child.stop.set())
     Child.context = make_context(settings, f"{worker_id()}:{os.getpid()}", settings.device)
     warm_up(Child.context.compute)

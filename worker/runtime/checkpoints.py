@@ -1,76 +1,91 @@
-"""A generator's state in the storage: one safetensors file for what changes, and one file for each part.
+"""Checkpoints: the state of a kind's generator in the storage.
 
-The safetensors file has the values as JSON in its header, and beside them the keys of the parts.
+One safetensors file holds the tensors, and in its header as JSON the format, the kind, the values and the
+storage keys of the parts. Each part is a file of its own, which later checkpoints share.
 """
 
 import json
 from collections.abc import Mapping
-from typing import IO
 
+from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from app.storage import Storage
 from worker.contract.steps import State
 
-VALUES = "impasto_values"
-PARTS = "impasto_parts"
+# To be raised whenever a kind's state, or what is written here, changes: older checkpoints are then ignored.
+FORMAT = "2"
+
+_FORMAT = "impasto_format"
+_KIND = "impasto_kind"
+_VALUES = "impasto_values"
+_PARTS = "impasto_parts"
 
 
-def save(storage: Storage, key: str, state: State, kept: Mapping[str, str], prefix: str) -> dict[str, str]:
-    """Store a state under ``key``, its new parts under keys that begin with ``prefix``; the parts' keys.
+class CheckpointError(ValueError):
+    """A checkpoint is missing, damaged, or of another format or kind."""
 
-    ``kept`` are the keys of the parts that are stored already, by name.
+
+def save(
+    storage: Storage, key: str, kind: str, state: State, stored: Mapping[str, str], prefix: str
+) -> dict[str, str]:
+    """Store a state under ``key``, and its new parts under keys that begin with ``prefix``.
+
+    ``stored`` has the keys of the parts that are stored already, by name. Returns those of all parts.
     """
-    keys = {name: kept[name] for name in state.parts if name in kept}
+    keys = {name: stored[name] for name in state.parts if name in stored}
     for name, data in state.parts.items():
         if name not in keys:
             keys[name] = storage.put(f"{prefix}-{name}", data).key
-    storage.put(key, to_bytes(state, keys))
+    storage.put(key, to_bytes(state, {_KIND: kind, _PARTS: json.dumps(keys)}))
     return keys
 
 
-def load(storage: Storage, key: str) -> tuple[State, dict[str, str]]:
-    """The state under a key, and the keys of its parts by name."""
-    with storage.open(key) as file:
-        data = file.read()
-    state, keys = from_bytes(data), _part_keys(data)
-    parts = {}
-    for name, part_key in keys.items():
-        with storage.open(part_key) as file:
-            parts[name] = file.read()
+def load(storage: Storage, key: str, kind: str) -> tuple[State, dict[str, str]]:
+    """The state under a key, and the keys of its parts by name. Raises CheckpointError."""
+    data = _read(storage, key)
+    state, header = from_bytes(data), _header(data)
+    if header.get(_KIND) != kind:
+        raise CheckpointError(f"the checkpoint {key} is of kind {header.get(_KIND)}, not {kind}")
+    try:
+        keys: dict[str, str] = json.loads(header[_PARTS])
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(f"the checkpoint {key} is damaged: it names no parts") from error
+    parts = {name: _read(storage, part_key) for name, part_key in keys.items()}
     return State(state.tensors, state.values, parts), keys
 
 
-def to_bytes(state: State, keys: Mapping[str, str] | None = None) -> bytes:
-    """A state as bytes, with the keys of its parts in their place.
-
-    Bit-exact for every dtype of torch that safetensors knows.
-    """
-    header = {VALUES: json.dumps(state.values), PARTS: json.dumps(dict(keys or {}))}
-    return save_tensors(state.tensors, metadata=header)
+def to_bytes(state: State, header: Mapping[str, str] | None = None) -> bytes:
+    """A state without its parts as a safetensors file, bit-exact, with more entries for its header."""
+    metadata = {_FORMAT: FORMAT, _VALUES: json.dumps(state.values), **(header or {})}
+    return save_tensors(state.tensors, metadata=metadata)
 
 
 def from_bytes(data: bytes) -> State:
-    """The state, without its parts, that :func:`to_bytes` wrote. Raises ValueError on anything else."""
-    values = _header(data).get(VALUES)
-    if values is None:
-        raise ValueError("no checkpoint of ours: its header holds no values")
-    return State(tensors=load_tensors(data), values=json.loads(values))
+    """The state, without its parts, that :func:`to_bytes` wrote. Raises CheckpointError on anything else."""
+    header = _header(data)
+    if header.get(_FORMAT) != FORMAT:
+        raise CheckpointError(f"the checkpoint has format {header.get(_FORMAT, '1')}, not {FORMAT}")
+    try:
+        return State(tensors=load_tensors(data), values=json.loads(header[_VALUES]))
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise CheckpointError(f"the checkpoint is damaged: {error}") from error
 
 
-def read(file: IO[bytes]) -> State:
-    """The state, without its parts, in an open file."""
-    return from_bytes(file.read())
-
-
-def _part_keys(data: bytes) -> dict[str, str]:
-    """The keys of the parts of a state, by name."""
-    keys: dict[str, str] = json.loads(_header(data).get(PARTS, "{}"))
-    return keys
+def _read(storage: Storage, key: str) -> bytes:
+    try:
+        with storage.open(key) as file:
+            return file.read()
+    except FileNotFoundError as error:
+        raise CheckpointError(f"the checkpoint's file {key} is missing") from error
 
 
 def _header(data: bytes) -> dict[str, str]:
+    """The metadata in the header of a safetensors file; CheckpointError if it is none."""
     size = int.from_bytes(data[:8], "little")
-    found: dict[str, str] = json.loads(data[8 : 8 + size]).get("__metadata__", {})
-    return found
+    try:
+        header: dict[str, str] = json.loads(data[8 : 8 + size])["__metadata__"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError("the checkpoint is damaged: it has no header") from error
+    return header

@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from app.jobs.dispatch.base import lane_channel
 from app.jobs.dispatch.wakeups import WakeupSocket, run_dir
 from app.settings import get_settings
+from app.supervision.logs import configure_logging
 from app.supervision.parent_watch import exit_with_parent
 from worker.runtime.context import WorkerContext, make_context
 from worker.runtime.registration import registered
@@ -53,7 +54,7 @@ def main() -> None:
     parser.add_argument("--worker-id", default=f"{socket.gethostname()}-{os.getpid()}")
     arguments = parser.parse_args()
     settings = get_settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure_logging(settings.log_level)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     # Ctrl-C reaches the whole group; the supervisor says when to stop.

@@ -108,7 +108,7 @@ def test_who_lost_the_lease_writes_nothing(engine: Engine) -> None:
         lambda: claims.save_preview(engine, old, artifact),
         lambda: claims.save_checkpoint(engine, old, "k", 1),
         lambda: claims.finish(engine, old, State.SUCCEEDED),
-        lambda: claims.release(engine, old),
+        lambda: claims.finish(engine, old, State.QUEUED),
     )
     for attempt in attempts:
         with pytest.raises(ClaimLost):
@@ -155,7 +155,7 @@ def test_a_checkpoint_that_advances_clears_the_strikes(engine: Engine) -> None:
 def test_a_release_is_no_attempt(engine: Engine) -> None:
     job = new_job(engine)
     for _ in range(5):
-        claims.release(engine, claimed(engine))
+        claims.finish(engine, claimed(engine), State.QUEUED)
     found = repository.get_job(engine, job.id)
     assert (found.state, found.lost_attempts, found.attempt) == (State.QUEUED, 0, 5)
 

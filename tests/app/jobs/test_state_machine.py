@@ -145,7 +145,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(claim=held)
     def release(self, claim: Claim) -> None:
-        model = self._act(claim, lambda: claims.release(self.engine, claim))
+        model = self._act(claim, lambda: claims.finish(self.engine, claim, State.QUEUED))
         if model:
             model.become(State.QUEUED)
             model.seq += 1

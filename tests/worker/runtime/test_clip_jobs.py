@@ -23,9 +23,10 @@ from tests.support import clips
 from tests.support import strange_pictures as strange
 from tests.support.worker_context import add_picture, run
 from worker.contract.steps import State as StepState
+from worker.contract.steps import Step
 from worker.media.clips import open_clip
 from worker.runtime import checkpoints
-from worker.runtime import run_job as runner
+from worker.runtime.claimed_job import ClaimedJob
 from worker.runtime.context import WorkerContext
 
 
@@ -95,12 +96,14 @@ def test_a_video_goes_on_from_its_last_frame_bit_for_bit(context: WorkerContext)
 def test_parts_are_stored_once_and_come_back(settings: Settings) -> None:
     storage = make_storage(settings)
     tensors = {"x": torch.arange(3)}
-    kept = checkpoints.save(storage, "a/1", StepState(tensors, {"n": 1}, {"p": b"one"}), {}, "a/first")
+    kept = checkpoints.save(
+        storage, "a/1", "deep_dream", StepState(tensors, {"n": 1}, {"p": b"one"}), {}, "a/first"
+    )
     assert kept == {"p": "a/first-p"}
     later = StepState(tensors, {"n": 2}, {"p": b"changed, which parts never do", "q": b"two"})
-    kept = checkpoints.save(storage, "a/2", later, kept, "a/second")
+    kept = checkpoints.save(storage, "a/2", "deep_dream", later, kept, "a/second")
     assert kept == {"p": "a/first-p", "q": "a/second-q"}
-    state, keys = checkpoints.load(storage, "a/2")
+    state, keys = checkpoints.load(storage, "a/2", "deep_dream")
     assert keys == kept and state.values == {"n": 2} and torch.equal(state.tensors["x"], tensors["x"])
     assert state.parts == {"p": b"one", "q": b"two"}
 
@@ -138,14 +141,14 @@ def test_a_killed_worker_loses_the_frame_it_was_at_alone(
     settings = context.settings.model_copy(update={"checkpoint_seconds": 1e6})
     context = dataclasses.replace(context, settings=settings)
     seen: list[int] = []
-    check = runner._check
+    report = ClaimedJob.report
 
     def die_at(number: int) -> Callable[..., None]:
-        def count(heart: Any, stop: Any, reporter: Any, step: Any) -> None:
+        def count(job: ClaimedJob, step: Step, stop: threading.Event) -> None:
             seen.append(step.done)
             if step.done == number:
                 raise Killed
-            check(heart, stop, reporter, step)
+            report(job, step, stop)
 
         return count
 
@@ -154,13 +157,13 @@ def test_a_killed_worker_loses_the_frame_it_was_at_alone(
     whole = artifacts(context, run(context))
     queue(context, picture, frames=3, format="webp")
     # A frame takes milliseconds here, less than it may take to save one.
-    monkeypatch.setattr("worker.runtime.reporter.CHECKPOINT_SHARE", 1e6)
-    monkeypatch.setattr(runner, "_check", die_at(11))
+    monkeypatch.setattr("worker.runtime.schedule.CHECKPOINT_SHARE", 1e6)
+    monkeypatch.setattr(ClaimedJob, "report", die_at(11))
     with pytest.raises(Killed):
         run(context)
     assert reaper.expire_worker(context.engine, "w1", 3)
     seen.clear()
-    monkeypatch.setattr(runner, "_check", die_at(-1))
+    monkeypatch.setattr(ClaimedJob, "report", die_at(-1))
     done = run(context)
     assert (done.state, done.attempt) == (State.SUCCEEDED, 2)
     assert seen == [9, 10, 11, 12]

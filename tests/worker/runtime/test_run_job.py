@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 
 from app.images.repository import delete_image
 from app.jobs import claims, reaper, repository
@@ -204,3 +206,66 @@ def test_a_state_goes_through_bytes_unchanged(tmp_path: Path) -> None:
     assert all(torch.equal(back.tensors[name], state.tensors[name]) for name in state.tensors)
     with pytest.raises(ValueError, match="checkpoint"):
         checkpoints.from_bytes((2).to_bytes(8, "little") + b"{}")
+
+
+def old_format(data: bytes) -> bytes:
+    """A checkpoint as it was written before its header named a format and the kind."""
+    return save_tensors(load_tensors(data), metadata={"impasto_values": "{}", "impasto_parts": "{}"})
+
+
+def other_kind(data: bytes) -> bytes:
+    """A checkpoint of another kind."""
+    return checkpoints.to_bytes(
+        checkpoints.from_bytes(data), {"impasto_kind": "deep_dream", "impasto_parts": "{}"}
+    )
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(old_format, id="old format"),
+        pytest.param(other_kind, id="other kind"),
+        pytest.param(lambda data: data[:-5], id="cut short"),
+        pytest.param(lambda data: b"", id="empty"),
+        pytest.param(lambda data: bytes(99), id="zeros"),
+        pytest.param(None, id="missing"),
+    ],
+)
+def test_a_checkpoint_that_is_of_no_use_starts_the_job_over(
+    context: WorkerContext, caplog: pytest.LogCaptureFixture, spoil: Callable[[bytes], bytes] | None
+) -> None:
+    queue(context, steps=3)
+    whole = pixels(context, run(context))
+    queue(context, steps=3)
+    stop = threading.Event()
+    stop.set()
+    run(context, stop)
+    job = run(context, stop)
+    assert job.checkpoint is not None and job.checkpoint["done"] == 2
+    key = job.checkpoint["key"]
+    with context.storage.open(key) as file:
+        data = file.read()
+    context.storage.delete(key)
+    if spoil is not None:
+        context.storage.put(key, spoil(data))
+    again = run(context, stop)
+    assert (again.state, again.lost_attempts) == (State.QUEUED, 0)
+    assert again.checkpoint is not None and again.checkpoint["done"] == 1
+    assert "starts from the beginning" in caplog.text
+    done = run(context)
+    assert done.state is State.SUCCEEDED and pixels(context, done) == whole
+    assert files(context) == {"image.png", "recipe.json"}
+
+
+def test_progress_of_a_job_that_started_over_resets_its_lost_attempts(context: WorkerContext) -> None:
+    queue(context, steps=3)
+    stop = threading.Event()
+    stop.set()
+    run(context, stop)
+    job = run(context, stop)
+    assert job.checkpoint is not None
+    context.storage.delete(job.checkpoint["key"])
+    assert claims.claim_next(context.engine, "w1", ["long"], 30) is not None
+    (lost,) = reaper.expire_worker(context.engine, "w1", 3)
+    assert lost.lost_attempts == 1
+    assert run(context, stop).lost_attempts == 0

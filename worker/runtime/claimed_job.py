@@ -1,0 +1,231 @@
+"""A job for as long as this worker holds its claim: reports, checkpoints, files, and its end."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+from sqlalchemy.exc import OperationalError
+from torch import Tensor
+
+from app.jobs import claims
+from app.jobs.claims import Claim, ClaimLost
+from app.jobs.errors import UnknownJob
+from app.jobs.job import Artifact, Json
+from app.jobs.repository import get_job, list_artifacts
+from app.jobs.states import State
+from app.jobs.storage_keys import attempt_folder, sweep, work_folder
+from app.storage import StorageFull
+from worker.contract.steps import State as StepState
+from worker.contract.steps import Step
+from worker.media.pictures import PREVIEW_MEDIA_TYPE, encode_preview
+from worker.runtime import checkpoints
+from worker.runtime.artifacts import EncodedFile
+from worker.runtime.checkpoints import CheckpointError
+from worker.runtime.context import WorkerContext
+from worker.runtime.heartbeat import Heartbeat
+from worker.runtime.schedule import Schedule
+
+log = logging.getLogger(__name__)
+
+# How long the end of a job waits for a database that is unavailable: only the job's row is missing.
+PERSIST_SECONDS = 120.0
+
+
+class Cancelled(Exception):
+    """The job's cancel was requested."""
+
+
+class Released(Exception):
+    """The job goes back to the queue, because of a shutdown or a pause."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How an attempt ends: a terminal state with what belongs to it, or ``QUEUED``, back to the queue."""
+
+    state: State
+    made: Sequence[Artifact] = ()
+    result: Json | None = None
+    error: Json | None = None
+    progress: Json | None = None
+
+
+class ClaimedJob:
+    """One attempt of a job.
+
+    A context manager: inside it a thread extends the lease, and :meth:`finish` ends the attempt. Methods that
+    write raise ClaimLost once the claim is lost. Leaving the context with it is no error, and deletes what
+    was stored too late.
+    """
+
+    def __init__(self, context: WorkerContext, claim: Claim) -> None:
+        self.job = claim.job
+        self.progress: Json | None = None
+        self._context = context
+        self._claim = claim
+        self._heartbeat = Heartbeat(context.engine, claim)
+        self._schedule = Schedule(context.settings.checkpoint_seconds)
+        # Storage keys of the newest checkpoint, and of its parts by name.
+        self._checkpoint_key: str | None = (claim.job.checkpoint or {}).get("key")
+        self._parts: dict[str, str] = {}
+        self._made: Sequence[Artifact] = ()
+
+    def __enter__(self) -> "ClaimedJob":
+        log.info("job %s (%s): attempt %d", self.job.id, self.job.kind, self.job.attempt)
+        self._context.dispatcher.changed(self.job.id)
+        self._heartbeat.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._heartbeat.stop()
+        if isinstance(error, ClaimLost):
+            log.warning("job %s: attempt %d lost its claim, nothing written", self.job.id, self.job.attempt)
+            self._remove_late_files()
+            return True
+        if error is None:
+            self._announce_end()
+        return False
+
+    def load_checkpoint(self) -> StepState | None:
+        """The state to go on from; None to start from the beginning, also if the checkpoint is unusable."""
+        if self.job.checkpoint is None:
+            return None
+        try:
+            state, self._parts = checkpoints.load(
+                self._context.storage, self.job.checkpoint["key"], self.job.kind
+            )
+        except CheckpointError as error:
+            log.warning("job %s: starts from the beginning: %s", self.job.id, error)
+            # Nothing is saved yet, so any checkpoint from here on is progress.
+            self._claim = self._claim.without_checkpoint()
+            return None
+        log.info("job %s: resumes after step %d", self.job.id, self.job.checkpoint["done"])
+        return state
+
+    def report(self, step: Step, stop: threading.Event) -> None:
+        """Save progress, a preview and a checkpoint, each if it is due.
+
+        If the attempt must end after this step, raises ClaimLost, Cancelled or, when ``stop`` is set or the
+        job was paused, Released after saving a checkpoint.
+        """
+        self._check(step, stop)
+        now = time.monotonic()
+        try:
+            if self._schedule.progress_is_due(step, now):
+                self._save_progress(step, now)
+            if step.image is not None and self._schedule.preview_is_due(step, now):
+                self._save_preview(step.image())
+            if self._schedule.checkpoint_is_due(step, now):
+                self._save_checkpoint(step)
+        except (OperationalError, StorageFull) as error:
+            # The job itself goes on; the next report makes up for this one.
+            log.warning("job %s: report not saved: %s", self.job.id, error)
+
+    def store(self, files: Iterable[EncodedFile]) -> list[Artifact]:
+        """Store the files of the outcome one by one. They become the job's once it is finished with them."""
+        return [self._store(file) for file in files]
+
+    def finish(self, end: End) -> None:
+        """Write the end of the attempt, and retry while the database is unavailable."""
+        deadline = time.monotonic() + PERSIST_SECONDS
+        pause = 0.1
+        while True:
+            try:
+                self.job = claims.finish(self._context.engine, self._claim, **vars(end))
+                break
+            except OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise
+                log.warning("the database is unavailable, trying again: %s", error.orig)
+                time.sleep(pause)
+                pause = min(2 * pause, 5.0)
+        self._made = end.made
+
+    def _check(self, step: Step, stop: threading.Event) -> None:
+        """Raise ClaimLost, Cancelled or Released if the attempt must end after this step."""
+        if self._heartbeat.lost:
+            raise ClaimLost
+        if self._heartbeat.cancel_requested:
+            raise Cancelled
+        if self._heartbeat.paused or stop.is_set():
+            try:
+                self._save_checkpoint(step)
+            except (OperationalError, StorageFull) as error:
+                log.warning("job %s: checkpoint not saved, the last one stays: %s", self.job.id, error)
+            raise Released
+
+    def _announce_end(self) -> None:
+        """Notify waiting callers; hint at a job that is queued again, delete work files of one that ended."""
+        log.info("job %s: %s", self.job.id, self.job.state)
+        self._context.dispatcher.changed(self.job.id)
+        if self.job.state is State.QUEUED and not self.job.paused:
+            self._context.dispatcher.hint(self.job)
+        if self.job.ended:
+            sweep(self._context.storage, self.job.id, self._made)
+
+    def _remove_late_files(self) -> None:
+        """Delete what was stored after the job ended elsewhere, and so after its files were deleted."""
+        engine, storage = self._context.engine, self._context.storage
+        try:
+            ended = get_job(engine, self.job.id).ended
+        except UnknownJob:
+            ended = True
+        if ended:
+            sweep(storage, self.job.id, list_artifacts(engine, [self.job.id])[self.job.id])
+
+    def _save_progress(self, step: Step, now: float) -> None:
+        self.progress = {
+            "done": step.done,
+            "total": step.total,
+            "losses": step.losses(),
+            "eta_seconds": self._schedule.eta_seconds(step, now),
+        }
+        reply = claims.report_progress(self._context.engine, self._claim, self.progress)
+        self._heartbeat.update(reply)
+        self._context.dispatcher.changed(self.job.id)
+
+    def _save_preview(self, image: Tensor) -> None:
+        key = f"{work_folder(self.job.id)}/{self.job.attempt}-preview.jpg"
+        stored = self._context.storage.put(key, encode_preview(image))
+        preview = Artifact(self.job.id, "preview", key, PREVIEW_MEDIA_TYPE, stored.bytes, stored.sha256)
+        claims.save_preview(self._context.engine, self._claim, preview)
+        self._context.dispatcher.changed(self.job.id)
+        self._schedule.preview_saved()
+
+    def _save_checkpoint(self, step: Step) -> None:
+        """Save the state after a step, then delete the checkpoint before it."""
+        started = time.monotonic()
+        # The attempt is part of the key, as an attempt that lost its claim may still be running.
+        prefix = f"{work_folder(self.job.id)}/{self.job.attempt}"
+        key = f"{prefix}-{step.done}.safetensors"
+        storage = self._context.storage
+        self._parts = checkpoints.save(storage, key, self.job.kind, step.state(), self._parts, prefix)
+        claims.save_checkpoint(self._context.engine, self._claim, key, step.done)
+        if self._checkpoint_key not in (None, key):
+            storage.delete(self._checkpoint_key)
+        self._checkpoint_key = key
+        self._schedule.checkpoint_saved(started)
+
+    def _store(self, file: EncodedFile) -> Artifact:
+        key = f"{attempt_folder(self.job.id, self.job.attempt)}/{file.name}{file.ending}"
+        stored = self._context.storage.put(key, file.data)
+        return Artifact(self.job.id, file.name, key, file.media_type, stored.bytes, stored.sha256)
+
+
+def claim_job(context: WorkerContext, job_id: str) -> ClaimedJob | None:
+    """Claim one job; None if it is not queued."""
+    seconds = context.settings.lease_seconds
+    claim = claims.claim(context.engine, job_id, context.worker_id, seconds)
+    return ClaimedJob(context, claim) if claim is not None else None
+
+
+def claim_next_job(context: WorkerContext, lanes: Sequence[str]) -> ClaimedJob | None:
+    """Claim the next job of some lanes; None if none waits."""
+    seconds = context.settings.lease_seconds
+    claim = claims.claim_next(context.engine, context.worker_id, lanes, seconds)
+    return ClaimedJob(context, claim) if claim is not None else None
