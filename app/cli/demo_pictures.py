@@ -1,4 +1,4 @@
-"""Two pictures for the demonstration, drawn here so that nothing needs to be downloaded."""
+"""Two drawn pictures for ``impasto demo``, so that nothing needs to be downloaded."""
 
 import math
 import random
@@ -16,7 +16,7 @@ class Color(NamedTuple):
     blue: int
 
 
-# Pictures are drawn at twice their size and scaled down, which smooths their edges.
+# Pictures are drawn at a multiple of their size and scaled down, which smooths the edges.
 _OVERSAMPLING = 2
 
 
@@ -41,7 +41,7 @@ def _ridge(
 
 
 def landscape(width: int = 512, height: int = 384) -> Image.Image:
-    """A lake between hills in the evening, with a house and some firs: the content."""
+    """A lake between hills in the evening, with a house and firs: the content picture."""
     rng = random.Random(7)
     w, h = width * _OVERSAMPLING, height * _OVERSAMPLING
     image = Image.new("RGB", (w, h))
@@ -75,7 +75,7 @@ def landscape(width: int = 512, height: int = 384) -> Image.Image:
 
 
 def _house(draw: ImageDraw.ImageDraw, x: float, y: float, size: float) -> None:
-    """A house whose front's foot is centred on (x, y)."""
+    """A house; (x, y) is the middle of its lower edge."""
     half = 0.55 * size
     draw.rectangle([x - half, y - 0.6 * size, x + half, y], fill=Color(226, 206, 178))
     roof = [(x - 1.2 * half, y - 0.6 * size), (x, y - 1.1 * size), (x + 1.2 * half, y - 0.6 * size)]
@@ -87,7 +87,7 @@ def _house(draw: ImageDraw.ImageDraw, x: float, y: float, size: float) -> None:
 
 
 def _fir(draw: ImageDraw.ImageDraw, x: float, y: float, size: float) -> None:
-    """A fir whose foot is at (x, y)."""
+    """A fir; (x, y) is the middle of its lower edge."""
     draw.rectangle([x - 0.03 * size, y - 0.15 * size, x + 0.03 * size, y], fill=Color(70, 48, 34))
     for tier, (low, high, half) in enumerate(((0.1, 0.5, 0.24), (0.34, 0.75, 0.19), (0.6, 1.0, 0.13))):
         outline = [(x - half * size, y - low * size), (x, y - high * size), (x + half * size, y - low * size)]
@@ -95,7 +95,7 @@ def _fir(draw: ImageDraw.ImageDraw, x: float, y: float, size: float) -> None:
 
 
 def brushwork(width: int = 512, height: int = 384) -> Image.Image:
-    """Thick strokes that whirl around stars in a night sky: the style."""
+    """Thick brush strokes around stars in a night sky: the style picture."""
     rng = random.Random(11)
     w, h = width * _OVERSAMPLING, height * _OVERSAMPLING
     stars = [(rng.uniform(0, w), rng.uniform(0, h), rng.choice((-1, 1))) for _ in range(7)]
@@ -116,12 +116,12 @@ def brushwork(width: int = 512, height: int = 384) -> Image.Image:
             near = min(math.hypot(x - sx, y - sy) for sx, sy, _ in stars) / h
             palette = light if rng.random() < math.exp(-((near / 0.11) ** 2)) else night
             color = _mix(rng.choice(palette), rng.choice(palette), rng.random())
-            _stroke(draw, (x, y), _whirl(stars, h), color, round(width_share * h))
+            _stroke(draw, (x, y), _flow(stars, h), color, round(width_share * h))
     return image.resize((width, height), Image.Resampling.LANCZOS)
 
 
-def _whirl(stars: list[tuple[float, float, int]], height: int) -> Callable[[float, float], float]:
-    """The direction of the brush at a point, in radians: around the stars, and rolling between them."""
+def _flow(stars: list[tuple[float, float, int]], height: int) -> Callable[[float, float], float]:
+    """The direction of strokes at a point, in radians: around stars, in waves between them."""
 
     def direction(x: float, y: float) -> float:
         dx, dy = height * 0.6, height * 0.35 * math.sin(5 * x / height)
@@ -141,7 +141,7 @@ def _stroke(
     color: Color,
     width: int,
 ) -> None:
-    """One stroke of the brush that follows the directions."""
+    """One brush stroke that follows the directions."""
     points = [start]
     for _ in range(8):
         x, y = points[-1]

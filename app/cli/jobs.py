@@ -1,4 +1,4 @@
-"""``impasto jobs``: look at the jobs of a running service, follow them, cancel them, ask for them again."""
+"""``impasto jobs``: list, show, follow, cancel and retry jobs of a running service."""
 
 import json
 import time
@@ -16,27 +16,27 @@ from app.cli.messages import fail
 from app.cli.serve import read_settings
 from app.jobs.states import TERMINAL, State
 
-jobs = typer.Typer(help="Look at the jobs of a running service.", no_args_is_help=True)
+jobs = typer.Typer(help="List, follow, cancel and retry jobs of a running service.", no_args_is_help=True)
 
-# Between two tries to reach a service that went away while a job was watched.
+# Between two attempts to reach a service that stopped answering while a job was followed.
 RETRY_SECONDS = 1.0
-# What a line of the list takes with nothing cut off.
-LINE = 116
+# Characters of a line of the list with nothing cut off.
+LINE_WIDTH = 116
 
 Url = Annotated[
     str | None,
-    typer.Option(envvar="IMPASTO_URL", help="Where the service is; else host and port of the settings."),
+    typer.Option(envvar="IMPASTO_URL", help="URL of the service; by default host and port of the settings."),
 ]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="Id of a job.")]
 JobIds = Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of jobs.")]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @jobs.command("list")
 def list_(
     state: Annotated[list[State] | None, typer.Option(help="Only those in this state; repeatable.")] = None,
     kind: Annotated[list[str] | None, typer.Option(help="Only those of this kind; repeatable.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100, help="How many, the newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many jobs.")] = 20,
     as_json: AsJson = False,
     url: Url = None,
 ) -> None:
@@ -49,16 +49,16 @@ def list_(
         return
     table = Table()
     for column in ("job", "kind", "state", "progress", "made (UTC)"):
-        # Ids are for copying: better a long line than a broken id.
+        # An id must not be broken over lines: it is to be copied.
         table.add_column(column, no_wrap=True, overflow="ignore")
     for job in items:
         table.add_row(job["id"], job["kind"], _state(job), _progress(job), job["created_at"][:19])
-    Console(width=max(Console().width, LINE)).print(table)
+    Console(width=max(Console().width, LINE_WIDTH)).print(table)
 
 
 @jobs.command()
 def show(job: JobId, as_json: AsJson = False, url: Url = None) -> None:
-    """Show one job: its params, how far it is, what it made, why it failed."""
+    """Show one job: its state, params, files, and error if it failed."""
     with _service(url) as client:
         found = _answer(client.get(f"/v1/jobs/{job}"))
         base = client.base_url
@@ -75,7 +75,7 @@ def show(job: JobId, as_json: AsJson = False, url: Url = None) -> None:
 
 @jobs.command()
 def watch(job: JobId, url: Url = None) -> None:
-    """Follow a job to its end. The exit code is 0 if it succeeded, 1 if not."""
+    """Follow a job to its end. The exit code is 0 if it succeeded, else 1."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total}"))
     with _service(url) as client, Progress(*columns, TimeRemainingColumn()) as progress:
         task = progress.add_task("waiting", total=None)
@@ -87,11 +87,11 @@ def watch(job: JobId, url: Url = None) -> None:
                     _show(progress, task, kind, data)
                 break
             except httpx.TransportError as error:
-                progress.update(task, description=f"the service is away ({error}), trying again")
+                progress.update(task, description=f"the service does not answer ({error}), trying again")
                 time.sleep(RETRY_SECONDS)
         ended = _answer(client.get(f"/v1/jobs/{job}"))
     if ended["state"] != State.SUCCEEDED:
-        fail(ended["error"]["detail"] if ended["error"] else "Somebody cancelled it.")
+        fail(ended["error"]["detail"] if ended["error"] else "The job was cancelled.")
 
 
 @jobs.command()
@@ -105,7 +105,7 @@ def cancel(job: JobIds, url: Url = None) -> None:
 
 @jobs.command()
 def retry(job: JobId, url: Url = None) -> None:
-    """Ask again for a job that has ended; prints the id of the new one."""
+    """Send a job that has ended again; prints the id of the new job."""
     with _service(url) as client:
         typer.echo(_answer(client.post(f"/v1/jobs/{job}/retry"))["id"])
 
@@ -134,9 +134,9 @@ def _answer(response: httpx.Response) -> dict[str, Any]:
 
 
 def _events(client: httpx.Client, job: str, last_id: str | None) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Events of a job after the one with ``last_id``, to its end: id, type, data."""
+    """Events (id, type, data) of a job, from the one after ``last_id`` to its end."""
     headers = {"Last-Event-ID": last_id} if last_id else {}
-    # A stream that is silent for longer than its heartbeats is broken.
+    # Longer than the time between two heartbeats of a stream.
     with client.stream("GET", f"/v1/jobs/{job}/events", headers=headers, timeout=60) as response:
         if response.is_error:
             response.read()
@@ -166,8 +166,8 @@ def _show(progress: Progress, task: TaskID, kind: str, data: dict[str, Any]) -> 
 
 
 def _state(job: dict[str, Any]) -> str:
-    asked = job["cancel_requested"] and job["state"] not in TERMINAL
-    return f"{job['state']}{' (cancelling)' if asked else ' (paused)' if job['paused'] else ''}"
+    cancelling = job["cancel_requested"] and job["state"] not in TERMINAL
+    return f"{job['state']}{' (cancelling)' if cancelling else ' (paused)' if job['paused'] else ''}"
 
 
 def _progress(job: dict[str, Any]) -> str:

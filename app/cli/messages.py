@@ -1,4 +1,4 @@
-"""How the command line says that something is wrong."""
+"""Error messages of the command line, and its exit codes."""
 
 from collections.abc import Iterable
 from typing import NoReturn
@@ -17,12 +17,12 @@ def fail(message: str, code: int = 1) -> NoReturn:
 
 
 def fail_on(problems: Iterable[tuple[str, str]]) -> NoReturn:
-    """Write a line for each thing that is wrong, (option, what is wrong), and exit."""
+    """Write a line for each problem, (option, detail), and exit."""
     for option, detail in problems:
         typer.echo(f"impasto: {option}: {' '.join(detail.split())}", err=True)
     raise typer.Exit(USAGE)
 
 
 def settings_problems(error: ValidationError) -> list[tuple[str, str]]:
-    """What is wrong with the settings, by environment variable."""
+    """Problems of the settings, (environment variable, detail)."""
     return [("IMPASTO_" + "_".join(str(part) for part in e["loc"]).upper(), e["msg"]) for e in error.errors()]

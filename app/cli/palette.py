@@ -1,16 +1,17 @@
-"""``impasto palette``: the network that ships with Impasto, and the pictures that it learned from."""
+"""``impasto palette``: the network that ships with Impasto, and the pictures that it was trained on."""
 
+import math
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from app.cli.contact_sheet import GAP, contact_sheet
 from app.cli.palette_evaluation import evaluate
 from app.cli.palette_training import train
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
+QUALITY = 88
 
 palette = typer.Typer(no_args_is_help=True)
 
@@ -36,18 +37,20 @@ class Split(StrEnum):
 def draw(
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the contact sheet.")],
     classes: Annotated[
-        str | None, typer.Option(help="Names of classes, with commas between; all of them by default.")
+        str | None, typer.Option(help="Names of classes, separated by commas; by default all.")
     ] = None,
     per_class: Annotated[int, typer.Option(min=1, help="Pictures per class.")] = 8,
     size: Annotated[int, typer.Option(min=8, help="Side of a picture in pixels.")] = 96,
-    columns: Annotated[int, typer.Option(min=1, help="Classes beside each other.")] = 1,
+    columns: Annotated[int, typer.Option(min=1, help="Columns of classes.")] = 1,
     split: Annotated[Split, typer.Option(help="Which variants to draw.")] = Split.ALL,
-    seed: Annotated[int, typer.Option(help="The first picture's seed; the others follow.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the first picture of each class, counting up.")] = 0,
     names: Annotated[
-        bool, typer.Option("--names/--no-names", help="Each row under its name, or the pictures alone.")
+        bool, typer.Option("--names/--no-names", help="Caption each class with its name, or leave no gaps.")
     ] = True,
 ) -> None:
-    """Write a contact sheet of drawn classes, each row under the name of its class."""
+    """Write a contact sheet of drawn pictures, one row for each class."""
+    from PIL import Image
+
     from models.procedural import CLASSES
     from models.procedural import draw as draw_pictures
 
@@ -59,25 +62,16 @@ def draw(
     seeds = [seed + place for _ in chosen for place in range(per_class)]
     pictures = draw_pictures(numbers, seeds, size, split.value)
     values = (pictures * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    rows = [values[start : start + per_class] for start in range(0, len(values), per_class)]
-    _contact_sheet(chosen, rows, columns, named=names).save(output, quality=88)
-    typer.echo(f"{output}: {len(values)} pictures of {len(chosen)} classes")
-
-
-def _contact_sheet(names: list[str], rows: list[Any], columns: int, *, named: bool) -> "Image":
-    """Rows of pictures (uint8, (k, size, size, 3)) in columns, each under its name; or edge to edge."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    per_class, size = rows[0].shape[:2]
-    caption, gap = (18, 6) if named else (0, 0)
-    height = -(-len(names) // columns)
-    wide, high = per_class * size + gap, size + caption
-    sheet = Image.new("RGB", (columns * wide + gap, height * high + gap), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
-    for place, (name, row) in enumerate(zip(names, rows, strict=True)):
-        left, top = gap + place // height * wide, place % height * high
-        if named:
-            pen.text((left, top + 2), name, "black", font)
-        for index, picture in enumerate(row):
-            sheet.paste(Image.fromarray(picture), (left + index * size, top + caption))
-    return sheet
+    images = [Image.fromarray(picture) for picture in values]
+    strips = [
+        contact_sheet(images[start : start + per_class], per_class, gap=0)
+        for start in range(0, len(images), per_class)
+    ]
+    gap = GAP if names else 0
+    down = math.ceil(len(chosen) / columns)
+    sheets = [
+        contact_sheet(strips[top : top + down], 1, chosen[top : top + down] if names else None, gap)
+        for top in range(0, len(chosen), down)
+    ]
+    contact_sheet(sheets, len(sheets), gap=gap).save(output, quality=QUALITY)
+    typer.echo(f"{output}: {len(images)} pictures of {len(chosen)} classes")

@@ -1,4 +1,4 @@
-"""``impasto palette evaluate``: what the shipped network is worth, measured again."""
+"""``impasto palette evaluate``: measurements of the shipped network."""
 
 import json
 from enum import StrEnum
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Measure(StrEnum):
-    """What can be measured."""
+    """What to measure."""
 
     ACCURACY = "accuracy"
     SHORTCUTS = "shortcuts"
@@ -30,27 +30,28 @@ class Measure(StrEnum):
     STYLES = "styles"
 
 
-ALONE = (
+NEEDING_NO_FILES = (
     Measure.ACCURACY,
     Measure.SHORTCUTS,
     Measure.TEXTURES,
     Measure.RECONSTRUCTION,
     Measure.SPEED,
 )
-"""Those that need nothing but this package."""
+"""Measures that need no other files."""
 
 
 def evaluate(
     measures: Annotated[
         list[Measure] | None,
-        typer.Argument(help="What to measure; by default all that needs no other files."),
+        typer.Argument(help="What to measure; by default all that need no other files."),
     ] = None,
     network: Annotated[
         Path | None,
         typer.Option(help="File of the network, as `train` writes it; by default the shipped one."),
     ] = None,
     second: Annotated[
-        Path | None, typer.Option(help="File of another palette, of another seed, that recognises `classes`.")
+        Path | None,
+        typer.Option(help="File of a palette of another seed, to classify `classes`."),
     ] = None,
     judge: Annotated[
         str, typer.Option(help="Network that judges `styles`: see `impasto weights`.")
@@ -62,18 +63,18 @@ def evaluate(
         Path | None, typer.Option("--output", "-o", help="Folder for the figures (JSON) and pictures.")
     ] = None,
 ) -> None:
-    """Measure palette: accuracy, shortcuts, textures, reconstruction, speed; and, given more files, the rest.
+    """Measure palette: accuracy, shortcuts, textures, reconstruction and speed; with more files, the rest.
 
-    `classes` needs --second, and counts its right guesses at the visualisations of all classes. `styles`
-    needs --pictures, and a --judge that was pulled or imported, for distances over a range of weights.
+    `classes` needs --second: how many visualisations of classes that network classifies as intended.
+    `styles` needs --pictures, and weights of the --judge: style distances over a range of style weights.
     """
     from app.cli.local_run import choose_compute
     from models.palette import FILE, palette
     from worker.training import palette_report
 
-    wanted = list(measures or ALONE)
+    wanted = list(measures or NEEDING_NO_FILES)
     if Measure.CLASSES in wanted and second is None:
-        fail("classes: name the network that looks at them with --second")
+        fail("classes: name the network that classifies them with --second")
     if Measure.STYLES in wanted and pictures is None:
         fail("styles: name a folder of pictures with --pictures")
     try:

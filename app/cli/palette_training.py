@@ -1,4 +1,4 @@
-"""``impasto palette train``: the shipped network, from nothing."""
+"""``impasto palette train``: train the shipped network from scratch."""
 
 import dataclasses
 import os
@@ -17,8 +17,8 @@ from app.settings import Settings
 if TYPE_CHECKING:
     from worker.training.palette_run import Report
 
-# How often a line of numbers stays on the screen, in steps.
-LINE_EVERY = 50
+# Steps between two lines of numbers that stay on the screen.
+LOG_EVERY = 50
 
 COLUMNS = (
     TextColumn("{task.description}"),
@@ -34,18 +34,18 @@ def train(
         "palette.safetensors"
     ),
     folder: Annotated[
-        Path, typer.Option(help="For pictures and checkpoint: run it again to go on where it stopped.")
+        Path, typer.Option(help="For pictures and checkpoints; run the command again to resume.")
     ] = Path("palette-training"),
-    seed: Annotated[int, typer.Option(min=0, help="Of weights, crops and attacks.")] = 0,
-    budget: Annotated[float, typer.Option(min=0.001, help="Multiplies the number of steps.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, crops and attacks.")] = 0,
+    budget: Annotated[float, typer.Option(min=0.001, help="Factor for the number of steps.")] = 1.0,
     files: Annotated[int, typer.Option(min=1, help="Files of 2048 pictures to draw; 100 MB each.")] = 48,
     processes: Annotated[
-        int | None, typer.Option(min=1, help="Processes that draw; by default one for each core.")
+        int | None, typer.Option(min=1, help="Processes that draw; by default one a core.")
     ] = None,
 ) -> None:
-    """Train palette: draw its pictures, learn from them, and write the network.
+    """Draw the training pictures, train palette on them, and write the network.
 
-    Takes an hour on two cores. Interrupt it at any time: it goes on from its checkpoint.
+    Takes an hour on two cores. An interrupted run resumes from its checkpoint.
     """
     from app.cli.local_run import choose_compute
     from models.palette import calibration_pictures, folded_palette, save_palette
@@ -62,14 +62,14 @@ def train(
     with Progress(*COLUMNS, console=Console(stderr=True)) as progress:
         try:
             _draw(folder, files, processes or os.cpu_count() or 1, progress)
-            task = progress.add_task("learning", total=schedule.steps, number="")
+            task = progress.add_task("training", total=schedule.steps, number="")
 
             def on_report(report: "Report") -> None:
                 _show(report, progress, task)
 
             model, accuracies = train_palette(folder, schedule, files, compute, on_report)
         except KeyboardInterrupt:
-            fail(f"interrupted; the same command goes on from {folder}", INTERRUPTED)
+            fail(f"interrupted; the same command resumes from {folder}", INTERRUPTED)
         except (ValueError, ComputationError, OSError) as error:
             fail(str(error))
     facts = {
@@ -95,7 +95,7 @@ def _draw(folder: Path, files: int, processes: int, progress: Progress) -> None:
 def _show(report: "Report", progress: Progress, task: Any) -> None:
     step = report.step
     progress.update(task, completed=step.done)
-    if step.done % LINE_EVERY and report.accuracies is None:
+    if step.done % LOG_EVERY and report.accuracies is None:
         return
     losses = step.losses()
     line = f"step {step.done}: loss {losses['loss']:.3f}, {report.speed:.0f} pictures/s"
@@ -107,7 +107,7 @@ def _show(report: "Report", progress: Progress, task: Any) -> None:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout that this runs in, with a plus sign if files differ from it."""
+    """The commit of the checkout, with a plus sign if files differ from it; None without git or checkout."""
     import shutil
     import subprocess
 

@@ -1,7 +1,6 @@
-"""A real service on a free port, and a real Chromium that looks at it."""
+"""A real service on a free port, and a real Chromium that shows its page."""
 
 import shutil
-import socket
 import struct
 import zlib
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.browser.parts import Complaints, Service
+from tests.browser.support import ConsoleErrors, Service
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_ARGS = [
@@ -24,10 +23,10 @@ CHROMIUM_ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# What the page says at once, a busy machine may say later.
+# A busy machine may be slow to show what the page shows at once.
 expect.set_options(timeout=20_000)
 
-TELL_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
+LOG_CSP_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
     console.error(`CSP: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`))"""
 
 
@@ -46,22 +45,19 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def service(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A running service with data of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    service = Service(tmp_path_factory.mktemp("data"), port)
+    service = Service.on_free_port(tmp_path_factory.mktemp("data"))
     service.start()
     yield service
     service.stop()
 
 
 @pytest.fixture
-def complaints() -> Complaints:
-    """Errors of the console, of scripts and of the Content-Security-Policy: there must be none."""
-    complaints = Complaints()
-    # The last preview goes when the painting is done, which may be while the page still asks for it.
-    complaints.expect("404", "/artifacts/preview")
-    return complaints
+def console_errors() -> ConsoleErrors:
+    """Errors of the console, of scripts and of the Content-Security-Policy; a test expects none."""
+    console_errors = ConsoleErrors()
+    # The last preview is deleted when the job ends, which may be while the page fetches it.
+    console_errors.expect("404", "/artifacts/preview")
+    return console_errors
 
 
 @pytest.fixture
@@ -75,35 +71,35 @@ def context(browser: Browser, service: Service) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page(context: BrowserContext, complaints: Complaints) -> Iterator[Page]:
-    """A tab; the test fails if the browser complains of anything that the test does not expect."""
+def page(context: BrowserContext, console_errors: ConsoleErrors) -> Iterator[Page]:
+    """A tab; the test fails on console errors that it does not expect."""
     page = context.new_page()
-    page.add_init_script(TELL_VIOLATIONS)
-    page.on("pageerror", lambda error: complaints.found.append(f"script: {error}"))
+    page.add_init_script(LOG_CSP_VIOLATIONS)
+    page.on("pageerror", lambda error: console_errors.found.append(f"script: {error}"))
     page.on(
         "console",
         lambda message: (
-            complaints.found.append(f"{message.text} {message.location.get('url')}")
+            console_errors.found.append(f"{message.text} {message.location.get('url')}")
             if message.type in ("error", "warning")
             else None
         ),
     )
     yield page
     page.close()
-    assert complaints.unexpected() == []
+    assert console_errors.unexpected() == []
 
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A landscape (content.png, 160x120), its negative, a striped painting, and broken.png.
+    """A landscape (content.png, 160x120), its negative, a striped style picture, and broken.png.
 
     The header and the checksums of broken.png are right, but its pixels end too early.
     """
     folder = tmp_path_factory.mktemp("pictures")
     y, x = np.mgrid[0:120, 0:160] / 120
     landscape = np.stack([y, 0.5 + 0.5 * np.sin(6 * x), 1 - y], axis=2)
-    painting = np.stack([np.sin(40 * (x + y)), np.cos(30 * x), np.sin(25 * y)], axis=2)[:, :90] / 2 + 0.5
-    for name, picture in (("content", landscape), ("style", painting), ("other", 1 - landscape)):
+    stripes = np.stack([np.sin(40 * (x + y)), np.cos(30 * x), np.sin(25 * y)], axis=2)[:, :90] / 2 + 0.5
+    for name, picture in (("content", landscape), ("style", stripes), ("other", 1 - landscape)):
         Image.fromarray((255 * picture).astype(np.uint8)).save(folder / f"{name}.png")
     header = struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0)
     chunks = (_chunk(b"IHDR", header), _chunk(b"IDAT", zlib.compress(b"abc")), _chunk(b"IEND", b""))

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, Locator, Page, Response, expect
 
-from tests.browser.parts import Complaints, Service
+from tests.browser.support import ConsoleErrors, Service
 
 pytestmark = pytest.mark.browser
 
-PAINTING_MS = 120_000
+JOB_MS = 120_000
 JOB_ADDRESS = re.compile(r"#job=[\w-]+$")
 
 
@@ -24,8 +24,8 @@ def problem_of(page: Page, field: str) -> Locator:
     return page.locator(f"[data-field={field}] .problem")
 
 
-def stage(page: Page, state: str) -> Locator:
-    return page.locator(f"#stage[data-state={state}]")
+def result(page: Page, state: str) -> Locator:
+    return page.locator(f"#result[data-state={state}]")
 
 
 def choose(page: Page, pictures: Path, *, size: int = 64, steps: int = 4) -> None:
@@ -38,7 +38,7 @@ def choose(page: Page, pictures: Path, *, size: int = 64, steps: int = 4) -> Non
     page.get_by_label("Steps").fill(str(steps))
 
 
-def paint(page: Page) -> None:
+def submit(page: Page) -> None:
     page.get_by_role("button", name="Paint", exact=True).click()
 
 
@@ -54,10 +54,10 @@ def test_from_two_pictures_to_a_painting(page: Page, pictures: Path) -> None:
 
     expect(page.locator(".progress-numbers")).to_have_text(re.compile(r"^[1-9]\d* of 60 steps"))
     expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
-    expect(stage(page, "succeeded")).to_be_visible(timeout=PAINTING_MS)
-    expect(page.locator(".painting")).to_have_js_property("naturalWidth", 160)
-    expect(page.locator(".painting")).to_have_js_property("naturalHeight", 120)
-    expect(page.locator(".label-title")).to_have_text("Content, after Style")
+    expect(result(page, "succeeded")).to_be_visible(timeout=JOB_MS)
+    expect(page.locator(".viewer-image")).to_have_js_property("naturalWidth", 160)
+    expect(page.locator(".viewer-image")).to_have_js_property("naturalHeight", 120)
+    expect(page.locator(".job-title")).to_have_text("Content, after Style")
     expect(page).to_have_title("Done · Impasto")
     expect(page).to_have_url(JOB_ADDRESS)
 
@@ -71,27 +71,27 @@ def test_from_two_pictures_to_a_painting(page: Page, pictures: Path) -> None:
 
 def test_a_painting_is_found_again_after_a_reload(page: Page, pictures: Path) -> None:
     choose(page, pictures)
-    paint(page)
-    expect(stage(page, "succeeded")).to_be_visible(timeout=PAINTING_MS)
+    submit(page)
+    expect(result(page, "succeeded")).to_be_visible(timeout=JOB_MS)
     address = JOB_ADDRESS.search(page.url)
     assert address is not None
 
     page.reload()
-    expect(stage(page, "succeeded")).to_be_visible()
+    expect(result(page, "succeeded")).to_be_visible()
     page.goto("/")
-    expect(stage(page, "empty")).to_be_visible()
-    piece = page.locator(f'#collection a[href="{address[0]}"]')
-    expect(piece.locator("img")).to_have_js_property("naturalWidth", 64)
-    piece.click()
-    expect(stage(page, "succeeded")).to_be_visible()
-    expect(page.locator(".painting")).to_have_js_property("naturalWidth", 64)
-    expect(piece).to_have_attribute("aria-current", "true")
+    expect(result(page, "empty")).to_be_visible()
+    entry = page.locator(f'#gallery-list a[href="{address[0]}"]')
+    expect(entry.locator("img")).to_have_js_property("naturalWidth", 64)
+    entry.click()
+    expect(result(page, "succeeded")).to_be_visible()
+    expect(page.locator(".viewer-image")).to_have_js_property("naturalWidth", 64)
+    expect(entry).to_have_attribute("aria-current", "true")
 
 
 def test_the_painting_is_compared_with_the_content_by_keyboard(page: Page, pictures: Path) -> None:
     choose(page, pictures)
-    paint(page)
-    expect(stage(page, "succeeded")).to_be_visible(timeout=PAINTING_MS)
+    submit(page)
+    expect(result(page, "succeeded")).to_be_visible(timeout=JOB_MS)
     compare = page.get_by_role("button", name="Compare with the original")
     compare.press("Enter")
     divider = page.get_by_role("slider", name="Show the original up to here")
@@ -107,11 +107,11 @@ def test_the_painting_is_compared_with_the_content_by_keyboard(page: Page, pictu
 
 def test_a_long_painting_is_cancelled(page: Page, pictures: Path) -> None:
     choose(page, pictures, size=256, steps=20_000)
-    paint(page)
-    expect(stage(page, "running")).to_be_visible(timeout=PAINTING_MS)
+    submit(page)
+    expect(result(page, "running")).to_be_visible(timeout=JOB_MS)
     page.get_by_role("button", name="Cancel").click()
-    expect(stage(page, "cancelled")).to_be_visible(timeout=PAINTING_MS)
-    expect(page.locator(".label-medium")).to_contain_text("cancelled after")
+    expect(result(page, "cancelled")).to_be_visible(timeout=JOB_MS)
+    expect(page.locator(".job-details")).to_contain_text("cancelled after")
     expect(page.locator(".progress")).to_be_hidden()
 
 
@@ -119,7 +119,7 @@ def test_two_clicks_are_one_job(page: Page, context: BrowserContext, pictures: P
     choose(page, pictures)
     before = set(job_ids(context))
     page.get_by_role("button", name="Paint", exact=True).dblclick()
-    expect(stage(page, "succeeded")).to_be_visible(timeout=PAINTING_MS)
+    expect(result(page, "succeeded")).to_be_visible(timeout=JOB_MS)
     assert len(set(job_ids(context)) - before) == 1
 
 
@@ -128,13 +128,13 @@ def test_settings_of_an_old_job_come_back(page: Page, pictures: Path) -> None:
     page.get_by_label("Style weight", exact=True).fill("25")
     page.get_by_label("Style layers").fill("relu1_1, relu3_1=0.5")
     page.get_by_label("Colours").select_option("content")
-    paint(page)
-    expect(stage(page, "succeeded")).to_be_visible(timeout=PAINTING_MS)
+    submit(page)
+    expect(result(page, "succeeded")).to_be_visible(timeout=JOB_MS)
 
     page.evaluate("sessionStorage.clear()")
     page.reload()
     expect(page.get_by_label("Style weight", exact=True)).to_have_value("")
-    expect(stage(page, "succeeded")).to_be_visible()
+    expect(result(page, "succeeded")).to_be_visible()
     page.get_by_role("button", name="Use these settings").click()
     expect(page.get_by_label("Style weight", exact=True)).to_have_value("25")
     expect(page.get_by_label("Size", exact=True)).to_have_value("48")
@@ -144,7 +144,7 @@ def test_settings_of_an_old_job_come_back(page: Page, pictures: Path) -> None:
     expect(page.locator("[data-field=style_weights] input")).to_have_value("")
     for field in ("content", "style"):
         expect(page.locator(f"[data-field={field}] .tile img")).to_have_js_property("complete", True)
-        expect(page.locator(f"[data-field={field}] .blind")).to_have_count(0)
+        expect(page.locator(f"[data-field={field}] .tile-text")).to_have_count(0)
 
 
 def test_the_form_survives_a_reload(page: Page, pictures: Path) -> None:
@@ -157,7 +157,7 @@ def test_the_form_survives_a_reload(page: Page, pictures: Path) -> None:
     )
 
 
-def test_the_strength_moves_around_the_preset(page: Page) -> None:
+def test_the_slider_is_relative_to_the_preset(page: Page) -> None:
     page.goto("/")
     slider = page.get_by_role("slider", name="Style weight, relative to the preset")
     number = page.get_by_label("Style weight", exact=True)
@@ -172,10 +172,10 @@ def test_the_strength_moves_around_the_preset(page: Page) -> None:
     expect(slider).to_have_js_property("valueAsNumber", 0)
 
 
-def test_what_is_no_picture_is_refused_at_its_place(
-    page: Page, pictures: Path, complaints: Complaints
+def test_a_file_that_is_not_a_picture_is_refused_at_its_field(
+    page: Page, pictures: Path, console_errors: ConsoleErrors
 ) -> None:
-    complaints.expect("415", "/v1/images")
+    console_errors.expect("415", "/v1/images")
     page.goto("/")
     file_input(page, "style").set_input_files(
         {"name": "fake.png", "mimeType": "image/png", "buffer": b"this is no picture"}
@@ -191,16 +191,18 @@ def test_what_is_no_picture_is_refused_at_its_place(
     expect(page.locator("[data-field=content] .tile")).to_have_count(1)
 
 
-def test_a_wrong_field_is_told_at_the_field(page: Page, pictures: Path, complaints: Complaints) -> None:
-    complaints.expect("422", "/v1/style-transfer")
+def test_a_wrong_value_is_shown_at_its_field(
+    page: Page, pictures: Path, console_errors: ConsoleErrors
+) -> None:
+    console_errors.expect("422", "/v1/style-transfer")
     page.goto("/")
-    paint(page)
+    submit(page)
     for field in ("content", "style"):
         expect(problem_of(page, field)).to_have_text("Choose a picture first.")
     expect(file_input(page, "content")).to_be_focused()
 
     choose(page, pictures, size=3)
-    paint(page)
+    submit(page)
     expect(problem_of(page, "size")).to_be_visible()
     expect(page.get_by_label("Size", exact=True)).to_be_focused()
     expect(page.get_by_label("Size", exact=True)).to_have_attribute("aria-invalid", "true")
@@ -209,20 +211,20 @@ def test_a_wrong_field_is_told_at_the_field(page: Page, pictures: Path, complain
 
     page.get_by_label("Style layers").fill("relu9_9")
     page.get_by_text("Advanced", exact=True).click()
-    paint(page)
+    submit(page)
     expect(problem_of(page, "style_layers")).to_contain_text("relu9_9")
     page.get_by_label("Style layers").fill("relu1_1=much")
-    paint(page)
+    submit(page)
     expect(problem_of(page, "style_layers")).to_contain_text("“much” is not a number")
 
 
-def test_a_job_that_fails_says_why(page: Page, pictures: Path) -> None:
+def test_a_failed_job_shows_why(page: Page, pictures: Path) -> None:
     choose(page, pictures)
     file_input(page, "content").set_input_files(pictures / "broken.png")
     expect(page.locator(".tile progress")).to_have_count(0)
-    paint(page)
-    expect(stage(page, "failed")).to_be_visible(timeout=PAINTING_MS)
-    expect(page.locator(".label-problem")).to_contain_text("damaged")
+    submit(page)
+    expect(result(page, "failed")).to_be_visible(timeout=JOB_MS)
+    expect(page.locator(".job-problem")).to_contain_text("damaged")
 
 
 def _uploads(answer: Response, name: str) -> bool:
@@ -230,27 +232,27 @@ def _uploads(answer: Response, name: str) -> bool:
     return answer.url.endswith("/v1/images") and answer.json().get("name") == name
 
 
-def test_a_picture_deleted_meanwhile_is_told_and_sent_again(
-    page: Page, context: BrowserContext, service: Service, pictures: Path, complaints: Complaints
+def test_a_picture_that_was_deleted_is_sent_again(
+    page: Page, context: BrowserContext, service: Service, pictures: Path, console_errors: ConsoleErrors
 ) -> None:
-    complaints.expect("422", "/v1/style-transfer")
+    console_errors.expect("422", "/v1/style-transfer")
     with page.expect_response(lambda answer: _uploads(answer, "content.png")) as uploaded:
         choose(page, pictures)
     deleted = uploaded.value.json()["id"]
     expect(page.locator(".tile progress")).to_have_count(0)
     context.request.delete(f"/v1/images/{deleted}", headers={"Origin": service.url})
-    paint(page)
+    submit(page)
     expect(problem_of(page, "content")).to_contain_text(deleted)
     file_input(page, "content").set_input_files(pictures / "content.png")
-    paint(page)
-    expect(stage(page, "succeeded")).to_be_visible(timeout=PAINTING_MS)
+    submit(page)
+    expect(result(page, "succeeded")).to_be_visible(timeout=JOB_MS)
 
 
 @pytest.mark.parametrize("way", ["drop", "paste"])
-def test_pictures_come_by_drop_and_paste(page: Page, pictures: Path, way: str) -> None:
+def test_pictures_are_dropped_and_pasted(page: Page, pictures: Path, way: str) -> None:
     """Wherever on the page they fall: first the content, then the style."""
     page.goto("/")
-    expect(page.locator(".well").first).to_be_visible()
+    expect(page.locator(".picture-field").first).to_be_visible()
     for name in ("content", "style"):
         data = list((pictures / f"{name}.png").read_bytes())
         page.evaluate(
@@ -280,36 +282,36 @@ def test_the_same_picture_is_sent_once(page: Page, pictures: Path) -> None:
     assert len(sent) == 1
 
 
-def test_without_a_network_nothing_is_lost(
-    page: Page, context: BrowserContext, pictures: Path, complaints: Complaints
+def test_offline_nothing_is_lost(
+    page: Page, context: BrowserContext, pictures: Path, console_errors: ConsoleErrors
 ) -> None:
-    complaints.expect("net::ERR_INTERNET_DISCONNECTED")
+    console_errors.expect("net::ERR_INTERNET_DISCONNECTED")
     choose(page, pictures)
     expect(page.locator(".tile progress")).to_have_count(0)
     context.set_offline(True)
     file_input(page, "content").set_input_files(pictures / "other.png")
     expect(page.locator("[data-field=content] .tile")).to_contain_text("Not sent.")
-    paint(page)
+    submit(page)
     expect(problem_of(page, "content")).to_contain_text("not sent yet")
     context.set_offline(False)
     page.get_by_role("button", name="Try again").click()
-    expect(page.locator("[data-field=content] .blind")).to_have_count(0)
+    expect(page.locator("[data-field=content] .tile-text")).to_have_count(0)
     expect(page.locator(".tile progress")).to_have_count(0)
 
     before = set(job_ids(context))
     context.set_offline(True)
-    paint(page)
+    submit(page)
     expect(page.locator("#form-problem")).to_contain_text("does not answer")
     context.set_offline(False)
-    paint(page)
-    expect(stage(page, "succeeded")).to_be_visible(timeout=PAINTING_MS)
+    submit(page)
+    expect(result(page, "succeeded")).to_be_visible(timeout=JOB_MS)
     assert len(set(job_ids(context)) - before) == 1
 
 
-def test_an_unknown_job_is_told(page: Page, complaints: Complaints) -> None:
-    complaints.expect("404", "/v1/jobs/nothing")
+def test_an_unknown_job_is_reported(page: Page, console_errors: ConsoleErrors) -> None:
+    console_errors.expect("404", "/v1/jobs/nothing")
     page.goto("/#job=nothing")
-    expect(page.locator(".absence")).to_contain_text("There is no job nothing")
+    expect(page.locator(".viewer-message")).to_contain_text("There is no job nothing")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -317,16 +319,16 @@ def test_nothing_is_cut_off_on_a_phone(page: Page, pictures: Path, scheme: str) 
     page.set_viewport_size({"width": 360, "height": 740})
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     choose(page, pictures)
-    paint(page)
-    expect(stage(page, "succeeded")).to_be_visible(timeout=PAINTING_MS)
-    expect(page.locator(".painting")).to_be_in_viewport()
+    submit(page)
+    expect(result(page, "succeeded")).to_be_visible(timeout=JOB_MS)
+    expect(page.locator(".viewer-image")).to_be_in_viewport()
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
 def test_every_control_has_a_name(page: Page, pictures: Path) -> None:
     choose(page, pictures)
-    paint(page)
-    expect(stage(page, "succeeded")).to_be_visible(timeout=PAINTING_MS)
+    submit(page)
+    expect(result(page, "succeeded")).to_be_visible(timeout=JOB_MS)
     nameless = page.evaluate(
         """[...document.querySelectorAll("input, select, button, a, img, progress")]
             .filter((node) => !(node.labels?.length || node.ariaLabel || node.textContent.trim() ||
@@ -337,17 +339,17 @@ def test_every_control_has_a_name(page: Page, pictures: Path) -> None:
 
 
 def test_a_restart_of_the_service_is_survived(
-    page: Page, service: Service, pictures: Path, complaints: Complaints
+    page: Page, service: Service, pictures: Path, console_errors: ConsoleErrors
 ) -> None:
     """Last of this file: the service it shares goes down and comes back."""
     choose(page, pictures, size=192, steps=150)
-    paint(page)
-    expect(stage(page, "running")).to_be_visible(timeout=PAINTING_MS)
-    complaints.expect("net::ERR_CONNECTION")
-    complaints.expect("503", "/v1/jobs")
-    complaints.expect("net::ERR_INCOMPLETE_CHUNKED_ENCODING", "/events")
+    submit(page)
+    expect(result(page, "running")).to_be_visible(timeout=JOB_MS)
+    console_errors.expect("net::ERR_CONNECTION")
+    console_errors.expect("503", "/v1/jobs")
+    console_errors.expect("net::ERR_INCOMPLETE_CHUNKED_ENCODING", "/events")
     service.stop()
     expect(page.locator("#connection")).to_contain_text("Reconnecting")
     service.start()
-    expect(page.locator("#connection")).to_be_hidden(timeout=PAINTING_MS)
-    expect(stage(page, "succeeded")).to_be_visible(timeout=PAINTING_MS)
+    expect(page.locator("#connection")).to_be_hidden(timeout=JOB_MS)
+    expect(result(page, "succeeded")).to_be_visible(timeout=JOB_MS)

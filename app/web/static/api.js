@@ -1,33 +1,33 @@
-/** The service's REST interface, as far as the page uses it. */
+/** Calls of the service's REST interface. */
 
-/** An answer that says what is wrong (application/problem+json, RFC 9457). */
+/** An error that the service answered (application/problem+json, RFC 9457). */
 export class Problem extends Error {
   constructor(status, body) {
     super(body.detail ?? body.title ?? `The service answered ${status}.`);
     this.status = status;
     this.field = body.field ?? null;
-    /** Every field at fault: [{field, detail}]. */
+    /** Every wrong field: [{field, detail}]. */
     this.fields = body.errors?.length
       ? body.errors.map((error) => ({ field: error.field, detail: error.detail }))
       : [{ field: this.field, detail: this.message }];
   }
 }
 
-/** No answer: the service is down, or the network is. */
+/** The service did not answer. */
 export class Unreachable extends Error {
   constructor() {
     super("The service does not answer. It may be restarting, or the network is down.");
   }
 }
 
-/** Statuses of a proxy whose service is restarting. */
-const AWAY = new Set([502, 503, 504]);
+/** Statuses that a proxy answers while the service restarts. */
+const UNAVAILABLE = new Set([502, 503, 504]);
 
 function parsed(text) {
   try {
     return JSON.parse(text);
   } catch (error) {
-    // A proxy's own error page: the status says enough.
+    // An error page of a proxy: the status is enough.
     if (error instanceof SyntaxError) return {};
     throw error;
   }
@@ -43,7 +43,7 @@ async function request(path, options = {}) {
     if (error.name === "AbortError") throw error;
     throw new Unreachable();
   }
-  if (AWAY.has(response.status)) throw new Unreachable();
+  if (UNAVAILABLE.has(response.status)) throw new Unreachable();
   const body = parsed(text);
   if (!response.ok) throw new Problem(response.status, body);
   return body;
@@ -74,17 +74,22 @@ export function listJobs(limit, cursor, kinds) {
 
 export const cancelJob = (id) => post(`/v1/jobs/${encodeURIComponent(id)}/cancel`);
 
-/** Send a job. The same key with the same params never makes two. An `urgent` one goes before all that wait. */
+/** Send a job. The same key with the same params makes no second job. An `urgent` job is claimed before all others. */
 export const sendJob = (path, params, key, urgent = false) =>
-  post(path, params, { "Idempotency-Key": key, ...(urgent ? { Priority: "u=0" } : {}) });
+  post(path, params, {
+    "Idempotency-Key": key,
+    // Answer at once, also for kinds whose route waits for the end by default: the page follows the job.
+    Prefer: "respond-async",
+    ...(urgent ? { Priority: "u=0" } : {}),
+  });
 
-/** Where a picture param's picture is: an image's id, or `<job id>/<artifact>`. */
+/** URL of a picture, given an image id or `<job id>/<artifact>`. */
 export function pictureUrl(reference) {
   const [id, artifact] = reference.split("/").map(encodeURIComponent);
   return artifact ? `/v1/jobs/${id}/artifacts/${artifact}` : `/v1/images/${id}/content`;
 }
 
-/** Upload a picture. `onprogress` gets the share sent, 0 to 1 (fetch cannot tell). */
+/** Upload a picture. `onprogress` gets the share sent, 0 to 1, which fetch does not report. */
 export function uploadImage(file, onprogress, signal) {
   return new Promise((resolve, reject) => {
     const call = new XMLHttpRequest();
@@ -95,7 +100,7 @@ export function uploadImage(file, onprogress, signal) {
     call.onload = () => {
       const body = parsed(call.responseText);
       if (call.status < 300) resolve(body);
-      else reject(AWAY.has(call.status) ? new Unreachable() : new Problem(call.status, body));
+      else reject(UNAVAILABLE.has(call.status) ? new Unreachable() : new Problem(call.status, body));
     };
     signal.addEventListener("abort", () => call.abort());
     const form = new FormData();

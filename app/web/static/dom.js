@@ -1,7 +1,7 @@
 /** Small helpers around the document. */
 
 /**
- * A new element. Attributes that are functions become listeners (`onclick`), booleans come and go,
+ * A new element. Attributes that are functions become listeners (`onclick`), booleans are set or left out,
  * null is left out.
  */
 export function el(tag, attributes = {}, ...children) {
@@ -15,16 +15,21 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** Show a text in an element, or hide the element when there is none. */
-export function say(node, text) {
+/** Show a text in an element; without a text, hide the element. */
+export function showText(node, text) {
   node.textContent = text ?? "";
   node.hidden = !text;
+}
+
+/** Tell the form that a field was changed by the page itself. */
+export function notifyInput(node) {
+  node.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
 let count = 0;
 
 /** An id that no other element has. */
-export function freshId(prefix) {
+export function newId(prefix) {
   count += 1;
   return `${prefix}-${count}`;
 }

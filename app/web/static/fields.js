@@ -1,26 +1,27 @@
 /**
- * Form controls made from params. Every field is {param, element, get, set, preset, complain, focus}:
- * `get()` is the value to send, undefined to leave it out, and throws a RangeError that says what cannot be
- * read; `set(value)` shows a value, null for empty; `preset(value)` tells what empty stands for. Some also have
- * `learn(card)`, which tells them the network that is chosen.
+ * Form fields made from params. Every field is {param, element, get, set, setPreset, showProblem, focus}:
+ * `get()` returns the value to send, undefined to leave it out, or throws a RangeError; `set(value)` shows a
+ * value, null for empty; `setPreset(value)` gives the value of an empty field; `showProblem(text)` takes null for
+ * none. Some also have `setNetwork(card)`, called with the chosen network, and `unusable()`, which returns why the
+ * value cannot be used yet, or null.
  */
 
-import { el, freshId, say } from "./dom.js";
+import { el, newId, notifyInput, showText } from "./dom.js";
 import { formatLayers, parseLayers, parseNames, parseNumber, parseNumbers } from "./schema.js";
-import { suggestions } from "./suggest.js";
-import { figure } from "./text.js";
+import { addSuggestions } from "./suggestions.js";
+import { formatNumber } from "./text.js";
 
-/** Help and problem texts of one field, and the attributes that tie a control to them. */
+/** Help and problem texts of one field, and the `aria-describedby` that ties a control to them. */
 export function notes(description) {
-  const help = el("p", { class: "help", id: freshId("help") }, description);
-  const problem = el("p", { class: "problem", id: freshId("problem"), role: "alert", hidden: true });
+  const help = el("p", { class: "help", id: newId("help") }, description);
+  const problem = el("p", { class: "problem", id: newId("problem"), role: "alert", hidden: true });
   return { help, problem, describedBy: `${help.id} ${problem.id}` };
 }
 
-/** A `complain` that shows a problem below a control and marks the control, or takes both away. */
-export function complainer(problem, ...controls) {
+/** A `showProblem` that shows a text below a control and marks the control, or removes both. */
+export function problemSetter(problem, ...controls) {
   return (text) => {
-    say(problem, text);
+    showText(problem, text);
     for (const control of controls) {
       if (text) control.setAttribute("aria-invalid", "true");
       else control.removeAttribute("aria-invalid");
@@ -28,16 +29,18 @@ export function complainer(problem, ...controls) {
   };
 }
 
-function shown(value) {
-  if (typeof value === "number") return figure(value);
+function format(value) {
+  if (typeof value === "number") return formatNumber(value);
   return typeof value === "object" ? formatLayers(value) : String(value);
 }
 
 const asText = (text) => text.trim();
 
+/** Controls that are a number input. */
+const NUMERIC = new Set(["integer", "number", "size", "slider"]);
+
 const READERS = {
-  integer: parseNumber,
-  number: parseNumber,
+  ...Object.fromEntries([...NUMERIC].map((control) => [control, parseNumber])),
   numbers: parseNumbers,
   channels: parseNumbers,
   layers: parseLayers,
@@ -46,35 +49,36 @@ const READERS = {
   classes: parseNames,
 };
 
-const listed = (value) => [value].flat().join(", ");
+const formatList = (value) => [value].flat().join(", ");
 
 const WRITERS = {
-  numbers: listed,
-  channels: listed,
-  names: listed,
-  classes: listed,
+  numbers: formatList,
+  channels: formatList,
+  names: formatList,
+  classes: formatList,
   layers: formatLayers,
   extents: formatLayers,
 };
 
 const layersOf = (card) => card.layers.map((layer) => layer.name);
 const classesOf = (card) => card.classes;
-/** What a network knows that a line of text may name. */
-const KNOWN = { layer: layersOf, layers: layersOf, class: classesOf, classes: classesOf };
+/** Names of the chosen network that a control suggests. */
+const SUGGESTED = { layer: layersOf, layers: layersOf, class: classesOf, classes: classesOf };
 const WIDE = new Set(["layers", "extents", "names", "classes", "class"]);
 
-/** A line of text: numbers, lists, layers, anything without choices. */
+/** A text input: numbers, lists, layers, anything without choices. */
 export function textField(param) {
   const { help, problem, describedBy } = notes(param.description);
-  const numeric = param.control === "integer" || param.control === "number";
+  const numeric = NUMERIC.has(param.control);
+  const integer = numeric && param.type === "integer";
   const input = el("input", {
-    id: freshId(param.name),
+    id: newId(param.name),
     name: param.name,
     type: numeric ? "number" : "text",
-    step: numeric ? (param.control === "integer" ? 1 : "any") : null,
+    step: numeric ? (integer ? 1 : "any") : null,
     min: param.minimum,
     max: param.maximum,
-    inputmode: numeric ? (param.control === "integer" ? "numeric" : "decimal") : null,
+    inputmode: numeric ? (integer ? "numeric" : "decimal") : null,
     autocomplete: "off",
     spellcheck: "false",
     "aria-describedby": describedBy,
@@ -87,8 +91,8 @@ export function textField(param) {
     problem,
     help,
   );
-  const known = KNOWN[param.control];
-  const suggest = known && suggestions(input, param.control in READERS);
+  const namesOf = SUGGESTED[param.control];
+  const suggest = namesOf && addSuggestions(input, param.control in READERS);
   return {
     param,
     element,
@@ -100,21 +104,21 @@ export function textField(param) {
     set(value) {
       input.value = value === null ? "" : (WRITERS[param.control] ?? String)(value);
     },
-    preset(value) {
-      input.placeholder = value == null ? "" : shown(value);
+    setPreset(value) {
+      input.placeholder = value == null ? "" : format(value);
     },
-    learn: (card) => suggest?.(known(card)),
-    complain: complainer(problem, input),
+    setNetwork: (card) => suggest?.(namesOf(card)),
+    showProblem: problemSetter(problem, input),
     focus: () => input.focus(),
   };
 }
 
-/** Yes or no. */
-export function flagField(param) {
+/** A checkbox. */
+export function checkboxField(param) {
   const { help, problem, describedBy } = notes(param.description);
   const input = el("input", {
     type: "checkbox",
-    id: freshId(param.name),
+    id: newId(param.name),
     name: param.name,
     "aria-describedby": describedBy,
   });
@@ -123,7 +127,7 @@ export function flagField(param) {
     element: el(
       "div",
       { class: "field", "data-field": param.name },
-      el("label", { class: "flag", for: input.id }, input, ` ${param.title}`),
+      el("label", { class: "checkbox", for: input.id }, input, ` ${param.title}`),
       problem,
       help,
     ),
@@ -131,16 +135,16 @@ export function flagField(param) {
     set(value) {
       input.checked = value === true;
     },
-    preset() {},
-    complain: complainer(problem, input),
+    setPreset() {},
+    showProblem: problemSetter(problem, input),
     focus: () => input.focus(),
   };
 }
 
-/** One of several choices, the preset's among them where it may be left empty. */
+/** One of several choices; a nullable one can be left to the preset. */
 export function selectField(param, options = param.choices.map((name) => ({ name, title: name }))) {
   const { help, problem, describedBy } = notes(param.description);
-  const select = el("select", { id: freshId(param.name), name: param.name, "aria-describedby": describedBy });
+  const select = el("select", { id: newId(param.name), name: param.name, "aria-describedby": describedBy });
   const empty = param.nullable ? el("option", { value: "" }) : null;
   select.append(
     ...(empty ? [empty] : []),
@@ -167,20 +171,20 @@ export function selectField(param, options = param.choices.map((name) => ({ name
       select.value = value ?? "";
       explain();
     },
-    preset(value) {
+    setPreset(value) {
       if (empty) empty.textContent = value == null ? "automatic" : `preset’s: ${value}`;
     },
-    complain: complainer(problem, select),
+    showProblem: problemSetter(problem, select),
     focus: () => select.focus(),
   };
 }
 
-/** A few choices side by side. `summaries` explains the chosen one. */
+/** A few choices side by side. `summaries` ({name: {summary}}) explain the chosen one. */
 export function radioField(param, summaries = {}) {
   const { help, problem, describedBy } = notes(param.description);
-  const group = freshId(param.name);
+  const group = newId(param.name);
   const radios = param.choices.map((choice) =>
-    el("input", { type: "radio", name: group, value: choice, id: freshId(group), onchange: explain }),
+    el("input", { type: "radio", name: group, value: choice, id: newId(group), onchange: explain }),
   );
   function explain() {
     const chosen = radios.find((radio) => radio.checked)?.value;
@@ -194,7 +198,7 @@ export function radioField(param, summaries = {}) {
       el("legend", {}, param.title),
       el(
         "div",
-        { class: "segments" },
+        { class: "choices" },
         ...radios.flatMap((radio) => [radio, el("label", { for: radio.id }, radio.value)]),
       ),
       problem,
@@ -205,13 +209,13 @@ export function radioField(param, summaries = {}) {
       for (const radio of radios) radio.checked = radio.value === value;
       explain();
     },
-    preset() {},
-    complain: complainer(problem, ...radios),
+    setPreset() {},
+    showProblem: problemSetter(problem, ...radios),
     focus: () => (radios.find((radio) => radio.checked) ?? radios[0]).focus(),
   };
 }
 
-/** A size in pixels with a few round ones around the default to press. */
+/** A size in pixels, with buttons for multiples of the default. */
 export function sizeField(param) {
   const field = textField(param);
   const sizes = [0.5, 1, 2, 4]
@@ -226,13 +230,13 @@ export function sizeField(param) {
         "aria-label": `${param.title} ${size}`,
         onclick() {
           field.set(size);
-          field.input.dispatchEvent(new Event("input", { bubbles: true }));
+          notifyInput(field.input);
         },
       },
       String(size),
     ),
   );
-  const press = () => {
+  const markPressed = () => {
     for (const [i, button] of buttons.entries()) {
       button.setAttribute("aria-pressed", String(Number(field.input.value) === sizes[i]));
     }
@@ -240,12 +244,12 @@ export function sizeField(param) {
   const line = el("div", { class: "line" });
   field.input.replaceWith(line);
   line.append(field.input, ...buttons);
-  field.input.addEventListener("input", press);
+  field.input.addEventListener("input", markPressed);
   return {
     ...field,
     set(value) {
       field.set(value);
-      press();
+      markPressed();
     },
   };
 }

@@ -4,86 +4,86 @@ import { getJob, Unreachable } from "./api.js";
 
 const TERMINAL = new Set(["succeeded", "failed", "cancelled"]);
 
-/** Milliseconds between two looks at a job that the events should make needless. */
-const SAFETY = 5000;
-/** Waits after the first, second, ... look that got no answer. */
-const AWAY = [500, 1000, 2000, 4000];
+/** Milliseconds between two requests for a job, in case an event was lost. */
+const POLL_MS = 5000;
+/** Milliseconds to wait after the first, second, ... request without an answer. */
+const RETRY_MS = [500, 1000, 2000, 4000];
 
-/** Whether a job will not change any more. */
+/** Whether a job has ended. */
 export const isTerminal = (job) => TERMINAL.has(job.state);
 
 /**
- * Call `onjob(job)` now and at every change until the job ends, `onlink(connected)` when the service
- * stops or starts answering, and `onlost(problem)` if there is no such job. Returns a function that stops it.
+ * Call `onjob(job)` now and at every change until the job ends, `onconnection(connected)` when the service
+ * stops or starts answering, and `onproblem(problem)` if there is no such job. Returns a function that stops it.
  *
- * The service's events say when to look; looking now and then anyway makes up for those that get lost.
+ * The service's events say when to fetch the job; polling makes up for events that are lost.
  */
-export function follow(id, { onjob, onlink, onlost }) {
+export function follow(id, { onjob, onconnection, onproblem }) {
   let timer = null;
-  let looking = false;
+  let fetching = false;
   let again = false;
   let stopped = false;
   let misses = 0;
   let seen = 0;
   const events = new EventSource(`/v1/jobs/${encodeURIComponent(id)}/events`);
-  for (const type of ["state", "progress", "preview", "done"]) events.addEventListener(type, heard);
+  for (const type of ["state", "progress", "preview", "done"]) events.addEventListener(type, onevent);
 
   function stop() {
     stopped = true;
     clearTimeout(timer);
     events.close();
-    document.removeEventListener("visibilitychange", lookNow);
-    removeEventListener("online", lookNow);
+    document.removeEventListener("visibilitychange", fetchNow);
+    removeEventListener("online", fetchNow);
   }
 
-  /** Look, unless this is the replay of what the last look has shown. */
-  function heard(event) {
-    if (Number(event.lastEventId) > seen) lookNow();
+  /** Fetch the job, unless the event is a replay of what was fetched already. */
+  function onevent(event) {
+    if (Number(event.lastEventId) > seen) fetchNow();
   }
 
-  async function look() {
-    looking = true;
+  async function fetchJob() {
+    fetching = true;
     again = false;
-    let wait = SAFETY;
+    let wait = POLL_MS;
     try {
       const job = await getJob(id);
       if (stopped) return;
-      if (misses > 0) onlink(true);
+      if (misses > 0) onconnection(true);
       misses = 0;
       seen = job.seq;
       if (isTerminal(job)) stop();
       onjob(job);
     } catch (error) {
       if (stopped) return;
-      const away = error instanceof Unreachable || error.status >= 500;
-      if (!away) {
+      const unavailable = error instanceof Unreachable || error.status >= 500;
+      if (!unavailable) {
         stop();
-        onlost(error);
+        onproblem(error);
         return;
       }
-      wait = AWAY[Math.min(misses, AWAY.length - 1)];
+      wait = RETRY_MS[Math.min(misses, RETRY_MS.length - 1)];
       misses += 1;
-      onlink(false);
+      onconnection(false);
     } finally {
-      looking = false;
+      fetching = false;
     }
     if (stopped) return;
-    if (again && misses === 0) look();
-    else timer = setTimeout(look, wait);
+    if (again && misses === 0) fetchJob();
+    else timer = setTimeout(fetchJob, wait);
   }
 
-  function lookNow() {
+  function fetchNow() {
     if (stopped || document.hidden) return;
-    if (looking) {
+    if (fetching) {
       again = true;
       return;
     }
     clearTimeout(timer);
-    look();
+    fetchJob();
   }
 
-  document.addEventListener("visibilitychange", lookNow);
-  addEventListener("online", lookNow);
-  look();
+  document.addEventListener("visibilitychange", fetchNow);
+  addEventListener("online", fetchNow);
+  fetchJob();
   return stop;
 }

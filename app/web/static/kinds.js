@@ -1,22 +1,19 @@
-/** The kinds of job that there are, as GET /v1/kinds tells of them. */
+/** The kinds of job, as GET /v1/kinds describes them. */
 
 import { paramsOf } from "./schema.js";
 
 const kinds = new Map();
 
-/** Keep what the service says of its kinds. */
-export function learnKinds(items) {
-  for (const kind of items) kinds.set(kind.kind, { ...kind, params: paramsOf(kind) });
+/** Keep the service's answer to GET /v1/kinds. */
+export function setKinds(items) {
+  for (const kind of items) kinds.set(kind.kind, { ...kind, params: paramsOf(kind.schema) });
 }
 
 /** The kinds that a person may choose from, in the service's order. */
-export const offeredKinds = () => [...kinds.values()].filter((kind) => kind.offered);
+export const listedKinds = () => [...kinds.values()].filter((kind) => kind.listed);
 
-/** The kind of that name, or undefined. */
+/** The kind of that name; undefined where the page is older than the service. */
 export const kindOf = (name) => kinds.get(name);
-
-/** What a kind is called; its own name where the page is older than the service. */
-export const titleOfKind = (name) => kinds.get(name)?.title ?? name;
 
 /** Whether a param is a picture, several, or a clip. */
 export const isPicture = (param) => ["picture", "pictures", "clip"].includes(param.control);

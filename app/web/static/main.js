@@ -1,76 +1,76 @@
-/** Starts the page: the form, the stage, the collection, and the job that the address names. */
+/** Starts the page: the form, the result, the gallery, and the job that the address names. */
 
 import { getKinds, getNetworks, Unreachable } from "./api.js";
-import { openCollection } from "./collection.js";
-import { say } from "./dom.js";
+import { showText } from "./dom.js";
 import { follow } from "./follow.js";
-import { learnKinds } from "./kinds.js";
-import { openStage } from "./stage.js";
-import { openStudio } from "./studio.js";
+import { openForm } from "./form.js";
+import { openGallery } from "./gallery.js";
+import { setKinds } from "./kinds.js";
+import { openResult } from "./result.js";
 
-const RETRY = 1000;
+const RETRY_MS = 1000;
 
 const connection = document.getElementById("connection");
 
-function link(connected) {
-  say(connection, connected ? null : "The service does not answer. Reconnecting…");
+function showConnection(connected) {
+  showText(connection, connected ? null : "The service does not answer. Reconnecting…");
 }
 
-/** What the service says, however long it takes to come up. */
-async function patiently(ask) {
+/** The service's answer, tried again until it can be reached. */
+async function retried(request) {
   for (;;) {
     try {
-      const answer = await ask();
-      link(true);
+      const answer = await request();
+      showConnection(true);
       return answer;
     } catch (error) {
       if (!(error instanceof Unreachable)) {
-        say(connection, error.message);
+        showText(connection, error.message);
         throw error;
       }
-      link(false);
-      await new Promise((resolve) => setTimeout(resolve, RETRY));
+      showConnection(false);
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
 }
 
-const [kinds, networks] = await patiently(() => Promise.all([getKinds(), getNetworks()]));
-learnKinds(kinds);
+const [kinds, networks] = await retried(() => Promise.all([getKinds(), getNetworks()]));
+setKinds(kinds);
 
-const collection = openCollection();
-const stage = openStage({ onreuse: (job) => studio.reuse(job) });
-const studio = openStudio(networks, (job) => {
-  collection.update(job);
+const gallery = openGallery();
+const result = openResult({ onreuse: (job) => form.reuse(job) });
+const form = openForm(networks, (job) => {
+  gallery.update(job);
   location.hash = `job=${job.id}`;
 });
 
 let unfollow = () => {};
 
-/** Bring the stage into sight where it is not: on a phone it hangs below the form. */
-function faceStage() {
-  const wall = document.getElementById("stage");
-  const { top } = wall.getBoundingClientRect();
-  if (top < 0 || top > innerHeight / 2) wall.scrollIntoView();
+/** Scroll to the result where it is out of sight: on a phone it is below the form. */
+function scrollToResult() {
+  const element = document.getElementById("result");
+  const { top } = element.getBoundingClientRect();
+  if (top < 0 || top > innerHeight / 2) element.scrollIntoView();
 }
 
 /** Show the job that the address names, and follow it. */
 function openAddress() {
   unfollow();
-  link(true);
+  showConnection(true);
   const id = new URLSearchParams(location.hash.slice(1)).get("job");
-  collection.select(id);
+  gallery.select(id);
   if (!id) {
-    stage.clear();
+    result.clear();
     return;
   }
-  faceStage();
+  scrollToResult();
   unfollow = follow(id, {
     onjob(job) {
-      stage.show(job);
-      collection.update(job);
+      result.show(job);
+      gallery.update(job);
     },
-    onlink: link,
-    onlost: stage.lose,
+    onconnection: showConnection,
+    onproblem: result.showProblem,
   });
 }
 

@@ -1,33 +1,30 @@
-/** What a form needs to know of a kind's params, read from its JSON Schema: the only source of defaults. */
+/** Params of a kind, read from their JSON Schema, and how their values are written as text. */
 
-/** The alternatives of a property, `anyOf` within `anyOf` laid flat. */
+/** The alternatives of a property, nested `anyOf` flattened. */
 function branches(property) {
   return property.anyOf ? property.anyOf.flatMap(branches) : [property];
 }
 
-function findWidget(property) {
-  return property.widget ?? property.anyOf?.map(findWidget).find(Boolean) ?? null;
+/** A keyword of a property or of the first alternative that has it, or null. */
+function keywordOf(property, name) {
+  return property[name] ?? property.anyOf?.map((branch) => keywordOf(branch, name)).find((value) => value !== null) ?? null;
 }
 
-/** Names that kinds share, and what they are asked for with where the schema does not say. */
-const SHARED = { network: "network", layer: "layer", target: "class" };
-
-function controlOf(name, property, main) {
-  const widget = findWidget(property);
+function controlOf(property, main) {
+  const widget = keywordOf(property, "widget");
   if (widget) return widget;
   if (main.enum) return "choice";
   if (main.type === "array") return main.items?.type === "string" ? "names" : "numbers";
-  return (main.type === "string" && SHARED[name]) || main.type;
+  return main.type;
 }
 
 /**
- * The params of a kind, in the order of its schema. `control` is picture, pictures, clip, network, layer,
- * layers, channels, class, classes, extents, choice, names, numbers, integer, number, boolean or string;
- * `nullable` means that it may be left empty.
+ * The params of a schema, in its order. `control` is the schema's `widget` (see app/kinds/fields.py), or
+ * follows from the type: choice, names, numbers, integer, number, boolean, string. `nullable`: it may be left empty.
  */
-export function paramsOf(kind) {
-  const required = new Set(kind.schema.required ?? []);
-  return Object.entries(kind.schema.properties).map(([name, property]) => {
+export function paramsOf(schema) {
+  const required = new Set(schema.required ?? []);
+  return Object.entries(schema.properties).map(([name, property]) => {
     const all = branches(property);
     const main = all.find((branch) => branch.type !== "null");
     return {
@@ -37,11 +34,16 @@ export function paramsOf(kind) {
       default: property.default ?? null,
       required: required.has(name),
       nullable: all.some((branch) => branch.type === "null"),
-      control: controlOf(name, property, main),
+      control: controlOf(property, main),
+      type: main.type,
       choices: main.enum ?? [],
       minimum: main.minimum ?? null,
       maximum: main.maximum ?? null,
-      maxItems: property.maxItems ?? main.maxItems ?? null,
+      maxItems: keywordOf(property, "maxItems"),
+      unit: keywordOf(property, "unit"),
+      decades: keywordOf(property, "decades"),
+      titlePrefix: keywordOf(property, "title_prefix"),
+      emptyMeans: keywordOf(property, "empty_means"),
     };
   });
 }
@@ -62,7 +64,7 @@ export function formatLayers(weights) {
     .join(", ");
 }
 
-/** The reverse of formatLayers; throws a RangeError that says what cannot be read. */
+/** The reverse of formatLayers; throws a RangeError. */
 export function parseLayers(text) {
   return Object.fromEntries(
     text.split(",").map((part) => part.trim()).filter(Boolean).map((part) => {
@@ -72,20 +74,20 @@ export function parseLayers(text) {
   );
 }
 
-/** Names from "eye, sun". */
+/** Names in "eye, sun". */
 export const parseNames = (text) => text.split(",").map((part) => part.trim()).filter(Boolean);
 
-/** Numbers from "1, 2 0.5"; throws a RangeError that says what cannot be read. */
+/** Numbers in "1, 2 0.5"; throws a RangeError. */
 export function parseNumbers(text) {
   return text.split(/[\s,]+/).filter(Boolean).map(parseNumber);
 }
 
-/** A number from a text; throws a RangeError that says what cannot be read. */
+/** The number that a text is; throws a RangeError. */
 export function parseNumber(text) {
   const value = Number(text);
   if (text.trim() === "" || !Number.isFinite(value)) throw new RangeError(`“${text}” is not a number.`);
   if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
-    throw new RangeError(`${text} has more digits than a browser keeps; the REST interface takes it.`);
+    throw new RangeError(`${text} is too large for a browser to keep exactly; send it over the REST interface.`);
   }
   return value;
 }

@@ -1,7 +1,8 @@
-/** Numbers, times and names as a person reads them. */
+/** Numbers, times and names as text. */
 
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-const STEPS = [["second", 60], ["minute", 60], ["hour", 24], ["day", 30], ["month", 12], ["year", Infinity]];
+const list = new Intl.ListFormat("en");
+const UNITS = [["second", 60], ["minute", 60], ["hour", 24], ["day", 30], ["month", 12], ["year", Infinity]];
 
 /** Seconds as "8 s", "2 min 5 s" or "1 h 12 min". */
 export function duration(seconds) {
@@ -20,7 +21,7 @@ export function secondsBetween(from, to) {
 export function ago(iso) {
   let value = (Date.now() - new Date(iso)) / 1000;
   if (value < 60) return "just now";
-  for (const [unit, size] of STEPS) {
+  for (const [unit, size] of UNITS) {
     if (value < size) return relative.format(-Math.round(value), unit);
     value /= size;
   }
@@ -28,20 +29,27 @@ export function ago(iso) {
 }
 
 /** A number with at most three significant digits, without an exponent where it is short. */
-export function figure(value) {
+export function formatNumber(value) {
   const rounded = Number(value.toPrecision(3));
   return Math.abs(rounded) >= 1e7 || (rounded !== 0 && Math.abs(rounded) < 1e-4)
     ? rounded.toExponential()
     : String(rounded);
 }
 
-/** A file's name as a title: "golden_gate.jpg" reads "Golden gate". */
-export function titleOf(filename) {
-  const words = filename.replace(/\.[a-z0-9]{2,5}$/i, "").replace(/[_-]+/g, " ").trim() || filename;
-  return words[0].toUpperCase() + words.slice(1);
+export const capitalized = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** "a", "a and b", "a, b, and c". */
+export const joined = (names) => list.format(names.map(String));
+
+/** "objective_before" as "objective before"; names of layers (relu3_1) stay as they are. */
+export const spaced = (name) => name.replace(/(?<=[a-z])_(?=[a-z])/g, " ");
+
+/** A file's name as a title: "golden_gate.jpg" as "Golden gate". */
+export function titleOfFile(filename) {
+  return capitalized(filename.replace(/\.[a-z0-9]{2,5}$/i, "").replace(/[_-]+/g, " ").trim() || filename);
 }
 
 /** Bytes as "3.4 MB". */
 export function megabytes(bytes) {
-  return `${figure(bytes / 1e6)} MB`;
+  return `${formatNumber(bytes / 1e6)} MB`;
 }

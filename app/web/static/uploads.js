@@ -1,17 +1,17 @@
-/** Pictures on their way to the service: each is sent once. */
+/** Uploads of pictures; the same file is sent once. */
 
 import { uploadImage } from "./api.js";
-import { learn } from "./names.js";
+import { setName } from "./image_names.js";
 
-/** Files beyond this many bytes are not read to recognise them again. */
-const MOST_HASHED = 64e6;
+/** Larger files, in bytes, are not hashed, and are sent again. */
+const MAX_HASHED = 64e6;
 
-/** Uploaded pictures of this visit, by the SHA-256 of their file. */
-const sent = new Map();
+/** Images uploaded since the page was loaded, by the SHA-256 of their file. */
+const uploaded = new Map();
 
 async function hashOf(file) {
-  // Browsers have crypto.subtle on https and localhost alone; elsewhere a picture is simply sent again.
-  if (!globalThis.crypto?.subtle || file.size > MOST_HASHED) return null;
+  // Browsers have crypto.subtle only on https and localhost; elsewhere a picture is sent again.
+  if (!globalThis.crypto?.subtle || file.size > MAX_HASHED) return null;
   const digest = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
@@ -23,13 +23,13 @@ async function hashOf(file) {
 export async function upload(file, onprogress, signal) {
   const hash = await hashOf(file);
   signal.throwIfAborted();
-  const image = sent.get(hash) ?? (await uploadImage(file, onprogress, signal));
-  if (hash) sent.set(hash, image);
-  learn(image);
+  const image = uploaded.get(hash) ?? (await uploadImage(file, onprogress, signal));
+  if (hash) uploaded.set(hash, image);
+  setName(image);
   return image;
 }
 
-/** Send a picture again next time: the service does not have it any more. */
-export function forget(id) {
-  for (const [hash, image] of sent) if (image.id === id) sent.delete(hash);
+/** Send a picture again next time: the service no longer has it. */
+export function forgetUpload(id) {
+  for (const [hash, image] of uploaded) if (image.id === id) uploaded.delete(hash);
 }

@@ -11,8 +11,7 @@ def test_draw_writes_rows_of_classes(tmp_path):
     )
     assert result.exit_code == 0, result.output
     with Image.open(path) as sheet:
-        assert sheet.width == 3 * 20 + 12
-        assert sheet.height == 2 * (20 + 18) + 6
+        assert sheet.size == (3 * 20, 2 * (20 + 18) + 6)
 
 
 def test_an_unknown_class_is_named(tmp_path):

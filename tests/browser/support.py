@@ -1,16 +1,20 @@
-"""What the tests of the page work with."""
+"""The service as a process, and the browser's console, for the tests of the page."""
 
+import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
-PATIENCE_SECONDS = 120
+TIMEOUT_SECONDS = 120
 
 
 @dataclass
@@ -21,17 +25,26 @@ class Service:
     port: int
     process: subprocess.Popen[bytes] | None = None
 
+    @classmethod
+    def on_free_port(cls, data_dir: Path) -> Self:
+        """A service that is not started yet."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return cls(data_dir, probe.getsockname()[1])
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        """Start it and wait until a worker is ready."""
+    def start(self, environment: Mapping[str, str] | None = None) -> None:
+        """Start it and wait until a worker is ready; ``environment`` is added to this process's."""
         command = [str(Path(sys.executable).with_name("impasto")), "serve"]
         command += ["--port", str(self.port), "--data-dir", str(self.data_dir)]
         with (self.data_dir / "serve.log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        deadline = time.monotonic() + PATIENCE_SECONDS
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, env={**os.environ, **(environment or {})}
+            )
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while not self._is_ready():
             assert self.process.poll() is None, (self.data_dir / "serve.log").read_text()
             assert time.monotonic() < deadline, (self.data_dir / "serve.log").read_text()
@@ -48,23 +61,23 @@ class Service:
         """Stop it as Ctrl-C does."""
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(PATIENCE_SECONDS)
+        self.process.wait(TIMEOUT_SECONDS)
 
 
 @dataclass
-class Complaints:
-    """What the browser complained of, and what a test expects it to.
+class ConsoleErrors:
+    """Errors in the browser's console, and those that a test expects.
 
-    Chromium reports every answer of 400 and more as an error, also where the page shows it to the person.
+    Chromium reports every response of 400 and more as an error, also where the page handles it.
     """
 
     found: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
 
     def expect(self, *parts: str) -> None:
-        """Complaints with all these parts are right."""
+        """Expect errors that contain all these parts, in this order."""
         self.expected.append(".*".join(map(re.escape, parts)))
 
     def unexpected(self) -> list[str]:
-        """The complaints that no test expects."""
+        """The errors that the test does not expect."""
         return [text for text in self.found if not any(re.search(known, text) for known in self.expected)]

@@ -1,16 +1,13 @@
-/** A place for pictures: drop, pick or paste them, see them at once, and have them uploaded meanwhile. */
+/** A field for pictures: dropped, picked or pasted, shown at once and uploaded in the background. */
 
 import { pictureUrl, Problem, Unreachable } from "./api.js";
-import { el, freshId } from "./dom.js";
-import { complainer, notes } from "./fields.js";
-import { learnNames, nameOf } from "./names.js";
-import { megabytes, titleOf } from "./text.js";
-import { forget, upload } from "./uploads.js";
+import { el, newId, notifyInput } from "./dom.js";
+import { notes, problemSetter } from "./fields.js";
+import { fetchNames, nameOf } from "./image_names.js";
+import { megabytes, titleOfFile } from "./text.js";
+import { forgetUpload, upload } from "./uploads.js";
 
-/**
- * One picture in the well. `reference` is null until it is uploaded; `unsent` when that found no service, and
- * trying again may help.
- */
+/** One picture of the field. `reference` is null until it is uploaded; `unsent` if the service was unreachable. */
 function fromFile(file) {
   return { file, url: URL.createObjectURL(file), reference: null, unsent: false };
 }
@@ -19,7 +16,7 @@ function fromReference(reference) {
   return { file: null, url: pictureUrl(reference), reference, unsent: false };
 }
 
-/** Why a file was not taken, for the person who dropped it. */
+/** Why a file was refused. */
 function reasonOf(error) {
   if (error instanceof Problem) return error.message;
   if (error instanceof DOMException) return "It cannot be read. Is it a folder, or has it moved?";
@@ -29,38 +26,34 @@ function reasonOf(error) {
 /** A field (see fields.js) for one picture, or several where the param is `pictures`. */
 export function pictureField(param) {
   const many = param.control === "pictures";
-  const most = many ? param.maxItems : 1;
+  const max = many ? param.maxItems : 1;
   const clips = param.control === "clip";
-  const taken = (file) => !file.type || file.type.startsWith("image/") || (clips && file.type.startsWith("video/"));
+  const accepted = (file) => !file.type || file.type.startsWith("image/") || (clips && file.type.startsWith("video/"));
   const { help, problem, describedBy } = notes(param.description);
   const input = el("input", {
     type: "file",
-    id: freshId(param.name),
-    class: "unseen",
+    id: newId(param.name),
+    class: "visually-hidden",
     accept: clips ? "image/*,video/*" : "image/*",
     multiple: many,
     "aria-describedby": describedBy,
   });
   const prompt = el("span", { class: "prompt" });
-  const drop = el("label", { class: "drop", for: input.id }, prompt);
+  const dropZone = el("label", { class: "drop-zone", for: input.id }, prompt);
   const tiles = el("ul", { class: "tiles" });
-  const title = freshId(`${param.name}-title`);
+  const title = newId(`${param.name}-title`);
   const element = el(
     "div",
-    { class: "well", role: "group", "aria-labelledby": title, "data-field": param.name },
-    el("p", { class: "well-title", id: title }, param.title),
-    el("div", { class: "well-body" }, tiles, input, drop),
+    { class: "picture-field", role: "group", "aria-labelledby": title, "data-field": param.name },
+    el("p", { class: "picture-title", id: title }, param.title),
+    el("div", { class: "picture-body" }, tiles, input, dropZone),
     problem,
     help,
   );
-  const complain = complainer(problem, input);
+  const showProblem = problemSetter(problem, input);
   let items = [];
 
-  function changed() {
-    element.dispatchEvent(new Event("input", { bubbles: true }));
-  }
-
-  function discard(item) {
+  function drop(item) {
     item.sending?.abort();
     if (item.file) URL.revokeObjectURL(item.url);
     items = items.filter((other) => other !== item);
@@ -79,14 +72,14 @@ export function pictureField(param) {
       if (error instanceof Unreachable) {
         item.unsent = true;
       } else {
-        discard(item);
-        complain(`${item.file.name}: ${reasonOf(error)}`);
+        drop(item);
+        showProblem(`${item.file.name}: ${reasonOf(error)}`);
       }
     } finally {
       item.sending = null;
     }
     render();
-    changed();
+    notifyInput(element);
   }
 
   function showShare(item, share) {
@@ -96,18 +89,18 @@ export function pictureField(param) {
   }
 
   function add(files) {
-    complain(null);
-    const wrong = files.find((file) => !taken(file));
-    if (wrong) complain(`${wrong.name} is ${clips ? "neither a picture nor a clip" : "not a picture"}.`);
-    const pictures = files.filter(taken);
+    showProblem(null);
+    const wrong = files.find((file) => !accepted(file));
+    if (wrong) showProblem(`${wrong.name} is ${clips ? "neither a picture nor a clip" : "not a picture"}.`);
+    const pictures = files.filter(accepted);
     if (!pictures.length) return;
-    if (!many) items.forEach(discard);
-    const room = most - items.length;
-    if (pictures.length > room) complain(`At most ${most} pictures: the others were left out.`);
-    const added = pictures.slice(0, room).map(fromFile);
+    if (!many) items.forEach(drop);
+    const free = max - items.length;
+    if (pictures.length > free) showProblem(`At most ${max} pictures: the others were left out.`);
+    const added = pictures.slice(0, free).map(fromFile);
     items = [...items, ...added];
     for (const item of added) item.done = send(item);
-    changed();
+    notifyInput(element);
   }
 
   function retry(item) {
@@ -115,23 +108,23 @@ export function pictureField(param) {
   }
 
   function remove(item) {
-    discard(item);
-    complain(null);
+    drop(item);
+    showProblem(null);
     input.focus();
-    changed();
+    notifyInput(element);
   }
 
   function tileOf(item) {
     const filename = item.file?.name ?? nameOf(item.reference);
-    const name = filename ? titleOf(filename) : param.title;
-    // A browser may not know a format that the service takes; a picture of the service's may be deleted.
-    const blind = (event) =>
-      event.target.replaceWith(el("p", { class: "blind" }, item.file?.name ?? "This picture is gone."));
-    const film = (event) =>
+    const name = filename ? titleOfFile(filename) : param.title;
+    // The browser may not know a format that the service accepts, or the service has deleted the picture.
+    const showName = (event) =>
+      event.target.replaceWith(el("p", { class: "tile-text" }, item.file?.name ?? "This picture was deleted."));
+    const showVideo = (event) =>
       event.target.replaceWith(
-        el("video", { src: item.url, muted: true, preload: "metadata", "aria-label": name, onerror: blind }),
+        el("video", { src: item.url, muted: true, preload: "metadata", "aria-label": name, onerror: showName }),
       );
-    const onerror = clips ? film : blind;
+    const onerror = clips ? showVideo : showName;
     const image = el("img", { src: item.url, alt: name, decoding: "async", onerror });
     const tile = el("li", { class: "tile" }, image);
     if (item.sending) {
@@ -140,7 +133,7 @@ export function pictureField(param) {
     }
     if (item.unsent) {
       const again = el("button", { type: "button", class: "link", onclick: () => retry(item) }, "Try again");
-      tile.append(el("p", { class: "blind", role: "alert" }, "Not sent. ", again));
+      tile.append(el("p", { class: "tile-text", role: "alert" }, "Not sent. ", again));
     }
     const button = el("button", { type: "button", class: "remove", "aria-label": `Remove ${name}` }, "×");
     button.addEventListener("click", () => remove(item));
@@ -154,19 +147,19 @@ export function pictureField(param) {
     tiles.hidden = items.length === 0;
     element.dataset.count = String(items.length);
     prompt.textContent = items.length === 0 ? "Drop or choose" : many ? "Add" : "Replace";
-    drop.hidden = many && items.length >= most;
+    dropZone.hidden = many && items.length >= max;
   }
 
   input.addEventListener("change", () => {
     add([...input.files]);
     input.value = "";
   });
-  element.addEventListener("dragenter", () => element.classList.add("over"));
-  element.addEventListener("dragover", () => element.classList.add("over"));
+  element.addEventListener("dragenter", () => element.classList.add("drag-over"));
+  element.addEventListener("dragover", () => element.classList.add("drag-over"));
   element.addEventListener("dragleave", (event) => {
-    if (!element.contains(event.relatedTarget)) element.classList.remove("over");
+    if (!element.contains(event.relatedTarget)) element.classList.remove("drag-over");
   });
-  element.addEventListener("drop", () => element.classList.remove("over"));
+  element.addEventListener("drop", () => element.classList.remove("drag-over"));
   render();
 
   return {
@@ -174,7 +167,7 @@ export function pictureField(param) {
     element,
     add,
     isEmpty: () => items.length === 0,
-    /** Resolves when no picture is on its way any more. */
+    /** Resolves when all uploads have ended. */
     async settled() {
       await Promise.all(items.map((item) => item.done));
     },
@@ -185,17 +178,17 @@ export function pictureField(param) {
       return many ? references : references[0];
     },
     set(value) {
-      items.forEach(discard);
+      items.forEach(drop);
       const references = value === null ? [] : [value].flat();
       items = references.map(fromReference);
       render();
-      learnNames(references).then(render);
+      fetchNames(references).then(render);
     },
-    preset() {},
-    complain(text) {
-      complain(text);
-      // The service may have lost a picture that it had: choosing it again must send it again.
-      if (text) for (const item of items) forget(item.reference);
+    setPreset() {},
+    showProblem(text) {
+      showProblem(text);
+      // The service may have deleted the picture: choosing it again must send it again.
+      if (text) for (const item of items) forgetUpload(item.reference);
     },
     focus: () => input.focus(),
   };

@@ -1,14 +1,13 @@
-"""A network that is not here yet, on the page: its download, from a mirror that does what mirrors do."""
+"""The field for a network: the download of weights that are missing."""
 
 import re
-import socket
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from models import conversion
-from tests.browser.parts import Complaints, Service
+from tests.browser.support import ConsoleErrors, Service
 from tests.support.mirror import Answer, Mirror, mirror
 from tests.support.published import NAME, published_file, random_squeezenet
 
@@ -26,13 +25,8 @@ def served() -> Iterator[Mirror]:
 @pytest.fixture(scope="module")
 def service(browser: Browser, served: Mirror, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that downloads from the mirror."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    service = Service(tmp_path_factory.mktemp("data"), port)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IMPASTO_WEIGHTS_MIRROR", served.url)
-        service.start()
+    service = Service.on_free_port(tmp_path_factory.mktemp("data"))
+    service.start({"IMPASTO_WEIGHTS_MIRROR": served.url})
     yield service
     service.stop()
 
@@ -50,7 +44,7 @@ def button(field: Locator, name: str) -> Locator:
 
 
 def test_a_network_is_downloaded(
-    page: Page, service: Service, served: Mirror, complaints: Complaints
+    page: Page, service: Service, served: Mirror, console_errors: ConsoleErrors
 ) -> None:
     field = choose(page)
     expect(field).to_contain_text("not here yet")
@@ -63,16 +57,16 @@ def test_a_network_is_downloaded(
 
     served.usual = Answer(status=404)
     button(field, "Download").click()
-    expect(field.locator(".weights .problem")).to_contain_text("answers 404")
-    expect(field.locator(".weights .problem")).to_contain_text("IMPASTO_WEIGHTS_MIRROR")
+    expect(field.locator(".download .problem")).to_contain_text("answers 404")
+    expect(field.locator(".download .problem")).to_contain_text("IMPASTO_WEIGHTS_MIRROR")
 
     served.usual = Answer(slow=True)
     button(field, "Download").click()
-    expect(field.locator(".weights .help")).to_have_text(SOME)
+    expect(field.locator(".download .help")).to_have_text(SOME)
     expect(field.get_by_role("progressbar", name="Download")).to_be_visible()
     # It goes on while nobody looks, and is found again.
     field = choose(page)
-    expect(field.locator(".weights .help")).to_have_text(SOME)
+    expect(field.locator(".download .help")).to_have_text(SOME)
     button(field, "Cancel").click()
     expect(button(field, "Download")).to_be_visible()
 
@@ -86,4 +80,4 @@ def test_a_network_is_downloaded(
     expect(field.locator(".weights")).to_be_hidden()
     expect(field.locator("option:checked")).to_have_text("SqueezeNet 1.1, ImageNet")
     # A download is nothing that was painted.
-    expect(page.locator("#collection li")).to_have_count(0)
+    expect(page.locator("#gallery-list li")).to_have_count(0)

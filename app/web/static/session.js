@@ -1,7 +1,4 @@
-/**
- * What this tab remembers over a reload. A browser may forbid storage, or have none left: then the page
- * forgets, which is what the person asked that browser for.
- */
+/** Values that this tab keeps over a reload. Without storage, or with a full one, nothing is kept. */
 
 function attempt(action) {
   try {
@@ -12,13 +9,13 @@ function attempt(action) {
   }
 }
 
-/** The value kept under a name, or null. */
-export function recall(name) {
+/** The value saved under a name, or null. */
+export function load(name) {
   const text = attempt(() => sessionStorage.getItem(`impasto.${name}`));
   return text === null ? null : JSON.parse(text);
 }
 
-/** Keep a value under a name. */
-export function keep(name, value) {
+/** Save a value under a name. */
+export function save(name, value) {
   attempt(() => sessionStorage.setItem(`impasto.${name}`, JSON.stringify(value)));
 }

@@ -1,24 +1,22 @@
-/** A weight as a slider: powers of ten around the preset's value, which is what the middle stands for. */
+/** A positive number with a slider: powers of ten around the preset's value, which is the slider's middle. */
 
-import { el, freshId } from "./dom.js";
+import { el, newId, notifyInput } from "./dom.js";
 import { textField } from "./fields.js";
-import { figure } from "./text.js";
+import { formatNumber } from "./text.js";
 
-/** The slider reaches this many powers of ten to either side. */
-const DECADES = 2;
-
-/** A weight field: the number is the truth, the slider beside it moves it. Empty is the preset's. */
-export function strengthField(param) {
+/** A number field with a slider `param.decades` powers of ten to either side. Empty: the preset's value. */
+export function sliderField(param) {
   const field = textField(param);
-  let presets = null;
+  const { decades } = param;
+  let preset = null;
   const slider = el("input", {
     type: "range",
-    min: -DECADES,
-    max: DECADES,
+    min: -decades,
+    max: decades,
     step: 0.05,
-    id: freshId("strength"),
+    id: newId("slider"),
     "aria-label": `${param.title}, relative to the preset`,
-    list: freshId("middle"),
+    list: newId("middle"),
   });
   const middle = el("datalist", { id: slider.getAttribute("list") }, el("option", { value: 0 }));
   const readout = el("output", { class: "readout", for: slider.id });
@@ -26,31 +24,31 @@ export function strengthField(param) {
   const reset = el("button", { type: "button", class: "link", "aria-label": resetName }, "reset");
 
   function value() {
-    return field.input.value === "" ? presets : field.input.valueAsNumber;
+    return field.input.value === "" ? preset : field.input.valueAsNumber;
   }
 
   function render() {
-    const factor = value() / presets;
-    // A weight of 0 has no logarithm: the slider rests at its low end, and the number says 0.
-    slider.value = factor > 0 ? Math.log10(factor) : -DECADES;
-    const own = field.input.value !== "";
-    const text = own ? `${figure(factor)} × the preset’s` : "as the preset has it";
+    const factor = value() / preset;
+    // 0 has no logarithm: the slider stays at its low end.
+    slider.value = factor > 0 ? Math.log10(factor) : -decades;
+    const isSet = field.input.value !== "";
+    const text = isSet ? `${formatNumber(factor)} × the preset’s` : "as the preset has it";
     readout.textContent = text;
-    slider.setAttribute("aria-valuetext", `${figure(value())}, ${text}`);
-    reset.hidden = !own;
+    slider.setAttribute("aria-valuetext", `${formatNumber(value())}, ${text}`);
+    reset.hidden = !isSet;
   }
 
   slider.addEventListener("input", () => {
     const power = slider.valueAsNumber;
     const factor = 10 ** power;
-    field.input.value = power === 0 ? "" : figure(presets * factor);
+    field.input.value = power === 0 ? "" : formatNumber(preset * factor);
     render();
   });
   field.input.addEventListener("input", render);
   reset.addEventListener("click", () => {
     field.set(null);
     render();
-    field.input.dispatchEvent(new Event("input", { bubbles: true }));
+    notifyInput(field.input);
     slider.focus();
   });
 
@@ -63,13 +61,13 @@ export function strengthField(param) {
   heading.append(label, readout, reset);
   return {
     ...field,
-    set(given) {
-      field.set(given);
+    set(next) {
+      field.set(next);
       render();
     },
-    preset(given) {
-      presets = given;
-      field.preset(given);
+    setPreset(next) {
+      preset = next;
+      field.setPreset(next);
       render();
     },
   };

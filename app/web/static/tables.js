@@ -1,29 +1,29 @@
-/** The numbers of a job as tables that a person can read. */
+/** The numbers of a job's result as tables. */
 
 import { el } from "./dom.js";
-import { figure } from "./text.js";
+import { formatNumber, spaced } from "./text.js";
 
-/** Parts of a result that are shown elsewhere, or mean something to programs alone. */
-const ELSEWHERE = new Set(["recipe", "compute_seconds"]);
+/** Parts of a result that every kind has, and that are shown elsewhere or are for programs. */
+const NOT_SHOWN = new Set(["recipe", "compute_seconds"]);
 
 const isPlain = (value) => value === null || typeof value !== "object";
-/** "objective_before" as words; names of layers (relu3_1) stay what they are. */
-const words = (name) => name.replace(/(?<=[a-z])_(?=[a-z])/g, " ").replaceAll(".", " · ");
+/** "losses.style.relu3_1" as "losses · style · relu3_1". */
+const words = (name) => spaced(name).replaceAll(".", " · ");
 const isEmpty = (value) => Array.isArray(value) && value.length === 0;
 
-function shown(value) {
-  if (typeof value === "number") return figure(value);
+function format(value) {
+  if (typeof value === "number") return formatNumber(value);
   if (isPlain(value)) return value === null ? "–" : String(value);
-  if (Array.isArray(value)) return value.map(shown).join(", ");
+  if (Array.isArray(value)) return value.map(format).join(", ");
   // An entry of a ranking: "spiral 0.82".
   const parts = Object.values(value).filter((part) => isPlain(part) && !Number.isInteger(part));
-  return parts.map(shown).join(" ");
+  return parts.map(format).join(" ");
 }
 
 /** {a: {b: 1}, c: [..]} as [["a.b", 1], ["c", [..]]]. */
-function flat(object, before = "") {
+function flatten(object, prefix = "") {
   return Object.entries(object).flatMap(([name, value]) =>
-    isPlain(value) || Array.isArray(value) ? [[before + name, value]] : flat(value, `${before}${name}.`),
+    isPlain(value) || Array.isArray(value) ? [[prefix + name, value]] : flatten(value, `${prefix}${name}.`),
   );
 }
 
@@ -31,7 +31,7 @@ const isRow = (value) => !isPlain(value) && !Array.isArray(value);
 const isRows = (value) => Array.isArray(value) && value.length > 0 && value.every(isRow);
 
 function cell(value) {
-  return el("td", { class: typeof value === "number" ? "number" : null }, shown(value));
+  return el("td", { class: typeof value === "number" ? "number" : null }, format(value));
 }
 
 function table(caption, head, rows) {
@@ -49,7 +49,7 @@ function table(caption, head, rows) {
 }
 
 function tableOfRows(name, entries) {
-  const rows = entries.map((entry) => new Map(flat(entry)));
+  const rows = entries.map((entry) => new Map(flatten(entry)));
   const columns = [...new Set(rows.flatMap((row) => [...row.keys()]))];
   const lines = rows.map((row) => el("tr", {}, ...columns.map((column) => cell(row.get(column) ?? null))));
   return table(words(name), columns, lines);
@@ -60,16 +60,16 @@ function tableOfPairs(name, pairs) {
   return table(words(name), null, lines);
 }
 
-/** Tables of a job's result; none if there is nothing to tell. */
+/** Tables of a job's result; none if it has no numbers. */
 export function tablesOf(result) {
-  const entries = Object.entries(result ?? {}).filter(([name, value]) => !ELSEWHERE.has(name) && !isEmpty(value));
+  const entries = Object.entries(result ?? {}).filter(([name, value]) => !NOT_SHOWN.has(name) && !isEmpty(value));
   const single = entries.filter(([, value]) => isPlain(value) || (Array.isArray(value) && !isRows(value)));
   const tables = entries
     .filter(([, value]) => !isPlain(value))
     .flatMap(([name, value]) => {
       if (isRows(value)) return [tableOfRows(name, value)];
       if (Array.isArray(value)) return [];
-      const inner = flat(value);
+      const inner = flatten(value);
       const pairs = inner.filter(([, part]) => !isRows(part));
       const rows = inner.filter(([, part]) => isRows(part));
       return [

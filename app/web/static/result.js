@@ -1,60 +1,60 @@
-/** The wall with what one job makes, or made: progress, result, label and actions. */
+/** One job: its progress, its result, its title and details, and what can be done with it. */
 
 import { cancelJob, pictureUrl, Problem, Unreachable } from "./api.js";
-import { openCanvas } from "./canvas.js";
-import { el, say } from "./dom.js";
+import { el, showText } from "./dom.js";
 import { isTerminal } from "./follow.js";
+import { fetchNames } from "./image_names.js";
+import { artifactUrl, captionOf, detailsOf, draftUrl, timesOf, titleOfJob, titleParts, viewsOf } from "./jobs.js";
 import { kindOf, picturesOf } from "./kinds.js";
-import { artifactUrl, captionOf, dating, draftOf, medium, titleOfJob, titleParts, viewsOf } from "./labels.js";
-import { learnNames } from "./names.js";
-import { tablesOf } from "./numbers.js";
+import { tablesOf } from "./tables.js";
 import { duration } from "./text.js";
+import { makeViewer } from "./viewer.js";
 
 const STATES = {
   queued: "Waiting for its turn",
-  running: "At work",
+  running: "Running",
   succeeded: "Done",
   failed: "Failed",
   cancelled: "Cancelled",
 };
 
-const stage = document.getElementById("stage");
-const part = (selector) => stage.querySelector(selector);
+const element = document.getElementById("result");
+const part = (selector) => element.querySelector(selector);
 const action = (name) => part(`[data-action="${name}"]`);
 
-/** The stage. `onreuse(job)` is called for "Use these settings". */
-export function openStage({ onreuse }) {
-  const stroke = part(".stroke");
-  const canvas = openCanvas(stage, (view) => choose(view));
+/** The result's part of the page. `onreuse(job)` is called for "Use these settings". */
+export function openResult({ onreuse }) {
+  const bar = part(".progress-bar");
+  const viewer = makeViewer(element, (view) => choose(view));
   let job = null;
-  /** Name of the view that was chosen, null for the first. */
+  /** Name of the chosen view; null: the first. */
   let chosen = null;
   let announced = "";
 
-  /** It cannot be shown. A preview may just have been replaced by the next, so what hangs stays. */
-  function mourn() {
+  /** The picture cannot be loaded. Until the job ends the next preview may, so the last one stays. */
+  function onMissing() {
     if (job && !isTerminal(job)) {
-      if (canvas.isEmpty()) canvas.hide();
+      if (viewer.isEmpty()) viewer.hide();
       return;
     }
-    canvas.hide();
-    say(part(".absence"), "This picture is gone.");
+    viewer.hide();
+    showText(part(".viewer-message"), "This picture was deleted.");
   }
 
   function clear() {
     job = null;
     chosen = null;
     announced = "";
-    stage.dataset.state = "empty";
+    element.dataset.state = "empty";
     document.title = "Impasto";
     compare(false);
-    canvas.clear();
-    for (const name of [".progress", ".label", ".absence", ".numbers"]) part(name).hidden = true;
+    viewer.clear();
+    for (const name of [".progress", ".job-info", ".viewer-message", ".numbers"]) part(name).hidden = true;
   }
 
   function compare(on) {
     action("compare").setAttribute("aria-pressed", String(on));
-    canvas.compare(on ? pictureUrl(picturesOf(job)[0].reference) : null);
+    viewer.compare(on ? pictureUrl(picturesOf(job)[0].reference) : null);
   }
 
   function announce(text) {
@@ -62,26 +62,27 @@ export function openStage({ onreuse }) {
     announced = text;
   }
 
-  const viewNow = () => viewsOf(job).find((view) => view.name === chosen) ?? viewsOf(job)[0] ?? null;
+  const currentView = () => viewsOf(job).find((view) => view.name === chosen) ?? viewsOf(job)[0] ?? null;
 
   function choose(view) {
     chosen = view.name;
     compare(false);
     renderView();
-    renderLabel();
-    part(`.print[aria-pressed="true"]`)?.focus();
+    renderInfo();
+    part(`.view[aria-pressed="true"]`)?.focus();
   }
 
-  /** Hang the chosen view, or as long as there is none what shows best how far the job is. */
+  /** Show the chosen view, or a draft as long as there is none. */
   function renderView() {
-    const view = viewNow();
+    const view = currentView();
     if (view) {
-      canvas.show(view, mourn);
-      canvas.offer(viewsOf(job), view, (each) => captionOf(job, each));
-    } else if (draftOf(job)) {
-      canvas.hang(draftOf(job), mourn);
+      viewer.show(view, onMissing);
+      viewer.list(viewsOf(job), view, (each) => captionOf(job, each));
+    } else if (draftUrl(job)) {
+      viewer.showImage(draftUrl(job), onMissing);
     } else if (isTerminal(job)) {
-      say(part(".absence"), job.state === "succeeded" ? "The result is in the numbers below." : STATES[job.state]);
+      const text = job.state === "succeeded" ? "The result is in the numbers below." : STATES[job.state];
+      showText(part(".viewer-message"), text);
     }
   }
 
@@ -91,8 +92,8 @@ export function openStage({ onreuse }) {
     if (progress.hidden) return;
     const { done = 0, total = 0, eta_seconds: eta = null } = job.progress ?? {};
     const percent = total ? Math.floor((100 * done) / total) : 0;
-    stroke.style.setProperty("--laid", `${percent}%`);
-    stroke.setAttribute("aria-valuenow", String(percent));
+    bar.style.setProperty("--progress", `${percent}%`);
+    bar.setAttribute("aria-valuenow", String(percent));
     const state = job.cancel_requested ? "Stopping" : STATES[job.state];
     part(".progress-state").textContent = state;
     part(".progress-numbers").textContent = [
@@ -104,8 +105,8 @@ export function openStage({ onreuse }) {
     announce(total ? `${state}, ${percent - (percent % 25)} percent` : state);
   }
 
-  /** A link to a file, if there is one. */
-  function offer(name, url, filename = null) {
+  /** A link to a file; hidden if there is none. */
+  function renderLink(name, url, filename = null) {
     const link = action(name);
     link.hidden = !url;
     if (url) link.href = url;
@@ -124,24 +125,24 @@ export function openStage({ onreuse }) {
     part(".sources").replaceChildren(...images);
   }
 
-  function renderLabel() {
+  function renderInfo() {
     const { subject, rest } = titleParts(job);
-    part(".label-title").replaceChildren(el("cite", {}, subject), ...(rest ? [rest] : []));
-    part(".label-medium").textContent = [medium(job), dating(job)].filter(Boolean).join("; ");
+    part(".job-title").replaceChildren(el("cite", {}, subject), ...(rest ? [rest] : []));
+    part(".job-details").textContent = [detailsOf(job), timesOf(job)].filter(Boolean).join("; ");
     const reason = job.error ? [job.error.title, job.error.detail].filter(Boolean).join(": ") : null;
-    say(part(".label-problem"), reason);
+    showText(part(".job-problem"), reason);
 
-    const view = viewNow();
+    const view = currentView();
     const filename = titleOfJob(job).replace(/[\\/:*?"<>|]/g, " ");
-    const ending = view?.media_type.split("/")[1];
-    offer("download", view?.url, `${filename}.${ending}`);
-    offer("recipe", artifactUrl(job, "recipe"), `${filename}.json`);
-    offer("open", view?.url);
-    offer("json", `/v1/jobs/${encodeURIComponent(job.id)}`);
+    const extension = view?.media_type.split("/")[1];
+    renderLink("download", view?.url, `${filename}.${extension}`);
+    renderLink("recipe", artifactUrl(job, "recipe"), `${filename}.json`);
+    renderLink("open", view?.url);
+    renderLink("json", `/v1/jobs/${encodeURIComponent(job.id)}`);
     // A single picture made from another shows the same place, and can be laid over it.
     action("compare").hidden = viewsOf(job).length !== 1 || picturesOf(job).length === 0;
-    action("reuse").hidden = !kindOf(job.kind)?.offered;
-    part(".label").hidden = false;
+    action("reuse").hidden = !kindOf(job.kind)?.listed;
+    part(".job-info").hidden = false;
   }
 
   function renderNumbers() {
@@ -149,7 +150,7 @@ export function openStage({ onreuse }) {
     const tables = isTerminal(job) ? tablesOf(job.result) : [];
     numbers.hidden = tables.length === 0;
     part(".tables").replaceChildren(...tables);
-    // Where there is nothing to look at the numbers are the result.
+    // Without a picture the numbers are the result.
     if (!numbers.hidden && viewsOf(job).length === 0) numbers.open = true;
   }
 
@@ -158,16 +159,16 @@ export function openStage({ onreuse }) {
     const isNew = job?.id !== next.id;
     if (isNew) clear();
     job = next;
-    stage.dataset.state = job.state;
-    canvas.name(titleOfJob(job));
+    element.dataset.state = job.state;
+    viewer.setTitle(titleOfJob(job));
     renderView();
     renderProgress();
-    renderLabel();
+    renderInfo();
     renderNumbers();
     if (isNew) {
       renderSources();
       const references = picturesOf(job).map(({ reference }) => reference);
-      learnNames(references).then(() => job?.id === next.id && renderLabel());
+      fetchNames(references).then(() => job?.id === next.id && renderInfo());
     }
     if (isTerminal(job)) {
       document.title = `${STATES[job.state]} · Impasto`;
@@ -175,11 +176,11 @@ export function openStage({ onreuse }) {
     }
   }
 
-  /** Show that there is no such job, or that it cannot be shown. */
-  function lose(problem) {
+  /** Show why a job cannot be shown, such as that it does not exist. */
+  function showProblem(problem) {
     clear();
-    stage.dataset.state = "lost";
-    say(part(".absence"), problem.message);
+    element.dataset.state = "unknown";
+    showText(part(".viewer-message"), problem.message);
   }
 
   action("compare").addEventListener("click", () =>
@@ -191,8 +192,8 @@ export function openStage({ onreuse }) {
       show(await cancelJob(job.id));
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
-      say(part(".label-problem"), error.message);
+      showText(part(".job-problem"), error.message);
     }
   });
-  return { show, lose, clear };
+  return { show, showProblem, clear };
 }

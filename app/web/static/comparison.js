@@ -1,0 +1,31 @@
+/** The original laid over the result, up to a divider that mouse, finger and arrow keys move. */
+
+/** The comparison within an element. Returns {show(url), hide()}. */
+export function makeComparison(media) {
+  const original = media.querySelector(".original");
+  const divider = media.querySelector(".divider");
+  const line = media.querySelector(".divider-line");
+
+  function move() {
+    media.style.setProperty("--split", `${divider.value}%`);
+  }
+
+  function toggle(shown) {
+    for (const part of [original, divider, line]) part.hidden = !shown;
+  }
+
+  divider.addEventListener("input", move);
+  return {
+    show(url) {
+      original.src = url;
+      divider.value = 50;
+      move();
+      toggle(true);
+      divider.focus({ preventScroll: true });
+    },
+    hide() {
+      toggle(false);
+      original.removeAttribute("src");
+    },
+  };
+}

@@ -1,0 +1,156 @@
+/** The form: the chosen kind, what is kept of its settings, and how a job is sent. */
+
+import { Problem, sendJob, Unreachable } from "./api.js";
+import { el, showText } from "./dom.js";
+import { makeKindForm, showKindForm } from "./kind_form.js";
+import { isPicture, kindOf, listedKinds } from "./kinds.js";
+import { same } from "./schema.js";
+import { load, save } from "./session.js";
+
+const form = document.getElementById("job-form");
+const kindSelect = document.getElementById("kind");
+const submit = document.getElementById("submit");
+const advanced = document.getElementById("advanced");
+const formProblem = document.getElementById("form-problem");
+
+/** Open the form. `onjob(job)` is called with every job sent. Returns {reuse(job)}, which shows a job's settings. */
+export function openForm(networks, onjob) {
+  /** Forms by kind: values stay while another kind is shown. */
+  const kindForms = new Map();
+  let current = null;
+  let sending = false;
+  /** The last request without an answer, and its key, so that sending it again makes no second job. */
+  let unanswered = null;
+
+  function kindFormOf(name) {
+    if (!kindForms.has(name)) {
+      const made = makeKindForm(kindOf(name), networks);
+      made.write(load(`settings.${name}`) ?? {});
+      kindForms.set(name, made);
+    }
+    return kindForms.get(name);
+  }
+
+  function choose(name) {
+    const before = current;
+    current = kindFormOf(name);
+    kindSelect.value = name;
+    save("kind", name);
+    if (before && before !== current) copyPicture(before, current);
+    showText(formProblem, null);
+    showKindForm(current);
+  }
+
+  const saveSettings = () => save(`settings.${current.kind.kind}`, current.read().params);
+
+  async function send() {
+    const from = current;
+    from.clearProblems();
+    showText(formProblem, null);
+    if (from.pictures.some((field) => !field.isEmpty())) submit.dataset.busy = "Uploading";
+    await Promise.all(from.pictures.map((field) => field.settled()));
+    const { params, problems } = from.read();
+    const show = (found) => showText(formProblem, from.show(found, advanced).join(" "));
+    if (problems.length) {
+      show(problems);
+      return;
+    }
+    submit.dataset.busy = "Sending";
+    const request = { path: from.kind.path, params };
+    if (!unanswered || !same(unanswered.request, request)) unanswered = { request, key: randomKey() };
+    try {
+      const job = await sendJob(request.path, params, unanswered.key);
+      unanswered = null;
+      onjob(job);
+    } catch (error) {
+      if (error instanceof Unreachable) {
+        showText(formProblem, error.message);
+      } else if (error instanceof Problem) {
+        unanswered = null;
+        show(error.fields);
+      } else {
+        throw error;
+      }
+    }
+  }
+
+  function reuse(job) {
+    choose(job.kind);
+    current.clearProblems();
+    current.reuse(job.params);
+    saveSettings();
+    form.scrollIntoView({ block: "nearest" });
+  }
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (sending) return;
+    sending = true;
+    submit.setAttribute("aria-disabled", "true");
+    try {
+      await send();
+    } finally {
+      sending = false;
+      delete submit.dataset.busy;
+      submit.removeAttribute("aria-disabled");
+    }
+  });
+
+  form.addEventListener("input", (event) => {
+    const name = event.target.closest("[data-field]")?.dataset.field;
+    if (!name) return;
+    const field = current.fields.get(name);
+    if (field.param.control === "preset") current.showPreset();
+    if (field.param.control === "network") current.showNetwork();
+    if (!isPicture(field.param)) field.showProblem(null);
+    showText(formProblem, null);
+    saveSettings();
+  });
+
+  const listed = listedKinds();
+  kindSelect.append(...listed.map(({ kind, title }) => el("option", { value: kind }, title)));
+  kindSelect.addEventListener("change", () => choose(kindSelect.value));
+  const last = load("kind");
+  choose(listed.some(({ kind }) => kind === last) ? last : listed[0].kind);
+  receiveFiles(() => current.pictures);
+  submit.disabled = false;
+  return { reuse };
+}
+
+/** Copy the first picture of one form to the first required picture of another, if that is empty. */
+function copyPicture(from, to) {
+  const [source, target] = [from.required[0], to.required[0]];
+  if (!source || !target?.isEmpty() || source.param.control === "clip") return;
+  const [reference] = [from.read().params[source.param.name] ?? []].flat();
+  if (reference) target.set(target.param.control === "pictures" ? [reference] : reference);
+}
+
+/** A random key; crypto.randomUUID is missing over http from other machines. */
+function randomKey() {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
+}
+
+/** Files dropped or pasted anywhere go to the picture field at that place, else to the first required empty one. */
+function receiveFiles(currentFields) {
+  const receive = (target, files) => {
+    const all = currentFields();
+    const required = all.filter((field) => field.param.required);
+    const field =
+      all.find(({ element }) => element.contains(target)) ??
+      required.find((candidate) => candidate.isEmpty()) ??
+      required.at(-1) ??
+      all[0];
+    field?.add([...files]);
+  };
+  addEventListener("dragover", (event) => {
+    if (event.dataTransfer.types.includes("Files")) event.preventDefault();
+  });
+  addEventListener("drop", (event) => {
+    if (!event.dataTransfer.files.length) return;
+    event.preventDefault();
+    receive(event.target, event.dataTransfer.files);
+  });
+  addEventListener("paste", (event) => {
+    if (event.clipboardData.files.length) receive(document.activeElement, event.clipboardData.files);
+  });
+}

@@ -1,0 +1,99 @@
+/** Shows one picture or video of a job, and thumbnails of the others. */
+
+import { makeComparison } from "./comparison.js";
+import { el, showText } from "./dom.js";
+import { smallUrl } from "./jobs.js";
+
+const isVideo = (view) => view.media_type?.startsWith("video/");
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
+
+/** The viewer within the result's element. `onview(view)` is called when another view is chosen. */
+export function makeViewer(element, onview) {
+  const part = (selector) => element.querySelector(selector);
+  const media = part(".viewer-media");
+  const image = part(".viewer-image");
+  const video = part(".viewer-video");
+  const views = part(".views");
+  const comparison = makeComparison(media);
+  /** URL of what is shown or being loaded. */
+  let current = null;
+
+  function reveal(shown, width, height) {
+    media.style.setProperty("--aspect", String(width / height));
+    image.hidden = shown !== image;
+    video.hidden = shown !== video;
+    part(".viewer-figure").hidden = false;
+    showText(part(".viewer-message"), null);
+  }
+
+  /** Show a picture once it is decoded, so that previews follow each other without flicker. */
+  async function showImage(url, onerror) {
+    if (url === current) return;
+    current = url;
+    const next = new Image();
+    next.src = url;
+    try {
+      await next.decode();
+    } catch {
+      if (current === url) onerror();
+      return;
+    }
+    if (current !== url) return;
+    video.pause();
+    image.src = url;
+    reveal(image, next.naturalWidth, next.naturalHeight);
+  }
+
+  function showVideo(url, onerror) {
+    if (url === current) return;
+    current = url;
+    video.onloadedmetadata = () => current === url && reveal(video, video.videoWidth, video.videoHeight);
+    video.onerror = () => current === url && onerror();
+    video.autoplay = !reducedMotion.matches;
+    video.src = url;
+  }
+
+  function hide() {
+    part(".viewer-figure").hidden = true;
+  }
+
+  function clear() {
+    current = null;
+    image.removeAttribute("src");
+    video.onerror = null;
+    video.removeAttribute("src");
+    views.replaceChildren();
+    views.hidden = true;
+    hide();
+  }
+
+  /** List several views below the viewer, the shown one marked. */
+  function list(all, shown, captionOf) {
+    views.hidden = all.length < 2;
+    if (views.hidden) return;
+    views.replaceChildren(
+      ...all.map((view) => {
+        const thumbnail = isVideo(view)
+          ? el("span", { class: "video-icon", "aria-hidden": "true" }, "▶")
+          : el("img", { src: smallUrl(view.url), alt: "", loading: "lazy", decoding: "async" });
+        const pressed = String(view.name === shown.name);
+        const attributes = { type: "button", class: "view", "aria-pressed": pressed, onclick: () => onview(view) };
+        return el("li", {}, el("button", attributes, thumbnail, el("span", {}, captionOf(view))));
+      }),
+    );
+  }
+
+  return {
+    showImage,
+    show: (view, onerror) => (isVideo(view) ? showVideo : showImage)(view.url, onerror),
+    hide,
+    clear,
+    list,
+    isEmpty: () => !image.hasAttribute("src") && !video.hasAttribute("src"),
+    setTitle(text) {
+      image.alt = text;
+      video.setAttribute("aria-label", text);
+    },
+    compare: (url) => (url ? comparison.show(url) : comparison.hide()),
+  };
+}
