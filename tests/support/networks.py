@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from app.networks import LayerCard, NetworkCard
 from models.architectures.vgg import PooledLinear
 from models.network import Network
 
@@ -91,3 +92,31 @@ def identity_network() -> Network:
         conv.bias.zero_()  # type: ignore[union-attr]
     stack = {"conv1": conv, "pool1": nn.AvgPool2d(2)}
     return Network("identity", stack, mean=(0.0,) * 3, std=(1.0,) * 3, source="a test")
+
+
+def card_of(network: Network) -> NetworkCard:
+    """The card of a network that is in no catalogue."""
+    return NetworkCard(
+        name=network.name,
+        title="",
+        summary="",
+        architecture="",
+        architecture_params={},
+        layers=[
+            LayerCard(
+                name=layer.name,
+                kind=layer.kind,
+                channels=layer.channels,
+                stride=layer.stride,
+                receptive_field=layer.receptive_field,
+            )
+            for layer in network.layers
+        ],
+        classes=list(network.classes),
+        input_size=network.input_size,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.25, 0.25, 0.25),
+        parameters=1,
+        source="",
+        sha256="",
+    )
