@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from app.networks import LayerCard, NetworkCard
 from models.architectures.vgg import PooledLinear
 from models.network import Network
 from models.relu import ReLU
@@ -109,3 +110,31 @@ def make_convolutions(dtype: torch.dtype = torch.float32) -> Network:
             channels = wider
     network = Network("tiny", stack, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), source="a test")
     return network.prepared(torch.device("cpu"), dtype)
+
+
+def card_of(network: Network) -> NetworkCard:
+    """The card of a network that is in no catalogue."""
+    return NetworkCard(
+        name=network.name,
+        title="",
+        summary="",
+        architecture="",
+        architecture_params={},
+        layers=[
+            LayerCard(
+                name=layer.name,
+                kind=layer.kind,
+                channels=layer.channels,
+                stride=layer.stride,
+                receptive_field=layer.receptive_field,
+            )
+            for layer in network.layers
+        ],
+        classes=list(network.classes),
+        input_size=network.input_size,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.25, 0.25, 0.25),
+        parameters=1,
+        source="",
+        sha256="",
+    )

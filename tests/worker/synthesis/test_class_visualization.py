@@ -6,9 +6,16 @@ import torch
 from torch import Tensor
 
 from app.errors import ComputationError, InputError
-from app.kinds.class_visualization import ClassVisualizationParams
+from app.kinds.class_visualization import ClassVisualizationParams, ResolvedClassVisualization
 from models.network import Network
-from tests.support.networks import CLASSES, color_network, make_classifier, silenced, stripes_network
+from tests.support.networks import (
+    CLASSES,
+    card_of,
+    color_network,
+    make_classifier,
+    silenced,
+    stripes_network,
+)
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, run_steps
@@ -20,29 +27,17 @@ PRESETS = ["lucid", "maco", "simonyan-2014", "yosinski-2015"]
 presets = pytest.mark.parametrize("preset", PRESETS)
 
 
-def make_params(**values: Any) -> ClassVisualizationParams:
-    """Params for the tiny network, which has no card: resolved against one that has its classes."""
-    from app.networks import NetworkCard
-
-    card = NetworkCard(
-        name="tiny",
-        title="",
-        summary="",
-        layers=[],
-        classes=list(CLASSES),
-        input_size=None,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.25, 0.25, 0.25),
-        parameters=1,
-        source="",
-        sha256="",
-    )
-    params = ClassVisualizationParams.model_validate({"target": ["cat"], "size": 24, "steps": 8, **values})
-    return params.filled(card, len(params.target) * params.variations)
+def make_params(network: Network = NETWORK, **values: Any) -> ResolvedClassVisualization:
+    """Params resolved for a network that is in no catalogue."""
+    given = {"target": ["cat"], "size": 24, "steps": 8, **values}
+    params = ClassVisualizationParams.model_validate(given)
+    resolved = params.resolved_as(ResolvedClassVisualization, params.maximization_values(card_of(network)))
+    resolved.require_valid(len(params.target) * params.variations)
+    return resolved
 
 
 def run(
-    params: ClassVisualizationParams, network: Network = NETWORK, resume: State | None = None
+    params: ResolvedClassVisualization, network: Network = NETWORK, resume: State | None = None
 ) -> tuple[Outcome, list[tuple[Step, Tensor, dict[str, float], State]]]:
     """The outcome, and of every step itself, its picture, its losses and its state."""
     seen: list[tuple[Step, Tensor, dict[str, float], State]] = []

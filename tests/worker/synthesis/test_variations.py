@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.worker.synthesis.conftest import drawn, make_network
 from torch import Tensor
 
 from app.errors import InputError
@@ -16,7 +15,8 @@ from app.kinds.adversarial import AdversarialParams
 from app.kinds.deep_dream import DeepDreamParams
 from app.kinds.texture_synthesis import TextureSynthesisParams
 from models.network import Network
-from tests.support.networks import make_classifier
+from tests.support.networks import make_classifier, make_convolutions
+from tests.worker.conftest import drawn
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, Video, run_steps
@@ -31,7 +31,7 @@ from worker.synthesis.deep_dream import deep_dream
 from worker.synthesis.texture_synthesis import texture_synthesis
 
 CPU = Compute(torch.device("cpu"))
-SIGHTED, CLASSIFIER = make_network(), make_classifier()
+SIGHTED, CLASSIFIER = make_convolutions(), make_classifier()
 PICTURE = drawn(24, 30, 1)
 
 # By kind: the function of a single picture, params as if they had been resolved for a network without a card,
