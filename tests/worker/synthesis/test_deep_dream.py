@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.worker.synthesis.conftest import drawn
 from torch import Tensor, nn
 
 from app.errors import InputError
@@ -15,6 +14,7 @@ from app.kinds.deep_dream import DeepDreamParams
 from app.networks.catalogue import SHIPPED
 from models.network import Network
 from models.registry import load_network
+from tests.worker.conftest import drawn
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, Video, run_steps

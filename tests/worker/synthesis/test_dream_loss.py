@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 import torch
-from tests.worker.synthesis.conftest import drawn
 from torch import Tensor, nn
 
 from app.errors import InputError
 from app.kinds.deep_dream import DeepDreamParams
 from models.network import Network
+from tests.worker.conftest import drawn
 from worker.optim.descent import numbers
 from worker.synthesis.dream_loss import DreamLoss, Term, _most_alike, make_terms
 

@@ -11,7 +11,7 @@ from app.kinds.feature_visualization import FeatureVisualizationParams
 from app.networks import LayerCard, NetworkCard
 from models.network import Network
 from tests.support.networks import make_classifier, silenced, stripes_network
-from tests.worker.synthesis.conftest import drawn
+from tests.worker.conftest import drawn
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, run_steps

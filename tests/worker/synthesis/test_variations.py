@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.worker.synthesis.conftest import drawn, make_network
 from torch import Tensor
 
 from app.errors import InputError
@@ -17,6 +16,8 @@ from app.kinds.deep_dream import DeepDreamParams
 from app.kinds.texture_synthesis import TextureSynthesisParams
 from models.network import Network
 from tests.support.networks import make_classifier
+from tests.support.networks import make_convolutions as make_network
+from tests.worker.conftest import drawn
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, Video, run_steps
