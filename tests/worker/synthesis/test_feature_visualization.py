@@ -7,9 +7,10 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from app.errors import InputError
-from app.kinds.feature_visualization import FeatureVisualizationParams, ResolvedFeatureVisualization
+from app.kinds.feature_visualization import FeatureVisualizationParams
+from app.networks import LayerCard, NetworkCard
 from models.network import Network
-from tests.support.networks import card_of, make_classifier, silenced, stripes_network
+from tests.support.networks import make_classifier, silenced, stripes_network
 from tests.worker.conftest import drawn
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
@@ -20,17 +21,41 @@ from worker.synthesis.feature_visualization import feature_visualization
 NETWORK = make_classifier()
 
 
-def make_params(network: Network = NETWORK, **values: Any) -> ResolvedFeatureVisualization:
-    """Params resolved for a network that is in no catalogue."""
+def card_of(network: Network) -> NetworkCard:
+    """The card of a network that is not in the catalogue."""
+    return NetworkCard(
+        name=network.name,
+        title="",
+        summary="",
+        layers=[
+            LayerCard(
+                name=layer.name,
+                kind=layer.kind,
+                channels=layer.channels,
+                stride=layer.stride,
+                receptive_field=layer.receptive_field,
+            )
+            for layer in network.layers
+        ],
+        classes=list(network.classes),
+        input_size=network.input_size,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.25, 0.25, 0.25),
+        parameters=1,
+        source="",
+        sha256="",
+    )
+
+
+def make_params(network: Network = NETWORK, **values: Any) -> FeatureVisualizationParams:
+    """Params for a network without a card of its own, filled in as resolving does."""
     given = {"layer": "conv2", "channels": [0, 3], "size": 20, "steps": 6, "objective": "channel", **values}
     params = FeatureVisualizationParams.model_validate(given)
-    resolved = params.resolved_as(ResolvedFeatureVisualization, params.maximization_values(card_of(network)))
-    resolved.require_valid(params.units * len(params.sides) * params.variations)
-    return resolved
+    return params.filled(card_of(network), params.units * len(params.sides) * params.variations)
 
 
 def run(
-    params: ResolvedFeatureVisualization,
+    params: FeatureVisualizationParams,
     network: Network = NETWORK,
     resume: State | None = None,
     example: Tensor | None = None,

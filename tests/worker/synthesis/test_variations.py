@@ -15,7 +15,8 @@ from app.kinds.adversarial import AdversarialParams
 from app.kinds.deep_dream import DeepDreamParams
 from app.kinds.texture_synthesis import TextureSynthesisParams
 from models.network import Network
-from tests.support.networks import make_classifier, make_convolutions
+from tests.support.networks import make_classifier
+from tests.support.networks import make_convolutions as make_network
 from tests.worker.conftest import drawn
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
@@ -25,13 +26,13 @@ from worker.media.pictures import load_picture
 from worker.media.videos import encode_frame, encode_video
 from worker.runtime.artifacts import encode
 from worker.runtime.checkpoints import from_bytes, to_bytes
-from worker.runtime.functions import steps_of
+from worker.runtime.functions import FUNCTIONS
 from worker.synthesis.adversarial import adversarial
 from worker.synthesis.deep_dream import deep_dream
 from worker.synthesis.texture_synthesis import texture_synthesis
 
 CPU = Compute(torch.device("cpu"))
-SIGHTED, CLASSIFIER = make_convolutions(), make_classifier()
+SIGHTED, CLASSIFIER = make_network(), make_classifier()
 PICTURE = drawn(24, 30, 1)
 
 # By kind: the function of a single picture, params as if they had been resolved for a network without a card,
@@ -73,7 +74,7 @@ def run(
 ) -> tuple[Outcome, list[Seen]]:
     """The outcome, and of every step itself, its picture, its losses and its state as read from files."""
     single, _, network = CASES[case]
-    function = single if alone else steps_of
+    function = single if alone else FUNCTIONS[params.kind]
     pictures = {} if case == "fooling" else {"image": [PICTURE]}
     seen: list[Seen] = []
 
@@ -230,7 +231,7 @@ def test_a_clip_has_no_variations() -> None:
     frames = [encode_frame(drawn(24, 30, seed)) for seed in (1, 2)]
     clip = open_clip(encode_video(Video(frames, 10, "webp")), "image")
     params = params_of("deep_dream", variations=2)
-    steps = steps_of(params, Inputs.of({"image": [clip]}), SIGHTED, CPU, None)
+    steps = FUNCTIONS["deep_dream"](params, Inputs.of({"image": [clip]}), SIGHTED, CPU, None)
 
     with pytest.raises(InputError, match="Only a still picture has variations") as caught:
         run_steps(steps)
@@ -239,7 +240,7 @@ def test_a_clip_has_no_variations() -> None:
 
 def test_what_is_left_unfinished_leaves_nothing_on_the_network() -> None:
     params = params_of("deep_dream", variations=2)
-    steps = steps_of(params, Inputs.of({"image": [PICTURE]}), SIGHTED, CPU, None)
+    steps = FUNCTIONS["deep_dream"](params, Inputs.of({"image": [PICTURE]}), SIGHTED, CPU, None)
     next(steps)
     steps.close()
 
