@@ -26,7 +26,7 @@ from worker.media.pictures import load_picture
 from worker.media.videos import encode_frame, encode_video
 from worker.runtime.artifacts import encode
 from worker.runtime.checkpoints import from_bytes, to_bytes
-from worker.runtime.functions import FUNCTIONS
+from worker.runtime.functions import steps_of
 from worker.synthesis.adversarial import adversarial
 from worker.synthesis.deep_dream import deep_dream
 from worker.synthesis.texture_synthesis import texture_synthesis
@@ -74,7 +74,7 @@ def run(
 ) -> tuple[Outcome, list[Seen]]:
     """The outcome, and of every step itself, its picture, its losses and its state as read from files."""
     single, _, network = CASES[case]
-    function = single if alone else FUNCTIONS[params.kind]
+    function = single if alone else steps_of
     pictures = {} if case == "fooling" else {"image": [PICTURE]}
     seen: list[Seen] = []
 
@@ -231,7 +231,7 @@ def test_a_clip_has_no_variations() -> None:
     frames = [encode_frame(drawn(24, 30, seed)) for seed in (1, 2)]
     clip = open_clip(encode_video(Video(frames, 10, "webp")), "image")
     params = params_of("deep_dream", variations=2)
-    steps = FUNCTIONS["deep_dream"](params, Inputs.of({"image": [clip]}), SIGHTED, CPU, None)
+    steps = steps_of(params, Inputs.of({"image": [clip]}), SIGHTED, CPU, None)
 
     with pytest.raises(InputError, match="Only a still picture has variations") as caught:
         run_steps(steps)
@@ -240,7 +240,7 @@ def test_a_clip_has_no_variations() -> None:
 
 def test_what_is_left_unfinished_leaves_nothing_on_the_network() -> None:
     params = params_of("deep_dream", variations=2)
-    steps = FUNCTIONS["deep_dream"](params, Inputs.of({"image": [PICTURE]}), SIGHTED, CPU, None)
+    steps = steps_of(params, Inputs.of({"image": [PICTURE]}), SIGHTED, CPU, None)
     next(steps)
     steps.close()
 
