@@ -22,8 +22,9 @@ from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Steps
 from worker.losses.base import Loss
 from worker.losses.content import ContentLoss
-from worker.losses.gram import GramLoss, blended_grams
+from worker.losses.gram import GramLoss, gram_sum
 from worker.losses.objective import LossSum
+from worker.losses.targets import blended_means
 from worker.losses.total_variation import TotalVariation
 from worker.optim.color import with_chroma_of
 from worker.optim.noise import noise_picture
@@ -110,7 +111,7 @@ def style_objective(
     layers = {**content_layers, **style_layers}
     tiling = Tiling(height, width, network, layers, margin=margin)
     features = tiling.all_features(content, content_layers)
-    grams = blended_grams(network, styles, params.style_weights, style_layers, margin=margin)
+    grams = blended_means(gram_sum, network, styles, params.style_weights, style_layers, margin=margin)
     losses: list[Loss] = [
         *(ContentLoss(layer, features[layer], alpha * w, variant) for layer, w in content_layers.items()),
         *(GramLoss(layer, grams[layer], beta * w, variant) for layer, w in style_layers.items()),

@@ -19,8 +19,9 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Steps
 from worker.losses.base import Loss
-from worker.losses.gram import GramLoss, blended_grams
+from worker.losses.gram import GramLoss, gram_sum
 from worker.losses.objective import LossSum
+from worker.losses.targets import blended_means
 from worker.losses.total_variation import TotalVariation
 from worker.optim.noise import noise_like
 from worker.optim.optimizers.base import Optimizer
@@ -85,7 +86,7 @@ def texture_objective(
     variant, margin = STYLE.variant, STYLE.margin
     layers = weighted_layers(params)
     tiling = Tiling(*size, network, layers, margin=margin, wrap=params.seamless)
-    grams = blended_grams(network, [texture], [1.0], layers, margin=margin)
+    grams = blended_means(gram_sum, network, [texture], [1.0], layers, margin=margin)
     losses: list[Loss] = [GramLoss(layer, grams[layer], w, variant) for layer, w in layers.items()]
     if params.tv_weight > 0:
         losses.append(TotalVariation(params.tv_weight, variant, wrap=params.seamless))
