@@ -25,9 +25,9 @@ def blended_means(
     ratios matter. ``margin`` and ``budget`` are those of :class:`Tiling`.
     """
     blend: dict[str, Tensor] = {}
-    for picture, share in (
-        zip(pictures, [share / sum(shares) for share in shares], strict=True) if layers else ()
-    ):
+    if not layers:
+        return blend
+    for picture, share in zip(pictures, [share / sum(shares) for share in shares], strict=True):
         height, width = picture.shape[-2:]
         tiling = Tiling(height, width, network, layers, margin=margin, budget=budget)
         for layer, (total, positions) in tiling.sums(picture, layers, statistic).items():
