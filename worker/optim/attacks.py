@@ -76,7 +76,7 @@ class ProjectedStep:
         """Stay near ``originals`` (N, 3, H, W), with steps of length ``lr`` by the norm of the ball."""
         self.originals = originals
         self.ball = ball
-        self.lr = rate
+        self.lr = lr
 
     def step(self, picture: Tensor, gradient: Tensor) -> Tensor:
         """The next batch, from this one and the loss's gradient there (same shapes)."""
