@@ -97,7 +97,7 @@ class _Run:
         lr = LEARNING_RATES[self.params.parametrization]
         optimizer = make_optimizer(self.params.optimizer, lr, start, bounded=parametrization.bounded)
         # The relative distance is 1 where all features are 0.
-        descent = Descent(start, optimizer, scale=1.0)
+        descent = Descent(start, optimizer, magnitude=1.0)
         if resume is not None:
             descent.restore(resume)
         while descent.taken < self.params.steps:
