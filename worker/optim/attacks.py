@@ -72,29 +72,29 @@ class Ball:
 class ProjectedStep:
     """A solver whose steps have one length, and that stays in [0, 1] and in a ball about the originals."""
 
-    def __init__(self, originals: Tensor, ball: Ball, rate: float) -> None:
-        """Stay near ``originals`` (N, 3, H, W), with steps of length ``rate`` by the norm of the ball."""
+    def __init__(self, originals: Tensor, ball: Ball, lr: float) -> None:
+        """Stay near ``originals`` (N, 3, H, W), with steps of length ``lr`` by the norm of the ball."""
         self.originals = originals
         self.ball = ball
-        self.rate = rate
+        self.lr = lr
 
     def step(self, picture: Tensor, gradient: Tensor) -> Tensor:
         """The next batch, from this one and the loss's gradient there (same shapes)."""
-        change = picture - self.rate * self.ball.steepest(gradient) - self.originals
+        change = picture - self.lr * self.ball.steepest(gradient) - self.originals
         # What is cut off at 0 and 1 comes nearer to the original, so this order leaves neither.
         return (self.originals + self.ball.project(change)).clamp(0, 1)
 
     def restart(self, damping: float) -> None:
         """Go on with ``damping`` times the step length."""
-        self.rate *= damping
+        self.lr *= damping
 
     def state(self) -> State:
         """All that :meth:`restore` needs, beside the originals."""
-        return State({}, {"rate": self.rate})
+        return State({}, {"lr": self.lr})
 
     def restore(self, state: State) -> None:
         """Go on from a :meth:`state`, bit for bit."""
-        self.rate = state.values["rate"]
+        self.lr = state.values["lr"]
 
 
 def norms(change: Tensor) -> dict[str, float]:

@@ -10,7 +10,7 @@ from worker.losses.base import Loss
 from worker.losses.content import ContentLoss
 from worker.losses.distance import Variant
 from worker.losses.gram import GramLoss, gram_sum
-from worker.losses.objective import LossSum
+from worker.losses.loss_sum import LossSum
 from worker.losses.targets import blended_means
 from worker.losses.total_variation import TotalVariation
 from worker.optim.tiling.tiles import BUDGET, Tiling
@@ -22,7 +22,7 @@ def rand(height: int, width: int, seed: int, dtype: torch.dtype = torch.float64)
     return torch.rand(1, 3, height, width, generator=generator, dtype=torch.float64).to(dtype)
 
 
-def make_objective(
+def make_loss_sum(
     network: Network,
     content: Tensor,
     styles: Sequence[Tensor],
