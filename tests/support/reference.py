@@ -34,7 +34,6 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 Json = dict[str, Any]
-
 DTYPES = ("bfloat16", "float32")
 # Of each case in bfloat16, which this processor may have to emulate, ten times slower.
 BFLOAT16_STEPS = 2
@@ -82,13 +81,14 @@ CASES = {
         clip.webp --steps 2 --blend 0.5 -o out.mp4; clip.mp4 --steps 1 --frames 2 --guide style.png -o out.mp4
     """,
     "class_visualization": """
-        --preset {lucid|maco --size 64|simonyan-2014|yosinski-2015}; --target {17|spiral,leopard,3}
-        --size 128 --steps 2; --variations 3 --seed 5; --target spiral,leopard --variations 2
-        --transforms none; --looks 3; --target 0,1 --variations 2 --preset simonyan-2014 --noise 0.02
+        --preset {lucid|maco --size 64|simonyan-2014 --step-size 0.003|yosinski-2015 --step-size 0.003}
+        --target {17|spiral,leopard,3|spiral,leopard --variations 2}; --size 128 --steps 2
+        --transforms none; --looks 3; --variations 3 --seed 5
+        --target 0,1 --variations 2 --preset simonyan-2014 --noise 0.02
         --preset simonyan-2014 --transforms {roll=8|pad=6|jitter=6|scale=0.2|rotate=15|crop=0.6|noise=0.1}
         --transforms roll=4,pad=4,jitter=4,scale=0.1,rotate=5,crop=0.8,noise=0.05
-        --preset simonyan-2014 --{decay 0.1|blur 1.5 --blur-every 2 --noise 0.1}
-        --preset {lucid|simonyan-2014} --l2-weight 1 --p-weight 0.1 --tv-weight 0.5
+        --preset simonyan-2014 --step-size 0.003 --{decay 0.1|blur 1.5 --blur-every 2 --noise 0.1}
+        --preset {lucid|simonyan-2014 --step-size 0.003} --l2-weight 1 --p-weight 0.1 --tv-weight 0.5
     """,
     "feature_visualization": """
         --layer relu4_1 --channels 0-2; --layer conv3_2 --channels 1,5; --layer pool3 --channels 4; --steps 2
@@ -141,8 +141,8 @@ def make(out: Path, tree: Path, only: str) -> None:
         for name, result in cases.items():
             results.setdefault(name, {})[dtype] = result
     out.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n")
-    refused = [name for name, of in results.items() if any("error" in result for result in of.values())]
-    print(f"{len(results)} cases are in {out}; refused:", *refused, sep="\n")
+    refused = [f"refused: {name}" for name, of in results.items() if any("error" in of[each] for each in of)]
+    print(f"{len(results)} cases are in {out}", *refused, sep="\n")
 
 
 def compare(old: Path, new: Path, only: str) -> int:
@@ -227,7 +227,7 @@ def _run_case(main: Callable[[], None], kind: str, case: str) -> Json:
 
 
 def _hash(path: Path) -> str:
-    """The SHA-256 of the pixels of all frames of a picture or video, each after its mode and size."""
+    """The SHA-256 of all frames of a picture or video: of each its mode, size, time and pixels."""
     digest = hashlib.sha256()
     if path.suffix == ".mp4":
         with av.open(path) as container:
