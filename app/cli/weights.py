@@ -123,7 +123,7 @@ def _card(name: str) -> NetworkCard:
 
 def _pull(card: NetworkCard, settings: Settings) -> LocalWeights:
     """Pull the weights of a network under a progress bar on stderr."""
-    # It brings torch with it, for the conversion.
+    # Imports torch, for the conversion.
     let_threads_sleep(os.environ)
     from worker.networks.pull_weights import pull
 

@@ -133,7 +133,7 @@ class AdversarialParams(Params):
     seed: Seed = Field(0, description="Seed of noise, random starts and drawn pictures.")
 
     def network_need(self) -> NetworkNeed | None:
-        """The network that looks."""
+        """The network that classifies."""
         return None if self.method == "linear" else NetworkNeed(self.network)
 
     def resolve(self, catalogue: Catalogue) -> "ResolvedAdversarial":

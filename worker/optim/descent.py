@@ -147,7 +147,7 @@ class Descent:
         if self._failures == PATIENCE:
             raise ComputationError(
                 f"The loss went from {lowest:.4g} to {total:.4g}, for the {PATIENCE}th time in spite of "
-                "shorter and shorter steps. Try smaller weights, or the other solver."
+                "shorter and shorter steps. Try smaller weights, or the other optimizer."
             )
         self._optimizer.restart(DAMPING)
         self.variables = self.current = self._best
