@@ -57,7 +57,7 @@ def send_thumbnail(
     except FileNotFoundError:
         raise FileGone from None
     except Exception as error:  # Pillow's decoders raise a dozen types for damaged data
-        raise NoThumbnail("This picture will not decode.") from error
+        raise NoThumbnail("This picture cannot be decoded.") from error
     return Response(data, headers=headers, media_type=MEDIA_TYPE)
 
 

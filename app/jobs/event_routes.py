@@ -83,7 +83,7 @@ def _seq(text: str) -> int:
 
 
 def _bad_id(text: str) -> InvalidRequest:
-    detail = f"{text!r} is no id that this stream gave: send none to get all events."
+    detail = f"{text!r} is not an id of this stream: send none to get all events."
     return InvalidRequest.at("Last-Event-ID", detail)
 
 

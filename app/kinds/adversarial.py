@@ -203,7 +203,7 @@ class AdversarialParams(Params):
         if card.name != DRAWN_CLASSES:
             raise InputError(
                 "network",
-                f"The linear classifier stands alone: leave this out, or set it to {DRAWN_CLASSES}.",
+                f"The linear classifier uses no network: leave this out, or set it to {DRAWN_CLASSES}.",
             )
         target = _drawn(card, self.target, LINEAR_TARGET, "target")
         against = _drawn(card, self.against, LINEAR_AGAINST, "against")

@@ -82,8 +82,8 @@ def look_at(
 ) -> Example:
     """The features of the centre of an example (1, 3, H, W), in [0, 1] and of any size.
 
-    Raises InputError on ``size`` if that is too small for the layer, and on ``image`` if nothing in it
-    excites the layer.
+    Raises InputError on ``size`` if that is too small for the layer, and on ``image`` if its features
+    are all 0.
     """
     (layer,) = params.layers_used
     require_size(params, (layer,), network)
@@ -96,9 +96,7 @@ def look_at(
     with torch.no_grad():
         found = [network.features(view, (layer,))[layer] for view in views]
     if not all(bool(each.any()) for each in found):
-        raise InputError(
-            "image", f"Nothing in the example excites {layer}, all that it says of it is 0: take another."
-        )
+        raise InputError("image", f"The features of {layer} are all 0 for this example: use another picture.")
     return Example(params, network, *found)
 
 

@@ -176,7 +176,7 @@ def _guide_features(network: Network, layers: list[str], guide: Tensor) -> dict[
         height, width = small.shape[2:]
         raise InputError(
             "guide",
-            f"The guide is looked at in {width}×{height} px; the layers need {smallest} px. Take a larger or "
+            f"The guide is resized to {width}×{height} px; the layers need {smallest} px. Take a larger or "
             "less narrow one.",
         )
     with torch.no_grad():

@@ -294,7 +294,7 @@ def test_an_example_that_excites_nothing_is_refused(objective: str) -> None:
     for channel in range(8):
         network = silenced(network, "conv2", channel)
 
-    with pytest.raises(InputError, match="Nothing in the example excites relu2") as caught:
+    with pytest.raises(InputError, match="The features of relu2 are all 0") as caught:
         run(make_example(objective=objective), network, example=drawn(20, 20, 1))
     assert caught.value.field == "image"
 
