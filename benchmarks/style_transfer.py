@@ -29,7 +29,7 @@ from worker.optim.descent import Descent
 from worker.optim.optimizers.lbfgs import LBFGS
 from worker.optim.pyramids.scales import fit, resize, scale_sides, share_steps
 from worker.runtime.device import choose_device, has_native_bfloat16
-from worker.synthesis.style_transfer import style_objective, weighted_layers
+from worker.synthesis.style_transfer import style_transfer_loss, weighted_layers
 
 PEER = "neural-style-pt restated, float32"
 
@@ -148,7 +148,7 @@ def ours(
     for side, share in zip(sides, share_steps(steps, len(sides)), strict=True):
         goal = resize(content, *fit(content, side))
         painting = resize(style, *fit(style, side))
-        objective = style_objective(params, network, goal, [painting])
+        objective = style_transfer_loss(params, network, goal, [painting])
         descent = Descent(resize(picture, *fit(content, side)), LBFGS(), objective.magnitude)
         for _ in range(share):
             descent.step(objective)
@@ -218,7 +218,7 @@ def compare(title: str, args: argparse.Namespace, params: ResolvedStyleTransfer,
     exact, rough = (network.prepared(args.device, dtype) for dtype in (torch.float32, torch.bfloat16))
     content, style = (picture.to(args.device) for picture in pictures(args))
     goal, painting = resize(content, *fit(content, args.size)), resize(style, *fit(style, args.size))
-    final = style_objective(params, exact, goal, [painting])
+    final = style_transfer_loss(params, exact, goal, [painting])
 
     def judge(picture: Tensor) -> float:
         return float(final(resize(picture, *goal.shape[-2:])).total)

@@ -21,7 +21,7 @@ from rich.table import Table
 from app.cli.messages import INTERRUPTED, USAGE, fail
 from app.cli.serve import read_settings
 from app.networks import NetworkCard, get_card, list_cards
-from app.networks.download import DownloadError
+from app.networks.download import DownloadError, Received
 from app.networks.weights_folder import LocalWeights, card_here, downloadable
 from app.settings import Settings, WeightsFolder
 from app.storage import StorageFull
@@ -125,6 +125,7 @@ def _pull(card: NetworkCard, settings: Settings) -> LocalWeights:
     """Pull the weights of a network under a progress bar on stderr."""
     # Imports torch, for the conversion.
     let_threads_sleep(os.environ)
+    from worker.contract.steps import run_steps
     from worker.networks.pull_weights import pull
 
     columns = (
@@ -136,15 +137,12 @@ def _pull(card: NetworkCard, settings: Settings) -> LocalWeights:
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task: TaskID = progress.add_task(card.name, total=None)
-        steps = pull(card, settings.weights)
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as stop:
-                here: LocalWeights = stop.value
-                return here
-            text = f"{card.name}: {step.note}" if step.note else card.name
-            progress.update(task, description=text, completed=step.bytes, total=step.total)
+
+        def show(received: Received) -> None:
+            text = f"{card.name}: {received.note}" if received.note else card.name
+            progress.update(task, description=text, completed=received.bytes, total=received.total)
+
+        return run_steps(pull(card, settings.weights), show)
 
 
 def _tell(here: LocalWeights, settings: Settings) -> None:

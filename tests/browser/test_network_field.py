@@ -1,14 +1,15 @@
-"""The field for a network: the download of weights that are missing."""
+"""The field for a network: the download of missing weights, and networks that were imported."""
 
 import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from models import conversion
 from tests.browser.support import ConsoleErrors, Service
 from tests.support.mirror import Answer, Mirror, mirror
+from tests.support.network_files import network_file, small_network
 from tests.support.published import NAME, published_file, random_squeezenet
 
 pytestmark = pytest.mark.browser
@@ -81,3 +82,38 @@ def test_a_network_is_downloaded(
     expect(field.locator("option:checked")).to_have_text("SqueezeNet 1.1, ImageNet")
     # A download is nothing that was painted.
     expect(page.locator("#gallery-list li")).to_have_count(0)
+
+
+def test_an_imported_network_is_used_renamed_and_deleted(
+    page: Page, context: BrowserContext, service: Service, console_errors: ConsoleErrors
+) -> None:
+    console_errors.expect("422", "/v1/class-visualization")
+    headers = {"Origin": service.url}
+    file = {"name": "small.safetensors", "mimeType": "application/octet-stream"}
+    upload = {**file, "buffer": network_file(small_network())}
+    assert context.request.post("/v1/networks", multipart={"file": upload}, headers=headers).status == 201
+    asked = {"target": ["eel"], "network": "small", "size": 32, "steps": 1}
+    answer = context.request.post("/v1/class-visualization", data=asked, headers=headers)
+    assert answer.status == 202, answer.text()
+
+    page.goto(f"/#job={answer.json()['id']}")
+    expect(page.locator("#result[data-state=succeeded]")).to_be_visible(timeout=120_000)
+    chosen = page.locator("[data-field=network] option:checked")
+    expect(chosen).to_have_text("palette")
+    reuse = page.get_by_role("button", name="Use these settings")
+    reuse.click()
+    expect(chosen).to_have_text("small (Small)")
+    # Its classes are suggested.
+    expect(page.locator("[data-field=target] datalist option").last).to_have_attribute("value", "eel")
+
+    context.request.patch("/v1/networks/small", data={"name": "tiny"}, headers=headers)
+    reuse.click()
+    expect(chosen).to_have_text("tiny (Small)")
+
+    context.request.delete("/v1/networks/tiny", headers=headers)
+    reuse.click()
+    expect(chosen).to_have_text("small (Small)")
+    page.reload()
+    expect(chosen).to_have_text("small")
+    page.get_by_role("button", name="Visualise", exact=True).click()
+    expect(page.locator("[data-field=network] > .problem")).to_contain_text("small")

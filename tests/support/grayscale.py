@@ -35,7 +35,7 @@ def grayscale(
     params: ResolvedGrayscale, inputs: Inputs, network: None, compute: Compute, resume: State | None = None
 ) -> Steps:
     """Mix a picture with the mean of its channels."""
-    picture = inputs.picture("image").to(compute.device)
+    picture = inputs.picture("image")
     made = picture.lerp(picture.mean(1, keepdim=True).expand_as(picture), params.strength)
     yield Step(1, 1, losses=dict, image=lambda: made, state=lambda: State({}, {}))
     return Outcome({"image": made}, {"brightness": float(made.mean())})

@@ -6,7 +6,7 @@ command line, the tests and the benchmarks consume the same generator.
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from torch import Tensor
 
@@ -85,13 +85,29 @@ class Outcome:
 Steps = Generator[Step, None, Outcome]
 
 
-def run_steps(steps: Steps, on_step: Callable[[Step], None] | None = None) -> Outcome:
-    """Run a generator to its end, calling ``on_step`` after each step."""
+S = TypeVar("S")
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def run_steps(steps: Generator[S, None, R], on_step: Callable[[S], object] | None = None) -> R:
+    """Run a generator to its end, calling ``on_step`` after each step; what it returns."""
     while True:
         try:
             step = next(steps)
         except StopIteration as stop:
-            outcome: Outcome = stop.value
-            return outcome
+            result: R = stop.value
+            return result
         if on_step is not None:
             on_step(step)
+
+
+def map_steps(steps: Generator[S, None, R], change: Callable[[S], T]) -> Generator[T, None, R]:
+    """The steps of a generator, each changed; returns what the generator returns."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as stop:
+            result: R = stop.value
+            return result
+        yield change(step)

@@ -1,4 +1,4 @@
-"""The forms of a loss. :class:`worker.losses.objective.LossSum` evaluates each of them, whole or in tiles.
+"""The forms of a loss. :class:`worker.losses.loss_sum.LossSum` evaluates each of them, whole or in tiles.
 
 - :class:`AdditiveLoss`: a function of a sum over the positions of a layer (content, Gram matrices, moments).
 - :class:`GatheredLoss`: a function of all positions of a layer together (histograms, sliced Wasserstein).

@@ -3,17 +3,14 @@
 Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, section 2.2.
 """
 
-from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from models.network import Network
 from worker.losses.base import AdditiveLoss, Part
 from worker.losses.distance import CAFFE_ACTIVATION, Variant, constant, energy, squared_distance
-from worker.optim.tiling.tiles import BUDGET, Tiling
 
 
 class GramLoss(AdditiveLoss):
@@ -57,29 +54,6 @@ def gram_factor(target: Tensor, variant: Variant) -> Tensor:
             return constant(CAFFE_ACTIVATION**4 / (4 * channels**2), target)
         case "neural-style":
             return constant((CAFFE_ACTIVATION / channels) ** 4, target)
-
-
-def blended_grams(
-    network: Network,
-    styles: Sequence[Tensor],
-    shares: Sequence[float],
-    layers: Collection[str],
-    *,
-    margin: int = 0,
-    budget: int = BUDGET,
-) -> dict[str, Tensor]:
-    """The Gram matrices of ``styles`` by layer, several blended into one by their ``shares``.
-
-    (As neural-style does.) ``styles`` are (1, 3, H, W) in [0, 1], of any size; of the shares, one for each,
-    only the ratios matter. ``margin`` and ``budget`` are those of :class:`Tiling`.
-    """
-    blend: dict[str, Tensor] = {}
-    for style, share in zip(styles, [share / sum(shares) for share in shares], strict=True) if layers else ():
-        height, width = style.shape[-2:]
-        tiling = Tiling(height, width, network, layers, margin=margin, budget=budget)
-        for layer, (gram, positions) in tiling.sums(style, layers, gram_sum).items():
-            blend[layer] = blend.get(layer, 0) + share / positions * gram
-    return blend
 
 
 def gram_sum(features: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from app.settings import WeightsFolder
 from models.conversion import convert, read_state_dict
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Step, Steps
+from worker.contract.steps import Outcome, State, Step, Steps, map_steps
 
 
 def pull(card: NetworkCard, folder: WeightsFolder) -> Generator[Received, None, LocalWeights]:
@@ -78,12 +78,10 @@ def pull_weights(
     """
     del network, compute, resume
     card = get_card(params.network)
-    steps = pull(card, inputs.weights)
-    while True:
-        try:
-            received = next(steps)
-        except StopIteration as stop:
-            here: LocalWeights = stop.value
-            result = {"network": here.network, "sha256": here.sha256, "file_sha256": here.file_sha256}
-            return Outcome(result={**result, "layers": here.layers, "source": here.source})
-        yield Step(received.bytes, received.total, losses=dict, image=None, state=lambda: State({}, {}))
+    here = yield from map_steps(pull(card, inputs.weights), _step)
+    result = {"network": here.network, "sha256": here.sha256, "file_sha256": here.file_sha256}
+    return Outcome(result={**result, "layers": here.layers, "source": here.source})
+
+
+def _step(received: Received) -> Step:
+    return Step(received.bytes, received.total, losses=dict, image=None, state=lambda: State({}, {}))

@@ -72,29 +72,29 @@ class Ball:
 class ProjectedStep:
     """An optimizer with steps of constant length, projected onto [0, 1] and a ball about the originals."""
 
-    def __init__(self, originals: Tensor, ball: Ball, rate: float) -> None:
-        """Stay near ``originals`` (N, 3, H, W), with steps of length ``rate`` by the norm of the ball."""
+    def __init__(self, originals: Tensor, ball: Ball, lr: float) -> None:
+        """Stay near ``originals`` (N, 3, H, W), with steps of length ``lr`` by the norm of the ball."""
         self.originals = originals
         self.ball = ball
-        self.rate = rate
+        self.lr = lr
 
     def step(self, picture: Tensor, gradient: Tensor) -> Tensor:
         """The next batch, from this one and the gradient of the loss there (same shapes)."""
-        change = picture - self.rate * self.ball.steepest(gradient) - self.originals
+        change = picture - self.lr * self.ball.steepest(gradient) - self.originals
         # Clamping moves values towards the original, so the result is in the ball too.
         return (self.originals + self.ball.project(change)).clamp(0, 1)
 
     def restart(self, damping: float) -> None:
         """Multiply the step length by ``damping``."""
-        self.rate *= damping
+        self.lr *= damping
 
     def state(self) -> State:
         """All that :meth:`restore` needs, beside the originals."""
-        return State({}, {"rate": self.rate})
+        return State({}, {"lr": self.lr})
 
     def restore(self, state: State) -> None:
         """Go on from a :meth:`state`, bit for bit."""
-        self.rate = state.values["rate"]
+        self.lr = state.values["lr"]
 
 
 def norms(change: Tensor) -> dict[str, float]:

@@ -39,7 +39,7 @@ class Evaluation:
     terms: Mapping[str, Tensor]
 
 
-Loss = Callable[[Tensor], Evaluation]
+LossFunction = Callable[[Tensor], Evaluation]
 
 
 class Descent:
@@ -54,22 +54,22 @@ class Descent:
         self,
         variables: Tensor,
         optimizer: Optimizer,
-        scale: float | None = None,
+        magnitude: float | None = None,
         *,
         deterministic: bool = True,
         after_step: Callable[[Tensor, int], Tensor] | None = None,
     ) -> None:
         """Start from ``variables``.
 
-        ``scale`` (N = 1 only) is the order of the loss at features of 0. With it a loss that is not finite,
-        or EXPLOSION times the lowest, is rolled back, and one that is NEGLIGIBLE ends the descent; without, a
+        ``magnitude`` (N = 1 only) is that of the loss at features of 0. With it a loss that is not finite, or
+        EXPLOSION times the lowest, is rolled back, and one that is NEGLIGIBLE ends the descent; without, a
         loss that is not finite is an error. Unless the loss is ``deterministic``, losses of different steps
         do not compare, and ``best`` are the last variables. ``after_step`` changes the variables after each
         step; it gets them and the number of steps taken.
         """
         self.variables = self.current = self._best = variables
         self._optimizer = optimizer
-        self._scale = scale
+        self._magnitude = magnitude
         self._deterministic = deterministic
         self._after_step = after_step
         self._failures = 0
@@ -83,7 +83,7 @@ class Descent:
         """The variables of the lowest loss; the last ones, if the loss is not deterministic."""
         return self._best if self._deterministic else self.variables
 
-    def step(self, loss: Loss) -> None:
+    def step(self, loss: LossFunction) -> None:
         """Evaluate the loss at the variables, and move them.
 
         Raises ComputationError if the loss is not finite or explodes, and rolling back, if allowed, does not
@@ -91,7 +91,7 @@ class Descent:
         """
         evaluation = loss(self.variables)
         totals = _totals(evaluation)
-        if self._scale is not None and self._has_exploded(totals[0], self._scale):
+        if self._magnitude is not None and self._has_exploded(totals[0], self._magnitude):
             self._roll_back(totals[0])
         else:
             self._require_finite(totals)
@@ -100,18 +100,18 @@ class Descent:
             self._move(evaluation.gradient, totals[0])
         self.taken += 1
 
-    def finish(self, loss: Loss) -> None:
+    def finish(self, loss: LossFunction) -> None:
         """Evaluate the variables that the last step led to, so that they can be the best."""
         if self._deterministic:
             evaluation = loss(self.variables)
             self._keep_best(evaluation, _totals(evaluation))
 
     def _move(self, gradient: Tensor, total: float) -> None:
-        if self._scale is not None:
-            if total <= NEGLIGIBLE * self._scale:
+        if self._magnitude is not None:
+            if total <= NEGLIGIBLE * self._magnitude:
                 return
             # Optimizers do not depend on the scale of a gradient, but its square must not overflow.
-            gradient = gradient / self._scale
+            gradient = gradient / self._magnitude
         moved = self._optimizer.step(self.variables, gradient)
         self.variables = moved if self._after_step is None else self._after_step(moved, self.taken + 1)
 

@@ -9,7 +9,7 @@ from functools import partial
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds.adversarial import AdversarialParams
+from app.kinds.adversarial import ResolvedAdversarial, ResolvedAttack, ResolvedFooling, ResolvedLinear
 from app.kinds.classes import class_index
 from models.network import Network
 from worker.contract.compute import Compute
@@ -25,7 +25,7 @@ from worker.synthesis.fooling import fool_linear_classifier, fool_with_noise
 
 
 def adversarial(
-    params: AdversarialParams,
+    params: ResolvedAdversarial,
     inputs: Inputs,
     network: Network | None,
     compute: Compute,
@@ -40,19 +40,19 @@ def adversarial(
     Raises InputError if the size is too small for the network, or if it takes the picture for the target to
     begin with; ComputationError if its scores are not finite.
     """
-    if params.method == "linear":
+    if isinstance(params, ResolvedLinear):
         return fool_linear_classifier(params, inputs.pictures("image") if "image" in inputs else (), resume)
     if network is None:
         raise TypeError(f"{params.method} needs a network")
     _require_size(params, network)
-    if params.method == "fooling":
+    if isinstance(params, ResolvedFooling):
         return fool_with_noise(params, network, compute, resume)
     return _attack(params, inputs.picture("image").to(compute.device), network, resume)
 
 
-def _attack(params: AdversarialParams, picture: Tensor, network: Network, resume: State | None) -> Steps:
+def _attack(params: ResolvedAttack, picture: Tensor, network: Network, resume: State | None) -> Steps:
     """Change a picture within a ball, a step along the gradient at a time."""
-    original = center_crop_8bit(picture, params.size or 0)
+    original = center_crop_8bit(picture, params.size)
     before = predict(network, original)
     goal = None if params.target is None else class_index(network.classes, params.target)
     if goal == before["index"]:
@@ -88,7 +88,7 @@ def _attack(params: AdversarialParams, picture: Tensor, network: Network, resume
 
 
 def _plan(
-    params: AdversarialParams, original: Tensor, network: Network, index: int
+    params: ResolvedAttack, original: Tensor, network: Network, index: int
 ) -> tuple[Descent, ActivationLoss]:
     """The descent of a picture from its start, and its loss.
 
@@ -96,16 +96,16 @@ def _plan(
     projected gradients the best place they have seen.
     """
     projected = params.method in ("pgd-linf", "pgd-l2")
-    epsilon = (params.epsilon or 0) / LEVELS
+    epsilon = params.epsilon / LEVELS
     ball = Ball("l2" if params.method == "pgd-l2" else "linf", epsilon)
-    rate = params.step_size / LEVELS if params.step_size else epsilon
+    lr = params.step_size / LEVELS if params.step_size else epsilon
     objective = log_probability(index)
     if params.target is None:
         objective = weighted_sum([(objective, -1.0)])
     seeds = (params.seed,)
     parametrization = Pixels(*original.shape[2:])
     start = (original + ball.random(original, seeds)).clamp(0, 1) if projected else original
-    descent = Descent(start, ProjectedStep(original, ball, rate), deterministic=projected)
+    descent = Descent(start, ProjectedStep(original, ball, lr), deterministic=projected)
     return descent, ActivationLoss(network, parametrization, lambda _: objective, seeds)
 
 
@@ -114,9 +114,9 @@ def _numbers(term: Tensor) -> dict[str, float]:
     return {"total": -float(term.mean())}
 
 
-def _require_size(params: AdversarialParams, network: Network) -> None:
+def _require_size(params: ResolvedAttack | ResolvedFooling, network: Network) -> None:
     smallest = network.minimum_side(("logits",))
-    if (params.size or 0) < smallest:
+    if params.size < smallest:
         raise InputError(
             "size", f"Size {params.size} is too small for {network.name}: it needs {smallest} px at least."
         )

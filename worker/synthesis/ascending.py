@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -13,6 +12,7 @@ from app.kinds.activation_maximization import ResolvedMaximization
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.steps import State, Step
+from worker.losses.regularizers import blur, decay, p_norm, squared_norm, variation
 from worker.media.contact_sheet import contact_sheet
 from worker.optim.activation_loss import ActivationLoss, seen_sides
 from worker.optim.descent import Descent, numbers
@@ -20,10 +20,7 @@ from worker.optim.objectives import Objective, one_each, weighted_sum
 from worker.optim.optimizers.by_name import make_optimizer
 from worker.optim.parametrizations.base import Parametrization
 from worker.optim.parametrizations.by_name import make_parametrization
-from worker.optim.regularizers import blur, decay, p_norm, squared_norm, variation
 from worker.optim.transforms import Transform, crop, in_turn, jitter, noise, pad, roll, rotate, scale
-
-T = TypeVar("T")
 
 # In this order, whatever the order in the params is: JSON keeps none.
 _TRANSFORMS: dict[str, Callable[[float], Transform]] = {
@@ -90,15 +87,13 @@ def ascend(
     parametrization = loss.parametrization
     start = parametrization.start(loss.seeds).to(compute.device)
     _require_gradient(targets, alone.dead(start))
-    optimizer = make_optimizer(
-        _known(params.optimizer), _known(params.step_size), start, bounded=parametrization.bounded
-    )
+    optimizer = make_optimizer(params.optimizer, params.step_size, start, bounded=parametrization.bounded)
     descent = Descent(
         start, optimizer, deterministic=loss.transform is None, after_step=_after_step(params, network)
     )
     if resume is not None:
         descent.restore(resume)
-    total = _known(params.steps)
+    total = params.steps
     while descent.taken < total:
         descent.step(partial(loss, step=descent.taken))
         yield Step(
@@ -117,7 +112,7 @@ def ascend(
 
 def seen_side(params: ResolvedMaximization) -> int:
     """Side of what the network sees of a picture through the transforms of resolved params."""
-    side = _known(params.size)
+    side = params.size
     return seen_sides(_transform(params), side, side)[0]
 
 
@@ -126,7 +121,7 @@ def require_size(params: ResolvedMaximization, layers: Collection[str], network:
 
     Raises InputError on ``size``.
     """
-    side = _known(params.size)
+    side = params.size
     seen = min(side, seen_side(params))
     smallest = network.minimum_side(layers)
     if seen < smallest:
@@ -136,13 +131,6 @@ def require_size(params: ResolvedMaximization, layers: Collection[str], network:
             f"At size {side} the network sees {seen} px, and the layers need {smallest} px: "
             f"the smallest size that works is {enough}.",
         )
-
-
-def _known(value: T | None) -> T:
-    """A param that :meth:`resolve` has filled in."""
-    if value is None:
-        raise TypeError("the params are not resolved")
-    return value
 
 
 def _loss(
@@ -163,20 +151,20 @@ def _loss(
         tuple(target.seed for target in targets),
         _penalties(params, network),
         _transform(params),
-        _known(params.looks),
+        params.looks,
         group,
     )
 
 
 def _transform(params: ResolvedMaximization) -> Transform | None:
-    extents = {str(name): extent for name, extent in (params.transforms or {}).items()}
+    extents = {str(name): extent for name, extent in params.transforms.items()}
     transforms = [make(extents[name]) for name, make in _TRANSFORMS.items() if name in extents]
     return in_turn(transforms) if transforms else None
 
 
 def _parametrization(params: ResolvedMaximization, network: Network) -> Parametrization:
-    side = _known(params.size)
-    name = _known(params.parametrization)
+    side = params.size
+    name = params.parametrization
     return make_parametrization(name, side, side, mean=mean_color(network), noise=params.noise)
 
 
@@ -203,7 +191,7 @@ def weighted(weight: float, cost: Callable[[Tensor], Tensor], pictures: Tensor) 
 
 def _after_step(params: ResolvedMaximization, network: Network) -> Callable[[Tensor, int], Tensor] | None:
     """Decay and blur of pixels, kept within [0, 1], after each step; None if there is neither."""
-    share, deviation, every = params.decay, params.blur, _known(params.blur_every)
+    share, deviation, every = params.decay, params.blur, params.blur_every
     if not share and not deviation:
         return None
 

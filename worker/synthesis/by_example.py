@@ -87,7 +87,7 @@ def look_at(
     """
     (layer,) = params.layers_used
     require_size(params, (layer,), network)
-    side = params.size or 0
+    side = params.size
     plain = center_crop(picture.to(compute.device), side)
     margin = seen_side(params) - side
     before, after = margin // 2, margin - margin // 2

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from worker.contract.steps import State, Step
-from worker.losses.objective import LossSum
+from worker.losses.loss_sum import LossSum
 from worker.optim.descent import Descent, numbers
 from worker.optim.optimizers.base import Optimizer
 from worker.optim.pyramids.scales import resize
@@ -20,15 +20,15 @@ from worker.synthesis.plan import Scale
 
 @dataclass
 class CoarseToFine:
-    """The descent of an objective at each scale of a ``plan``.
+    """The descent of a loss at each scale of a ``plan``.
 
-    ``objective_at`` makes the objective of a scale when it begins, ``optimizer_for`` the optimizer for a
+    ``loss_at`` makes the loss of a scale when it begins, ``optimizer_for`` the optimizer for a
     picture of its size; ``shown`` turns a picture into the result; ``enlarge`` resizes a picture to the
     height and width of the next scale. ``reports`` are those of the finished scales.
     """
 
     plan: Sequence[Scale]
-    objective_at: Callable[[Scale], LossSum]
+    loss_at: Callable[[Scale], LossSum]
     optimizer_for: Callable[[Tensor], Optimizer]
     shown: Callable[[Tensor], Tensor]
     enlarge: Callable[[Tensor, int, int], Tensor] = resize
@@ -61,13 +61,13 @@ class CoarseToFine:
     def _scale(self, index: int, picture: Tensor, resume: State | None) -> Generator[Step, None, Tensor]:
         """Descend at one scale from ``picture``, of any size; returns the best picture."""
         scale = self.plan[index]
-        objective = self.objective_at(scale)
+        loss = self.loss_at(scale)
         picture = self.enlarge(picture, *scale.size)
-        descent = Descent(picture, self.optimizer_for(picture), objective.magnitude)
+        descent = Descent(picture, self.optimizer_for(picture), loss.magnitude)
         if resume is not None:
             descent.restore(resume)
         while descent.taken < scale.steps:
-            descent.step(objective)
+            descent.step(loss)
             yield Step(
                 done=sum(earlier.steps for earlier in self.plan[:index]) + descent.taken,
                 total=sum(each.steps for each in self.plan),

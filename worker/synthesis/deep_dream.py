@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds.deep_dream import DeepDreamParams
+from app.kinds.deep_dream import ResolvedDeepDream
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
@@ -34,7 +34,7 @@ MARGIN = 16
 
 
 def deep_dream(
-    params: DeepDreamParams,
+    params: ResolvedDeepDream,
     inputs: Inputs,
     network: Network,
     compute: Compute,
@@ -66,7 +66,7 @@ class _Run:
 
     def __init__(
         self,
-        params: DeepDreamParams,
+        params: ResolvedDeepDream,
         inputs: Inputs,
         network: Network,
         compute: Compute,
@@ -191,9 +191,9 @@ def _part(frame: int) -> str:
     return f"frame{frame:04d}.png"
 
 
-def _plan(params: DeepDreamParams, start: Tensor, network: Network) -> list[Octave]:
+def _plan(params: ResolvedDeepDream, start: Tensor, network: Network) -> list[Octave]:
     """The octaves at which the layers see something. InputError if they do not at the full size."""
-    layers = [name for name, weight in (params.layers or {}).items() if weight > 0]
+    layers = [name for name, weight in params.layers.items() if weight > 0]
     smallest = network.minimum_side(layers)
     height, width = start.shape[2:]
     if min(height, width) < smallest:
@@ -206,7 +206,7 @@ def _plan(params: DeepDreamParams, start: Tensor, network: Network) -> list[Octa
     return plan_octaves(height, width, params.octaves, params.octave_scale, smallest)
 
 
-def _require_gradient(params: DeepDreamParams, loss: DreamLoss, dead: list[str]) -> None:
+def _require_gradient(params: ResolvedDeepDream, loss: DreamLoss, dead: list[str]) -> None:
     """InputError if no term has a gradient: there is nothing to dream of."""
     asked = sum(len(term.channels) or 1 for term in loss.terms)
     if len(dead) == asked:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds.deep_dream import MOST_VIDEO_PIXELS, DeepDreamParams
+from app.kinds.deep_dream import MOST_VIDEO_PIXELS, ResolvedDeepDream
 from worker.media.clips import Clip
 from worker.optim.pyramids.scales import fit, resize
 
@@ -33,7 +33,7 @@ class Frames(Protocol):
 class Still:
     """A picture, or a zoom into its dream, where each frame starts from the previous one."""
 
-    def __init__(self, picture: Tensor, count: int, params: DeepDreamParams) -> None:
+    def __init__(self, picture: Tensor, count: int, params: ResolvedDeepDream) -> None:
         self.count = count
         self.rate = params.fps or ZOOM_RATE
         self._picture = resize(picture, *fit(picture, params.size))
@@ -48,7 +48,7 @@ class Still:
 class Film:
     """A clip whose frames are processed in order; each starts blended with the previous result."""
 
-    def __init__(self, clip: Clip, count: int, params: DeepDreamParams) -> None:
+    def __init__(self, clip: Clip, count: int, params: ResolvedDeepDream) -> None:
         self.count = count
         self.rate = params.fps or clip.rate
         self._clip, self._blend, self._size = clip, params.blend, params.size
@@ -65,7 +65,7 @@ class Film:
         return own if before is None else torch.lerp(own.to(before), before, self._blend)
 
 
-def frames_of(params: DeepDreamParams, image: Tensor | Clip) -> Frames:
+def frames_of(params: ResolvedDeepDream, image: Tensor | Clip) -> Frames:
     """The frames of a job on a picture or clip. Raises InputError for more than can be kept."""
     if isinstance(image, Clip):
         count, (height, width) = min(image.count, params.frames or image.count), image.fit(params.size)

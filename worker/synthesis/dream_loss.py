@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds.deep_dream import GUIDE_SIDE, DeepDreamParams
+from app.kinds.deep_dream import GUIDE_SIDE, ResolvedDeepDream
 from models.network import Network
 from worker.optim.descent import Evaluation, numbers
 from worker.optim.objectives import precise
@@ -132,14 +132,14 @@ class DreamLoss:
 
 
 def make_terms(
-    params: DeepDreamParams, network: Network, picture: Tensor, guide: Tensor | None
+    params: ResolvedDeepDream, network: Network, picture: Tensor, guide: Tensor | None
 ) -> list[Term]:
     """The terms of resolved params.
 
     ``picture`` is that of the smallest octave, which the strongest channels are taken from; ``guide`` has any
     size. Raises InputError if the guide is too small.
     """
-    weights = {name: weight for name, weight in (params.layers or {}).items() if weight > 0}
+    weights = {name: weight for name, weight in params.layers.items() if weight > 0}
     if guide is not None:
         found = _guide_features(network, list(weights), guide)
         return [Term(name, name, weight, guide=found[name]) for name, weight in weights.items()]

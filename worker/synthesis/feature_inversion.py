@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds.feature_inversion import FeatureInversionParams
+from app.kinds.feature_inversion import ResolvedFeatureInversion
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, Steps
+from worker.losses.regularizers import p_norm, squared_steps
 from worker.media.contact_sheet import PAPER, contact_sheet
 from worker.optim.activation_loss import ActivationLoss
 from worker.optim.descent import Descent, Evaluation, numbers
@@ -27,7 +28,6 @@ from worker.optim.optimizers.by_name import make_optimizer
 from worker.optim.parametrizations.base import Parametrization
 from worker.optim.parametrizations.by_name import make_parametrization
 from worker.optim.pyramids.scales import fit, resize
-from worker.optim.regularizers import p_norm, squared_steps
 from worker.synthesis.ascending import mean_color, weighted
 
 # Standard deviation of the noise it starts from; that of a spectrum is lucid's.
@@ -38,7 +38,7 @@ LEARNING_RATES = {"pixels": 0.02, "fourier": 0.05}
 
 
 def feature_inversion(
-    params: FeatureInversionParams,
+    params: ResolvedFeatureInversion,
     inputs: Inputs,
     network: Network,
     compute: Compute,
@@ -66,10 +66,10 @@ def feature_inversion(
 class _Run:
     """What one run needs for every layer; ``made`` are the reconstructions done, on the CPU."""
 
-    def __init__(self, params: FeatureInversionParams, picture: Tensor, network: Network) -> None:
+    def __init__(self, params: ResolvedFeatureInversion, picture: Tensor, network: Network) -> None:
         self.params = params
         self.network = network
-        self.layers = list(params.layers or ())
+        self.layers = params.layers
         self.plan = [(layer, seed) for layer in self.layers for seed in params.seeds()]
         self.picture = resize(picture, *fit(picture, params.size))
         self._require_size()
@@ -97,7 +97,7 @@ class _Run:
         lr = LEARNING_RATES[self.params.parametrization]
         optimizer = make_optimizer(self.params.optimizer, lr, start, bounded=parametrization.bounded)
         # The relative distance is 1 where all features are 0.
-        descent = Descent(start, optimizer, scale=1.0)
+        descent = Descent(start, optimizer, magnitude=1.0)
         if resume is not None:
             descent.restore(resume)
         while descent.taken < self.params.steps:

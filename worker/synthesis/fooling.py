@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds.adversarial import AdversarialParams
+from app.kinds.adversarial import ResolvedFooling, ResolvedLinear
 from app.kinds.classes import class_index
 from models.network import Network
 from models.procedural import CLASSES, draw
@@ -35,7 +35,7 @@ PART = 50
 
 
 def fool_with_noise(
-    params: AdversarialParams, network: Network, compute: Compute, resume: State | None
+    params: ResolvedFooling, network: Network, compute: Compute, resume: State | None
 ) -> Steps:
     """Change noise until the network assigns it to the target with ``confidence``, or the steps are over.
 
@@ -44,13 +44,13 @@ def fool_with_noise(
     their evolved pictures do, and stops at the wanted confidence, so that the picture still looks like noise.
     The probability is that of the picture rounded to 8 bits.
     """
-    target = class_index(network.classes, params.target or "")
-    side, total, wanted = params.size or 0, params.steps or 0, params.confidence or 1.0
+    target = class_index(network.classes, params.target)
+    side, total, wanted = params.size, params.steps, params.confidence
     noise = torch.rand(1, 3, side, side, generator=generator_at(params.seed))
     original = quantize_8bit(noise).to(compute.device)
     parametrization = Pixels(side, side)
     loss = ActivationLoss(network, parametrization, lambda _: log_probability(target), (params.seed,))
-    descent = Descent(original, NormalizedGradient((params.step_size or 0) / LEVELS))
+    descent = Descent(original, NormalizedGradient(params.step_size / LEVELS))
     if resume is not None:
         descent.restore(resume)
     reached = _believed(network, descent.variables, target) >= wanted
@@ -79,7 +79,7 @@ def fool_with_noise(
 
 
 def fool_linear_classifier(
-    params: AdversarialParams,
+    params: ResolvedLinear,
     given: Sequence[Tensor],
     resume: State | None,
     *,
@@ -93,7 +93,7 @@ def fool_linear_classifier(
     correctly. The result has the accuracy on the test pictures, since pixels alone say little of most
     classes. Runs on the CPU; a state holds no pictures, since they are quickly drawn again.
     """
-    names = (params.against or "", params.target or "")
+    names = (params.against, params.target)
     jobs = [
         (CLASSES.index(name), seeds)
         for name in names
@@ -117,7 +117,7 @@ def fool_linear_classifier(
             f"The linear classifier takes the picture for {params.target!r} already: swap the two classes, "
             "or name others.",
         )
-    epsilon = (params.epsilon or 0) / LEVELS
+    epsilon = params.epsilon / LEVELS
     changed = classifier.fool(original, epsilon).clamp(0, 1)
     after = _judge(classifier, changed, names)
     result = {

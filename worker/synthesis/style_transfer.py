@@ -6,8 +6,8 @@ Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks"
 
 where ``L_content`` and ``L_style`` are sums over layers, each with its weight, of :class:`ContentLoss` and
 :class:`GramLoss`, and ``V`` is the :class:`TotalVariation`. ``alpha``, ``beta`` and ``gamma`` are the params
-``content_weight``, ``style_weight`` and ``tv_weight``; :func:`style_objective` builds the sum. Coarse to fine
-as in Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6.
+``content_weight``, ``style_weight`` and ``tv_weight``; :func:`style_transfer_loss` builds the sum. Coarse to
+fine as in Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,8 +22,9 @@ from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Steps
 from worker.losses.base import Loss
 from worker.losses.content import ContentLoss
-from worker.losses.gram import GramLoss, blended_grams
-from worker.losses.objective import LossSum
+from worker.losses.gram import GramLoss, gram_sum
+from worker.losses.loss_sum import LossSum
+from worker.losses.targets import blended_means
 from worker.losses.total_variation import TotalVariation
 from worker.optim.color import with_chroma_of
 from worker.optim.noise import noise_picture
@@ -31,12 +32,9 @@ from worker.optim.optimizers.adam import Adam
 from worker.optim.optimizers.base import Optimizer
 from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
 from worker.optim.pyramids.scales import resize
-from worker.optim.tiling.tiles import Tiling
+from worker.optim.tiling.tiles import BUDGET, Tiling
 from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.plan import Scale, Size, plan_scales
-
-# The params that are pictures.
-PICTURES = ("content", "style", "init_image")
 
 
 def style_transfer(
@@ -55,7 +53,7 @@ def style_transfer(
     Raises InputError if a picture is too narrow for the layers or no loss has a weight, ComputationError if
     the loss is not finite, or explodes, and going back does not help.
     """
-    pictures = {name: inputs.pictures(name) for name in PICTURES if name in inputs}
+    pictures = {name: inputs.pictures(name) for name in params.pictures()}
     content_layers, style_layers = weighted_layers(params)
     plan = plan_scales(params, pictures, network, {**content_layers, **style_layers})
 
@@ -73,9 +71,9 @@ def style_transfer(
             case _:
                 return resized("content", size)
 
-    def objective(scale: Scale) -> LossSum:
+    def loss(scale: Scale) -> LossSum:
         styles = [resized("style", size, index) for index, size in enumerate(scale.style_sizes)]
-        return style_objective(params, network, resized("content", scale.size), styles)
+        return style_transfer_loss(params, network, resized("content", scale.size), styles)
 
     def shown(picture: Tensor) -> Tensor:
         height, width = picture.shape[-2:]
@@ -86,21 +84,23 @@ def style_transfer(
     def optimizer(picture: Tensor) -> Optimizer:
         return Adam() if params.optimizer == "adam" else LBFGS(affordable_history(picture))
 
-    descent = CoarseToFine(plan, objective, optimizer, shown)
+    descent = CoarseToFine(plan, loss, optimizer, shown)
     picture = yield from descent.descend(start(), resume)
     dtype = str(compute.dtype).removeprefix("torch.")
     return Outcome({"image": shown(picture)}, {**descent.result(), "dtype": dtype})
 
 
-def style_objective(
+def style_transfer_loss(
     params: ResolvedStyleTransfer,
     network: Network,
     content: Tensor,
     styles: Sequence[Tensor],
+    budget: int = BUDGET,
 ) -> LossSum:
     """``L`` for pictures of the size of ``content``; the preset says in which variant and with what margin.
 
-    ``content`` is (1, 3, H, W) in [0, 1]; ``styles`` are of any size, blended by ``params.style_weights``.
+    ``content`` is (1, 3, H, W) in [0, 1]; ``styles`` are of any size, blended by ``params.style_weights``;
+    ``budget`` is the memory in bytes for the activations of a tile.
     """
     preset = PRESETS[params.preset]
     variant, margin = preset.variant, preset.margin
@@ -108,9 +108,11 @@ def style_objective(
     content_layers, style_layers = weighted_layers(params)
     height, width = content.shape[-2:]
     layers = {**content_layers, **style_layers}
-    tiling = Tiling(height, width, network, layers, margin=margin)
+    tiling = Tiling(height, width, network, layers, margin=margin, budget=budget)
     features = tiling.all_features(content, content_layers)
-    grams = blended_grams(network, styles, params.style_weights, style_layers, margin=margin)
+    grams = blended_means(
+        gram_sum, network, styles, params.style_weights, style_layers, margin=margin, budget=budget
+    )
     losses: list[Loss] = [
         *(ContentLoss(layer, features[layer], alpha * w, variant) for layer, w in content_layers.items()),
         *(GramLoss(layer, grams[layer], beta * w, variant) for layer, w in style_layers.items()),

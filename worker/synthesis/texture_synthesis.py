@@ -19,8 +19,9 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Steps
 from worker.losses.base import Loss
-from worker.losses.gram import GramLoss, blended_grams
-from worker.losses.objective import LossSum
+from worker.losses.gram import GramLoss, gram_sum
+from worker.losses.loss_sum import LossSum
+from worker.losses.targets import blended_means
 from worker.losses.total_variation import TotalVariation
 from worker.optim.noise import noise_like
 from worker.optim.optimizers.base import Optimizer
@@ -58,12 +59,12 @@ def texture_synthesis(
     texture = inputs.picture("image").to(compute.device)
     plan = plan_texture(params, texture, network.minimum_side(weighted_layers(params)))
 
-    def objective(scale: Scale) -> LossSum:
+    def loss(scale: Scale) -> LossSum:
         (source,) = scale.style_sizes
-        return texture_objective(params, network, resize(texture, *source), scale.size)
+        return texture_loss(params, network, resize(texture, *source), scale.size)
 
     enlarge = resize_wrapped if params.seamless else resize
-    descent = CoarseToFine(plan, objective, _optimizer, _shown, enlarge)
+    descent = CoarseToFine(plan, loss, _optimizer, _shown, enlarge)
     start = noise_like(texture, *plan[0].size, params.seed).to(compute.device)
     picture = yield from descent.descend(start, resume)
     height, width = plan[-1].style_sizes[0]
@@ -75,9 +76,7 @@ def texture_synthesis(
     return Outcome({"image": _shown(picture)}, result)
 
 
-def texture_objective(
-    params: ResolvedTextureSynthesis, network: Network, texture: Tensor, size: Size
-) -> LossSum:
+def texture_loss(params: ResolvedTextureSynthesis, network: Network, texture: Tensor, size: Size) -> LossSum:
     """The weighted sum of a :class:`GramLoss` a layer and :class:`TotalVariation`, for pictures of ``size``.
 
     ``texture`` is (1, 3, H, W) in [0, 1], of any size.
@@ -85,7 +84,7 @@ def texture_objective(
     variant, margin = STYLE.variant, STYLE.margin
     layers = weighted_layers(params)
     tiling = Tiling(*size, network, layers, margin=margin, wrap=params.seamless)
-    grams = blended_grams(network, [texture], [1.0], layers, margin=margin)
+    grams = blended_means(gram_sum, network, [texture], [1.0], layers, margin=margin)
     losses: list[Loss] = [GramLoss(layer, grams[layer], w, variant) for layer, w in layers.items()]
     if params.tv_weight > 0:
         losses.append(TotalVariation(params.tv_weight, variant, wrap=params.seamless))

@@ -13,7 +13,7 @@ from app.errors import InputError
 from app.kinds.fields import following_seeds
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Step, Steps
+from worker.contract.steps import Outcome, State, Step, Steps, map_steps
 from worker.media.clips import Clip
 from worker.media.contact_sheet import contact_sheet
 
@@ -85,22 +85,20 @@ class _Batch:
     def follow(self, steps: Steps, *, fresh: bool) -> Steps:
         """The steps of the next variation, counted within those of all."""
         number, count = len(self.results), len(self.seeds)
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as stop:
-                outcome: Outcome = stop.value
-                return outcome
-            yield replace(
+
+        def of_all(step: Step) -> Step:
+            nonlocal fresh
+            # The first state after the last picture holds that picture, and is smaller than its last state.
+            milestone, fresh = step.milestone or (fresh and number > 0), False
+            return replace(
                 step,
                 done=number * step.total + step.done,
                 total=count * step.total,
                 state=partial(self._state, step),
-                # The first state after the last picture: it holds that picture, and is smaller than its last
-                # state.
-                milestone=step.milestone or (fresh and number > 0),
+                milestone=milestone,
             )
-            fresh = False
+
+        return map_steps(steps, of_all)
 
     def add(self, outcome: Outcome) -> None:
         """Keep the outcome of a variation, bit for bit."""

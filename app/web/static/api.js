@@ -61,6 +61,10 @@ export const getKinds = async () => (await request("/v1/kinds")).items;
 
 export const getNetworks = async () => (await request("/v1/networks")).items;
 
+/** The networks with the weights of this SHA-256. */
+export const findNetworks = async (sha256) =>
+  (await request(`/v1/networks?${new URLSearchParams({ sha256 })}`)).items;
+
 export const getImage = (id) => request(`/v1/images/${encodeURIComponent(id)}`);
 
 export const getJob = (id) => request(`/v1/jobs/${encodeURIComponent(id)}`);

@@ -1,6 +1,6 @@
 /** The form: the chosen kind, what is kept of its settings, and how a job is sent. */
 
-import { Problem, sendJob, Unreachable } from "./api.js";
+import { findNetworks, Problem, sendJob, Unreachable } from "./api.js";
 import { el, showText } from "./dom.js";
 import { makeKindForm, showKindForm } from "./kind_form.js";
 import { isPicture, kindOf, listedKinds } from "./kinds.js";
@@ -74,10 +74,27 @@ export function openForm(networks, onjob) {
     }
   }
 
-  function reuse(job) {
+  /** The params of an old job; a network that was renamed since has its present name. */
+  async function paramsOf({ kind, params, network }) {
+    if (!network?.sha256) return params;
+    try {
+      const found = await findNetworks(network.sha256);
+      const card = found.find(({ name }) => name === network.name) ?? found[0];
+      if (!card) return params;
+      if (!networks.some(({ name }) => name === card.name)) networks.push(card);
+      const param = kindOf(kind).params.find(({ control }) => control === "network");
+      return { ...params, [param.name]: card.name };
+    } catch (error) {
+      if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+      return params;
+    }
+  }
+
+  async function reuse(job) {
+    const params = await paramsOf(job);
     choose(job.kind);
     current.clearProblems();
-    current.reuse(job.params);
+    current.reuse(params);
     saveSettings();
     form.scrollIntoView({ block: "nearest" });
   }

@@ -60,7 +60,12 @@ function progressText({ progress, state, cancel_requested: stopping }) {
 
 const size = ({ download }) => megabytes(Number(download.bytes.toPrecision(2)));
 
-const labelOf = (network) => (network.available ? network.title : `${network.title} (${size(network)})`);
+/** A title; for a network that was imported or trained with its name, since titles may be the same. */
+function labelOf(network) {
+  const { available, name, origin, title } = network;
+  if (origin !== "shipped") return title === name ? name : `${name} (${title})`;
+  return available ? title : `${title} (${size(network)})`;
+}
 
 /** A field (see fields.js) for a param that names a network. */
 export function networkField(param, networks) {
@@ -129,6 +134,10 @@ export function networkField(param, networks) {
     ...field,
     unusable: () => (chosen()?.available === false ? "Download it first, or choose another network." : null),
     set(value) {
+      // A network may be newer than the page, or gone: then the service says so.
+      if (value !== null && ![...select.options].some((option) => option.value === value)) {
+        select.append(el("option", { value }, value));
+      }
       field.set(value);
       render();
     },

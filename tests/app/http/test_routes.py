@@ -3,17 +3,21 @@
 import ast
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 from fastapi.testclient import TestClient
 
 import app
+from app.http.services import Services
 from tests.support.problems import error_classes, examples
 
 # Names of modules, services and functions that talk to the database, the storage or the disk, and so take a
 # while.
 BLOCKING_MODULES = {"repository", "claims", "reaper", "workers", "service", "storage"}
-BLOCKING_SERVICES = ("services.jobs.", "services.images.")
+BLOCKING_SERVICES = tuple(
+    f"services.{each.name}." for each in fields(Services) if "Service" in str(each.type)
+)
 BLOCKING_FUNCTIONS = {"parse_params", "check_pictures", "_view", "_find_view", "open", "sleep"}
 # What the paths of the routes that raise some errors contain.
 SUBJECTS = {

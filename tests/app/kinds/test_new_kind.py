@@ -37,8 +37,9 @@ def is_gray(data: bytes) -> bool:
 
 
 def test_it_is_listed_and_described(client: TestClient) -> None:
-    listed = client.get("/v1/kinds").json()["items"][-1]
-    assert (listed["kind"], listed["path"], listed["lane"]) == ("grayscale", "/v1/grayscale", "short")
+    items = client.get("/v1/kinds").json()["items"]
+    (listed,) = [item for item in items if item["kind"] == "grayscale"]
+    assert (listed["path"], listed["lane"]) == ("/v1/grayscale", "short")
     assert (listed["command"], listed["submit_label"]) == ("grayscale", "Fade")
     assert listed["schema"]["properties"]["image"]["widget"] == "picture"
     described = client.get("/v1/openapi.json").json()

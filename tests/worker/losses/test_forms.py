@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 from models.network import Network
-from tests.support.objectives import rand
+from tests.support.loss_sums import rand
 from worker.losses.base import AdditiveLoss, GatheredLoss, Loss, Part
-from worker.losses.objective import LossSum
+from worker.losses.loss_sum import LossSum
 from worker.losses.total_variation import TotalVariation
 from worker.optim.tiling.tiles import BUDGET, Tiling
 

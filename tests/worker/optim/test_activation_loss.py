@@ -5,12 +5,12 @@ import torch
 from torch import Tensor
 
 from tests.support.networks import make_classifier, silenced
+from worker.losses.regularizers import squared_norm
 from worker.optim import activation_loss as module
 from worker.optim.activation_loss import ActivationLoss, seen_sides
 from worker.optim.objectives import Objective, channel, diversity, one_each, weighted_sum
 from worker.optim.parametrizations.fourier import Fourier
 from worker.optim.parametrizations.pixels import Pixels
-from worker.optim.regularizers import squared_norm
 from worker.optim.transforms import crop, in_turn, jitter, noise, pad, roll
 
 NETWORK = make_classifier(torch.float64)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from app.errors import ComputationError
-from worker.optim.descent import PATIENCE, Descent, Evaluation, Loss
+from worker.optim.descent import PATIENCE, Descent, Evaluation, LossFunction
 from worker.optim.optimizers.adam import Adam
 from worker.optim.optimizers.base import Optimizer
 from worker.optim.optimizers.lbfgs import LBFGS
@@ -24,7 +24,7 @@ def quadratic(picture: Tensor) -> Evaluation:
     return Evaluation(loss, 2 * CURVATURE * (picture - OPTIMUM), {"distance": loss})
 
 
-def failing(at: set[int], damage: Callable[[Evaluation], Evaluation]) -> Loss:
+def failing(at: set[int], damage: Callable[[Evaluation], Evaluation]) -> LossFunction:
     """The quadratic, whose evaluations of these numbers are damaged."""
     count = 0
 
@@ -148,7 +148,7 @@ def test_a_loss_that_can_fall_no_further_does_not_fail(optimizer: Callable[[], O
 @optimizers
 @pytest.mark.parametrize("steps", [1, 4, 5, 7, 12])
 def test_it_goes_on_from_its_state_bit_for_bit(optimizer: Callable[[], Optimizer], steps: int) -> None:
-    def objective_after(count: int) -> Loss:
+    def objective_after(count: int) -> LossFunction:
         return failing({5 - count}, exploded)
 
     descent, objective = Descent(START, optimizer(), SCALE), objective_after(0)

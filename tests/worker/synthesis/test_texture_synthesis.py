@@ -15,7 +15,7 @@ from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, run_steps
 from worker.optim.noise import noise_like
 from worker.runtime.checkpoints import from_bytes, to_bytes
-from worker.synthesis.texture_synthesis import texture_objective, texture_synthesis
+from worker.synthesis.texture_synthesis import texture_loss, texture_synthesis
 
 LAYERS = {"relu1": 1.0, "relu2": 1.0, "relu3": 1.0}
 
@@ -83,7 +83,7 @@ def test_the_gram_distance_falls_a_hundredfold(
         picture, (source["height"], source["width"]), mode="bicubic", antialias=True
     ).clamp(0, 1)
     made = outcome.images["image"]
-    objective = texture_objective(params, network, small, (made.shape[2], made.shape[3]))
+    objective = texture_loss(params, network, small, (made.shape[2], made.shape[3]))
     before = float(objective(noise_like(picture, *made.shape[2:], 2)).total)
     after = float(objective(made).total)
     assert after < 0.01 * before

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from app.errors import InputError
 from app.kinds import Params
-from app.kinds.adversarial import AdversarialParams
-from app.kinds.deep_dream import DeepDreamParams
-from app.kinds.texture_synthesis import TextureSynthesisParams
+from app.kinds.adversarial import ResolvedAttack, ResolvedFooling
+from app.kinds.deep_dream import ResolvedDeepDream
+from app.kinds.texture_synthesis import ResolvedTextureSynthesis
 from models.network import Network
 from tests.support.networks import make_classifier
 from tests.support.networks import make_convolutions as make_network
@@ -40,23 +40,23 @@ PICTURE = drawn(24, 30, 1)
 CASES: dict[str, tuple[Any, Params, Network]] = {
     "deep_dream": (
         deep_dream,
-        DeepDreamParams(image="i", layers={"relu3": 1.0}, size=30, steps=2, octaves=2, strongest=2),
+        ResolvedDeepDream(image="i", layers={"relu3": 1.0}, size=30, steps=2, octaves=2, strongest=2),
         SIGHTED,
     ),
     "texture_synthesis": (
         texture_synthesis,
-        TextureSynthesisParams(image="i", layers={"relu1": 1.0, "relu2": 1.0}, size=58, steps=4),
+        ResolvedTextureSynthesis(image="i", layers={"relu1": 1.0, "relu2": 1.0}, size=58, steps=4),
         SIGHTED,
     ),
     "adversarial": (
         adversarial,
-        AdversarialParams(image="i", size=16, epsilon=16, steps=3, step_size=8),
+        ResolvedAttack(image="i", method="pgd-linf", size=16, epsilon=16, steps=3, step_size=8),
         CLASSIFIER,
     ),
     # Noise of these seeds is believed after five or six steps: each stops before its steps are over.
     "fooling": (
         adversarial,
-        AdversarialParams(method="fooling", target="cow", size=16, steps=30, step_size=4, confidence=0.9),
+        ResolvedFooling(method="fooling", target="cow", size=16, steps=30, step_size=4, confidence=0.9),
         CLASSIFIER,
     ),
 }

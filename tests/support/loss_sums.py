@@ -9,8 +9,9 @@ from models.network import Network
 from worker.losses.base import Loss
 from worker.losses.content import ContentLoss
 from worker.losses.distance import Variant
-from worker.losses.gram import GramLoss, blended_grams
-from worker.losses.objective import LossSum
+from worker.losses.gram import GramLoss, gram_sum
+from worker.losses.loss_sum import LossSum
+from worker.losses.targets import blended_means
 from worker.losses.total_variation import TotalVariation
 from worker.optim.tiling.tiles import BUDGET, Tiling
 
@@ -21,7 +22,7 @@ def rand(height: int, width: int, seed: int, dtype: torch.dtype = torch.float64)
     return torch.rand(1, 3, height, width, generator=generator, dtype=torch.float64).to(dtype)
 
 
-def make_objective(
+def make_loss_sum(
     network: Network,
     content: Tensor,
     styles: Sequence[Tensor],
@@ -39,7 +40,9 @@ def make_objective(
     layers = {**content_layers, **style_layers}
     tiling = Tiling(height, width, network, layers, margin=margin, wrap=wrap, budget=budget)
     features = tiling.all_features(content, content_layers)
-    grams = blended_grams(network, styles, [1.0] * len(styles), style_layers, margin=margin, budget=budget)
+    grams = blended_means(
+        gram_sum, network, styles, [1.0] * len(styles), style_layers, margin=margin, budget=budget
+    )
     losses: list[Loss] = [ContentLoss(name, features[name], w, variant) for name, w in content_layers.items()]
     losses += [GramLoss(name, grams[name], w, variant) for name, w in style_layers.items()]
     if tv:

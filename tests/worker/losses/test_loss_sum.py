@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from models.network import Network, Pooling
 from models.registry import load_network
 from models.relu import ReLU
-from tests.support.objectives import make_objective, rand
+from tests.support.loss_sums import make_loss_sum, rand
 from worker.losses.distance import Variant
 from worker.optim.tiling.tiles import BUDGET
 
@@ -17,7 +17,7 @@ STYLE = {"relu1": 1.0, "conv3": 3.0}
 @pytest.mark.parametrize("budget", [1 << 30, 20_000])
 def test_the_gradient_is_that_of_the_losses(exact_network: Network, margin: int, budget: int) -> None:
     content, style = rand(21, 18, 5), rand(12, 9, 6)
-    objective = make_objective(
+    objective = make_loss_sum(
         exact_network, content, [style], CONTENT, STYLE, 0.2, margin=margin, budget=budget
     )
     picture = rand(21, 18, 7)
@@ -47,7 +47,7 @@ def test_tiles_change_nothing(
     content, style, picture = rand(height, width, 8), rand(width, height, 9), rand(height, width, 10)
 
     whole, tiled = (
-        make_objective(
+        make_loss_sum(
             exact_network, content, [style], CONTENT, STYLE, 0.2, variant, margin=margin, budget=budget
         )
         for budget in (BUDGET, 400_000)
@@ -68,7 +68,7 @@ def test_tiles_of_a_vgg_change_nothing(pooling: Pooling) -> None:
     content, style, picture = rand(75, 90, 1), rand(40, 61, 2), rand(75, 90, 3)
 
     whole, tiled = (
-        make_objective(network, content, [style], {"relu4_1": 1.0}, layers, 0.1, margin=16, budget=budget)
+        make_loss_sum(network, content, [style], {"relu4_1": 1.0}, layers, 0.1, margin=16, budget=budget)
         for budget in (BUDGET, 30_000_000)
     )
     expected, found = whole(picture), tiled(picture)
@@ -86,14 +86,14 @@ def test_a_network_off_the_grid_sees_the_picture_as_it_is() -> None:
     layers = {"relu1": 1.0, "pool1": 1.0}
     pictures = [rand(31, 42, seed, torch.float32) for seed in (1, 2, 3)]
 
-    whole = make_objective(network, pictures[0], [pictures[1]], layers, layers, 0.1)
-    padded = make_objective(network, pictures[0], [pictures[1]], layers, layers, 0.1, margin=8, budget=1000)
+    whole = make_loss_sum(network, pictures[0], [pictures[1]], layers, layers, 0.1)
+    padded = make_loss_sum(network, pictures[0], [pictures[1]], layers, layers, 0.1, margin=8, budget=1000)
 
     assert torch.equal(padded(pictures[2]).gradient, whole(pictures[2]).gradient)
 
 
 def test_a_style_of_itself_costs_nothing(network: Network, style: Tensor) -> None:
-    evaluation = make_objective(network, style, [style, style], {}, STYLE)(style)
+    evaluation = make_loss_sum(network, style, [style, style], {}, STYLE)(style)
 
     assert float(evaluation.total) == pytest.approx(0, abs=1e-10)
     assert evaluation.terms.keys() == {"style.relu1", "style.conv3"}
@@ -105,7 +105,7 @@ def test_bfloat16_is_near_float32(
     picture = rand(45, 60, 11, torch.float32)
 
     fine, rough = (
-        make_objective(each, content, [style], CONTENT, STYLE, 0.1, margin=4)(picture)
+        make_loss_sum(each, content, [style], CONTENT, STYLE, 0.1, margin=4)(picture)
         for each in (network, rough_network)
     )
 
@@ -119,7 +119,7 @@ def test_bfloat16_is_near_float32(
 def test_flat_pictures_give_finite_gradients(network: Network, variant: Variant, level: float) -> None:
     flat = torch.full((1, 3, 16, 16), level)
 
-    evaluation = make_objective(network, flat, [flat], CONTENT, STYLE, 0.1, variant, margin=4)(flat)
+    evaluation = make_loss_sum(network, flat, [flat], CONTENT, STYLE, 0.1, variant, margin=4)(flat)
 
     assert torch.isfinite(evaluation.total)
     assert torch.isfinite(evaluation.gradient).all()

@@ -7,9 +7,9 @@ from app.errors import InputError
 from app.kinds.style_transfer import PRESETS, PresetName, ResolvedStyleTransfer, StyleTransferParams
 from app.networks.catalogue import SHIPPED
 from models.network import Network
-from tests.support.objectives import rand
+from tests.support.loss_sums import rand
 from worker.losses.total_variation import squared_variation, total_variation
-from worker.synthesis.style_transfer import style_objective, weighted_layers
+from worker.synthesis.style_transfer import style_transfer_loss, weighted_layers
 
 CONTENT = {"relu2": 0.5, "relu3": 2.0}
 STYLE = {"relu1": 1.0, "conv3": 3.0}
@@ -40,7 +40,7 @@ def test_the_losses_are_those_restated(
         tv_weight=0.7,
     ).model_copy(update={"content_layers": CONTENT, "style_layers": STYLE})
 
-    found = style_objective(asked, exact_network, content, styles)(picture)
+    found = style_transfer_loss(asked, exact_network, content, styles)(picture)
 
     layers = [*CONTENT, *STYLE]
     seen, wanted = exact_network.features(picture, layers), exact_network.features(content, layers)
@@ -89,7 +89,7 @@ def test_what_has_no_weight_is_left_out(network: Network) -> None:
     assert weighted_layers(asked) == ({"relu3_1": 2.0}, {})
 
     tiny = asked.model_copy(update={"content_layers": {"relu3": 2.0, "relu1": 0.0}, "style_layers": STYLE})
-    objective = style_objective(tiny, network, torch.rand(1, 3, 16, 16), [torch.rand(1, 3, 8, 8)])
+    objective = style_transfer_loss(tiny, network, torch.rand(1, 3, 16, 16), [torch.rand(1, 3, 8, 8)])
 
     assert [loss.name for loss in objective.losses] == ["content.relu3", "tv"]
     # Relative losses of features of 0 are their weights.

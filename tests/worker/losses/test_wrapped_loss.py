@@ -6,7 +6,7 @@ from torch import nn
 
 from models.network import Network
 from models.relu import ReLU
-from tests.support.objectives import make_objective, rand
+from tests.support.loss_sums import make_loss_sum, rand
 from worker.optim.tiling.tiles import Tiling
 
 LAYERS = {"relu1": 1.0, "relu2": 2.0, "conv3": 1.0}
@@ -15,7 +15,7 @@ LAYERS = {"relu1": 1.0, "relu2": 2.0, "conv3": 1.0}
 @pytest.mark.parametrize("budget", [1 << 30, 40_000])
 def test_rolling_a_tile_changes_no_loss(exact_network: Network, budget: int) -> None:
     tile, texture = rand(40, 56, 3), rand(31, 24, 4)
-    objective = make_objective(exact_network, tile, [texture], {}, LAYERS, 0.3, wrap=True, budget=budget)
+    objective = make_loss_sum(exact_network, tile, [texture], {}, LAYERS, 0.3, wrap=True, budget=budget)
     assert (len(objective.tiling.tiles) > 1) == (budget == 40_000)
     expected = objective(tile)
 
@@ -30,14 +30,14 @@ def test_rolling_a_tile_changes_no_loss(exact_network: Network, budget: int) -> 
 
 def test_rolling_by_any_offset_changes_nothing_before_the_first_pool(exact_network: Network) -> None:
     tile, texture = rand(21, 17, 5), rand(31, 24, 6)
-    objective = make_objective(
+    objective = make_loss_sum(
         exact_network, tile, [texture], {}, {"conv1": 1.0, "relu1": 1.0}, 0.3, wrap=True
     )
     expected = float(objective(tile).total)
 
     for offset in ((1, 0), (0, 1), (5, 13), (20, 16)):
         assert float(objective(tile.roll(offset, (2, 3))).total) == pytest.approx(expected, rel=1e-12)
-    reflected = make_objective(exact_network, tile, [texture], {}, {"conv1": 1.0}, margin=4)
+    reflected = make_loss_sum(exact_network, tile, [texture], {}, {"conv1": 1.0}, margin=4)
     assert float(reflected(tile.roll(5, 3)).total) != pytest.approx(float(reflected(tile).total), rel=1e-6)
 
 
@@ -60,7 +60,7 @@ def test_positions_of_a_tile_see_no_zeros(exact_network: Network) -> None:
 def test_the_gradient_of_a_tile_is_that_of_its_losses(exact_network: Network, budget: int) -> None:
     # Sides that the strides do not divide, and that the margin goes around.
     picture = rand(9, 6, 8)
-    objective = make_objective(
+    objective = make_loss_sum(
         exact_network, picture, [rand(12, 9, 9)], {}, LAYERS, 0.2, wrap=True, budget=budget
     )
     gradient = objective(picture).gradient

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from worker.optim.regularizers import (
+from worker.losses.regularizers import (
     USUAL_CONTRAST,
     USUAL_STEP,
     blur,
