@@ -1,10 +1,10 @@
-# Everything that one does with a checkout. Needs Python 3.11 or newer, make and git; nothing needs root.
+# The tasks of a checkout. Needs Python 3.11 or newer, make and git, and no root.
 
 VENV := .venv
 BIN := $(VENV)/bin
 # To choose another Python for a new .venv: make PYTHON=/usr/bin/python3.13 ...
 PYTHONS := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
-# Programs that some tests start, as command:package-of-Debian. Debian keeps PostgreSQL's off the PATH.
+# Programs that some tests start, as command:Debian package. Debian does not put PostgreSQL's on the PATH.
 TEST_PROGRAMS := chromium:chromium postgres:postgresql redis-server:redis-server
 TEST_PATH := $(PATH):$(subst $() ,:,$(wildcard /usr/lib/postgresql/*/bin))
 PYTEST_ARGS :=
@@ -21,7 +21,7 @@ help: ## List these targets
 serve: $(VENV)/installed ## Start the service: page, REST and worker (IMPASTO_PORT, IMPASTO_DATA_DIR)
 	@$(BIN)/impasto serve
 
-demo: $(VENV)/installed ## Start the service, paint one picture through REST into demo.png, stop
+demo: $(VENV)/installed ## Start the service, make demo.png by style transfer through REST, stop
 	@$(BIN)/impasto demo -o demo.png
 
 format: $(VENV)/installed-dev ## Format the code and fix what the linter can
@@ -37,14 +37,14 @@ lint: $(VENV)/installed-dev
 check: lint ## Format, lint, types, import contracts and the quick tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not slow and not server and not browser" $(PYTEST_ARGS)
 
-test: lint test-programs ## All of check, and every test but the slow ones; says last what it skipped
+test: lint test-programs ## All of check, and every test except the slow ones; lists skipped tests at the end
 	$(BIN)/pytest -m "not slow" $(PYTEST_ARGS)
 
 test-slow: $(VENV)/installed-dev test-programs ## The tests that take minutes
 	@$(BIN)/pytest -m slow --timeout=1800 $(PYTEST_ARGS); code=$$?; \
 	if [ $$code -eq 5 ]; then echo "There are no slow tests."; else exit $$code; fi
 
-# What cannot be installed here is said now, and again by the last line of the tests, which skip.
+# Programs that cannot be installed are named here and in the last line of the tests, which skip what needs them.
 test-programs:
 	@missing=; PATH="$(TEST_PATH)"; \
 	for entry in $(TEST_PROGRAMS); do \
@@ -56,11 +56,11 @@ test-programs:
 				apt-get install -qq -y --no-install-recommends $$missing >/dev/null \
 				|| echo "Could not install$$missing." >&2; \
 		else \
-			echo "Some tests need what is not here:$$missing. On Debian: sudo apt-get install$$missing" >&2; \
+			echo "Some tests need programs that are missing:$$missing. On Debian: sudo apt-get install$$missing" >&2; \
 		fi; \
 	fi
 
-gallery: $(VENV)/installed ## Make every picture of docs/gallery.md again, by the commands that stand there
+gallery: $(VENV)/installed ## Make all pictures of docs/gallery.md, with the commands in it
 	@awk '/^```sh/ {on = 1; next} /^```/ {on = 0} on' docs/gallery.md | PATH="$(BIN):$$PATH" bash -eux
 
 image: ## Build the container image, without a Docker engine, as root (scripts/build_image.sh)
@@ -83,7 +83,7 @@ define install
 				"Name one with make PYTHON=/path/to/python3.12" >&2; \
 			exit 1; \
 		fi; \
-		echo "Making $(VENV) with $$($$python --version). Installing takes minutes, this once."; \
+		echo "Making $(VENV) with $$($$python --version). Installing takes minutes the first time."; \
 		if ! $$python -m venv --clear $(VENV); then \
 			echo "Could not make $(VENV). On Debian: sudo apt-get install python3-venv" >&2; \
 			rm -rf $(VENV); exit 1; \

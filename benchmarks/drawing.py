@@ -1,8 +1,8 @@
-"""How fast the procedural pictures are drawn, as a training draws them: a process for each core.
+"""The speed of drawing procedural pictures, as for a training: a process for each core.
 
     python -m benchmarks.drawing [--size 96] [--processes 2]
 
-The first file of each process, which brings kernels up, is not counted.
+The first file of each process, which warms up kernels, is not counted.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from worker.training.drawings import PER_CLASS, draw_set
 
 
 def main() -> None:
-    """Read the command line, draw, print."""
+    """Parse the command line, draw, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--size", type=int, default=96, help="side of a picture in pixels")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
@@ -27,7 +27,7 @@ def main() -> None:
             time.perf_counter()
             for _ in draw_set(Path(folder), size=args.size, files=files, processes=args.processes)
         ]
-    # The first time is before the first file.
+    # The first item comes before the first file.
     seconds = times[-1] - times[args.processes]
     speed = (files - args.processes) * len(CLASSES) * PER_CLASS / seconds
     print(f"{speed:.0f} pictures a second of {args.size} px, {args.processes} processes")

@@ -1,4 +1,4 @@
-"""A load generator that costs little: prepared requests over raw connections, at a fixed rate."""
+"""A cheap load generator: prepared requests over raw connections, at a fixed rate."""
 
 import asyncio
 import time
@@ -6,19 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-# Less than servers wait for a second request.
+# Less than the keep-alive time-out of servers.
 IDLE_SECONDS = 2.0
 
 
 @dataclass
 class Answers:
-    """What came back: seconds from the moment a request was due to the end of its answer, and statuses."""
+    """Responses: seconds from when a request was due to the end of its response, and statuses."""
 
     seconds: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
 
     def quantile(self, share: float) -> float:
-        """Seconds that this share of the answers stayed within."""
+        """The quantile of the times, in seconds."""
         ordered = sorted(self.seconds)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
@@ -58,9 +58,9 @@ async def _exchange(connection: Connection, data: bytes) -> int:
     return status
 
 
-async def _steady(port: int, make: Callable[[int], bytes], rate: float, count: int) -> Answers:
+async def _send_at_rate(port: int, make: Callable[[int], bytes], rate: float, count: int) -> Answers:
     answers = Answers()
-    # Those used last come first; what was idle for longer the server may have closed.
+    # The most recently used first; the server may have closed one that was idle for longer.
     idle: list[tuple[float, Connection]] = []
 
     async def connect() -> Connection:
@@ -83,16 +83,16 @@ async def _steady(port: int, make: Callable[[int], bytes], rate: float, count: i
         for number in range(count):
             due = started + number / rate
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            # From when it was due: a generator that falls behind must not hide it.
+            # From when it was due, so that a delay of the generator itself is counted.
             group.create_task(one(number, due))
     for _, (_, writer) in idle:
         writer.close()
     return answers
 
 
-def steady(port: int, make: Callable[[int], bytes], *, rate: float, seconds: float) -> Answers:
-    """Send requests to a port of this machine at a fixed rate, whether or not answers keep up."""
-    return asyncio.run(_steady(port, make, rate, int(rate * seconds)))
+def send_at_rate(port: int, make: Callable[[int], bytes], *, rate: float, seconds: float) -> Answers:
+    """Send requests to a port of this machine at a fixed rate, even if responses do not keep up."""
+    return asyncio.run(_send_at_rate(port, make, rate, int(rate * seconds)))
 
 
 async def _listen(
@@ -119,5 +119,5 @@ async def _listen(
 
 
 def listen(port: int, path: str, *, count: int, seconds: float, at_end: Callable[[], None]) -> list[int]:
-    """Hold event streams open for some seconds; calls ``at_end`` before they close. Events of each."""
+    """Hold event streams open; returns the events of each. Calls ``at_end`` before they close."""
     return asyncio.run(_listen(port, request("GET", path), count, seconds, at_end))

@@ -1,9 +1,9 @@
-"""What the service itself costs: overhead of a job, latency under load, memory, long queues.
+"""The cost of the service itself: overhead of a job, latency under load, memory, long queues.
 
     python -m benchmarks.service [--mode embedded] [--mode celery] [--only overhead ...]
 
-Starts the service on a free port with data of its own, over Celery with a Redis and a PostgreSQL of its own.
-All load comes from this process, is bounded in number and time, and goes to 127.0.0.1.
+Starts the service on a free port with a temporary data folder; for Celery also a Redis and a PostgreSQL. All
+load comes from this process, is bounded in number and time, and goes to 127.0.0.1.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from app.jobs.states import State
 from app.jobs.tables import job_events, jobs
 from app.kinds.style_transfer import StyleTransferParams
 from app.networks.catalogue import SHIPPED
-from benchmarks.load import listen, multipart, request, steady
+from benchmarks.load import listen, multipart, request, send_at_rate
 from tests.support.deployment import MODES, Deployment, Mode, deployed
 from tests.support.postgres import postgres
 from tests.support.strange_pictures import encode
@@ -42,7 +42,7 @@ MILLI = 1000.0
 
 
 def photo(side: int = 1600) -> bytes:
-    """A JPEG of about 1.4 MB: smooth shapes under the grain of a sensor."""
+    """A JPEG of about 1.4 MB: smooth shapes with sensor noise."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[0:side, 0:side] / side
     smooth = np.stack([np.sin(7 * x + 3 * y), np.cos(5 * y), np.sin(9 * x * y)], axis=-1)
@@ -52,23 +52,23 @@ def photo(side: int = 1600) -> bytes:
 
 
 def tell(what: str, value: str, target: str) -> None:
-    """Print one figure beside what it should be."""
+    """Print a measurement beside its target."""
     print(f"    {what:<58} {value:>22}   {target}", flush=True)
 
 
 def small_params(service: Deployment, **params: object) -> dict[str, object]:
-    """Params of a style transfer of two small pictures, uploaded for it."""
+    """Params of a style transfer of two small pictures, which are uploaded."""
     return {"content": service.upload(1), "style": service.upload(2), "size": 64, **params}
 
 
 def submit(service: Deployment, params: dict[str, object]) -> str:
-    """Queue a job; its id."""
+    """Submit a job; returns its id."""
     return str(service.request("POST", "/v1/jobs", json={"kind": "style_transfer", "params": params})["id"])
 
 
 @contextmanager
 def busy(service: Deployment) -> Iterator[str]:
-    """While a job runs."""
+    """A context in which a job runs."""
     job_id = submit(service, small_params(service, steps=LONG))
     service.wait_for_progress(job_id)
     yield job_id
@@ -100,14 +100,14 @@ def overhead(service: Deployment, runs: int = 40) -> None:
 
 
 def submits(service: Deployment) -> None:
-    """Submits with a photo in them, at a fixed rate, while a job runs."""
+    """Submits with a photo, at a fixed rate, while a job runs."""
     picture = photo()
     style = service.upload(2)
     headers, body = multipart({"content": picture}, {"params": json.dumps({"style": style, "steps": 1})})
     data = request("POST", "/v1/style-transfer", headers, body)
     port = int(service.url.rpartition(":")[2])
     with busy(service) as running:
-        answers = steady(port, lambda _: data, rate=SUBMITS_PER_SECOND, seconds=LOAD_SECONDS)
+        answers = send_at_rate(port, lambda _: data, rate=SUBMITS_PER_SECOND, seconds=LOAD_SECONDS)
         name = f"submit, {len(picture) / 1e6:.1f} MB, {SUBMITS_PER_SECOND:.0f}/s"
         tell(f"{name}: median", f"{answers.quantile(0.5) * MILLI:.0f} ms", "")
         tell(f"{name}: p99 ({answers.statuses})", f"{answers.quantile(0.99) * MILLI:.0f} ms", "under 200 ms")
@@ -115,18 +115,18 @@ def submits(service: Deployment) -> None:
 
 
 def statuses(service: Deployment) -> None:
-    """Looks at one job, at a fixed rate, while it runs."""
+    """Requests for a job's state, at a fixed rate, while it runs."""
     port = int(service.url.rpartition(":")[2])
     with busy(service) as running:
         data = request("GET", f"/v1/jobs/{running}")
-        answers = steady(port, lambda _: data, rate=STATUSES_PER_SECOND, seconds=LOAD_SECONDS)
+        answers = send_at_rate(port, lambda _: data, rate=STATUSES_PER_SECOND, seconds=LOAD_SECONDS)
     name = f"status, {STATUSES_PER_SECOND:.0f}/s"
     tell(f"{name}: median", f"{answers.quantile(0.5) * MILLI:.1f} ms", "")
     tell(f"{name}: p99 ({answers.statuses})", f"{answers.quantile(0.99) * MILLI:.1f} ms", "under 50 ms")
 
 
 def streams(service: Deployment) -> None:
-    """Event streams of a running job, and of jobs that wait, in one API process."""
+    """Event streams of a running job and of queued jobs, in one API process."""
     port = int(service.url.rpartition(":")[2])
     mark = "app.supervision.api" if service.mode == "embedded" else "impasto api"
     (api,) = [pid for pid, line in service.front.pids().items() if mark in line]
@@ -197,7 +197,7 @@ def shown(took: list[float]) -> str:
 
 
 def fill_queue(service: Deployment, params: dict[str, object]) -> None:
-    """Write queued jobs into the database at one go."""
+    """Insert queued jobs into the database in one transaction."""
     fixed = {"kind": "style_transfer", "lane": "long", "state": State.QUEUED, "seq": 1, "params": params}
     counts = {"priority": 4, "attempt": 0, "lost_attempts": 0}
     ids = [new_id() for _ in range(QUEUED)]
@@ -210,7 +210,7 @@ def fill_queue(service: Deployment, params: dict[str, object]) -> None:
 
 
 def clear_queue(service: Deployment, keep: str) -> None:
-    """Take all jobs but one out of the database, past the service."""
+    """Delete all jobs but one directly from the database."""
     with write(service.engine) as connection:
         connection.execute(jobs.delete().where(jobs.c.id != keep))
 
@@ -225,7 +225,7 @@ MEASUREMENTS = {
 
 
 def measure(mode: Mode, names: list[str]) -> None:
-    """Take the measurements in a mode, and print them."""
+    """Run the measurements in a mode, and print them."""
     print(f"{mode}", flush=True)
     with tempfile.TemporaryDirectory(prefix="impasto-benchmark-") as folder, ExitStack() as stack:
         server = stack.enter_context(postgres()) if mode == "celery" else None
@@ -235,7 +235,7 @@ def measure(mode: Mode, names: list[str]) -> None:
 
 
 def main() -> None:
-    """Read the command line and measure."""
+    """Parse the command line and measure."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""Draw what ``impasto palette evaluate styles -o FOLDER`` measured: distance from the style against content.
+"""Plot the style and content distances that ``impasto palette evaluate styles -o FOLDER`` measured.
 
 python -m benchmarks.style_curves FOLDER/figures.json -o docs/pictures/palette-styles.png
 """
@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter
 
 from worker.training.palette_report import STYLE_WEIGHTS
 
-LOOKS = {"trained": {"color": "#b3261e", "marker": "o"}, "random": {"color": "#7a7a7a", "marker": "s"}}
+MARKS = {"trained": {"color": "#b3261e", "marker": "o"}, "random": {"color": "#7a7a7a", "marker": "s"}}
 COLUMNS = 3
 
 
@@ -30,9 +30,9 @@ def draw_curves(curves: dict[str, list[list[float]]], path: Path) -> None:
         chart.set_visible(False)
     for pair, chart in zip(pairs, charts.flat, strict=False):
         chart.set_title(pair.replace(" ", ", ").replace("_", " "), fontsize=9)
-        for name, look in LOOKS.items():
+        for name, mark in MARKS.items():
             styles, contents = zip(*curves[f"{name} {pair}"], strict=True)
-            chart.plot(contents, styles, label=name, markersize=4, linewidth=1.2, **look)
+            chart.plot(contents, styles, label=name, markersize=4, linewidth=1.2, **mark)
         for weight, (style, content) in zip(STYLE_WEIGHTS, curves[f"trained {pair}"], strict=True):
             chart.annotate(
                 f"{weight:g}", (content, style), textcoords="offset points", xytext=(4, 4), fontsize=7
@@ -50,7 +50,7 @@ def draw_curves(curves: dict[str, list[list[float]]], path: Path) -> None:
 
 
 def main() -> None:
-    """Read the figures, draw the charts."""
+    """Read the measurements, draw the charts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("figures", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=Path("style-curves.png"))

@@ -1,11 +1,11 @@
-"""Style transfer side by side: this engine against a plain restatement of neural-style-pt's loop.
+"""Style transfer: this engine compared with a plain restatement of neural-style-pt's loop.
 
     python -m benchmarks.style_transfer [--size 256] [--steps 200] [--content FILE --style FILE]
 
-Everything runs in one process on the same network and pictures, and takes turns step by step, so that what
-else the machine does slows all alike. All descend the same objective, neural-style's without its total
-variation (which the two define differently), from the same picture; it is evaluated in float32 for everyone,
-outside the time that counts. The last table is of the preset that the service runs with.
+Everything runs in one process on the same network and pictures, in turns step by step, so that other load on
+the machine slows all alike. All minimize the same objective, neural-style's without its total variation
+(which the two define differently), from the same picture; it is evaluated in float32 for all, outside the
+measured time. The last table is for the default preset.
 """
 
 import argparse
@@ -33,8 +33,8 @@ from worker.synthesis.style_transfer import style_transfer_loss, weighted_layers
 
 PEER = "neural-style-pt restated, float32"
 
-# "saved" is the loss of the picture as it is saved, cut off at 0 and 1; "s to" are the seconds until the loss
-# is within 5 % of the first row's last one, and until the saved loss is as low as the first row's last one.
+# "saved" is the loss of the picture clamped to [0, 1], as it is saved; "s to" are the seconds until the loss
+# is within 5 % of the first row's final one, and until the saved loss is as low as the first row's final one.
 HEADS = (
     "",
     "s a step",
@@ -54,9 +54,9 @@ NEAR = 1.05
 
 @dataclass
 class Contestant:
-    """A way to paint the picture: each ``next`` is a step, and gives the picture evaluated.
+    """An implementation under test: each ``next`` takes a step, and gives the picture that was evaluated.
 
-    ``losses`` and ``saved`` are the losses, by step, of the picture as it is and as it is saved.
+    ``losses`` and ``saved`` are the losses, by step, of the picture and of the clamped picture.
     """
 
     name: str
@@ -67,19 +67,19 @@ class Contestant:
     picture: Tensor = field(default_factory=lambda: torch.empty(0))
 
     def step(self) -> None:
-        """Take a step and note its time."""
+        """Take a step and record its time."""
         start = time.perf_counter()
         self.picture = next(self.steps)
         self.seconds.append(time.perf_counter() - start)
 
     def look(self, judge: Callable[[Tensor], float]) -> None:
-        """Note the losses."""
+        """Record the losses."""
         step, cut = len(self.seconds), self.picture.clamp(0, 1)
         self.losses[step] = judge(self.picture)
         self.saved[step] = self.losses[step] if torch.equal(cut, self.picture) else judge(cut)
 
     def seconds_to(self, losses: dict[int, float], loss: float) -> float:
-        """Seconds until one of the losses was first seen to be no higher than this; infinite if never."""
+        """Seconds until one of the losses was first at or below this; infinite if never."""
         steps = (step for step, seen in losses.items() if seen <= loss)
         return sum(self.seconds[: next(steps, 0)]) or math.inf
 
@@ -90,8 +90,8 @@ def neural_style_pt(
     """neural-style-pt restated from its formulas: float32, plain autograd, torch's L-BFGS with 100 pairs.
 
     The mean squared error of content features times 5, that of Gram matrices over their number of features
-    and positions times 100, on activations as large as Caffe's, of a picture in levels of 0 to 255 that is
-    not kept within them.
+    and positions times 100, on activations as large as Caffe's, of an unbounded picture in levels of 0 to
+    255.
     """
 
     def gram(features: Tensor) -> Tensor:
@@ -109,8 +109,8 @@ def neural_style_pt(
         contents = {name: found for name, found in caffe(255 * content).items() if name in content_layers}
         grams = {name: gram(found) for name, found in caffe(255 * style).items() if name in style_layers}
     picture = (255 * content).requires_grad_()
-    # One iteration a call goes the same way as a thousand: the state lives on in between.
-    solver = torch.optim.LBFGS(
+    # One iteration a call is the same as a thousand in one, since the state is kept in between.
+    optimizer = torch.optim.LBFGS(
         [picture], lr=1, max_iter=1, history_size=100, tolerance_grad=-1, tolerance_change=-1
     )
     seen = content
@@ -118,7 +118,7 @@ def neural_style_pt(
     def closure() -> Tensor:
         nonlocal seen
         seen = picture.detach() / 255
-        solver.zero_grad()
+        optimizer.zero_grad()
         found = caffe(picture)
         loss = torch.zeros(())
         for name, target in contents.items():
@@ -129,7 +129,7 @@ def neural_style_pt(
         return loss
 
     while True:
-        solver.step(closure)  # type: ignore[no-untyped-call]
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
         yield seen
 
 
@@ -204,7 +204,7 @@ def tensor(image: Image.Image) -> Tensor:
 
 
 def race(contestants: list[Contestant], steps: int, every: int, judge: Callable[[Tensor], float]) -> None:
-    """Let all take ``steps`` steps in turns; every few steps the judge looks, with the clock stopped."""
+    """Take ``steps`` steps of all in turns; every few steps evaluate the losses, untimed."""
     for step in range(1, steps + 1):
         for contestant in contestants:
             contestant.step()
@@ -213,7 +213,7 @@ def race(contestants: list[Contestant], steps: int, every: int, judge: Callable[
 
 
 def compare(title: str, args: argparse.Namespace, params: ResolvedStyleTransfer, with_peer: bool) -> None:
-    """Race in float32 and bfloat16, at each number of scales, and print the table."""
+    """Compare float32 and bfloat16, at each number of scales, and print the table."""
     network = load_network(args.network, args.pooling)
     exact, rough = (network.prepared(args.device, dtype) for dtype in (torch.float32, torch.bfloat16))
     content, style = (picture.to(args.device) for picture in pictures(args))
@@ -269,7 +269,7 @@ def pictures(args: argparse.Namespace) -> tuple[Tensor, Tensor]:
 
 
 def main() -> None:
-    """Read the command line, run, print."""
+    """Parse the command line, run, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--size", type=int, default=256, help="longer side in pixels")
     parser.add_argument("--steps", type=int, default=200)

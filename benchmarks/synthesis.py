@@ -1,11 +1,11 @@
-"""DeepDream and class visualisation, side by side with plain restatements of the common PyTorch loops.
+"""DeepDream and class visualisation, compared with plain restatements of the common PyTorch loops.
 
     python -m benchmarks.synthesis [--size 600] [--steps 10] [--memory 4000]
 
-Everything runs in one process on the same network and picture, and takes turns step by step, so that what
-else the machine does slows all alike. The step is that at the full size. Then a whole dream is timed with the
-default settings; with ``--memory`` one that is so many pixels wide runs in a process of its own, whose peak
-of memory is told.
+Everything runs in one process on the same network and picture, in turns step by step, so that other load on
+the machine slows all alike. The steps are at the full size. Then a whole dream is timed with the default
+settings; with ``--memory`` a dream of that width in pixels runs in a separate process, and its peak memory is
+printed.
 """
 
 import argparse
@@ -44,7 +44,7 @@ CLASS_SIDE = 128
 
 
 def plain_loop(network: Network, picture: Tensor, layer: str, rate: float) -> Iterator[Tensor]:
-    """The loop that PyTorch notebooks of DeepDream share.
+    """The common loop of PyTorch notebooks of DeepDream.
 
     Roll; all of the network, forward; the mean square of one layer's activations; autograd; a step along the
     gradient over its standard deviation; clamp; roll back.
@@ -56,7 +56,7 @@ def plain_loop(network: Network, picture: Tensor, layer: str, rate: float) -> It
         x = (seen - network.mean) / network.std
         kept = x
         for name, module in network.stack.items():
-            # Not in place: the loop keeps what it needs under its name.
+            # Not in place: the loop keeps the activations.
             x = torch.relu(x) if isinstance(module, ReLU) else module(x)
             kept = x if name == layer else kept
         kept.square().mean().backward()  # type: ignore[no-untyped-call]
@@ -68,7 +68,7 @@ def plain_loop(network: Network, picture: Tensor, layer: str, rate: float) -> It
 
 
 def ours(network: Network, picture: Tensor, layer: str, rate: float) -> Iterator[Tensor]:
-    """This engine's step: its loss, its bands of equal strength, its optimizer."""
+    """This engine's step: its loss, normalized bands, and optimizer."""
     loss, optimizer = DreamLoss(network, [Term(layer, layer, 1.0)]), NormalizedGradient(rate)
     generator = torch.Generator().manual_seed(0)
     while True:
@@ -80,22 +80,22 @@ def ours(network: Network, picture: Tensor, layer: str, rate: float) -> Iterator
 
 
 def plain_class_loop(network: Network, index: int, side: int, decay: float) -> Iterator[None]:
-    """The loop that notebooks of class visualisation share: SGD on minus a logit, with weight decay."""
+    """The common loop of notebooks of class visualisation: SGD on minus a logit, with weight decay."""
     picture = torch.full((1, 3, side, side), 0.5, device=network.device, requires_grad=True)
-    solver = torch.optim.SGD([picture], lr=1.0, weight_decay=decay)
+    optimizer = torch.optim.SGD([picture], lr=1.0, weight_decay=decay)
     while True:
-        solver.zero_grad()
+        optimizer.zero_grad()
         x = (picture - network.mean) / network.std
         for module in network.stack.values():
-            # Not in place, which would overwrite what the gradient needs.
+            # Not in place, which would overwrite values that the gradient needs.
             x = torch.relu(x) if isinstance(module, ReLU) else module(x)
         (-x[0, index]).backward()  # type: ignore[no-untyped-call]
-        solver.step()
+        optimizer.step()
         yield
 
 
 def our_classes(network: Network, classes: list[str], side: int, compute: Compute) -> Iterator[Step]:
-    """This engine's job of all classes at once, by the lecture's method."""
+    """This engine's job for all classes at once, with the preset simonyan-2014."""
     params = ClassVisualizationParams(
         target=classes, network=network.name, preset="simonyan-2014", size=side, steps=20_000
     ).resolve(SHIPPED)
@@ -103,10 +103,10 @@ def our_classes(network: Network, classes: list[str], side: int, compute: Comput
 
 
 def dreams(args: argparse.Namespace) -> dict[str, Iterator[object]]:
-    """Those who take a step of DeepDream at the full size."""
+    """The implementations of a DeepDream step at the full size."""
     network = load_network(args.network)
     exact, rough = (network.prepared(args.device, dtype) for dtype in (torch.float32, torch.bfloat16))
-    # The loop's own layout, and weights in it.
+    # The plain loop keeps torch's default memory layout, also for its weights.
     plain = load_network(args.network)
     picture = resize(drawn_content(args.size), *fit(drawn_content(args.size), args.size)).to(args.device)
     rate = 1.5 / 255
@@ -118,7 +118,7 @@ def dreams(args: argparse.Namespace) -> dict[str, Iterator[object]]:
 
 
 def visualizations(args: argparse.Namespace, count: int) -> dict[str, Iterator[object]]:
-    """Those who take a step of so many class visualisations."""
+    """The implementations of a step of ``count`` class visualisations."""
     plain = load_network(args.network)
     names = list(plain.classes[:count])
     loops = [plain_class_loop(plain, index, CLASS_SIDE, 1e-4) for index in range(count)]
@@ -130,16 +130,16 @@ def visualizations(args: argparse.Namespace, count: int) -> dict[str, Iterator[o
 
 
 def race(title: str, contestants: dict[str, Iterator[object]], turns: int) -> None:
-    """Let all take steps in turns, and print the seconds of each and their ratio to the first."""
+    """Take steps of all in turns, and print the seconds of each and the ratio to the first."""
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(turns + 1):
         for name, steps in contestants.items():
             start = time.perf_counter()
             next(steps)
-            # The first step brings kernels and memory up.
+            # The first step warms up kernels and memory.
             if turn:
                 seconds[name].append(time.perf_counter() - start)
-    print(f"\n{title}; the middle of {turns}")
+    print(f"\n{title}; the median of {turns}")
     print(f"{'':>36}{'s a step':>10}{'ratio':>8}")
     first = sorted(seconds[PEER])[turns // 2]
     for name, taken in seconds.items():
@@ -148,7 +148,7 @@ def race(title: str, contestants: dict[str, Iterator[object]], turns: int) -> No
 
 
 def whole_dream(args: argparse.Namespace, size: int, **values: int) -> float:
-    """Seconds of a dream with the default settings but for ``values``."""
+    """Seconds of a dream with the default settings except ``values``."""
     params = DeepDreamParams.model_validate(
         {"image": "drawn", "network": args.network, "layers": args.layer, "size": size, **values}
     )
@@ -162,7 +162,7 @@ def whole_dream(args: argparse.Namespace, size: int, **values: int) -> float:
 
 
 def main() -> None:
-    """Read the command line, run, print."""
+    """Parse the command line, run, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--size", type=int, default=600, help="longer side in pixels")
     parser.add_argument("--steps", type=int, default=10, help="steps of each in the race")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 def with_batch_norm(stack: Mapping[str, nn.Module]) -> nn.Sequential:
     """The modules of a stack in sequence, ``bn1_1`` behind ``conv1_1`` and so on.
 
-    The convolutions are new and have no biases, for the norm has one; other modules are the same objects.
+    The convolutions are new and have no biases, since the norm has one; other modules are the same objects.
     Parameters are on the meta device, like those of a stack: fill them with :func:`initialise`.
     """
     model = nn.Sequential()
@@ -44,8 +44,8 @@ def norm_name(conv: str) -> str:
 def initialise(model: nn.Module, seed: int) -> nn.Module:
     """The model on the CPU, with weights drawn from a seed.
 
-    He-normal convolutions, counted by what goes out (He et al. 2015, section 2.2), norms that do nothing
-    yet, and a last layer of small weights: the first guesses are near to even.
+    Convolutions are He-normal by fan-out (He et al. 2015, section 2.2), norms are the identity, and the last
+    layer has small weights, so that all classes begin about equally likely.
     """
     model = model.to_empty(device="cpu")
     generator = torch.Generator().manual_seed(seed)
@@ -61,7 +61,7 @@ def initialise(model: nn.Module, seed: int) -> nn.Module:
 
 
 def fold_batch_norm(weights: Mapping[str, Tensor], epsilon: float = 1e-5) -> dict[str, Tensor]:
-    """Weights of the plain stack that compute in eval mode what a model ``with_batch_norm`` does.
+    """Weights of the plain stack that give what a model ``with_batch_norm`` gives in eval mode.
 
     ``weights`` are the model's by name; ``epsilon`` is that of its norms. The arithmetic is float64.
     """

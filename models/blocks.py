@@ -1,4 +1,4 @@
-"""Layers that a Network cannot see into: several convolutions under one name, and the mean over positions."""
+"""Layers that a Network treats as one module: blocks of convolutions, and the mean over positions."""
 
 from typing import ClassVar, Literal
 
@@ -11,11 +11,11 @@ Kind = Literal["conv", "relu", "pool", "fc", "dropout", "fire", "logits"]
 
 
 class Block(nn.Module):
-    """Several convolutions and their ReLUs that are one named layer, with nothing but these on every path.
+    """Several convolutions, each with its ReLU, that are one named layer.
 
-    ``channels`` come out, none of them negative, and each position sees ``window`` of the input.
-    ``entries`` are the names of the convolutions that read the input; ``exits`` those whose results, in
-    this order one behind the other, are the output.
+    The output has ``channels``, none of them negative, and each of its positions sees ``window`` of the
+    input. ``entries`` are the names of the convolutions that read the input; ``exits`` those whose results,
+    concatenated in this order, are the output.
     """
 
     kind: ClassVar[Kind]

@@ -61,7 +61,7 @@ def describe(network: Network, origin: Origin) -> dict[str, Any]:
 
 
 def _decimals(numbers: list[float]) -> list[float]:
-    """float32 numbers as the decimals that they were made from."""
+    """float32 numbers to 6 significant digits, which recover the decimals that they were made from."""
     return [float(f"{number:.6g}") for number in numbers]
 
 

@@ -1,7 +1,7 @@
-"""From torchvision's files to ours: checked, rescaled to mean activations of 1, and split.
+"""Converts torchvision's weight files to ours: checked, rescaled to mean activations of 1, and split.
 
-Nothing is unpickled but files that torchvision published, and these only once the SHA-256 of what is about to
-be read begins as published; everything else must be safetensors.
+Only files that torchvision published are unpickled, and only once the SHA-256 of the bytes to be read begins
+as published; everything else must be safetensors.
 """
 
 import hashlib
@@ -63,10 +63,11 @@ def read_state_dict(path: Path, sha256_prefix: str) -> tuple[dict[str, Tensor], 
 def convert(
     name: str, state: Mapping[str, Tensor], folder: Path, *, source: str, file_sha256: str
 ) -> dict[str, Any]:
-    """Keep parameters, by torchvision's names, in a folder as the weights of a network of ``PUBLISHED``.
+    """Write parameters, by torchvision's names, into a folder as the weights of a network of ``PUBLISHED``.
 
-    The layers end before the first that has no parameters. ``source`` says where they come from, and their
-    licence; ``file_sha256`` is that of the file they were in. Returns what is written about them.
+    The layers end before the first one whose parameters are missing. ``source`` says where the parameters
+    come from, and their licence; ``file_sha256`` is the hash of their file. Returns the metadata that is
+    written.
 
     The factors that the network is rescaled by are measured in float64 and rounded to 8 bits, so that the
     same file gives the same weights, and hash, on every machine. Raises UnusableWeights.
@@ -87,8 +88,8 @@ def convert(
         "file_sha256": file_sha256,
         "source": source,
     }
-    # The file of the convolutions says which classifier belongs to it, so it comes last: until then, the
-    # network that was here before is here still.
+    # The file of the convolutions names its classifier, so it is written last: until then the previous
+    # network stays in place.
     if rest:
         path = classifier_path(folder, name, about["classifier"])
         save_weights(path, rest, {"network": name, "sha256": about["classifier"], "classes": classes})
@@ -100,7 +101,7 @@ def convert(
 
 
 def _match(name: str, state: Mapping[str, Tensor]) -> tuple[dict[str, nn.Module], dict[str, Tensor]]:
-    """The modules that there are parameters for, with those between, and the parameters by our names."""
+    """The modules that have parameters, with those in between, and the parameters by our names."""
     names = PUBLISHED[name].names()
     modules = PUBLISHED[name].stack()
     wanted = nn.ModuleDict(modules).state_dict()
@@ -129,7 +130,7 @@ def _match(name: str, state: Mapping[str, Tensor]) -> tuple[dict[str, nn.Module]
 
 
 def _check(name: str, weight: Tensor, shape: torch.Size) -> Tensor:
-    """A parameter as float32. Raises UnusableWeights for one that does not fit."""
+    """A parameter as float32. Raises UnusableWeights if its shape or values do not fit."""
     if weight.shape != shape:
         raise UnusableWeights(f"{name} has the shape {tuple(weight.shape)}, where {tuple(shape)} is needed.")
     weight = weight.detach().float()
@@ -139,7 +140,7 @@ def _check(name: str, weight: Tensor, shape: torch.Size) -> Tensor:
 
 
 def _factors(network: Network) -> dict[str, Tensor]:
-    """What each convolution is multiplied by."""
+    """The factor of each channel of each convolution."""
     first = without_classifier(dict(network.stack.items()))
     weights = {
         name: weight for name, weight in network.stack.state_dict().items() if name.partition(".")[0] in first

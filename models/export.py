@@ -1,7 +1,7 @@
 """``python -m models.export NAME FILE [FOLDER]`` writes a shipped network as one file: weights and card.
 
-FOLDER has the weights that were downloaded or imported. The HTTP service, which does without torch, runs this
-in a process of its own.
+FOLDER has the weights that were downloaded or imported. The HTTP service, which must not import torch, runs
+this as a separate process.
 """
 
 import sys

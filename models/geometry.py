@@ -1,4 +1,4 @@
-"""How far a stack of convolutions and pools sees."""
+"""Receptive fields of stacks of convolutions and pools."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -10,8 +10,8 @@ from torch import nn
 class Window:
     """The square of input positions that one output position sees.
 
-    ``size`` and ``stride`` are in positions of the input, ``padding`` is what is added on each side. With
-    ``ceil`` the last window may reach beyond that, as long as it begins within.
+    ``size`` and ``stride`` are in positions of the input, ``padding`` is added on each side. With ``ceil``
+    the last window may extend beyond the padding, as long as it begins within.
     """
 
     size: int
@@ -20,7 +20,7 @@ class Window:
     ceil: bool = False
 
     def then(self, following: "Window") -> Self:
-        """This window with another on its output, as one.
+        """The composition of this window and another on its output.
 
         Sizes and strides compose as in Araujo, Norris and Sim, "Computing receptive fields of
         convolutional neural networks" (Distill 2019).
@@ -32,7 +32,7 @@ class Window:
         )
 
     def input_side(self, output_side: int) -> int:
-        """The least input side, 1 or more, that gives ``output_side`` positions."""
+        """The smallest input side, 1 or more, that gives ``output_side`` positions."""
         start = (output_side - 1) * self.stride
         whole = start + self.size - 2 * self.padding
         if not self.ceil:
@@ -43,7 +43,7 @@ class Window:
 def window_of(module: nn.Module) -> Window | None:
     """The window of a convolution, a pool or a block; None for a module that works position by position.
 
-    Windows are square. Raises ValueError for a dilated convolution or one whose padding is a word.
+    Windows are square. Raises ValueError for a dilated convolution or one with padding "same" or "valid".
     """
     if isinstance(module, nn.Conv2d):
         if isinstance(module.padding, str) or module.dilation != (1, 1):

@@ -21,7 +21,7 @@ from models.torchvision_ops import import_torchvision
 
 CLASSES = 1000
 INPUT_SIZE = 224
-# Networks kept on the CPU: each in use is, with its classifier, up to 600 MB.
+# Networks cached on the CPU; one with its classifier takes up to 600 MB.
 CACHED = 2
 
 
@@ -82,7 +82,7 @@ PUBLISHED: dict[str, Published] = {
 
 
 class WeightsMissing(LookupError):
-    """The weights of a network are not in the folder, or those of its classifier are not."""
+    """The weights of a network, or of its classifier, are not in the folder."""
 
 
 def provenance(name: str) -> str:
@@ -101,12 +101,12 @@ def class_names() -> list[str]:
 
 
 def skeleton(name: str) -> Network:
-    """The whole network without weights, on the meta device: what its card is made from."""
+    """The whole network without weights, on the meta device; its card is made from it."""
     return make_network(name, PUBLISHED[name].stack(), provenance(name), class_names())
 
 
 def make_network(name: str, stack: Mapping[str, nn.Module], source: str, classes: list[str]) -> Network:
-    """A network on modules of a stack; it takes pictures as every network of torchvision does."""
+    """A network on modules of a stack, with the normalisation that all networks of torchvision use."""
     classifies = "logits" in stack
     return Network(
         name,
@@ -135,7 +135,7 @@ def classifier_path(folder: Path, name: str, sha256: str) -> Path:
 
 
 def version_of(folder: Path, name: str) -> tuple[int, ...]:
-    """What tells a network's file from the one before it. Raises WeightsMissing if there is none."""
+    """Changes whenever a network's file is replaced. Raises WeightsMissing if there is none."""
     try:
         stat = weights_path(folder, name).stat()
     except FileNotFoundError:
@@ -146,8 +146,8 @@ def version_of(folder: Path, name: str) -> tuple[int, ...]:
 def load_imagenet(folder: Path, name: str, *, convolutions_only: bool = False) -> Network:
     """A network of ``PUBLISHED`` from its weights in a folder, float32 on the CPU.
 
-    It has the layers that the file had that it was converted from: an imported one may end early. With
-    ``convolutions_only`` fully connected layers, most of VGG's weights, are left out.
+    It has the layers of the file that it was converted from: an imported one may end early. With
+    ``convolutions_only`` the fully connected layers, most of VGG's weights, are left out.
 
     Raises WeightsMissing, and DamagedWeights for a file that has changed since it was written.
     """

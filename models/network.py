@@ -1,4 +1,4 @@
-"""A network as everything here sees it: named layers, own normalisation, provenance."""
+"""The interface of all networks: named layers, normalisation, provenance."""
 
 import copy
 import hashlib
@@ -18,10 +18,10 @@ Pooling = Literal["average", "max"]
 
 @dataclass(frozen=True)
 class Layer:
-    """A named layer: one module of the stack, and how far it sees.
+    """A named layer: one module of the stack, with its stride and receptive field.
 
-    ``stride`` and ``receptive_field`` are in pixels of the picture. From the first fully connected
-    layer, or mean over all positions, on both are 0: one position sees the whole picture.
+    ``stride`` and ``receptive_field`` are in pixels of the picture. Both are 0 from the first fully connected
+    layer, or mean over all positions, on: there one position sees the whole picture.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Network(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of weights and activations."""
+        """The dtype of weights and activations."""
         return next(self.parameters()).dtype
 
     @property
@@ -99,8 +99,8 @@ class Network(nn.Module):
         to the network's dtype; nothing beyond the last layer asked for is computed. Activations are
         (N, channels, h, w), or (N, channels) from the first fully connected layer on.
 
-        Raises KeyError for a layer that is not there, ValueError for a picture of another shape or
-        one that is too small for the layers.
+        Raises KeyError for an unknown layer, ValueError for a picture of another shape or one that is too
+        small for the layers.
         """
         self._check(pictures, layers)
         missing = set(layers)
@@ -110,7 +110,7 @@ class Network(nn.Module):
         for name, module in self.stack.items():
             if not missing:
                 break
-            # A ReLU may overwrite what it is given, unless that was asked for too.
+            # A ReLU may overwrite its input, unless that was asked for too.
             x = module(x, inplace=before not in found) if isinstance(module, ReLU) else module(x)
             if name in missing:
                 missing.remove(name)
@@ -119,7 +119,7 @@ class Network(nn.Module):
         return found
 
     def logits(self, pictures: Tensor) -> Tensor:
-        """The scores of the classes before the softmax, (N, classes); ValueError if it has none."""
+        """The scores of the classes before the softmax, (N, classes). Raises ValueError if there are none."""
         if "logits" not in self.stack:
             raise ValueError(f"network {self.name!r} cannot classify: it has no layer 'logits'")
         return self.features(pictures, ("logits",))["logits"]
@@ -127,7 +127,7 @@ class Network(nn.Module):
     def minimum_side(self, layers: Collection[str]) -> int:
         """The smallest short side in pixels that leaves each of the layers at least one position.
 
-        Raises KeyError for a layer that is not there.
+        Raises KeyError for an unknown layer.
         """
         self._require(layers)
         side = 1
@@ -142,7 +142,7 @@ class Network(nn.Module):
     def pre_activation(self, layer: str) -> str:
         """The convolution, or fully connected layer, whose ReLU is ``layer``; any other layer as it is.
 
-        Of a mean over all positions of a ReLU, the layer before that ReLU: its channels are the same.
+        For a mean over all positions of a ReLU, the layer before that ReLU: it has the same channels.
         """
         self._require((layer,))
         names = list(self.stack)

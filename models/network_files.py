@@ -1,4 +1,4 @@
-"""Weights in a file: safetensors, with what they are as JSON in the header, and their hash."""
+"""Weight files: safetensors, with metadata as JSON in the header, among it the hash of the weights."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models.network import hash_weights
 
-KEY = "impasto"  # of the header's metadata
+KEY = "impasto"  # the entry of the header's metadata
 SUFFIX = ".safetensors"
 
 
@@ -22,16 +22,18 @@ class DamagedWeights(ValueError):
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-    """Write weights, whole or not at all, with ``about``: JSON values, among them the ``sha256`` of
-    :func:`models.network.hash_weights`. One writer at a time."""
-    # A folder, since a killed safetensors leaves a temporary file of its own.
+    """Write weights and their metadata atomically. One writer at a time.
+
+    ``about`` are JSON values, among them ``sha256``, the hash of :func:`models.network.hash_weights`.
+    """
+    # A folder, since safetensors leaves a temporary file of its own when it is killed.
     scratch = path.with_name(f".{path.name}.partial")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     try:
         written = scratch / path.name
         written.touch()
-        mode = written.stat().st_mode  # of the umask; the file of safetensors is private
+        mode = written.stat().st_mode  # from the umask; safetensors makes its file private
         contiguous = {name: weight.contiguous() for name, weight in weights.items()}
         save_file(contiguous, written, {KEY: json.dumps(about, ensure_ascii=False)})
         written.chmod(mode)
@@ -43,7 +45,7 @@ def save_weights(path: Path, weights: Mapping[str, Tensor], about: Mapping[str, 
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The weights in a file and what is written about them.
+    """The weights in a file, and their metadata.
 
     Raises FileNotFoundError, and DamagedWeights if the file is not one of these, or has changed since.
     """

@@ -1,4 +1,4 @@
-"""palette: the network that ships with Impasto, trained on pictures that it draws itself."""
+"""palette: the network that ships with Impasto, trained on pictures that Impasto draws."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from models.rescale import gatys_factors, mean_activations, rescale
 
 FILE = Path(__file__).with_name("weights") / "palette.safetensors"
 
-# The side of the pictures that it classifies best: docs/palette.md has the measurement.
+# The side of the pictures that it classifies best, in pixels.
 INPUT_SIZE = 128
 
 SOURCE = "Trained by this project on pictures that it draws itself; Apache-2.0"
@@ -51,9 +51,9 @@ def palette_facts(path: Path = FILE) -> dict[str, Any]:
 
 
 def folded_palette(model: nn.Module, calibration: torch.Tensor) -> Network:
-    """The network of a trained model ``with_batch_norm``: norms folded, activations of mean 1, float32.
+    """The network of a trained model ``with_batch_norm``: norms folded, mean activations of 1, float32.
 
-    The means are those on ``calibration`` (n, 3, H, W) in [0, 1], as :func:`calibration_pictures` gives them.
+    The means are taken over ``calibration`` (n, 3, H, W) in [0, 1], from :func:`calibration_pictures`.
     """
     stack = palette_stack(len(CLASSES))
     network = Network(
@@ -66,7 +66,7 @@ def folded_palette(model: nn.Module, calibration: torch.Tensor) -> Network:
 
 
 def calibration_pictures() -> torch.Tensor:
-    """Pictures (n, 3, 192, 192) to measure mean activations on: drawn ones, and some like natural ones."""
+    """Pictures (n, 3, 192, 192) to measure mean activations on: drawn, and with natural statistics."""
     drawn = draw(list(range(len(CLASSES))), [2**41] * len(CLASSES), 192)
     return torch.cat([drawn, reference_pictures(count=32, side=192, seed=0)])
 
@@ -83,6 +83,6 @@ def save_palette(network: Network, facts: Mapping[str, Any], path: Path) -> None
     }
     partial = path.with_suffix(".partial")
     save_file(weights, partial, metadata={FACTS: json.dumps({**own, **facts})})
-    # save_file makes it private to its owner.
+    # save_file makes the file private to its owner.
     partial.chmod(0o644)
     partial.replace(path)

@@ -19,7 +19,7 @@ from models.rescale import rescale
 SEED = 19
 FACTORS = Path(__file__).with_name("weights") / "vgg19-random-factors.safetensors"
 
-# Of ImageNet's pictures, as every torchvision network takes them.
+# Mean and deviation of ImageNet's pictures, as all networks of torchvision use them.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -27,14 +27,14 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 def vgg19_random() -> Network:
     """The network, with average pooling, rescaled by the factors that are shipped with it.
 
-    The factors come from convolutions, whose last bits differ from CPU to CPU: they were computed once
-    (``python -m models.make_random``), so that the weights and their hash are the same everywhere.
+    The factors were computed once (``python -m models.make_random``), since the last bits of convolutions
+    differ from CPU to CPU: so the weights and their hash are the same everywhere.
     """
     return rescale(he_vgg19(), load_file(FACTORS))
 
 
 def he_vgg19() -> Network:
-    """The network before it is rescaled."""
+    """The network before rescaling."""
     network = Network(
         "vgg19-random",
         vgg_stack(19, width=0.5),
@@ -48,9 +48,9 @@ def he_vgg19() -> Network:
 def he_weights(stack: nn.ModuleDict, seed: int) -> dict[str, Tensor]:
     """He-normal weights and zero biases for the convolutions of a stack, float32 by name.
 
-    Each number is a sum of 12 uniform 16-bit integers, centred and scaled. That is near enough to normal
-    (its fourth moment is 2.9, not 3) and the same to the bit on every machine and in every version of
-    NumPy; a generator's own normal numbers pass through the C library's logarithm and promise neither.
+    Each number is a sum of 12 uniform 16-bit integers, centred and scaled. That is close enough to normal
+    (its fourth moment is 2.9, not 3) and bit-exact on every machine and in every version of NumPy. The normal
+    numbers of NumPy's generators are neither: they use the C library's logarithm.
     """
     bits = np.random.PCG64(seed)
     weights: dict[str, Tensor] = {}
@@ -59,7 +59,7 @@ def he_weights(stack: nn.ModuleDict, seed: int) -> dict[str, Tensor]:
             count = module.weight.numel()
             words = bits.random_raw(3 * count).astype("<u8", copy=False).view("<u2")
             total = words.reshape(12, count).sum(axis=0, dtype=np.int64) * 2 - 12 * 65535
-            # A uniform integer of 0..n-1 has variance (n^2 - 1) / 12; doubling makes it four times that.
+            # A uniform integer of 0..n-1 has variance (n^2 - 1) / 12, and its double four times that.
             he = np.sqrt(2 / (module.in_channels * module.kernel_size[0] * module.kernel_size[1]))
             normal = total / np.sqrt(4.0 * (65536.0**2 - 1)) * he
             weights[f"{name}.weight"] = torch.from_numpy(normal.astype(np.float32)).view(module.weight.shape)

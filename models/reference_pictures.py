@@ -1,8 +1,8 @@
 """Seeded pictures with the statistics of natural ones, to measure mean activations on.
 
-Two kinds, half each: noise whose amplitude falls as 1/f^a with a from 0.8 to 1.5 (Tolhurst, Tadmor and
-Chao, "Amplitude spectra of natural images", 1992), and dead leaves, discs that hide each other with
-radii distributed as r^-3 (Lee, Mumford and Huang, "Occlusion models for natural images", IJCV 2001).
+Half are noise whose amplitude falls as 1/f^a with a from 0.8 to 1.5 (Tolhurst, Tadmor and Chao, "Amplitude
+spectra of natural images", 1992), half are dead leaves: overlapping discs with radii distributed as r^-3
+(Lee, Mumford and Huang, "Occlusion models for natural images", IJCV 2001).
 """
 
 import numpy as np
@@ -12,11 +12,11 @@ from torch import Tensor
 Floats = np.typing.NDArray[np.float64]
 
 LEAVES = 400
-SMALLEST, LARGEST = 0.02, 0.5  # radii of the leaves, as parts of the side
+SMALLEST, LARGEST = 0.02, 0.5  # radii of the leaves, as fractions of the side
 
 
 def reference_pictures(count: int, side: int, seed: int) -> Tensor:
-    """(count, 3, side, side), float32 RGB in [0, 1]; the same ones for the same arguments."""
+    """(count, 3, side, side), float32 RGB in [0, 1]; the same for the same arguments."""
     rng = np.random.default_rng(seed)
     makers = (_noise, _dead_leaves)
     pictures = np.stack([makers[i % 2](rng, side) for i in range(count)])
@@ -30,7 +30,7 @@ def _noise(rng: np.random.Generator, side: int) -> Floats:
     spectrum = np.fft.rfft2(rng.standard_normal((3, side, side))) / frequency ** rng.uniform(0.8, 1.5)
     noise = np.fft.irfft2(spectrum, s=(side, side))
     noise /= noise.std(axis=(1, 2), keepdims=True)
-    # Channels of natural pictures go together: a common part outweighs each channel's own.
+    # Channels of natural pictures are correlated: a common part outweighs each channel's own.
     mixed = 0.9 * noise.mean(axis=0) * 3**0.5 + 0.4 * noise
     picture: Floats = rng.uniform(0.3, 0.7, (3, 1, 1)) + rng.uniform(0.1, 0.25) * mixed
     return picture

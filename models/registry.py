@@ -60,7 +60,7 @@ class LayerDescription(Protocol):
 
 
 class Description(Protocol):
-    """What a card says of a network, as far as it is needed to build it."""
+    """The part of a card that is needed to build its network."""
 
     @property
     def name(self) -> str: ...
@@ -83,7 +83,7 @@ class Description(Protocol):
 
 
 class CardMismatch(ValueError):
-    """A card and the architecture that it names, or the weights, do not belong together."""
+    """A card does not match the architecture that it names, or the weights."""
 
 
 def build_network(card: Description, weights: Mapping[str, Tensor]) -> Network:
@@ -122,7 +122,7 @@ def build_network(card: Description, weights: Mapping[str, Tensor]) -> Network:
 
 
 def network_names() -> list[str]:
-    """Names of the shipped networks, some of which can be loaded once their weights are there."""
+    """Names of the shipped networks; the weights of some must be downloaded or imported first."""
     return [*ENTRIES, *PUBLISHED]
 
 
@@ -150,7 +150,7 @@ def load_network(
 
 
 def weights_version(name: str, folder: Path | None) -> tuple[int, ...]:
-    """What changes when a network's weights are replaced, for whoever keeps what was made from them.
+    """A value that changes when a network's weights are replaced, for caches of what was made from them.
 
     Raises WeightsMissing.
     """

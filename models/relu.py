@@ -1,4 +1,4 @@
-"""ReLU and ReLU6 whose backward can be replaced, as guided backpropagation and deconvnets do."""
+"""ReLU and ReLU6 with a replaceable backward, as guided backpropagation and deconvnets need it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,9 +39,9 @@ class ReLU6(ReLU):
 
 @contextmanager
 def relu_backward(rule: BackwardRule) -> Iterator[None]:
-    """Let every :class:`ReLU` that is computed within, in whatever network, pass gradients on by ``rule``.
+    """Within this context every :class:`ReLU`, of any network, has ``rule`` as its backward.
 
-    The rule holds for the backward of what was computed within, also if that is called afterwards.
+    The rule applies to the backward of what was computed in the context, even if it is called afterwards.
     """
     token = _rule.set(rule)
     try:

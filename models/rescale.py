@@ -15,18 +15,18 @@ from torch import Tensor, nn
 from models.blocks import Block, GlobalAverage
 from models.network import Network
 
-# A channel this much quieter than is typical of its layer is dead, or fires at a few positions of a
-# few pictures. Dividing by its mean would make it the loudest of the layer wherever it does fire.
+# A channel with a mean this far below what is typical of its layer is dead, or active at a few positions of a
+# few pictures. Dividing by its mean would make it the strongest of the layer at those positions.
 QUIET = 0.1
 
 ROWS = 256  # of a fully connected layer, rescaled at a time
 
 
 def mean_activations(network: Network, pictures: Tensor) -> dict[str, Tensor]:
-    """The mean over pictures and positions of what each convolution (its ReLU), or block, gives.
+    """The mean activation of each convolution (after its ReLU) or block, over pictures and positions.
 
     ``pictures`` is (N, 3, H, W) in [0, 1]; the result is float64 (channels,) by name of the convolution
-    or block. A convolution that gives the logits themselves is left out: these must stay what they are.
+    or block. A convolution whose output is the logits is left out, since these must not change.
     """
     behind = _activations(network)
     totals = dict.fromkeys(behind, torch.zeros((), dtype=torch.float64))
@@ -56,8 +56,9 @@ def _activations(network: Network) -> dict[str, str]:
 def gatys_factors(means: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """One over each channel's mean activation, float64 (channels,) by name of the convolution.
 
-    Channels quieter than ``QUIET`` times their layer's typical mean, the median of the channels that
-    fire at all, get one over that typical mean. Raises ValueError for a layer that is dead altogether.
+    The typical mean of a layer is the median over its channels that are not dead. Channels whose mean is
+    below ``QUIET`` times that get one over the typical mean. Raises ValueError for a layer with dead channels
+    only.
     """
     factors = {}
     for name, mean in means.items():
@@ -73,14 +74,14 @@ def rescale(network: Network, factors: Mapping[str, Tensor]) -> Network:
     """The network with the activations of each convolution, or block, multiplied by its factors.
 
     ``factors`` are positive, (channels,) by name of the convolution or block; one that has none keeps its
-    scale. What follows is divided by them, so that fully connected layers, and the logits, give what they
-    gave before. The arithmetic is element by element in float64, so the weights come out the same on every
-    machine.
+    scale. The weights that read these activations are divided by them, so that the outputs of fully connected
+    layers, and the logits, do not change. The arithmetic is element by element in float64, so the weights are
+    the same on every machine.
     """
     weights = {name: weight.clone() for name, weight in network.stack.state_dict().items()}
 
     def scale(name: str, factor: Tensor, before: Tensor) -> None:
-        """Multiply what a convolution gives, for input that is ``before`` times what it was."""
+        """Scale a convolution's output by its factors, given that its input was scaled by ``before``."""
         weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
         scaled = weight.double() * factor.view(-1, 1, 1, 1) / before.view(1, -1, 1, 1)
         weights[f"{name}.weight"] = scaled.to(network.dtype)
@@ -102,7 +103,7 @@ def rescale(network: Network, factors: Mapping[str, Tensor]) -> Network:
                 scale(f"{name}.{exit}", part, one)
             before = factor
         elif isinstance(module, nn.Linear):
-            # A map was flattened channel by channel, so each channel has a run of columns. VGG's first such
+            # Maps are flattened channel by channel, so each channel has consecutive columns. VGG's first such
             # layer is 400 MB, and twice that in float64: a few rows at a time.
             for rows in torch.split(weights[f"{name}.weight"], ROWS):
                 runs = rows.double().view(len(rows), len(before), -1) / before.view(1, -1, 1)

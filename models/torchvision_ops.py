@@ -10,7 +10,7 @@ from types import ModuleType
 
 import torch
 
-# All that torchvision 0.26 to 0.28 names at import (torchvision/_meta_registrations.py).
+# All operators that torchvision 0.26 to 0.28 names at import (torchvision/_meta_registrations.py).
 OPERATORS = ("torchvision::nms", "torchvision::qnms")
 SIGNATURE = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
@@ -22,7 +22,7 @@ def import_torchvision() -> ModuleType:
     except RuntimeError as error:
         if f"operator {OPERATORS[0]} does not exist" not in str(error):
             raise
-    # Only now: where the operators do load, declaring them first would be a second definition.
+    # Only after the first try: where the operators do load, declaring them would be a second definition.
     for operator in OPERATORS:
         torch.library.define(operator, SIGNATURE)
     return importlib.import_module("torchvision")

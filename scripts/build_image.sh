@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the image without a Docker engine, by buildah. Needs root: see make_base_image.sh, which it calls.
-# The build takes packages from where pip takes them here: PIP_CERT, PIP_EXTRA_INDEX_URL and PIP_FIND_LINKS are
-# passed on, and the files that they name are mounted, where the base image has a place for them.
+# The build uses pip's settings of this machine: PIP_CERT, PIP_EXTRA_INDEX_URL and PIP_FIND_LINKS are passed on,
+# and the files that they name are mounted at paths that exist in the base image.
 #
 #   scripts/build_image.sh [NAME]      then e.g. buildah push NAME docker-archive:impasto.tar
 set -euo pipefail

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# For the scripts beside it: buildah so that it needs no daemon, no overlay file system and no namespaces.
-# To see what they made: STORAGE_DRIVER=vfs buildah images
+# Sourced by the other scripts: buildah without a daemon, an overlay file system or namespaces.
+# To list the images: STORAGE_DRIVER=vfs buildah images
 export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
 
-# need PROGRAM...: install, from Debian's packages of the same names, those that are missing; else say so.
+# need PROGRAM...: install missing programs from Debian's packages of the same names, or exit with a message.
 need() {
 	local program missing=()
 	for program in "$@"; do

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Makes the image that the Dockerfile builds on, for machines that have no registry to pull it from: a small
-# Debian made by debootstrap, which gets its packages the way this machine does (mirrors, proxies and the
-# certificate authorities that were added here), kept by buildah under the name that it was asked for.
-# Does nothing if buildah has that image already. Needs root, as debootstrap does.
+# Makes the base image of the Dockerfile, for machines without access to a registry: a small Debian made by
+# debootstrap, with this machine's sources of packages (mirrors, proxies, added certificate authorities), stored
+# by buildah under the given name. Does nothing if buildah has that image already. Needs root, as debootstrap does.
 #
 #   scripts/make_base_image.sh [NAME]
 set -euo pipefail
@@ -18,7 +17,7 @@ if buildah inspect --type image "$name" >/dev/null 2>&1; then
 fi
 need buildah debootstrap
 
-# This machine's own lines for Debian's packages, if it runs the same release; else Debian's usual ones.
+# This machine's lines of Debian's sources, if it runs the same release; else the default ones.
 # shellcheck disable=SC2016
 lines=$(apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
 	'Created-By: Packages' 'Origin: Debian' 2>/dev/null | grep " $suite" || true)
@@ -45,7 +44,7 @@ if [ -d /usr/local/share/ca-certificates ]; then
 	cp -a /usr/local/share/ca-certificates/. "$root/usr/local/share/ca-certificates/"
 fi
 chroot "$root" update-ca-certificates >&2
-# What "slim" leaves out.
+# Removed in "slim" images too.
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/var/log/* \
 	"$root"/usr/share/{doc,info,locale,man}/*
 

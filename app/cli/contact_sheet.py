@@ -14,7 +14,7 @@ FONT_SIZE = 13
 def contact_sheet(
     pictures: Sequence["Image"], columns: int, captions: Sequence[str] | None = None, gap: int = GAP
 ) -> "Image":
-    """RGB pictures of one width on white, row by row, ``gap`` pixels apart, each below its caption if any."""
+    """RGB pictures of one width on white, row by row, ``gap`` pixels apart, each below its caption."""
     from PIL import Image, ImageDraw, ImageFont
 
     caption = CAPTION_HEIGHT if captions else 0

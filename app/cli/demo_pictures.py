@@ -32,7 +32,7 @@ def _sky(draw: ImageDraw.ImageDraw, width: int, height: int, top: Color, bottom:
 def _ridge(
     width: int, height: int, rng: random.Random, base: float, swing: float
 ) -> list[tuple[float, float]]:
-    """The outline of a range of hills: a sum of waves whose heights fall with their frequency."""
+    """The outline of a range of hills: a sum of waves whose amplitudes fall with frequency."""
     waves = [(k, swing / k, rng.uniform(0, math.tau)) for k in range(1, 12)]
     return [
         (x, height * (base - sum(a * math.sin(math.tau * k * x / width / 1.7 + p) for k, a, p in waves)))
@@ -75,7 +75,7 @@ def landscape(width: int = 512, height: int = 384) -> Image.Image:
 
 
 def _house(draw: ImageDraw.ImageDraw, x: float, y: float, size: float) -> None:
-    """A house; (x, y) is the middle of its lower edge."""
+    """A house; (x, y) is the centre of its lower edge."""
     half = 0.55 * size
     draw.rectangle([x - half, y - 0.6 * size, x + half, y], fill=Color(226, 206, 178))
     roof = [(x - 1.2 * half, y - 0.6 * size), (x, y - 1.1 * size), (x + 1.2 * half, y - 0.6 * size)]
@@ -87,7 +87,7 @@ def _house(draw: ImageDraw.ImageDraw, x: float, y: float, size: float) -> None:
 
 
 def _fir(draw: ImageDraw.ImageDraw, x: float, y: float, size: float) -> None:
-    """A fir; (x, y) is the middle of its lower edge."""
+    """A fir; (x, y) is the centre of its lower edge."""
     draw.rectangle([x - 0.03 * size, y - 0.15 * size, x + 0.03 * size, y], fill=Color(70, 48, 34))
     for tier, (low, high, half) in enumerate(((0.1, 0.5, 0.24), (0.34, 0.75, 0.19), (0.6, 1.0, 0.13))):
         outline = [(x - half * size, y - low * size), (x, y - high * size), (x + half * size, y - low * size)]
@@ -141,7 +141,7 @@ def _stroke(
     color: Color,
     width: int,
 ) -> None:
-    """One brush stroke that follows the directions."""
+    """One brush stroke along the flow."""
     points = [start]
     for _ in range(8):
         x, y = points[-1]

@@ -18,9 +18,9 @@ from app.jobs.states import TERMINAL, State
 
 jobs = typer.Typer(help="List, follow, cancel and retry jobs of a running service.", no_args_is_help=True)
 
-# Between two attempts to reach a service that stopped answering while a job was followed.
+# Seconds between attempts to reach a service that stopped answering while a job is followed.
 RETRY_SECONDS = 1.0
-# Characters of a line of the list with nothing cut off.
+# Width of the list in characters without truncation.
 LINE_WIDTH = 116
 
 Url = Annotated[
@@ -49,7 +49,7 @@ def list_(
         return
     table = Table()
     for column in ("job", "kind", "state", "progress", "made (UTC)"):
-        # An id must not be broken over lines: it is to be copied.
+        # An id must not be wrapped, so that it can be copied.
         table.add_column(column, no_wrap=True, overflow="ignore")
     for job in items:
         table.add_row(job["id"], job["kind"], _state(job), _progress(job), job["created_at"][:19])
@@ -136,7 +136,7 @@ def _answer(response: httpx.Response) -> dict[str, Any]:
 def _events(client: httpx.Client, job: str, last_id: str | None) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Events (id, type, data) of a job, from the one after ``last_id`` to its end."""
     headers = {"Last-Event-ID": last_id} if last_id else {}
-    # Longer than the time between two heartbeats of a stream.
+    # Longer than the interval of a stream's heartbeats.
     with client.stream("GET", f"/v1/jobs/{job}/events", headers=headers, timeout=60) as response:
         if response.is_error:
             response.read()

@@ -1,4 +1,4 @@
-"""A command for every kind of job: the same computation in this process, without a service.
+"""A command for every kind of job, computed in this process without a service.
 
 Required pictures are arguments, all other params are options.
 """
@@ -109,7 +109,7 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
                 asked = recipe_params(spec, recipe, pictures, asked, catalogue)
             asked = _format_of(spec, output) | asked
             params = parse_params(spec.name, asked | _references(spec.params, pictures), catalogue)
-            # Imports torch, which takes seconds: only once the options are known to be right.
+            # Imports torch, which takes seconds, so only after the options were checked.
             let_threads_sleep(os.environ)
             from app.cli.local_run import compute
 

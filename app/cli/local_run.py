@@ -1,4 +1,4 @@
-"""Runs a job in this process, with a progress bar. Imports torch, so import it late."""
+"""Runs a job in this process, with a progress bar. Imports torch, so it is imported lazily."""
 
 import hashlib
 import io
@@ -35,7 +35,7 @@ def compute(
 ) -> tuple[Iterator[EncodedFile], dict[str, Any]]:
     """Compute a job of resolved params on picture files by param. Returns its files and its numbers.
 
-    ``engine`` is the database of the data folder, for the networks that it has.
+    ``engine`` is the database of the data folder, where networks are looked up.
 
     Raises InputError that names the param, or ``device`` or ``precision``, and ComputationError.
     """
@@ -87,7 +87,7 @@ def _show(steps: Steps, title: str) -> Outcome:
 
     def on_step(step: Step) -> None:
         nonlocal next_number
-        # Only from the first step on: an error in the input is reported without a bar.
+        # From the first step on, so that an error in the input is reported without a bar.
         progress.start()
         progress.update(task, completed=step.done, total=step.total)
         if time.monotonic() >= next_number or step.done == step.total:

@@ -11,7 +11,7 @@ INTERRUPTED = 130
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
-    """Write one line on stderr and exit."""
+    """Write one line to stderr and exit."""
     typer.echo(f"impasto: {message}", err=True)
     raise typer.Exit(code)
 

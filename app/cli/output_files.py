@@ -1,4 +1,4 @@
-"""Files that the command line writes: whole, or not at all."""
+"""Output files of the command line, written atomically."""
 
 import os
 import tempfile
@@ -7,12 +7,12 @@ from pathlib import Path
 
 from app.cli.messages import fail_on
 
-# What a new file gets under the usual umask; a temporary file is private.
+# The usual mode of a new file; a temporary file is private.
 _MODE = 0o666
 
 
 def check_output(option: str, path: Path, endings: Sequence[str] = (".png",)) -> None:
-    """Exit with a line that names the option if no file of these formats can be written to ``path``."""
+    """Exit with a message that names the option if no file of these formats can be written to ``path``."""
     if path.suffix.lower() not in endings:
         formats = " or ".join(endings)
         fail_on([(option, f"{path} must end in {formats}: that is the format it is written in.")])
@@ -25,7 +25,7 @@ def check_output(option: str, path: Path, endings: Sequence[str] = (".png",)) ->
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name and rename it: nobody ever sees half of it."""
+    """Write a file under a temporary name and rename it."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -32,7 +32,7 @@ def recipe_params(
     except OSError as error:
         raise InputError("recipe", f"{file} cannot be read: {error.strerror}.") from error
     if recipe is None or not isinstance(recipe.get("params"), dict):
-        raise InputError("recipe", f"{file} carries no recipe: name a file that Impasto made.")
+        raise InputError("recipe", f"{file} contains no recipe: name a file that Impasto made.")
     if recipe.get("kind") != spec.name:
         raise InputError("recipe", f"{file} was made by {recipe.get('kind')!r}, not by {spec.name!r}.")
     if PRESET in given:

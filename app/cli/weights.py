@@ -84,7 +84,7 @@ def pull(
     except OSError as error:
         fail(f"{error.filename or settings.weights.path}: {error.strerror}")
     except KeyboardInterrupt:
-        fail("Stopped. What has come is kept: the same command goes on from there.", INTERRUPTED)
+        fail("Stopped. The part downloaded so far is kept: the same command resumes from there.", INTERRUPTED)
 
 
 @weights.command("import")
@@ -117,13 +117,13 @@ def _card(name: str) -> NetworkCard:
     """The card of a network whose weights are downloaded."""
     if name not in downloadable():
         known = ", ".join(downloadable())
-        fail(f"There are no weights of {name!r} to be had. Networks that have some: {known}.", USAGE)
+        fail(f"There are no weights of {name!r} to download. Networks with such weights: {known}.", USAGE)
     return get_card(name)
 
 
 def _pull(card: NetworkCard, settings: Settings) -> LocalWeights:
     """Pull the weights of a network under a progress bar on stderr."""
-    # It brings torch with it, for the conversion.
+    # Imports torch, for the conversion.
     let_threads_sleep(os.environ)
     from worker.contract.steps import run_steps
     from worker.networks.pull_weights import pull

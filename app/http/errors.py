@@ -69,7 +69,7 @@ class NotAFile(ServiceError):
 
     def __init__(self, field: str) -> None:
         super().__init__(
-            f"{field!r} is no file: put everything but the pictures into the JSON field `params`.",
+            f"{field!r} is not a file: put everything except the pictures into the JSON field `params`.",
             field=field,
         )
 
@@ -106,7 +106,7 @@ class CrossOrigin(ServiceError):
     example = ("https://elsewhere.example",)
 
     def __init__(self, origin: str) -> None:
-        super().__init__(f"Requests of pages from {origin} are not taken here.")
+        super().__init__(f"Requests from pages of {origin} are not accepted.")
 
 
 class FileGone(ServiceError):
@@ -116,7 +116,7 @@ class FileGone(ServiceError):
     example = ()
 
     def __init__(self) -> None:
-        super().__init__("The file of this URL is gone.")
+        super().__init__("The file of this URL was deleted.")
 
 
 class RangeNotSatisfiable(ServiceError):
@@ -153,7 +153,7 @@ class InternalError(ServiceError):
     example = ()
 
     def __init__(self) -> None:
-        super().__init__("The service met an error of its own; its log says more.")
+        super().__init__("An internal error occurred; the log of the service has details.")
 
 
 class HttpError(ServiceError):

@@ -1,6 +1,6 @@
-"""What every request passes: a limit for its body, its origin, and headers that keep browsers safe.
+"""Middleware of every request: a limit for the body, a check of the origin, and security headers.
 
-Plain ASGI, so that bodies and event streams flow through unbuffered.
+Plain ASGI, so that bodies and event streams are not buffered.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ SECURITY_HEADERS = {
 
 
 class BodyLimit:
-    """Answers 413 to a body over the limit, also to one that comes in chunks and states no length.
+    """Answers 413 to a body over the limit, also to a chunked one that states no length.
 
     ``path_limits`` are the limits of some paths, in place of ``max_bytes``.
     """
@@ -40,7 +40,7 @@ class BodyLimit:
         self.path_limits = dict(path_limits or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count what comes, and stop at the limit."""
+        """Count the bytes of the body, and stop at the limit."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -64,13 +64,13 @@ class BodyLimit:
 
 
 class SameOrigin:
-    """Refuses writes that another site's page sends through a visitor's browser."""
+    """Refuses writes that a page of another site sends through a visitor's browser."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Compare Origin, which every browser sends with a write, and Host."""
+        """Compare Origin, which browsers send with every write, with Host."""
         if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
             headers = Headers(scope=scope)
             origin = headers.get("origin")
@@ -81,13 +81,13 @@ class SameOrigin:
 
 
 class SecurityHeaders:
-    """Adds the headers that keep a browser from doing more than it should."""
+    """Adds security headers to every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Add what the answer does not say itself."""
+        """Add the headers that the response does not set itself."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

@@ -1,7 +1,7 @@
-"""Small copies of stored pictures, made when they are asked for.
+"""Thumbnails of stored pictures, made on request.
 
-The one place of the HTTP service that decodes pixels: those of pictures whose limits were checked, or that
-were made here, and a few at a time.
+The only module of the HTTP service that decodes pixels: of pictures whose limits were checked or that jobs
+made, and of a few at a time.
 """
 
 import threading
@@ -20,12 +20,12 @@ from app.storage import Storage
 
 MEDIA_TYPE = "image/webp"
 QUALITY = 80
-# A large picture takes some hundred megabytes and a second: not as many at a time as requests are served.
+# Decoded at a time: a large picture takes some hundred megabytes and a second.
 _at_a_time = threading.Semaphore(2)
 
 
 class Side(IntEnum):
-    """Longer sides in pixels that there are: few, so that caches are of use."""
+    """The longer sides to choose from, in pixels: few, so that caches are effective."""
 
     SMALL = 160
     MEDIUM = 320
@@ -41,7 +41,7 @@ SideQuery = Annotated[
 def send_thumbnail(
     storage: Storage, key: str, media_type: str, sha256: str, side: Side, request: Request
 ) -> Response:
-    """A small copy of a stored picture (of one that moves its first frame), or 304 if the client has it.
+    """A thumbnail of a stored picture, or of the first frame of an animation; 304 if the client has it.
 
     Raises NoThumbnail for a file that is not a picture or cannot be decoded, FileGone.
     """
@@ -57,7 +57,7 @@ def send_thumbnail(
     except FileNotFoundError:
         raise FileGone from None
     except Exception as error:  # Pillow's decoders raise a dozen types for damaged data
-        raise NoThumbnail("This picture will not decode.") from error
+        raise NoThumbnail("This picture cannot be decoded.") from error
     return Response(data, headers=headers, media_type=MEDIA_TYPE)
 
 
@@ -65,7 +65,7 @@ def _shrink(data: bytes, side: Side) -> bytes:
     with Image.open(BytesIO(data)) as opened:
         profile = opened.info.get("icc_profile")
         opened.draft(None, (2 * side, 2 * side))  # reduces a JPEG alone
-        # Of more than 8 bits a color Pillow would take the lowest 8.
+        # With more than 8 bits a color Pillow would keep the lowest 8.
         image = opened.point(lambda level: level / 257).convert("L") if opened.mode == "I;16" else opened
         image = ImageOps.exif_transpose(image)
         if image.mode not in ("RGB", "RGBA"):

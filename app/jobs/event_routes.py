@@ -1,4 +1,4 @@
-"""Server-sent events of jobs: replayed from where a reader stopped, then live, to the end of the job."""
+"""Server-sent events of jobs: replayed from the reader's last event, then live, to the end of the job."""
 
 import json
 import logging
@@ -24,9 +24,9 @@ from app.monitoring.metrics import OPEN_STREAMS
 log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1", tags=["events"])
 
-# A comment this often keeps proxies from closing a quiet stream.
+# Seconds between comments, which keep proxies from closing an idle stream.
 HEARTBEAT_SECONDS = 15.0
-# Milliseconds after which a browser comes back to a stream that broke off.
+# Milliseconds after which a browser reconnects to a broken stream.
 RETRY_MILLISECONDS = 1000
 MAX_JOBS = 100
 PAGE = 500
@@ -83,7 +83,7 @@ def _seq(text: str) -> int:
 
 
 def _bad_id(text: str) -> InvalidRequest:
-    detail = f"{text!r} is no id that this stream gave: send none to get all events."
+    detail = f"{text!r} is not an id of this stream: send none to get all events."
     return InvalidRequest.at("Last-Event-ID", detail)
 
 
@@ -91,7 +91,7 @@ async def _respond(services: Services, job_ids: list[str], after: list[int], *, 
     jobs = [await run_in_threadpool(repository.get_job, services.engine, job_id) for job_id in job_ids]
     going = {job.id for job, seq in zip(jobs, after, strict=True) if not job.ended or seq < job.seq}
     if not going:
-        # What tells a browser not to come back.
+        # This status tells a browser not to reconnect.
         return Response(status_code=HTTPStatus.NO_CONTENT)
     seen = dict(zip(job_ids, after, strict=True))
     return StreamingResponse(
@@ -102,9 +102,9 @@ async def _respond(services: Services, job_ids: list[str], after: list[int], *, 
 async def _stream(
     services: Services, seen: dict[str, int], going: set[str], *, single: bool
 ) -> AsyncIterator[str]:
-    """Events in order for each job until all that are ``going`` have ended.
+    """Events, in order for each job, until all jobs in ``going`` have ended.
 
-    ``seen`` maps jobs to the last seq that was sent, and is kept so.
+    ``seen`` maps jobs to the last seq that was sent, and is updated.
     """
     with services.notifier.watch(seen) as changed, OPEN_STREAMS.track_inprogress():
         yield f"retry: {RETRY_MILLISECONDS}\n\n"
@@ -124,7 +124,7 @@ async def _stream(
                     yield ": alive\n\n"
                     going -= await run_in_threadpool(_gone, services, going)
         except OperationalError as error:
-            # The reader comes back, and then gets a problem, or all that happened since.
+            # The reader reconnects, and then gets a problem or all events since.
             log.warning("a stream ends, the database is unavailable: %s", error.orig)
 
 
@@ -139,7 +139,7 @@ async def _news(services: Services, job_id: str, seen: dict[str, int]) -> AsyncI
 
 
 def _gone(services: Services, job_ids: set[str]) -> set[str]:
-    """Jobs that were deleted while somebody listened."""
+    """Jobs that were deleted during the stream."""
     return job_ids - repository.get_seqs(services.engine, list(job_ids)).keys()
 
 

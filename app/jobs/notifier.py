@@ -1,4 +1,4 @@
-"""Wakes those who wait for jobs to change, in the event loop of an API process."""
+"""Notifies requests that wait for changes of jobs, in the event loop of an API process."""
 
 import asyncio
 import logging
@@ -19,13 +19,13 @@ from app.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Messages can be lost, so all jobs that somebody waits for are polled this often, in one query.
+# Messages can be lost, so all watched jobs are polled in one query at this interval.
 POLL_SECONDS = 2.0
 RECONNECT_SECONDS = 1.0
 
 
 class JobNotifier:
-    """Keeps who waits for which job, and wakes them when it changes."""
+    """Tracks the watchers of each job, and wakes them when it changes."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -49,7 +49,7 @@ class JobNotifier:
                     self._seqs.pop(job_id, None)
 
     async def wait_for_end(self, job_id: str, seconds: float) -> None:
-        """Return when a job has ended, or after some seconds."""
+        """Return when a job has ended, or after a time-out in seconds."""
         with self.watch([job_id]) as changed, suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while True:
@@ -61,17 +61,17 @@ class JobNotifier:
 
     @property
     def watched(self) -> int:
-        """Number of jobs that somebody waits for."""
+        """Number of watched jobs."""
         return len(self._waiting)
 
     def wake(self, job_id: str) -> None:
-        """Wake all who wait for a job."""
+        """Wake all watchers of a job."""
         for event in self._waiting.get(job_id, ()):
             event.set()
 
     @asynccontextmanager
     async def listening(self, settings: Settings) -> AsyncIterator[None]:
-        """Receive messages of changed jobs for as long as the context lasts."""
+        """Receive messages about changed jobs while in the context."""
         tasks = [asyncio.create_task(self._poll())]
         wakeups = None
         if settings.redis_url is not None:

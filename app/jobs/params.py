@@ -67,7 +67,7 @@ def _problem_of(engine: Engine, reference: str, accepts_clips: bool) -> str | No
     """Why a param cannot use the picture that it names; None if it can."""
     owner, _, artifact_name = reference.partition("/")
     if not is_id(owner):
-        return f"{reference!r} is no image id: upload the picture first, or use <job id>/<artifact>."
+        return f"{reference!r} is not an image id: upload the picture first, or use <job id>/<artifact>."
     if artifact_name:
         artifact = get_artifact(engine, owner, artifact_name)
         if artifact is None:
@@ -79,5 +79,5 @@ def _problem_of(engine: Engine, reference: str, accepts_clips: bool) -> str | No
         except UnknownImage:
             return f"There is no image {owner}: upload it first."
     if is_clip and not accepts_clips:
-        return f"{reference} is a clip: take a picture that stands still, such as one frame of it."
+        return f"{reference} is a clip: use a still picture, such as one frame of it."
     return None

@@ -1,6 +1,6 @@
-"""Every SQL statement about jobs on the side of those who ask for them.
+"""All SQL statements about jobs that the API needs.
 
-The statements of those who run them are in :mod:`app.jobs.claims`. Synchronous; SQLite and PostgreSQL.
+Those of workers are in :mod:`app.jobs.claims`. Synchronous; SQLite and PostgreSQL.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from app.jobs.transitions import record, state_data, transition
 
 @dataclass(frozen=True)
 class NewJob:
-    """What a person asks for, checked and resolved."""
+    """A request for a job, validated and resolved."""
 
     kind: str
     lane: str
@@ -37,10 +37,10 @@ class NewJob:
 
 
 def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
-    """Write a queued job, seq 1. Returns it, and whether it is new.
+    """Insert a queued job with seq 1. Returns it, and whether it is new.
 
-    The same idempotency key with the same payload returns the job there is; with another payload it
-    raises KeyReused.
+    The same idempotency key with the same payload returns the existing job; with another payload it raises
+    KeyReused.
     """
     try:
         with write(engine) as connection:
@@ -83,7 +83,7 @@ def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
 
 
 def find_by_key(engine: Engine, key: str | None, payload_hash: str | None) -> Job | None:
-    """The job of an idempotency key; KeyReused if its payload was another one."""
+    """The job of an idempotency key. Raises KeyReused if its payload was another one."""
     if key is None:
         return None
     with read(engine) as connection:
@@ -96,13 +96,13 @@ def find_by_key(engine: Engine, key: str | None, payload_hash: str | None) -> Jo
 
 
 def get_job(engine: Engine, job_id: str) -> Job:
-    """The job of an id, or UnknownJob."""
+    """The job of an id. Raises UnknownJob."""
     with read(engine) as connection:
         return _get_job(connection, job_id)
 
 
 def get_job_with_artifacts(engine: Engine, job_id: str) -> tuple[Job, list[Artifact]]:
-    """The job of an id with its artifacts in order of their names, or UnknownJob."""
+    """The job of an id, with its artifacts ordered by name. Raises UnknownJob."""
     with read(engine) as connection:
         return _get_job(connection, job_id), _list_artifacts(connection, [job_id])[job_id]
 
@@ -115,7 +115,7 @@ def _get_job(connection: Connection, job_id: str) -> Job:
 
 
 def get_seqs(engine: Engine, job_ids: Sequence[str]) -> dict[str, int]:
-    """The present seq of some jobs; those that are not there are left out."""
+    """The current seq of some jobs; unknown ids are left out."""
     with read(engine) as connection:
         query = select(jobs.c.id, jobs.c.seq).where(jobs.c.id.in_(job_ids))
         return {job_id: seq for job_id, seq in connection.execute(query)}
@@ -131,7 +131,7 @@ def list_jobs(
     created_after: float | None = None,
     created_before: float | None = None,
 ) -> list[Job]:
-    """Jobs from the newest on, older than the job ``before``."""
+    """Jobs older than the job ``before``, newest first."""
     query = select(jobs).order_by(jobs.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(jobs.c.id < before)
@@ -148,7 +148,7 @@ def list_jobs(
 
 
 def list_artifacts(engine: Engine, job_ids: Sequence[str]) -> dict[str, list[Artifact]]:
-    """The artifacts of some jobs, by job id, in order of their names."""
+    """The artifacts of some jobs by job id, ordered by name."""
     with read(engine) as connection:
         return _list_artifacts(connection, job_ids)
 
@@ -182,7 +182,7 @@ def list_events(engine: Engine, job_id: str, after: int = 0, limit: int = 500) -
 
 
 def request_cancel(engine: Engine, job_id: str) -> Job:
-    """Cancel a queued job at once, mark a running one; an ended one is left as it is."""
+    """Cancel a queued job at once, mark a running one, leave an ended one unchanged."""
     with write(engine) as connection:
         cancelled = transition(
             connection,
@@ -211,7 +211,7 @@ def request_cancel(engine: Engine, job_id: str) -> Job:
 
 
 def set_paused(engine: Engine, job_id: str, paused: bool) -> Job:
-    """Pause or resume a job. A running one that is paused goes back to the queue at its next step."""
+    """Pause or resume a job. A running one goes back to the queue at its next step."""
     with write(engine) as connection:
         transition(
             connection,
@@ -226,7 +226,7 @@ def set_paused(engine: Engine, job_id: str, paused: bool) -> Job:
 
 
 def delete_job(engine: Engine, job_id: str) -> None:
-    """Remove the rows of a job that ended; JobNotEnded otherwise. Its files are the caller's."""
+    """Delete the rows of an ended job; its files are the caller's task. Raises JobNotEnded."""
     get_job(engine, job_id)
     with write(engine) as connection:
         gone = connection.execute(
@@ -237,7 +237,7 @@ def delete_job(engine: Engine, job_id: str) -> None:
 
 
 def ended_before(engine: Engine, seconds: float, limit: int) -> list[str]:
-    """Ids of jobs that ended more than ``seconds`` ago, the oldest first."""
+    """Ids of jobs that ended more than ``seconds`` ago, oldest first."""
     query = (
         select(jobs.c.id)
         .where(jobs.c.state.in_(TERMINAL), jobs.c.finished_at < now() - seconds)
@@ -276,6 +276,6 @@ def count_jobs(engine: Engine) -> list[dict[str, Any]]:
 
 
 def mark_hinted(engine: Engine, job_ids: Sequence[str]) -> None:
-    """Note that a hint of these jobs was sent just now."""
+    """Record that hints of these jobs were sent now."""
     with write(engine) as connection:
         connection.execute(update(jobs).where(jobs.c.id.in_(job_ids)).values(hinted_at=now()))

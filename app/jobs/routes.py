@@ -35,7 +35,10 @@ JobId = Annotated[str, Path(description="Id of a job.")]
 # What a request for a job may raise, whatever its body.
 SUBMISSION_ERRORS = (ParamsError, InvalidParam, KeyReused, InvalidRequest, DatabaseUnavailable)
 ENDED_IN_TIME: dict[int | str, dict[str, Any]] = {
-    HTTPStatus.OK.value: {"model": JobView, "description": "The job has ended: it was waited for."}
+    HTTPStatus.OK.value: {
+        "model": JobView,
+        "description": "The job ended within the time that the request waits.",
+    }
 }
 
 

@@ -133,7 +133,7 @@ class AdversarialParams(Params):
     seed: Seed = Field(0, description="Seed of noise, random starts and drawn pictures.")
 
     def network_need(self) -> NetworkNeed | None:
-        """The network that looks."""
+        """The network that classifies."""
         return None if self.method == "linear" else NetworkNeed(self.network)
 
     def resolve(self, catalogue: Catalogue) -> "ResolvedAdversarial":
@@ -203,7 +203,7 @@ class AdversarialParams(Params):
         if card.name != DRAWN_CLASSES:
             raise InputError(
                 "network",
-                f"The linear classifier stands alone: leave this out, or set it to {DRAWN_CLASSES}.",
+                f"The linear classifier uses no network: leave this out, or set it to {DRAWN_CLASSES}.",
             )
         target = _drawn(card, self.target, LINEAR_TARGET, "target")
         against = _drawn(card, self.against, LINEAR_AGAINST, "against")

@@ -206,7 +206,7 @@ def read_unit(unit: str, field: str) -> tuple[str, int | None, bool]:
             return layer, int(channel), True
         case _:
             raise InputError(
-                field, f"{unit!r} is no unit: write conv4_1, conv4_1:7 or conv4_1:7:neuron, for example."
+                field, f"{unit!r} is not a unit: write conv4_1, conv4_1:7 or conv4_1:7:neuron, for example."
             )
 
 

@@ -118,7 +118,7 @@ Size = Annotated[
         json_schema_extra={"widget": "size", "unit": "px"},
     ),
 ]
-# Of pictures that a network looks at as a whole.
+# For pictures that a network sees as a whole, without tiles.
 SmallSize = Annotated[
     int, Field(ge=16, le=2048, title="Size", json_schema_extra={"widget": "size", "unit": "px"})
 ]

@@ -1,4 +1,4 @@
-"""What may be said of a picture or a clip without decoding its pixels; torch-free."""
+"""What can be read from a picture or clip without decoding its pixels; torch-free."""
 
 from app.media.errors import PictureError
 from app.media.inspect import PictureInfo, inspect_picture, inspect_upload

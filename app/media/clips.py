@@ -1,7 +1,7 @@
-"""What a clip says of itself: a GIF, an animated WebP, an MP4 (QuickTime too) or a WebM (Matroska too).
+"""Headers of clips: GIF, animated WebP, MP4 (and QuickTime), WebM (and Matroska).
 
-Read from its structure without decoding a frame, so that it is quick and needs no memory: tables of samples
-and headers of blocks are counted, and what they hold is skipped.
+Only the structure is read, without decoding a frame, which is quick and needs no memory: tables of samples
+and headers of blocks are counted, and their contents skipped.
 """
 
 import struct
@@ -15,19 +15,19 @@ from app.media.headers import MAX_PARTS, read_header
 
 ClipFormat = Literal["GIF", "WEBP", "MP4", "WEBM"]
 
-# Bytes of a file that tell whether it is a clip.
+# Bytes at the start of a file that are enough to recognise a clip.
 CLIP_HEAD = 32
 
-# Brands of pictures that come in the same kind of boxes as MP4.
+# Brands of pictures in MP4's container format.
 _STILLS = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1", b"crx ")
 
-# Browsers show GIF and WebP frames of a hundredth of a second or less for a tenth.
+# Browsers show GIF and WebP frames of 0.01 s or less for 0.1 s.
 _SHORTEST, _INSTEAD = 0.011, 0.1
 
 
 @dataclass(frozen=True)
 class ClipHeader:
-    """A clip: width and height in pixels as displayed, frames, and seconds in all (0 if it does not say)."""
+    """A clip: width and height in pixels as displayed, frames, and length in seconds (0: not stated)."""
 
     format: ClipFormat
     width: int
@@ -37,12 +37,12 @@ class ClipHeader:
 
 
 def is_clip_type(media_type: str) -> bool:
-    """Whether files of a media type are clips, whatever they contain."""
+    """Whether files of a media type are always clips."""
     return media_type.startswith("video/") or media_type == "image/gif"
 
 
 def clip_format(data: bytes) -> ClipFormat | None:
-    """The format of a clip by its first bytes; None for a picture that stands still, and all else."""
+    """The format of a clip by its first bytes; None for a still picture or anything else."""
     if data[:6] in (b"GIF87a", b"GIF89a"):
         return "GIF"
     if data[4:8] == b"ftyp" and data[8:12] not in _STILLS:
@@ -55,7 +55,7 @@ def clip_format(data: bytes) -> ClipFormat | None:
 
 
 def read_clip_header(data: bytes) -> ClipHeader:
-    """Walk the structure of a whole clip; PictureError if it is none, cut off or damaged."""
+    """Read the structure of a whole clip. Raises PictureError if it is no clip, truncated or damaged."""
     readers = {"GIF": _read_gif, "WEBP": _read_webp, "MP4": _read_mp4, "WEBM": _read_webm}
     format = clip_format(data)
     if format is None:
@@ -65,7 +65,7 @@ def read_clip_header(data: bytes) -> ClipHeader:
     try:
         header = readers[format](data)
     except (struct.error, IndexError):
-        # Every reader looks up what it needs where it must be: there it ends.
+        # The readers index into the file, so reading past its end means that it is truncated.
         raise _truncated() from None
     if header.width == 0 or header.height == 0 or header.frames == 0:
         raise damaged_clip("no frames")
@@ -73,7 +73,7 @@ def read_clip_header(data: bytes) -> ClipHeader:
 
 
 def damaged_clip(what: str) -> PictureError:
-    """The error for a clip that is broken inside; ``what`` says where."""
+    """The error for a clip with a damaged structure; ``what`` says where."""
     return PictureError(
         f"The clip is damaged ({what}). Open it in a video editor, save it again and send that.", "damaged"
     )
@@ -123,7 +123,7 @@ def _after_sub_blocks(data: bytes, at: int) -> int:
 
 
 def _read_webp(data: bytes) -> ClipHeader:
-    """The frames' headers: RFC 9649, section 2.7.1.1; all else as of any WebP."""
+    """The frames' headers: RFC 9649, section 2.7.1.1; the rest as for any WebP."""
     header = read_header(data)
     at, seconds = 12, 0.0
     for _ in range(MAX_PARTS):
@@ -157,14 +157,14 @@ def _read_mp4(data: bytes) -> ClipHeader:
 
 
 def _video_track(data: bytes, start: int, stop: int) -> ClipHeader | None:
-    """The header of a track, None if it is no video."""
+    """The header of a video track; None for another track."""
     width = height = frames = 0
     seconds, is_video = 0.0, False
     for kind, at, _ in _inside(data, start, stop):
         match kind:
             case b"tkhd":
-                # Fixed-point numbers of 32 bits, at the end of a box that has two lengths; before them
-                # the matrix of how it is shown, whose diagonal is 0 where that is on its side.
+                # Fixed-point numbers of 32 bits, at the end of a box of one of two lengths. Before them is
+                # the display matrix, whose diagonal is 0 for a rotation by 90 degrees.
                 sides = at + (88 if data[at] else 76)
                 width, height = (side >> 16 for side in struct.unpack_from(">II", data, sides))
                 if struct.unpack_from(">I", data, sides - 36)[0] == 0:
@@ -181,7 +181,7 @@ def _video_track(data: bytes, start: int, stop: int) -> ClipHeader | None:
 
 
 def _inside(data: bytes, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
-    """All boxes within a track, those within others too."""
+    """All boxes within a track, nested ones too."""
     for kind, at, end in _boxes(data, start, stop):
         yield kind, at, end
         if kind in (b"mdia", b"minf", b"stbl"):
@@ -189,7 +189,7 @@ def _inside(data: bytes, start: int, stop: int) -> Iterator[tuple[bytes, int, in
 
 
 def _boxes(data: bytes, at: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
-    """Boxes between two places: kind, and where what is in them starts and stops."""
+    """Boxes between two offsets: kind, and the start and end of the content."""
     for _ in range(MAX_PARTS):
         if at + 8 > stop:
             return
@@ -207,7 +207,7 @@ def _boxes(data: bytes, at: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
 
 
 class Element(IntEnum):
-    """Elements of Matroska that matter here: RFC 9559, section 5.1."""
+    """The ids of Matroska elements that are read here: RFC 9559, section 5.1."""
 
     SEGMENT = 0x18538067
     INFO = 0x1549A966
@@ -227,7 +227,7 @@ class Element(IntEnum):
     BLOCK = 0xA1
 
 
-# These are walked through, never skipped: what is recorded live does not know how long they will be.
+# These are entered rather than skipped, since live recordings do not state their lengths.
 _HOLDERS = {
     Element.SEGMENT,
     Element.INFO,
@@ -240,7 +240,7 @@ _HOLDERS = {
 
 
 def _read_webm(data: bytes) -> ClipHeader:
-    """Elements of EBML (RFC 8794, section 6), those of the first video track counted."""
+    """Elements of EBML (RFC 8794, section 6); counts the blocks of the first video track."""
     scale, duration, latest, cluster = 1_000_000, 0.0, 0, 0
     width = height = frames = 0
     number, video = 0, 0
@@ -264,13 +264,13 @@ def _read_webm(data: bytes) -> ClipHeader:
                 if data[start] & 0x7F == video:
                     frames += 1
                     latest = cluster + struct.unpack_from(">h", data, start + 1)[0]
-    # Recorded live there is no duration; then the last frame is as long as the mean of the others.
+    # A live recording states no duration; its last frame is taken to last as long as the mean of the others.
     ticks = duration or (latest * frames / (frames - 1) if frames > 1 else 0)
     return ClipHeader("WEBM", width, height, frames, ticks * scale / 1e9)
 
 
 def _elements(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Elements in order, those that hold others before what they hold: id, and where its content lies."""
+    """Elements in order, parents before children: id, and the start and end of the content."""
     at = 0
     for _ in range(MAX_PARTS):
         if at >= len(data):
@@ -288,7 +288,7 @@ def _elements(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _variable(data: bytes, at: int, *, keep_marker: bool) -> tuple[int, int]:
-    """A number whose length the leading zeros of its first byte tell, and where it ends."""
+    """A number whose length is given by the leading zeros of its first byte, and its end."""
     length = 9 - data[at].bit_length()
     if length > 8:
         raise damaged_clip("a number too long")

@@ -27,8 +27,8 @@ _UNSUPPORTED: set[Reason] = {"not_a_picture", "unsupported_format"}
 class PictureError(ServiceError):
     """The file is not a picture or clip that is accepted.
 
-    ``detail`` says what is wrong and the remedy, ``reason`` the same for a program. Whoever knows the field
-    that the file was sent in says so with :meth:`in_field`.
+    ``detail`` says what is wrong and what to do, ``reason`` is the same for a program. :meth:`in_field` adds
+    the field that the file was sent in.
     """
 
     def __init__(self, detail: str, reason: Reason) -> None:
@@ -54,7 +54,7 @@ class PictureError(ServiceError):
 
     @classmethod
     def examples(cls) -> list[ServiceError]:
-        """One for each status."""
+        """An example for each status."""
         examples: dict[Reason, str] = {
             "bytes": "The file has 31.4 MB; at most 25 MB are accepted. Send a smaller copy, or a JPEG.",
             "unsupported_format": "This is a HEIC picture, which is not supported: convert it to JPEG.",

@@ -1,7 +1,7 @@
-"""What a PNG, JPEG or WebP file says of itself, read from its structure without decoding a pixel.
+"""Headers of PNG, JPEG and WebP files, read from their structure without decoding a pixel.
 
-The whole structure is walked, to the end marker, so that a file that was cut off is found at once; a
-checksum that is wrong too, where the format has checksums (PNG).
+The whole structure is read, to the end marker, so that a truncated file is recognised, and in a PNG a wrong
+checksum.
 """
 
 import re
@@ -15,19 +15,19 @@ from app.media.magic import name_of
 Format = Literal["PNG", "JPEG", "WEBP"]
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# Real files have a few thousand at most; more would only keep the walk busy.
+# Real files have a few thousand at most; the limit bounds the time.
 MAX_PARTS = 200_000
-# Any marker but the stuffed zero, the restart markers and a fill byte.
+# Any marker except the stuffed zero, the restart markers and a fill byte.
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself.
+    """The header of a picture file.
 
     ``width`` and ``height`` are as stored, before any rotation; ``bits`` are those of a sample.
-    ``exif`` is that of a PNG, which Pillow would decode the pixels to find.
+    ``exif`` is set for a PNG only, where Pillow would decode the pixels to find it.
     """
 
     format: Format
@@ -40,7 +40,7 @@ class Header:
 
 
 def read_header(data: bytes) -> Header:
-    """Walk the structure of a whole file; PictureError if it is none of ours, cut off or damaged."""
+    """Read the structure of a whole file. Raises PictureError if it is unsupported, truncated or damaged."""
     if not data:
         raise PictureError("The file is empty (0 bytes). Was it sent completely?", "empty")
     if data.startswith(PNG_SIGNATURE):
@@ -57,7 +57,7 @@ def read_header(data: bytes) -> Header:
 
 
 def damaged(what: str) -> PictureError:
-    """The error for a file that is broken inside; ``what`` says where."""
+    """The error for a file with a damaged structure; ``what`` says where."""
     return PictureError(
         f"The picture is damaged ({what}). Open it in a picture editor, save it again and send that.",
         "damaged",
@@ -127,8 +127,8 @@ def _read_png(data: bytes) -> Header:
 def _read_jpeg(data: bytes) -> Header:
     """Segments up to the end marker that follows a scan: ITU-T T.81, annex B.
 
-    A thumbnail inside the EXIF segment has an end marker of its own, which is skipped with its
-    segment; what phones append after the end (a video, a gain map) is nobody's business.
+    A thumbnail inside the EXIF segment has an end marker of its own, which is skipped with its segment. What
+    phones append after the end (a video, a gain map) is ignored.
     """
     at, parts = 2, 0
     width = height = 0

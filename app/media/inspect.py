@@ -1,6 +1,6 @@
-"""Checks of an uploaded picture that decode no pixel, so that they are quick and need no memory.
+"""Checks of an uploaded picture that decode no pixel, which is quick and needs no memory.
 
-Pixels are decoded in the worker alone; what is checked here is what a person should hear at once.
+Pixels are decoded only in the worker; these checks give an answer at once.
 """
 
 import logging
@@ -28,7 +28,7 @@ MEDIA_TYPES: dict[Format | ClipFormat, str] = {
 }
 # Orientations of EXIF (tag 274) that swap width and height.
 _ON_ITS_SIDE = (5, 6, 7, 8)
-# Pillow opens nothing larger (twice its own warning limit), whatever the settings say.
+# Pillow opens nothing larger (twice its own warning limit), whatever the settings are.
 PILLOW_PIXELS = 178_956_970
 
 
@@ -51,13 +51,13 @@ class PictureInfo:
 
     @property
     def exif_rotated(self) -> bool:
-        """Whether the stored pixels are turned or mirrored for display."""
+        """Whether the stored pixels are rotated or mirrored for display."""
         return self.orientation != 1
 
 
 @dataclass(frozen=True)
 class OpenedPicture:
-    """A still picture whose structure is whole, opened by Pillow and not yet decoded."""
+    """A still picture with a complete structure, opened by Pillow and not yet decoded."""
 
     header: Header
     image: Image.Image
@@ -65,9 +65,9 @@ class OpenedPicture:
 
 
 def inspect_picture(file: BinaryIO, settings: Settings) -> PictureInfo:
-    """Check format, limits, frames and end marker; PictureError with the remedy if it will not do.
+    """Check format, limits, frames and end marker. Raises PictureError, which says what to do.
 
-    ``file`` is read from its start, wherever it stands, and left standing there again.
+    ``file`` is read from its start, wherever its position is, and left at its start.
     """
     data = _read(file, settings.max_image_bytes, "Send a smaller copy, or a JPEG.")
     header = read_header(data)
@@ -96,7 +96,7 @@ def inspect_upload(file: BinaryIO, settings: Settings) -> PictureInfo:
 
 
 def inspect_clip(file: BinaryIO, settings: Settings) -> PictureInfo:
-    """Check structure, limits, frames and length of a clip; PictureError with the remedy if need be."""
+    """Check structure, limits, frames and length of a clip. Raises PictureError, which says what to do."""
     data = _read(file, settings.max_clip_bytes, "Send a shorter or smaller clip.")
     header = read_clip_header(data)
     _check_limits(header, settings)
@@ -124,7 +124,7 @@ def inspect_clip(file: BinaryIO, settings: Settings) -> PictureInfo:
 
 
 def _read(file: BinaryIO, most: int, remedy: str) -> bytes:
-    """All of a file, which is left at its start; PictureError if it has more than ``most`` bytes."""
+    """All of a file, which is left at its start. Raises PictureError for more than ``most`` bytes."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if size > most:
@@ -137,9 +137,9 @@ def _read(file: BinaryIO, most: int, remedy: str) -> bytes:
 
 
 def open_picture(data: bytes, header: Header | None = None) -> OpenedPicture:
-    """Open a whole file with Pillow, decoding nothing yet; PictureError if that cannot be done.
+    """Open a whole file with Pillow, decoding nothing yet. Raises PictureError if that fails.
 
-    Applies no limit of size: a picture made here may be larger than one that is uploaded.
+    Applies no limit of size: a picture made by a job may be larger than an upload.
     """
     header = header or read_header(data)
     if header.frames > 1:
@@ -150,7 +150,7 @@ def open_picture(data: bytes, header: Header | None = None) -> OpenedPicture:
         image = Image.open(BytesIO(data), formats=(header.format,))
     except Image.DecompressionBombError as error:
         raise _too_many_pixels(header, PILLOW_PIXELS) from error
-    except Exception as error:  # Pillow's readers raise a dozen types for what they cannot read
+    except Exception as error:  # Pillow's readers raise a dozen types for damaged files
         raise damaged("its header cannot be read") from error
     if image.size != (header.width, header.height):
         raise damaged("its sizes contradict each other")
@@ -160,11 +160,11 @@ def open_picture(data: bytes, header: Header | None = None) -> OpenedPicture:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 to 8; 1 if there is none, or none that can be read."""
+    """EXIF orientation, 1 to 8; 1 if there is none, or it cannot be read."""
     try:
-        # Not image.getexif(): a PNG's decodes the pixels to look behind them.
+        # Not image.getexif(): for a PNG it decodes the pixels, to search behind them.
         value = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
-    except Exception:  # whatever is wrong with somebody's EXIF, the picture itself is fine
+    except Exception:  # damaged EXIF does not matter to the picture itself
         logger.warning("ignored EXIF data that cannot be read", exc_info=True)
         return 1
     return value if value in range(1, 9) else 1

@@ -1,4 +1,4 @@
-"""Names of files that are not taken, so that a refusal can say what was sent."""
+"""Names of formats that are not accepted, so that an error can say what was sent."""
 
 import re
 
@@ -40,12 +40,12 @@ _PATTERNS = [
 
 
 def name_of(data: bytes) -> str | None:
-    """What a file is, by its first bytes ("a HEIC picture"), or None if that is not known."""
+    """The format of a file by its first bytes ("a HEIC picture"); None if unknown."""
     head = data[:2048].removeprefix(b"\xef\xbb\xbf")
     if head[4:8] == b"ftyp":
         length = int.from_bytes(head[:4], "big")
         brands = [head[8:12], *(head[at : at + 4] for at in range(16, min(length, len(head)), 4))]
-        # A general brand such as mif1 comes with a more telling one after it.
+        # A general brand such as mif1 is followed by a more specific one.
         names = [_BRANDS[brand] for brand in brands if brand in _BRANDS]
         if names:
             return min(names, key=lambda name: name == "a HEIF picture")

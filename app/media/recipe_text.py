@@ -1,7 +1,7 @@
-"""The recipe inside a file made here: JSON.
+"""The recipe in a file that a job made: JSON.
 
 A PNG has it in an international text chunk, a WebP in the description of its EXIF data, an MP4 in its
-comment; a file that is a recipe and nothing else is plain JSON.
+comment; a recipe file is plain JSON.
 """
 
 import json
@@ -10,19 +10,19 @@ from typing import Any, BinaryIO
 from PIL import ExifTags, Image, PngImagePlugin
 
 RECIPE_KEY = "impasto"
-# A recipe has a few kB; more is none of ours.
+# A recipe has a few kB; longer texts are something else.
 MAX_RECIPE_BYTES = 256 << 10
 
 
 def dump_recipe(recipe: dict[str, Any], *, ascii_only: bool = False) -> str:
-    """A recipe as JSON, the same text for the same recipe; ValueError for a number that is not finite."""
+    """A recipe as JSON, the same text for the same recipe. Raises ValueError for infinity and NaN."""
     return json.dumps(recipe, sort_keys=True, ensure_ascii=ascii_only, allow_nan=False)
 
 
 def read_recipe(file: BinaryIO) -> dict[str, Any] | None:
-    """The recipe that a file carries, decoding no pixel; None if it carries none that can be read.
+    """The recipe in a file, read without decoding pixels; None if there is none that can be read.
 
-    It is what some file says: check it like any params from outside.
+    It is untrusted: validate it like params of a request.
     """
     file.seek(0)
     head = file.read(12)
@@ -34,7 +34,7 @@ def read_recipe(file: BinaryIO) -> dict[str, Any] | None:
             text = file.read(MAX_RECIPE_BYTES + 1).decode()
         else:
             text = _text_of_picture(file)
-    except Exception:  # not one of ours, or damaged: nothing to read a recipe from
+    except Exception:  # another format, or damaged: no recipe
         return None
     if text is None or len(text.encode()) > MAX_RECIPE_BYTES:
         return None
@@ -55,7 +55,7 @@ def _text_of_picture(file: BinaryIO) -> str | None:
 
 
 def _comment_of_video(file: BinaryIO) -> str | None:
-    import av  # Takes time to load, and only the command line ever comes here.
+    import av  # Slow to import, and used only by the command line.
 
     with av.open(file, format="mp4") as container:
         return container.metadata.get("comment")

@@ -6,7 +6,7 @@ from app.errors import ServiceError
 
 
 class StorageFull(ServiceError):
-    """The disk, or the quota on it, is full. Nothing was stored."""
+    """The disk or its quota is full. Nothing was stored."""
 
     status, type, title = HTTPStatus.INSUFFICIENT_STORAGE, "storage_full", "The disk is full"
     example = ("no space left for images/0198c0de-0000-7000-8000-000000000000",)

@@ -1,4 +1,4 @@
-"""The storage that the settings ask for."""
+"""Makes the storage from the settings."""
 
 from app.settings import Settings
 from app.storage.folder import FolderStorage, Storage

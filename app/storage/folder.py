@@ -23,7 +23,7 @@ _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 
 @dataclass(frozen=True)
 class Stored:
-    """A blob that lies safely in the storage; ``sha256`` is in hexadecimal."""
+    """A blob that was stored durably; ``sha256`` is in hexadecimal."""
 
     key: str
     bytes: int
@@ -31,7 +31,7 @@ class Stored:
 
 
 class Storage(Protocol):
-    """Where blobs lie. A key is made by the server, never by a caller from outside."""
+    """A store of blobs by key. Keys are made by the server, never taken from a request."""
 
     def put(self, key: str, data: bytes | Iterable[bytes] | BinaryIO) -> Stored:
         """Store a blob whole or not at all, replacing what had its key; StorageFull."""
@@ -46,17 +46,17 @@ class Storage(Protocol):
         """Delete a blob, if it is there."""
 
     def delete_prefix(self, prefix: str, keep: Collection[str] = ()) -> None:
-        """Delete every blob whose key begins with ``prefix/``, but those whose keys are in ``keep``."""
+        """Delete every blob whose key begins with ``prefix/``, except those in ``keep``."""
 
     def clean_leftovers(self, older_than: float = DAY_SECONDS) -> int:
-        """Remove what writers that were killed left behind; returns how many files that were."""
+        """Remove temporary files of writers that were killed; returns their number."""
 
 
 class FolderStorage:
-    """Blobs as files of a folder, which every process and machine that takes part shares.
+    """Blobs as files of a folder, which all processes and machines of the service share.
 
-    A blob is written under a temporary name in ``.tmp``, flushed to the disk and renamed, so that a
-    reader sees all of it or nothing, whenever the power fails.
+    A blob is written under a temporary name in ``.tmp``, flushed to the disk and renamed, so that a reader
+    sees all of it or nothing, even after a power failure.
     """
 
     def __init__(self, root: Path) -> None:
@@ -67,7 +67,7 @@ class FolderStorage:
     def put(self, key: str, data: bytes | Iterable[bytes] | BinaryIO) -> Stored:
         """Store a blob whole or not at all, replacing what had its key; StorageFull.
 
-        What an iterable or a file raises while it is read goes through, and nothing is stored.
+        If reading an iterable or a file raises, the exception passes through and nothing is stored.
         """
         target = self.path(key)
         digest, length = hashlib.sha256(), 0
@@ -98,7 +98,7 @@ class FolderStorage:
         return self.path(key).open("rb")
 
     def path(self, key: str) -> Path:
-        """Where the blob lies, or would lie, in this folder; ValueError for a malformed key."""
+        """The path of a blob, whether or not it exists. Raises ValueError for a malformed key."""
         return self.root.joinpath(*_segments(key))
 
     def size(self, key: str) -> int:
@@ -110,9 +110,9 @@ class FolderStorage:
         self.path(key).unlink(missing_ok=True)
 
     def delete_prefix(self, prefix: str, keep: Collection[str] = ()) -> None:
-        """Delete every blob whose key begins with ``prefix/``, but those whose keys are in ``keep``.
+        """Delete every blob whose key begins with ``prefix/``, except those in ``keep``.
 
-        With nothing to keep, all of them vanish at one moment.
+        With nothing to keep, the deletion is atomic.
         """
         folder = self.path(prefix)
         if keep:
@@ -124,19 +124,16 @@ class FolderStorage:
         try:
             os.replace(folder, doomed)
         except FileNotFoundError:
-            doomed.rmdir()  # somebody else was faster
+            doomed.rmdir()  # deleted meanwhile
             return
         shutil.rmtree(doomed)
 
     def clean_leftovers(self, older_than: float = DAY_SECONDS) -> int:
-        """Delete what crashes left in the temporary folder longer than ``older_than`` seconds ago.
-
-        Returns how many entries went.
-        """
+        """Delete entries of the temporary folder older than ``older_than`` seconds; returns their number."""
         gone = 0
         for entry in list(self._temporary.iterdir()):
             try:
-                # The time of the last change of name or content: a rename leaves a folder's mtime alone.
+                # ctime, the last change of name or content: a rename does not change a folder's mtime.
                 changed = entry.lstat().st_ctime
                 if time.time() - changed < older_than:
                     continue
@@ -145,7 +142,7 @@ class FolderStorage:
                 else:
                     entry.unlink()
             except FileNotFoundError:
-                continue  # its writer finished, or another cleaner was faster
+                continue  # its writer finished, or another process deleted it
             gone += 1
         return gone
 
@@ -168,17 +165,17 @@ def _chunks(data: bytes | Iterable[bytes] | BinaryIO) -> Iterator[bytes]:
 
 
 def _prune(folder: Path, keep: Set[Path]) -> None:
-    """Delete all files below ``folder`` but those to keep, and the folders that are empty then."""
+    """Delete all files below ``folder`` except those to keep, and the folders that are then empty."""
     for path, _, names in os.walk(folder, topdown=False):
         for file in (Path(path, name) for name in names):
             if file not in keep:
                 file.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # not empty, or somebody else was faster
+        with contextlib.suppress(OSError):  # not empty, or deleted by another process meanwhile
             os.rmdir(path)
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder and its parents, private to their owner, and make sure that they last."""
+    """Make a folder and its parents, private to their owner, and flush them to the disk."""
     if folder.is_dir():
         return
     _make_folder(folder.parent)

@@ -26,7 +26,7 @@ BUILDERS: dict[str, Callable[..., Stack]] = {
 def build_stack(architecture: str, params: Mapping[str, Any]) -> Stack:
     """The modules of an architecture by layer name, with their parameters on the meta device.
 
-    Raises ValueError for an unknown architecture, and for params that its builder does not take.
+    Raises ValueError for an unknown architecture, and for params that its builder rejects.
     """
     if architecture not in BUILDERS:
         raise ValueError(f"there is no architecture {architecture!r}; there are {', '.join(BUILDERS)}")

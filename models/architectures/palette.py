@@ -7,7 +7,7 @@ from models.architectures.vgg import PooledLinear, vgg_stack
 
 WIDTH = 0.5
 
-# Of the pictures that it is trained on, roughly: their mean over pixels is 0.46 and their deviation 0.26.
+# About those of the training pictures, whose mean over pixels is 0.46 and whose deviation is 0.26.
 MEAN = (0.5, 0.5, 0.5)
 STD = (0.25, 0.25, 0.25)
 

@@ -1,7 +1,7 @@
 """SqueezeNet 1.1 (Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters", 2016).
 
-Version 1.1 is the authors' own revision of the paper's table 1: a first convolution of 64 windows of 3 × 3
-instead of 96 of 7 × 7, and pools two fire modules earlier. It computes 2.4 times less and is as accurate.
+Version 1.1 is the authors' revision of the paper's table 1: a first convolution with 64 filters of 3 × 3
+instead of 96 of 7 × 7, and earlier pools. It needs 2.4 times less computation at the same accuracy.
 """
 
 from typing import ClassVar
@@ -13,13 +13,13 @@ from models.blocks import Block, GlobalAverage, Kind
 from models.geometry import Window
 from models.relu import ReLU
 
-# Of fire2 to fire9: channels that are squeezed to, and that each half of the expansion has.
+# Channels of fire2 to fire9: of the squeeze, and of each half of the expansion.
 FIRES = ((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256))
 FIRST = 64
-# Pools lie behind conv1, fire3 and fire5, and are called after them.
+# Pools follow conv1, fire3 and fire5, and are named after them.
 POOLED = (3, 5)
 
-# Places of torchvision's modules: its features are a plain sequence, and so is its classifier.
+# Indices of torchvision's modules: its features are a plain sequence, and so is its classifier.
 TORCHVISION = {
     "conv1": "features.0",
     "fire2": "features.3",
@@ -42,7 +42,7 @@ class Fire(Block):
     exits: ClassVar[tuple[str, ...]] = ("expand1x1", "expand3x3")
 
     def __init__(self, channels: int, squeezed: int, expanded: int) -> None:
-        """``channels`` come in, ``2 * expanded`` go out."""
+        """``channels`` of the input; the output has ``2 * expanded``."""
         super().__init__()
         self.squeeze = nn.Conv2d(channels, squeezed, 1)
         self.expand1x1 = nn.Conv2d(squeezed, expanded, 1)
@@ -62,7 +62,7 @@ class Fire(Block):
 def squeezenet_stack(classes: int) -> dict[str, nn.Module]:
     """The modules by layer name, from conv1 to the logits; parameters on the meta device.
 
-    The last convolution has a map for each class, and the logits are the mean of what its ReLU gives.
+    The last convolution has a map for each class, and the logits are the means of these maps after a ReLU.
     """
     with torch.device("meta"):
         stack: dict[str, nn.Module] = {

@@ -13,17 +13,17 @@ from models.relu import ReLU
 Depth = Literal[16, 19]
 POOLS: dict[Pooling, type[nn.AvgPool2d] | type[nn.MaxPool2d]] = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}
 
-# Convolutions of each stage, and their channels at full width (table 1).
+# Convolutions of each stage, and channels at full width (table 1).
 CONVOLUTIONS: dict[Depth, tuple[int, ...]] = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 CHANNELS = (64, 128, 256, 512, 512)
 UNITS = 4096
-GRID = 7  # positions a side after pool5, for a picture of 224 px
+GRID = 7  # positions per side after pool5, for a picture of 224 px
 
 
 class PooledLinear(nn.Linear):
-    """A fully connected layer on ``grid`` × ``grid`` positions, to which any map is averaged first.
+    """A fully connected layer on ``grid`` × ``grid`` positions, to which other sizes are averaged.
 
-    torchvision's VGG does the same, so that pictures of any size can be classified.
+    As in torchvision's VGG, so that pictures of any size can be classified.
     """
 
     def __init__(self, channels: int, grid: int, units: int) -> None:
@@ -40,8 +40,8 @@ def vgg_stack(
 ) -> dict[str, nn.Module]:
     """The modules by layer name, from conv1_1 to pool5, or to the logits if there are classes.
 
-    ``width`` multiplies the channels, and the units of fc6 and fc7. Max pooling is what was published.
-    Parameters are on the meta device: load weights with ``load_state_dict(assign=True)``.
+    ``width`` multiplies the channels, and the units of fc6 and fc7. The paper has max pooling. Parameters are
+    on the meta device: load weights with ``load_state_dict(assign=True)``.
     """
     with torch.device("meta"):
         stack: dict[str, nn.Module] = {}

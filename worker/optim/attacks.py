@@ -1,7 +1,7 @@
-"""Attacks: small changes of a picture that change what a network takes it for.
+"""Adversarial attacks: small changes of a picture that change its class.
 
-Pictures are batches (N, 3, H, W) in [0, 1], and lengths are in the same units, whatever a network makes of
-them in its normalisation. Each is a descent (:mod:`worker.optim.descent`) by an optimizer that stays near the
+Pictures are batches (N, 3, H, W) in [0, 1], and lengths are in the same units, before a network's
+normalisation. Each attack is a descent (:mod:`worker.optim.descent`) by an optimizer that stays near the
 picture:
 
 - Goodfellow, Shlens, Szegedy, "Explaining and harnessing adversarial examples", ICLR 2015, section 4: one
@@ -26,12 +26,12 @@ from worker.optim.randomness import generator_at
 
 Norm = Literal["linf", "l2"]
 
-# Levels of a value of 8 bits: the unit that people give sizes of changes in.
+# Levels of an 8-bit value, the unit of lengths in params and results.
 LEVELS = 255
 
 
 def log_probability(index: int) -> Objective:
-    """The logarithm of the probability of a class, which is what a targeted attack ascends."""
+    """The logarithm of the probability of a class, which targeted attacks maximize."""
 
     def value(features: Features) -> Tensor:
         return precise(features["logits"]).log_softmax(1)[:, index]
@@ -41,13 +41,13 @@ def log_probability(index: int) -> Objective:
 
 @dataclass(frozen=True)
 class Ball:
-    """The changes of a picture that are small: by ``norm``, over all its values, at most ``radius``."""
+    """A norm ball: changes of a picture whose ``norm``, over all its values, is at most ``radius``."""
 
     norm: Norm
     radius: float
 
     def steepest(self, gradient: Tensor) -> Tensor:
-        """The change of norm 1 along which a gradient (N, ...) promises the most; 0 where it is 0."""
+        """The change of norm 1 with the largest product with a gradient (N, ...); 0 where that is 0."""
         return gradient.sign() if self.norm == "linf" else _unit(gradient)
 
     def project(self, change: Tensor) -> Tensor:
@@ -65,12 +65,12 @@ class Ball:
         if self.norm == "linf":
             return self.radius * (2 * torch.rand(like.shape, generator=generator) - 1)
         direction = _unit(torch.randn(1, *like.shape, generator=generator))[0]
-        # A length whose power of the dimension is uniform.
+        # A length whose power ``dimension`` is uniform.
         return self.radius * torch.rand((), generator=generator) ** (1 / like.numel()) * direction
 
 
 class ProjectedStep:
-    """A solver whose steps have one length, and that stays in [0, 1] and in a ball about the originals."""
+    """An optimizer with steps of constant length, projected onto [0, 1] and a ball about the originals."""
 
     def __init__(self, originals: Tensor, ball: Ball, lr: float) -> None:
         """Stay near ``originals`` (N, 3, H, W), with steps of length ``lr`` by the norm of the ball."""
@@ -79,13 +79,13 @@ class ProjectedStep:
         self.lr = lr
 
     def step(self, picture: Tensor, gradient: Tensor) -> Tensor:
-        """The next batch, from this one and the loss's gradient there (same shapes)."""
+        """The next batch, from this one and the gradient of the loss there (same shapes)."""
         change = picture - self.lr * self.ball.steepest(gradient) - self.originals
-        # What is cut off at 0 and 1 comes nearer to the original, so this order leaves neither.
+        # Clamping moves values towards the original, so the result is in the ball too.
         return (self.originals + self.ball.project(change)).clamp(0, 1)
 
     def restart(self, damping: float) -> None:
-        """Go on with ``damping`` times the step length."""
+        """Multiply the step length by ``damping``."""
         self.lr *= damping
 
     def state(self) -> State:
@@ -98,26 +98,26 @@ class ProjectedStep:
 
 
 def norms(change: Tensor) -> dict[str, float]:
-    """The largest change of a value, and the root of the sum of all squares, in levels."""
+    """The L-infinity and L2 norms of a change, in levels."""
     exact = LEVELS * change.detach().to("cpu", torch.float64)
     return {"linf": float(exact.abs().max()), "l2": float(exact.norm())}
 
 
 def quantize_8bit(pictures: Tensor) -> Tensor:
-    """Pictures as a file of 8 bits keeps them."""
+    """Pictures rounded to 8 bits a value."""
     return (pictures * LEVELS).round() / LEVELS
 
 
 def amplified(change: Tensor) -> tuple[Tensor, float]:
-    """A change as a picture about mid-grey, and the factor that brings its largest value to the edge."""
+    """A change as a picture about mid-grey, and the factor that makes its largest value black or white."""
     largest = float(change.abs().max())
     factor = 0.5 / largest if largest > 0 else 1.0
     return (0.5 + factor * change).clamp(0, 1), factor
 
 
 def _unit(vectors: Tensor) -> Tensor:
-    """Vectors (N, ...) of length 1, or 0 where they are 0."""
-    # The squares of the gradient of a network that is sure of itself would vanish.
+    """Vectors (N, ...) scaled to length 1; 0 stays 0."""
+    # The gradient of a confident network is so small that its squares would underflow.
     largest = vectors.abs().flatten(1).amax(1).clamp_min(torch.finfo(vectors.dtype).tiny)
     scaled = vectors / _each(largest, vectors)
     return scaled / l2_norms(scaled)

@@ -1,4 +1,4 @@
-"""Colour of one picture under the light and shade of another."""
+"""Color transfer: the chroma of one picture with the luma of another."""
 
 import torch
 from torch import Tensor
@@ -17,9 +17,9 @@ def with_chroma_of(picture: Tensor, colors: Tensor) -> Tensor:
     """The luma of ``picture`` with the chroma of ``colors``; both and the result are (N, 3, H, W) in [0, 1].
 
     Gatys, Bethge, Hertzmann, Shechtman, "Preserving color in neural artistic style transfer", 2016, section
-    3.2, the luminance-only transfer as neural-style does it: after the fact, in YUV. Where luma and chroma
-    together leave the range of RGB the chroma is drawn towards grey just as far as it must be. Clipping each
-    channel instead would shift hue and luma, and show as blotches.
+    3.2: luminance-only transfer, applied to the result in YUV as in neural-style. Where luma and chroma
+    together are outside the range of RGB, the chroma is reduced just enough. Clipping each channel instead
+    would shift hue and luma, which is visible as blotches.
     """
     light = luma(picture)
     chroma = colors - luma(colors)

@@ -1,4 +1,4 @@
-"""A linear classifier of pictures, and how little it takes to fool it.
+"""A linear classifier of pictures, and pictures that fool it.
 
 Karpathy, "Breaking linear classifiers on ImageNet", 2015, after Goodfellow, Shlens, Szegedy, "Explaining and
 harnessing adversarial examples", ICLR 2015, section 3: a score is a sum over all values of a picture, so that
@@ -11,17 +11,17 @@ from typing import Self
 import torch
 from torch import Tensor
 
-# The inverse of the weight of the L2 norm (scikit-learn's C). With less the weights are blurs, and a picture
-# must be changed visibly; with more, they are noise that pictures it has not seen mean nothing to.
+# The inverse of the weight of the L2 norm (scikit-learn's C). With less the weights are blurred, and pictures
+# must be changed visibly; with more they are noise that does not generalise.
 INVERSE_PENALTY = 0.1
 MOST_ITERATIONS = 200
 
 
 @dataclass(frozen=True)
 class LinearClassifier:
-    """Two classes told apart by the sum of a picture's values times ``weights``, plus ``bias``.
+    """Two classes; the score of a picture is the sum of its values times ``weights``, plus ``bias``.
 
-    ``weights`` have the shape of a picture, whatever that is. A score above 0 says the second class.
+    ``weights`` has the shape of a picture. A score above 0 means the second class.
     """
 
     weights: Tensor
@@ -30,11 +30,11 @@ class LinearClassifier:
     @classmethod
     def fit(cls, first: Tensor, second: Tensor) -> Self:
         """Logistic regression on pictures (N, ...) of two classes, in float64."""
-        # Takes a second to load, which few jobs need.
+        # Slow to import, and few jobs need it.
         from sklearn.linear_model import LogisticRegression
 
         pictures = torch.cat([first, second]).double()
-        # Centred, so that a common brightness need not be unlearned.
+        # Centred, which takes the common brightness out of the fit.
         middle = pictures.mean(0)
         labels = torch.cat([torch.zeros(len(first)), torch.ones(len(second))])
         model = LogisticRegression(C=INVERSE_PENALTY, max_iter=MOST_ITERATIONS)
@@ -51,12 +51,12 @@ class LinearClassifier:
         return self.score(pictures).sigmoid()
 
     def multiple(self, epsilon: float) -> float:
-        """What the weights are multiplied by for the heaviest to become ``epsilon``."""
+        """The factor that makes the largest absolute weight ``epsilon``."""
         return epsilon / float(self.weights.abs().max())
 
     def fool(self, pictures: Tensor, epsilon: float) -> Tensor:
-        """Pictures with the multiple of the weights added: their scores rise, by as much for each.
+        """Pictures plus a multiple of the weights, which raises all scores by the same amount.
 
-        No value changes by more than ``epsilon``. Nothing is cut off.
+        No value changes by more than ``epsilon``. Values are not clamped.
         """
         return (pictures.to(self.weights) + self.multiple(epsilon) * self.weights).to(pictures.dtype)

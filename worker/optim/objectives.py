@@ -1,8 +1,8 @@
-"""Objectives: what pictures are to do to a network, as values to be maximised.
+"""Objectives: functions of a network's features, to be maximized by pictures.
 
-An objective names the layers it looks at, and gives one value for each picture of a batch. The value of a
-picture depends on that picture alone (:func:`diversity` excepted), so that a batch in which each picture
-pursues its own (:func:`one_each`) comes out like single runs. Values are float32 or better, whatever the
+An objective names the layers that it needs, and gives one value for each picture of a batch. The value of a
+picture depends on that picture alone (except in :func:`diversity`), so that a batch with an objective for
+each picture (:func:`one_each`) gives the same as single runs. Values are float32 or better, whatever the
 dtype of the features, and means over positions: they do not depend on the size of the picture.
 
 Olah, Mordvintsev, Schubert, "Feature visualization", Distill 2017, names most of them.
@@ -18,7 +18,7 @@ from torch import Tensor
 Features = Mapping[str, Tensor]
 """Activations by layer: (N, C, h, w), or (N, C) from the first fully connected layer on."""
 
-# Below this a cosine says nothing of the picture, which is not rewarded, nor punished, for it.
+# Cosines below this are clamped to it, so that their gradient is 0.
 LEAST_COSINE = 0.1
 
 
@@ -33,7 +33,7 @@ class Objective:
 def channel(layer: str, index: int) -> Objective:
     """The mean of a channel over its positions.
 
-    Ask for a convolution, not for the ReLU behind it: where a ReLU is silent it has no gradient.
+    Use a convolution rather than the ReLU after it, which has no gradient where it is 0.
     """
     return Objective((layer,), lambda features: _channels(features, layer)[:, index].mean(-1))
 
@@ -55,7 +55,7 @@ def neuron(layer: str, index: int, place: tuple[float, float] = (0.5, 0.5)) -> O
 
 
 def layer_energy(layer: str) -> Objective:
-    """The mean square of all that a layer has to say (Mordvintsev, Olah, Tyka, "Inceptionism", 2015)."""
+    """The mean square of all activations of a layer (Mordvintsev, Olah, Tyka, "Inceptionism", 2015)."""
     return Objective((layer,), lambda features: _channels(features, layer).square().flatten(1).mean(1))
 
 

@@ -1,4 +1,4 @@
-"""Random numbers by place: the same at a seed and a step, however a run got there."""
+"""Random numbers that depend on the seed and the step alone."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ from torch import Tensor
 
 
 def generator_at(seed: int, *place: int) -> torch.Generator:
-    """A generator on the CPU for a seed and a place (a step, say, and a view within it).
+    """A generator on the CPU for a seed and indices, such as a step and a view within it.
 
-    A run that is resumed draws what the uninterrupted one would have drawn, and no picture of a batch
-    depends on its neighbours: there is no state to be carried along, and none that others share.
+    A resumed run draws the same numbers as an uninterrupted one, and no picture of a batch depends on the
+    others: there is no generator state to save, and none is shared.
     """
     digest = hashlib.blake2b(repr((seed, *place)).encode(), digest_size=8).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)

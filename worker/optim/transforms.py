@@ -1,8 +1,8 @@
-"""Transforms: ways to look at a picture, drawn anew each time, so that it must hold from all of them.
+"""Random transforms of pictures: an objective is maximized over all of them.
 
 Each is made by a function of its extent, and takes pictures (N, 3, H, W) in [0, 1] with a generator for each,
-which it alone draws for its picture from: what a picture gets does not depend on the batch. All are
-differentiable; the gradient finds the way back by itself (a roll need not be unrolled).
+so that the transform of a picture does not depend on the batch. All are differentiable; autograd undoes them
+in the gradient (a roll need not be unrolled).
 
 Olah, Mordvintsev, Schubert, "Feature visualization", Distill 2017, section "Transformation robustness".
 """
@@ -16,15 +16,15 @@ from torch import Generator, Tensor
 
 Transform = Callable[[Tensor, Sequence[Generator]], Tensor]
 
-# What lies around a picture that is padded, as in lucid.
+# The grey of the padding, as in lucid.
 PAD_VALUE = 0.5
 
-# Standard deviation of the centre of a crop, in sides of the picture (Fel et al. 2023, as in Horama).
+# Standard deviation of a crop's centre, in sides of the picture (Fel et al. 2023, as in Horama).
 CROP_SPREAD = 0.15
 
 
 def roll(reach: int) -> Transform:
-    """Shift by up to ``reach`` pixels either way, wrapping around."""
+    """Shift by up to ``reach`` pixels in each direction, wrapping around."""
 
     def apply(pictures: Tensor, generators: Sequence[Generator]) -> Tensor:
         shifts = [_integers(-reach, reach, generator) for generator in generators]
@@ -36,12 +36,12 @@ def roll(reach: int) -> Transform:
 
 
 def pad(width: int) -> Transform:
-    """Put ``width`` pixels of grey around the picture."""
+    """Pad with ``width`` pixels of grey on each side."""
     return lambda pictures, _: F.pad(pictures, (width,) * 4, value=PAD_VALUE)
 
 
 def jitter(reach: int) -> Transform:
-    """Cut out a window that is ``reach`` pixels smaller, anywhere (of a tiny picture: 1 pixel at least)."""
+    """Crop a random window that is ``reach`` pixels smaller (at least 1 pixel)."""
 
     def apply(pictures: Tensor, generators: Sequence[Generator]) -> Tensor:
         height, width = (max(1, side - reach) for side in pictures.shape[2:])
@@ -56,9 +56,9 @@ def jitter(reach: int) -> Transform:
 
 
 def scale(spread: float) -> Transform:
-    """Enlarge about the middle by a factor from 1 - ``spread`` to 1 + ``spread``; the size stays.
+    """Scale about the centre by a factor from 1 - ``spread`` to 1 + ``spread``, at the same size.
 
-    Where the picture gets smaller its reflection lies around it.
+    A smaller picture is surrounded by its reflection.
     """
 
     def matrix(generator: Generator) -> tuple[Tensor, Tensor]:
@@ -69,7 +69,7 @@ def scale(spread: float) -> Transform:
 
 
 def rotate(degrees: float) -> Transform:
-    """Turn about the middle by up to ``degrees`` either way; its reflection fills the corners."""
+    """Rotate about the centre by up to ``degrees`` in either direction; a reflection fills the corners."""
 
     def matrix(generator: Generator) -> tuple[Tensor, Tensor]:
         angle = math.radians(degrees) * (2 * torch.rand((), generator=generator) - 1)
@@ -80,15 +80,15 @@ def rotate(degrees: float) -> Transform:
 
 
 def crop(smallest: float) -> Transform:
-    """A box, mostly near the middle, enlarged to the size of the picture.
+    """A box, mostly near the centre, enlarged to the size of the picture.
 
-    Its sides are a share of the picture's, from ``smallest`` (above 0, at most 1) to 1.
+    Its sides are a fraction of the picture's, from ``smallest`` (above 0, at most 1) to 1.
     """
 
     def matrix(generator: Generator) -> tuple[Tensor, Tensor]:
         share = smallest + (1 - smallest) * torch.rand((), generator=generator)
         room = 1 - share
-        # The middle of the picture is 0 here and its edges are -1 and 1.
+        # The centre of the picture is 0 here and its edges are -1 and 1.
         middle = 2 * CROP_SPREAD * torch.randn(2, generator=generator)
         return torch.eye(2) * share, middle.clamp(-room, room)
 
@@ -106,7 +106,7 @@ def noise(deviation: float) -> Transform:
 
 
 def in_turn(transforms: Sequence[Transform]) -> Transform:
-    """One transform after the other; none at all leaves the picture as it is."""
+    """The composition of some transforms, in order; the identity if there are none."""
 
     def apply(pictures: Tensor, generators: Sequence[Generator]) -> Tensor:
         for transform in transforms:
@@ -122,14 +122,14 @@ def _integers(low: int, high: int, generator: Generator) -> tuple[int, int]:
 
 
 def _affine(draw: Callable[[Generator], tuple[Tensor, Tensor]]) -> Transform:
-    """Look at each picture through a linear map and a shift, of (x, y) in half sides of the picture.
+    """Sample each picture at an affine map of (x, y), in half sides of the picture.
 
-    ``draw`` gives where each point of the result looks, as if the picture were square.
+    ``draw`` gives the map from the result's points to the picture's, as if the picture were square.
     """
 
     def apply(pictures: Tensor, generators: Sequence[Generator]) -> Tensor:
         height, width = pictures.shape[2:]
-        # Half sides are of different lengths: without this a rotation would shear what is not square.
+        # Half sides differ in length: without this a rotation would shear a picture that is not square.
         aspect = torch.tensor([[1.0, height / width], [width / height, 1.0]])
         maps = []
         for generator in generators:

@@ -23,7 +23,7 @@ class EncodedFile:
 
 
 def encode(outcome: Outcome, alpha: Tensor | None, recipe: Json) -> Iterator[EncodedFile]:
-    """The files of an outcome one by one, pictures first, with the recipe in each that can carry it.
+    """The files of an outcome one by one, pictures first, with the recipe in each format that can store it.
 
     ``alpha`` is the transparency, ``(1, 1, H, W)``, of pictures that have none of their own.
     """

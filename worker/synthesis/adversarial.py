@@ -118,5 +118,5 @@ def _require_size(params: ResolvedAttack | ResolvedFooling, network: Network) ->
     smallest = network.minimum_side(("logits",))
     if params.size < smallest:
         raise InputError(
-            "size", f"At size {params.size} {network.name} sees nothing: it needs {smallest} px at least."
+            "size", f"Size {params.size} is too small for {network.name}: it needs {smallest} px at least."
         )

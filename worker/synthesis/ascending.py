@@ -212,8 +212,7 @@ def _require_gradient(targets: Sequence[Target], dead: Sequence[int]) -> None:
     some = ", ".join(units[:5]) + (f" and {len(units) - 5} more" if len(units) > 5 else "")
     raise InputError(
         targets[dead[0]].field,
-        f"Dead: {some}. What a picture starts from makes no difference to it, so that no step leads "
-        "anywhere. Leave it out, or start from more noise.",
+        f"Dead: {some}. Its gradient is 0 at the start picture. Leave it out, or start from more noise.",
     )
 
 

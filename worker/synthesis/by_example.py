@@ -1,6 +1,6 @@
-"""What a layer sees in an example, to be exaggerated in another picture: caricatures and directions.
+"""Objectives from an example picture: caricatures and directions.
 
-lucid's caricatures and directions: the dot product with the example's features times their cosine.
+As in lucid: the dot product with the example's features times a power of their cosine.
 """
 
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ from worker.optim.pyramids.scales import center_crop
 from worker.optim.transforms import PAD_VALUE
 from worker.synthesis.ascending import require_size, seen_side
 
-# Of the cosine. With 0 pictures are louder and less like the example: relu4_2 of palette sees a photograph's
-# caricature at a cosine of 0.76 to the photograph rather than 0.80, and a painting's direction at 0.71 rather
-# than 0.83. With 2 little changes.
+# Of the cosine. With 0 pictures have more contrast and are less like the example: at relu4_2 of palette the
+# cosine of a photograph's caricature to the photograph is 0.76 rather than 0.80, and of a painting's
+# direction 0.71 rather than 0.83. With 2 little changes.
 POWER = 1.0
 
 
 @dataclass(frozen=True)
 class Example:
-    """What the layer of a job has to say of its example, (1, C, h, w), or (1, C) where it sees all at once.
+    """A layer's features of the example, (1, C, h, w), or (1, C) for a layer without positions.
 
-    ``plain`` is that at the size of the pictures, ``seen`` that at the size that transforms make of it, with
-    the grey that they put around it.
+    ``plain`` are those at the size of the pictures, ``seen`` those at the size after the transforms, with
+    their grey border.
     """
 
     params: ResolvedFeatureVisualization
@@ -40,23 +40,23 @@ class Example:
 
     @property
     def layer(self) -> str:
-        """The layer that looks."""
+        """The layer whose features are compared."""
         (layer,) = self.params.layers_used
         return layer
 
     def objective(self) -> Objective:
-        """What a picture is after, for a ReLU after it in a direction, and before it in a caricature.
+        """The objective: at a ReLU a direction compares activations, a caricature pre-activations.
 
-        Before a ReLU there is a gradient also of what it does not let through yet; what it let through of the
-        example is what is wanted there. A mean over positions is better taken after it: before it what is
-        below 0 in one place makes up for what is above it in another.
+        Pre-activations have a gradient also where the ReLU is 0; their target is the example's activations. A
+        mean over positions is taken after the ReLU, since before it negative values at some positions would
+        cancel positive ones at others.
         """
         if self.params.objective == "direction":
             return direction(self.layer, _mean(self.plain)[0], POWER)
         is_relu = isinstance(self.network.stack[self.layer], ReLU)
         layer = self.network.pre_activation(self.layer) if is_relu else self.layer
-        # By the sides of the features: a picture is seen through the transforms as it ascends, and plain when
-        # it is measured. Where both come to the same sides, the ascent counts.
+        # By the sides of the features: transformed while the picture is optimized, plain when it is measured.
+        # Where both have the same sides, those of the optimization are kept.
         own = {each.shape[2:]: caricature(layer, each, POWER) for each in (self.plain, self.seen)}
 
         def value(features: Features) -> Tensor:
@@ -65,9 +65,10 @@ class Example:
         return Objective((layer,), value)
 
     def cosine(self, picture: Tensor) -> float:
-        """How like the example's a picture's features are, 0 to 1 after a ReLU; of a direction, their means.
+        """Cosine of a picture's features and the example's (for a direction, of their means); 0 to 1 after a
+        ReLU.
 
-        ``picture`` is (1, 3, H, W) in [0, 1], of the size of the job.
+        ``picture`` is (1, 3, H, W) in [0, 1], of the job's size.
         """
         with torch.no_grad():
             found = self.network.features(picture.to(self.network.device), (self.layer,))[self.layer]
@@ -79,10 +80,10 @@ class Example:
 def look_at(
     params: ResolvedFeatureVisualization, picture: Tensor, network: Network, compute: Compute
 ) -> Example:
-    """See what a layer sees in the middle of an example (1, 3, H, W), in [0, 1] and of any size.
+    """The features of the centre of an example (1, 3, H, W), in [0, 1] and of any size.
 
-    Raises InputError on ``size`` if that is too small for the layer, and on ``image`` if nothing in it
-    excites the layer.
+    Raises InputError on ``size`` if that is too small for the layer, and on ``image`` if its features
+    are all 0.
     """
     (layer,) = params.layers_used
     require_size(params, (layer,), network)
@@ -90,14 +91,12 @@ def look_at(
     plain = center_crop(picture.to(compute.device), side)
     margin = seen_side(params) - side
     before, after = margin // 2, margin - margin // 2
-    # A negative margin cuts off.
+    # A negative margin crops.
     views = (plain, F.pad(plain, (before, after, before, after), value=PAD_VALUE))
     with torch.no_grad():
         found = [network.features(view, (layer,))[layer] for view in views]
     if not all(bool(each.any()) for each in found):
-        raise InputError(
-            "image", f"Nothing in the example excites {layer}, all that it says of it is 0: take another."
-        )
+        raise InputError("image", f"The features of {layer} are all 0 for this example: use another picture.")
     return Example(params, network, *found)
 
 

@@ -30,7 +30,7 @@ def class_visualization(
     compute: Compute,
     resume: State | None = None,
 ) -> Steps:
-    """Draw each class of ``params.target`` so often as there are ``variations``, all of them at once.
+    """Draw each class of ``params.target`` ``params.variations`` times, in one batch.
 
     ``params`` are resolved, there are no ``inputs``, ``network`` is prepared for ``compute``, and
     ``resume`` is the state of a step, to go on from there. Raises what

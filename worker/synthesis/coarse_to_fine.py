@@ -1,4 +1,4 @@
-"""Descent from coarse to fine: each scale starts from the enlarged result of the one before.
+"""Descent from coarse to fine: each scale starts from the enlarged result of the previous one.
 
 Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6.
 """
@@ -23,8 +23,8 @@ class CoarseToFine:
     """The descent of a loss at each scale of a ``plan``.
 
     ``loss_at`` makes the loss of a scale when it begins, ``optimizer_for`` the optimizer for a
-    picture of its size; ``shown`` makes the result of a picture; ``enlarge`` resizes a picture to the height
-    and width of the next scale. ``reports`` are those of the scales done.
+    picture of its size; ``shown`` turns a picture into the result; ``enlarge`` resizes a picture to the
+    height and width of the next scale. ``reports`` are those of the finished scales.
     """
 
     plan: Sequence[Scale]
@@ -35,9 +35,10 @@ class CoarseToFine:
     reports: list[dict[str, Any]] = field(default_factory=list)
 
     def descend(self, picture: Tensor, resume: State | None) -> Generator[Step, None, Tensor]:
-        """Descend at all scales from ``picture`` (1, 3, H, W), or from a step's state, to the best found.
+        """Descend at all scales from ``picture`` (1, 3, H, W), or from a step's state; returns the best
+        picture.
 
-        An evaluation of the loss is a step. Its losses are weighted: they sum to ``total``.
+        Each evaluation of the loss is a step. Losses are weighted: they sum to ``total``.
         """
         first = 0
         if resume is not None:
@@ -58,7 +59,7 @@ class CoarseToFine:
         }
 
     def _scale(self, index: int, picture: Tensor, resume: State | None) -> Generator[Step, None, Tensor]:
-        """Descend at one scale from ``picture``, of any size, to the best found."""
+        """Descend at one scale from ``picture``, of any size; returns the best picture."""
         scale = self.plan[index]
         loss = self.loss_at(scale)
         picture = self.enlarge(picture, *scale.size)

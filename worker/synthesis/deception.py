@@ -1,4 +1,4 @@
-"""What all ways to deceive a classifier share: the picture to begin with, and what is told of the end."""
+"""Shared by all ways to deceive a classifier: the start picture, verdicts, artifacts and numbers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,12 +11,12 @@ from worker.optim.attacks import amplified, norms, quantize_8bit
 from worker.optim.objectives import precise
 from worker.optim.pyramids.scales import center_crop
 
-# Classes that a verdict names.
+# Number of classes that a verdict names.
 TOP = 5
 
 
 def center_crop_8bit(picture: Tensor, side: int) -> Tensor:
-    """The middle of a picture (1, 3, H, W), ``side`` by ``side`` pixels, rounded to 8 bits a value.
+    """The central square of a picture (1, 3, H, W), ``side`` by ``side`` pixels, rounded to 8 bits.
 
     So the picture attacked is exactly the artifact ``original``.
     """
@@ -24,7 +24,7 @@ def center_crop_8bit(picture: Tensor, side: int) -> Tensor:
 
 
 def verdict(probabilities: Tensor, classes: Sequence[str]) -> dict[str, Any]:
-    """What a classifier of probabilities (C,) takes a picture for: the class, and the most likely ones."""
+    """The verdict of probabilities (C,): the class, its probability, and the most likely classes."""
     places = probabilities.argsort(descending=True, stable=True)[:TOP].tolist()
     top = [
         {"class": classes[place], "index": place, "probability": float(probabilities[place])}
@@ -34,20 +34,20 @@ def verdict(probabilities: Tensor, classes: Sequence[str]) -> dict[str, Any]:
 
 
 def predict(network: Network, picture: Tensor) -> dict[str, Any]:
-    """The verdict of a network on a picture (1, 3, H, W), which it sees as large as it is."""
+    """The verdict of a network on a picture (1, 3, H, W) at its own size."""
     with torch.no_grad():
         logits = network.logits(picture)[0]
     return verdict(precise(logits).softmax(0), network.classes)
 
 
 def images_of(original: Tensor, changed: Tensor) -> dict[str, Tensor]:
-    """Artifacts: ``image``, which deceives, ``original``, and the ``perturbation``, amplified."""
+    """Artifacts: ``image``, the changed picture, ``original``, and ``perturbation``, amplified."""
     perturbation, _ = amplified(changed - original)
     images = {"image": changed, "original": original, "perturbation": perturbation}
     return {name: each.to("cpu", torch.float32, copy=True) for name, each in images.items()}
 
 
 def numbers_of(original: Tensor, changed: Tensor) -> dict[str, Any]:
-    """How large the change is, in levels, and by how much the artifact ``perturbation`` amplifies it."""
+    """The norms of the change in levels, and the ``amplification`` of the artifact ``perturbation``."""
     _, factor = amplified(changed - original)
     return {"norms": norms(changed - original), "amplification": factor}

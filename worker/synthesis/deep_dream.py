@@ -213,6 +213,6 @@ def _require_gradient(params: ResolvedDeepDream, loss: DreamLoss, dead: list[str
         field = "channels" if params.channels else "guide" if params.guide else "layers"
         raise InputError(
             field,
-            f"{', '.join(dead)} of {params.network} does not answer to this picture: its gradient is 0 "
+            f"{', '.join(dead)} of {params.network} has no gradient at this picture: it is 0 "
             "everywhere (a dead unit, or a picture without any contrast). Take another.",
         )

@@ -1,4 +1,4 @@
-"""The frames of a dream: how many there are, and what each of them starts from."""
+"""The frames of a dream: their number, and the picture that each starts from."""
 
 import math
 from collections.abc import Iterator
@@ -13,25 +13,25 @@ from app.kinds.deep_dream import MOST_VIDEO_PIXELS, ResolvedDeepDream
 from worker.media.clips import Clip
 from worker.optim.pyramids.scales import fit, resize
 
-# Of a zoom video: slow enough that what appears can be seen.
+# Frame rate of a zoom video, slow enough to see new detail appear.
 ZOOM_RATE = 15.0
 
 
 class Frames(Protocol):
-    """``count`` frames, to be shown ``rate`` a second."""
+    """``count`` frames, at ``rate`` frames a second."""
 
     count: int
     rate: float
 
     def start(self, number: int, before: Tensor | None) -> Tensor:
-        """What frame ``number`` starts from, (1, 3, H, W) in [0, 1] on the CPU or where ``before`` is.
+        """The start of frame ``number``, (1, 3, H, W) in [0, 1], on the CPU or the device of ``before``.
 
-        ``before`` is the frame before as it was dreamt, None for the first.
+        ``before`` is the result of the previous frame, None for the first.
         """
 
 
 class Still:
-    """A picture, or a zoom into the dream of it, in which each frame goes on from the one before."""
+    """A picture, or a zoom into its dream, where each frame starts from the previous one."""
 
     def __init__(self, picture: Tensor, count: int, params: ResolvedDeepDream) -> None:
         self.count = count
@@ -40,13 +40,13 @@ class Still:
         self._zoom, self._rotation = params.zoom, params.rotation
 
     def start(self, number: int, before: Tensor | None) -> Tensor:
-        """The picture itself, or the frame before from nearer."""
+        """The picture itself, or the previous frame enlarged."""
         del number
         return self._picture if before is None else zoomed(before, self._zoom, self._rotation)
 
 
 class Film:
-    """A clip whose frames are dreamt in order, with some of the dream before blended into each."""
+    """A clip whose frames are processed in order; each starts blended with the previous result."""
 
     def __init__(self, clip: Clip, count: int, params: ResolvedDeepDream) -> None:
         self.count = count
@@ -56,7 +56,7 @@ class Film:
         self._frames: Iterator[Tensor] = iter(())
 
     def start(self, number: int, before: Tensor | None) -> Tensor:
-        """The clip's own frame under a film of the frame before."""
+        """The clip's own frame, blended with the previous result."""
         if number != self._next or number == 0:
             self._frames = self._clip.frames(number)
         self._next = number + 1
@@ -66,7 +66,7 @@ class Film:
 
 
 def frames_of(params: ResolvedDeepDream, image: Tensor | Clip) -> Frames:
-    """The frames that params ask for of a picture or clip. InputError if they are too many pixels to keep."""
+    """The frames of a job on a picture or clip. Raises InputError for more than can be kept."""
     if isinstance(image, Clip):
         count, (height, width) = min(image.count, params.frames or image.count), image.fit(params.size)
     else:
@@ -82,14 +82,14 @@ def frames_of(params: ResolvedDeepDream, image: Tensor | Clip) -> Frames:
 
 
 def zoomed(picture: Tensor, zoom: float, rotation: float) -> Tensor:
-    """A picture (1, 3, H, W) from nearer: ``zoom`` times larger about its middle, turned by some degrees.
+    """A picture (1, 3, H, W), enlarged ``zoom`` times about its centre and rotated by some degrees.
 
-    Turned counter-clockwise; what comes into sight at the edges is a reflection. In [0, 1].
+    Counter-clockwise; what lies beyond the edges is a reflection. In [0, 1].
     """
     height, width = picture.shape[2:]
     angle = math.radians(rotation)
     cosine, sine = math.cos(angle) / zoom, math.sin(angle) / zoom
-    # Coordinates are in half sides, which are of different lengths.
+    # Coordinates are in half sides, which differ in length.
     matrix = torch.tensor([[cosine, -sine * height / width, 0], [sine * width / height, cosine, 0]])
     grid = F.affine_grid(matrix[None].to(picture), list(picture.shape), align_corners=False)
     near = F.grid_sample(picture, grid, mode="bicubic", padding_mode="reflection", align_corners=False)

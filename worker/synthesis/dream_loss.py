@@ -1,4 +1,4 @@
-"""The loss of a dream: minus the energy of layers, of some of their channels, or likeness to a guide.
+"""The loss of DeepDream: minus the energy of layers, the mean of channels, or the similarity to a guide.
 
 Mordvintsev, Olah, Tyka, "Inceptionism: going deeper into neural networks", 2015, and their notebook.
 """
@@ -18,23 +18,23 @@ from worker.optim.objectives import precise
 from worker.optim.pyramids.scales import fit, resize
 from worker.optim.tiling.tiles import Tiling
 
-# Memory in bytes for the activations of a tile: half of what style transfer takes, as a dream has more
-# pictures of its own size about it. A constant, for the sums depend on it in their last bits.
+# Memory in bytes for the activations of a tile: half that of style transfer, since a dream keeps more
+# pictures of its own size. A constant, since the last bits of the sums depend on it.
 BUDGET = 1 << 30
 
-# Positions a side of a guide's features, beyond which they are averaged; and how many numbers the table of
-# likenesses between positions of a picture and of its guide may have at a time.
+# Positions per side of a guide's features, beyond which they are averaged; and the largest number of entries
+# in a block of dot products between positions of a picture and of its guide.
 GUIDE_POSITIONS = 32
 TABLE = 1 << 24
 
 
 @dataclass(frozen=True)
 class Term:
-    """What is maximised in one layer: ``weight`` times a mean over positions (and channels).
+    """The objective of one layer: ``weight`` times a mean over positions (and channels).
 
-    Of the channels of a ReLU ``layer`` is the convolution before it, as a ReLU at 0 has no gradient.
-    ``channels`` alone count, or all if there are none; ``guide`` is the guide's features of the layer,
-    (positions, C).
+    For channels of a ReLU ``layer`` is the convolution before it, since a ReLU at 0 has no gradient. Only
+    ``channels`` count, or all if it is empty; ``guide`` has the guide's features of the layer, (positions,
+    C).
     """
 
     name: str
@@ -44,13 +44,14 @@ class Term:
     guide: Tensor | None = field(default=None, repr=False)
 
     def value(self, features: Tensor, positions: int) -> Tensor:
-        """The share that some positions, features (1, C, h, w), have in the term of ``positions`` in all."""
+        """The contribution of some positions, features (1, C, h, w), to a term of ``positions`` in all."""
         found = precise(features)
         if self.channels:
             found = found[:, list(self.channels)]
             total = found.sum()
         elif self.guide is not None:
-            # Differentiated with the choice held fixed: towards what each position is most like already.
+            # The choice is held fixed in the gradient, which points to what each position already resembles
+            # most.
             total = (found[0].flatten(1) * _most_alike(found.detach(), self.guide)).sum()
         else:
             total = found.square().sum()
@@ -58,7 +59,7 @@ class Term:
 
 
 class DreamLoss:
-    """Minus the sum of some terms, of pictures of any size; larger ones are seen in tiles."""
+    """Minus the sum of some terms, for pictures of any size; large ones are computed in tiles."""
 
     def __init__(self, network: Network, terms: list[Term], budget: int = BUDGET) -> None:
         """``budget`` is the memory in bytes for the activations of a tile."""
@@ -70,7 +71,7 @@ class DreamLoss:
 
     @property
     def smallest(self) -> int:
-        """The short side in pixels that a picture must have."""
+        """The smallest short side of a picture, in pixels."""
         return self.network.minimum_side(self._layers)
 
     def values(self, picture: Tensor) -> dict[str, float]:
@@ -83,7 +84,7 @@ class DreamLoss:
         return self._evaluate(picture, with_gradient=True)
 
     def dead(self, picture: Tensor) -> list[str]:
-        """Names of the terms, with the channel if there are several, that have no gradient at a picture."""
+        """Names of the terms without a gradient at a picture, with the channel if there are several."""
         names = []
         for term in self.terms:
             for channel in term.channels or (None,):
@@ -115,7 +116,7 @@ class DreamLoss:
         return Evaluation(torch.stack(list(terms.values())).sum(), -gradient, terms)
 
     def _positions(self, picture: Tensor, tiling: Tiling, features: Mapping[str, Tensor], layer: str) -> int:
-        """Positions that a layer of the whole picture has."""
+        """The number of positions of a layer for the whole picture."""
         if not tiling.on_grid:
             return features[layer][0, 0].numel()
         height, width = (side // tiling.strides[layer] for side in picture.shape[2:])
@@ -135,8 +136,8 @@ def make_terms(
 ) -> list[Term]:
     """The terms of resolved params.
 
-    ``picture`` is the smallest that will be dreamt, from which the strongest channels are taken; ``guide``
-    has any size. Raises InputError if the guide is too small.
+    ``picture`` is that of the smallest octave, which the strongest channels are taken from; ``guide`` has any
+    size. Raises InputError if the guide is too small.
     """
     weights = {name: weight for name, weight in params.layers.items() if weight > 0}
     if guide is not None:
@@ -168,14 +169,14 @@ def _strongest(
 
 
 def _guide_features(network: Network, layers: list[str], guide: Tensor) -> dict[str, Tensor]:
-    """Features of a guide by layer, (positions, C), with at most GUIDE_POSITIONS positions a side."""
+    """Features of a guide by layer, (positions, C), with at most GUIDE_POSITIONS positions per side."""
     small = resize(guide, *fit(guide, min(GUIDE_SIDE, max(guide.shape[2:]))))
     smallest = network.minimum_side(layers)
     if min(small.shape[2:]) < smallest:
         height, width = small.shape[2:]
         raise InputError(
             "guide",
-            f"The guide is looked at in {width}×{height} px; the layers need {smallest} px. Take a larger or "
+            f"The guide is resized to {width}×{height} px; the layers need {smallest} px. Take a larger or "
             "less narrow one.",
         )
     with torch.no_grad():
@@ -189,9 +190,9 @@ def _guide_features(network: Network, layers: list[str], guide: Tensor) -> dict[
 
 
 def _most_alike(features: Tensor, guide: Tensor) -> Tensor:
-    """For each position of ``features`` (1, C, h, w) the guide's position with the largest dot product.
+    """For each position of ``features`` (1, C, h, w) the guide's features with the largest dot product.
 
-    Its features, (C, h * w); ``guide`` is (positions, C).
+    Returns (C, h * w); ``guide`` is (positions, C).
     """
     found = features[0].flatten(1)
     parts = torch.split(found, max(1, TABLE // guide.shape[0]), dim=1)

@@ -50,7 +50,7 @@ def feature_inversion(
     prepared for ``compute``; ``resume`` is the state of a step, to go on from there. The longer side of each
     reconstruction is ``params.size``. The losses of a step are weighted: they sum to ``total``.
 
-    Raises InputError if the picture is too small for a layer or a layer has nothing to say, ComputationError
+    Raises InputError if the picture is too small for a layer or its features are all 0, ComputationError
     if the loss is not finite, or explodes, and going back does not help.
     """
     run = _Run(params, inputs.picture("image").to(compute.device), network)
@@ -186,7 +186,7 @@ class _Run:
         for layer, target in self.targets.items():
             if not bool(target.any()):
                 raise InputError(
-                    "layers", f"{layer} has nothing to say of this picture, all of it is 0: leave it out."
+                    "layers", f"The features of {layer} are all 0 for this picture: leave it out."
                 )
 
 

@@ -23,7 +23,7 @@ def feature_visualization(
     compute: Compute,
     resume: State | None = None,
 ) -> Steps:
-    """Draw each unit so often as there are ``variations``, from each side that is asked for, all at once.
+    """Draw each unit ``params.variations`` times with each sign, in one batch.
 
     ``params`` are resolved; the picture ``image`` is the example, if they name one, float32 RGB
     (1, 3, H, W) in [0, 1] of any size; ``network`` is prepared for ``compute``; ``resume`` is the state of a

@@ -1,4 +1,4 @@
-"""Two ways to fool a classifier that need no attack: noise that it believes, and its own weights."""
+"""Fooling pictures from noise, and from the weights of a linear classifier."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -23,25 +23,26 @@ from worker.optim.parametrizations.pixels import Pixels
 from worker.optim.randomness import generator_at
 from worker.synthesis.deception import center_crop_8bit, images_of, numbers_of, predict, verdict
 
-# Side in pixels of what the linear classifier sees, and drawn pictures of each class that it is fitted on,
-# and tried on. Twelve thousand values are enough for small changes to add up; more pictures tell it little.
+# The linear classifier: side of its pictures in pixels, and the numbers of drawn pictures of each class that
+# it is fitted and tested on. Twelve thousand values are enough for small changes to add up; more pictures
+# hardly improve it.
 LINEAR_SIDE = 64
 FITTED = 200
 TRIED = 100
 
-# Pictures drawn in a step.
+# Pictures that a step draws.
 PART = 50
 
 
 def fool_with_noise(
     params: ResolvedFooling, network: Network, compute: Compute, resume: State | None
 ) -> Steps:
-    """Change noise until the network is sure that it sees the target, or the steps are over.
+    """Change noise until the network assigns it to the target with ``confidence``, or the steps are over.
 
     Nguyen, Yosinski, Clune, "Deep neural networks are easily fooled", CVPR 2015: gradient ascent of the
-    probability. Theirs begins at the mean picture and has a weight decay; this one begins at uniform noise,
-    as their evolved pictures do, and stops as soon as it is believed, so that it still looks like noise.
-    What counts is the picture as a file of 8 bits keeps it.
+    probability. They start from the mean picture and use weight decay; this starts from uniform noise, as
+    their evolved pictures do, and stops at the wanted confidence, so that the picture still looks like noise.
+    The probability is that of the picture rounded to 8 bits.
     """
     target = class_index(network.classes, params.target)
     side, total, wanted = params.size, params.steps, params.confidence
@@ -86,11 +87,11 @@ def fool_linear_classifier(
     fitted: int = FITTED,
     tried: int = TRIED,
 ) -> Steps:
-    """Fit a linear classifier of two drawn classes, and add a small multiple of its weights to a picture.
+    """Fit a linear classifier to two drawn classes, and add a small multiple of its weights to a picture.
 
-    The picture is ``given``, or else the first drawn one of ``params.against`` that the classifier was not
-    fitted on and gets right. The result tells how many of those it gets right, since pixels alone say little
-    of most classes. Always on the CPU; a state holds no pictures, since they are soon drawn again.
+    The picture is ``given``, or else the first drawn test picture of ``params.against`` that is classified
+    correctly. The result has the accuracy on the test pictures, since pixels alone say little of most
+    classes. Runs on the CPU; a state holds no pictures, since they are quickly drawn again.
     """
     names = (params.against, params.target)
     jobs = [
@@ -132,14 +133,14 @@ def fool_linear_classifier(
 
 
 def _believed(network: Network, picture: Tensor, target: int) -> float:
-    """The probability of a class for a picture as a file keeps it."""
+    """The probability of a class for a picture rounded to 8 bits."""
     with torch.no_grad():
         features = {"logits": network.logits(quantize_8bit(picture))}
     return float(log_probability(target).value(features).exp())
 
 
 def _numbers(term: Tensor) -> dict[str, float]:
-    """The probability of the target, and its logarithm, which rises."""
+    """The probability of the target, and its logarithm, which is maximized."""
     return {"probability": float((-term).exp()), "total": -float(term)}
 
 
@@ -150,7 +151,7 @@ def _seeds(seed: int, number: int, count: int) -> list[list[int]]:
 
 
 def _example(classifier: LinearClassifier, pictures: Tensor) -> Tensor:
-    """The first picture that is taken for the first class, or the one that is the nearest to it."""
+    """The first picture classified as the first class, or else the one with the lowest score."""
     scores = classifier.score(pictures)
     place = int((scores < 0).long().argmax()) if bool((scores < 0).any()) else int(scores.argmin())
     return quantize_8bit(pictures[place : place + 1])

@@ -10,7 +10,7 @@ from app.kinds.style_transfer import PRESETS, ResolvedStyleTransfer
 from models.network import Network
 from worker.optim.pyramids.scales import fit, scale_sides, share_steps
 
-# The largest that the params allow.
+# The largest size that the params allow.
 LARGEST_SIZE = 8192
 
 Size = tuple[int, int]
@@ -19,7 +19,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Scale:
-    """One scale of the pyramid: sizes of the result and of the style pictures, and the steps taken there."""
+    """One scale of the pyramid: sizes of the result and of the style pictures, and its number of steps."""
 
     size: Size
     style_sizes: tuple[Size, ...]
@@ -32,10 +32,10 @@ def plan_scales(
     network: Network,
     layers: Collection[str],
 ) -> list[Scale]:
-    """The scales from coarse to fine; the last is ``params.size``, and they share ``params.steps``.
+    """The scales from coarse to fine, up to ``params.size``; they share ``params.steps``.
 
-    Scales at which a picture is too narrow for the layers are left out. Raises InputError on ``size`` if
-    that is so at the last.
+    Scales at which a picture is too narrow for the layers are left out. Raises InputError on ``size`` if the
+    last one is.
     """
     smallest = network.minimum_side(layers)
     preset = PRESETS[params.preset]
@@ -67,7 +67,7 @@ def _sizes(
 def _narrowest(
     params: ResolvedStyleTransfer, pictures: Mapping[str, Sequence[Tensor]], side: int
 ) -> tuple[int, str]:
-    """The shortest side in pixels of all pictures at the scale of ``side``, and whose it is."""
+    """The shortest side in pixels of all pictures at the scale of ``side``, and which one that is."""
     size, styles = _sizes(params, pictures, side)
     return min((min(size), "the result"), *((min(style), "a style picture") for style in styles))
 

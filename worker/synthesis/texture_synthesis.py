@@ -127,8 +127,8 @@ def _too_small(params: ResolvedTextureSynthesis, source: Size, smallest: int) ->
     height, width = source
     return InputError(
         "source_size",
-        f"The texture is looked at with {width}×{height} px, and the layers need {smallest} px on the short "
-        "side: choose more, or layers nearer to the picture.",
+        f"The texture is resized to {width}×{height} px, and the layers need {smallest} px on the short "
+        "side: choose a larger source_size, or layers nearer to the picture.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Several pictures of one job: a kind's function, run from one seed after the other."""
+"""Several pictures in one job: runs a kind's function once for each seed."""
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -19,15 +19,15 @@ from worker.media.contact_sheet import contact_sheet
 
 
 def varied(function: Callable[..., Steps], shared: Sequence[str] = ()) -> Callable[..., Steps]:
-    """A kind's function that makes as many pictures as ``params.variations`` says.
+    """Wraps a kind's function so that it makes ``params.variations`` pictures.
 
-    One is made as ``function`` makes it. Of several, each is what ``function`` makes from its own seed, and
-    its artifacts have its number: ``image_0``, ``image_1``. The artifact ``image`` is the sheet of them. The
-    result has ``pictures``, an entry for each with its artifact, its seed and its own numbers; tables, with
-    the artifact that each row is of; and what is the same whatever the seed is, which ``shared`` names.
+    A single picture is that of ``function``. Of several, each is what ``function`` makes from its seed, and
+    its artifacts are numbered: ``image_0``, ``image_1``. The artifact ``image`` is a contact sheet. The
+    result has ``pictures``, with the artifact, seed and numbers of each; tables, whose rows name their
+    artifact; and the entries that ``shared`` names, which do not depend on the seed.
 
-    ``function`` is one whose states have no parts and whose outcome is pictures and numbers alone.
-    Raises what it does, and InputError if a clip is to be varied.
+    The states of ``function`` have no parts, and its outcome has only pictures and numbers. Raises what
+    ``function`` raises, and InputError for a clip.
     """
 
     @wraps(function)
@@ -57,13 +57,13 @@ def _in_turn(
     shared: Sequence[str],
     resume: State | None,
 ) -> Steps:
-    """Make one picture after the other."""
+    """Make the pictures in turn."""
     _require_stills(params, inputs)
     batch = _Batch(following_seeds(params.seed, params.variations))
     inner = None if resume is None else batch.restore(resume)
     while len(batch.results) < len(batch.seeds):
         with closing(one(batch.seeds[len(batch.results)], inner)) as steps:
-            # What goes on from a state is not at its first step.
+            # A resumed run is not at its first step.
             outcome = yield from batch.follow(steps, fresh=inner is None)
         batch.add(outcome)
         inner = None
@@ -72,9 +72,9 @@ def _in_turn(
 
 @dataclass
 class _Batch:
-    """The variations of ``seeds`` that are done: the pictures of each as a file, and its result.
+    """The finished variations of ``seeds``: the pictures of each as files, and its result.
 
-    ``names`` are those of the pictures in their order, which a file does not keep.
+    ``names`` are the names of the pictures in order, which a file does not keep.
     """
 
     seeds: Sequence[int]
@@ -83,12 +83,12 @@ class _Batch:
     names: Sequence[str] = ()
 
     def follow(self, steps: Steps, *, fresh: bool) -> Steps:
-        """The steps of the next variation, as some of all."""
+        """The steps of the next variation, counted within those of all."""
         number, count = len(self.results), len(self.seeds)
 
         def of_all(step: Step) -> Step:
             nonlocal fresh
-            # The first state that holds the picture before, and smaller than the last one of that.
+            # The first state after the last picture holds that picture, and is smaller than its last state.
             milestone, fresh = step.milestone or (fresh and number > 0), False
             return replace(
                 step,
@@ -101,7 +101,7 @@ class _Batch:
         return map_steps(steps, of_all)
 
     def add(self, outcome: Outcome) -> None:
-        """Keep what a variation came to, bit for bit."""
+        """Keep the outcome of a variation, bit for bit."""
         self.files.append(save({name: each.contiguous() for name, each in outcome.images.items()}))
         self.results.append(outcome.result)
         self.names = list(outcome.images)
@@ -115,18 +115,18 @@ class _Batch:
         )
 
     def restore(self, state: State) -> State:
-        """Take over what is done; the state of the variation at work."""
+        """Restore the finished variations; returns the state of the one in progress."""
         self.results = list(state.values["results"])
         self.files = [state.parts[_part(number)] for number in range(len(self.results))]
         return State(state.tensors, state.values["variation"])
 
     def outcome(self, shared: Sequence[str], *, opaque: bool) -> Outcome:
-        """The sheet, the pictures, and the numbers. If ``opaque`` the sheet has an alpha of its own, 1."""
+        """The sheet, the pictures, and the numbers. If ``opaque`` the sheet gets an alpha channel of 1."""
         made = [load(file) for file in self.files]
         images = {f"{name}_{number}": each[name] for name in self.names for number, each in enumerate(made)}
         sheet = contact_sheet(torch.cat([each["image"] for each in made]))
         if opaque:
-            # Else it would be given the transparency of a single picture.
+            # Otherwise it would get the transparency of the input picture.
             sheet = torch.cat([sheet, torch.ones_like(sheet[:, :1])], dim=1)
         return Outcome({"image": sheet, **images}, self._numbers(shared))
 

@@ -1,9 +1,9 @@
-"""One-step attacks, to train on.
+"""One-step attacks for adversarial training.
 
 Wong, Rice, Kolter, "Fast is better than free: revisiting adversarial training" (ICLR 2020), algorithm 3, with
 the L2 norm: a random start in the ball, one step somewhat longer than the radius, and back into the ball.
-Features that such a network learns follow what people see (Engstrom et al., "Adversarial robustness as a
-prior for learned representations", 2019): pictures that descend on them have fewer specks and halos.
+The features of such networks are closer to human perception (Engstrom et al., "Adversarial robustness as a
+prior for learned representations", 2019): pictures optimized with them have fewer specks and halos.
 """
 
 from collections.abc import Callable
@@ -20,14 +20,14 @@ STEP = 1.25
 def one_step_l2(
     pictures: Tensor, loss: Callable[[Tensor], Tensor], radius: float, generator: Generator
 ) -> Tensor:
-    """Pictures (n, 3, H, W), each moved by at most ``radius`` so that its loss grows; all in [0, 1].
+    """Pictures (n, 3, H, W), each changed by at most ``radius`` to increase its loss; all in [0, 1].
 
     ``loss`` gives the sum or mean of the losses of a batch. The radius is the L2 norm of the difference over
     all pixels and channels.
     """
     n, dimensions = len(pictures), pictures[0].numel()
     direction = torch.randn(pictures.shape, generator=generator).to(pictures.device)
-    # Uniform in the ball: a direction, and a length whose power of the dimension is uniform.
+    # Uniform in the ball: a direction, and a length whose power ``dimension`` is uniform.
     length = radius * torch.rand(n, generator=generator).pow(1 / dimensions).to(pictures.device)
     start = length.view(-1, 1, 1, 1) * _unit(direction)
     moved = (pictures + start).requires_grad_()

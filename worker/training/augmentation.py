@@ -1,6 +1,6 @@
-"""Random changes to a batch of pictures, another one for each, as batched tensor operations.
+"""Random augmentation of a batch of pictures, different for each, as batched tensor operations.
 
-Everything random is drawn on the CPU from the generator that is passed: it is the same on every device.
+All random numbers are drawn on the CPU from the given generator, so they are the same on every device.
 """
 
 import math
@@ -12,15 +12,15 @@ from torch import Generator, Tensor
 from worker.optim.color import luma
 
 # Crops by share of the area and by aspect: Szegedy et al., "Going deeper with convolutions", CVPR 2015,
-# section 6, but never so small that a pattern cannot be told any more.
+# section 6, but never so small that a pattern cannot be recognised.
 AREA = (0.25, 1.0)
 ASPECT = (3 / 4, 4 / 3)
 
-# Where pictures are hardly larger than what is asked for, crops go down to this share of the side.
+# Where pictures are hardly larger than the crops, crops go down to this fraction of the side.
 MOST_ENLARGED = 0.75
 
-# Shares of a batch, and how far they go. Weak, for the pictures were drawn with as wide a range of colours
-# and light as there is; these only fill the gaps between them.
+# Fractions of a batch, and strengths. They are weak, since the pictures are already drawn in a wide range of
+# colours and light.
 GREY = 0.05
 NOISY = 0.3
 MOST_NOISE = 0.04
@@ -31,12 +31,11 @@ MOST_BRIGHTNESS = 0.12
 def random_crops(pictures: Tensor, size: int, turnable: Tensor, generator: Generator) -> Tensor:
     """A crop of each picture (n, 3, H, H) uint8, as (n, 3, size, size) floats in [0, 1].
 
-    Its area, aspect and place are random. Half of them are mirrored, and those that ``turnable`` (n,) marks
-    are turned by a number of quarters. Large crops are taken from the picture at half its size, lest pixels
-    between the samples be skipped.
+    Area, aspect and position are random. Half are mirrored, and those marked in ``turnable`` (n,) are rotated
+    by a multiple of 90 degrees. Large crops are sampled from the picture at half its size, to avoid aliasing.
     """
     n, side = len(pictures), pictures.shape[-1]
-    # Crops are not enlarged by much: that makes pictures soft, and photos are not.
+    # Crops are not enlarged by much, since that blurs them.
     least = max(AREA[0], min(size / side, MOST_ENLARGED) ** 2)
     area = torch.empty(n).uniform_(least, AREA[1], generator=generator)
     aspect = torch.empty(n).uniform_(*(math.log(bound) for bound in ASPECT), generator=generator).exp()
@@ -47,7 +46,7 @@ def random_crops(pictures: Tensor, size: int, turnable: Tensor, generator: Gener
     mirrored = torch.randint(0, 2, (n,), generator=generator) * 2.0 - 1
     quarters = torch.randint(0, 4, (n,), generator=generator) * turnable.cpu()
     cosine, sine = (quarters * (math.pi / 2)).cos().round(), (quarters * (math.pi / 2)).sin().round()
-    # Of the output's coordinates: turned, then mirrored, then scaled and moved to the crop.
+    # The map of the output's coordinates: rotated, then mirrored, then scaled and moved to the crop.
     across, down = wide * mirrored, high
     affine = torch.stack(
         [
@@ -67,7 +66,7 @@ def random_crops(pictures: Tensor, size: int, turnable: Tensor, generator: Gener
 
 
 def jitter(pictures: Tensor, generator: Generator) -> Tensor:
-    """Pictures (n, 3, H, W) with their contrast, brightness and noise changed a little, some of them grey."""
+    """Pictures (n, 3, H, W) with small changes of contrast, brightness and noise, some of them grey."""
     n, device = len(pictures), pictures.device
 
     def uniform(low: float, high: float) -> Tensor:
@@ -84,7 +83,7 @@ def jitter(pictures: Tensor, generator: Generator) -> Tensor:
 
 
 def cutmix(pictures: Tensor, targets: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Pictures (n, 3, H, W) with a rectangle of another each, and targets (n, classes) mixed by its area.
+    """CutMix: pictures (n, 3, H, W) with a rectangle of another one, and targets (n, classes) mixed by area.
 
     Yun et al., "CutMix: regularization strategy to train strong classifiers with localizable features" (ICCV
     2019), section 3, with alpha 1, and a rectangle for each picture.

@@ -1,7 +1,7 @@
-"""The drawn pictures that palette learns from, as a set on disk that is drawn once.
+"""The drawn training pictures of palette, as a set of files that is drawn once.
 
-Drawing costs as much as learning does, so pictures are drawn larger than they are learned from, once, and
-every epoch sees other crops of them.
+Drawing costs as much as training, so pictures are drawn once, larger than the training size, and every epoch
+takes other crops of them.
 """
 
 import multiprocessing
@@ -20,27 +20,27 @@ PER_CLASS = 32
 
 
 def draw_set(folder: Path, *, size: int, files: int, processes: int) -> Iterator[int]:
-    """Draw what is missing of a set of ``files`` files, and yield how many there are after each.
+    """Draw the missing files of a set of ``files`` files; yields their number after each.
 
     File k holds seeds 32k to 32k + 31 of every class as (64 * 32, 3, size, size) uint8, class by class.
-    Each is written whole or not at all, so a set that was interrupted goes on where it stopped.
+    Each is written atomically, so an interrupted set resumes where it stopped.
     """
     folder = set_folder(folder, size)
     folder.mkdir(parents=True, exist_ok=True)
     missing = [number for number in range(files) if not _file(folder, number).exists()]
     yield files - len(missing)
     tasks = [(folder, size, number) for number in missing]
-    # Two threads of one drawing wait for each other most of the time; two processes do not.
+    # One thread per process: the threads of one drawing would mostly wait for each other.
     with multiprocessing.get_context("spawn").Pool(processes, initializer=_one_thread) as pool:
         for done, _ in enumerate(pool.imap_unordered(_draw_file, tasks), start=1):
             yield files - len(missing) + done
 
 
 class DrawnSet:
-    """A set that has been drawn: pictures, on disk until asked for, and their ``classes`` (n,) int64."""
+    """A drawn set: pictures, read from disk on demand, and their ``classes`` (n,) int64."""
 
     def __init__(self, folder: Path, *, size: int, files: int) -> None:
-        """Open ``files`` files of the set of a size. Raises FileNotFoundError if one has not been drawn."""
+        """Open ``files`` files of a set. Raises FileNotFoundError if one has not been drawn."""
         paths = [_file(set_folder(folder, size), number) for number in range(files)]
         self._files = [np.load(path, mmap_mode="r") for path in paths]
         self._in_file = len(CLASSES) * PER_CLASS
@@ -50,13 +50,13 @@ class DrawnSet:
         return len(self.classes)
 
     def pictures(self, numbers: Tensor) -> Tensor:
-        """The pictures of some numbers (n,), as (n, 3, size, size) uint8."""
+        """The pictures of some indices (n,), as (n, 3, size, size) uint8."""
         rows = [self._files[number // self._in_file][number % self._in_file] for number in numbers.tolist()]
         return torch.from_numpy(np.stack(rows))
 
 
 def set_folder(folder: Path, size: int) -> Path:
-    """Where in a folder of sets the pictures of one version and size are."""
+    """The folder of the pictures of one version and size, within a folder of sets."""
     return folder / f"drawings-v{DATA_VERSION}-{size}px"
 
 

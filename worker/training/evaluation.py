@@ -1,4 +1,4 @@
-"""How well a network tells drawn pictures apart."""
+"""The accuracy of a network on drawn pictures."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -9,10 +9,10 @@ from torch import Tensor
 from models.procedural import CLASSES, draw
 from models.procedural.registry import Split
 
-# Seeds from here on never train: a set would need as many files of 32 a class to reach them.
+# Seeds from here on are never used in training: a set would need this many seeds a class to reach them.
 NEW_SEEDS = 2**40
 
-# Pictures classified at a time.
+# Batch size.
 BATCH = 64
 
 Classifier = Callable[[Tensor], Tensor]
@@ -21,7 +21,7 @@ Classifier = Callable[[Tensor], Tensor]
 
 @lru_cache(maxsize=4)
 def unseen_pictures(split: Split, per_class: int, size: int) -> tuple[Tensor, Tensor]:
-    """Pictures (64 * per_class, 3, size, size) float32 of seeds that never train, and their classes."""
+    """Pictures (64 * per_class, 3, size, size) float32 of seeds not used in training, and their classes."""
     classes = torch.arange(len(CLASSES)).repeat_interleave(per_class)
     seeds = NEW_SEEDS + torch.arange(per_class).repeat(len(CLASSES))
     return draw(classes, seeds, size, split), classes
@@ -29,10 +29,10 @@ def unseen_pictures(split: Split, per_class: int, size: int) -> tuple[Tensor, Te
 
 @torch.no_grad()
 def guesses(classify: Classifier, pictures: Tensor) -> Tensor:
-    """The class (n,) that has the highest logit, for each picture (n, 3, H, W)."""
+    """The class (n,) with the highest logit of each picture (n, 3, H, W)."""
     return torch.cat([classify(batch).argmax(dim=1).cpu() for batch in torch.split(pictures, BATCH)])
 
 
 def accuracy(classify: Classifier, pictures: Tensor, classes: Tensor) -> float:
-    """The share of pictures (n, 3, H, W) whose class (n,) is guessed."""
+    """The fraction of pictures (n, 3, H, W) that are classified as their class (n,)."""
     return float((guesses(classify, pictures) == classes).float().mean())

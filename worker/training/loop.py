@@ -1,4 +1,4 @@
-"""The training loop: an optimizer, batches of pictures, and phases."""
+"""The training loop: optimizer, batches, and phases."""
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ from worker.training.augmentation import cutmix
 Sample = Callable[[torch.Generator, int, int], tuple[Tensor, Tensor]]
 """(generator, n, side) -> n pictures (n, 3, side, side) in [0, 1] and their classes (n,), on the device."""
 
-# Seeds of the steps of two trainings are this far apart. (Only the low 32 bits of torch's seeds count.)
+# The distance between the step seeds of two trainings. (torch uses only the low 32 bits of a seed.)
 APART = 1_000_003
 
-# Pictures of a batch that a step's image shows.
+# Pictures of a batch in a step's image.
 SHOWN = 16
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Steps of training that have settings in common.
+    """Steps of a training with the same settings.
 
-    ``size`` is the side of the pictures in pixels and ``batch`` how many a step learns from; ``radius`` the
-    L2 norms of the attack in the first and last step, and ``attacked`` the share of a batch that it moves;
-    ``mixed`` the probability that a batch is mixed by cutmix.
+    ``size`` is the side of the pictures in pixels and ``batch`` their number in a step; ``radius`` has the L2
+    norms of the attack in the first and last step, ``attacked`` is the fraction of a batch that is attacked,
+    and ``mixed`` the probability of cutmix for a batch.
     """
 
     steps: int
@@ -45,8 +45,8 @@ class Phase:
 class Cycle:
     """Phases over which the learning rates rise once and fall once.
 
-    They rise to ``height`` times the optimizer's own over the share ``warm_up`` of the steps, and fall along
-    a line from there on, to ``last_rate`` times as much.
+    They rise to ``height`` times the optimizer's own over the fraction ``warm_up`` of the steps, then fall
+    linearly to ``last_rate`` times that.
     """
 
     phases: tuple[Phase, ...]
@@ -60,7 +60,7 @@ class Cycle:
         return sum(phase.steps for phase in self.phases)
 
     def rate_at(self, step: int) -> float:
-        """What the learning rates of a step of this cycle, counted from 0, are multiplied by."""
+        """The factor of the learning rates at a step of this cycle, counted from 0."""
         progress = (step + 1) / self.steps
         if progress < self.warm_up:
             return self.height * progress / self.warm_up
@@ -69,10 +69,10 @@ class Cycle:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Settings of a training: its cycles, and what holds for all of them.
+    """Settings of a training: its cycles, and what they share.
 
-    With warm restarts (Loshchilov and Hutter, "SGDR", ICLR 2017) what one cycle has learned is of use before
-    the next is done. ``smoothing`` is the label smoothing.
+    With warm restarts (Loshchilov and Hutter, "SGDR", ICLR 2017) the network is usable after each cycle.
+    ``smoothing`` is the label smoothing.
     """
 
     cycles: tuple[Cycle, ...]
@@ -85,7 +85,7 @@ class Schedule:
         return sum(cycle.steps for cycle in self.cycles)
 
     def at(self, step: int) -> tuple[Phase, float]:
-        """The phase of a step, counted from 0, and how far the phase is, in [0, 1]."""
+        """The phase of a step, counted from 0, and the progress within that phase, in [0, 1]."""
         for phase in (phase for cycle in self.cycles for phase in cycle.phases):
             if step < phase.steps:
                 return phase, step / max(1, phase.steps - 1)
@@ -93,7 +93,7 @@ class Schedule:
         raise ValueError(f"the schedule has only {self.steps} steps")
 
     def rate_at(self, step: int) -> float:
-        """What the learning rates of a step, counted from 0, are multiplied by."""
+        """The factor of the learning rates at a step, counted from 0."""
         for cycle in self.cycles:
             if step < cycle.steps:
                 return cycle.rate_at(step)
@@ -112,12 +112,12 @@ def train(
 ) -> Generator[Step, None, None]:
     """Train ``model``, which is on the device of ``compute``, in place, one batch a step.
 
-    ``model`` gives logits (n, classes) for pictures in [0, 1]. What is random in a step follows from the seed
-    and the step's number, so that a resumed training goes on as if it had never stopped. A step's losses are
-    ``loss``, ``accuracy`` (on what it learned from, where that was not mixed), ``rate`` and ``radius``; its
-    image shows some of the batch.
+    ``model`` gives logits (n, classes) for pictures in [0, 1]. The random numbers of a step depend on the
+    seed and the step's number alone, so that a resumed training equals an uninterrupted one. A step's losses
+    are ``loss``, ``accuracy`` (on the batch, unless it was mixed), ``rate`` and ``radius``; its image shows
+    some of the batch.
 
-    Raises ComputationError when the loss is not finite any more.
+    Raises ComputationError when the loss is not finite.
     """
     highest = [group["lr"] for group in optimizer.param_groups]
     done = 0
@@ -163,7 +163,7 @@ def _attack(
 ) -> Tensor:
     """The batch with its first pictures attacked.
 
-    The attack sees the norms' running means, as a user of the network will, and leaves no trace in them.
+    The attack runs in eval mode, with the norms' running statistics, and does not change them.
     """
     count = round(phase.attacked * len(pictures))
     model.eval()
@@ -178,7 +178,7 @@ def _attack(
 
 
 class _frozen:
-    """Parameters that need no gradient for a while: backward passes to the picture are cheaper."""
+    """A context without gradients of the parameters, for cheaper backward passes to the picture."""
 
     def __init__(self, model: nn.Module) -> None:
         self._parameters = list(model.parameters())
@@ -233,7 +233,7 @@ def _state(done: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> Sta
 
 
 def _restore(state: State, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Put a state into model and optimizer; the steps done."""
+    """Load a state into model and optimizer; returns the number of steps done."""
     parameters = dict(model.named_parameters())
     weights = {}
     for place, tensor in state.tensors.items():

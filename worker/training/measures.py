@@ -1,4 +1,4 @@
-"""What a network's features are worth, without other weights or pictures than ours and a photograph."""
+"""Measures of a network's features that need no other network and no data set."""
 
 import time
 
@@ -13,16 +13,16 @@ from worker.losses.gram import gram_matrix
 from worker.optim.color import luma
 from worker.training.evaluation import NEW_SEEDS
 
-# Side of a texture; its two crops are the left and the right half.
+# Side of a texture in pixels; its two crops are the left and the right half.
 TEXTURE_SIZE = 256
 
 
 def texture_retrieval(network: Network, layer: str, per_class: int) -> float:
-    """The share of textures whose other half is the nearest of all halves, by Gram matrix at a layer.
+    """The fraction of textures whose other half is the nearest of all halves, by Gram matrix at a layer.
 
-    Patches of one texture are alike to good features (Ustyuzhaninov et al., "What does it take to generate
-    natural textures?", ICLR 2017). The textures are drawn, of variants that never train, and in shades of
-    grey of one mean and contrast, or else their colours would tell.
+    With good features, patches of one texture are similar (Ustyuzhaninov et al., "What does it take to
+    generate natural textures?", ICLR 2017). The textures are drawn by variants not used in training, in grey
+    with the same mean and contrast, so that colour does not identify them.
     """
     numbers = [number for number, drawing in enumerate(DRAWINGS) if drawing.kind == "texture"]
     classes = torch.tensor(numbers).repeat_interleave(per_class)
@@ -51,7 +51,7 @@ def peak_signal_to_noise(picture: Tensor, reference: Tensor) -> float:
 
 
 def step_seconds(network: Network, layers: list[str], side: int, repeats: int) -> float:
-    """Seconds of a forward and backward pass to the pixels of a square, the fastest of some."""
+    """Seconds of a forward and backward pass to the pixels of a square picture; the fastest of some."""
     picture = torch.rand(1, 3, side, side, device=network.device, requires_grad=True)
     fastest = float("inf")
     for _ in range(repeats):

@@ -1,7 +1,7 @@
-"""Muon for convolutions with a norm behind them, Adam for everything else.
+"""Muon for convolutions followed by a norm, Adam for all other parameters.
 
-Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024): momentum, made orthogonal by
-Newton and Schulz's iteration, so that all directions of a layer learn at the same speed.
+Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024): momentum, orthogonalized by
+Newton-Schulz iteration, so that all directions of a layer learn at the same speed.
 """
 
 from typing import Any
@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# Of the quintic iteration (Jordan et al. 2024): they pull singular values towards 1 in few steps,
-# and leave them between 0.7 and 1.2.
+# Coefficients of the quintic iteration (Jordan et al. 2024): singular values approach 1 in few steps, and end
+# between 0.7 and 1.2.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 4
 
@@ -20,14 +20,15 @@ EPSILON = 1e-8
 
 
 class Muon(torch.optim.Optimizer):
-    """Both descents in one optimizer: the groups' ``lr`` and ``muon`` say how fast, and which of them.
+    """Muon and Adam in one optimizer; a group's ``muon`` says which, its ``lr`` is the learning rate.
 
-    Each step scales the convolutions to a norm of the square root of their filters' number. The norm behind
-    makes that no change of the function; ``lr`` is then the relative change of a layer in a step.
+    Each step rescales the convolutions to a Frobenius norm of the square root of their number of filters. The
+    norm after them makes the network invariant to that; ``lr`` is then the relative change of a layer in a
+    step.
     """
 
     def __init__(self, model: nn.Module, rate: float, momentum: float = 0.9) -> None:
-        """Optimize the parameters of ``model``; ``rate`` is the convolutions'."""
+        """Optimize the parameters of ``model``; ``rate`` is the learning rate of the convolutions."""
         convolutions = [module.weight for module in model.modules() if isinstance(module, nn.Conv2d)]
         chosen = {id(weight) for weight in convolutions}
         others = [parameter for parameter in model.parameters() if id(parameter) not in chosen]
@@ -39,7 +40,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Move every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is None:

@@ -1,4 +1,4 @@
-"""How the palette network is trained: its pictures, its schedule, and the network that comes out."""
+"""The training of the palette network: its pictures, its model and its schedule."""
 
 import torch
 from torch import Tensor, nn
@@ -11,18 +11,18 @@ from worker.training.augmentation import jitter, random_crops
 from worker.training.drawings import DrawnSet
 from worker.training.loop import Cycle, Phase, Sample, Schedule
 
-# Pictures are drawn at this side, and learned from in crops.
+# Side of the drawn pictures in pixels; training uses crops of them.
 DRAWN_SIZE = 128
 
-# The relative change of a convolution in a step, at most. With 0.08 it learns more slowly.
+# The largest relative change of a convolution in a step. With 0.08 training is slower.
 RATE = 0.03
 
-# Drawings that may stand on their head.
+# Classes whose pictures may be rotated.
 TURNABLE = torch.tensor([drawing.turn > 3 for drawing in DRAWINGS])
 
 
 class Normalise(nn.Module):
-    """Pictures in [0, 1] as the first convolution takes them."""
+    """Normalises pictures in [0, 1] for the first convolution."""
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(n, 3, H, W) to the same."""
@@ -40,11 +40,11 @@ def palette_model(seed: int) -> nn.Sequential:
 
 
 def palette_schedule(seed: int, budget: float = 1.0) -> Schedule:
-    """The schedule that the shipped network was trained by; ``budget`` multiplies its steps.
+    """The schedule of the shipped network; ``budget`` multiplies its steps.
 
-    Plain pictures first, then half of each batch attacked ever further, at last at a larger size and, so that
-    the network sees what it will see, without mixing. Then the same again from a third of the rate, at sizes
-    at which the last stage sees more than the padding.
+    First without attacks, then with half of each batch attacked at a growing radius, and at last at a larger
+    size without mixing, as the network will be used. Then the same again from a third of the learning rate,
+    at sizes where the receptive fields of the last stage cover more than padding.
     """
 
     def steps(count: int) -> int:

@@ -1,4 +1,4 @@
-"""The figures of palette's model card, beside those of random weights where that says something."""
+"""The measurements of palette's model card, with random weights for comparison where that is meaningful."""
 
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,12 @@ RECONSTRUCTED_SIZE = 240
 PAINTED_SIZE = 256
 STYLE_WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0)
 
-# What the preset looks at, for the time of a step.
+# The layers of the default preset, for the time of a step.
 STEP_LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
 
 
 def accuracies(network: Network, compute: Compute) -> dict[str, float]:
-    """Top-1 accuracies on new seeds of trained variants, and on variants that never trained."""
+    """Top-1 accuracies on new seeds of trained variants, and on held-out variants."""
     prepared = network.prepared(compute.device, compute.dtype)
     side = network.input_size or DRAWN_SIZE
 
@@ -56,12 +56,12 @@ def accuracies(network: Network, compute: Compute) -> dict[str, float]:
 
 
 def shortcuts() -> dict[str, float]:
-    """Accuracies of linear classifiers that see no form."""
+    """Accuracies of linear classifiers that have no information about shapes."""
     return linear_accuracies(training=64, testing=PER_CLASS)
 
 
 def textures(network: Network) -> dict[str, float]:
-    """Shares of textures whose other half is found, trained and random, by layer."""
+    """Fractions of textures whose other half is found, by layer, with trained and random weights."""
     found = {}
     for name, each in (("trained", network), ("random", vgg19_random())):
         for layer in TEXTURE_LAYERS:
@@ -70,9 +70,10 @@ def textures(network: Network) -> dict[str, float]:
 
 
 def reconstructions(network: Network, compute: Compute, output: Path | None) -> dict[str, float]:
-    """PSNR in dB of photographs reconstructed from layers, trained and random, by what is moved.
+    """PSNR in dB of reconstructed photographs by parametrization and layer, trained and random.
 
-    The mean over scikit-learn's two photographs, china.jpg and flower.jpg, by `feature_inversion` as it is.
+    The mean over scikit-learn's two photographs, china.jpg and flower.jpg, by `feature_inversion` with
+    defaults otherwise.
     """
     found: dict[str, float] = {}
     photos = _photographs()
@@ -124,7 +125,7 @@ def speed(network: Network, compute: Compute) -> dict[str, float]:
 def visualized_classes(
     network: Network, second: Network, compute: Compute, output: Path | None, **params: Any
 ) -> dict[str, Any]:
-    """How many classes another network recognises in their visualisations by this one."""
+    """The number of classes whose visualisations another network classifies as intended."""
     settings = ClassVisualizationParams(
         target=list(CLASSES), network=network.name, **{"preset": "yosinski-2015", **params}
     ).resolve(SHIPPED)
@@ -143,7 +144,7 @@ def visualized_classes(
 def styles(
     network: Network, judge: Network, folder: Path, compute: Compute, output: Path | None
 ) -> dict[str, Any]:
-    """Distances from style and content of every photo in every painting, by style weight, trained and random.
+    """Style and content distances of every photo in every style, by style weight, trained and random.
 
     ``folder`` has the folders ``photos`` and ``paintings``. Raises InputError if one of them has no pictures.
     """

@@ -1,4 +1,4 @@
-"""A training of palette from nothing to a file, which goes on where it was interrupted."""
+"""A resumable training of palette."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ from worker.training.palette import DRAWN_SIZE, RATE, palette_model, sample_from
 CHECKPOINT_SECONDS = 120.0
 EVALUATE_EVERY = 250
 
-# Pictures of each class that the accuracy on the way is measured on.
+# Pictures of each class for the accuracies during training.
 PER_CLASS = 8
 
 
 @dataclass(frozen=True)
 class Accuracies:
-    """Shares of right guesses: on new seeds of what was learned from, and on variants that never train."""
+    """Accuracies on new seeds of the trained variants, and on held-out variants."""
 
     new_seeds: float
     held_out_variants: float
@@ -35,7 +35,7 @@ class Accuracies:
 
 @dataclass(frozen=True)
 class Report:
-    """Where a training is: the step, pictures learned from a second, and accuracies, if just measured."""
+    """The progress of a training: the step, pictures per second, and accuracies if just measured."""
 
     step: Step
     speed: float
@@ -45,10 +45,10 @@ class Report:
 def train_palette(
     folder: Path, schedule: Schedule, files: int, compute: Compute, on_report: Callable[[Report], None]
 ) -> tuple[nn.Module, Accuracies]:
-    """Train on the set drawn into ``folder``: the model, on the device, and what it is worth.
+    """Train on the set drawn into ``folder``; returns the model, on the device, and its accuracies.
 
-    A checkpoint in the folder is gone on from; one is left there when this is interrupted. Raises ValueError
-    if the checkpoint is of another schedule or number of files.
+    Resumes from a checkpoint in the folder, and leaves one there when interrupted. Raises ValueError if the
+    checkpoint is of another schedule or number of files.
     """
     model = palette_model(schedule.seed).to(compute.device)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

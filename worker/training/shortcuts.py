@@ -1,6 +1,6 @@
-"""What a linear classifier makes of the drawn pictures without seeing any form: a check of the classes.
+"""Linear classifiers of the drawn pictures without information about shapes: a check of the classes.
 
-A class that can be told by its mean colours teaches a network nothing else.
+A class that can be recognised by its mean colours teaches a network nothing else.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ def thumbnails(pictures: Tensor) -> Tensor:
 
 
 def color_histograms(pictures: Tensor) -> Tensor:
-    """The share of each of 8^3 colours in each picture (n, 3, H, W), (n, 512)."""
+    """The fraction of each of 8^3 colours in each picture (n, 3, H, W), (n, 512)."""
     levels = (pictures * BINS).long().clamp_max(BINS - 1)
     codes = ((levels[:, 0] * BINS + levels[:, 1]) * BINS + levels[:, 2]).flatten(1)
     counts = torch.zeros(len(codes), BINS**3).scatter_add_(1, codes, torch.ones(codes.shape))
@@ -31,18 +31,18 @@ def color_histograms(pictures: Tensor) -> Tensor:
 
 
 def linear_accuracies(training: int, testing: int) -> dict[str, float]:
-    """Accuracies on new seeds of linear classifiers that learned from ``training`` pictures of each class.
+    """Accuracies on new seeds of linear classifiers fitted to ``training`` pictures of each class.
 
-    By name: ``thumbnail`` and ``color_histogram``. The regularisation is chosen in favour of the classifier,
-    on the pictures that it is measured on.
+    By name: ``thumbnail`` and ``color_histogram``. The regularisation is the best one for the test pictures,
+    so these are upper bounds.
     """
     labels = torch.arange(len(CLASSES)).repeat_interleave(training)
     seen = draw(labels, torch.arange(training).repeat(len(CLASSES)), SIZE)
     unseen, classes = unseen_pictures("train", testing, SIZE)
-    looks = {"thumbnail": thumbnails, "color_histogram": color_histograms}
+    views = {"thumbnail": thumbnails, "color_histogram": color_histograms}
     return {
-        name: max(_linear_accuracy(look(seen), labels, look(unseen), classes, c) for c in (0.1, 1.0, 10.0))
-        for name, look in looks.items()
+        name: max(_linear_accuracy(view(seen), labels, view(unseen), classes, c) for c in (0.1, 1.0, 10.0))
+        for name, view in views.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""Style transfer as another network judges it: how far from the style, how far from the content."""
+"""Distances of style transfers from their style and content, measured by another network."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from worker.losses.gram import gram_matrix
 from worker.optim.pyramids.scales import fit, resize
 from worker.synthesis.style_transfer import style_transfer
 
-# What the judge looks at: fine to coarse texture, and the arrangement of what is seen.
+# The judge's layers: fine to coarse texture for the style, a deeper one for the content.
 STYLE_LAYERS = ("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_3", "relu3_4")
 CONTENT_LAYER = "relu3_3"
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A picture's distance from its style and its content, each 0 at best and 1 for a blank look."""
+    """A picture's distances from its style and its content: 0 for equal features, 1 for features of 0."""
 
     style_weight: float
     style: float
@@ -62,7 +62,7 @@ def style_curve(
     compute: Compute,
     **params: Any,
 ) -> Iterator[Judgement]:
-    """Paint ``content`` in ``style`` at each style weight, and have each picture judged.
+    """Transfer ``style`` to ``content`` at each style weight, and measure each picture's distances.
 
     Both are (1, 3, H, W) in [0, 1]; ``network`` is prepared for ``compute``, the judge for its device;
     ``params`` are those of a style transfer.

@@ -227,7 +227,7 @@ def test_units() -> None:
         ({"objective": "caricature", "image": IMAGE, "layer": "conv9_1"}, "layer", "no layer 'conv9_1'"),
         ({"terms": {"conv3_1:5": 1}, "image": IMAGE}, "image", "leave out one"),
         ({"terms": {"conv3_1:5": 1}, "layer": "conv3_1"}, "layer", "leave out one"),
-        ({"terms": {"conv3_1:5:x": 1}}, "terms", "is no unit"),
+        ({"terms": {"conv3_1:5:x": 1}}, "terms", "is not a unit"),
         ({"terms": {"conv3_1:256": 1}}, "terms", "0 to 255"),
         ({"terms": {"conv8_1:2": 1}}, "terms", "no layer"),
         ({"terms": {"conv3_1:5": 0}}, "terms", "All weights are 0"),

@@ -88,7 +88,7 @@ def test_the_size_is_what_the_network_classifies() -> None:
         ("pgd-linf", {"confidence": 0.9}, "confidence", "or use fooling."),
         ("pgd-linf", {"against": "planet"}, "against", "or use linear."),
         ("linear", {"size": 64}, "size", "leave it out"),
-        ("linear", {"network": "vgg19"}, "network", "stands alone"),
+        ("linear", {"network": "vgg19"}, "network", "uses no network"),
         ("linear", {"target": "planet", "against": "planet"}, "against", "Both classes are 'planet'"),
         ("linear", {"against": "planets"}, "against", "Did you mean 'planet'"),
         ("bim", {"target": "zebu"}, "target", "Did you mean 'zebra'"),

@@ -72,10 +72,10 @@ def test_steps_leave_neither_the_ball_nor_the_range(
 ) -> None:
     # Values at 0 and 1 too.
     originals = (2 * drawn(seed) - 0.5).clamp(0, 1)
-    solver = ProjectedStep(originals, Ball(norm, radius), rate)
+    optimizer = ProjectedStep(originals, Ball(norm, radius), rate)
     pictures = originals
     for step in range(5):
-        pictures = solver.step(pictures, drawn(seed + step) - 0.3)
+        pictures = optimizer.step(pictures, drawn(seed + step) - 0.3)
         assert float(lengths(pictures - originals, norm).max()) <= radius + 1e-6
         assert 0 <= float(pictures.min()) <= float(pictures.max()) <= 1
 

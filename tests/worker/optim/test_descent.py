@@ -16,7 +16,7 @@ START = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(2))
 CURVATURE = torch.linspace(1, 30, 48).view(1, 3, 4, 4)
 SCALE = float((CURVATURE * OPTIMUM.square()).sum())
 
-solvers = pytest.mark.parametrize("solver", [LBFGS, Adam])
+optimizers = pytest.mark.parametrize("optimizer", [LBFGS, Adam])
 
 
 def quadratic(picture: Tensor) -> Evaluation:
@@ -49,9 +49,9 @@ def gradient_lost(evaluation: Evaluation) -> Evaluation:
     return Evaluation(evaluation.total, evaluation.gradient * math.nan, evaluation.terms)
 
 
-@solvers
-def test_the_best_picture_has_the_lowest_loss(solver: Callable[[], Optimizer]) -> None:
-    descent, losses, pictures = Descent(START, solver(), SCALE), [], []
+@optimizers
+def test_the_best_picture_has_the_lowest_loss(optimizer: Callable[[], Optimizer]) -> None:
+    descent, losses, pictures = Descent(START, optimizer(), SCALE), [], []
     for _ in range(30):
         descent.step(quadratic)
         losses.append(float(quadratic(descent.current).total))
@@ -65,12 +65,12 @@ def test_the_best_picture_has_the_lowest_loss(solver: Callable[[], Optimizer]) -
     assert descent.rollbacks == 0
 
 
-@solvers
+@optimizers
 @pytest.mark.parametrize("damage", [not_a_number, exploded, gradient_lost])
 def test_it_recovers_from_a_bad_evaluation(
-    solver: Callable[[], Optimizer], damage: Callable[[Evaluation], Evaluation]
+    optimizer: Callable[[], Optimizer], damage: Callable[[Evaluation], Evaluation]
 ) -> None:
-    descent, objective = Descent(START, solver(), SCALE), failing({5}, damage)
+    descent, objective = Descent(START, optimizer(), SCALE), failing({5}, damage)
     for _ in range(100):
         descent.step(objective)
         assert torch.isfinite(descent.current).all()
@@ -111,9 +111,9 @@ def test_a_loss_that_is_bad_to_begin_with_fails_at_once() -> None:
         Descent(START, LBFGS(), SCALE).step(failing({1}, not_a_number))
 
 
-@solvers
-def test_a_loss_of_zero_is_an_end(solver: Callable[[], Optimizer]) -> None:
-    descent = Descent(OPTIMUM, solver(), SCALE)
+@optimizers
+def test_a_loss_of_zero_is_an_end(optimizer: Callable[[], Optimizer]) -> None:
+    descent = Descent(OPTIMUM, optimizer(), SCALE)
     for _ in range(10):
         descent.step(quadratic)
 
@@ -121,14 +121,14 @@ def test_a_loss_of_zero_is_an_end(solver: Callable[[], Optimizer]) -> None:
     assert descent.rollbacks == 0
 
 
-@solvers
-def test_a_negligible_loss_is_an_end(solver: Callable[[], Optimizer]) -> None:
+@optimizers
+def test_a_negligible_loss_is_an_end(optimizer: Callable[[], Optimizer]) -> None:
     # What rounding leaves of a loss: a gradient that points anywhere.
     def objective(picture: Tensor) -> Evaluation:
         loss = 1e-7 + (picture - OPTIMUM).square().sum()
         return Evaluation(loss, 1e-8 * torch.ones_like(picture), {"distance": loss})
 
-    descent = Descent(OPTIMUM, solver(), SCALE)
+    descent = Descent(OPTIMUM, optimizer(), SCALE)
     for _ in range(10):
         descent.step(objective)
 
@@ -136,25 +136,25 @@ def test_a_negligible_loss_is_an_end(solver: Callable[[], Optimizer]) -> None:
     assert descent.rollbacks == 0
 
 
-@solvers
-def test_a_loss_that_can_fall_no_further_does_not_fail(solver: Callable[[], Optimizer]) -> None:
-    descent = Descent(START, solver(), SCALE)
+@optimizers
+def test_a_loss_that_can_fall_no_further_does_not_fail(optimizer: Callable[[], Optimizer]) -> None:
+    descent = Descent(START, optimizer(), SCALE)
     for _ in range(300):
         descent.step(quadratic)
 
     assert descent.lowest[0] < 1e-5 * SCALE
 
 
-@solvers
+@optimizers
 @pytest.mark.parametrize("steps", [1, 4, 5, 7, 12])
-def test_it_goes_on_from_its_state_bit_for_bit(solver: Callable[[], Optimizer], steps: int) -> None:
+def test_it_goes_on_from_its_state_bit_for_bit(optimizer: Callable[[], Optimizer], steps: int) -> None:
     def objective_after(count: int) -> LossFunction:
         return failing({5 - count}, exploded)
 
-    descent, objective = Descent(START, solver(), SCALE), objective_after(0)
+    descent, objective = Descent(START, optimizer(), SCALE), objective_after(0)
     for _ in range(steps):
         descent.step(objective)
-    restored = Descent(START, solver(), SCALE)
+    restored = Descent(START, optimizer(), SCALE)
     restored.restore(descent.state())
     other = objective_after(steps)
     for _ in range(20):

@@ -185,7 +185,7 @@ def test_a_layer_that_says_nothing_is_named(content: Tensor) -> None:
     for channel in range(8):
         network = silenced(network, "conv2", channel)
 
-    with pytest.raises(InputError, match="relu2 has nothing to say") as caught:
+    with pytest.raises(InputError, match="The features of relu2 are all 0") as caught:
         run(make_params(layers=["conv1", "relu2"]), network, content)
     assert caught.value.field == "layers"
     with pytest.raises(InputError, match="conv2 is dead"):

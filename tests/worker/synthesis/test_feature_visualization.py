@@ -7,10 +7,9 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from app.errors import InputError
-from app.kinds.feature_visualization import FeatureVisualizationParams
-from app.networks import LayerCard, NetworkCard
+from app.kinds.feature_visualization import FeatureVisualizationParams, ResolvedFeatureVisualization
 from models.network import Network
-from tests.support.networks import make_classifier, silenced, stripes_network
+from tests.support.networks import card_of, make_classifier, silenced, stripes_network
 from tests.worker.conftest import drawn
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
@@ -21,41 +20,17 @@ from worker.synthesis.feature_visualization import feature_visualization
 NETWORK = make_classifier()
 
 
-def card_of(network: Network) -> NetworkCard:
-    """The card of a network that is not in the catalogue."""
-    return NetworkCard(
-        name=network.name,
-        title="",
-        summary="",
-        layers=[
-            LayerCard(
-                name=layer.name,
-                kind=layer.kind,
-                channels=layer.channels,
-                stride=layer.stride,
-                receptive_field=layer.receptive_field,
-            )
-            for layer in network.layers
-        ],
-        classes=list(network.classes),
-        input_size=network.input_size,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.25, 0.25, 0.25),
-        parameters=1,
-        source="",
-        sha256="",
-    )
-
-
-def make_params(network: Network = NETWORK, **values: Any) -> FeatureVisualizationParams:
-    """Params for a network without a card of its own, filled in as resolving does."""
+def make_params(network: Network = NETWORK, **values: Any) -> ResolvedFeatureVisualization:
+    """Params resolved for a network that is in no catalogue."""
     given = {"layer": "conv2", "channels": [0, 3], "size": 20, "steps": 6, "objective": "channel", **values}
     params = FeatureVisualizationParams.model_validate(given)
-    return params.filled(card_of(network), params.units * len(params.sides) * params.variations)
+    resolved = params.resolved_as(ResolvedFeatureVisualization, params.maximization_values(card_of(network)))
+    resolved.require_valid(resolved.units * len(resolved.sides) * resolved.variations)
+    return resolved
 
 
 def run(
-    params: FeatureVisualizationParams,
+    params: ResolvedFeatureVisualization,
     network: Network = NETWORK,
     resume: State | None = None,
     example: Tensor | None = None,
@@ -75,7 +50,7 @@ def mean_of(outcome: Outcome, artifact: str, layer: str, channel: int, network: 
     return float(network.features(outcome.images[artifact], (layer,))[layer][0, channel].mean())
 
 
-def make_example(network: Network = NETWORK, **values: Any) -> FeatureVisualizationParams:
+def make_example(network: Network = NETWORK, **values: Any) -> ResolvedFeatureVisualization:
     """Params of a caricature, filled in, if nothing else is asked for."""
     given = {"objective": "caricature", "layer": "relu2", "channels": None, "image": "given", **values}
     return make_params(network, **given)
@@ -294,7 +269,7 @@ def test_an_example_that_excites_nothing_is_refused(objective: str) -> None:
     for channel in range(8):
         network = silenced(network, "conv2", channel)
 
-    with pytest.raises(InputError, match="Nothing in the example excites relu2") as caught:
+    with pytest.raises(InputError, match="The features of relu2 are all 0") as caught:
         run(make_example(objective=objective), network, example=drawn(20, 20, 1))
     assert caught.value.field == "image"
 

@@ -194,7 +194,7 @@ def test_what_is_too_small_is_named(network: Network) -> None:
     with pytest.raises(InputError, match="The result is 64×2 px, and the layers need 4 px") as caught:
         run(make_params(aspect=32.0), network, texture())
     assert caught.value.field == "size"
-    with pytest.raises(InputError, match="looked at with 60×3 px") as caught:
+    with pytest.raises(InputError, match="resized to 60×3 px") as caught:
         run(make_params(), network, texture(3, 60))
     assert caught.value.field == "source_size"
 

@@ -1,4 +1,4 @@
-"""Bands of detail of a gradient, and a gradient whose bands are all equally strong.
+"""Laplacian pyramids, and gradients normalized in each band.
 
 Burt and Adelson, "The Laplacian pyramid as a compact image code", IEEE Transactions on Communications 31,
 1983; for gradients as in TensorFlow's deepdream notebook (2016).
@@ -8,16 +8,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# The binomial that approximates a normal distribution (Burt and Adelson, with a = 3/8).
+# The binomial filter that approximates a Gaussian (Burt and Adelson, with a = 3/8).
 TAPS = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 
-# Bands weaker than this share of the whole are rounding errors, and stay as weak as they are.
-SILENCE = 1e-5
+# Bands weaker than this fraction of the whole are rounding errors, and are divided by it instead of by their
+# own root mean square.
+SMALLEST_BAND = 1e-5
 
 
 def split(picture: Tensor, levels: int) -> list[Tensor]:
-    """Bands of ``picture`` (N, C, H, W) from fine to coarse: ``levels`` of detail, each half the size of the
-    one before, and the rest."""
+    """Bands of ``picture`` (N, C, H, W) from fine to coarse: ``levels`` of detail and the rest.
+
+    Each is half the size of the previous one.
+    """
     bands = []
     for _ in range(levels):
         coarse = _reduce(picture)
@@ -27,7 +30,7 @@ def split(picture: Tensor, levels: int) -> list[Tensor]:
 
 
 def merge(bands: list[Tensor]) -> Tensor:
-    """The picture that :func:`split` has made the bands of."""
+    """The picture of the bands that :func:`split` gave."""
     picture = bands[-1]
     for band in reversed(bands[:-1]):
         picture = band + _expand(picture, band)
@@ -37,15 +40,15 @@ def merge(bands: list[Tensor]) -> Tensor:
 def normalize(gradient: Tensor, levels: int) -> Tensor:
     """A gradient (N, C, H, W) with the same root mean square, 1, in each of its bands; 0 stays 0.
 
-    What the network asks for in fine detail is much stronger than what it asks for in broad color.
+    Gradients are much stronger in fine detail than in large areas of color.
     """
-    bands = split(gradient / _size(gradient).clamp_min(torch.finfo(gradient.dtype).tiny), levels)
+    bands = split(gradient / _rms(gradient).clamp_min(torch.finfo(gradient.dtype).tiny), levels)
     for place, band in enumerate(bands):
-        bands[place] = band / _size(band).clamp_min(SILENCE)
+        bands[place] = band / _rms(band).clamp_min(SMALLEST_BAND)
     return merge(bands)
 
 
-def _size(band: Tensor) -> Tensor:
+def _rms(band: Tensor) -> Tensor:
     return band.square().mean().sqrt()
 
 
@@ -55,17 +58,17 @@ def _kernel(like: Tensor) -> Tensor:
 
 
 def _reduce(picture: Tensor) -> Tensor:
-    """Half the size, rounded up, smoothed; beyond the edge it goes on as at the edge."""
+    """Smoothed and halved, sizes rounded up; edge pixels are repeated beyond the edge."""
     planes = F.pad(picture, (2,) * 4, mode="replicate").flatten(0, 1).unsqueeze(1)
     half = F.conv2d(planes, _kernel(picture), stride=2)
     return half.view(*picture.shape[:2], *half.shape[2:])
 
 
 def _expand(picture: Tensor, like: Tensor) -> Tensor:
-    """Twice the size, that of ``like``."""
+    """Enlarged twice, to the size of ``like``."""
     planes = F.pad(picture, (1,) * 4, mode="replicate").flatten(0, 1).unsqueeze(1)
     height, width = ((side + 1) % 2 for side in like.shape[2:])
-    # Four pixels of the padding on each side have done their part.
+    # Remove four pixels of padding on each side.
     twice = F.conv_transpose2d(
         planes, 4 * _kernel(picture), stride=2, padding=4, output_padding=(height, width)
     )

@@ -1,4 +1,4 @@
-"""Octaves: the sizes at which a picture is dreamt, and how what was dreamt goes from one to the next."""
+"""Octaves of DeepDream: their sizes, and what one passes on to the next."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from worker.optim.randomness import generator_at
 
 @dataclass(frozen=True)
 class Octave:
-    """One size, height and width in pixels; ``place`` counts from the coarsest, also those left out."""
+    """Height and width in pixels; ``place`` counts from the coarsest, including those left out."""
 
     place: int
     height: int
@@ -19,9 +19,9 @@ class Octave:
 
 
 def plan_octaves(height: int, width: int, count: int, scale: float, smallest: int) -> list[Octave]:
-    """Octaves from coarse to fine, each ``scale`` times the last, up to ``height`` by ``width``.
+    """Octaves from coarse to fine, each ``scale`` times the previous one, up to ``height`` by ``width``.
 
-    Those with a side below ``smallest`` are left out: the network would see nothing there.
+    Those with a side below ``smallest``, too small for the network, are left out.
     """
     octaves = []
     for place in range(count):
@@ -33,13 +33,13 @@ def plan_octaves(height: int, width: int, count: int, scale: float, smallest: in
 
 
 def next_octave(start: Tensor, dreamt: Tensor, octave: Octave) -> Tensor:
-    """What to begin an octave with: the start picture at its size, and what was dreamt so far laid over it.
+    """The start of an octave: the start picture at its size, plus the detail added so far.
 
-    Only what was added to the start is enlarged, so that the start keeps the detail that each size of it has.
-    ``start`` is (1, 3, H, W); ``dreamt`` the picture that the octave before ended with.
+    Only the added detail is enlarged, so that the start picture keeps its own detail at each size. ``start``
+    is (1, 3, H, W); ``dreamt`` is the result of the previous octave.
     """
     before = resize(start, *dreamt.shape[-2:])
-    # Not within [0, 1]: it is a difference.
+    # A difference, so not limited to [0, 1].
     added = torch.nn.functional.interpolate(
         dreamt - before, (octave.height, octave.width), mode="bicubic", align_corners=False
     )

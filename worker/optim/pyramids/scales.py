@@ -1,4 +1,4 @@
-"""Sizes of pictures: from the coarse scale to the fine one."""
+"""Sizes of pictures, and scales from coarse to fine."""
 
 import math
 
@@ -9,7 +9,7 @@ from torch import Tensor
 def fit(picture: Tensor, long_side: int) -> tuple[int, int]:
     """Height and width of ``picture`` (..., H, W) with ``long_side`` as the longer side.
 
-    The aspect is kept, as far as no side gets below 1 pixel.
+    The aspect is kept, except that no side is below 1 pixel.
     """
     height, width = picture.shape[-2:]
     longest = max(height, width)
@@ -22,7 +22,7 @@ def fit(picture: Tensor, long_side: int) -> tuple[int, int]:
 def resize(picture: Tensor, height: int, width: int) -> Tensor:
     """A picture (N, C, H, W) in [0, 1] at another size: bicubic, antialiased where it shrinks, in [0, 1].
 
-    A picture that has the size already is returned as it is.
+    A picture that already has the size is returned unchanged.
     """
     if picture.shape[-2:] == (height, width):
         return picture
@@ -39,10 +39,10 @@ def center_crop(picture: Tensor, side: int) -> Tensor:
 
 
 def scale_sides(long_side: int, coarsest: int | None) -> list[int]:
-    """Longer sides from coarse to fine, each about sqrt(2) times the last; ``long_side`` is the last.
+    """Longer sides from coarse to fine, each about sqrt(2) times the previous one, up to ``long_side``.
 
-    The first is the last that is ``coarsest`` or more; None: there is one scale. Beginning at the same number
-    of pixels, pictures of different sizes are laid out alike: a small one tells how a large one will look.
+    The first is the smallest that is at least ``coarsest``; None: a single scale. A common first size gives
+    pictures of different sizes the same layout, so that a small one predicts a large one.
     """
     sides = [long_side]
     while coarsest is not None and (side := round(long_side * math.sqrt(0.5) ** len(sides))) >= coarsest:
@@ -51,9 +51,9 @@ def scale_sides(long_side: int, coarsest: int | None) -> list[int]:
 
 
 def share_steps(steps: int, scales: int) -> list[int]:
-    """Steps of each scale, coarse to fine: equal shares, since a coarse step costs the least.
+    """Steps of each scale, coarse to fine, in equal shares: coarse steps cost the least.
 
-    What is left over goes to the finest scales. A scale may get none; the last gets at least one.
+    The remainder goes to the finest scales. A scale may get none, but the last at least one.
     """
     share, rest = divmod(steps, scales)
     return [share + (scale >= scales - rest) for scale in range(scales)]
