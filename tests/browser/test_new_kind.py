@@ -16,9 +16,9 @@ JOB_MS = 120_000
 # Every Python process of the service imports this module when it starts.
 REGISTER = """
 from app.kinds import KINDS
-from tests.support import grayscale
+from tests.support import fading
 
-KINDS[grayscale.SPEC.name] = grayscale.SPEC
+KINDS[fading.SPEC.name] = fading.SPEC
 """
 
 
@@ -36,8 +36,8 @@ def service(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def test_its_form_and_its_result_are_shown(page: Page, pictures: Path) -> None:
     page.goto("/")
-    page.get_by_label("What to make").select_option(label="Grayscale")
-    (kind,) = [each for each in page.request.get("/v1/kinds").json()["items"] if each["kind"] == "grayscale"]
+    page.get_by_label("What to make").select_option(label="Fading")
+    (kind,) = [each for each in page.request.get("/v1/kinds").json()["items"] if each["kind"] == "fading"]
     expect(page.locator("#kind-summary")).to_have_text(kind["summary"])
     expect(page.locator("#submit")).to_have_text(kind["submit_label"])
     shown = page.locator("#job-form [data-field]").evaluate_all("all => all.map(e => e.dataset.field)")
@@ -48,9 +48,9 @@ def test_its_form_and_its_result_are_shown(page: Page, pictures: Path) -> None:
     page.get_by_label("Strength", exact=True).fill("0.5")
     page.get_by_role("button", name=kind["submit_label"], exact=True).click()
     expect(page.locator("#result[data-state=succeeded]")).to_be_visible(timeout=JOB_MS)
-    expect(page.locator(".job-title")).to_have_text("Content, Grayscale")
+    expect(page.locator(".job-title")).to_have_text("Content, Fading")
     expect(page.locator(".viewer-image")).to_have_js_property("naturalWidth", 160)
-    expect(page.locator("#gallery-list img")).to_have_attribute("alt", "Content, Grayscale")
+    expect(page.locator("#gallery-list img")).to_have_attribute("alt", "Content, Fading")
     page.get_by_text("Numbers", exact=True).click()
     brightness = page.locator(".tables tr", has=page.get_by_role("rowheader", name="brightness"))
     expect(brightness.locator("td")).to_contain_text("0.")

@@ -14,7 +14,7 @@ from app.cli import make_program
 from app.kinds import KINDS, spec_of
 from app.main import create_app
 from app.settings import Settings
-from tests.support import grayscale
+from tests.support import fading
 from tests.support.strange_pictures import noise
 from worker.runtime.context import make_context
 from worker.runtime.run_job import run_next
@@ -22,7 +22,7 @@ from worker.runtime.run_job import run_next
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(KINDS, grayscale.SPEC.name, grayscale.SPEC)
+    monkeypatch.setitem(KINDS, fading.SPEC.name, fading.SPEC)
 
 
 @pytest.fixture
@@ -38,18 +38,18 @@ def is_gray(data: bytes) -> bool:
 
 def test_it_is_listed_and_described(client: TestClient) -> None:
     items = client.get("/v1/kinds").json()["items"]
-    (listed,) = [item for item in items if item["kind"] == "grayscale"]
-    assert (listed["path"], listed["lane"]) == ("/v1/grayscale", "short")
-    assert (listed["command"], listed["submit_label"]) == ("grayscale", "Fade")
+    (listed,) = [item for item in items if item["kind"] == "fading"]
+    assert (listed["path"], listed["lane"]) == ("/v1/fading", "short")
+    assert (listed["command"], listed["submit_label"]) == ("fading", "Fade")
     assert listed["schema"]["properties"]["image"]["widget"] == "picture"
     described = client.get("/v1/openapi.json").json()
-    assert described["paths"]["/v1/grayscale"]["post"]["summary"] == "Grayscale"
-    assert "strength" in described["components"]["schemas"]["GrayscaleParams"]["properties"]
+    assert described["paths"]["/v1/fading"]["post"]["summary"] == "Fading"
+    assert "strength" in described["components"]["schemas"]["FadingParams"]["properties"]
 
 
 def test_its_params_are_checked(client: TestClient) -> None:
     answer = client.post(
-        "/v1/grayscale", files={"image": noise()}, data={"params": '{"strength": 2, "size": 3}'}
+        "/v1/fading", files={"image": noise()}, data={"params": '{"strength": 2, "size": 3}'}
     )
     assert answer.status_code == 422
     assert {error["field"] for error in answer.json()["errors"]} == {"strength", "size"}
@@ -65,7 +65,7 @@ def test_a_worker_computes_it_while_its_route_waits(client: TestClient, settings
 
     worker = threading.Thread(target=work)
     worker.start()
-    answer = client.post("/v1/grayscale", files={"image": noise()})
+    answer = client.post("/v1/fading", files={"image": noise()})
     answered.set()
     worker.join()
     context.engine.dispose()
@@ -75,13 +75,13 @@ def test_a_worker_computes_it_while_its_route_waits(client: TestClient, settings
     assert job["state"] == "succeeded", job["error"]
     assert job["params"]["strength"] == 1
     assert 0 < job["result"]["brightness"] < 1
-    assert job["result"]["recipe"]["kind"] == "grayscale"
+    assert job["result"]["recipe"]["kind"] == "fading"
     (image,) = [artifact for artifact in job["artifacts"] if artifact["name"] == "image"]
     assert is_gray(client.get(image["url"]).content)
 
 
 def test_its_route_does_not_wait_where_a_request_prefers_otherwise(client: TestClient) -> None:
-    answer = client.post("/v1/grayscale", files={"image": noise()}, headers={"Prefer": "respond-async"})
+    answer = client.post("/v1/fading", files={"image": noise()}, headers={"Prefer": "respond-async"})
     assert (answer.status_code, answer.json()["state"]) == (202, "queued")
 
 
@@ -90,15 +90,15 @@ def test_it_has_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("IMPASTO_DEVICE", "cpu")
     Path("photo.png").write_bytes(noise())
     program = make_program()
-    result = CliRunner().invoke(program, ["grayscale", "photo.png", "-o", "gray.png", "--json"])
+    result = CliRunner().invoke(program, ["fading", "photo.png", "-o", "gray.png", "--json"])
     assert result.exit_code == 0, result.output
     assert '"brightness"' in result.stdout
     assert is_gray(Path("gray.png").read_bytes())
-    wrong = CliRunner().invoke(program, ["grayscale", "photo.png", "-o", "gray.png", "--strength", "2"])
+    wrong = CliRunner().invoke(program, ["fading", "photo.png", "-o", "gray.png", "--strength", "2"])
     assert wrong.exit_code == 2 and wrong.stderr.startswith("impasto: --strength: ")
 
 
 def test_stored_params_are_read_as_resolved_ones() -> None:
-    params = grayscale.SPEC.load({"image": "i", "strength": 0.5})
-    assert isinstance(params, grayscale.ResolvedGrayscale)
-    assert spec_of(params) is grayscale.SPEC
+    params = fading.SPEC.load({"image": "i", "strength": 0.5})
+    assert isinstance(params, fading.ResolvedFading)
+    assert spec_of(params) is fading.SPEC

@@ -11,7 +11,7 @@ from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, Steps
 
 
-class GrayscaleParams(Params):
+class FadingParams(Params):
     """A picture without its colors."""
 
     image: PictureRef = Field(title="Picture", description="The picture.")
@@ -19,20 +19,20 @@ class GrayscaleParams(Params):
         None, ge=0, le=1, title="Strength", description="Share of the colors that is lost. Empty: all."
     )
 
-    def resolve(self, catalogue: Catalogue) -> "ResolvedGrayscale":
+    def resolve(self, catalogue: Catalogue) -> "ResolvedFading":
         """All of the colors, where the job does not say."""
         strength = 1.0 if self.strength is None else self.strength
-        return self.resolved_as(ResolvedGrayscale, {"strength": strength})
+        return self.resolved_as(ResolvedFading, {"strength": strength})
 
 
-class ResolvedGrayscale(GrayscaleParams):
+class ResolvedFading(FadingParams):
     """Resolved params."""
 
     strength: float
 
 
-def grayscale(
-    params: ResolvedGrayscale, inputs: Inputs, network: None, compute: Compute, resume: State | None = None
+def fading(
+    params: ResolvedFading, inputs: Inputs, network: None, compute: Compute, resume: State | None = None
 ) -> Steps:
     """Mix a picture with the mean of its channels."""
     picture = inputs.picture("image")
@@ -42,16 +42,16 @@ def grayscale(
 
 
 SPEC = KindSpec(
-    name="grayscale",
-    params=GrayscaleParams,
-    resolved=(ResolvedGrayscale,),
-    function="tests.support.grayscale:grayscale",
+    name="fading",
+    params=FadingParams,
+    resolved=(ResolvedFading,),
+    function="tests.support.fading:fading",
     lane="short",
     wait_seconds=60,
-    title="Grayscale",
+    title="Fading",
     summary="A picture without its colours.",
     submit_label="Fade",
-    command="grayscale",
+    command="fading",
     primary_fields=("strength",),
     example={"strength": 0.5},
 )
