@@ -173,6 +173,7 @@ def test_the_limit_of_a_network_is_its_own(settings: Settings, network: Network)
         assert send(client, bytes(len(data) + (1 << 17))).status_code == 413
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("name", ["palette", "vgg19-random"])
 def test_shipped_networks_are_exported(
     client: TestClient, services: Services, tmp_path: Any, name: str
