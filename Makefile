@@ -35,7 +35,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/lint-imports
 
 check: lint ## Format, lint, types, import contracts and the quick tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not slow and not server and not browser" $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not (medium or server or browser or slow)" $(PYTEST_ARGS)
 
 test: lint test-programs ## All of check, and every test except the slow ones; lists skipped tests at the end
 	$(BIN)/pytest -m "not slow" $(PYTEST_ARGS)

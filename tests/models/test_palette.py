@@ -38,6 +38,7 @@ def test_it_has_the_layers_of_vgg19_at_half_width(shipped: Network) -> None:
     assert all(isinstance(pool, torch.nn.AvgPool2d) for name, pool in shipped.stack.items() if "pool" in name)
 
 
+@pytest.mark.medium
 def test_it_knows_what_it_has_never_seen(shipped: Network) -> None:
     pictures, classes = unseen_pictures("train", 1, 128)
     assert accuracy(shipped.logits, pictures, classes) > 0.8
@@ -51,6 +52,7 @@ def test_activations_are_about_one(shipped: Network) -> None:
             assert 0.4 < float(features.mean()) < 2.5, name
 
 
+@pytest.mark.medium
 def test_what_was_saved_comes_back(tmp_path: Path) -> None:
     model = palette_model(seed=5).eval()
     network = folded_palette(model, reference_pictures(count=4, side=64, seed=0))

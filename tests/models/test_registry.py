@@ -16,6 +16,7 @@ def test_every_network_has_its_card() -> None:
     assert sorted(card.name for card in list_cards()) == sorted(network_names())
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", network_names())
 def test_the_card_tells_what_the_network_is(name: str) -> None:
     card = get_card(name)

@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.medium
 def test_torchvision_imports_and_knows_its_models() -> None:
     code = (
         "from models.torchvision_ops import import_torchvision as get\n"

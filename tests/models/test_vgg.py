@@ -96,6 +96,7 @@ def test_convolutions_give_what_torchvisions_give(depth: Depth) -> None:
     assert x.shape == (1, 512, 1, 1)
 
 
+@pytest.mark.medium
 def test_classifier_gives_what_torchvisions_gives() -> None:
     with torch.device("meta"):
         theirs = import_torchvision().models.vgg16(weights=None, num_classes=6).eval()

@@ -125,6 +125,7 @@ def test_what_is_wrong_is_said_in_one_line_that_names_the_option(
     assert not (folder / "out.png").exists()
 
 
+@pytest.mark.medium
 def test_torch_is_not_loaded_before_it_is_needed() -> None:
     script = (
         "import sys; from app.cli import program; "

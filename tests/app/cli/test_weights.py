@@ -30,6 +30,7 @@ def impasto(*arguments: str) -> Result:
     return CliRunner().invoke(program, ["weights", *arguments])
 
 
+@pytest.mark.medium
 def test_pull_and_list(served: Mirror, tmp_path: Path) -> None:
     assert "5 MB to pull" in impasto("list").output
     result = impasto("pull", NAME)

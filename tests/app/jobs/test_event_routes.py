@@ -89,6 +89,7 @@ def test_a_stream_tells_the_whole_life_and_ends_with_it(
     assert received[3].data["url"].startswith(f"/v1/jobs/{job_id}/artifacts/preview?v=")
 
 
+@pytest.mark.medium
 def test_a_reader_that_comes_back_often_sees_every_event_once(
     address: str, database: Engine, job_id: str
 ) -> None:
@@ -161,6 +162,7 @@ def test_a_stream_is_alive_although_nothing_happens(
         assert any(line == ": alive" for line in lines)
 
 
+@pytest.mark.medium
 def test_a_lost_wake_up_is_made_up_for(address: str, database: Engine, job_id: str) -> None:
     received: list[Received] = []
     url = f"{address}/v1/jobs/{job_id}/events"
@@ -177,6 +179,7 @@ def _streams(address: str) -> bool:
     return "impasto_event_streams 1.0" in httpx.get(f"{address}/metrics").text
 
 
+@pytest.mark.medium
 def test_a_request_may_wait_for_the_end(address: str, database: Engine, settings: Settings) -> None:
     files = {"content": ("a.png", strange.plain()), "style": ("b.png", strange.noise())}
 

@@ -229,6 +229,7 @@ def test_delete_takes_ended_jobs_alone(engine: Engine) -> None:
     assert repository.list_events(engine, job.id) == []
 
 
+@pytest.mark.medium
 def test_progress_is_thinned_to_a_thousand_rows(engine: Engine) -> None:
     job = new_job(engine)
     claim = claimed(engine)

@@ -244,6 +244,7 @@ LIMITS = settings(
 )
 
 
+@pytest.mark.medium
 def test_the_life_of_jobs_on_either_database(engine: Engine) -> None:
     class Here(Life):
         pass

@@ -220,6 +220,7 @@ def test_other_files_are_called_by_their_names(data: bytes, name: str) -> None:
     assert "JPEG" in error.detail
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_truncation_is_found(format: str) -> None:
     data = strange.noise(format)
@@ -289,6 +290,7 @@ def test_any_bytes_are_taken_or_refused_with_a_reason(data: bytes, start: bytes)
     assert info.width > 0
 
 
+@pytest.mark.medium
 @settings(deadline=None, max_examples=300)
 @given(st.sampled_from(FORMATS), st.data())
 def test_any_damage_is_tolerated_or_refused_with_a_reason(format: str, data: st.DataObject) -> None:

@@ -27,6 +27,7 @@ def test_every_typical_palette_names_a_color_for_each_role():
         assert len({len(palette) for palette in drawing.typical}) == 1, drawing.name
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("size", [33, 48])
 def test_pictures_of_all_classes_are_finite_and_in_range_and_not_flat(size):
     pictures = draw(ALL, [7] * len(ALL), size, "all")
@@ -46,6 +47,7 @@ def test_every_variant_draws_finite_pictures():
             assert torch.isfinite(picture).all(), (drawing.name, variant.name)
 
 
+@pytest.mark.medium
 def test_a_picture_is_the_same_alone_and_in_a_batch():
     seeds = [number * 31 for number in ALL]
     together = draw(ALL, seeds, 40)

@@ -61,6 +61,7 @@ def test_tiles_change_nothing(
     assert (found.gradient - expected.gradient).norm() < 1e-10 * expected.gradient.norm()
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("pooling", ["average", "max"])
 def test_tiles_of_a_vgg_change_nothing(pooling: Pooling) -> None:
     network = load_network("vgg19-random", pooling).prepared(torch.device("cpu"), torch.float64)

@@ -12,6 +12,7 @@ from worker.optim.tiling.tiles import Tiling
 LAYERS = {"relu1": 1.0, "relu2": 2.0, "conv3": 1.0}
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("budget", [1 << 30, 40_000])
 def test_rolling_a_tile_changes_no_loss(exact_network: Network, budget: int) -> None:
     tile, texture = rand(40, 56, 3), rand(31, 24, 4)

@@ -377,6 +377,7 @@ def test_what_cannot_be_decoded_names_field_and_remedy(data: bytes, said: str) -
     assert caught.value.detail.count(". ") + caught.value.detail.count(": ") >= 1
 
 
+@pytest.mark.medium
 @settings(deadline=None, max_examples=300)
 @given(
     st.sampled_from(

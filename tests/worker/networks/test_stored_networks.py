@@ -100,6 +100,7 @@ def test_a_job_does_not_take_another_network_of_the_name(context: WorkerContext)
     assert failed.error["field"] == "network" and "another network has its name" in failed.error["detail"]
 
 
+@pytest.mark.medium
 def test_what_the_architecture_does_not_have_fails_the_job(context: WorkerContext) -> None:
     layers = json.loads(json.dumps(register(context).card.model_dump(mode="json")["layers"]))
     layers[0]["receptive_field"] = 5

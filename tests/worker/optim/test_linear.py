@@ -35,6 +35,7 @@ def test_the_score_rises_by_the_multiple_times_the_squares_of_the_weights() -> N
     assert np.allclose(classifier.score(pictures).numpy(), by_hand)
 
 
+@pytest.mark.medium
 def test_two_colors_are_told_apart() -> None:
     generator = torch.Generator().manual_seed(2)
     noise = 0.1 * torch.randn(2, 40, 3, 4, 4, generator=generator)

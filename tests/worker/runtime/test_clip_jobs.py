@@ -67,6 +67,7 @@ def test_a_clip_in_gives_a_video_with_its_recipe(context: WorkerContext) -> None
     assert work_files(context, job) == []
 
 
+@pytest.mark.medium
 def test_a_video_goes_on_from_its_last_frame_bit_for_bit(context: WorkerContext) -> None:
     picture = strange.noise(size=(40, 30), seed=3)
     queue(context, picture, frames=3, format="webp")

@@ -219,6 +219,7 @@ def other_kind(data: bytes) -> bytes:
     )
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "spoil",
     [

@@ -100,6 +100,7 @@ def test_a_network_that_changes_nothing_gives_the_picture_back(
     assert outcome.result["pictures"][0]["relative_error"]["end"] == pytest.approx(float(norm), rel=1e-3)
 
 
+@pytest.mark.medium
 def test_what_a_pool_has_lost_is_left_to_the_penalties(content: Tensor) -> None:
     params = make_params(
         layers=["conv1", "pool1"],
@@ -126,6 +127,7 @@ def test_penalties_calm_the_picture(content: Tensor) -> None:
     assert float(calm.diff(dim=3).abs().mean()) < 0.7 * float(rough.diff(dim=3).abs().mean())
 
 
+@pytest.mark.medium
 def test_deeper_layers_know_less(content: Tensor) -> None:
     params = make_params(layers=["conv1", "pool2", "logits"], steps=60, p_weight=0.001, tv_weight=0.001)
     outcome, _ = run(params, NETWORK, content)

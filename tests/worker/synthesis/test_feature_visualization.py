@@ -93,6 +93,7 @@ def test_a_run_from_step_to_outcome() -> None:
         assert report["objective"]["end"] == pytest.approx(sign * value, abs=1e-5)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("preset", ["lucid", "simonyan-2014", "yosinski-2015"])
 def test_both_sides_go_beyond_any_random_picture(preset: str) -> None:
     params = make_params(preset=preset, channels=list(range(8)), sign="both", steps=80, l2_weight=0.0)
@@ -187,6 +188,7 @@ def test_diversity_makes_the_variations_differ() -> None:
     assert likeness(10.0) < likeness(0.0) - 0.05
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("layer", "preset"), [("relu2", "lucid"), ("conv2", "maco"), ("relu2", "simonyan-2014")]
 )
@@ -239,6 +241,7 @@ def test_a_direction_by_hand() -> None:
         assert report["cosine"] == pytest.approx(cosine(found.mean(0), mean), abs=1e-5)
 
 
+@pytest.mark.medium
 def test_a_direction_is_what_there_is_and_not_where() -> None:
     network = stripes_network()
     params = make_example(

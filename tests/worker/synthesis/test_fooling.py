@@ -129,6 +129,7 @@ def fool_linear(
     return run_steps(steps, lambda step: seen.append((step, step.state()))), seen
 
 
+@pytest.mark.medium
 def test_a_linear_classifier_is_fooled_by_its_weights() -> None:
     outcome, seen = fool_linear(linear_params(epsilon=80), side=32, fitted=60)
 
@@ -149,6 +150,7 @@ def test_a_linear_classifier_is_fooled_by_its_weights() -> None:
     assert image.shape == original.shape == (1, 3, 32, 32)
 
 
+@pytest.mark.medium
 def test_a_little_of_the_weights_is_a_little_of_the_way() -> None:
     little, more = (fool_linear(linear_params(epsilon=each))[0].result for each in (0.01, 10))
 
@@ -159,6 +161,7 @@ def test_a_little_of_the_weights_is_a_little_of_the_way() -> None:
     assert little["saved"] == little["before"]
 
 
+@pytest.mark.medium
 def test_a_picture_of_ones_own_is_changed() -> None:
     own = draw([DRAWN.index("mountains")], [77], 48)[..., :40, :]
     outcome, _ = fool_linear(linear_params(image="x", epsilon=60), own)
@@ -173,6 +176,7 @@ def test_a_picture_of_ones_own_is_changed() -> None:
     assert caught.value.field == "target"
 
 
+@pytest.mark.medium
 def test_the_linear_classifier_goes_on_where_it_was() -> None:
     params = linear_params(seed=4)
     whole, seen = fool_linear(params)

@@ -164,6 +164,7 @@ def test_a_state_can_be_kept_while_the_run_goes_on(network: Network, content: Te
             assert torch.isfinite(tensor).all()
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("preset", ["impasto", "gatys-2016", "neural-style"])
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 def test_every_preset_descends(
@@ -181,6 +182,7 @@ def test_every_preset_descends(
 @pytest.mark.parametrize("preset", ["impasto", "gatys-2016", "neural-style"])
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 # Powers of two, with which every product is exact.
+@pytest.mark.medium
 @pytest.mark.parametrize("factor", [2.0**-40, 2.0**33])
 def test_a_factor_of_all_weights_changes_nothing(
     network: Network, preset: str, optimizer: str, factor: float, content: Tensor, style: Tensor
@@ -260,6 +262,7 @@ def test_starting_from_the_content_without_style_stays_there(network: Network, c
     assert outcome.result["losses"]["total"] == 0
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("level", [0.0, 0.4, 1.0])
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 def test_flat_pictures(network: Network, level: float, optimizer: str, style: Tensor) -> None:
@@ -335,6 +338,7 @@ def wrong(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
     return Injected.wrong
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1e6])
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 def test_a_run_recovers_from_a_loss_gone_wrong(

@@ -69,6 +69,7 @@ def test_a_run_from_step_to_outcome(network: Network) -> None:
     assert [scale["steps"] for scale in result["scales"]] == [3, 3, 3]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("seamless", [False, True])
 @pytest.mark.parametrize(("size", "aspect"), [(60, 1.25), (96, 0.4), (50, 2.5)])
 def test_the_gram_distance_falls_a_hundredfold(
@@ -146,6 +147,7 @@ def test_the_seed_decides_and_nothing_else(network: Network) -> None:
     assert not torch.equal(first.images["image"], other.images["image"])
 
 
+@pytest.mark.medium
 def test_the_size_of_the_texture_decides_how_large_its_pattern_is(network: Network) -> None:
     widths = []
     for source_size in (40, 80):

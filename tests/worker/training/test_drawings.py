@@ -18,6 +18,7 @@ def write_file(folder: Path, number: int) -> None:
     drawings._draw_file((set_folder(folder, 16), 16, number))
 
 
+@pytest.mark.medium
 def test_pictures_are_those_of_their_seeds(tmp_path: Path) -> None:
     for number in (0, 1):
         write_file(tmp_path, number)
@@ -29,6 +30,7 @@ def test_pictures_are_those_of_their_seeds(tmp_path: Path) -> None:
     assert torch.equal(drawn.pictures(chosen), expected)
 
 
+@pytest.mark.medium
 def test_a_set_that_is_there_is_not_drawn_again(tmp_path: Path) -> None:
     write_file(tmp_path, 0)
     before = (set_folder(tmp_path, 16) / "0000.npy").stat().st_mtime_ns

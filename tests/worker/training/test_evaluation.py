@@ -21,6 +21,7 @@ def test_accuracy_counts_the_right_guesses_in_batches() -> None:
     assert accuracy(classify, pictures, classes) == 0.5
 
 
+@pytest.mark.medium
 def test_unseen_pictures_are_of_seeds_that_no_set_has() -> None:
     pictures, classes = unseen_pictures("held-out", 1, 16)
     assert classes.tolist() == list(range(len(CLASSES)))
@@ -47,6 +48,7 @@ def test_histograms_of_many_pictures_fit_into_memory() -> None:
     torch.testing.assert_close(color_histograms(pictures).sum(dim=1), torch.ones(4096))
 
 
+@pytest.mark.medium
 def test_texture_retrieval_finds_the_other_half() -> None:
     found = texture_retrieval(vgg19_random(), "relu2_1", per_class=1)
     # Of 29 textures: by chance it would be 3 %.

@@ -27,6 +27,7 @@ def descend(
     return variables
 
 
+@pytest.mark.medium
 @names
 @pytest.mark.parametrize("bounded", [True, False])
 def test_it_finds_the_optimum_within_its_bounds(name: OptimizerName, bounded: bool) -> None:
