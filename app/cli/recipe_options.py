@@ -9,7 +9,7 @@ import typer
 
 from app.errors import InputError
 from app.kinds import KindSpec, Params
-from app.kinds.presets import PRESET
+from app.kinds.spec import PRESET
 from app.media.recipe_text import read_recipe
 from app.networks.catalogue import Catalogue
 

@@ -17,7 +17,7 @@ from app.kinds.fields import (
     following_seeds,
     split_names,
 )
-from app.kinds.presets import Preset, with_preset
+from app.kinds.spec import Preset, with_preset
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_NETWORK
 
@@ -55,23 +55,23 @@ Transforms = Annotated[
 
 
 class PresetValues(BaseModel):
-    """The values that a preset gives, and that resolved params have."""
+    """The values that a preset gives, and that resolved params have. The defaults leave the picture as it is."""
 
     model_config = ConfigDict(frozen=True)
 
     parametrization: Parametrization
     noise: float | None
-    transforms: Transforms
-    looks: int
+    transforms: Transforms = {}
+    looks: int = 1
     optimizer: Optimizer
     step_size: float
     steps: int
-    l2_weight: float
-    p_weight: float
-    tv_weight: float
-    decay: float
-    blur: float
-    blur_every: int
+    l2_weight: float = 0.0
+    p_weight: float = 0.0
+    tv_weight: float = 0.0
+    decay: float = 0.0
+    blur: float = 0.0
+    blur_every: int = 4
 
 
 class MaximizationPreset(PresetValues, Preset):
@@ -87,16 +87,9 @@ PRESETS: dict[str, MaximizationPreset] = {
         parametrization="fourier",
         noise=0.01,
         transforms={"pad": 12, "jitter": 12, "scale": 0.1, "rotate": 10},
-        looks=1,
         optimizer="adam",
         step_size=0.05,
         steps=256,
-        l2_weight=0.0,
-        p_weight=0.0,
-        tv_weight=0.0,
-        decay=0.0,
-        blur=0.0,
-        blur_every=4,
     ),
     # Fel et al., "Unlocking feature visualization for deeper networks with magnitude constrained
     # optimization", NeurIPS 2023, section 3 and appendix: phases alone, NAdam, noise and crops, of which it
@@ -111,12 +104,6 @@ PRESETS: dict[str, MaximizationPreset] = {
         optimizer="nadam",
         step_size=0.3,
         steps=256,
-        l2_weight=0.0,
-        p_weight=0.0,
-        tv_weight=0.0,
-        decay=0.0,
-        blur=0.0,
-        blur_every=4,
     ),
     # Simonyan, Vedaldi, Zisserman, "Deep inside convolutional networks: visualising image classification
     # models and saliency maps", ICLR workshop 2014, section 2: from the zero image (the mean picture), the
@@ -126,17 +113,10 @@ PRESETS: dict[str, MaximizationPreset] = {
         summary="From the mean picture, the score less the picture's L2 norm: the lecture's method.",
         parametrization="pixels",
         noise=0.0,
-        transforms={},
-        looks=1,
         optimizer="gradient",
         step_size=0.02,
         steps=200,
         l2_weight=3.0,
-        p_weight=0.0,
-        tv_weight=0.0,
-        decay=0.0,
-        blur=0.0,
-        blur_every=4,
     ),
     # Yosinski et al., "Understanding neural networks through deep visualization", 2015, table 1, third row,
     # with which most of its figures are made: decay 1e-4, blur of 1.0 every 4 steps, 1000 steps; from noise
@@ -146,17 +126,11 @@ PRESETS: dict[str, MaximizationPreset] = {
         summary="Pixels with decay and an occasional blur, which keep only what raises the score.",
         parametrization="pixels",
         noise=10 / 255,
-        transforms={},
-        looks=1,
         optimizer="gradient",
         step_size=0.03,
         steps=400,
-        l2_weight=0.0,
-        p_weight=0.0,
-        tv_weight=0.0,
         decay=1e-4,
         blur=1.0,
-        blur_every=4,
     ),
 }
 
@@ -267,10 +241,6 @@ class ResolvedMaximization(PresetValues, MaximizationParams):
 
     def require_valid(self, pictures: int) -> None:
         """Check the combination of params of a job that makes ``pictures`` in all; InputError."""
-        self._check_count(pictures)
-        self._check_pieces()
-
-    def _check_count(self, pictures: int) -> None:
         if pictures > MAX_PICTURES:
             raise InputError(
                 "variations",
@@ -282,6 +252,7 @@ class ResolvedMaximization(PresetValues, MaximizationParams):
                 "size",
                 f"{pictures} pictures of {self.size} px are too many for one job: {largest} px is the most.",
             )
+        self._check_pieces()
 
     def _check_pieces(self) -> None:
         if self.parametrization == "phase" and self.noise is not None:

@@ -180,17 +180,11 @@ class AdversarialParams(Params):
             # Kurakin, Goodfellow, Bengio, "Adversarial examples in the physical world", ICLR workshop 2017,
             # section 2.2: steps of one level, and so many that the edge is reached and a little beyond.
             steps = self.steps or max(1, round(min(epsilon + 4, 1.25 * epsilon)))
-            return {
-                "epsilon": epsilon,
-                "steps": steps,
-                "step_size": self.step_size or max(1, epsilon / steps),
-            }
-        steps = self.steps or PGD_STEPS
-        return {
-            "epsilon": epsilon,
-            "steps": steps,
-            "step_size": self.step_size or PGD_REACH * epsilon / steps,
-        }
+            step_size = max(1, epsilon / steps)
+        else:
+            steps = self.steps or PGD_STEPS
+            step_size = PGD_REACH * epsilon / steps
+        return {"epsilon": epsilon, "steps": steps, "step_size": self.step_size or step_size}
 
     def _fooling(self) -> dict[str, Any]:
         return {

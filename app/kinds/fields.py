@@ -13,9 +13,10 @@ from pydantic import BeforeValidator, Field
 
 from app.errors import InputError
 
-# Pixels of all pictures together that a job makes one after the other and lays on one sheet at the end: as
-# many as the largest single picture has.
-MAX_SHEET_PIXELS = 8192**2
+# Side in pixels of the largest picture; a sheet of pictures that a job makes one after the other has no more
+# pixels.
+MAX_SIDE = 8192
+MAX_SHEET_PIXELS = MAX_SIDE**2
 
 # Pictures that one job makes side by side at most.
 MAX_PICTURES = 64
@@ -112,7 +113,7 @@ Size = Annotated[
     int,
     Field(
         ge=16,
-        le=8192,
+        le=MAX_SIDE,
         title="Size",
         description="Longer side of the result in pixels.",
         json_schema_extra={"widget": "size", "unit": "px"},

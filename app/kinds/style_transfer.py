@@ -17,8 +17,7 @@ from app.kinds.fields import (
     StepsOrPreset,
 )
 from app.kinds.layers import require_card, require_spatial_layers
-from app.kinds.presets import Preset, with_preset
-from app.kinds.spec import KindSpec
+from app.kinds.spec import KindSpec, Preset, with_preset
 from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 
 PresetName = Literal["impasto", "gatys-2016", "neural-style"]
@@ -34,11 +33,11 @@ class PresetValues(BaseModel):
 
     content_layers: LayerWeights
     style_layers: LayerWeights
-    content_weight: float
+    content_weight: float = 1.0
     style_weight: float
-    tv_weight: float
-    optimizer: Optimizer
-    pooling: Pooling
+    tv_weight: float = 0.0
+    optimizer: Optimizer = "lbfgs"
+    pooling: Pooling = "average"
     init: Init
     steps: int
 
@@ -51,11 +50,13 @@ class StylePreset(PresetValues, Preset):
     """
 
     variant: Literal["relative", "gatys-2016", "neural-style"]
-    noise: float = Field(description="Standard deviation of the noise of init=noise, of values in [0, 1].")
-    coarsest: int | None = Field(
-        description="Longer side it begins at, or a little more; each scale is sqrt(2) times the last."
+    noise: float = Field(
+        0.1, description="Standard deviation of the noise of init=noise, of values in [0, 1]."
     )
-    margin: int = Field(description="Pixels of reflection padding around the picture.")
+    coarsest: int | None = Field(
+        None, description="Longer side it begins at, or a little more; each scale is sqrt(2) times the last."
+    )
+    margin: int = Field(0, description="Pixels of reflection padding around the picture.")
 
 
 STYLE_LAYERS_2016 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -67,13 +68,9 @@ PRESETS: dict[str, StylePreset] = {
         variant="relative",
         content_layers={"relu2_1": 0.5, "relu3_1": 1.0},
         style_layers=dict.fromkeys(("relu1_1", "relu2_1", "relu3_1", "relu4_1"), 1.0),
-        content_weight=1.0,
         style_weight=15.0,
         tv_weight=1.0,
-        optimizer="lbfgs",
-        pooling="average",
         init="content",
-        noise=0.1,
         steps=200,
         coarsest=90,
         margin=16,
@@ -87,16 +84,9 @@ PRESETS: dict[str, StylePreset] = {
         variant="gatys-2016",
         content_layers={"relu4_2": 1.0},
         style_layers=dict.fromkeys(STYLE_LAYERS_2016, 0.2),
-        content_weight=1.0,
         style_weight=1000.0,
-        tv_weight=0.0,
-        optimizer="lbfgs",
-        pooling="average",
         init="noise",
-        noise=0.1,
         steps=500,
-        coarsest=None,
-        margin=0,
     ),
     # Johnson's neural-style, neural_style.lua, defaults of its options: content 5, style 100, tv 1e-3, max
     # pooling, random init (0.001 of 256 levels about grey), 1000 L-BFGS evaluations. Its weights are for the
@@ -110,13 +100,10 @@ PRESETS: dict[str, StylePreset] = {
         content_weight=5.0,
         style_weight=100.0,
         tv_weight=1e-3,
-        optimizer="lbfgs",
         pooling="max",
         init="noise",
         noise=0.001 / 256,
         steps=1000,
-        coarsest=None,
-        margin=0,
     ),
 }
 
