@@ -16,6 +16,7 @@ from app.cli.demo_pictures import brushwork, landscape
 from app.cli.messages import INTERRUPTED, fail
 from app.cli.output_files import check_output, write_file
 from app.cli.serve import read_settings
+from app.kinds.fields import MAX_SIDE
 from app.supervision import Supervisor, claim_data_dir, listen
 from app.supervision.logs import configure_logging
 
@@ -28,7 +29,9 @@ class DemoFailed(RuntimeError):
 
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="The PNG to write.")] = Path("demo.png"),
-    size: Annotated[int, typer.Option(min=16, max=8192, help="Longer side of the picture in pixels.")] = 384,
+    size: Annotated[
+        int, typer.Option(min=16, max=MAX_SIDE, help="Longer side of the picture in pixels.")
+    ] = 384,
 ) -> None:
     """Start the service on a free port, send it one style transfer, save the picture, stop."""
     check_output("--output", output)

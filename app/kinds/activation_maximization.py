@@ -55,7 +55,7 @@ Transforms = Annotated[
 
 
 class PresetValues(BaseModel):
-    """The values that a preset gives, and that resolved params have. The defaults leave the picture as it is."""
+    """The values that a preset gives, and that resolved params have; the defaults add nothing."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.fields import (
+    MAX_SIDE,
     LayerWeights,
     NetworkName,
     PictureRef,
@@ -41,7 +42,7 @@ class TextureSynthesisParams(Params):
     source_size: int | None = Field(
         None,
         ge=16,
-        le=8192,
+        le=MAX_SIDE,
         title="Texture size",
         description="Longer side of the texture in pixels: more gives a larger pattern. "
         "Empty: its own, or that of the result if this is smaller.",
