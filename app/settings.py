@@ -8,7 +8,6 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-MEBI = 1 << 20
 DATABASE_FILE = "impasto.db"  # in the data folder
 
 

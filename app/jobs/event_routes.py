@@ -15,9 +15,9 @@ from starlette.concurrency import run_in_threadpool
 from app.http.errors import InvalidRequest
 from app.http.problems import documented
 from app.http.services import Services, ServicesDep
-from app.jobs import repository
 from app.jobs.errors import UnknownJob
 from app.jobs.job import Event, Json
+from app.jobs.repository import get_job, get_seqs, list_events
 from app.jobs.routes import JobId
 from app.monitoring.metrics import OPEN_STREAMS
 
@@ -88,7 +88,7 @@ def _bad_id(text: str) -> InvalidRequest:
 
 
 async def _respond(services: Services, job_ids: list[str], after: list[int], *, single: bool) -> Response:
-    jobs = [await run_in_threadpool(repository.get_job, services.engine, job_id) for job_id in job_ids]
+    jobs = [await run_in_threadpool(get_job, services.engine, job_id) for job_id in job_ids]
     going = {job.id for job, seq in zip(jobs, after, strict=True) if not job.ended or seq < job.seq}
     if not going:
         # This status tells a browser not to reconnect.
@@ -122,7 +122,8 @@ async def _stream(
                     await changed.wait()
                 if waited.cancelled_caught:
                     yield ": alive\n\n"
-                    going -= await run_in_threadpool(_gone, services, going)
+                    # A job that was deleted during the stream will not end any more.
+                    going &= (await run_in_threadpool(get_seqs, services.engine, list(going))).keys()
         except OperationalError as error:
             # The reader reconnects, and then gets a problem or all events since.
             log.warning("a stream ends, the database is unavailable: %s", error.orig)
@@ -130,17 +131,12 @@ async def _stream(
 
 async def _news(services: Services, job_id: str, seen: dict[str, int]) -> AsyncIterator[Event]:
     while True:
-        events = await run_in_threadpool(repository.list_events, services.engine, job_id, seen[job_id], PAGE)
+        events = await run_in_threadpool(list_events, services.engine, job_id, seen[job_id], PAGE)
         for event in events:
             seen[job_id] = event.seq
             yield event
         if len(events) < PAGE:
             return
-
-
-def _gone(services: Services, job_ids: set[str]) -> set[str]:
-    """Jobs that were deleted during the stream."""
-    return job_ids - repository.get_seqs(services.engine, list(job_ids)).keys()
 
 
 def _format(event: Event, seen: Mapping[str, int], *, single: bool) -> str:

@@ -59,11 +59,6 @@ class JobNotifier:
                         return
                     await changed.wait()
 
-    @property
-    def watched(self) -> int:
-        """Number of watched jobs."""
-        return len(self._waiting)
-
     def wake(self, job_id: str) -> None:
         """Wake all watchers of a job."""
         for event in self._waiting.get(job_id, ()):

@@ -1,7 +1,7 @@
 """Takes back the jobs of lost workers, and finds cancels that are overdue."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, select
 
@@ -23,15 +23,6 @@ WORKER_LOST: Json = {
     ),
     "field": None,
 }
-
-
-@dataclass(frozen=True)
-class OverdueCancel:
-    """A running job whose cancel was requested too long ago."""
-
-    job_id: str
-    worker_id: str
-    attempt: int
 
 
 def expire_leases(engine: Engine, max_attempts: int) -> list[Job]:
@@ -63,38 +54,20 @@ def _take_back(engine: Engine, conditions: Sequence[ColumnElement[bool]], max_at
 
 
 def _take_back_one(
-    connection: Connection,
-    job_id: str,
-    conditions: Sequence[ColumnElement[bool]],
-    max_attempts: int,
+    connection: Connection, job_id: str, conditions: Sequence[ColumnElement[bool]], max_attempts: int
 ) -> Job | None:
     mine = (jobs.c.id == job_id, jobs.c.state == State.RUNNING, *conditions)
     freed = {"worker_id": None, "lease_until": None, "lost_attempts": jobs.c.lost_attempts + 1}
     ended = {**freed, "finished_at": now(), "checkpoint": None}
+
+    def change(event: str, values: dict[str, Any], *when: ColumnElement[bool]) -> Job | None:
+        return transition(connection, *mine, *when, event=event, data=state_data, values=values)
+
+    failed = {**ended, "state": State.FAILED, "error": WORKER_LOST}
     return (
-        transition(
-            connection,
-            *mine,
-            jobs.c.cancel_requested_at.is_not(None),
-            event="done",
-            data=state_data,
-            values={**ended, "state": State.CANCELLED},
-        )
-        or transition(
-            connection,
-            *mine,
-            jobs.c.lost_attempts + 1 >= max_attempts,
-            event="done",
-            data=state_data,
-            values={**ended, "state": State.FAILED, "error": WORKER_LOST},
-        )
-        or transition(
-            connection,
-            *mine,
-            event="state",
-            data=state_data,
-            values={**freed, "state": State.QUEUED},
-        )
+        change("done", {**ended, "state": State.CANCELLED}, jobs.c.cancel_requested_at.is_not(None))
+        or change("done", failed, jobs.c.lost_attempts + 1 >= max_attempts)
+        or change("state", {**freed, "state": State.QUEUED})
     )
 
 
@@ -108,10 +81,10 @@ def finish_takeback(jobs: Sequence[Job], dispatcher: Dispatcher, storage: Storag
         dispatcher.changed(job.id)
 
 
-def overdue_cancels(engine: Engine, seconds: float) -> list[OverdueCancel]:
-    """Running jobs whose cancel was requested more than ``seconds`` ago."""
-    query = select(jobs.c.id, jobs.c.worker_id, jobs.c.attempt).where(
+def overdue_cancels(engine: Engine, seconds: float) -> set[str]:
+    """Ids of the workers that run a job whose cancel was requested more than ``seconds`` ago."""
+    query = select(jobs.c.worker_id).where(
         jobs.c.state == State.RUNNING, jobs.c.cancel_requested_at < now() - seconds
     )
     with read(engine) as connection:
-        return [OverdueCancel(*row) for row in connection.execute(query)]
+        return set(connection.execute(query).scalars())

@@ -21,7 +21,7 @@ from app.jobs.transitions import record, state_data, transition
 
 @dataclass(frozen=True)
 class NewJob:
-    """A request for a job, validated and resolved."""
+    """A request for a job, validated and resolved: columns of its row, and the pictures that it needs."""
 
     kind: str
     lane: str
@@ -42,37 +42,15 @@ def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
     The same idempotency key with the same payload returns the existing job; with another payload it raises
     KeyReused.
     """
+    fresh = {"state": State.QUEUED, "seq": 1, "attempt": 0, "lost_attempts": 0, "hinted_at": now()}
+    asked = {name: value for name, value in vars(new).items() if name != "pictures"}
+    statement = insert(jobs).values(id=new_id(), created_at=now(), **fresh, **asked).returning(*jobs.c)
     try:
         with write(engine) as connection:
-            row = connection.execute(
-                insert(jobs)
-                .values(
-                    id=new_id(),
-                    kind=new.kind,
-                    lane=new.lane,
-                    state=State.QUEUED,
-                    seq=1,
-                    params=new.params,
-                    priority=new.priority,
-                    attempt=0,
-                    lost_attempts=0,
-                    created_at=now(),
-                    hinted_at=now(),
-                    retry_of=new.retry_of,
-                    batch_id=new.batch_id,
-                    idempotency_key=new.idempotency_key,
-                    payload_hash=new.payload_hash,
-                    network=new.network,
-                    network_sha256=new.network_sha256,
-                )
-                .returning(*jobs.c)
-            )
-            job = Job.from_row(row.mappings().one())
+            job = Job.from_row(connection.execute(statement).mappings().one())
             if new.pictures:
-                connection.execute(
-                    insert(job_pictures),
-                    [{"job_id": job.id, "reference": ref} for ref in sorted(set(new.pictures))],
-                )
+                needed = [{"job_id": job.id, "reference": ref} for ref in sorted(set(new.pictures))]
+                connection.execute(insert(job_pictures), needed)
             record(connection, job, "state", state_data(job))
             return job, True
     except IntegrityError:
@@ -264,6 +242,35 @@ def jobs_with_network(engine: Engine, sha256: str) -> list[str]:
     query = select(jobs.c.id).where(jobs.c.network_sha256 == sha256, jobs.c.state.not_in(TERMINAL))
     with read(engine) as connection:
         return list(connection.execute(query).scalars())
+
+
+_WAITING = (jobs.c.state == State.QUEUED, jobs.c.paused.is_(False))
+
+
+def lost_hints(engine: Engine, seconds: float, *, lane: str, limit: int) -> list[Job]:
+    """Waiting jobs of a lane whose last hint is older than ``seconds``, in the order of claims."""
+    query = (
+        select(jobs)
+        .where(jobs.c.lane == lane, *_WAITING, jobs.c.hinted_at < now() - seconds)
+        .order_by(jobs.c.priority.desc(), jobs.c.id)
+        .limit(limit)
+    )
+    with read(engine) as connection:
+        return [Job.from_row(row) for row in connection.execute(query).mappings()]
+
+
+def oldest_waiting(engine: Engine) -> dict[str, float]:
+    """Age in seconds of the oldest waiting job of each lane."""
+    query = select(jobs.c.lane, now() - func.min(jobs.c.created_at)).where(*_WAITING).group_by(jobs.c.lane)
+    with read(engine) as connection:
+        return {lane: seconds for lane, seconds in connection.execute(query)}
+
+
+def waiting_by_lane(engine: Engine) -> dict[str, int]:
+    """Number of waiting jobs by lane."""
+    query = select(jobs.c.lane, func.count()).where(*_WAITING).group_by(jobs.c.lane)
+    with read(engine) as connection:
+        return {lane: count for lane, count in connection.execute(query)}
 
 
 def count_jobs(engine: Engine) -> list[dict[str, Any]]:

@@ -23,13 +23,8 @@ class ArtifactView(BaseModel):
     @classmethod
     def of(cls, artifact: Artifact) -> "ArtifactView":
         """The view of an artifact. The URL changes with the content, so that it may be cached."""
-        return cls(
-            name=artifact.name,
-            url=f"/v1/jobs/{artifact.job_id}/artifacts/{artifact.name}?v={artifact.sha256[:12]}",
-            media_type=artifact.media_type,
-            bytes=artifact.bytes,
-            sha256=artifact.sha256,
-        )
+        url = f"/v1/jobs/{artifact.job_id}/artifacts/{artifact.name}?v={artifact.sha256[:12]}"
+        return cls(url=url, **vars(artifact))
 
 
 class Progress(BaseModel):
@@ -85,29 +80,14 @@ class JobView(BaseModel):
     @classmethod
     def of(cls, job: Job, artifacts: Sequence[Artifact]) -> "JobView":
         """The view of a job and its artifacts."""
-        return cls(
-            id=job.id,
-            kind=job.kind,
-            state=job.state,
-            seq=job.seq,
-            params=job.params,
-            attempt=job.attempt,
-            priority=job.priority,
-            paused=job.paused,
-            cancel_requested=job.cancel_requested_at is not None,
-            created_at=timestamp(job.created_at),
-            started_at=timestamp(job.started_at),
-            finished_at=timestamp(job.finished_at),
-            progress=Progress.model_validate(job.progress) if job.progress else None,
-            artifacts=[ArtifactView.of(artifact) for artifact in artifacts],
-            result=job.result,
-            error=JobError.model_validate(job.error) if job.error else None,
-            retry_of=job.retry_of,
-            batch_id=job.batch_id,
-            network=(
-                None if job.network is None else NetworkUse(name=job.network, sha256=job.network_sha256)
-            ),
-        )
+        shown = vars(job) | {
+            "cancel_requested": job.cancel_requested_at is not None,
+            "artifacts": [ArtifactView.of(artifact) for artifact in artifacts],
+            "network": job.network and NetworkUse(name=job.network, sha256=job.network_sha256),
+        }
+        for name in ("created_at", "started_at", "finished_at"):
+            shown[name] = timestamp(shown[name])
+        return cls.model_validate(shown)
 
 
 class JobPage(BaseModel):

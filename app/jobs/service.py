@@ -20,7 +20,7 @@ from app.jobs.repository import NewJob
 from app.jobs.states import State
 from app.jobs.storage_keys import delete_job_files
 from app.kinds import KINDS, Params, spec_of
-from app.networks.catalogue import DatabaseCatalogue
+from app.networks.catalogue import Catalogue
 from app.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class JobService:
         PictureError, KeyReused, StorageFull; then nothing is stored.
         """
         pictures = [(field, new_id(), file) for field, uploaded in files.items() for file in uploaded]
-        checked = parse_params(kind, _with_ids(kind, params, pictures), DatabaseCatalogue(self.engine))
+        checked = parse_params(kind, _with_ids(kind, params, pictures), Catalogue(self.engine))
         marks = checked.picture_fields()
         infos = [self.images.inspect(file, field, clips=marks[field].clips) for field, _, file in pictures]
         payload = _payload_hash(kind, params, files)
@@ -94,7 +94,7 @@ class JobService:
         """
         check_pictures(self.engine, params)
         spec, need = spec_of(params), params.network_need()
-        card = None if need is None else DatabaseCatalogue(self.engine).find(need.name)
+        card = None if need is None else Catalogue(self.engine).find(need.name)
         job, is_new = repository.create_job(
             self.engine,
             NewJob(
@@ -122,7 +122,7 @@ class JobService:
         old = repository.get_job(self.engine, job_id)
         if not old.ended:
             raise JobNotEnded(job_id)
-        catalogue, params = DatabaseCatalogue(self.engine), old.params
+        catalogue, params = Catalogue(self.engine), old.params
         if old.network is not None:
             # It may have been renamed since.
             card = catalogue.find(old.network, old.network_sha256)

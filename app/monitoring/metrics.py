@@ -1,6 +1,6 @@
 """Metrics for Prometheus: jobs, queues, workers and event streams."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
@@ -10,7 +10,6 @@ from sqlalchemy import Engine
 
 from app.http.services import ServicesDep
 from app.jobs import repository
-from app.jobs.waiting import oldest_waiting
 from app.workers import repository as workers
 
 router = APIRouter(tags=["health"])
@@ -28,27 +27,21 @@ class DatabaseCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Read the metrics from the database."""
-        yield from self._jobs()
-        yield from self._queues()
+        jobs = GaugeMetricFamily("impasto_jobs", "Jobs there are.", labels=["kind", "lane", "state"])
+        for row in repository.count_jobs(self._engine):
+            jobs.add_metric([row["kind"], row["lane"], row["state"]], row["count"])
+        yield jobs
+        oldest = GaugeMetricFamily(
+            "impasto_oldest_queued_seconds", "Age of the job that waits longest.", labels=["lane"]
+        )
+        for lane, seconds in repository.oldest_waiting(self._engine).items():
+            oldest.add_metric([lane], seconds)
+        yield oldest
         living = GaugeMetricFamily("impasto_workers", "Living workers.", labels=["lane", "device"])
         for worker in workers.list_alive(self._engine):
             for lane in worker.lanes:
                 living.add_metric([lane, worker.device], 1)
         yield living
-
-    def _jobs(self) -> Iterator[Metric]:
-        jobs = GaugeMetricFamily("impasto_jobs", "Jobs there are.", labels=["kind", "lane", "state"])
-        for row in repository.count_jobs(self._engine):
-            jobs.add_metric([row["kind"], row["lane"], row["state"]], row["count"])
-        yield jobs
-
-    def _queues(self) -> Iterator[Metric]:
-        oldest = GaugeMetricFamily(
-            "impasto_oldest_queued_seconds", "Age of the job that waits longest.", labels=["lane"]
-        )
-        for lane, seconds in oldest_waiting(self._engine).items():
-            oldest.add_metric([lane], seconds)
-        yield oldest
 
 
 @router.get("/metrics", response_class=Response)

@@ -167,7 +167,7 @@ class Supervisor:
             # A Celery worker kills its own child first, and goes on.
             grace *= 2
         try:
-            overdue = {cancel.worker_id for cancel in overdue_cancels(engine, grace)}
+            overdue = overdue_cancels(engine, grace)
             seen = {
                 worker.worker_id: worker.seen_at
                 for child in self._workers

@@ -82,9 +82,7 @@ class Watch:
         for worker_id, pid in list(self._children.items()):
             if not _is_alive(pid):
                 self._take_back(worker_id)
-        overdue = {
-            cancel.worker_id for cancel in overdue_cancels(self._engine, self._settings.cancel_grace_seconds)
-        }
+        overdue = overdue_cancels(self._engine, self._settings.cancel_grace_seconds)
         for worker_id, pid in self._children.items():
             if worker_id in overdue:
                 log.warning("%s did not stop after a cancel: killing it", worker_id)

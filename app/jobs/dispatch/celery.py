@@ -19,8 +19,7 @@ from app.jobs.dispatch.celery_settings import (
     queue_of,
 )
 from app.jobs.job import Job
-from app.jobs.repository import mark_hinted
-from app.jobs.waiting import lost_hints, waiting_by_lane
+from app.jobs.repository import lost_hints, mark_hinted, waiting_by_lane
 
 log = logging.getLogger(__name__)
 
