@@ -21,7 +21,7 @@ from app.errors import ComputationError, InputError
 from app.jobs.errors import ParamsError
 from app.jobs.params import parse_params
 from app.kinds import KindSpec, Params
-from app.networks.catalogue import SHIPPED, DatabaseCatalogue, local_engine
+from app.networks.catalogue import Catalogue, local_engine
 from app.supervision.openmp import let_threads_sleep
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
     }
     try:
         with local_engine(settings) as engine:
-            catalogue = SHIPPED if engine is None else DatabaseCatalogue(engine)
+            catalogue = Catalogue(engine)
             asked = params_of(
                 spec.params, {name: value for name, value in given.items() if name not in pictures}
             )

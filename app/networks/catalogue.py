@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
 
 from sqlalchemy import Engine, inspect
 
@@ -20,46 +20,29 @@ CARDS = Path(__file__).with_name("cards")
 DEFAULT_NETWORK = "palette"
 
 
-class Catalogue(Protocol):
-    """Cards by name: of the shipped networks, and of those that were trained or imported here."""
+@dataclass(frozen=True)
+class Catalogue:
+    """The shipped cards, and those of the networks in a database if there is one.
+
+    A shipped network's name never changes, and belongs to no other.
+    """
+
+    engine: Engine | None = None
 
     def find(self, name: str, sha256: str | None = None) -> NetworkCard | None:
         """The card of the network with these weights, or else with this name; None if there is none."""
-
-    def names(self) -> list[str]:
-        """The names of all networks."""
-
-
-class ShippedCatalogue:
-    """The cards that are shipped with the package."""
-
-    def find(self, name: str, sha256: str | None = None) -> NetworkCard | None:
-        """The card of a shipped network, whose name never changes; None if there is none of that name."""
-        del sha256
-        return _cards().get(name)
-
-    def names(self) -> list[str]:
-        """The names of the shipped networks."""
-        return list(_cards())
-
-
-SHIPPED = ShippedCatalogue()
-
-
-class DatabaseCatalogue:
-    """The shipped cards, and those of the networks in a database; a shipped name is the shipped network's."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def find(self, name: str, sha256: str | None = None) -> NetworkCard | None:
-        """The card of the network with these weights, or else with this name; None if there is none."""
-        stored = None if is_shipped(name) else repository.find_network(self._engine, name, sha256)
-        return SHIPPED.find(name) if stored is None else stored.card
+        if self.engine is None or is_shipped(name):
+            return _cards().get(name)
+        stored = repository.find_network(self.engine, name, sha256)
+        return None if stored is None else stored.card
 
     def names(self) -> list[str]:
         """The names of the shipped networks, then of those in the database."""
-        return [*SHIPPED.names(), *(each.card.name for each in repository.list_networks(self._engine))]
+        stored = [] if self.engine is None else repository.list_networks(self.engine)
+        return [*_cards(), *(network.card.name for network in stored)]
+
+
+SHIPPED = Catalogue()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The SQL statements about networks that were imported or trained here."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import Engine, RowMapping, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -99,13 +99,6 @@ def new_network_key() -> tuple[str, str]:
 
 
 def _of_row(row: RowMapping) -> StoredNetwork:
-    values: dict[str, Any] = {**row["card"], "name": row["name"], "sha256": row["sha256"]}
-    return StoredNetwork(
-        id=row["id"],
-        sha256=row["sha256"],
-        card=NetworkCard.model_validate(values),
-        key=row["key"],
-        bytes=row["bytes"],
-        origin=row["origin"],
-        created_at=row["created_at"],
-    )
+    values = dict(row)
+    card = {**values.pop("card"), "name": values.pop("name"), "sha256": row["sha256"]}
+    return StoredNetwork(card=NetworkCard.model_validate(card), **values)

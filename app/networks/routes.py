@@ -11,7 +11,7 @@ from app.http.problems import documented
 from app.http.services import ServicesDep
 from app.jobs.repository import jobs_with_network
 from app.networks import repository, service
-from app.networks.catalogue import get_card, is_shipped
+from app.networks.catalogue import get_card, is_shipped, list_cards
 from app.networks.errors import (
     InvalidName,
     NameReserved,
@@ -38,7 +38,8 @@ def list_networks(
     sha256: Annotated[str | None, Query(description="Only networks whose weights have this hash.")] = None,
 ) -> dict[str, list[NetworkView]]:
     """Every network, with its layers; also those whose weights are to be downloaded first."""
-    views = [NetworkView.shipped(card) for card in service.list_shipped(services.settings.weights)]
+    weights = services.settings.weights.path
+    views = [NetworkView.shipped(card_here(card, weights)) for card in list_cards()]
     views += [NetworkView.stored(network) for network in repository.list_networks(services.engine)]
     return {"items": [view for view in views if sha256 in (None, view.sha256)]}
 

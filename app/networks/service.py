@@ -7,23 +7,16 @@ from typing import BinaryIO
 from sqlalchemy import Engine
 
 from app.networks import repository
-from app.networks.card import NetworkCard
-from app.networks.catalogue import SHIPPED, DatabaseCatalogue, get_card, is_shipped
+from app.networks.catalogue import Catalogue, get_card, is_shipped
 from app.networks.errors import InvalidName, NameReserved, NameTaken, ShippedNetwork, UnknownNetwork
 from app.networks.repository import Origin, StoredNetwork, network_folder
 from app.networks.shipped_files import shipped_file
 from app.networks.uploads import check_weights, read_card
 from app.networks.weights_file import KEY, read_header, with_card
-from app.networks.weights_folder import card_here
 from app.settings import WeightsFolder
 from app.storage import Storage
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-
-
-def list_shipped(weights: WeightsFolder) -> list[NetworkCard]:
-    """The cards of the shipped networks, each with the layers that its weights have here."""
-    return [card_here(get_card(name), weights.path) for name in SHIPPED.names()]
 
 
 def get_stored(engine: Engine, name: str) -> StoredNetwork:
@@ -32,7 +25,7 @@ def get_stored(engine: Engine, name: str) -> StoredNetwork:
         raise ShippedNetwork(name)
     network = repository.find_network(engine, name)
     if network is None:
-        raise UnknownNetwork(name, DatabaseCatalogue(engine).names())
+        raise UnknownNetwork(name, Catalogue(engine).names())
     return network
 
 

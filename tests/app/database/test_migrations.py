@@ -14,7 +14,7 @@ from app.database.migrations import configuration, upgrade
 from app.jobs import claims, reaper, repository
 from app.jobs.states import State
 from app.kinds import KINDS
-from app.networks.catalogue import SHIPPED, DatabaseCatalogue
+from app.networks.catalogue import SHIPPED, Catalogue
 from app.workers import repository as workers
 from tests.support.postgres import PostgresServer
 
@@ -100,7 +100,7 @@ def test_a_database_of_0003_keeps_its_jobs_and_their_rows(url_of_0003: str) -> N
     ended = found["ended"].result
     assert ended is not None
     recipe = KINDS["style_transfer"].params.model_validate(ended["recipe"]["params"])
-    assert DatabaseCatalogue(engine).names() == SHIPPED.names()
+    assert Catalogue(engine).names() == SHIPPED.names()
     assert recipe.resolve(SHIPPED).model_dump(mode="json") == PARAMS
     engine.dispose()
 

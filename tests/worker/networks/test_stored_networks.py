@@ -22,7 +22,7 @@ from app.jobs.states import State
 from app.main import create_app
 from app.media.recipe_text import read_recipe
 from app.networks import service
-from app.networks.catalogue import DatabaseCatalogue
+from app.networks.catalogue import Catalogue
 from app.networks.repository import StoredNetwork
 from app.settings import Settings
 from models.network import hash_weights
@@ -51,7 +51,7 @@ def dream(context: WorkerContext, network: str = "small") -> Job:
         "octaves": 1,
         "steps": 2,
     }
-    params = parse_params("deep_dream", asked, DatabaseCatalogue(context.engine))
+    params = parse_params("deep_dream", asked, Catalogue(context.engine))
     return submit(context, params)
 
 
