@@ -6,14 +6,10 @@ and headers of blocks are counted, and their contents skipped.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
 
 from app.media.errors import PictureError
-from app.media.headers import MAX_PARTS, read_header
-
-ClipFormat = Literal["GIF", "WEBP", "MP4", "WEBM"]
+from app.media.headers import MAX_PARTS, Format, Header, damaged, read_header, shown_seconds, truncated
 
 # Bytes at the start of a file that are enough to recognise a clip.
 CLIP_HEAD = 32
@@ -21,27 +17,13 @@ CLIP_HEAD = 32
 # Brands of pictures in MP4's container format.
 _STILLS = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1", b"crx ")
 
-# Browsers show GIF and WebP frames of 0.01 s or less for 0.1 s.
-_SHORTEST, _INSTEAD = 0.011, 0.1
-
-
-@dataclass(frozen=True)
-class ClipHeader:
-    """A clip: width and height in pixels as displayed, frames, and length in seconds (0: not stated)."""
-
-    format: ClipFormat
-    width: int
-    height: int
-    frames: int
-    seconds: float
-
 
 def is_clip_type(media_type: str) -> bool:
     """Whether files of a media type are always clips."""
     return media_type.startswith("video/") or media_type == "image/gif"
 
 
-def clip_format(data: bytes) -> ClipFormat | None:
+def clip_format(data: bytes) -> Format | None:
     """The format of a clip by its first bytes; None for a still picture or anything else."""
     if data[:6] in (b"GIF87a", b"GIF89a"):
         return "GIF"
@@ -54,9 +36,10 @@ def clip_format(data: bytes) -> ClipFormat | None:
     return None
 
 
-def read_clip_header(data: bytes) -> ClipHeader:
+def read_clip_header(data: bytes) -> Header:
     """Read the structure of a whole clip. Raises PictureError if it is no clip, truncated or damaged."""
-    readers = {"GIF": _read_gif, "WEBP": _read_webp, "MP4": _read_mp4, "WEBM": _read_webm}
+    # Those of an animated WebP are as for any WebP.
+    readers = {"GIF": _read_gif, "WEBP": read_header, "MP4": _read_mp4, "WEBM": _read_webm}
     format = clip_format(data)
     if format is None:
         raise PictureError(
@@ -66,7 +49,7 @@ def read_clip_header(data: bytes) -> ClipHeader:
         header = readers[format](data)
     except (struct.error, IndexError):
         # The readers index into the file, so reading past its end means that it is truncated.
-        raise _truncated() from None
+        raise truncated("clip") from None
     if header.width == 0 or header.height == 0 or header.frames == 0:
         raise damaged_clip("no frames")
     return header
@@ -74,22 +57,10 @@ def read_clip_header(data: bytes) -> ClipHeader:
 
 def damaged_clip(what: str) -> PictureError:
     """The error for a clip with a damaged structure; ``what`` says where."""
-    return PictureError(
-        f"The clip is damaged ({what}). Open it in a video editor, save it again and send that.", "damaged"
-    )
+    return damaged(what, "clip")
 
 
-def _truncated() -> PictureError:
-    return PictureError(
-        "The clip is cut off: the end of the file is missing. Copy or download it again.", "truncated"
-    )
-
-
-def _shown(seconds: float) -> float:
-    return seconds if seconds >= _SHORTEST else _INSTEAD
-
-
-def _read_gif(data: bytes) -> ClipHeader:
+def _read_gif(data: bytes) -> Header:
     """Blocks up to the trailer: GIF89a specification, sections 18 to 27."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     at = 13 + _color_table(flags)
@@ -97,14 +68,14 @@ def _read_gif(data: bytes) -> ClipHeader:
     for _ in range(MAX_PARTS):
         match data[at]:
             case 0x3B:
-                return ClipHeader("GIF", width, height, frames, seconds)
+                return Header("GIF", width, height, frames=frames, seconds=seconds)
             case 0x21:
                 if data[at + 1] == 0xF9:
                     delay = struct.unpack_from("<H", data, at + 4)[0] / 100
                 at = _after_sub_blocks(data, at + 2)
             case 0x2C:
                 frames += 1
-                seconds += _shown(delay)
+                seconds += shown_seconds(delay)
                 delay = 0.0
                 at = _after_sub_blocks(data, at + 11 + _color_table(data[at + 9]))
             case _:
@@ -122,26 +93,12 @@ def _after_sub_blocks(data: bytes, at: int) -> int:
     return at + 1
 
 
-def _read_webp(data: bytes) -> ClipHeader:
-    """The frames' headers: RFC 9649, section 2.7.1.1; the rest as for any WebP."""
-    header = read_header(data)
-    at, seconds = 12, 0.0
-    for _ in range(MAX_PARTS):
-        if at + 8 > len(data):
-            break
-        kind, length = data[at : at + 4], struct.unpack_from("<I", data, at + 4)[0]
-        if kind == b"ANMF":
-            seconds += _shown(int.from_bytes(data[at + 20 : at + 23], "little") / 1000)
-        at += 8 + length + (length & 1)
-    return ClipHeader("WEBP", header.width, header.height, header.frames, seconds)
-
-
-def _read_mp4(data: bytes) -> ClipHeader:
+def _read_mp4(data: bytes) -> Header:
     """Boxes: ISO/IEC 14496-12, sections 4.2, 8.3.2, 8.4.2, 8.4.3 and 8.7.3."""
     movie = None
     for kind, start, stop in _boxes(data, 0, len(data)):
         if stop > len(data):
-            raise _truncated()
+            raise truncated("clip")
         if kind == b"moov":
             movie = (start, stop)
         elif kind == b"moof":
@@ -149,14 +106,14 @@ def _read_mp4(data: bytes) -> ClipHeader:
                 "This MP4 is in fragments, as streams are: save it as an ordinary file.", "unsupported_format"
             )
     if movie is None:
-        raise _truncated()
+        raise truncated("clip")
     for kind, start, stop in _boxes(data, *movie):
         if kind == b"trak" and (found := _video_track(data, start, stop)) is not None:
             return found
     raise damaged_clip("no video in it")
 
 
-def _video_track(data: bytes, start: int, stop: int) -> ClipHeader | None:
+def _video_track(data: bytes, start: int, stop: int) -> Header | None:
     """The header of a video track; None for another track."""
     width = height = frames = 0
     seconds, is_video = 0.0, False
@@ -177,7 +134,7 @@ def _video_track(data: bytes, start: int, stop: int) -> ClipHeader | None:
                 is_video = is_video or data[at + 8 : at + 12] == b"vide"
             case b"stsz" | b"stz2":
                 (frames,) = struct.unpack_from(">I", data, at + 8)
-    return ClipHeader("MP4", width, height, frames, seconds) if is_video else None
+    return Header("MP4", width, height, frames=frames, seconds=seconds) if is_video else None
 
 
 def _inside(data: bytes, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
@@ -239,7 +196,7 @@ _HOLDERS = {
 }
 
 
-def _read_webm(data: bytes) -> ClipHeader:
+def _read_webm(data: bytes) -> Header:
     """Elements of EBML (RFC 8794, section 6); counts the blocks of the first video track."""
     scale, duration, latest, cluster = 1_000_000, 0.0, 0, 0
     width = height = frames = 0
@@ -266,7 +223,7 @@ def _read_webm(data: bytes) -> ClipHeader:
                     latest = cluster + struct.unpack_from(">h", data, start + 1)[0]
     # A live recording states no duration; its last frame is taken to last as long as the mean of the others.
     ticks = duration or (latest * frames / (frames - 1) if frames > 1 else 0)
-    return ClipHeader("WEBM", width, height, frames, ticks * scale / 1e9)
+    return Header("WEBM", width, height, frames=frames, seconds=ticks * scale / 1e9)
 
 
 def _elements(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -281,7 +238,7 @@ def _elements(data: bytes) -> Iterator[tuple[int, int, int]]:
             at = start
             continue
         if start + size > len(data):
-            raise _truncated()
+            raise truncated("clip")
         yield identity, start, start + size
         at = start + size
     raise damaged_clip("too many pieces")
@@ -294,5 +251,5 @@ def _variable(data: bytes, at: int, *, keep_marker: bool) -> tuple[int, int]:
         raise damaged_clip("a number too long")
     value = int.from_bytes(data[at : at + length], "big")
     if at + length > len(data):
-        raise _truncated()
+        raise truncated("clip")
     return (value if keep_marker else value & ~(1 << 7 * length)), at + length

@@ -12,7 +12,7 @@ from typing import Literal
 from app.media.errors import PictureError
 from app.media.magic import name_of
 
-Format = Literal["PNG", "JPEG", "WEBP"]
+Format = Literal["PNG", "JPEG", "WEBP", "GIF", "MP4", "WEBM"]
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Real files have a few thousand at most; the limit bounds the time.
@@ -20,14 +20,17 @@ MAX_PARTS = 200_000
 # Any marker except the stuffed zero, the restart markers and a fill byte.
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Browsers show GIF and WebP frames of 0.01 s or less for 0.1 s.
+_SHORTEST, _INSTEAD = 0.011, 0.1
 
 
 @dataclass(frozen=True)
 class Header:
-    """The header of a picture file.
+    """The header of a picture or a clip.
 
-    ``width`` and ``height`` are as stored, before any rotation; ``bits`` are those of a sample.
-    ``exif`` is set for a PNG only, where Pillow would decode the pixels to find it.
+    ``width`` and ``height`` are as stored, before any rotation, but as displayed for a clip; ``bits`` are
+    those of a sample. ``exif`` is set for a PNG only, where Pillow would decode the pixels to find it.
+    ``seconds`` is the length of a clip; 0: not stated.
     """
 
     format: Format
@@ -37,6 +40,7 @@ class Header:
     frames: int = 1
     bits: int = 8
     exif: bytes | None = None
+    seconds: float = 0.0
 
 
 def read_header(data: bytes) -> Header:
@@ -56,19 +60,22 @@ def read_header(data: bytes) -> Header:
     return header
 
 
-def damaged(what: str) -> PictureError:
-    """The error for a file with a damaged structure; ``what`` says where."""
-    return PictureError(
-        f"The picture is damaged ({what}). Open it in a picture editor, save it again and send that.",
-        "damaged",
-    )
+def damaged(what: str, noun: str = "picture") -> PictureError:
+    """The error for a file with a damaged structure; ``what`` says where, ``noun`` what it should be."""
+    editor = "picture" if noun == "picture" else "video"
+    detail = f"The {noun} is damaged ({what}). Open it in a {editor} editor, save it again and send that."
+    return PictureError(detail, "damaged")
 
 
-def _truncated() -> PictureError:
-    return PictureError(
-        "The picture is cut off: the end of the file is missing. Copy or download it again.",
-        "truncated",
-    )
+def truncated(noun: str = "picture") -> PictureError:
+    """The error for a file whose end is missing."""
+    detail = f"The {noun} is cut off: the end of the file is missing. Copy or download it again."
+    return PictureError(detail, "truncated")
+
+
+def shown_seconds(seconds: float) -> float:
+    """How long browsers show a frame of a GIF or a WebP that asks for ``seconds``."""
+    return seconds if seconds >= _SHORTEST else _INSTEAD
 
 
 def _refusal(data: bytes) -> PictureError:
@@ -98,7 +105,7 @@ def _read_png(data: bytes) -> Header:
         length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
         end = at + 12 + length
         if end > len(data):
-            raise _truncated()
+            raise truncated()
         if zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
             raise damaged("a checksum is wrong")
         body = view[at + 8 : end - 4]
@@ -138,7 +145,7 @@ def _read_jpeg(data: bytes) -> Header:
         parts = _count(parts)
         marker = _JPEG_MARKER.search(data, at)
         if marker is None:
-            raise _truncated()
+            raise truncated()
         code, at = marker[1][0], marker.end()
         if code == 0xD9:
             if not has_scan:
@@ -153,7 +160,7 @@ def _read_jpeg(data: bytes) -> Header:
             continue
         length = int.from_bytes(data[at : at + 2], "big")
         if at + max(length, 2) > len(data):
-            raise _truncated()
+            raise truncated()
         if code in _JPEG_SIZES:
             bits = data[at + 2]
             height = int.from_bytes(data[at + 3 : at + 5], "big")
@@ -166,8 +173,8 @@ def _read_webp(data: bytes) -> Header:
     """RIFF chunks: RFC 9649, section 2; the frame headers VP8 (RFC 6386, section 9.1) and VP8L."""
     stop = 8 + _little(data[4:8])
     if stop > len(data):
-        raise _truncated()
-    at, parts, frames = 12, 0, 0
+        raise truncated()
+    at, parts, frames, seconds = 12, 0, 0, 0.0
     size: tuple[int, int] | None = None
     has_pixels = has_alpha = False
     while at + 8 <= stop:
@@ -190,10 +197,11 @@ def _read_webp(data: bytes) -> Header:
         elif kind == b"ANMF":
             has_pixels = True
             frames += 1
+            seconds += shown_seconds(_little(data[at + 20 : at + 23]) / 1000)
         at += 8 + length + (length & 1)
     if size is None or not has_pixels:
         raise damaged("no pixels")
-    return Header("WEBP", *size, has_alpha=has_alpha, frames=max(frames, 1))
+    return Header("WEBP", *size, has_alpha=has_alpha, frames=max(frames, 1), seconds=seconds)
 
 
 def _little(data: bytes) -> int:

@@ -5,20 +5,20 @@ Pixels are decoded only in the worker; these checks give an answer at once.
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import BinaryIO
 
 from PIL import ExifTags, Image
 
-from app.media.clips import CLIP_HEAD, ClipFormat, ClipHeader, clip_format, read_clip_header
+from app.media.clips import CLIP_HEAD, clip_format, read_clip_header
 from app.media.errors import PictureError
 from app.media.headers import Format, Header, damaged, read_header
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-MEDIA_TYPES: dict[Format | ClipFormat, str] = {
+MEDIA_TYPES: dict[Format, str] = {
     "PNG": "image/png",
     "JPEG": "image/jpeg",
     "WEBP": "image/webp",
@@ -40,7 +40,7 @@ class PictureInfo:
     to 8) asks for. ``bytes`` is the size of the file.
     """
 
-    format: Format | ClipFormat
+    format: Format
     media_type: str
     width: int
     height: int
@@ -48,11 +48,6 @@ class PictureInfo:
     orientation: int
     bytes: int
     frames: int = 1
-
-    @property
-    def exif_rotated(self) -> bool:
-        """Whether the stored pixels are rotated or mirrored for display."""
-        return self.orientation != 1
 
 
 @dataclass(frozen=True)
@@ -74,18 +69,7 @@ def inspect_picture(file: BinaryIO, settings: Settings) -> PictureInfo:
     _check_limits(header, settings)
     picture = open_picture(data, header)
     picture.image.close()
-    width, height = header.width, header.height
-    if picture.orientation in _ON_ITS_SIDE:
-        width, height = height, width
-    return PictureInfo(
-        format=header.format,
-        media_type=MEDIA_TYPES[header.format],
-        width=width,
-        height=height,
-        has_alpha=header.has_alpha,
-        orientation=picture.orientation,
-        bytes=len(data),
-    )
+    return _info(header, picture.orientation, len(data))
 
 
 def inspect_upload(file: BinaryIO, settings: Settings) -> PictureInfo:
@@ -111,14 +95,21 @@ def inspect_clip(file: BinaryIO, settings: Settings) -> PictureInfo:
             "Cut it.",
             "seconds",
         )
+    return _info(replace(header, has_alpha=False), 1, len(data))
+
+
+def _info(header: Header, orientation: int, size: int) -> PictureInfo:
+    width, height = header.width, header.height
+    if orientation in _ON_ITS_SIDE:
+        width, height = height, width
     return PictureInfo(
         format=header.format,
         media_type=MEDIA_TYPES[header.format],
-        width=header.width,
-        height=header.height,
-        has_alpha=False,
-        orientation=1,
-        bytes=len(data),
+        width=width,
+        height=height,
+        has_alpha=header.has_alpha,
+        orientation=orientation,
+        bytes=size,
         frames=header.frames,
     )
 
@@ -170,7 +161,7 @@ def _orientation(image: Image.Image) -> int:
     return value if value in range(1, 9) else 1
 
 
-def _check_limits(header: Header | ClipHeader, settings: Settings) -> None:
+def _check_limits(header: Header, settings: Settings) -> None:
     width, height = header.width, header.height
     most = min(settings.max_image_pixels, PILLOW_PIXELS)
     if width * height > most:
@@ -189,7 +180,7 @@ def _check_limits(header: Header | ClipHeader, settings: Settings) -> None:
         )
 
 
-def _too_many_pixels(header: Header | ClipHeader, most: int) -> PictureError:
+def _too_many_pixels(header: Header, most: int) -> PictureError:
     return PictureError(
         f"The picture has {header.width}×{header.height} = {header.width * header.height / 1e6:.1f} "
         f"megapixels; at most {most / 1e6:g} are taken. Send a smaller copy.",

@@ -17,8 +17,9 @@ from PIL import Image, ImageSequence
 from torch import Tensor
 
 from app.errors import InputError
-from app.media.clips import ClipFormat, damaged_clip, read_clip_header
+from app.media.clips import damaged_clip, read_clip_header
 from app.media.errors import PictureError
+from app.media.headers import Format
 from app.media.inspect import PILLOW_PIXELS
 from worker.optim.pyramids.scales import fit
 
@@ -36,7 +37,7 @@ class Clip:
     """
 
     data: bytes = field(repr=False)
-    format: ClipFormat
+    format: Format
     param: str
     height: int
     width: int
@@ -74,7 +75,7 @@ def open_clip(data: bytes, param: str) -> Clip:
     return Clip(data, header.format, param, shape[0], shape[1], count, rate)
 
 
-def _decode(data: bytes, format: ClipFormat, param: str) -> Iterator[NDArray[np.uint8]]:
+def _decode(data: bytes, format: Format, param: str) -> Iterator[NDArray[np.uint8]]:
     """Frames (H, W, 3), 8 bits a color. Raises InputError that names the param."""
     frames = _pillow_frames(data) if format in ("GIF", "WEBP") else _video_frames(data)
     try:
