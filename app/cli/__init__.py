@@ -5,12 +5,11 @@ from typing import Annotated
 
 import typer
 
-from app.cli.cluster import api, worker
 from app.cli.demo import demo
 from app.cli.jobs import jobs
 from app.cli.kind_commands import make_command
 from app.cli.palette import palette
-from app.cli.serve import serve
+from app.cli.serve import api, serve, worker
 from app.cli.sheet import sheet
 from app.cli.weights import weights
 from app.kinds import KINDS

@@ -3,25 +3,18 @@
 import math
 import random
 from collections.abc import Callable
-from typing import NamedTuple
 
 from PIL import Image, ImageDraw
 
-
-class Color(NamedTuple):
-    """An sRGB colour, each channel 0 to 255."""
-
-    red: int
-    green: int
-    blue: int
-
-
+# An sRGB colour, each channel 0 to 255.
+Color = tuple[int, int, int]
 # Pictures are drawn at a multiple of their size and scaled down, which smooths the edges.
 _OVERSAMPLING = 2
 
 
 def _mix(first: Color, second: Color, share: float) -> Color:
-    return Color(*(round(a + (b - a) * share) for a, b in zip(first, second, strict=True)))
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
+    return red, green, blue
 
 
 def _sky(draw: ImageDraw.ImageDraw, width: int, height: int, top: Color, bottom: Color) -> None:
@@ -46,28 +39,28 @@ def landscape(width: int = 512, height: int = 384) -> Image.Image:
     w, h = width * _OVERSAMPLING, height * _OVERSAMPLING
     image = Image.new("RGB", (w, h))
     draw = ImageDraw.Draw(image)
-    _sky(draw, w, h, Color(70, 110, 180), Color(250, 205, 150))
+    _sky(draw, w, h, (70, 110, 180), (250, 205, 150))
     sun = (0.68 * w, 0.34 * h, 0.07 * h)
     for step in range(12, 0, -1):
         radius = sun[2] * (1 + 0.12 * step)
-        draw.circle(sun[:2], radius, fill=_mix(Color(255, 236, 190), Color(190, 170, 168), step / 13))
-    draw.circle(sun[:2], sun[2], fill=Color(255, 244, 214))
+        draw.circle(sun[:2], radius, fill=_mix((255, 236, 190), (190, 170, 168), step / 13))
+    draw.circle(sun[:2], sun[2], fill=(255, 244, 214))
     for base, swing, color in (
-        (0.52, 0.09, Color(120, 130, 165)),
-        (0.60, 0.06, Color(80, 100, 120)),
-        (0.66, 0.035, Color(52, 82, 70)),
+        (0.52, 0.09, (120, 130, 165)),
+        (0.60, 0.06, (80, 100, 120)),
+        (0.66, 0.035, (52, 82, 70)),
     ):
         draw.polygon([(0, h), *_ridge(w, h, rng, base, swing), (w, h)], fill=color)
     lake = 0.70 * h
     for row in range(round(lake), h):
         depth = (row - lake) / (h - lake)
-        draw.line([(0, row), (w, row)], fill=_mix(Color(205, 178, 150), Color(40, 70, 110), depth))
+        draw.line([(0, row), (w, row)], fill=_mix((205, 178, 150), (40, 70, 110), depth))
     for _ in range(90):
         x, y = rng.gauss(sun[0], 0.06 * w), rng.uniform(lake, h)
         length = rng.uniform(0.01, 0.05) * w
-        draw.line([(x - length, y), (x + length, y)], fill=Color(255, 226, 176), width=_OVERSAMPLING)
+        draw.line([(x - length, y), (x + length, y)], fill=(255, 226, 176), width=_OVERSAMPLING)
     shore = [(x, y + 0.19 * h) for x, y in _ridge(w, h, rng, 0.70, 0.02)]
-    draw.polygon([(0, h), *shore, (w, h)], fill=Color(58, 74, 40))
+    draw.polygon([(0, h), *shore, (w, h)], fill=(58, 74, 40))
     _house(draw, 0.22 * w, 0.86 * h, 0.20 * h)
     for x in (0.05, 0.11, 0.40, 0.46, 0.88, 0.95):
         _fir(draw, x * w, (0.90 + rng.uniform(-0.01, 0.04)) * h, rng.uniform(0.24, 0.38) * h)
@@ -77,21 +70,21 @@ def landscape(width: int = 512, height: int = 384) -> Image.Image:
 def _house(draw: ImageDraw.ImageDraw, x: float, y: float, size: float) -> None:
     """A house; (x, y) is the centre of its lower edge."""
     half = 0.55 * size
-    draw.rectangle([x - half, y - 0.6 * size, x + half, y], fill=Color(226, 206, 178))
+    draw.rectangle([x - half, y - 0.6 * size, x + half, y], fill=(226, 206, 178))
     roof = [(x - 1.2 * half, y - 0.6 * size), (x, y - 1.1 * size), (x + 1.2 * half, y - 0.6 * size)]
-    draw.polygon(roof, fill=Color(150, 62, 44))
-    draw.rectangle([x - 0.1 * size, y - 0.34 * size, x + 0.1 * size, y], fill=Color(92, 58, 40))
+    draw.polygon(roof, fill=(150, 62, 44))
+    draw.rectangle([x - 0.1 * size, y - 0.34 * size, x + 0.1 * size, y], fill=(92, 58, 40))
     for dx in (-0.33, 0.33):
         left, top = x + (dx - 0.09) * size, y - 0.45 * size
-        draw.rectangle([left, top, left + 0.18 * size, top + 0.18 * size], fill=Color(250, 214, 120))
+        draw.rectangle([left, top, left + 0.18 * size, top + 0.18 * size], fill=(250, 214, 120))
 
 
 def _fir(draw: ImageDraw.ImageDraw, x: float, y: float, size: float) -> None:
     """A fir; (x, y) is the centre of its lower edge."""
-    draw.rectangle([x - 0.03 * size, y - 0.15 * size, x + 0.03 * size, y], fill=Color(70, 48, 34))
+    draw.rectangle([x - 0.03 * size, y - 0.15 * size, x + 0.03 * size, y], fill=(70, 48, 34))
     for tier, (low, high, half) in enumerate(((0.1, 0.5, 0.24), (0.34, 0.75, 0.19), (0.6, 1.0, 0.13))):
         outline = [(x - half * size, y - low * size), (x, y - high * size), (x + half * size, y - low * size)]
-        draw.polygon(outline, fill=Color(26 + 8 * tier, 60 + 10 * tier, 40 + 4 * tier))
+        draw.polygon(outline, fill=(26 + 8 * tier, 60 + 10 * tier, 40 + 4 * tier))
 
 
 def brushwork(width: int = 512, height: int = 384) -> Image.Image:
@@ -99,16 +92,10 @@ def brushwork(width: int = 512, height: int = 384) -> Image.Image:
     rng = random.Random(11)
     w, h = width * _OVERSAMPLING, height * _OVERSAMPLING
     stars = [(rng.uniform(0, w), rng.uniform(0, h), rng.choice((-1, 1))) for _ in range(7)]
-    image = Image.new("RGB", (w, h), Color(24, 38, 84))
+    image = Image.new("RGB", (w, h), (24, 38, 84))
     draw = ImageDraw.Draw(image)
-    night = (
-        Color(22, 40, 98),
-        Color(40, 84, 150),
-        Color(86, 140, 190),
-        Color(30, 60, 120),
-        Color(150, 190, 205),
-    )
-    light = (Color(244, 206, 92), Color(250, 232, 150), Color(232, 160, 60))
+    night = ((22, 40, 98), (40, 84, 150), (86, 140, 190), (30, 60, 120), (150, 190, 205))
+    light = ((244, 206, 92), (250, 232, 150), (232, 160, 60))
     for width_share in (0.020, 0.012, 0.008):
         strokes = round(14 / width_share)
         for _ in range(strokes):

@@ -1,36 +1,22 @@
 """``impasto palette``: the network that ships with Impasto, and the pictures that it was trained on."""
 
 import math
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from app.cli.contact_sheet import GAP, contact_sheet
 from app.cli.palette_evaluation import evaluate
 from app.cli.palette_training import train
+from app.cli.sheet import GAP, contact_sheet
 
 QUALITY = 88
 
-palette = typer.Typer(no_args_is_help=True)
-
-
-@palette.callback()
-def _group() -> None:
-    """The palette network and the pictures that it is trained on."""
-
-
+palette = typer.Typer(
+    help="The palette network and the pictures that it is trained on.", no_args_is_help=True
+)
 palette.command()(train)
 palette.command()(evaluate)
-
-
-class Split(StrEnum):
-    """Which variants of a class to draw."""
-
-    TRAIN = "train"
-    HELD_OUT = "held-out"
-    ALL = "all"
 
 
 @palette.command()
@@ -42,7 +28,9 @@ def draw(
     per_class: Annotated[int, typer.Option(min=1, help="Pictures per class.")] = 8,
     size: Annotated[int, typer.Option(min=8, help="Side of a picture in pixels.")] = 96,
     columns: Annotated[int, typer.Option(min=1, help="Columns of classes.")] = 1,
-    split: Annotated[Split, typer.Option(help="Which variants to draw.")] = Split.ALL,
+    split: Annotated[
+        Literal["train", "held-out", "all"], typer.Option(help="Which variants to draw.")
+    ] = "all",
     seed: Annotated[int, typer.Option(help="Seed of the first picture of each class, counting up.")] = 0,
     names: Annotated[
         bool, typer.Option("--names/--no-names", help="Caption each class with its name, or leave no gaps.")
@@ -60,7 +48,7 @@ def draw(
         raise typer.BadParameter(f"no class is named {unknown[0]!r}; there are {', '.join(CLASSES)}")
     numbers = [CLASSES.index(name) for name in chosen for _ in range(per_class)]
     seeds = [seed + place for _ in chosen for place in range(per_class)]
-    pictures = draw_pictures(numbers, seeds, size, split.value)
+    pictures = draw_pictures(numbers, seeds, size, split)
     values = (pictures * 255).round().byte().permute(0, 2, 3, 1).numpy()
     images = [Image.fromarray(picture) for picture in values]
     strips = [

@@ -1,13 +1,13 @@
-"""``impasto sheet``: a contact sheet of picture files."""
+"""``impasto sheet``: a contact sheet of picture files; the layout of contact sheets."""
 
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.contact_sheet import contact_sheet
 from app.cli.messages import fail, fail_on
 from app.cli.output_files import check_output, write_file
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 FORMATS = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 QUALITY = 86
+GAP = 6
+CAPTION_HEIGHT = 18
+FONT_SIZE = 13
 
 
 def sheet(
@@ -63,3 +66,25 @@ def _read(path: Path, width: int) -> "Image":
     paper.alpha_composite(picture)
     height = max(1, round(picture.height * width / picture.width))
     return paper.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+
+
+def contact_sheet(
+    pictures: Sequence["Image"], columns: int, captions: Sequence[str] | None = None, gap: int = GAP
+) -> "Image":
+    """RGB pictures of one width on white, row by row, ``gap`` pixels apart, each below its caption."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    caption = CAPTION_HEIGHT if captions else 0
+    rows = [pictures[first : first + columns] for first in range(0, len(pictures), columns)]
+    heights = [max(picture.height for picture in row) + caption for row in rows]
+    step = pictures[0].width + gap
+    sheet = Image.new("RGB", (columns * step - gap, sum(heights) + gap * (len(rows) - 1)), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT_SIZE)
+    top = 0
+    for number, row in enumerate(rows):
+        for column, picture in enumerate(row):
+            if captions:
+                draw.text((column * step, top + 1), captions[number * columns + column], "black", font)
+            sheet.paste(picture, (column * step, top + caption))
+        top += heights[number] + gap
+    return sheet

@@ -1,18 +1,23 @@
 """The SQL statements about stored pictures."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from sqlalchemy import Engine, delete, insert, select
 
 from app.database.engine import now, read, write
 from app.images.errors import UnknownImage
 from app.images.tables import images
+from app.media import PictureInfo
 from app.media.clips import is_clip_type
+from app.storage import Stored
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewImage:
-    """A picture or a clip to be added. Width and height are as displayed, after EXIF orientation."""
+class Image:
+    """A row of the table of pictures and clips; times are seconds since 1970.
+
+    Width and height are as displayed, after EXIF orientation.
+    """
 
     id: str
     name: str | None
@@ -21,13 +26,7 @@ class NewImage:
     sha256: str
     width: int
     height: int
-    frames: int = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Image(NewImage):
-    """A row of the table of pictures; times are seconds since 1970."""
-
+    frames: int
     created_at: float
 
     @property
@@ -41,9 +40,11 @@ def image_key(image_id: str) -> str:
     return f"images/{image_id}"
 
 
-def add_image(engine: Engine, new: NewImage) -> Image:
+def add_image(engine: Engine, image_id: str, name: str | None, info: PictureInfo, stored: Stored) -> Image:
     """Write the row of a picture whose bytes are stored already."""
-    statement = insert(images).values(**asdict(new), created_at=now()).returning(*images.c)
+    shown = {"media_type": info.media_type, "width": info.width, "height": info.height, "frames": info.frames}
+    values = {"id": image_id, "name": name, "bytes": stored.bytes, "sha256": stored.sha256, **shown}
+    statement = insert(images).values(**values, created_at=now()).returning(*images.c)
     with write(engine) as connection:
         return Image(**connection.execute(statement).mappings().one())
 

@@ -8,13 +8,12 @@ from sqlalchemy import Engine
 
 from app.database.ids import new_id
 from app.images import repository
-from app.images.repository import Image, NewImage, image_key
+from app.images.repository import Image, image_key
 from app.media import PictureError, PictureInfo, inspect_picture, inspect_upload
 from app.settings import Settings
 from app.storage import Storage
 
 MAX_NAME = 200
-CHUNK = 1 << 20
 
 
 class Upload(Protocol):
@@ -49,19 +48,8 @@ class ImageService:
         upload.file.seek(0)
         stored = self.storage.put(key, upload.file)
         try:
-            return repository.add_image(
-                self.engine,
-                NewImage(
-                    id=image_id,
-                    name=upload.filename[:MAX_NAME] if upload.filename else None,
-                    media_type=info.media_type,
-                    bytes=stored.bytes,
-                    sha256=stored.sha256,
-                    width=info.width,
-                    height=info.height,
-                    frames=info.frames,
-                ),
-            )
+            name = upload.filename[:MAX_NAME] if upload.filename else None
+            return repository.add_image(self.engine, image_id, name, info, stored)
         except BaseException:
             self.storage.delete(key)
             raise
@@ -75,8 +63,6 @@ class ImageService:
 def file_sha256(file: BinaryIO) -> str:
     """SHA-256 of a file, which is left at its start."""
     file.seek(0)
-    digest = hashlib.sha256()
-    while chunk := file.read(CHUNK):
-        digest.update(chunk)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     file.seek(0)
-    return digest.hexdigest()
+    return digest

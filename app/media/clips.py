@@ -10,12 +10,10 @@ from enum import IntEnum
 
 from app.media.errors import PictureError
 from app.media.headers import MAX_PARTS, Format, Header, damaged, read_header, shown_seconds, truncated
+from app.media.magic import BRANDS
 
 # Bytes at the start of a file that are enough to recognise a clip.
 CLIP_HEAD = 32
-
-# Brands of pictures in MP4's container format.
-_STILLS = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1", b"crx ")
 
 
 def is_clip_type(media_type: str) -> bool:
@@ -27,7 +25,7 @@ def clip_format(data: bytes) -> Format | None:
     """The format of a clip by its first bytes; None for a still picture or anything else."""
     if data[:6] in (b"GIF87a", b"GIF89a"):
         return "GIF"
-    if data[4:8] == b"ftyp" and data[8:12] not in _STILLS:
+    if data[4:8] == b"ftyp" and data[8:12] not in BRANDS:
         return "MP4"
     if data[:4] == b"\x1a\x45\xdf\xa3":
         return "WEBM"

@@ -2,7 +2,8 @@
 
 import re
 
-_BRANDS = {
+# Brands of pictures in MP4's container format.
+BRANDS = {
     b"avif": "an AVIF picture",
     b"avis": "an AVIF picture",
     b"heic": "a HEIC picture",
@@ -46,7 +47,7 @@ def name_of(data: bytes) -> str | None:
         length = int.from_bytes(head[:4], "big")
         brands = [head[8:12], *(head[at : at + 4] for at in range(16, min(length, len(head)), 4))]
         # A general brand such as mif1 is followed by a more specific one.
-        names = [_BRANDS[brand] for brand in brands if brand in _BRANDS]
+        names = [BRANDS[brand] for brand in brands if brand in BRANDS]
         if names:
             return min(names, key=lambda name: name == "a HEIF picture")
     for pattern, name in _PATTERNS:

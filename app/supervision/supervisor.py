@@ -83,7 +83,8 @@ class Supervisor:
         self._lost_workers: list[str] = []
         self._liveness = LivenessTracker(settings.lease_seconds)
         self._stopping = False
-        self._misconfigured = self._interrupted = False
+        self._misconfigured = False
+        self.interrupted = False  # whether a signal ended the service
         self._interrupts = 0
 
     def stop(self) -> None:
@@ -121,13 +122,8 @@ class Supervisor:
                 run_dir(self._settings.data_dir).rmdir()
         return _MISCONFIGURED if self._misconfigured else _KILLED if killed else 0
 
-    @property
-    def interrupted(self) -> bool:
-        """Whether a signal ended the service."""
-        return self._interrupted
-
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        self._stopping = self._interrupted = True
+        self._stopping = self.interrupted = True
         if number == signal.SIGINT:
             self._interrupts += 1
 

@@ -3,12 +3,13 @@
 import threading
 
 from app.database.ids import new_id
-from app.images.repository import NewImage, add_image, image_key
+from app.images.repository import add_image, image_key
 from app.images.service import ImageService
 from app.jobs import repository
 from app.jobs.job import Job
 from app.jobs.service import JobService
 from app.kinds import Params
+from app.media import PictureInfo
 from worker.runtime import run_job as runner
 from worker.runtime.context import WorkerContext
 
@@ -17,18 +18,8 @@ def add_picture(context: WorkerContext, data: bytes) -> str:
     """Store a file as a picture without checking it; returns its id."""
     image_id = new_id()
     stored = context.storage.put(image_key(image_id), data)
-    add_image(
-        context.engine,
-        NewImage(
-            id=image_id,
-            name=None,
-            media_type="image/png",
-            bytes=stored.bytes,
-            sha256=stored.sha256,
-            width=1,
-            height=1,
-        ),
-    )
+    info = PictureInfo("PNG", "image/png", 1, 1, has_alpha=False, orientation=1, bytes=stored.bytes)
+    add_image(context.engine, image_id, None, info, stored)
     return image_id
 
 

@@ -50,9 +50,7 @@ def configuration(redis_url: str) -> dict[str, Any]:
         "task_reject_on_worker_lost": False,
         "task_retry_on_worker_lost": True,
         "task_default_queue": queue_of("long"),
-        "task_create_missing_queues": True,
         "worker_prefetch_multiplier": 1,
-        "worker_pool": "prefork",
         "worker_concurrency": 1,
         # A forked child could not use CUDA that its parent had touched.
         "worker_pool_start_method": "spawn",
@@ -61,6 +59,4 @@ def configuration(redis_url: str) -> dict[str, Any]:
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
         "worker_proc_alive_timeout": 120.0,
-        "worker_enable_remote_control": True,
-        "worker_send_task_events": False,
     }
