@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Engine
 
+from app.cli.messages import progress_bar
 from app.errors import InputError
 from app.kinds import Params, spec_of
 from app.settings import Settings
@@ -74,14 +73,7 @@ def _source(path: Path, name: str, params: Params) -> Source:
 
 def _show(steps: Steps, title: str) -> Outcome:
     """Run the steps to their end, with a progress bar on stderr: steps, the loss, and the time left."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[number]}"),
-        TimeRemainingColumn(),
-    )
-    progress = Progress(*columns, console=Console(stderr=True))
+    progress = progress_bar()
     task = progress.add_task(title, total=None, number="")
     next_number = 0.0
 

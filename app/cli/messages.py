@@ -1,10 +1,12 @@
-"""Error messages of the command line, and its exit codes."""
+"""Error messages and the progress bar of the command line, and its exit codes."""
 
 from collections.abc import Iterable
 from typing import NoReturn
 
 import typer
 from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 USAGE = 2
 INTERRUPTED = 130
@@ -21,6 +23,13 @@ def fail_on(problems: Iterable[tuple[str, str]]) -> NoReturn:
     for option, detail in problems:
         typer.echo(f"impasto: {option}: {' '.join(detail.split())}", err=True)
     raise typer.Exit(USAGE)
+
+
+def progress_bar() -> Progress:
+    """A progress bar on stderr: steps, what the field ``number`` says, and the time left."""
+    number = TextColumn("{task.fields[number]}")
+    columns = (BarColumn(), MofNCompleteColumn(), number, TimeRemainingColumn())
+    return Progress(TextColumn("{task.description}"), *columns, console=Console(stderr=True))
 
 
 def settings_problems(error: ValidationError) -> list[tuple[str, str]]:

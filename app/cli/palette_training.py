@@ -2,15 +2,16 @@
 
 import dataclasses
 import os
+import shutil
+import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID
 
-from app.cli.messages import INTERRUPTED, fail, fail_on, settings_problems
+from app.cli.messages import INTERRUPTED, fail, fail_on, progress_bar, settings_problems
 from app.errors import ComputationError, InputError
 from app.settings import Settings
 
@@ -19,14 +20,6 @@ if TYPE_CHECKING:
 
 # Steps between two lines of numbers that stay on the screen.
 LOG_EVERY = 50
-
-COLUMNS = (
-    TextColumn("{task.description}"),
-    BarColumn(),
-    MofNCompleteColumn(),
-    TextColumn("{task.fields[number]}"),
-    TimeRemainingColumn(),
-)
 
 
 def train(
@@ -59,7 +52,7 @@ def train(
     except InputError as error:
         fail_on([(error.field, error.detail)])
     schedule = palette_schedule(seed, budget)
-    with Progress(*COLUMNS, console=Console(stderr=True)) as progress:
+    with progress_bar() as progress:
         try:
             _draw(folder, files, processes or os.cpu_count() or 1, progress)
             task = progress.add_task("training", total=schedule.steps, number="")
@@ -92,7 +85,7 @@ def _draw(folder: Path, files: int, processes: int, progress: Progress) -> None:
         progress.update(task, completed=done)
 
 
-def _show(report: "Report", progress: Progress, task: Any) -> None:
+def _show(report: "Report", progress: Progress, task: TaskID) -> None:
     step = report.step
     progress.update(task, completed=step.done)
     if step.done % LOG_EVERY and report.accuracies is None:
@@ -108,16 +101,12 @@ def _show(report: "Report", progress: Progress, task: Any) -> None:
 
 def _commit() -> str | None:
     """The commit of the checkout, with a plus sign if files differ from it; None without git or checkout."""
-    import shutil
-    import subprocess
-
     git = shutil.which("git")
-    here = Path(__file__).parent
     if git is None:
         return None
     described = subprocess.run(  # noqa: S603 - fixed arguments
         [git, "describe", "--always", "--abbrev=12", "--dirty=+"],
-        cwd=here,
+        cwd=Path(__file__).parent,
         capture_output=True,
         text=True,
         check=False,

@@ -11,7 +11,6 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
-    TaskID,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
@@ -23,7 +22,7 @@ from app.cli.serve import read_settings
 from app.networks import NetworkCard, get_card, list_cards
 from app.networks.download import DownloadError, Received
 from app.networks.weights_folder import LocalWeights, card_here, downloadable
-from app.settings import Settings, WeightsFolder
+from app.settings import Settings
 from app.storage import StorageFull
 from app.supervision.openmp import let_threads_sleep
 
@@ -54,7 +53,11 @@ def list_(
     cards = [card_here(card, folder) for card in list_cards()]
     if as_json:
         shown = {"name", "title", "sha256", "source", "download"}
-        items = [{**card.model_dump(include=shown), "last_layer": _last(card)} for card in cards]
+        last_layers = [card.layers[-1].name if card.sha256 else None for card in cards]
+        items = [
+            {**card.model_dump(include=shown), "last_layer": last}
+            for card, last in zip(cards, last_layers, strict=True)
+        ]
         typer.echo(json.dumps(items, indent=2))
         return
     table = Table("network", "what it is", "weights", "SHA-256")
@@ -136,7 +139,7 @@ def _pull(card: NetworkCard, settings: Settings) -> LocalWeights:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task: TaskID = progress.add_task(card.name, total=None)
+        task = progress.add_task(card.name, total=None)
 
         def show(received: Received) -> None:
             text = f"{card.name}: {received.note}" if received.note else card.name
@@ -146,14 +149,8 @@ def _pull(card: NetworkCard, settings: Settings) -> LocalWeights:
 
 
 def _tell(here: LocalWeights, settings: Settings) -> None:
-    folder: WeightsFolder = settings.weights
-    typer.echo(
-        f"{here.network}: {here.layers[0]} to {here.layers[-1]}, SHA-256 {here.sha256}, in {folder.path}"
-    )
-
-
-def _last(card: NetworkCard) -> str | None:
-    return card.layers[-1].name if card.sha256 is not None else None
+    where = settings.weights.path
+    typer.echo(f"{here.network}: {here.layers[0]} to {here.layers[-1]}, SHA-256 {here.sha256}, in {where}")
 
 
 def _state(card: NetworkCard) -> str:

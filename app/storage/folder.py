@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from app.settings import Settings
 from app.storage.errors import StorageFull
 
 CHUNK = 1 << 20
@@ -145,6 +146,11 @@ class FolderStorage:
                 continue  # its writer finished, or another process deleted it
             gone += 1
         return gone
+
+
+def make_storage(settings: Settings) -> Storage:
+    """The folder ``files`` in the data folder."""
+    return FolderStorage(settings.data_dir / "files")
 
 
 def _segments(key: str) -> list[str]:

@@ -10,7 +10,7 @@ from app.database.engine import make_engine
 from app.database.migrations import upgrade
 from app.jobs.dispatch.base import LocalDispatcher
 from app.settings import Settings
-from app.storage.factory import make_storage
+from app.storage import make_storage
 from models.network import Network
 from tests.support.networks import make_convolutions
 from worker.contract.compute import Compute

@@ -8,8 +8,7 @@ from sqlalchemy import Engine
 from app.database.engine import make_engine
 from app.jobs.dispatch.base import Dispatcher, make_dispatcher
 from app.settings import Settings
-from app.storage import Storage
-from app.storage.factory import make_storage
+from app.storage import Storage, make_storage
 from worker.contract.compute import Compute
 from worker.networks.loading import NetworkLoader
 from worker.runtime.device import choose_device, choose_dtype

@@ -17,7 +17,7 @@ from app.kinds.deep_dream import DeepDreamParams
 from app.media import read_recipe
 from app.networks.catalogue import SHIPPED
 from app.settings import Settings
-from app.storage.factory import make_storage
+from app.storage import make_storage
 from tests.support import clips
 from tests.support import strange_pictures as strange
 from tests.support.worker_context import add_picture, run, submit

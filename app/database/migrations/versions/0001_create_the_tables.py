@@ -12,6 +12,12 @@ branch_labels = None
 depends_on = None
 
 
+def _reference_to_jobs(table: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(
+        ["job_id"], ["jobs.id"], name=op.f(f"fk_{table}_job_id"), ondelete="CASCADE"
+    )
+
+
 def upgrade() -> None:
     op.create_table(
         "images",
@@ -55,11 +61,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
         sa.UniqueConstraint("idempotency_key", name=op.f("uq_jobs_idempotency_key")),
     )
-    with op.batch_alter_table("jobs", schema=None) as batch_op:
-        batch_op.create_index("ix_jobs_claim", ["lane", "state", "paused", "priority", "id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_jobs_kind_id"), ["kind", "id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_jobs_state_id"), ["state", "id"], unique=False)
-
+    op.create_index("ix_jobs_claim", "jobs", ["lane", "state", "paused", "priority", "id"])
+    op.create_index(op.f("ix_jobs_kind_id"), "jobs", ["kind", "id"])
+    op.create_index(op.f("ix_jobs_state_id"), "jobs", ["state", "id"])
     op.create_table(
         "workers",
         sa.Column("owner", sa.String(length=128), nullable=False),
@@ -79,9 +83,7 @@ def upgrade() -> None:
         sa.Column("media_type", sa.String(length=64), nullable=False),
         sa.Column("bytes", sa.BigInteger(), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["job_id"], ["jobs.id"], name=op.f("fk_artifacts_job_id"), ondelete="CASCADE"
-        ),
+        _reference_to_jobs("artifacts"),
         sa.PrimaryKeyConstraint("job_id", "name", name=op.f("pk_artifacts")),
     )
     op.create_table(
@@ -91,36 +93,20 @@ def upgrade() -> None:
         sa.Column("type", sa.String(length=16), nullable=False),
         sa.Column("data", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.Float(precision=53), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["job_id"], ["jobs.id"], name=op.f("fk_job_events_job_id"), ondelete="CASCADE"
-        ),
+        _reference_to_jobs("job_events"),
         sa.PrimaryKeyConstraint("job_id", "seq", name=op.f("pk_job_events")),
     )
     op.create_table(
         "job_pictures",
         sa.Column("job_id", sa.String(length=36), nullable=False),
         sa.Column("reference", sa.String(length=200), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["job_id"], ["jobs.id"], name=op.f("fk_job_pictures_job_id"), ondelete="CASCADE"
-        ),
+        _reference_to_jobs("job_pictures"),
         sa.PrimaryKeyConstraint("job_id", "reference", name=op.f("pk_job_pictures")),
     )
-    with op.batch_alter_table("job_pictures", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_job_pictures_reference"), ["reference"], unique=False)
+    op.create_index(op.f("ix_job_pictures_reference"), "job_pictures", ["reference"])
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("job_pictures", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_job_pictures_reference"))
-
-    op.drop_table("job_pictures")
-    op.drop_table("job_events")
-    op.drop_table("artifacts")
-    op.drop_table("workers")
-    with op.batch_alter_table("jobs", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_jobs_state_id"))
-        batch_op.drop_index(batch_op.f("ix_jobs_kind_id"))
-        batch_op.drop_index("ix_jobs_claim")
-
-    op.drop_table("jobs")
-    op.drop_table("images")
+    """A table's indexes go with it."""
+    for table in ("job_pictures", "job_events", "artifacts", "workers", "jobs", "images"):
+        op.drop_table(table)
