@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from app.cli.messages import INTERRUPTED, fail, fail_on
-from app.cli.options import bare_type, option_name, option_parameters, params_of
+from app.cli.options import bare_type, keyword, option_name, option_parameters, params_of
 from app.cli.output_files import check_output, write_file
 from app.cli.serve import read_settings
 from app.errors import ComputationError, InputError
@@ -58,34 +58,26 @@ def _required_pictures(cls: type[Params]) -> list[str]:
 
 def _arguments(cls: type[Params]) -> list[inspect.Parameter]:
     fields = cls.picture_fields()
-    return [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            annotation=Annotated[
-                list[Path] if fields[name].many else Path,
-                typer.Argument(metavar=name.upper(), help=cls.model_fields[name].description),
-            ],
-        )
-        for name in _required_pictures(cls)
-    ]
+    found = []
+    for name in _required_pictures(cls):
+        argument = typer.Argument(metavar=name.upper(), help=cls.model_fields[name].description)
+        found.append(keyword(name, Annotated[list[Path] if fields[name].many else Path, argument]))
+    return found
 
 
 def _own_options(spec: KindSpec[Params]) -> list[inspect.Parameter]:
     """Options that every command has in addition to its params."""
     formats = " or ".join(spec.file_extensions) or ".json"
     where = typer.Option("--output", "-o", help=f"Where to write the result, as {formats}.")
-    made: list[tuple[str, Any, Any]] = [
-        ("output", Annotated[Path, where], inspect.Parameter.empty)
-        if spec.file_extensions
-        else ("output", Annotated[Path | None, where], None),
-        ("recipe", Annotated[Path | None, typer.Option(help=_RECIPE_HELP)], None),
-        ("device", Annotated[str | None, typer.Option(help=_DEVICE_HELP, show_default=False)], None),
-        ("as_json", Annotated[bool, typer.Option("--json", help="Print the numbers, as JSON.")], False),
-    ]
     return [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, annotation, default in made
+        keyword("output", Annotated[Path, where])
+        if spec.file_extensions
+        else keyword("output", Annotated[Path | None, where], None),
+        keyword("recipe", Annotated[Path | None, typer.Option(help=_RECIPE_HELP)], None),
+        keyword("device", Annotated[str | None, typer.Option(help=_DEVICE_HELP, show_default=False)], None),
+        keyword(
+            "as_json", Annotated[bool, typer.Option("--json", help="Print the numbers, as JSON.")], False
+        ),
     ]
 
 

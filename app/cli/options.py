@@ -25,21 +25,18 @@ def option_parameters(cls: type[Params], without: Iterable[str]) -> list[inspect
     Each defaults to None, which means that the option was not given.
     """
     left_out = set(without)
-    return [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=Annotated[
-                _option_type(cls, name, info) | None,
-                typer.Option(
-                    _declare(name, info), help=_help(info), metavar=_metavar(info), show_default=False
-                ),
-            ],
-        )
-        for name, info in cls.model_fields.items()
-        if name not in left_out
-    ]
+    found = []
+    for name, info in cls.model_fields.items():
+        if name not in left_out:
+            names, metavar = _declare(name, info), _metavar(info)
+            option = typer.Option(names, help=_help(info), metavar=metavar, show_default=False)
+            found.append(keyword(name, Annotated[_option_type(cls, name, info) | None, option], None))
+    return found
+
+
+def keyword(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+    """A keyword parameter, annotated for Typer; required without a default."""
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def _declare(name: str, info: FieldInfo) -> str:

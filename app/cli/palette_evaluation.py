@@ -30,14 +30,8 @@ class Measure(StrEnum):
     STYLES = "styles"
 
 
-NEEDING_NO_FILES = (
-    Measure.ACCURACY,
-    Measure.SHORTCUTS,
-    Measure.TEXTURES,
-    Measure.RECONSTRUCTION,
-    Measure.SPEED,
-)
-"""Measures that need no other files."""
+# Measures that need no other files.
+NEEDING_NO_FILES = tuple(each for each in Measure if each not in (Measure.CLASSES, Measure.STYLES))
 
 
 def evaluate(

@@ -53,10 +53,9 @@ def list_(
     cards = [card_here(card, folder) for card in list_cards()]
     if as_json:
         shown = {"name", "title", "sha256", "source", "download"}
-        last_layers = [card.layers[-1].name if card.sha256 else None for card in cards]
         items = [
-            {**card.model_dump(include=shown), "last_layer": last}
-            for card, last in zip(cards, last_layers, strict=True)
+            card.model_dump(include=shown) | {"last_layer": card.layers[-1].name if card.sha256 else None}
+            for card in cards
         ]
         typer.echo(json.dumps(items, indent=2))
         return

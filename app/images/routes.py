@@ -59,10 +59,8 @@ def get_image_content(
 ) -> Response:
     """The uploaded file, byte for byte; or a small copy of it."""
     image = repository.get_image(services.engine, image_id)
-    key = repository.image_key(image.id)
-    if side is not None:
-        return send_thumbnail(services.storage, key, image.media_type, image.sha256, side, request)
-    return send_file(services.storage, key, image.media_type, image.sha256, request)
+    stored = (services.storage, repository.image_key(image.id), image.media_type, image.sha256)
+    return send_file(*stored, request) if side is None else send_thumbnail(*stored, side, request)
 
 
 @router.delete(

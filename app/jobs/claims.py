@@ -104,7 +104,7 @@ def heartbeat(engine: Engine, claim: Claim) -> HeartbeatReply:
         ).one_or_none()
     if row is None:
         raise ClaimLost(claim.job.id)
-    return HeartbeatReply(cancel_requested=row.cancel_requested_at is not None, paused=row.paused)
+    return HeartbeatReply(row.cancel_requested_at is not None, row.paused)
 
 
 def report_progress(engine: Engine, claim: Claim, progress: Json) -> HeartbeatReply:
@@ -112,7 +112,7 @@ def report_progress(engine: Engine, claim: Claim, progress: Json) -> HeartbeatRe
     values = {"progress": progress, "lease_until": now() + claim.lease_seconds}
     with write(engine) as connection:
         job = _transition(connection, claim, event="progress", data=lambda _: progress, values=values)
-    return HeartbeatReply(cancel_requested=job.cancel_requested_at is not None, paused=job.paused)
+    return HeartbeatReply(job.cancel_requested_at is not None, job.paused)
 
 
 def save_preview(engine: Engine, claim: Claim, artifact: Artifact) -> None:

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
 from fastapi import APIRouter, Header, Query, Response
@@ -32,6 +32,10 @@ MAX_JOBS = 100
 PAGE = 500
 
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    **documented(UnknownJob, InvalidRequest),
+    200: {"content": {"text/event-stream": {}}, "description": "The events."},
+}
 LastEventId = Annotated[
     str | None, Header(alias="Last-Event-ID", description="The id of the last event that arrived.")
 ]
@@ -40,11 +44,7 @@ LastEventId = Annotated[
 @router.get(
     "/jobs/{job_id}/events",
     response_class=StreamingResponse,
-    responses={
-        **documented(UnknownJob, InvalidRequest),
-        200: {"content": {"text/event-stream": {}}, "description": "The events."},
-        204: {"description": "The job has ended, and all its events arrived."},
-    },
+    responses={**RESPONSES, 204: {"description": "The job has ended, and all its events arrived."}},
 )
 async def job_events(services: ServicesDep, job_id: JobId, last_id: LastEventId = None) -> Response:
     """The events of a job: `state`, `progress`, `preview`, and `done` at its end. The id is the job's seq."""
@@ -54,11 +54,7 @@ async def job_events(services: ServicesDep, job_id: JobId, last_id: LastEventId 
 @router.get(
     "/events",
     response_class=StreamingResponse,
-    responses={
-        **documented(UnknownJob, InvalidRequest),
-        200: {"content": {"text/event-stream": {}}, "description": "The events."},
-        204: {"description": "All the jobs have ended, and all their events arrived."},
-    },
+    responses={**RESPONSES, 204: {"description": "All the jobs have ended, and all their events arrived."}},
 )
 async def many_events(
     services: ServicesDep,

@@ -41,7 +41,9 @@ def record(connection: Connection, job: Job, event: str, data: Json) -> None:
     if event == "progress" and job.seq % (PROGRESS_ROWS // 4) == 0:
         _thin_progress(connection, job.id)
     if event == "preview":
-        _drop_earlier_previews(connection, job)
+        # It replaces the preview before, which the earlier event pointed to.
+        earlier = (job_events.c.job_id == job.id, job_events.c.type == "preview", job_events.c.seq < job.seq)
+        connection.execute(delete(job_events).where(*earlier))
     if event == "done":
         # Only a preview can be there; the caller adds what the job made afterwards.
         connection.execute(delete(artifacts).where(artifacts.c.job_id == job.id))
@@ -59,12 +61,6 @@ def _thin_progress(connection: Connection, job_id: str) -> None:
     )
     odd = select(ranked.c.seq).where(ranked.c.rank % 2 == 1)
     connection.execute(delete(job_events).where(*mine, job_events.c.seq.in_(odd)))
-
-
-def _drop_earlier_previews(connection: Connection, job: Job) -> None:
-    # A preview replaces the one before, which the earlier event pointed to.
-    earlier = (job_events.c.job_id == job.id, job_events.c.type == "preview", job_events.c.seq < job.seq)
-    connection.execute(delete(job_events).where(*earlier))
 
 
 def state_data(job: Job) -> Json:
