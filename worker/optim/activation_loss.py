@@ -9,7 +9,7 @@ from torch import Tensor
 from models.network import Network
 from worker.optim.descent import Evaluation
 from worker.optim.objectives import Objective
-from worker.optim.parametrizations.base import Parametrization
+from worker.optim.parametrizations import Parametrization
 from worker.optim.randomness import generator_at
 from worker.optim.transforms import Transform, in_turn
 

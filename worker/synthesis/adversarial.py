@@ -19,7 +19,7 @@ from worker.optim.activation_loss import ActivationLoss
 from worker.optim.attacks import LEVELS, Ball, ProjectedStep, log_probability, quantize_8bit
 from worker.optim.descent import Descent
 from worker.optim.objectives import weighted_sum
-from worker.optim.parametrizations.pixels import Pixels
+from worker.optim.parametrizations import Pixels
 from worker.synthesis.deception import center_crop_8bit, images_of, numbers_of, predict
 from worker.synthesis.fooling import fool_linear_classifier, fool_with_noise
 

@@ -18,8 +18,7 @@ from worker.optim.activation_loss import ActivationLoss, seen_sides
 from worker.optim.descent import Descent, numbers
 from worker.optim.objectives import Objective, one_each, weighted_sum
 from worker.optim.optimizers.by_name import make_optimizer
-from worker.optim.parametrizations.base import Parametrization
-from worker.optim.parametrizations.by_name import make_parametrization
+from worker.optim.parametrizations import Parametrization, make_parametrization
 from worker.optim.transforms import Transform, crop, in_turn, jitter, noise, pad, roll, rotate, scale
 
 # In this order, whatever the order in the params is: JSON keeps none.

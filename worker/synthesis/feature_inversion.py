@@ -25,8 +25,7 @@ from worker.optim.activation_loss import ActivationLoss
 from worker.optim.descent import Descent, Evaluation, numbers
 from worker.optim.objectives import feature_match
 from worker.optim.optimizers.by_name import make_optimizer
-from worker.optim.parametrizations.base import Parametrization
-from worker.optim.parametrizations.by_name import make_parametrization
+from worker.optim.parametrizations import Parametrization, make_parametrization
 from worker.optim.pyramids.scales import fit, resize
 from worker.synthesis.ascending import mean_color, weighted
 

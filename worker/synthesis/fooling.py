@@ -19,7 +19,7 @@ from worker.optim.attacks import LEVELS, log_probability, quantize_8bit
 from worker.optim.descent import Descent
 from worker.optim.linear import LinearClassifier
 from worker.optim.optimizers.gradient import NormalizedGradient
-from worker.optim.parametrizations.pixels import Pixels
+from worker.optim.parametrizations import Pixels
 from worker.optim.randomness import generator_at
 from worker.synthesis.deception import center_crop_8bit, images_of, numbers_of, predict, verdict
 

@@ -9,8 +9,7 @@ from worker.losses.regularizers import squared_norm
 from worker.optim import activation_loss as module
 from worker.optim.activation_loss import ActivationLoss, seen_sides
 from worker.optim.objectives import Objective, channel, diversity, one_each, weighted_sum
-from worker.optim.parametrizations.fourier import Fourier
-from worker.optim.parametrizations.pixels import Pixels
+from worker.optim.parametrizations import Fourier, Pixels
 from worker.optim.transforms import crop, in_turn, jitter, noise, pad, roll
 
 NETWORK = make_classifier(torch.float64)

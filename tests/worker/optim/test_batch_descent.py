@@ -8,7 +8,7 @@ from torch import Tensor
 from app.errors import ComputationError
 from worker.optim.descent import Descent, Evaluation
 from worker.optim.optimizers.by_name import OptimizerName, make_optimizer
-from worker.optim.parametrizations.pixels import Pixels
+from worker.optim.parametrizations import Pixels
 from worker.runtime.checkpoints import from_bytes, to_bytes
 
 PIXELS = Pixels(4, 5, noise=0.2)

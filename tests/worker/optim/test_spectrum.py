@@ -2,13 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from worker.optim.parametrizations.spectrum import (
-    COLORS,
-    color_correlate,
-    frequencies,
-    frequency_scale,
-    irfft2,
-)
+from worker.optim.parametrizations import COLORS, color_correlate, frequencies, frequency_scale, irfft2
 
 sizes = pytest.mark.parametrize("size", [(8, 8), (7, 7), (6, 9), (9, 6), (5, 12), (1, 4), (3, 1), (1, 1)])
 

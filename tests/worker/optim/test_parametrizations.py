@@ -4,12 +4,15 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from worker.optim.optimizers.adam import Adam
-from worker.optim.parametrizations.base import Parametrization
-from worker.optim.parametrizations.by_name import make_parametrization
-from worker.optim.parametrizations.fourier import Fourier
-from worker.optim.parametrizations.phase import CONTRAST, Phase
-from worker.optim.parametrizations.pixels import Pixels
-from worker.optim.parametrizations.spectrum import frequency_scale
+from worker.optim.parametrizations import (
+    CONTRAST,
+    Fourier,
+    Parametrization,
+    Phase,
+    Pixels,
+    frequency_scale,
+    make_parametrization,
+)
 
 HEIGHT, WIDTH = 21, 30
 ALL: dict[str, Parametrization] = {
