@@ -3,11 +3,11 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from models.imagenet import PUBLISHED, skeleton
+from models.imagenet import PUBLISHED, Published, skeleton
 from models.network import Network
-from models.registry import ENTRIES, load_network, network_names
+from models.registry import ENTRIES, Entry, load_network, network_names
 
 FOLDER = Path(__file__).parents[1] / "app" / "networks" / "cards"
 
@@ -25,23 +25,11 @@ def make_card(name: str) -> dict[str, Any]:
     return {**describe(skeleton(name), published), "download": download}
 
 
-class Origin(Protocol):
-    """What the card of a network says that the network itself does not know."""
-
-    @property
-    def title(self) -> str: ...
-    @property
-    def summary(self) -> str: ...
-    @property
-    def architecture(self) -> str: ...
-    @property
-    def architecture_params(self) -> dict[str, Any]: ...
-
-
-def describe(network: Network, origin: Origin) -> dict[str, Any]:
+def describe(network: Network, origin: Entry | Published) -> dict[str, Any]:
     """The card of a network as JSON, with the fields of ``app.networks.card.NetworkCard``.
 
-    One without weights, on the meta device, has no hash.
+    ``origin`` has what the network itself does not know. One without weights, on the meta device, has no
+    hash.
     """
     return {
         "name": network.name,

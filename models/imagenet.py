@@ -4,7 +4,7 @@ The weights are not part of this project: they are downloaded once, or imported,
 ``models.conversion`` writes them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import takewhile
@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from models.architectures import Stack, build_stack, squeezenet, vgg
+from models.architectures import Stack, build_stack
 from models.network import Network
 from models.network_files import SUFFIX, load_weights
 from models.random_vgg import IMAGENET_MEAN, IMAGENET_STD
@@ -29,7 +29,7 @@ CACHED = 2
 class Published:
     """A network whose weights torchvision publishes, in a file named after the first 8 digits of its SHA-256.
 
-    ``file`` has about ``bytes`` bytes; ``names`` gives torchvision's names of the parameters, each with ours.
+    ``file`` has about ``bytes`` bytes; ``classifier`` is the first layer of what torchvision calls so.
     """
 
     title: str
@@ -38,7 +38,7 @@ class Published:
     bytes: int
     architecture: str
     architecture_params: dict[str, Any]
-    names: Callable[[], dict[str, str]]
+    classifier: str
 
     @property
     def sha256_prefix(self) -> str:
@@ -49,6 +49,10 @@ class Published:
         """The modules by layer name."""
         return build_stack(self.architecture, self.architecture_params)
 
+    def names(self) -> dict[str, str]:
+        """torchvision's names of the parameters (features.0.weight), each with ours."""
+        return torchvision_names(self.stack(), self.classifier)
+
 
 PUBLISHED: dict[str, Published] = {
     "vgg19": Published(
@@ -58,7 +62,7 @@ PUBLISHED: dict[str, Published] = {
         bytes=574_673_000,
         architecture="vgg",
         architecture_params={"depth": 19, "classes": CLASSES},
-        names=lambda: vgg.torchvision_names(19),
+        classifier="fc6",
     ),
     "vgg16": Published(
         title="VGG-16, ImageNet",
@@ -67,7 +71,7 @@ PUBLISHED: dict[str, Published] = {
         bytes=553_434_000,
         architecture="vgg",
         architecture_params={"depth": 16, "classes": CLASSES},
-        names=lambda: vgg.torchvision_names(16),
+        classifier="fc6",
     ),
     "squeezenet1_1": Published(
         title="SqueezeNet 1.1, ImageNet",
@@ -76,7 +80,7 @@ PUBLISHED: dict[str, Published] = {
         bytes=4_959_000,
         architecture="squeezenet1_1",
         architecture_params={"classes": CLASSES},
-        names=squeezenet.torchvision_names,
+        classifier="dropout9",
     ),
 }
 
@@ -97,6 +101,19 @@ def provenance(name: str) -> str:
 def class_names() -> list[str]:
     """The 1000 classes by index, from the metadata that torchvision carries."""
     names: list[str] = import_torchvision().models.VGG19_Weights.IMAGENET1K_V1.meta["categories"]
+    return names
+
+
+def torchvision_names(stack: Mapping[str, nn.Module], classifier: str) -> dict[str, str]:
+    """torchvision's names of the parameters (features.0.weight), each with ours.
+
+    It numbers the modules of its ``features``, and from the layer ``classifier`` on those of its classifier.
+    """
+    first = list(stack).index(classifier)
+    names: dict[str, str] = {}
+    for index, (layer, module) in enumerate(stack.items()):
+        theirs = f"features.{index}" if index < first else f"classifier.{index - first}"
+        names |= {f"{theirs}.{kind}": f"{layer}.{kind}" for kind, _ in module.named_parameters()}
     return names
 
 

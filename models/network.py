@@ -14,6 +14,7 @@ from models.geometry import Window, window_of
 from models.relu import ReLU
 
 Pooling = Literal["average", "max"]
+POOLS: dict[Pooling, type[nn.AvgPool2d] | type[nn.MaxPool2d]] = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}
 
 
 @dataclass(frozen=True)
@@ -274,10 +275,6 @@ def _kind(name: str, module: nn.Module) -> Kind:
 def _repool(module: nn.Module, pooling: Pooling) -> nn.Module:
     if not isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
         return module
-    pools: dict[str, type[nn.MaxPool2d] | type[nn.AvgPool2d]] = {
-        "average": nn.AvgPool2d,
-        "max": nn.MaxPool2d,
-    }
-    if pooling not in pools:
+    if pooling not in POOLS:
         raise ValueError(f"pooling must be 'average' or 'max', not {pooling!r}")
-    return pools[pooling](module.kernel_size, module.stride, module.padding, ceil_mode=module.ceil_mode)
+    return POOLS[pooling](module.kernel_size, module.stride, module.padding, ceil_mode=module.ceil_mode)

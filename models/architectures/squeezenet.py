@@ -19,20 +19,6 @@ FIRST = 64
 # Pools follow conv1, fire3 and fire5, and are named after them.
 POOLED = (3, 5)
 
-# Indices of torchvision's modules: its features are a plain sequence, and so is its classifier.
-TORCHVISION = {
-    "conv1": "features.0",
-    "fire2": "features.3",
-    "fire3": "features.4",
-    "fire4": "features.6",
-    "fire5": "features.7",
-    "fire6": "features.9",
-    "fire7": "features.10",
-    "fire8": "features.11",
-    "fire9": "features.12",
-    "conv10": "classifier.1",
-}
-
 
 class Fire(Block):
     """A fire module (section 3.2): 1 × 1 convolutions to few channels, then 1 × 1 and 3 × 3 side by side."""
@@ -85,13 +71,3 @@ def squeezenet_stack(classes: int) -> dict[str, nn.Module]:
 
 def _pool() -> nn.MaxPool2d:
     return nn.MaxPool2d(3, 2, ceil_mode=True)
-
-
-def torchvision_names() -> dict[str, str]:
-    """torchvision's names of the parameters (features.0.weight), each with ours."""
-    stack = squeezenet_stack(classes=1)
-    return {
-        f"{theirs}.{parameter}": f"{layer}.{parameter}"
-        for layer, theirs in TORCHVISION.items()
-        for parameter, _ in stack[layer].named_parameters()
-    }

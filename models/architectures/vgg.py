@@ -7,11 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.network import Pooling
+from models.network import POOLS, Pooling
 from models.relu import ReLU
 
 Depth = Literal[16, 19]
-POOLS: dict[Pooling, type[nn.AvgPool2d] | type[nn.MaxPool2d]] = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}
 
 # Convolutions of each stage, and channels at full width (table 1).
 CONVOLUTIONS: dict[Depth, tuple[int, ...]] = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -63,14 +62,3 @@ def vgg_stack(
             stack["dropout7"] = nn.Dropout()
             stack["logits"] = nn.Linear(units, classes)
     return stack
-
-
-def torchvision_names(depth: Depth) -> dict[str, str]:
-    """torchvision's names of the parameters of a VGG (features.0.weight), each with ours."""
-    stack = vgg_stack(depth, classes=1)
-    first = list(stack).index("fc6")
-    names: dict[str, str] = {}
-    for index, (layer, module) in enumerate(stack.items()):
-        theirs = f"features.{index}" if index < first else f"classifier.{index - first}"
-        names |= {f"{theirs}.{kind}": f"{layer}.{kind}" for kind, _ in module.named_parameters()}
-    return names

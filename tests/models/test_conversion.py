@@ -13,7 +13,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from models import conversion
-from models.architectures.vgg import torchvision_names
 from models.conversion import UnusableWeights, convert, read_state_dict
 from models.imagenet import (
     PUBLISHED,
@@ -35,7 +34,7 @@ from models.torchvision_ops import import_torchvision
 def torchvision_state(small: Network) -> dict[str, Tensor]:
     """The weights of the small VGG-16 by torchvision's names."""
     ours = small.stack.state_dict()
-    return {theirs: ours[name].clone() for theirs, name in torchvision_names(16).items()}
+    return {theirs: ours[name].clone() for theirs, name in PUBLISHED["vgg16"].names().items()}
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +86,7 @@ def test_safetensors_are_read_whatever_their_hash(small: Network, tmp_path: Path
     path = tmp_path / "own.safetensors"
     save_file(torchvision_state(small), path)
     found, _ = read_state_dict(path, "00000000")
-    assert sorted(found) == sorted(torchvision_names(16))
+    assert sorted(found) == sorted(PUBLISHED["vgg16"].names())
     path.write_bytes(b"<html>login</html>")
     with pytest.raises(UnusableWeights, match="cannot be read as safetensors"):
         read_state_dict(path, "00000000")

@@ -1,8 +1,9 @@
 """Parametrizations: variables to optimise, and the pictures that they stand for.
 
-Spectra of decorrelated colors are those of Olah, Mordvintsev, Schubert, "Feature visualization", Distill 2017,
-section "Preconditioning and parameterization": steepest descent in a basis in which the pixels of photographs
-are uncorrelated takes large and small shapes forward at the same pace, and leaves no high-frequency noise.
+Spectra of decorrelated colors are those of Olah, Mordvintsev, Schubert, "Feature visualization", Distill
+2017, section "Preconditioning and parameterization": steepest descent in a basis in which the pixels of
+photographs are uncorrelated takes large and small shapes forward at the same pace, and leaves no
+high-frequency noise.
 """
 
 import math
@@ -101,8 +102,8 @@ class Phase(Parametrization):
 
     Fel et al., "Unlocking feature visualization for deeper networks with magnitude constrained optimization"
     (MACO), NeurIPS 2023, section 3: no frequency can be made louder, so none can cheat. They average the
-    magnitudes of ImageNet; 1 / frequency is their law, and needs no pictures. Variables are phases in radians,
-    (N, 3, height, width // 2 + 1), random to begin with. Pictures are squashed into (0, 1).
+    magnitudes of ImageNet; 1 / frequency is their law, and needs no pictures. Variables are phases in
+    radians, (N, 3, height, width // 2 + 1), random to begin with. Pictures are squashed into (0, 1).
     """
 
     def start(self, seeds: Sequence[int]) -> Tensor:
