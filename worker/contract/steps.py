@@ -1,7 +1,9 @@
 """The contract between a kind's function and whoever consumes it.
 
 A kind's function is a generator of steps. It knows no job, no database and no web; the runner, the
-command line, the tests and the benchmarks consume the same generator.
+command line, the tests and the benchmarks consume the same generator. It is given resolved params, their
+inputs (pictures of any size), the network that they need, prepared for the device and dtype of ``compute``
+(None: they need none), and as ``resume`` the state of a step to go on from (None: from the start).
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence

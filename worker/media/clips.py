@@ -80,8 +80,6 @@ def _decode(data: bytes, format: Format, param: str) -> Iterator[NDArray[np.uint
     frames = _pillow_frames(data) if format in ("GIF", "WEBP") else _video_frames(data)
     try:
         yield from frames
-    except GeneratorExit:
-        raise
     except Exception as error:  # Pillow and FFmpeg raise a dozen types for damaged data
         log.info("cannot decode the clip of %s", param, exc_info=True)
         raise InputError(param, damaged_clip("a frame cannot be decoded").detail) from error

@@ -21,9 +21,7 @@ from app.errors import ComputationError, InputError
 from app.media.errors import PictureError
 from app.media.headers import damaged
 from app.media.inspect import OpenedPicture, open_picture
-from app.media.recipe_text import RECIPE_KEY, dump_recipe, read_recipe
-
-__all__ = ["PREVIEW_MEDIA_TYPE", "Picture", "encode_png", "encode_preview", "load_picture", "read_recipe"]
+from app.media.recipe_text import RECIPE_KEY, dump_recipe
 
 logger = logging.getLogger(__name__)
 

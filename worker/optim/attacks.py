@@ -20,8 +20,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from worker.contract.steps import State
 from worker.optim.objectives import Features, Objective, precise
+from worker.optim.optimizers.base import ConstantStep
 from worker.optim.randomness import generator_at
 
 Norm = Literal["linf", "l2"]
@@ -69,32 +69,20 @@ class Ball:
         return self.radius * torch.rand((), generator=generator) ** (1 / like.numel()) * direction
 
 
-class ProjectedStep:
+class ProjectedStep(ConstantStep):
     """An optimizer with steps of constant length, projected onto [0, 1] and a ball about the originals."""
 
     def __init__(self, originals: Tensor, ball: Ball, lr: float) -> None:
         """Stay near ``originals`` (N, 3, H, W), with steps of length ``lr`` by the norm of the ball."""
         self.originals = originals
         self.ball = ball
-        self.lr = lr
+        super().__init__(lr)
 
     def step(self, picture: Tensor, gradient: Tensor) -> Tensor:
         """The next batch, from this one and the gradient of the loss there (same shapes)."""
         change = picture - self.lr * self.ball.steepest(gradient) - self.originals
         # Clamping moves values towards the original, so the result is in the ball too.
         return (self.originals + self.ball.project(change)).clamp(0, 1)
-
-    def restart(self, damping: float) -> None:
-        """Multiply the step length by ``damping``."""
-        self.lr *= damping
-
-    def state(self) -> State:
-        """All that :meth:`restore` needs, beside the originals."""
-        return State({}, {"lr": self.lr})
-
-    def restore(self, state: State) -> None:
-        """Go on from a :meth:`state`, bit for bit."""
-        self.lr = state.values["lr"]
 
 
 def norms(change: Tensor) -> dict[str, float]:

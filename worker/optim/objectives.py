@@ -75,15 +75,6 @@ def direction(layer: str, vector: Tensor, power: float = 0.0) -> Objective:
     return Objective((layer,), value)
 
 
-def class_logit(index: int) -> Objective:
-    """The score of a class before the softmax.
-
-    Not its probability: that rises by making all other classes less likely too (Simonyan, Vedaldi,
-    Zisserman, "Deep inside convolutional networks", 2014, section 2).
-    """
-    return channel("logits", index)
-
-
 def feature_match(layer: str, target: Tensor) -> Objective:
     """Minus the squared distance to ``target`` (1, C, h, w), relative to the target's own energy.
 

@@ -1,4 +1,4 @@
-"""Random numbers that depend on the seed and the step alone."""
+"""Random numbers and noise that depend on the seed and the step alone, the same on every device."""
 
 import hashlib
 from collections.abc import Sequence
@@ -20,3 +20,27 @@ def generator_at(seed: int, *place: int) -> torch.Generator:
 def normal(seeds: Sequence[int], shape: tuple[int, ...]) -> Tensor:
     """Standard normal numbers (N, *shape) on the CPU, each row from its own seed."""
     return torch.stack([torch.randn(shape, generator=generator_at(seed)) for seed in seeds])
+
+
+def noise_picture(height: int, width: int, seed: int, deviation: float) -> Tensor:
+    """Normal noise about mid-grey, (1, 3, height, width) float32 in [0, 1] on the CPU.
+
+    ``deviation`` is its standard deviation before clamping.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return (0.5 + deviation * torch.randn(1, 3, height, width, generator=generator)).clamp(0, 1)
+
+
+def noise_like(picture: Tensor, height: int, width: int, seed: int) -> Tensor:
+    """Normal noise with the colors of a picture (1, 3, H, W), drawn as in :func:`noise_picture`.
+
+    Pixels are independent, (1, 3, height, width) float32 in [0, 1]; mean and covariance of RGB are the
+    picture's, before clamping.
+    """
+    pixels = picture.detach().to("cpu", torch.float64)[0].flatten(1)
+    variances, axes = torch.linalg.eigh(torch.cov(pixels, correction=0))
+    root = axes * variances.clamp_min(0).sqrt()
+    generator = torch.Generator().manual_seed(seed)
+    drawn = root.float() @ torch.randn(3, height * width, generator=generator)
+    colors: Tensor = pixels.mean(1, keepdim=True).float() + drawn
+    return colors.view(1, 3, height, width).clamp(0, 1)

@@ -2,7 +2,7 @@
 
 from functools import cache
 from pkgutil import resolve_name
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from app.kinds import Params, spec_of
 from models.network import Network
@@ -11,20 +11,18 @@ from worker.contract.inputs import Inputs
 from worker.contract.steps import State, Steps
 from worker.synthesis.variations import varied
 
-P = TypeVar("P", bound=Params, contravariant=True)
-N = TypeVar("N", bound=Network | None, contravariant=True)
 
-
-class KindFunction(Protocol[P, N]):
-    """Computes a kind: a generator of steps from resolved params.
-
-    ``network`` is what the params need, None if they need none; ``resume`` a step's state to go on from.
-    """
+class KindFunction(Protocol):
+    """Computes a kind, as :mod:`worker.contract.steps` says."""
 
     def __call__(
-        self, params: P, inputs: Inputs, network: N, compute: Compute, resume: State | None = None
-    ) -> Steps:
-        """The steps of a job."""
+        self,
+        params: Params,
+        inputs: Inputs,
+        network: Network | None,
+        compute: Compute,
+        resume: State | None = None,
+    ) -> Steps: ...
 
 
 def steps_of(
@@ -39,7 +37,7 @@ def steps_of(
 
 
 @cache
-def load_function(entry_point: str) -> KindFunction[Params, Network | None]:
+def load_function(entry_point: str) -> KindFunction:
     """The function of an entry point, "module:name"."""
-    function: KindFunction[Params, Network | None] = resolve_name(entry_point)
+    function: KindFunction = resolve_name(entry_point)
     return function

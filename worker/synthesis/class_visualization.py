@@ -38,7 +38,8 @@ def class_visualization(
     """
     del inputs
     indices = [class_index(network.classes, name) for name in params.target]
-    # The score before the softmax; where that is the mean of a ReLU, the mean before the ReLU.
+    # The score before the softmax, as in section 2: the probability rises by making all other classes less
+    # likely too. Where the score is the mean of a ReLU, the mean before the ReLU.
     layer = network.pre_activation("logits")
     targets = [
         Target(channel(layer, index), seed, f"class {name!r}", "target")

@@ -27,11 +27,11 @@ from worker.losses.loss_sum import LossSum
 from worker.losses.targets import blended_means
 from worker.losses.total_variation import TotalVariation
 from worker.optim.color import with_chroma_of
-from worker.optim.noise import noise_picture
 from worker.optim.optimizers.adam import Adam
 from worker.optim.optimizers.base import Optimizer
 from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
 from worker.optim.pyramids.scales import resize
+from worker.optim.randomness import noise_picture
 from worker.optim.tiling.tiles import BUDGET, Tiling
 from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.plan import Scale, Size, plan_scales

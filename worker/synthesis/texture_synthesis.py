@@ -23,10 +23,10 @@ from worker.losses.gram import GramLoss, gram_sum
 from worker.losses.loss_sum import LossSum
 from worker.losses.targets import blended_means
 from worker.losses.total_variation import TotalVariation
-from worker.optim.noise import noise_like
 from worker.optim.optimizers.base import Optimizer
 from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
 from worker.optim.pyramids.scales import fit, resize, scale_sides, share_steps
+from worker.optim.randomness import noise_like
 from worker.optim.tiling.tiles import Tiling
 from worker.optim.tiling.wrapping import resize_wrapped
 from worker.synthesis.coarse_to_fine import CoarseToFine

@@ -12,10 +12,11 @@ from PIL import Image, PngImagePlugin
 
 from app.errors import ComputationError
 from app.kinds.style_transfer import StyleTransferParams
+from app.media import read_recipe
 from app.media.recipe_text import MAX_RECIPE_BYTES, RECIPE_KEY, dump_recipe
 from tests.support import strange_pictures as strange
 from worker.contract.compute import Compute
-from worker.media.pictures import encode_png, encode_preview, load_picture, read_recipe, resize
+from worker.media.pictures import encode_png, encode_preview, load_picture, resize
 from worker.runtime.recipes import make_recipe
 
 RECIPE = {"kind": "style_transfer", "params": {"size": 256, "style": ["Öl", "油画"]}, "seed": 2**62}

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from worker.optim.noise import noise_like, noise_picture
+from worker.optim.randomness import noise_like, noise_picture
 
 
 def test_noise_depends_on_the_seed_alone() -> None:

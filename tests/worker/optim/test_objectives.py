@@ -11,7 +11,6 @@ from worker.optim.objectives import (
     Objective,
     caricature,
     channel,
-    class_logit,
     direction,
     diversity,
     feature_match,
@@ -35,12 +34,12 @@ ALL: dict[str, Objective] = {
     "layer": layer_energy("conv"),
     "direction": direction("conv", drawn(5, seed=4)),
     "direction, aligned": direction("conv", drawn(5, seed=4), 2),
-    "logit": class_logit(3),
+    "logit": channel("logits", 3),
     "match": feature_match("conv", TARGET),
     "caricature": caricature("conv", TARGET, 2),
     "diversity": diversity("conv", 2),
-    "sum": weighted_sum([(channel("conv", 2), 0.5), (class_logit(1), -2.0)]),
-    "each": one_each([channel("conv", 2), class_logit(1), layer_energy("conv"), neuron("logits", 4)]),
+    "sum": weighted_sum([(channel("conv", 2), 0.5), (channel("logits", 1), -2.0)]),
+    "each": one_each([channel("conv", 2), channel("logits", 1), layer_energy("conv"), neuron("logits", 4)]),
 }
 everything = pytest.mark.parametrize("objective", ALL.values(), ids=ALL.keys())
 
@@ -102,14 +101,19 @@ def test_values_by_hand() -> None:
 def test_fully_connected_layers_have_one_position() -> None:
     features = {"logits": torch.tensor([[1.0, 5.0], [2.0, 7.0]])}
 
-    for objective in (class_logit(1), channel("logits", 1), neuron("logits", 1), neuron("logits", 1, (0, 0))):
+    for objective in (
+        channel("logits", 1),
+        channel("logits", 1),
+        neuron("logits", 1),
+        neuron("logits", 1, (0, 0)),
+    ):
         assert objective.value(features).tolist() == [5, 7]
 
 
 def test_each_picture_has_its_own_objective() -> None:
     found = ALL["each"].value(FEATURES)
 
-    expected = [ALL["channel"], class_logit(1), ALL["layer"], neuron("logits", 4)]
+    expected = [ALL["channel"], channel("logits", 1), ALL["layer"], neuron("logits", 4)]
     for place, objective in enumerate(expected):
         assert found[place] == objective.value(FEATURES)[place]
 

@@ -13,7 +13,7 @@ from models.registry import load_network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Step, run_steps
-from worker.optim.noise import noise_like
+from worker.optim.randomness import noise_like
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis.texture_synthesis import texture_loss, texture_synthesis
 

@@ -1,5 +1,6 @@
 """What every optimizer can do, and how their states nest."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -22,6 +23,29 @@ class Optimizer(Protocol):
 
     def restore(self, state: State) -> None:
         """Go on from a :meth:`state`, bit for bit."""
+
+
+class ConstantStep(ABC):
+    """An optimizer with steps of constant length, which is all that it remembers."""
+
+    def __init__(self, lr: float) -> None:
+        self.lr = lr
+
+    @abstractmethod
+    def step(self, variables: Tensor, gradient: Tensor) -> Tensor:
+        """The next variables, from these and the loss's gradient at them (same shapes)."""
+
+    def restart(self, damping: float) -> None:
+        """Multiply the step length by ``damping``."""
+        self.lr *= damping
+
+    def state(self) -> State:
+        """All that :meth:`restore` needs."""
+        return State({}, {"lr": self.lr})
+
+    def restore(self, state: State) -> None:
+        """Go on from a :meth:`state`, bit for bit."""
+        self.lr = state.values["lr"]
 
 
 def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

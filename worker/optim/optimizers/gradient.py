@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from worker.contract.steps import State
+from worker.optim.optimizers.base import ConstantStep
 
 
-class NormalizedGradient:
+class NormalizedGradient(ConstantStep):
     """Gradient descent, the gradient divided by its mean absolute value.
 
     A step changes a value by ``lr`` on average, before it is clamped to [0, 1] if ``bounded``: Mordvintsev,
@@ -14,7 +14,7 @@ class NormalizedGradient:
     """
 
     def __init__(self, lr: float, *, bounded: bool = True) -> None:
-        self.lr = lr
+        super().__init__(lr)
         self.bounded = bounded
 
     def step(self, variables: Tensor, gradient: Tensor) -> Tensor:
@@ -22,15 +22,3 @@ class NormalizedGradient:
         size = gradient.abs().mean().clamp_min(torch.finfo(gradient.dtype).tiny)
         moved = variables - self.lr * (gradient / size)
         return moved.clamp(0, 1) if self.bounded else moved
-
-    def restart(self, damping: float) -> None:
-        """Multiply the learning rate by ``damping``."""
-        self.lr *= damping
-
-    def state(self) -> State:
-        """All that :meth:`restore` needs."""
-        return State({}, {"lr": self.lr})
-
-    def restore(self, state: State) -> None:
-        """Go on from a :meth:`state`, bit for bit."""
-        self.lr = state.values["lr"]
