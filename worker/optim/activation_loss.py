@@ -23,16 +23,16 @@ class ActivationLoss:
     """The loss of the pictures that a batch of variables stands for.
 
     ``objective`` gives what some pictures of the batch in a row are to maximise; ``penalties`` are the costs
-    of pictures (N, 3, H, W) alone, (N,) by name, weights included. In each step the network sees ``views`` of
-    a picture through ``transform``, with random numbers from its seed in ``seeds``; the loss is their mean.
-    Pictures that depend on each other come in groups of ``group`` in a row.
+    of pictures (N, 3, H, W) alone, (N,) by name, each with its weight (0 or None: it is left out). In each
+    step the network sees ``views`` of a picture through ``transform``, with random numbers from its seed in
+    ``seeds``; the loss is their mean. Pictures that depend on each other come in rows of ``group``.
     """
 
     network: Network
     parametrization: Parametrization
     objective: Callable[[slice], Objective]
     seeds: tuple[int, ...]
-    penalties: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
+    penalties: Mapping[str, tuple[float | None, Callable[[Tensor], Tensor]]] = field(default_factory=dict)
     transform: Transform | None = None
     views: int = 1
     group: int = 1
@@ -64,7 +64,9 @@ class ActivationLoss:
     def _evaluate(self, variables: Tensor, part: slice, step: int) -> Evaluation:
         here = variables[part].detach().requires_grad_()
         pictures = self.parametrization.picture(here)
-        terms = {name: -penalty(pictures) for name, penalty in self.penalties.items()}
+        terms = {
+            name: -(weight * cost(pictures)) for name, (weight, cost) in self.penalties.items() if weight
+        }
         gradient = torch.zeros_like(here)
         for term in terms.values():
             gradient = gradient + torch.autograd.grad(term.sum(), here, retain_graph=True)[0]

@@ -14,13 +14,13 @@ from app.kinds.classes import class_index
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Step, Steps
+from worker.contract.steps import State, Step, Steps
 from worker.optim.activation_loss import ActivationLoss
 from worker.optim.attacks import LEVELS, Ball, ProjectedStep, log_probability, quantize_8bit
 from worker.optim.descent import Descent
 from worker.optim.objectives import weighted_sum
 from worker.optim.parametrizations import Pixels
-from worker.synthesis.deception import center_crop_8bit, images_of, numbers_of, predict
+from worker.synthesis.deception import center_crop_8bit, outcome_of, predict
 from worker.synthesis.fooling import fool_linear_classifier, fool_with_noise
 
 
@@ -33,9 +33,7 @@ def adversarial(
 ) -> Steps:
     """Deceive ``network``, or a linear classifier, by the method that ``params`` name.
 
-    ``params`` are resolved; the picture ``image``, if there is one, is float32 RGB (1, 3, H, W) in [0, 1] of
-    any size; ``network`` is prepared for ``compute`` (None: the method needs none); ``resume`` is the state
-    of a step, to go on from there. That nothing is deceived in the end is no error: the result says so.
+    That nothing is deceived in the end is no error: the result says so.
 
     Raises InputError if the size is too small for the network, or if it takes the picture for the target to
     begin with; ComputationError if its scores are not finite.
@@ -82,9 +80,8 @@ def _attack(params: ResolvedAttack, picture: Tensor, network: Network, resume: S
         "before": before,
         "after": after,
         "saved": saved,
-        **numbers_of(original, changed),
     }
-    return Outcome(images_of(original, changed), result)
+    return outcome_of(original, changed, result)
 
 
 def _plan(

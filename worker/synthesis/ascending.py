@@ -48,17 +48,20 @@ class Target:
 
 @dataclass(frozen=True)
 class AscentResult:
-    """The pictures of a job (N, 3, H, W) in [0, 1] on the CPU, and their objectives before and after."""
+    """What a job has made, in the order of its targets.
 
-    pictures: Tensor
-    start: tuple[float, ...]
-    end: tuple[float, ...]
+    ``pictures`` are (1, 3, H, W) in [0, 1] on the CPU, by artifact; ``sheet`` has all of them. ``objectives``
+    have the value of each before and after.
+    """
 
-    def images(self, columns: int | None = None) -> dict[str, Tensor]:
-        """Artifacts: ``image``, a sheet of all of them; and each for itself, if there are several."""
-        several = torch.split(self.pictures, 1) if len(self.pictures) > 1 else ()
-        alone = {f"image_{place}": picture for place, picture in enumerate(several)}
-        return {"image": contact_sheet(self.pictures, columns), **alone}
+    pictures: dict[str, Tensor]
+    sheet: Tensor
+    objectives: list[dict[str, float]]
+
+    @property
+    def images(self) -> dict[str, Tensor]:
+        """The artifacts: ``image``, the sheet; and each picture for itself, if there are several."""
+        return {"image": self.sheet, **self.pictures}
 
 
 def ascend(
@@ -80,10 +83,31 @@ def ascend(
     Raises InputError if the size is too small for the layers, or if a unit has no gradient where its picture
     starts, and names it; ComputationError if an objective is not finite.
     """
-    loss = _loss(params, targets, network, group, together)
-    alone = replace(loss, objective=lambda part: one_each([target.objective for target in targets[part]]))
-    require_size(params, loss.objective(slice(0, len(targets))).layers, network)
-    parametrization = loss.parametrization
+
+    def own(part: slice) -> Objective:
+        return one_each([target.objective for target in targets[part]])
+
+    def objective(part: slice) -> Objective:
+        return own(part) if together is None else weighted_sum([(own(part), 1.0), together])
+
+    require_size(params, objective(slice(0, len(targets))).layers, network)
+    side, mean = params.size, mean_color(network)
+    parametrization = make_parametrization(params.parametrization, side, side, mean=mean, noise=params.noise)
+    loss = ActivationLoss(
+        network,
+        parametrization,
+        objective,
+        tuple(target.seed for target in targets),
+        {
+            "l2": (params.l2_weight, lambda pictures: squared_norm(pictures, mean)),
+            "p_norm": (params.p_weight, lambda pictures: p_norm(pictures, mean)),
+            "tv": (params.tv_weight, variation),
+        },
+        _transform(params),
+        params.looks,
+        group,
+    )
+    alone = replace(loss, objective=own)
     start = parametrization.start(loss.seeds).to(compute.device)
     _require_gradient(targets, alone.dead(start))
     optimizer = make_optimizer(params.optimizer, params.step_size, start, bounded=parametrization.bounded)
@@ -103,9 +127,13 @@ def ascend(
             state=descent.state,
         )
     descent.finish(partial(loss, step=descent.taken))
-    pictures = parametrization.picture(descent.best).to("cpu", copy=True)
+    made = parametrization.picture(descent.best).to("cpu", copy=True)
+    names = [f"image_{place}" for place in range(len(made))] if len(made) > 1 else ["image"]
+    values = zip(alone.values(start).tolist(), alone.values(descent.best).tolist(), strict=True)
     return AscentResult(
-        pictures, tuple(alone.values(start).tolist()), tuple(alone.values(descent.best).tolist())
+        dict(zip(names, torch.split(made, 1), strict=True)),
+        contact_sheet(made, columns),
+        [{"start": before, "end": after} for before, after in values],
     )
 
 
@@ -132,60 +160,16 @@ def require_size(params: ResolvedMaximization, layers: Collection[str], network:
         )
 
 
-def _loss(
-    params: ResolvedMaximization,
-    targets: Sequence[Target],
-    network: Network,
-    group: int,
-    together: tuple[Objective, float] | None,
-) -> ActivationLoss:
-    def objective(part: slice) -> Objective:
-        own = one_each([target.objective for target in targets[part]])
-        return own if together is None else weighted_sum([(own, 1.0), together])
-
-    return ActivationLoss(
-        network,
-        _parametrization(params, network),
-        objective,
-        tuple(target.seed for target in targets),
-        _penalties(params, network),
-        _transform(params),
-        params.looks,
-        group,
-    )
-
-
 def _transform(params: ResolvedMaximization) -> Transform | None:
     extents = {str(name): extent for name, extent in params.transforms.items()}
     transforms = [make(extents[name]) for name, make in _TRANSFORMS.items() if name in extents]
     return in_turn(transforms) if transforms else None
 
 
-def _parametrization(params: ResolvedMaximization, network: Network) -> Parametrization:
-    side = params.size
-    name = params.parametrization
-    return make_parametrization(name, side, side, mean=mean_color(network), noise=params.noise)
-
-
 def mean_color(network: Network) -> tuple[float, float, float]:
     """RGB of the mean picture of a network, which it sees as 0."""
     red, green, blue = network.mean.flatten().tolist()
     return red, green, blue
-
-
-def _penalties(params: ResolvedMaximization, network: Network) -> dict[str, Callable[[Tensor], Tensor]]:
-    mean = mean_color(network)
-    found: dict[str, tuple[float | None, Callable[[Tensor], Tensor]]] = {
-        "l2": (params.l2_weight, lambda pictures: squared_norm(pictures, mean)),
-        "p_norm": (params.p_weight, lambda pictures: p_norm(pictures, mean)),
-        "tv": (params.tv_weight, variation),
-    }
-    return {name: partial(weighted, weight, cost) for name, (weight, cost) in found.items() if weight}
-
-
-def weighted(weight: float, cost: Callable[[Tensor], Tensor], pictures: Tensor) -> Tensor:
-    """What pictures cost, times a weight."""
-    return weight * cost(pictures)
 
 
 def _after_step(params: ResolvedMaximization, network: Network) -> Callable[[Tensor, int], Tensor] | None:

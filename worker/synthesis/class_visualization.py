@@ -18,9 +18,7 @@ from worker.contract.steps import Outcome, State, Steps
 from worker.optim.objectives import channel
 from worker.optim.pyramids.scales import resize
 from worker.synthesis.ascending import Target, ascend
-
-# Classes that the result names for each picture.
-TOP = 5
+from worker.synthesis.deception import TOP, ranking
 
 
 def class_visualization(
@@ -32,9 +30,7 @@ def class_visualization(
 ) -> Steps:
     """Draw each class of ``params.target`` ``params.variations`` times, in one batch.
 
-    ``params`` are resolved, there are no ``inputs``, ``network`` is prepared for ``compute``, and
-    ``resume`` is the state of a step, to go on from there. Raises what
-    :func:`worker.synthesis.ascending.ascend` does.
+    Raises what :func:`worker.synthesis.ascending.ascend` does.
     """
     del inputs
     indices = [class_index(network.classes, name) for name in params.target]
@@ -48,22 +44,21 @@ def class_visualization(
     ]
     columns = params.variations if params.variations > 1 and len(indices) > 1 else None
     made = yield from ascend(params, targets, network, compute, resume, columns=columns)
-    images = made.images(columns)
-    names = list(images) if len(targets) == 1 else list(images)[1:]
-    reports = []
-    for place, target in enumerate(targets):
-        index = indices[place // params.variations]
-        reports.append(
-            {
-                "artifact": names[place],
-                "class": network.classes[index],
-                "index": index,
-                "seed": target.seed,
-                "objective": {"start": made.start[place], "end": made.end[place]},
-                **judge(network, made.pictures[place : place + 1].to(compute.device), index),
-            }
+    drawn_indices = [index for index in indices for _ in params.seeds()]
+    reports = [
+        {
+            "artifact": name,
+            "class": network.classes[index],
+            "index": index,
+            "seed": target.seed,
+            "objective": objective,
+            **judge(network, picture.to(compute.device), index),
+        }
+        for (name, picture), objective, target, index in zip(
+            made.pictures.items(), made.objectives, targets, drawn_indices, strict=True
         )
-    return Outcome(images, {"size": params.size, "pictures": reports})
+    ]
+    return Outcome(made.images, {"size": params.size, "pictures": reports})
 
 
 def judge(network: Network, picture: Tensor, index: int) -> dict[str, Any]:
@@ -79,8 +74,5 @@ def judge(network: Network, picture: Tensor, index: int) -> dict[str, Any]:
     return {
         "logit": float(logits[index]),
         "probability": float(probabilities[index]),
-        "top": [
-            {"class": network.classes[place], "index": place, "probability": float(probabilities[place])}
-            for place in best
-        ],
+        "top": ranking(best, probabilities, network.classes),
     }

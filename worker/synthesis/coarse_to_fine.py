@@ -75,20 +75,18 @@ class CoarseToFine:
                 image=partial(self.shown, descent.current),
                 state=partial(self._state, index, descent),
             )
-        self.reports.append(_report(scale, descent))
+        height, width = scale.size
+        self.reports.append(
+            {
+                "width": width,
+                "height": height,
+                "steps": scale.steps,
+                "losses": numbers(descent.best_terms),
+                "rollbacks": descent.rollbacks,
+            }
+        )
         return descent.best
 
     def _state(self, index: int, descent: Descent) -> State:
         state = descent.state()
         return State(state.tensors, {**state.values, "scale": index, "reports": [*self.reports]})
-
-
-def _report(scale: Scale, descent: Descent) -> dict[str, Any]:
-    height, width = scale.size
-    return {
-        "width": width,
-        "height": height,
-        "steps": scale.steps,
-        "losses": numbers(descent.best_terms),
-        "rollbacks": descent.rollbacks,
-    }

@@ -42,9 +42,8 @@ def deep_dream(
 ) -> Steps:
     """Dream of the picture or clip ``image``, a step of the ascent a step; of a video frame after frame.
 
-    ``params`` are resolved; pictures are of any size; ``network`` is prepared for ``compute``; ``resume`` is
-    the state of a step, to go on from there. The longer side of the result is ``params.size``. The numbers of
-    a step are what each layer adds to the objective, which is to grow, and their ``total``.
+    The longer side of the result is ``params.size``. The numbers of a step are what each layer adds to the
+    objective, which is to grow, and their ``total``.
 
     Raises InputError if a picture is too narrow for the layers, or none of them answers to it at all.
     """

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -17,21 +16,11 @@ from worker.optim.pyramids.scales import fit, resize
 ZOOM_RATE = 15.0
 
 
-class Frames(Protocol):
-    """``count`` frames, at ``rate`` frames a second."""
-
-    count: int
-    rate: float
-
-    def start(self, number: int, before: Tensor | None) -> Tensor:
-        """The start of frame ``number``, (1, 3, H, W) in [0, 1], on the CPU or the device of ``before``.
-
-        ``before`` is the result of the previous frame, None for the first.
-        """
-
-
 class Still:
-    """A picture, or a zoom into its dream, where each frame starts from the previous one."""
+    """A picture, or a zoom into its dream, where each frame starts from the previous one.
+
+    ``count`` frames, at ``rate`` frames a second, as those of a :class:`Film`.
+    """
 
     def __init__(self, picture: Tensor, count: int, params: ResolvedDeepDream) -> None:
         self.count = count
@@ -40,7 +29,7 @@ class Still:
         self._zoom, self._rotation = params.zoom, params.rotation
 
     def start(self, number: int, before: Tensor | None) -> Tensor:
-        """The picture itself, or the previous frame enlarged."""
+        """The picture, (1, 3, H, W) in [0, 1]; or enlarged ``before``, the result of the last frame."""
         del number
         return self._picture if before is None else zoomed(before, self._zoom, self._rotation)
 
@@ -56,7 +45,7 @@ class Film:
         self._frames: Iterator[Tensor] = iter(())
 
     def start(self, number: int, before: Tensor | None) -> Tensor:
-        """The clip's own frame, blended with the previous result."""
+        """The clip's own frame; blended with ``before``, the result of the last frame, on its device."""
         if number != self._next or number == 0:
             self._frames = self._clip.frames(number)
         self._next = number + 1
@@ -65,7 +54,7 @@ class Film:
         return own if before is None else torch.lerp(own.to(before), before, self._blend)
 
 
-def frames_of(params: ResolvedDeepDream, image: Tensor | Clip) -> Frames:
+def frames_of(params: ResolvedDeepDream, image: Tensor | Clip) -> Still | Film:
     """The frames of a job on a picture or clip. Raises InputError for more than can be kept."""
     if isinstance(image, Clip):
         count, (height, width) = min(image.count, params.frames or image.count), image.fit(params.size)

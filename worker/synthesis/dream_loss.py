@@ -4,7 +4,8 @@ Mordvintsev, Olah, Tyka, "Inceptionism: going deeper into neural networks", 2015
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 
 import torch
 import torch.nn.functional as F
@@ -67,7 +68,7 @@ class DreamLoss:
         self.terms = terms
         self.budget = budget
         self._layers = list(dict.fromkeys(term.layer for term in terms))
-        self._tilings: dict[tuple[int, int], Tiling] = {}
+        self._tiling = cache(partial(Tiling, network=network, layers=self._layers, budget=budget))
 
     @property
     def smallest(self) -> int:
@@ -88,14 +89,14 @@ class DreamLoss:
         names = []
         for term in self.terms:
             for channel in term.channels or (None,):
-                one = term if channel is None else _only(term, channel)
+                one = term if channel is None else replace(term, channels=(channel,))
                 evaluation = DreamLoss(self.network, [one], self.budget)(picture)
                 if not bool(evaluation.gradient.any()):
                     names.append(term.name if channel is None else f"{term.name}:{channel}")
         return names
 
     def _evaluate(self, picture: Tensor, *, with_gradient: bool) -> Evaluation:
-        tiling = self._tiling(picture)
+        tiling = self._tiling(*picture.shape[2:])
         gradient = torch.zeros_like(picture)
         found: dict[str, Tensor] = {}
         for tile in tiling.tiles:
@@ -122,14 +123,6 @@ class DreamLoss:
         height, width = (side // tiling.strides[layer] for side in picture.shape[2:])
         return height * width
 
-    def _tiling(self, picture: Tensor) -> Tiling:
-        height, width = picture.shape[2:]
-        if (height, width) not in self._tilings:
-            self._tilings[height, width] = Tiling(
-                height, width, self.network, self._layers, budget=self.budget
-            )
-        return self._tilings[height, width]
-
 
 def make_terms(
     params: ResolvedDeepDream, network: Network, picture: Tensor, guide: Tensor | None
@@ -150,10 +143,6 @@ def make_terms(
         Term(name, network.pre_activation(name) if channels[name] else name, weight, channels[name])
         for name, weight in weights.items()
     ]
-
-
-def _only(term: Term, channel: int) -> Term:
-    return Term(term.name, term.layer, term.weight, (channel,))
 
 
 def _strongest(

@@ -5,7 +5,7 @@ Mahendran and Vedaldi, "Understanding deep image representations by inverting th
 the features, less a p-norm and total variation, which stand for what pictures are like.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -27,7 +27,7 @@ from worker.optim.objectives import feature_match
 from worker.optim.optimizers.by_name import make_optimizer
 from worker.optim.parametrizations import Parametrization, make_parametrization
 from worker.optim.pyramids.scales import fit, resize
-from worker.synthesis.ascending import mean_color, weighted
+from worker.synthesis.ascending import mean_color
 
 # Standard deviation of the noise it starts from; that of a spectrum is lucid's.
 NOISE = {"pixels": 0.1, "fourier": 0.01}
@@ -45,9 +45,8 @@ def feature_inversion(
 ) -> Steps:
     """Reconstruct the picture ``image`` from each of ``params.layers``, one after the other.
 
-    ``params`` are resolved; the picture is float32 RGB (1, 3, H, W) in [0, 1] of any size; ``network`` is
-    prepared for ``compute``; ``resume`` is the state of a step, to go on from there. The longer side of each
-    reconstruction is ``params.size``. The losses of a step are weighted: they sum to ``total``.
+    The longer side of each reconstruction is ``params.size``. The losses of a step are weighted: they sum to
+    ``total``.
 
     Raises InputError if the picture is too small for a layer or its features are all 0, ComputationError
     if the loss is not finite, or explodes, and going back does not help.
@@ -59,7 +58,7 @@ def feature_inversion(
         run.made = list(torch.split(resume.tensors["made"], 1)) if first else []
     for place in range(first, len(run.plan)):
         yield from run.reconstruct(place, resume if place == first else None)
-    return Outcome(run.images(), run.result())
+    return run.outcome()
 
 
 class _Run:
@@ -74,27 +73,38 @@ class _Run:
         self._require_size()
         with torch.no_grad():
             self.targets = self.network.features(self.picture, self.layers)
-        self._require_energy()
+        for layer, target in self.targets.items():
+            if not bool(target.any()):
+                raise InputError(
+                    "layers", f"The features of {layer} are all 0 for this picture: leave it out."
+                )
         self.made: list[Tensor] = []
         self.reports: list[dict[str, Any]] = []
 
     def reconstruct(self, place: int, resume: State | None) -> Generator[Step, None, None]:
         """Work through one layer and seed."""
         layer, seed = self.plan[place]
-        parametrization = self._parametrization()
+        height, width = self.picture.shape[2:]
+        name, mean = self.params.parametrization, mean_color(self.network)
+        parametrization = make_parametrization(name, height, width, mean=mean, noise=NOISE[name])
+        objective = feature_match(layer, self.targets[layer])
         loss = ActivationLoss(
             self.network,
             parametrization,
-            lambda _: feature_match(layer, self.targets[layer]),
+            lambda _: objective,
             (seed,),
-            self._penalties(),
+            {
+                "p_norm": (self.params.p_weight, lambda pictures: p_norm(pictures, mean)),
+                "tv": (self.params.tv_weight, squared_steps),
+            },
         )
         start = parametrization.start((seed,)).to(self.picture.device)
         if loss.dead(start):
             raise InputError("layers", f"{layer} is dead where the reconstruction starts: leave it out.")
         before = float(loss.values(start))
-        lr = LEARNING_RATES[self.params.parametrization]
-        optimizer = make_optimizer(self.params.optimizer, lr, start, bounded=parametrization.bounded)
+        optimizer = make_optimizer(
+            self.params.optimizer, LEARNING_RATES[name], start, bounded=parametrization.bounded
+        )
         # The relative distance is 1 where all features are 0.
         descent = Descent(start, optimizer, magnitude=1.0)
         if resume is not None:
@@ -109,11 +119,8 @@ class _Run:
                 state=partial(self._state, place, descent),
                 milestone=descent.taken == self.params.steps,
             )
-        self._finish(layer, seed, parametrization.picture(descent.best), before, descent)
-
-    def _finish(self, layer: str, seed: int, picture: Tensor, before: float, descent: Descent) -> None:
+        picture = parametrization.picture(descent.best)
         with torch.no_grad():
-            objective = feature_match(layer, self.targets[layer])
             squared = float(-objective.value(self.network.features(picture, (layer,))))
         self.made.append(picture.to("cpu", copy=True))
         self.reports.append(
@@ -127,15 +134,12 @@ class _Run:
             }
         )
 
-    def images(self) -> dict[str, Tensor]:
-        """Artifacts: ``image``, the strip, and each reconstruction for itself."""
-        strip = self._sheet(self.made)
-        return {"image": strip, **{f"image_{place}": each for place, each in enumerate(self.made)}}
-
-    def result(self) -> dict[str, Any]:
-        """The numbers of a finished run."""
+    def outcome(self) -> Outcome:
+        """The artifacts ``image``, the strip, and each reconstruction for itself; and the numbers."""
         height, width = self.picture.shape[2:]
-        return {"width": width, "height": height, "pictures": self.reports}
+        images = {f"image_{place}": each for place, each in enumerate(self.made)}
+        result = {"width": width, "height": height, "pictures": self.reports}
+        return Outcome({"image": self._sheet(self.made), **images}, result)
 
     def _strip(self, made: list[Tensor], parametrization: Parametrization, variables: Tensor) -> Tensor:
         """The reconstructions made so far, the one at work, and blanks for those to come."""
@@ -157,19 +161,6 @@ class _Run:
         values = {"place": place, "reports": [*self.reports]}
         return State({**state.tensors, **made}, {**state.values, **values})
 
-    def _parametrization(self) -> Parametrization:
-        height, width = self.picture.shape[2:]
-        name = self.params.parametrization
-        return make_parametrization(name, height, width, mean=mean_color(self.network), noise=NOISE[name])
-
-    def _penalties(self) -> dict[str, Callable[[Tensor], Tensor]]:
-        mean = mean_color(self.network)
-        costs = {
-            "p_norm": (self.params.p_weight, lambda pictures: p_norm(pictures, mean)),
-            "tv": (self.params.tv_weight, squared_steps),
-        }
-        return {name: partial(weighted, weight, cost) for name, (weight, cost) in costs.items() if weight}
-
     def _require_size(self) -> None:
         height, width = self.picture.shape[2:]
         for layer in self.layers:
@@ -179,13 +170,6 @@ class _Run:
                     "size",
                     f"At size {self.params.size} the picture is {width}×{height} px, and {layer} needs "
                     f"{smallest} px on the short side. Choose a larger size, or other layers.",
-                )
-
-    def _require_energy(self) -> None:
-        for layer, target in self.targets.items():
-            if not bool(target.any()):
-                raise InputError(
-                    "layers", f"The features of {layer} are all 0 for this picture: leave it out."
                 )
 
 

@@ -25,13 +25,11 @@ def feature_visualization(
 ) -> Steps:
     """Draw each unit ``params.variations`` times with each sign, in one batch.
 
-    ``params`` are resolved; the picture ``image`` is the example, if they name one, float32 RGB
-    (1, 3, H, W) in [0, 1] of any size; ``network`` is prepared for ``compute``; ``resume`` is the state of a
-    step, to go on from there. Raises what :func:`worker.synthesis.ascending.ascend` and
-    :func:`worker.synthesis.by_example.look_at` do.
+    The picture ``image`` is the example, if there is one. Raises what
+    :func:`worker.synthesis.ascending.ascend` and :func:`worker.synthesis.by_example.look_at` do.
     """
     example = None if params.image is None else look_at(params, inputs.picture("image"), network, compute)
-    units = _units(params, network) if example is None else [_unit_of(example)]
+    units = _units(params, network, example)
     places = [(unit, side, seed) for unit in units for side in params.sides for seed in params.seeds()]
     targets = [
         Target(
@@ -58,21 +56,21 @@ def feature_visualization(
         together=together,
         columns=columns,
     )
-    images = made.images(columns)
-    names = list(images) if len(targets) == 1 else list(images)[1:]
     reports = [
         {
-            "artifact": names[place],
+            "artifact": artifact,
             "unit": unit.name,
             "side": "positive" if side > 0 else "negative",
             "seed": seed,
             # Of the negative side: minus what the unit is.
-            "objective": {"start": made.start[place], "end": made.end[place]},
-            **({} if example is None else {"cosine": example.cosine(made.pictures[place : place + 1])}),
+            "objective": objective,
+            **({} if example is None else {"cosine": example.cosine(picture)}),
         }
-        for place, (unit, side, seed) in enumerate(places)
+        for (artifact, picture), objective, (unit, side, seed) in zip(
+            made.pictures.items(), made.objectives, places, strict=True
+        )
     ]
-    return Outcome(images, {"size": params.size, "pictures": reports})
+    return Outcome(made.images, {"size": params.size, "pictures": reports})
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,10 @@ class _Unit:
     objective: Objective
 
 
-def _units(params: ResolvedFeatureVisualization, network: Network) -> list[_Unit]:
+def _units(params: ResolvedFeatureVisualization, network: Network, example: Example | None) -> list[_Unit]:
+    if example is not None:
+        layer = example.layer
+        return [_Unit(layer, f"what {layer} sees in the example", "layer", example.objective())]
     if params.terms is not None:
         terms = {name: weight for name, weight in params.terms.items() if weight}
         name = " + ".join(f"{weight:g} {name}" for name, weight in terms.items())
@@ -100,11 +101,6 @@ def _units(params: ResolvedFeatureVisualization, network: Network) -> list[_Unit
         _Unit(name, f"channel {index} of {layer}", "channels", _objective(name, network))
         for index, name in names.items()
     ]
-
-
-def _unit_of(example: Example) -> _Unit:
-    layer = example.layer
-    return _Unit(layer, f"what {layer} sees in the example", "layer", example.objective())
 
 
 def _objective(unit: str, network: Network) -> Objective:

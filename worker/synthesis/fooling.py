@@ -13,7 +13,7 @@ from app.kinds.classes import class_index
 from models.network import Network
 from models.procedural import CLASSES, draw
 from worker.contract.compute import Compute
-from worker.contract.steps import Outcome, State, Step, Steps
+from worker.contract.steps import State, Step, Steps
 from worker.optim.activation_loss import ActivationLoss
 from worker.optim.attacks import LEVELS, log_probability, quantize_8bit
 from worker.optim.descent import Descent
@@ -21,7 +21,7 @@ from worker.optim.linear import LinearClassifier
 from worker.optim.optimizers.gradient import NormalizedGradient
 from worker.optim.parametrizations import Pixels
 from worker.optim.randomness import generator_at
-from worker.synthesis.deception import center_crop_8bit, images_of, numbers_of, predict, verdict
+from worker.synthesis.deception import center_crop_8bit, outcome_of, predict, verdict
 
 # The linear classifier: side of its pictures in pixels, and the numbers of drawn pictures of each class that
 # it is fitted and tested on. Twelve thousand values are enough for small changes to add up; more pictures
@@ -67,15 +67,14 @@ def fool_with_noise(
     if not reached:
         descent.finish(loss)
     changed = quantize_8bit(descent.variables if reached else descent.best)
-    result: dict[str, Any] = {
+    result = {
         "success": reached,
         "confidence": _believed(network, changed, target),
         "steps": descent.taken,
         "before": predict(network, original),
         "after": predict(network, changed),
-        **numbers_of(original, changed),
     }
-    return Outcome(images_of(original, changed), result)
+    return outcome_of(original, changed, result)
 
 
 def fool_linear_classifier(
@@ -127,9 +126,8 @@ def fool_linear_classifier(
         "before": before,
         "after": after,
         "saved": _judge(classifier, quantize_8bit(changed), names),
-        **numbers_of(original, changed),
     }
-    return Outcome(images_of(original, changed), result)
+    return outcome_of(original, changed, result)
 
 
 def _believed(network: Network, picture: Tensor, target: int) -> float:

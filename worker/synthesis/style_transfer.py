@@ -46,9 +46,7 @@ def style_transfer(
 ) -> Steps:
     """Paint ``content`` in the style of ``style``, one evaluation of the loss a step.
 
-    ``params`` are resolved; pictures are of any size; ``network`` is prepared for ``compute``; ``resume`` is
-    the state of a step, to go on from there. The longer side of the result is ``params.size``. The losses of
-    a step are weighted: they sum to ``total``.
+    The longer side of the result is ``params.size``. The losses of a step are weighted, and sum to ``total``.
 
     Raises InputError if a picture is too narrow for the layers or no loss has a weight, ComputationError if
     the loss is not finite, or explodes, and going back does not help.

@@ -49,9 +49,7 @@ def texture_synthesis(
 ) -> Steps:
     """Make more of the texture ``image``, an evaluation of the loss a step.
 
-    ``params`` are resolved; the texture is float32 RGB (1, 3, H, W) in [0, 1] of any size; ``network`` is
-    prepared for ``compute``; ``resume`` is the state of a step, to go on from there. The losses of a step are
-    weighted: they sum to ``total``.
+    The losses of a step are weighted: they sum to ``total``.
 
     Raises InputError if the result or the texture is too small for the layers, ComputationError if the loss
     is not finite, or explodes, and going back does not help.
@@ -63,8 +61,14 @@ def texture_synthesis(
         (source,) = scale.style_sizes
         return texture_loss(params, network, resize(texture, *source), scale.size)
 
+    def optimizer(picture: Tensor) -> Optimizer:
+        return LBFGS(affordable_history(picture))
+
+    def shown(picture: Tensor) -> Tensor:
+        return picture.to("cpu", copy=True)
+
     enlarge = resize_wrapped if params.seamless else resize
-    descent = CoarseToFine(plan, loss, _optimizer, _shown, enlarge)
+    descent = CoarseToFine(plan, loss, optimizer, shown, enlarge)
     start = noise_like(texture, *plan[0].size, params.seed).to(compute.device)
     picture = yield from descent.descend(start, resume)
     height, width = plan[-1].style_sizes[0]
@@ -73,7 +77,7 @@ def texture_synthesis(
         "texture": {"width": width, "height": height},
         "dtype": str(compute.dtype).removeprefix("torch."),
     }
-    return Outcome({"image": _shown(picture)}, result)
+    return Outcome({"image": shown(picture)}, result)
 
 
 def texture_loss(params: ResolvedTextureSynthesis, network: Network, texture: Tensor, size: Size) -> LossSum:
@@ -130,11 +134,3 @@ def _too_small(params: ResolvedTextureSynthesis, source: Size, smallest: int) ->
         f"The texture is resized to {width}×{height} px, and the layers need {smallest} px on the short "
         "side: choose a larger source_size, or layers nearer to the picture.",
     )
-
-
-def _optimizer(picture: Tensor) -> Optimizer:
-    return LBFGS(affordable_history(picture))
-
-
-def _shown(picture: Tensor) -> Tensor:
-    return picture.to("cpu", copy=True)

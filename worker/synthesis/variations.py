@@ -39,35 +39,22 @@ def varied(function: Callable[..., Steps], shared: Sequence[str] = ()) -> Callab
         resume: State | None = None,
     ) -> Steps:
         if params.variations == 1:
-            return function(params, inputs, network, compute, resume)
-
-        def one(seed: int, resume: State | None) -> Steps:
-            single = params.model_copy(update={"seed": seed, "variations": 1})
-            return function(single, inputs, network, compute, resume)
-
-        return _in_turn(params, inputs, one, shared, resume)
+            return (yield from function(params, inputs, network, compute, resume))
+        _require_stills(params, inputs)
+        batch = _Batch(following_seeds(params.seed, params.variations))
+        inner = None if resume is None else batch.restore(resume)
+        while len(batch.results) < len(batch.seeds):
+            update = {"seed": batch.seeds[len(batch.results)], "variations": 1}
+            with closing(
+                function(params.model_copy(update=update), inputs, network, compute, inner)
+            ) as steps:
+                # A resumed run is not at its first step.
+                outcome = yield from batch.follow(steps, fresh=inner is None)
+            batch.add(outcome)
+            inner = None
+        return batch.outcome(shared, opaque=params.keeps_alpha_of() is not None)
 
     return several
-
-
-def _in_turn(
-    params: Any,
-    inputs: Inputs,
-    one: Callable[[int, State | None], Steps],
-    shared: Sequence[str],
-    resume: State | None,
-) -> Steps:
-    """Make the pictures in turn."""
-    _require_stills(params, inputs)
-    batch = _Batch(following_seeds(params.seed, params.variations))
-    inner = None if resume is None else batch.restore(resume)
-    while len(batch.results) < len(batch.seeds):
-        with closing(one(batch.seeds[len(batch.results)], inner)) as steps:
-            # A resumed run is not at its first step.
-            outcome = yield from batch.follow(steps, fresh=inner is None)
-        batch.add(outcome)
-        inner = None
-    return batch.outcome(shared, opaque=params.keeps_alpha_of() is not None)
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """The accuracy of a network on drawn pictures."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -31,6 +32,22 @@ def unseen_pictures(split: Split, per_class: int, size: int) -> tuple[Tensor, Te
 def guesses(classify: Classifier, pictures: Tensor) -> Tensor:
     """The class (n,) with the highest logit of each picture (n, 3, H, W)."""
     return torch.cat([classify(batch).argmax(dim=1).cpu() for batch in torch.split(pictures, BATCH)])
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """Accuracies on new seeds of the trained variants, and on held-out variants."""
+
+    new_seeds: float
+    held_out_variants: float
+
+
+def accuracies(classify: Classifier, per_class: int, size: int) -> Accuracies:
+    """Measured on ``per_class`` pictures of each class, of ``size`` pixels a side."""
+    return Accuracies(
+        accuracy(classify, *unseen_pictures("train", per_class, size)),
+        accuracy(classify, *unseen_pictures("held-out", per_class, size)),
+    )
 
 
 def accuracy(classify: Classifier, pictures: Tensor, classes: Tensor) -> float:

@@ -1,5 +1,6 @@
 """The measurements of palette's model card, with random weights for comparison where that is meaningful."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,9 @@ from worker.media.pictures import encode_png, load_picture
 from worker.optim.pyramids.scales import fit, resize
 from worker.synthesis.class_visualization import class_visualization
 from worker.synthesis.feature_inversion import feature_inversion
-from worker.training.evaluation import accuracy, unseen_pictures
+from worker.training import evaluation
 from worker.training.measures import peak_signal_to_noise, step_seconds, texture_retrieval
 from worker.training.palette import DRAWN_SIZE
-from worker.training.shortcuts import linear_accuracies
 from worker.training.style_curve import style_curve
 
 PER_CLASS = 16
@@ -42,22 +42,15 @@ STEP_LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
 def accuracies(network: Network, compute: Compute) -> dict[str, float]:
     """Top-1 accuracies on new seeds of trained variants, and on held-out variants."""
     prepared = network.prepared(compute.device, compute.dtype)
+    found = evaluation.accuracies(partial(_logits, prepared), PER_CLASS, DRAWN_SIZE)
+    return {**vars(found), "pictures_each": PER_CLASS * len(CLASSES)}
+
+
+def _logits(network: Network, pictures: Tensor) -> Tensor:
+    """Logits, float32, of pictures at the size that the network classifies."""
     side = network.input_size or DRAWN_SIZE
-
-    def classify(pictures: Tensor) -> Tensor:
-        sized = F.interpolate(pictures, (side, side), mode="bilinear", antialias=True)
-        return prepared.logits(sized.to(compute.device)).float()
-
-    return {
-        "new_seeds": accuracy(classify, *unseen_pictures("train", PER_CLASS, DRAWN_SIZE)),
-        "held_out_variants": accuracy(classify, *unseen_pictures("held-out", PER_CLASS, DRAWN_SIZE)),
-        "pictures_each": PER_CLASS * len(CLASSES),
-    }
-
-
-def shortcuts() -> dict[str, float]:
-    """Accuracies of linear classifiers that have no information about shapes."""
-    return linear_accuracies(training=64, testing=PER_CLASS)
+    sized = F.interpolate(pictures, (side, side), mode="bilinear", antialias=True)
+    return network.logits(sized.to(network.device)).float()
 
 
 def textures(network: Network) -> dict[str, float]:
@@ -132,10 +125,8 @@ def visualized_classes(
     prepared = network.prepared(compute.device, compute.dtype)
     outcome = run_steps(class_visualization(settings, Inputs(), prepared, compute))
     pictures = torch.cat([picture for key, picture in outcome.images.items() if key != "image"])
-    side = second.input_size or DRAWN_SIZE
-    sized = F.interpolate(pictures, (side, side), mode="bilinear", antialias=True)
     with torch.no_grad():
-        guessed = second.logits(sized).argmax(1).tolist()
+        guessed = _logits(second, pictures).argmax(1).tolist()
     _write(outcome.images["image"], output, "classes")
     missed = {CLASSES[place]: CLASSES[guess] for place, guess in enumerate(guessed) if place != guess}
     return {"recognised": len(CLASSES) - len(missed), "of": len(CLASSES), "taken_for": missed}

@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from models.procedural import CLASSES
 from worker.contract.compute import Compute
 from worker.contract.steps import State, Step
 from worker.runtime import checkpoints
 from worker.training.drawings import DrawnSet
-from worker.training.evaluation import accuracy, unseen_pictures
+from worker.training.evaluation import Accuracies, accuracies
 from worker.training.loop import Schedule, eval_logits, train
 from worker.training.muon import Muon
 from worker.training.palette import DRAWN_SIZE, RATE, palette_model, sample_from
@@ -23,14 +24,6 @@ EVALUATE_EVERY = 250
 
 # Pictures of each class for the accuracies during training.
 PER_CLASS = 8
-
-
-@dataclass(frozen=True)
-class Accuracies:
-    """Accuracies on new seeds of the trained variants, and on held-out variants."""
-
-    new_seeds: float
-    held_out_variants: float
 
 
 @dataclass(frozen=True)
@@ -82,13 +75,7 @@ def _timed(steps: Iterator[Step], schedule: Schedule) -> Iterator[tuple[Step, fl
 
 
 def _measure(model: nn.Module, compute: Compute) -> Accuracies:
-    def classify(pictures: Tensor) -> Tensor:
-        return eval_logits(model, pictures, compute)
-
-    return Accuracies(
-        accuracy(classify, *unseen_pictures("train", PER_CLASS, DRAWN_SIZE)),
-        accuracy(classify, *unseen_pictures("held-out", PER_CLASS, DRAWN_SIZE)),
-    )
+    return accuracies(partial(eval_logits, model, compute=compute), PER_CLASS, DRAWN_SIZE)
 
 
 def _read(path: Path, identity: str) -> State | None:
@@ -101,6 +88,6 @@ def _read(path: Path, identity: str) -> State | None:
 
 
 def _write(path: Path, state: State, identity: str) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(checkpoints.to_bytes(State(state.tensors, {**state.values, "identity": identity})))
-    partial.replace(path)
+    scratch = path.with_suffix(".partial")
+    scratch.write_bytes(checkpoints.to_bytes(State(state.tensors, {**state.values, "identity": identity})))
+    scratch.replace(path)

@@ -16,6 +16,10 @@ THUMBNAIL = 8
 BINS = 8
 SIZE = 64
 
+# Pictures of each class that the classifiers are fitted to, and tried on.
+FITTED = 64
+TRIED = 16
+
 
 def thumbnails(pictures: Tensor) -> Tensor:
     """Each picture (n, 3, H, W) as 8 by 8 mean colours, (n, 192)."""
@@ -30,15 +34,15 @@ def color_histograms(pictures: Tensor) -> Tensor:
     return counts / codes.shape[1]
 
 
-def linear_accuracies(training: int, testing: int) -> dict[str, float]:
-    """Accuracies on new seeds of linear classifiers fitted to ``training`` pictures of each class.
+def linear_accuracies() -> dict[str, float]:
+    """Accuracies on new seeds of linear classifiers fitted to pictures of each class.
 
     By name: ``thumbnail`` and ``color_histogram``. The regularisation is the best one for the test pictures,
     so these are upper bounds.
     """
-    labels = torch.arange(len(CLASSES)).repeat_interleave(training)
-    seen = draw(labels, torch.arange(training).repeat(len(CLASSES)), SIZE)
-    unseen, classes = unseen_pictures("train", testing, SIZE)
+    labels = torch.arange(len(CLASSES)).repeat_interleave(FITTED)
+    seen = draw(labels, torch.arange(FITTED).repeat(len(CLASSES)), SIZE)
+    unseen, classes = unseen_pictures("train", TRIED, SIZE)
     views = {"thumbnail": thumbnails, "color_histogram": color_histograms}
     return {
         name: max(_linear_accuracy(view(seen), labels, view(unseen), classes, c) for c in (0.1, 1.0, 10.0))

@@ -26,7 +26,7 @@ def make_loss(**changes: object) -> ActivationLoss:
         Pixels(12, 14, noise=0.2),
         each_its_channel,
         SEEDS,
-        penalties={"l2": lambda pictures: 3 * squared_norm(pictures, (0.5, 0.5, 0.5))},
+        penalties={"l2": (3, lambda pictures: squared_norm(pictures, (0.5, 0.5, 0.5)))},
         transform=in_turn([roll(3), noise(0.1)]),
         views=2,
     )

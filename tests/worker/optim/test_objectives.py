@@ -101,12 +101,7 @@ def test_values_by_hand() -> None:
 def test_fully_connected_layers_have_one_position() -> None:
     features = {"logits": torch.tensor([[1.0, 5.0], [2.0, 7.0]])}
 
-    for objective in (
-        channel("logits", 1),
-        channel("logits", 1),
-        neuron("logits", 1),
-        neuron("logits", 1, (0, 0)),
-    ):
+    for objective in (channel("logits", 1), neuron("logits", 1), neuron("logits", 1, (0, 0))):
         assert objective.value(features).tolist() == [5, 7]
 
 

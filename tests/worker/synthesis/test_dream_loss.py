@@ -38,7 +38,7 @@ def test_tiles_add_up_to_the_plain_gradient_down_to_the_last_row(exact_network: 
     terms = [Term("relu2", "relu2", 0.5), Term("relu3", "conv3", 2.0, channels=(1, 4))]
     whole = DreamLoss(exact_network, terms)
     tiled = DreamLoss(exact_network, terms, budget=1 << 19)
-    assert len(tiled._tiling(picture).tiles) > 4
+    assert len(tiled._tiling(*picture.shape[2:]).tiles) > 4
     found, wanted = tiled(picture), whole(picture)
     gradient, expected = found.gradient, wanted.gradient
     assert numbers(found.terms) == pytest.approx(numbers(wanted.terms), rel=1e-10)
