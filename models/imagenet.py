@@ -181,15 +181,11 @@ def _load(folder: Path, name: str, convolutions_only: bool, version: tuple[int, 
     if convolutions_only:
         stack = without_classifier(stack)
     elif about["classifier"] is not None:
-        more, of_more = _load_classifier(folder, name, about["classifier"])
+        try:
+            more, of_more = load_weights(classifier_path(folder, name, about["classifier"]))
+        except FileNotFoundError:
+            raise WeightsMissing(
+                f"The fully connected layers of network {name!r} are not here any more."
+            ) from None
         weights, classes = weights | more, of_more["classes"]
     return make_network(name, stack, about["source"], classes).with_weights(weights)
-
-
-def _load_classifier(folder: Path, name: str, sha256: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    try:
-        return load_weights(classifier_path(folder, name, sha256))
-    except FileNotFoundError:
-        raise WeightsMissing(
-            f"The fully connected layers of network {name!r} are not here any more."
-        ) from None

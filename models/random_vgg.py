@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from models.architectures.vgg import vgg_stack
 from models.network import Network
-from models.rescale import rescale
+from models.reference_pictures import reference_pictures
+from models.rescale import gatys_factors, mean_activations, rescale
 
 SEED = 19
 FACTORS = Path(__file__).with_name("weights") / "vgg19-random-factors.safetensors"
@@ -27,10 +28,17 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 def vgg19_random() -> Network:
     """The network, with average pooling, rescaled by the factors that are shipped with it.
 
-    The factors were computed once (``python -m models.make_random``), since the last bits of convolutions
+    The factors were computed once (``python -m models.random_vgg``), since the last bits of convolutions
     differ from CPU to CPU: so the weights and their hash are the same everywhere.
     """
     return rescale(he_vgg19(), load_file(FACTORS))
+
+
+def random_factors() -> dict[str, Tensor]:
+    """The factors, computed anew: float32 (channels,) by name of the convolution."""
+    pictures = reference_pictures(count=16, side=192, seed=0)
+    factors = gatys_factors(mean_activations(he_vgg19(), pictures))
+    return {name: factor.float() for name, factor in factors.items()}
 
 
 def he_vgg19() -> Network:
@@ -65,3 +73,7 @@ def he_weights(stack: nn.ModuleDict, seed: int) -> dict[str, Tensor]:
             weights[f"{name}.weight"] = torch.from_numpy(normal.astype(np.float32)).view(module.weight.shape)
             weights[f"{name}.bias"] = torch.zeros(module.out_channels)
     return weights
+
+
+if __name__ == "__main__":
+    save_file(random_factors(), FACTORS)

@@ -1,7 +1,7 @@
 """The shipped networks by name, and any other from its card and weights."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -45,18 +45,10 @@ ENTRIES: dict[str, Entry] = {
 
 
 class LayerDescription(Protocol):
-    """A layer as a card describes it."""
+    """A layer as a card describes it, with the attributes of :class:`models.network.Layer`."""
 
     @property
     def name(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def channels(self) -> int: ...
-    @property
-    def stride(self) -> int: ...
-    @property
-    def receptive_field(self) -> int: ...
 
 
 class Description(Protocol):
@@ -108,7 +100,7 @@ def build_network(card: Description, weights: Mapping[str, Tensor]) -> Network:
         input_size=card.input_size,
     )
     for told, built in zip(card.layers, network.layers, strict=True):
-        if any(getattr(told, field.name) != getattr(built, field.name) for field in fields(built)):
+        if vars(told) != vars(built):
             raise CardMismatch(f"in architecture {card.architecture!r} it has {built}")
     if card.classes and len(card.classes) != network.layers[-1].channels:
         raise CardMismatch(f"{len(card.classes)} class names for {network.layers[-1].channels} classes")

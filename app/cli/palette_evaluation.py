@@ -64,7 +64,7 @@ def evaluate(
     """
     from app.cli.local_run import choose_compute
     from models.palette import FILE, palette
-    from worker.training import palette_report, shortcuts
+    from worker.training import evaluation, palette_report
 
     wanted = list(measures or NEEDING_NO_FILES)
     if Measure.CLASSES in wanted and second is None:
@@ -86,7 +86,7 @@ def evaluate(
             case Measure.ACCURACY:
                 found = palette_report.accuracies(trained, compute)
             case Measure.SHORTCUTS:
-                found = shortcuts.linear_accuracies()
+                found = evaluation.linear_accuracies()
             case Measure.TEXTURES:
                 found = palette_report.textures(trained)
             case Measure.RECONSTRUCTION:

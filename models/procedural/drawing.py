@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from models.procedural.catalogue import DRAWINGS
 from models.procedural.compose import compose
@@ -19,13 +20,12 @@ _MOST_AT_ONCE = 2**20
 
 def choose_variants(classes: Tensor, seeds: Tensor, split: Split) -> Tensor:
     """The place of each picture's variant in the list of its class; all (n,) int64."""
-    table = torch.zeros(len(DRAWINGS), max(len(drawing.variants) for drawing in DRAWINGS), dtype=torch.int64)
-    counts = torch.zeros(len(DRAWINGS), dtype=torch.int64)
-    for number, drawing in enumerate(DRAWINGS):
-        places = [drawing.variants.index(variant) for variant in drawing.choose(split)]
-        table[number, : len(places)] = torch.tensor(places)
-        counts[number] = len(places)
-    return table[classes, fold(seeds, 1) % counts[classes]]
+    places = [
+        torch.tensor([drawing.variants.index(variant) for variant in drawing.choose(split)])
+        for drawing in DRAWINGS
+    ]
+    counts = torch.tensor([len(each) for each in places])
+    return pad_sequence(places, batch_first=True)[classes, fold(seeds, 1) % counts[classes]]
 
 
 @torch.no_grad()

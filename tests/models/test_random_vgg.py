@@ -5,9 +5,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from models.make_random import random_factors
 from models.network import Network
-from models.random_vgg import FACTORS, he_vgg19
+from models.random_vgg import FACTORS, he_vgg19, random_factors
 from models.reference_pictures import reference_pictures
 from models.registry import load_network
 from models.rescale import mean_activations

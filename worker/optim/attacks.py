@@ -79,7 +79,6 @@ class ProjectedStep(ConstantStep):
         super().__init__(lr)
 
     def step(self, picture: Tensor, gradient: Tensor) -> Tensor:
-        """The next batch, from this one and the gradient of the loss there (same shapes)."""
         change = picture - self.lr * self.ball.steepest(gradient) - self.originals
         # Clamping moves values towards the original, so the result is in the ball too.
         return (self.originals + self.ball.project(change)).clamp(0, 1)

@@ -12,10 +12,7 @@ def choose_device(setting: str) -> torch.device:
     for anything else, and for a device that this machine, or this build of torch, does not have.
     """
     if setting == "auto":
-        for name, available in (("cuda", torch.cuda.is_available()), ("mps", torch.mps.is_available())):
-            if available:
-                return torch.device(name)
-        return torch.device("cpu")
+        setting = "cuda" if torch.cuda.is_available() else "mps" if torch.mps.is_available() else "cpu"
     try:
         device = torch.device(setting)
     except RuntimeError:

@@ -33,22 +33,22 @@ def load_inputs(engine: Engine, storage: Storage, params: Params, weights: Weigh
 
     def source(name: str, reference: str) -> Source:
         key, sha256 = _find(engine, reference, name)
-        return Source(sha256, lambda: _load(storage, key, reference, params, name))
+
+        def load() -> Picture | Clip:
+            try:
+                file = storage.open(key)
+            except FileNotFoundError:
+                raise InputError(name, f"The file of {reference} is gone: send the picture again.") from None
+            with file:
+                return read_input(file, params, name)
+
+        return Source(sha256, load)
 
     sources = {
         name: [source(name, reference) for reference in references]
         for name, references in params.pictures().items()
     }
     return Inputs(sources, weights=weights)
-
-
-def _load(storage: Storage, key: str, reference: str, params: Params, name: str) -> Picture | Clip:
-    try:
-        file = storage.open(key)
-    except FileNotFoundError:
-        raise InputError(name, f"The file of {reference} is gone: send the picture again.") from None
-    with file:
-        return read_input(file, params, name)
 
 
 def _find(engine: Engine, reference: str, name: str) -> tuple[str, str]:

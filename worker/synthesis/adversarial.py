@@ -42,7 +42,11 @@ def adversarial(
         return fool_linear_classifier(params, inputs.pictures("image") if "image" in inputs else (), resume)
     if network is None:
         raise TypeError(f"{params.method} needs a network")
-    _require_size(params, network)
+    smallest = network.minimum_side(("logits",))
+    if params.size < smallest:
+        raise InputError(
+            "size", f"Size {params.size} is too small for {network.name}: it needs {smallest} px at least."
+        )
     if isinstance(params, ResolvedFooling):
         return fool_with_noise(params, network, compute, resume)
     return _attack(params, inputs.picture("image").to(compute.device), network, resume)
@@ -109,11 +113,3 @@ def _plan(
 def _numbers(term: Tensor) -> dict[str, float]:
     """The logarithm of the probability that is to rise, or minus that of the one that is to fall."""
     return {"total": -float(term.mean())}
-
-
-def _require_size(params: ResolvedAttack | ResolvedFooling, network: Network) -> None:
-    smallest = network.minimum_side(("logits",))
-    if params.size < smallest:
-        raise InputError(
-            "size", f"Size {params.size} is too small for {network.name}: it needs {smallest} px at least."
-        )

@@ -27,7 +27,7 @@ POWER = 1.0
 
 @dataclass(frozen=True)
 class Example:
-    """A layer's features of the example, (1, C, h, w), or (1, C) for a layer without positions.
+    """Features of the example at ``layer``, (1, C, h, w), or (1, C) for a layer without positions.
 
     ``plain`` are those at the size of the pictures, ``seen`` those at the size after the transforms, with
     their grey border.
@@ -35,14 +35,9 @@ class Example:
 
     params: ResolvedFeatureVisualization
     network: Network
+    layer: str
     plain: Tensor
     seen: Tensor
-
-    @property
-    def layer(self) -> str:
-        """The layer whose features are compared."""
-        (layer,) = self.params.layers_used
-        return layer
 
     def objective(self) -> Objective:
         """The objective: at a ReLU a direction compares activations, a caricature pre-activations.
@@ -97,7 +92,7 @@ def look_at(
         found = [network.features(view, (layer,))[layer] for view in views]
     if not all(bool(each.any()) for each in found):
         raise InputError("image", f"The features of {layer} are all 0 for this example: use another picture.")
-    return Example(params, network, *found)
+    return Example(params, network, layer, *found)
 
 
 def _mean(features: Tensor) -> Tensor:

@@ -70,11 +70,6 @@ class DreamLoss:
         self._layers = list(dict.fromkeys(term.layer for term in terms))
         self._tiling = cache(partial(Tiling, network=network, layers=self._layers, budget=budget))
 
-    @property
-    def smallest(self) -> int:
-        """The smallest short side of a picture, in pixels."""
-        return self.network.minimum_side(self._layers)
-
     def values(self, picture: Tensor) -> dict[str, float]:
         """The terms by name, and their ``total``, of a picture (1, 3, H, W) in [0, 1]."""
         with torch.no_grad():

@@ -31,7 +31,7 @@ def draw_set(folder: Path, *, size: int, files: int, processes: int) -> Iterator
     yield files - len(missing)
     tasks = [(folder, size, number) for number in missing]
     # One thread per process: the threads of one drawing would mostly wait for each other.
-    with multiprocessing.get_context("spawn").Pool(processes, initializer=_one_thread) as pool:
+    with multiprocessing.get_context("spawn").Pool(processes, torch.set_num_threads, (1,)) as pool:
         for done, _ in enumerate(pool.imap_unordered(_draw_file, tasks), start=1):
             yield files - len(missing) + done
 
@@ -62,10 +62,6 @@ def set_folder(folder: Path, size: int) -> Path:
 
 def _file(folder: Path, number: int) -> Path:
     return folder / f"{number:04}.npy"
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def _draw_file(task: tuple[Path, int, int]) -> None:

@@ -24,7 +24,7 @@ from worker.optim.pyramids.scales import fit, resize
 from worker.synthesis.class_visualization import class_visualization
 from worker.synthesis.feature_inversion import feature_inversion
 from worker.training import evaluation
-from worker.training.measures import peak_signal_to_noise, step_seconds, texture_retrieval
+from worker.training.evaluation import peak_signal_to_noise, step_seconds, texture_retrieval
 from worker.training.palette import DRAWN_SIZE
 from worker.training.style_curve import style_curve
 

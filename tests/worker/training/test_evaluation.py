@@ -4,9 +4,16 @@ import torch.nn.functional as F
 
 from models.procedural import CLASSES, draw
 from models.random_vgg import vgg19_random
-from worker.training.evaluation import NEW_SEEDS, accuracy, guesses, unseen_pictures
-from worker.training.measures import peak_signal_to_noise, texture_retrieval
-from worker.training.shortcuts import color_histograms, thumbnails
+from worker.training.evaluation import (
+    NEW_SEEDS,
+    accuracy,
+    color_histograms,
+    guesses,
+    peak_signal_to_noise,
+    texture_retrieval,
+    thumbnails,
+    unseen_pictures,
+)
 
 
 def test_accuracy_counts_the_right_guesses_in_batches() -> None:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from worker.contract.steps import State
+from worker.optim.optimizers.base import Optimizer
 
 # A longer memory for the squares than for the mean, but a shorter one than the usual 0.999: a picture takes
 # hundreds of steps, not many thousands (as in crowson's style-transfer-pytorch).
@@ -15,7 +16,7 @@ BETAS = (0.9, 0.99)
 EPSILON = 0.01
 
 
-class Adam:
+class Adam(Optimizer):
     """Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1, projected.
 
     ``lr`` is the largest usual change of a value in a step. Variables are clamped to [0, 1] if ``bounded``.
@@ -29,7 +30,6 @@ class Adam:
         self._square: Tensor | None = None
 
     def step(self, variables: Tensor, gradient: Tensor) -> Tensor:
-        """The next variables, from these and the loss's gradient at them (same shapes)."""
         first, second = BETAS
         if self._mean is None or self._square is None:
             self._mean, self._square = torch.zeros_like(gradient), torch.zeros_like(gradient)
@@ -48,19 +48,16 @@ class Adam:
         return mean / (1 - BETAS[0] ** self._count)
 
     def restart(self, damping: float) -> None:
-        """Forget all earlier steps, and multiply the learning rate by ``damping``."""
         self.lr *= damping
         self._count, self._mean, self._square = 0, None, None
 
     def state(self) -> State:
-        """All that :meth:`restore` needs."""
         tensors = {}
         if self._mean is not None and self._square is not None:
             tensors = {"mean": self._mean, "square": self._square}
         return State(tensors, {"lr": self.lr, "count": self._count})
 
     def restore(self, state: State) -> None:
-        """Go on from a :meth:`state`, bit for bit."""
         self.lr, self._count = state.values["lr"], state.values["count"]
         self._mean, self._square = state.tensors.get("mean"), state.tensors.get("square")
 

@@ -1,6 +1,6 @@
 """What every optimizer can do, and how their states nest."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -12,39 +12,36 @@ from worker.contract.steps import State
 class Optimizer(Protocol):
     """Minimises a loss of which it sees one gradient a step. To maximise, negate the gradient."""
 
+    @abstractmethod
     def step(self, variables: Tensor, gradient: Tensor) -> Tensor:
         """The next variables, from these and the loss's gradient at them (same shapes)."""
 
+    @abstractmethod
     def restart(self, damping: float) -> None:
         """Forget all earlier steps, and multiply the learning rate by ``damping``."""
 
+    @abstractmethod
     def state(self) -> State:
         """All that :meth:`restore` needs: tensors and JSON."""
 
+    @abstractmethod
     def restore(self, state: State) -> None:
         """Go on from a :meth:`state`, bit for bit."""
 
 
-class ConstantStep(ABC):
+class ConstantStep(Optimizer):
     """An optimizer with steps of constant length, which is all that it remembers."""
 
     def __init__(self, lr: float) -> None:
         self.lr = lr
 
-    @abstractmethod
-    def step(self, variables: Tensor, gradient: Tensor) -> Tensor:
-        """The next variables, from these and the loss's gradient at them (same shapes)."""
-
     def restart(self, damping: float) -> None:
-        """Multiply the step length by ``damping``."""
         self.lr *= damping
 
     def state(self) -> State:
-        """All that :meth:`restore` needs."""
         return State({}, {"lr": self.lr})
 
     def restore(self, state: State) -> None:
-        """Go on from a :meth:`state`, bit for bit."""
         self.lr = state.values["lr"]
 
 

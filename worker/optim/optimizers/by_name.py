@@ -15,7 +15,7 @@ from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
 OptimizerName = Literal["gradient", "adam", "nadam", "lbfgs"]
 
 
-class PerSample:
+class PerSample(Optimizer):
     """An optimizer for each sample of a batch, so that no sample influences another."""
 
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:
@@ -23,17 +23,14 @@ class PerSample:
         self.optimizers = optimizers
 
     def step(self, variables: Tensor, gradient: Tensor) -> Tensor:
-        """The next batch (N, ...), from this one and the loss's gradient at it (same shapes)."""
         samples = zip(self.optimizers, torch.split(variables, 1), torch.split(gradient, 1), strict=True)
         return torch.cat([optimizer.step(each, slope) for optimizer, each, slope in samples])
 
     def restart(self, damping: float) -> None:
-        """Restart each."""
         for optimizer in self.optimizers:
             optimizer.restart(damping)
 
     def state(self) -> State:
-        """All that :meth:`restore` needs."""
         states = [optimizer.state() for optimizer in self.optimizers]
         tensors: dict[str, Tensor] = {}
         for index, state in enumerate(states):
@@ -41,7 +38,6 @@ class PerSample:
         return State(tensors, {"samples": [state.values for state in states]})
 
     def restore(self, state: State) -> None:
-        """Go on from a :meth:`state`, bit for bit."""
         samples = zip(self.optimizers, state.values["samples"], strict=True)
         for index, (optimizer, values) in enumerate(samples):
             optimizer.restore(State(under_prefix(f"{index}.", state.tensors), values))
