@@ -5,6 +5,7 @@ shift" (ICML 2015), section 3.1: at inference the normalisation is an affine map
 the convolution before it.
 """
 
+import copy
 from collections.abc import Mapping
 
 import torch
@@ -21,14 +22,8 @@ def with_batch_norm(stack: Mapping[str, nn.Module]) -> nn.Sequential:
     with torch.device("meta"):
         for name, module in stack.items():
             if isinstance(module, nn.Conv2d):
-                bare = nn.Conv2d(
-                    module.in_channels,
-                    module.out_channels,
-                    module.kernel_size,  # type: ignore[arg-type]
-                    module.stride,  # type: ignore[arg-type]
-                    module.padding,  # type: ignore[arg-type]
-                    bias=False,
-                )
+                bare = copy.deepcopy(module)
+                bare.register_parameter("bias", None)
                 model.add_module(name, bare)
                 model.add_module(norm_name(name), nn.BatchNorm2d(module.out_channels))
             else:

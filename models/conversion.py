@@ -142,10 +142,7 @@ def _check(name: str, weight: Tensor, shape: torch.Size) -> Tensor:
 def _factors(network: Network) -> dict[str, Tensor]:
     """The factor of each channel of each convolution."""
     first = without_classifier(dict(network.stack.items()))
-    weights = {
-        name: weight for name, weight in network.stack.state_dict().items() if name.partition(".")[0] in first
-    }
-    seen = make_network(network.name, first, network.source, []).with_weights(weights)
+    seen = make_network(network.name, first, network.source, [])
     exact = seen.prepared(torch.device("cpu"), torch.float64)
     means = mean_activations(exact, reference_pictures(PICTURES, SIDE, seed=0))
     try:

@@ -1,9 +1,12 @@
-"""Receptive fields of stacks of convolutions and pools."""
+"""The layers that a Network is made of beside torch's, and the receptive fields of stacks of layers."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Literal, Self
 
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Kind = Literal["conv", "relu", "pool", "fc", "dropout", "fire", "logits"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,29 @@ class Window:
         return max(1, whole - (self.stride - 1), start - self.padding + 1)
 
 
+class Block(nn.Module):
+    """Several convolutions, each with its ReLU, that are one named layer.
+
+    The output has ``channels``, none of them negative, and each of its positions sees ``window`` of the
+    input. ``entries`` are the names of the convolutions that read the input; ``exits`` those whose results,
+    concatenated in this order, are the output.
+    """
+
+    kind: ClassVar[Kind]
+    entries: ClassVar[tuple[str, ...]]
+    exits: ClassVar[tuple[str, ...]]
+    window: Window
+    channels: int
+
+
+class GlobalAverage(nn.Module):
+    """The mean over all positions, (N, channels, h, w) to (N, channels)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The mean of each channel."""
+        return F.adaptive_avg_pool2d(input, 1).flatten(1)
+
+
 def window_of(module: nn.Module) -> Window | None:
     """The window of a convolution, a pool or a block; None for a module that works position by position.
 
@@ -52,8 +78,7 @@ def window_of(module: nn.Module) -> Window | None:
     if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
         sides = (_one(module.kernel_size), _one(module.stride), _one(module.padding))
         return Window(*sides, ceil=module.ceil_mode)
-    window = getattr(module, "window", None)
-    return window if isinstance(window, Window) else None
+    return module.window if isinstance(module, Block) else None
 
 
 def _one(sides: int | tuple[int, ...]) -> int:

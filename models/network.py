@@ -9,8 +9,7 @@ from typing import Literal, Self
 import torch
 from torch import Tensor, nn
 
-from models.blocks import Block, GlobalAverage, Kind
-from models.geometry import Window, window_of
+from models.geometry import Block, GlobalAverage, Kind, Window, window_of
 from models.relu import ReLU
 
 Pooling = Literal["average", "max"]

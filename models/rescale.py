@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from models.blocks import Block, GlobalAverage
+from models.geometry import Block, GlobalAverage
 from models.network import Network
 
 # A channel with a mean this far below what is typical of its layer is dead, or active at a few positions of a

@@ -9,8 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from models.blocks import Block, GlobalAverage, Kind
-from models.geometry import Window
+from models.geometry import Block, GlobalAverage, Kind, Window
 from models.relu import ReLU
 
 # Channels of fire2 to fire9: of the squeeze, and of each half of the expansion.

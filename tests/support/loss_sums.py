@@ -10,8 +10,7 @@ from worker.losses.base import Loss
 from worker.losses.content import ContentLoss
 from worker.losses.distance import Variant
 from worker.losses.gram import GramLoss, gram_sum
-from worker.losses.loss_sum import LossSum
-from worker.losses.targets import blended_means
+from worker.losses.loss_sum import LossSum, blended_means
 from worker.losses.total_variation import TotalVariation
 from worker.optim.tiling.tiles import BUDGET, Tiling
 

@@ -78,10 +78,10 @@ def pull_weights(
     """
     del network, compute, resume
     card = get_card(params.network)
-    here = yield from map_steps(pull(card, inputs.weights), _step)
+
+    def step(received: Received) -> Step:
+        return Step(received.bytes, received.total, losses=dict, image=None, state=lambda: State({}, {}))
+
+    here = yield from map_steps(pull(card, inputs.weights), step)
     result = {"network": here.network, "sha256": here.sha256, "file_sha256": here.file_sha256}
     return Outcome(result={**result, "layers": here.layers, "source": here.source})
-
-
-def _step(received: Received) -> Step:
-    return Step(received.bytes, received.total, losses=dict, image=None, state=lambda: State({}, {}))

@@ -53,7 +53,11 @@ def adversarial(
 
 
 def _attack(params: ResolvedAttack, picture: Tensor, network: Network, resume: State | None) -> Steps:
-    """Change a picture within a ball, a step along the gradient at a time."""
+    """Change a picture within a ball, a step along the gradient at a time.
+
+    A fast gradient sign, and a basic iterative method, are worth where their last step leads, as published;
+    projected gradients the best place they have seen.
+    """
     original = center_crop_8bit(picture, params.size)
     before = predict(network, original)
     goal = None if params.target is None else class_index(network.classes, params.target)
@@ -62,7 +66,18 @@ def _attack(params: ResolvedAttack, picture: Tensor, network: Network, resume: S
             "target",
             f"{network.name} takes the picture for {params.target!r} already: name another class, or none.",
         )
-    descent, loss = _plan(params, original, network, before["index"] if goal is None else goal)
+    if goal is None:
+        objective = weighted_sum([(log_probability(before["index"]), -1.0)])
+    else:
+        objective = log_probability(goal)
+    seeds = (params.seed,)
+    loss = ActivationLoss(network, Pixels(*original.shape[2:]), lambda _: objective, seeds)
+    projected = params.method in ("pgd-linf", "pgd-l2")
+    epsilon = params.epsilon / LEVELS
+    ball = Ball("l2" if params.method == "pgd-l2" else "linf", epsilon)
+    start = (original + ball.random(original, seeds)).clamp(0, 1) if projected else original
+    lr = params.step_size / LEVELS if params.step_size else epsilon
+    descent = Descent(start, ProjectedStep(original, ball, lr), deterministic=projected)
     if resume is not None:
         descent.restore(resume)
     total = params.steps or 1
@@ -86,28 +101,6 @@ def _attack(params: ResolvedAttack, picture: Tensor, network: Network, resume: S
         "saved": saved,
     }
     return outcome_of(original, changed, result)
-
-
-def _plan(
-    params: ResolvedAttack, original: Tensor, network: Network, index: int
-) -> tuple[Descent, ActivationLoss]:
-    """The descent of a picture from its start, and its loss.
-
-    A fast gradient sign, and a basic iterative method, are worth where their last step leads, as published;
-    projected gradients the best place they have seen.
-    """
-    projected = params.method in ("pgd-linf", "pgd-l2")
-    epsilon = params.epsilon / LEVELS
-    ball = Ball("l2" if params.method == "pgd-l2" else "linf", epsilon)
-    lr = params.step_size / LEVELS if params.step_size else epsilon
-    objective = log_probability(index)
-    if params.target is None:
-        objective = weighted_sum([(objective, -1.0)])
-    seeds = (params.seed,)
-    parametrization = Pixels(*original.shape[2:])
-    start = (original + ball.random(original, seeds)).clamp(0, 1) if projected else original
-    descent = Descent(start, ProjectedStep(original, ball, lr), deterministic=projected)
-    return descent, ActivationLoss(network, parametrization, lambda _: objective, seeds)
 
 
 def _numbers(term: Tensor) -> dict[str, float]:

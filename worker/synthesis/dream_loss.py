@@ -73,11 +73,7 @@ class DreamLoss:
     def values(self, picture: Tensor) -> dict[str, float]:
         """The terms by name, and their ``total``, of a picture (1, 3, H, W) in [0, 1]."""
         with torch.no_grad():
-            return numbers(self._evaluate(picture, with_gradient=False).terms, negated=True)
-
-    def __call__(self, picture: Tensor) -> Evaluation:
-        """Minus the terms by name, and the gradient of their sum, at a picture (1, 3, H, W) in [0, 1]."""
-        return self._evaluate(picture, with_gradient=True)
+            return numbers(self(picture, with_gradient=False).terms, negated=True)
 
     def dead(self, picture: Tensor) -> list[str]:
         """Names of the terms without a gradient at a picture, with the channel if there are several."""
@@ -90,7 +86,8 @@ class DreamLoss:
                     names.append(term.name if channel is None else f"{term.name}:{channel}")
         return names
 
-    def _evaluate(self, picture: Tensor, *, with_gradient: bool) -> Evaluation:
+    def __call__(self, picture: Tensor, *, with_gradient: bool = True) -> Evaluation:
+        """Minus the terms by name, and the gradient of their sum, at a picture (1, 3, H, W) in [0, 1]."""
         tiling = self._tiling(*picture.shape[2:])
         gradient = torch.zeros_like(picture)
         found: dict[str, Tensor] = {}

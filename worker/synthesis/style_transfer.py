@@ -23,8 +23,7 @@ from worker.contract.steps import Outcome, State, Steps
 from worker.losses.base import Loss
 from worker.losses.content import ContentLoss
 from worker.losses.gram import GramLoss, gram_sum
-from worker.losses.loss_sum import LossSum
-from worker.losses.targets import blended_means
+from worker.losses.loss_sum import LossSum, blended_means
 from worker.losses.total_variation import TotalVariation
 from worker.optim.color import with_chroma_of
 from worker.optim.optimizers.adam import Adam

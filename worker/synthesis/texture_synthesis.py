@@ -20,8 +20,7 @@ from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, State, Steps
 from worker.losses.base import Loss
 from worker.losses.gram import GramLoss, gram_sum
-from worker.losses.loss_sum import LossSum
-from worker.losses.targets import blended_means
+from worker.losses.loss_sum import LossSum, blended_means
 from worker.losses.total_variation import TotalVariation
 from worker.optim.optimizers.base import Optimizer
 from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
