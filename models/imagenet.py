@@ -50,8 +50,18 @@ class Published:
         return build_stack(self.architecture, self.architecture_params)
 
     def names(self) -> dict[str, str]:
-        """torchvision's names of the parameters (features.0.weight), each with ours."""
-        return torchvision_names(self.stack(), self.classifier)
+        """torchvision's names of the parameters (features.0.weight), each with ours.
+
+        It numbers the modules of its ``features``, and from the layer ``classifier`` on those of its
+        classifier.
+        """
+        stack = self.stack()
+        first = list(stack).index(self.classifier)
+        names: dict[str, str] = {}
+        for index, (layer, module) in enumerate(stack.items()):
+            theirs = f"features.{index}" if index < first else f"classifier.{index - first}"
+            names |= {f"{theirs}.{kind}": f"{layer}.{kind}" for kind, _ in module.named_parameters()}
+        return names
 
 
 PUBLISHED: dict[str, Published] = {
@@ -89,37 +99,21 @@ class WeightsMissing(LookupError):
     """The weights of a network, or of its classifier, are not in the folder."""
 
 
-def provenance(name: str) -> str:
-    """Where torchvision's weights come from, and what is known of their licence."""
-    return (
-        f"torchvision's {PUBLISHED[name].file}, trained on ImageNet. torchvision's code is BSD-3-Clause; for "
-        "the weights it states no licence and refers to the terms of the data they were trained on, and "
-        "ImageNet's allow non-commercial research and education."
-    )
-
-
 def class_names() -> list[str]:
     """The 1000 classes by index, from the metadata that torchvision carries."""
     names: list[str] = import_torchvision().models.VGG19_Weights.IMAGENET1K_V1.meta["categories"]
     return names
 
 
-def torchvision_names(stack: Mapping[str, nn.Module], classifier: str) -> dict[str, str]:
-    """torchvision's names of the parameters (features.0.weight), each with ours.
-
-    It numbers the modules of its ``features``, and from the layer ``classifier`` on those of its classifier.
-    """
-    first = list(stack).index(classifier)
-    names: dict[str, str] = {}
-    for index, (layer, module) in enumerate(stack.items()):
-        theirs = f"features.{index}" if index < first else f"classifier.{index - first}"
-        names |= {f"{theirs}.{kind}": f"{layer}.{kind}" for kind, _ in module.named_parameters()}
-    return names
-
-
 def skeleton(name: str) -> Network:
     """The whole network without weights, on the meta device; its card is made from it."""
-    return make_network(name, PUBLISHED[name].stack(), provenance(name), class_names())
+    published = PUBLISHED[name]
+    source = (
+        f"torchvision's {published.file}, trained on ImageNet. torchvision's code is BSD-3-Clause; for the "
+        "weights it states no licence and refers to the terms of the data they were trained on, and "
+        "ImageNet's allow non-commercial research and education."
+    )
+    return make_network(name, published.stack(), source, class_names())
 
 
 def make_network(name: str, stack: Mapping[str, nn.Module], source: str, classes: list[str]) -> Network:

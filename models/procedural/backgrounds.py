@@ -33,9 +33,8 @@ def leaves(sheet: Sheet) -> Tensor:
             radius = 0.12 + 0.4 * mark.c * mark.c
             round_one = disc(mark.dx, mark.dy * (1 + mark.d), radius)
             if index % 3 == 1:
-                round_one = torch.lerp(
-                    round_one, box(mark.dx + 0.3 * mark.dy, mark.dy, radius, radius * 0.7), square
-                )
+                flat = box(mark.dx + 0.3 * mark.dy, mark.dy, radius, radius * 0.7)
+                round_one = torch.lerp(round_one, flat, square)
             colored = blend(sheet.colors[index % 4], sheet.colors[(index + 1) % 4], mark.d)
             colored = colored * (0.75 + 0.5 * mark.b)[:, None] + (mark.dy * 0.25)[:, None]
             picture = blend(picture, colored.clamp(0, 1), cover(round_one, pixel))

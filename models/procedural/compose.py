@@ -33,11 +33,8 @@ def compose(drawing: Drawing, variant: Variant, seeds: Tensor, size: int) -> Ten
         picture = _place(drawing, variant, seeds, view, is_typical)
     else:
         colors = mixed(fold(seeds, 13), drawing.typical, is_typical)
-        looked_at = (
-            _look_at_plane(view, drawing.turn)
-            if drawing.kind == "texture"
-            else _look_at_scene(view, drawing.turn)
-        )
+        look = _look_at_plane if drawing.kind == "texture" else _look_at_scene
+        looked_at = look(view, drawing.turn)
         layer = variant.draw(Sheet(fold(seeds, 14), looked_at.x, looked_at.y, colors))
         picture = _cut_out(seeds, view, layer.picture) if drawing.kind == "texture" else layer.picture
     picture = _occlude(seeds, view, picture)
@@ -91,13 +88,12 @@ def _place(drawing: Drawing, variant: Variant, seeds: Tensor, view: Sheet, is_ty
             break
         own = fold(seeds[chosen], 31 + instance)
         placing = Sheet(own, view.x[chosen], view.y[chosen], [])
-        several = (count[chosen, None, None] > 1).float()
+        number = count[chosen, None, None]
+        several = (number > 1).float()
         radius = torch.lerp(placing.log_uniform(0.55, 0.98), placing.log_uniform(0.32, 0.58), several)
         spread = torch.lerp(placing.uniform(0.0, 0.2), placing.uniform(0.35, 0.6), several)
         # Around a circle, so that several instances share the picture.
-        angle = (
-            phase[chosen] + instance * (2 * math.pi) / count[chosen, None, None] + placing.uniform(-0.4, 0.4)
-        )
+        angle = phase[chosen] + instance * (2 * math.pi) / number + placing.uniform(-0.4, 0.4)
         x, y = placing.x - spread * torch.cos(angle), placing.y - spread * torch.sin(angle)
         x, y = rotate(x, y, placing.uniform(-drawing.turn, drawing.turn))
         x, y = x / radius * placing.sign(), y / radius
@@ -117,10 +113,8 @@ def _shadow(picture: Tensor, layer: Layer, x: Tensor, y: Tensor, darkness: Tenso
     small = functional.avg_pool2d(small, 3, 1, 1, count_include_pad=False)
     across, down = plain_grid(len(picture), size, picture.device)
     grid = torch.stack([across - x, down - y], -1)
-    soft = functional.grid_sample(small, grid, mode="bilinear", padding_mode="border", align_corners=False)[
-        :, 0
-    ]
-    return picture * (1 - darkness * soft)[:, None]
+    soft = functional.grid_sample(small, grid, padding_mode="border", align_corners=False)
+    return picture * (1 - darkness * soft[:, 0])[:, None]
 
 
 def _cut_out(seeds: Tensor, view: Sheet, picture: Tensor) -> Tensor:
@@ -150,9 +144,8 @@ def _occlude(seeds: Tensor, view: Sheet, picture: Tensor) -> Tensor:
     sheet = Sheet(fold(seeds[chosen], 52), view.x[chosen], view.y[chosen], [])
     x, y = rotate(sheet.x, sheet.y, sheet.uniform(-3.1, 3.1))
     x = x - sheet.uniform(0.75, 1.1)
-    blob = disc(x, y + sheet.uniform(-0.3, 0.3), sheet.uniform(0.25, 0.5)) + sheet.uniform(
-        0, 0.1
-    ) * sheet.noise(2.0, 2)
+    blob = disc(x, y + sheet.uniform(-0.3, 0.3), sheet.uniform(0.25, 0.5))
+    blob = blob + sheet.uniform(0, 0.1) * sheet.noise(2.0, 2)
     bar = box(x + sheet.uniform(0.0, 0.6), y, sheet.uniform(0.04, 0.15), 3.0)
     distance = torch.lerp(blob, bar, sheet.chance(0.4))
     colors = list(natural(fold(seeds[chosen], 53), 2)[..., None, None].unbind(1))
@@ -168,22 +161,19 @@ def _soften(seeds: Tensor, salt: int, picture: Tensor, share: float, widest: flo
     chosen = (unit(fold(seeds, salt)) < share).nonzero()[:, 0]
     if not len(chosen):
         return picture
-    count = len(chosen)
+    groups = 3 * len(chosen)
     radius = max(1, math.ceil(2.5 * widest * scale))
     sigma = (0.3 + (widest - 0.3) * unit(fold(seeds[chosen], salt + 1))) * scale
     steps = torch.arange(-radius, radius + 1, device=picture.device)
     kernel = torch.exp(-0.5 * (steps[None] / sigma[:, None]) ** 2)
     kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(3, 0)[:, None]
-    planes = picture[chosen].reshape(1, count * 3, *picture.shape[2:])
-    radius_x, radius_y = (radius, radius, 0, 0), (0, 0, radius, radius)
-    planes = functional.conv2d(
-        functional.pad(planes, radius_x, "replicate"), kernel[:, :, None], groups=count * 3
-    )
-    planes = functional.conv2d(
-        functional.pad(planes, radius_y, "replicate"), kernel[..., None], groups=count * 3
-    )
+    planes = picture[chosen].reshape(1, groups, *picture.shape[2:])
+    planes = functional.pad(planes, (radius, radius, 0, 0), "replicate")
+    planes = functional.conv2d(planes, kernel[:, :, None], groups=groups)
+    planes = functional.pad(planes, (0, 0, radius, radius), "replicate")
+    planes = functional.conv2d(planes, kernel[..., None], groups=groups)
     result = picture.clone()
-    result[chosen] = planes.reshape(count, 3, *picture.shape[2:])
+    result[chosen] = planes.reshape(-1, 3, *picture.shape[2:])
     return result
 
 
@@ -199,7 +189,6 @@ def _finish(seeds: Tensor, picture: Tensor) -> Tensor:
     contrast, exposure = sheet.uniform(0.75, 1.15)[:, None], sheet.uniform(-0.08, 0.08)[:, None]
     picture = (picture - 0.5) * contrast + 0.5 + exposure
     picture = _soften(seeds, 62, picture, share=0.35, widest=1.0)
-    grain = (
-        noise.white(fold(seeds, 64), 1, size, size) * (sheet.uniform(0, 0.025) * sheet.chance(0.6))[:, None]
-    )
+    strength = sheet.uniform(0, 0.025) * sheet.chance(0.6)
+    grain = noise.white(fold(seeds, 64), 1, size, size) * strength[:, None]
     return (picture + grain).clamp(0, 1)

@@ -1,5 +1,7 @@
 """Strokes along a direction field: line integral convolution."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -26,19 +28,14 @@ def strokes(
     start = torch.stack(torch.meshgrid(line, line, indexing="xy"), -1)[None].expand(len(u), -1, -1, -1)
     count = 7
     step = (length * 2 / count)[..., None]
-    total = functional.grid_sample(
-        seed, start, mode="bilinear", padding_mode="reflection", align_corners=False
-    )
+    sample = partial(functional.grid_sample, align_corners=False)
+    total = sample(seed, start, padding_mode="reflection")
     for sign in (-1.0, 1.0):
         place = start
         for _ in range(count):
-            here = functional.grid_sample(
-                direction, place, mode="bilinear", padding_mode="border", align_corners=False
-            )
+            here = sample(direction, place, padding_mode="border")
             place = place + here.permute(0, 2, 3, 1) * step * sign
-            total = total + functional.grid_sample(
-                seed, place, mode="bilinear", padding_mode="reflection", align_corners=False
-            )
+            total = total + sample(seed, place, padding_mode="reflection")
     smeared: Tensor = total / total.std((-2, -1), keepdim=True).clamp_min(1e-6)
     return smeared
 

@@ -26,13 +26,8 @@ def smooth(seeds: Tensor, x: Tensor, y: Tensor, channels: int = 1) -> Tensor:
     """
     table = white(seeds, channels, _PERIOD, _PERIOD)
     table = functional.pad(table, (2, 2, 2, 2), mode="circular")
-    scale = 2 / (_PERIOD + 3)
-    grid = (
-        torch.stack([torch.remainder(x, _PERIOD), torch.remainder(y, _PERIOD)], -1)
-        .add_(2)
-        .mul_(scale)
-        .sub_(1)
-    )
+    places = torch.stack([torch.remainder(x, _PERIOD), torch.remainder(y, _PERIOD)], -1)
+    grid = places.add_(2).mul_(2 / (_PERIOD + 3)).sub_(1)
     noise: Tensor = functional.grid_sample(table, grid, mode="bicubic", align_corners=True)
     return noise
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from models.architectures.squeezenet import squeezenet_stack
-from models.imagenet import torchvision_names
+from models.imagenet import PUBLISHED
 from models.network import Layer, Network
 from models.torchvision_ops import import_torchvision
 
@@ -49,7 +49,7 @@ def test_layers() -> None:
 def test_it_gives_what_torchvisions_gives(size: tuple[int, int]) -> None:
     with torch.device("meta"):
         theirs = import_torchvision().models.squeezenet1_1(weights=None).eval()
-    names = torchvision_names(squeezenet_stack(classes=1), "dropout9")
+    names = PUBLISHED["squeezenet1_1"].names()
     given = fill(theirs)
     empty = Network("squeezenet1_1", squeezenet_stack(1000), mean=MEAN, std=STD, source="none")
     ours = empty.with_weights({names[name]: weight for name, weight in given.items()})

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from models.architectures.vgg import Depth, vgg_stack
-from models.imagenet import torchvision_names
+from models.imagenet import PUBLISHED
 from models.network import Layer, Network
 from models.torchvision_ops import import_torchvision
 
@@ -84,7 +84,7 @@ def test_convolutions_give_what_torchvisions_give(depth: Depth) -> None:
     with torch.device("meta"):
         features = getattr(import_torchvision().models, f"vgg{depth}")(weights=None).features
     fill(features)
-    names = torchvision_names(vgg_stack(depth, classes=1), "fc6")
+    names = PUBLISHED[f"vgg{depth}"].names()
     ours = network(depth).with_weights({names[f"features.{k}"]: v for k, v in features.state_dict().items()})
     picture = torch.rand(1, 3, 32, 48, generator=torch.Generator().manual_seed(1))
 
@@ -102,7 +102,7 @@ def test_classifier_gives_what_torchvisions_gives() -> None:
     with torch.device("meta"):
         theirs = import_torchvision().models.vgg16(weights=None, num_classes=6).eval()
     fill(theirs)
-    names = torchvision_names(vgg_stack(16, classes=1), "fc6")
+    names = PUBLISHED["vgg16"].names()
     ours = network(16, classes=6).with_weights({names[k]: v for k, v in theirs.state_dict().items()})
     assert sorted(names.values()) == sorted(ours.stack.state_dict())
     # At pool5 this is 1 × 2 positions, so the pooling to 7 × 7 is seen to be the same too.

@@ -70,7 +70,15 @@ class _Run:
         self.layers = params.layers
         self.plan = [(layer, seed) for layer in self.layers for seed in params.seeds()]
         self.picture = resize(picture, *fit(picture, params.size))
-        self._require_size()
+        height, width = self.picture.shape[2:]
+        for layer in self.layers:
+            smallest = network.minimum_side((layer,))
+            if min(height, width) < smallest:
+                raise InputError(
+                    "size",
+                    f"At size {params.size} the picture is {width}×{height} px, and {layer} needs "
+                    f"{smallest} px on the short side. Choose a larger size, or other layers.",
+                )
         with torch.no_grad():
             self.targets = self.network.features(self.picture, self.layers)
         for layer, target in self.targets.items():
@@ -160,17 +168,6 @@ class _Run:
         made = {"made": torch.cat(self.made)} if self.made else {}
         values = {"place": place, "reports": [*self.reports]}
         return State({**state.tensors, **made}, {**state.values, **values})
-
-    def _require_size(self) -> None:
-        height, width = self.picture.shape[2:]
-        for layer in self.layers:
-            smallest = self.network.minimum_side((layer,))
-            if min(height, width) < smallest:
-                raise InputError(
-                    "size",
-                    f"At size {self.params.size} the picture is {width}×{height} px, and {layer} needs "
-                    f"{smallest} px on the short side. Choose a larger size, or other layers.",
-                )
 
 
 def _evaluate(loss: ActivationLoss, layer: str, variables: Tensor) -> Evaluation:

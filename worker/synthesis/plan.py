@@ -77,12 +77,7 @@ def _too_small(
 ) -> InputError:
     shortest, whose = _narrowest(params, pictures, params.size)
     problem = f"At size {params.size} {whose} is only {shortest} px across; the layers need {smallest} px."
-    enough = (
-        side
-        for side in range(params.size + 1, LARGEST_SIZE + 1)
-        if _narrowest(params, pictures, side)[0] >= smallest
-    )
-    works = next(enough, None)
-    if works is None:
-        return InputError("size", f"{problem} Choose layers nearer to the picture, or a less narrow picture.")
-    return InputError("size", f"{problem} The smallest size that works is {works}.")
+    for side in range(params.size + 1, LARGEST_SIZE + 1):
+        if _narrowest(params, pictures, side)[0] >= smallest:
+            return InputError("size", f"{problem} The smallest size that works is {side}.")
+    return InputError("size", f"{problem} Choose layers nearer to the picture, or a less narrow picture.")
