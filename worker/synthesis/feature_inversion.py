@@ -67,11 +67,10 @@ class _Run:
     def __init__(self, params: ResolvedFeatureInversion, picture: Tensor, network: Network) -> None:
         self.params = params
         self.network = network
-        self.layers = params.layers
-        self.plan = [(layer, seed) for layer in self.layers for seed in params.seeds()]
+        self.plan = [(layer, seed) for layer in self.params.layers for seed in params.seeds()]
         self.picture = resize(picture, *fit(picture, params.size))
         height, width = self.picture.shape[2:]
-        for layer in self.layers:
+        for layer in self.params.layers:
             smallest = network.minimum_side((layer,))
             if min(height, width) < smallest:
                 raise InputError(
@@ -80,7 +79,7 @@ class _Run:
                     f"{smallest} px on the short side. Choose a larger size, or other layers.",
                 )
         with torch.no_grad():
-            self.targets = self.network.features(self.picture, self.layers)
+            self.targets = self.network.features(self.picture, self.params.layers)
         for layer, target in self.targets.items():
             if not bool(target.any()):
                 raise InputError(
@@ -161,7 +160,7 @@ class _Run:
             torch.cat([self.picture.cpu(), *cells[row :: self.params.variations]])
             for row in range(self.params.variations)
         ]
-        return contact_sheet(torch.cat(rows), columns=1 + len(self.layers))
+        return contact_sheet(torch.cat(rows), columns=1 + len(self.params.layers))
 
     def _state(self, place: int, descent: Descent) -> State:
         state = descent.state()

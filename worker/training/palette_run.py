@@ -51,6 +51,8 @@ def train_palette(
     drawn = DrawnSet(folder, size=DRAWN_SIZE, files=files)
     sample = sample_from(drawn, compute.device)
     steps = train(model, Muon(model, RATE), sample, len(CLASSES), schedule, compute, resume)
+    classify = partial(eval_logits, model, compute=compute)
+    measure = partial(accuracies, classify, PER_CLASS, DRAWN_SIZE)
     saved = monotonic()
     step = None
     try:
@@ -58,12 +60,12 @@ def train_palette(
             if monotonic() - saved > CHECKPOINT_SECONDS:
                 _write(path, step.state(), identity)
                 saved = monotonic()
-            measured = _measure(model, compute) if step.done % EVALUATE_EVERY == 0 else None
+            measured = measure() if step.done % EVALUATE_EVERY == 0 else None
             on_report(Report(step, speed, measured))
     finally:
         if step is not None:
             _write(path, step.state(), identity)
-    return model, _measure(model, compute)
+    return model, measure()
 
 
 def _timed(steps: Iterator[Step], schedule: Schedule) -> Iterator[tuple[Step, float]]:
@@ -72,10 +74,6 @@ def _timed(steps: Iterator[Step], schedule: Schedule) -> Iterator[tuple[Step, fl
         phase, _ = schedule.at(step.done - 1)
         yield step, phase.batch / (monotonic() - began)
         began = monotonic()
-
-
-def _measure(model: nn.Module, compute: Compute) -> Accuracies:
-    return accuracies(partial(eval_logits, model, compute=compute), PER_CLASS, DRAWN_SIZE)
 
 
 def _read(path: Path, identity: str) -> State | None:
