@@ -11,8 +11,8 @@ from app.kinds.fields import (
     LayerWeights,
     NetworkName,
     PictureRef,
+    ResultSize,
     Seed,
-    Size,
     Variations,
     require_sheet,
 )
@@ -65,7 +65,7 @@ class DeepDreamParams(Params):
     )
     network: NetworkName = DEFAULT_NETWORK
     # The original's width is 600 in most of the pictures that people know.
-    size: Size = 600
+    size: ResultSize = 600
     # google/deepdream, dream.ipynb: octave_n=4, octave_scale=1.4, iter_n=10, step_size=1.5, jitter=32.
     octaves: int = Field(
         4, ge=1, le=12, title="Octaves", description="Sizes at which it dreams, from small to full."

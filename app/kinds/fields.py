@@ -109,7 +109,7 @@ Variations = Annotated[
         description="Pictures to make, from this seed and those that follow it.",
     ),
 ]
-Size = Annotated[
+ResultSize = Annotated[
     int,
     Field(
         ge=16,

@@ -12,8 +12,8 @@ from app.kinds.fields import (
     NetworkName,
     PictureRef,
     PictureRefs,
+    ResultSize,
     Seed,
-    Size,
     StepsOrPreset,
 )
 from app.kinds.layers import require_card, require_spatial_layers
@@ -124,7 +124,7 @@ class StyleTransferParams(Params):
         json_schema_extra={"widget": "preset"},
     )
     # The long side that neural-style, crowson and Gatys' own code default to.
-    size: Size = 512
+    size: ResultSize = 512
     style_weight: float | None = Field(
         None,
         ge=0,
@@ -227,6 +227,11 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
         require_spatial_layers(card, self.style_layers, "style_layers")
         if not any((self.content_weight, self.style_weight)):
             raise InputError("style_weight", "Content and style weight are both 0: nothing to paint.")
+        counted = [self.content_weight * w for w in self.content_layers.values()]
+        counted += [self.style_weight * w for w in self.style_layers.values()]
+        if not any(counted):
+            detail = "Every layer has a weight of 0: give one of them, or of content_layers, more."
+            raise InputError("style_layers", detail)
 
 
 SPEC = KindSpec(

@@ -10,8 +10,8 @@ from app.kinds.fields import (
     LayerWeights,
     NetworkName,
     PictureRef,
+    ResultSize,
     Seed,
-    Size,
     Steps,
     Variations,
     require_sheet,
@@ -30,7 +30,7 @@ class TextureSynthesisParams(Params):
     """More of a texture, in any size (Gatys, Ecker, Bethge 2015)."""
 
     image: PictureRef = Field(title="Texture", description="The picture whose texture is to go on.")
-    size: Size = 512
+    size: ResultSize = 512
     aspect: float = Field(
         1.0, ge=1 / 32, le=32, title="Aspect", description="Width of the result divided by its height."
     )

@@ -8,7 +8,7 @@ from app.kinds.spec import KindSpec
 from app.networks.catalogue import Catalogue
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Step, Steps
+from worker.contract.steps import Outcome, Step, Steps, StepState
 
 
 class FadingParams(Params):
@@ -32,12 +32,12 @@ class ResolvedFading(FadingParams):
 
 
 def fading(
-    params: ResolvedFading, inputs: Inputs, network: None, compute: Compute, resume: State | None = None
+    params: ResolvedFading, inputs: Inputs, network: None, compute: Compute, resume: StepState | None = None
 ) -> Steps:
     """Mix a picture with the mean of its channels."""
     picture = inputs.picture("image")
     made = picture.lerp(picture.mean(1, keepdim=True).expand_as(picture), params.strength)
-    yield Step(1, 1, losses=dict, image=lambda: made, state=lambda: State({}, {}))
+    yield Step(1, 1, losses=dict, image=lambda: made, state=lambda: StepState({}, {}))
     return Outcome({"image": made}, {"brightness": float(made.mean())})
 
 

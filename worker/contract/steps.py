@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class State:
+class StepState:
     """All that a generator needs to go on from a step, bit for bit on the same CPU build.
 
     ``tensors`` are contiguous CPU tensors that share no memory; ``values`` is JSON. ``parts`` are files
@@ -44,7 +44,7 @@ class Step:
     total: int
     losses: Callable[[], dict[str, float]]
     image: Callable[[], Tensor] | None
-    state: Callable[[], State]
+    state: Callable[[], StepState]
     milestone: bool = False
 
 

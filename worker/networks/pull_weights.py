@@ -12,7 +12,7 @@ from app.settings import WeightsFolder
 from models.conversion import convert, read_state_dict
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Step, Steps, map_steps
+from worker.contract.steps import Outcome, Step, Steps, StepState, map_steps
 
 
 def pull(card: NetworkCard, folder: WeightsFolder) -> Generator[Received, None, LocalWeights]:
@@ -70,7 +70,7 @@ def pull_weights(
     inputs: Inputs,
     network: None,
     compute: Compute,
-    resume: State | None = None,
+    resume: StepState | None = None,
 ) -> Steps:
     """Download and convert the weights that the params name; ``done`` and ``total`` are bytes.
 
@@ -80,7 +80,7 @@ def pull_weights(
     card = get_card(params.network)
 
     def step(received: Received) -> Step:
-        return Step(received.bytes, received.total, losses=dict, image=None, state=lambda: State({}, {}))
+        return Step(received.bytes, received.total, losses=dict, image=None, state=lambda: StepState({}, {}))
 
     here = yield from map_steps(pull(card, inputs.weights), step)
     result = {"network": here.network, "sha256": here.sha256, "file_sha256": here.file_sha256}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from app.errors import ComputationError
-from worker.contract.steps import State
+from worker.contract.steps import StepState
 from worker.optim.optimizers.base import Optimizer, under_prefix, with_prefix
 
 # A loss this many times the lowest means that the optimizer's model of it no longer holds.
@@ -153,14 +153,14 @@ class Descent:
         self.variables = self.current = self._best
         self.terms = self.best_terms
 
-    def state(self) -> State:
+    def state(self) -> StepState:
         """All that :meth:`restore` needs."""
         optimizer = self._optimizer.state()
         tensors = {"variables": self.variables}
         if self._deterministic:
             tensors |= {"best": self._best} | with_prefix("best_terms.", self.best_terms)
         tensors |= with_prefix("terms.", self.terms) | with_prefix("optimizer.", optimizer.tensors)
-        return State(
+        return StepState(
             {name: tensor.to("cpu", copy=True).contiguous() for name, tensor in tensors.items()},
             {
                 "taken": self.taken,
@@ -171,7 +171,7 @@ class Descent:
             },
         )
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: StepState) -> None:
         """Go on from a :meth:`state`, bit for bit."""
         here, values = self.variables.device, state.values
         # Copies, because the last bits of a sum may depend on how what was read from a file is aligned.
@@ -182,7 +182,7 @@ class Descent:
             self._best, self.best_terms = tensors["best"], under_prefix("best_terms.", tensors)
         self.taken, self.lowest = values["taken"], list(values["lowest"])
         self._failures, self.rollbacks = values["failures"], values["rollbacks"]
-        self._optimizer.restore(State(under_prefix("optimizer.", tensors), values["optimizer"]))
+        self._optimizer.restore(StepState(under_prefix("optimizer.", tensors), values["optimizer"]))
 
 
 def numbers(terms: Mapping[str, Tensor], *, negated: bool = False) -> dict[str, float]:

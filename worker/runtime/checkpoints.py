@@ -12,7 +12,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from app.storage import Storage
-from worker.contract.steps import State
+from worker.contract.steps import StepState
 
 # To be raised whenever a kind's state, or what is written here, changes: older checkpoints are then ignored.
 FORMAT = "2"
@@ -28,7 +28,7 @@ class CheckpointError(ValueError):
 
 
 def save(
-    storage: Storage, key: str, kind: str, state: State, stored: Mapping[str, str], prefix: str
+    storage: Storage, key: str, kind: str, state: StepState, stored: Mapping[str, str], prefix: str
 ) -> dict[str, str]:
     """Store a state under ``key``, and its new parts under keys that begin with ``prefix``.
 
@@ -42,7 +42,7 @@ def save(
     return keys
 
 
-def load(storage: Storage, key: str, kind: str) -> tuple[State, dict[str, str]]:
+def load(storage: Storage, key: str, kind: str) -> tuple[StepState, dict[str, str]]:
     """The state under a key, and the keys of its parts by name. Raises CheckpointError."""
     data = _read(storage, key)
     state, header = from_bytes(data), _header(data)
@@ -53,22 +53,22 @@ def load(storage: Storage, key: str, kind: str) -> tuple[State, dict[str, str]]:
     except (KeyError, ValueError) as error:
         raise CheckpointError(f"the checkpoint {key} is damaged: it names no parts") from error
     parts = {name: _read(storage, part_key) for name, part_key in keys.items()}
-    return State(state.tensors, state.values, parts), keys
+    return StepState(state.tensors, state.values, parts), keys
 
 
-def to_bytes(state: State, header: Mapping[str, str] | None = None) -> bytes:
+def to_bytes(state: StepState, header: Mapping[str, str] | None = None) -> bytes:
     """A state without its parts as a safetensors file, bit-exact, with more entries for its header."""
     metadata = {_FORMAT: FORMAT, _VALUES: json.dumps(state.values), **(header or {})}
     return save_tensors(state.tensors, metadata=metadata)
 
 
-def from_bytes(data: bytes) -> State:
+def from_bytes(data: bytes) -> StepState:
     """The state, without its parts, that :func:`to_bytes` wrote. Raises CheckpointError on anything else."""
     header = _header(data)
     if header.get(_FORMAT) != FORMAT:
         raise CheckpointError(f"the checkpoint has format {header.get(_FORMAT, '1')}, not {FORMAT}")
     try:
-        return State(tensors=load_tensors(data), values=json.loads(header[_VALUES]))
+        return StepState(tensors=load_tensors(data), values=json.loads(header[_VALUES]))
     except (SafetensorError, KeyError, ValueError) as error:
         raise CheckpointError(f"the checkpoint is damaged: {error}") from error
 

@@ -18,8 +18,7 @@ from app.jobs.repository import get_job, list_artifacts
 from app.jobs.states import State
 from app.jobs.storage_keys import attempt_folder, delete_job_files, work_folder
 from app.storage import StorageFull
-from worker.contract.steps import State as StepState
-from worker.contract.steps import Step
+from worker.contract.steps import Step, StepState
 from worker.media.pictures import PREVIEW_MEDIA_TYPE, encode_preview
 from worker.runtime import checkpoints
 from worker.runtime.artifacts import EncodedFile

@@ -8,7 +8,7 @@ from app.kinds import Params, spec_of
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import State, Steps
+from worker.contract.steps import Steps, StepState
 from worker.synthesis.variations import varied
 
 
@@ -21,12 +21,12 @@ class KindFunction(Protocol):
         inputs: Inputs,
         network: Network | None,
         compute: Compute,
-        resume: State | None = None,
+        resume: StepState | None = None,
     ) -> Steps: ...
 
 
 def steps_of(
-    params: Params, inputs: Inputs, network: Network | None, compute: Compute, resume: State | None = None
+    params: Params, inputs: Inputs, network: Network | None, compute: Compute, resume: StepState | None = None
 ) -> Steps:
     """The steps of a job of resolved params, from the start or from a state."""
     spec = spec_of(params)

@@ -14,7 +14,7 @@ from app.kinds.classes import class_index
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import State, Step, Steps
+from worker.contract.steps import Step, Steps, StepState
 from worker.optim.activation_loss import ActivationLoss
 from worker.optim.attacks import LEVELS, Ball, ProjectedStep, log_probability, quantize_8bit
 from worker.optim.descent import Descent
@@ -29,7 +29,7 @@ def adversarial(
     inputs: Inputs,
     network: Network | None,
     compute: Compute,
-    resume: State | None = None,
+    resume: StepState | None = None,
 ) -> Steps:
     """Deceive ``network``, or a linear classifier, by the method that ``params`` name.
 
@@ -52,7 +52,7 @@ def adversarial(
     return _attack(params, inputs.picture("image").to(compute.device), network, resume)
 
 
-def _attack(params: ResolvedAttack, picture: Tensor, network: Network, resume: State | None) -> Steps:
+def _attack(params: ResolvedAttack, picture: Tensor, network: Network, resume: StepState | None) -> Steps:
     """Change a picture within a ball, a step along the gradient at a time.
 
     A fast gradient sign, and a basic iterative method, are worth where their last step leads, as published;

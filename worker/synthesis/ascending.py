@@ -11,7 +11,7 @@ from app.errors import InputError
 from app.kinds.activation_maximization import ResolvedMaximization
 from models.network import Network
 from worker.contract.compute import Compute
-from worker.contract.steps import State, Step
+from worker.contract.steps import Step, StepState
 from worker.losses.regularizers import blur, decay, p_norm, squared_norm, variation
 from worker.media.contact_sheet import contact_sheet
 from worker.optim.activation_loss import ActivationLoss, seen_sides
@@ -69,7 +69,7 @@ def ascend(
     targets: Sequence[Target],
     network: Network,
     compute: Compute,
-    resume: State | None,
+    resume: StepState | None,
     *,
     group: int = 1,
     together: tuple[Objective, float] | None = None,

@@ -14,7 +14,7 @@ from app.kinds.classes import class_index
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Steps
+from worker.contract.steps import Outcome, Steps, StepState
 from worker.optim.objectives import channel
 from worker.optim.pyramids.scales import resize
 from worker.synthesis.ascending import Target, ascend
@@ -26,7 +26,7 @@ def class_visualization(
     inputs: Inputs,
     network: Network,
     compute: Compute,
-    resume: State | None = None,
+    resume: StepState | None = None,
 ) -> Steps:
     """Draw each class of ``params.target`` ``params.variations`` times, in one batch.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from worker.contract.steps import State, Step
+from worker.contract.steps import Step, StepState
 from worker.losses.loss_sum import LossSum
 from worker.optim.descent import Descent, numbers
 from worker.optim.optimizers.base import Optimizer
@@ -34,7 +34,7 @@ class CoarseToFine:
     enlarge: Callable[[Tensor, int, int], Tensor] = resize
     reports: list[dict[str, Any]] = field(default_factory=list)
 
-    def descend(self, picture: Tensor, resume: State | None) -> Generator[Step, None, Tensor]:
+    def descend(self, picture: Tensor, resume: StepState | None) -> Generator[Step, None, Tensor]:
         """Descend at all scales from ``picture`` (1, 3, H, W), or from a step's state; returns the best
         picture.
 
@@ -58,7 +58,7 @@ class CoarseToFine:
             "rollbacks": sum(report["rollbacks"] for report in self.reports),
         }
 
-    def _scale(self, index: int, picture: Tensor, resume: State | None) -> Generator[Step, None, Tensor]:
+    def _scale(self, index: int, picture: Tensor, resume: StepState | None) -> Generator[Step, None, Tensor]:
         """Descend at one scale from ``picture``, of any size; returns the best picture."""
         scale = self.plan[index]
         loss = self.loss_at(scale)
@@ -87,6 +87,6 @@ class CoarseToFine:
         )
         return descent.best
 
-    def _state(self, index: int, descent: Descent) -> State:
+    def _state(self, index: int, descent: Descent) -> StepState:
         state = descent.state()
-        return State(state.tensors, {**state.values, "scale": index, "reports": [*self.reports]})
+        return StepState(state.tensors, {**state.values, "scale": index, "reports": [*self.reports]})

@@ -18,7 +18,7 @@ from app.kinds.deep_dream import ResolvedDeepDream
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Step, Steps, Video
+from worker.contract.steps import Outcome, Step, Steps, StepState, Video
 from worker.media.videos import encode_frame
 from worker.optim.descent import Descent, Evaluation, numbers
 from worker.optim.optimizers.gradient import NormalizedGradient
@@ -38,7 +38,7 @@ def deep_dream(
     inputs: Inputs,
     network: Network,
     compute: Compute,
-    resume: State | None = None,
+    resume: StepState | None = None,
 ) -> Steps:
     """Dream of the picture or clip ``image``, a step of the ascent a step; of a video frame after frame.
 
@@ -130,17 +130,17 @@ class _Run:
             milestone=self.frames.count > 1 and done == of_frame,
         )
 
-    def _state(self, descent: Descent) -> State:
+    def _state(self, descent: Descent) -> StepState:
         """All that :meth:`restore` needs; a step is asked for it before the next is taken."""
         state = descent.state()
         start = {"start": self.start.to("cpu", copy=True).contiguous()} if self.frame > 0 else {}
-        return State(
+        return StepState(
             {**state.tensors, **start},
             {**state.values, "frame": self.frame, "octave": self.octave, "before": self.before},
             {_part(number): frame for number, frame in enumerate(self.done)},
         )
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: StepState) -> None:
         """Go on from a step's state, bit for bit."""
         self.frame, self.octave = state.values["frame"], state.values["octave"]
         self.before = state.values["before"]

@@ -18,7 +18,7 @@ from app.kinds.feature_inversion import ResolvedFeatureInversion
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Step, Steps
+from worker.contract.steps import Outcome, Step, Steps, StepState
 from worker.losses.regularizers import p_norm, squared_steps
 from worker.media.contact_sheet import PAPER, contact_sheet
 from worker.optim.activation_loss import ActivationLoss
@@ -41,7 +41,7 @@ def feature_inversion(
     inputs: Inputs,
     network: Network,
     compute: Compute,
-    resume: State | None = None,
+    resume: StepState | None = None,
 ) -> Steps:
     """Reconstruct the picture ``image`` from each of ``params.layers``, one after the other.
 
@@ -88,7 +88,7 @@ class _Run:
         self.made: list[Tensor] = []
         self.reports: list[dict[str, Any]] = []
 
-    def reconstruct(self, place: int, resume: State | None) -> Generator[Step, None, None]:
+    def reconstruct(self, place: int, resume: StepState | None) -> Generator[Step, None, None]:
         """Work through one layer and seed."""
         layer, seed = self.plan[place]
         height, width = self.picture.shape[2:]
@@ -162,11 +162,11 @@ class _Run:
         ]
         return contact_sheet(torch.cat(rows), columns=1 + len(self.params.layers))
 
-    def _state(self, place: int, descent: Descent) -> State:
+    def _state(self, place: int, descent: Descent) -> StepState:
         state = descent.state()
         made = {"made": torch.cat(self.made)} if self.made else {}
         values = {"place": place, "reports": [*self.reports]}
-        return State({**state.tensors, **made}, {**state.values, **values})
+        return StepState({**state.tensors, **made}, {**state.values, **values})
 
 
 def _evaluate(loss: ActivationLoss, layer: str, variables: Tensor) -> Evaluation:

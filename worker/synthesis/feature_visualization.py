@@ -10,7 +10,7 @@ from app.kinds.feature_visualization import ResolvedFeatureVisualization, read_u
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Steps
+from worker.contract.steps import Outcome, Steps, StepState
 from worker.optim.objectives import Objective, channel, diversity, layer_energy, neuron, weighted_sum
 from worker.synthesis.ascending import Target, ascend
 from worker.synthesis.by_example import Example, look_at
@@ -21,7 +21,7 @@ def feature_visualization(
     inputs: Inputs,
     network: Network,
     compute: Compute,
-    resume: State | None = None,
+    resume: StepState | None = None,
 ) -> Steps:
     """Draw each unit ``params.variations`` times with each sign, in one batch.
 

@@ -13,7 +13,7 @@ from app.kinds.classes import class_index
 from models.network import Network
 from models.procedural import CLASSES, draw
 from worker.contract.compute import Compute
-from worker.contract.steps import State, Step, Steps
+from worker.contract.steps import Step, Steps, StepState
 from worker.optim.activation_loss import ActivationLoss
 from worker.optim.attacks import LEVELS, log_probability, quantize_8bit
 from worker.optim.descent import Descent
@@ -35,7 +35,7 @@ PART = 50
 
 
 def fool_with_noise(
-    params: ResolvedFooling, network: Network, compute: Compute, resume: State | None
+    params: ResolvedFooling, network: Network, compute: Compute, resume: StepState | None
 ) -> Steps:
     """Change noise until the network assigns it to the target with ``confidence``, or the steps are over.
 
@@ -80,7 +80,7 @@ def fool_with_noise(
 def fool_linear_classifier(
     params: ResolvedLinear,
     given: Sequence[Tensor],
-    resume: State | None,
+    resume: StepState | None,
     *,
     side: int = LINEAR_SIDE,
     fitted: int = FITTED,
@@ -103,7 +103,7 @@ def fool_linear_classifier(
     for place, (number, seeds) in enumerate(jobs):
         parts.append(draw([number] * len(seeds), seeds, side))
         if place >= done:
-            state = partial(State, {}, {"done": place + 1})
+            state = partial(StepState, {}, {"done": place + 1})
             yield Step(place + 1, len(jobs), losses=dict, image=None, state=state)
     first, second = torch.cat(parts).chunk(2)
     classifier = LinearClassifier.fit(first[:fitted], second[:fitted])

@@ -14,12 +14,11 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from app.errors import InputError
 from app.kinds.style_transfer import PRESETS, ResolvedStyleTransfer
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Steps
+from worker.contract.steps import Outcome, Steps, StepState
 from worker.losses.base import Loss
 from worker.losses.content import ContentLoss
 from worker.losses.gram import GramLoss, gram_sum
@@ -41,7 +40,7 @@ def style_transfer(
     inputs: Inputs,
     network: Network,
     compute: Compute,
-    resume: State | None = None,
+    resume: StepState | None = None,
 ) -> Steps:
     """Paint ``content`` in the style of ``style``, one evaluation of the loss a step.
 
@@ -120,16 +119,9 @@ def style_transfer_loss(
 
 
 def weighted_layers(params: ResolvedStyleTransfer) -> tuple[dict[str, float], dict[str, float]]:
-    """The layers of content and of style whose losses count, with their weights among themselves.
-
-    InputError if there are none.
-    """
+    """The layers of content and of style whose losses count, with their weights among themselves."""
     content = _positive(params.content_layers, params.content_weight)
-    style = _positive(params.style_layers, params.style_weight)
-    if not content and not style:
-        detail = "Every layer has a weight of 0: give one of them, or of content_layers, more."
-        raise InputError("style_layers", detail)
-    return content, style
+    return content, _positive(params.style_layers, params.style_weight)
 
 
 def _positive(layers: Mapping[str, float], weight: float) -> dict[str, float]:

@@ -17,7 +17,7 @@ from app.kinds.texture_synthesis import ResolvedTextureSynthesis
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Steps
+from worker.contract.steps import Outcome, Steps, StepState
 from worker.losses.base import Loss
 from worker.losses.gram import GramLoss, gram_sum
 from worker.losses.loss_sum import LossSum, blended_means
@@ -44,7 +44,7 @@ def texture_synthesis(
     inputs: Inputs,
     network: Network,
     compute: Compute,
-    resume: State | None = None,
+    resume: StepState | None = None,
 ) -> Steps:
     """Make more of the texture ``image``, an evaluation of the loss a step.
 

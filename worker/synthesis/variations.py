@@ -13,7 +13,7 @@ from app.errors import InputError
 from app.kinds.fields import following_seeds
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Step, Steps, map_steps
+from worker.contract.steps import Outcome, Step, Steps, StepState, map_steps
 from worker.media.clips import Clip
 from worker.media.contact_sheet import contact_sheet
 
@@ -36,7 +36,7 @@ def varied(function: Callable[..., Steps], shared: Sequence[str] = ()) -> Callab
         inputs: Inputs,
         network: Any,
         compute: Compute,
-        resume: State | None = None,
+        resume: StepState | None = None,
     ) -> Steps:
         if params.variations == 1:
             return (yield from function(params, inputs, network, compute, resume))
@@ -93,19 +93,19 @@ class _Batch:
         self.results.append(outcome.result)
         self.names = list(outcome.images)
 
-    def _state(self, step: Step) -> State:
+    def _state(self, step: Step) -> StepState:
         inner = step.state()
-        return State(
+        return StepState(
             inner.tensors,
             {"variation": inner.values, "results": [*self.results]},
             {_part(number): file for number, file in enumerate(self.files)},
         )
 
-    def restore(self, state: State) -> State:
+    def restore(self, state: StepState) -> StepState:
         """Restore the finished variations; returns the state of the one in progress."""
         self.results = list(state.values["results"])
         self.files = [state.parts[_part(number)] for number in range(len(self.results))]
-        return State(state.tensors, state.values["variation"])
+        return StepState(state.tensors, state.values["variation"])
 
     def outcome(self, shared: Sequence[str], *, opaque: bool) -> Outcome:
         """The sheet, the pictures, and the numbers. If ``opaque`` the sheet gets an alpha channel of 1."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from app.errors import ComputationError
 from worker.contract.compute import Compute
-from worker.contract.steps import State, Step
+from worker.contract.steps import Step, StepState
 from worker.training.adversary import one_step_l2
 from worker.training.augmentation import cutmix
 
@@ -108,7 +108,7 @@ def train(
     classes: int,
     schedule: Schedule,
     compute: Compute,
-    resume: State | None = None,
+    resume: StepState | None = None,
 ) -> Generator[Step, None, None]:
     """Train ``model``, which is on the device of ``compute``, in place, one batch a step.
 
@@ -221,18 +221,18 @@ def _contact_sheet(pictures: Tensor) -> Tensor:
     return torch.cat(rows, dim=1)[None]
 
 
-def _state(done: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> State:
+def _state(done: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> StepState:
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for name, parameter in model.named_parameters():
         for key, tensor in optimizer.state[parameter].items():
             tensors[f"optimizer.{key}.{name}"] = tensor
-    return State(
+    return StepState(
         {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()},
         {"done": done},
     )
 
 
-def _restore(state: State, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+def _restore(state: StepState, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
     """Load a state into model and optimizer; returns the number of steps done."""
     parameters = dict(model.named_parameters())
     weights = {}

@@ -11,7 +11,7 @@ from torch import nn
 
 from models.procedural import CLASSES
 from worker.contract.compute import Compute
-from worker.contract.steps import State, Step
+from worker.contract.steps import Step, StepState
 from worker.runtime import checkpoints
 from worker.training.drawings import DrawnSet
 from worker.training.evaluation import Accuracies, accuracies
@@ -76,7 +76,7 @@ def _timed(steps: Iterator[Step], schedule: Schedule) -> Iterator[tuple[Step, fl
         began = monotonic()
 
 
-def _read(path: Path, identity: str) -> State | None:
+def _read(path: Path, identity: str) -> StepState | None:
     if not path.exists():
         return None
     state = checkpoints.from_bytes(path.read_bytes())
@@ -85,7 +85,9 @@ def _read(path: Path, identity: str) -> State | None:
     return state
 
 
-def _write(path: Path, state: State, identity: str) -> None:
+def _write(path: Path, state: StepState, identity: str) -> None:
     scratch = path.with_suffix(".partial")
-    scratch.write_bytes(checkpoints.to_bytes(State(state.tensors, {**state.values, "identity": identity})))
+    scratch.write_bytes(
+        checkpoints.to_bytes(StepState(state.tensors, {**state.values, "identity": identity}))
+    )
     scratch.replace(path)

@@ -108,6 +108,8 @@ BAD_PARAMS: list[tuple[dict[str, Any], str, str]] = [
     ({"style": []}, "style", "1"),
     ({"seed": -1}, "seed", "greater"),
     ({"style_weight": 0, "content_weight": 0}, "style_weight", "0"),
+    ({"content_weight": 0, "style_layers": {"relu1_1": 0}}, "style_layers", "weight of 0"),
+    ({"style_weight": 0, "content_layers": {"relu1_1": 0}}, "style_layers", "weight of 0"),
 ]
 
 

@@ -21,8 +21,7 @@ from app.storage import make_storage
 from tests.support import clips
 from tests.support import strange_pictures as strange
 from tests.support.worker_context import add_picture, run, submit
-from worker.contract.steps import State as StepState
-from worker.contract.steps import Step
+from worker.contract.steps import Step, StepState
 from worker.media.clips import open_clip
 from worker.runtime import checkpoints
 from worker.runtime.claimed_job import ClaimedJob

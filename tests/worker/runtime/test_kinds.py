@@ -13,7 +13,7 @@ from app.networks.catalogue import SHIPPED
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import State, Steps
+from worker.contract.steps import Steps, StepState
 from worker.networks.loading import NetworkLoader, network_for
 from worker.runtime.functions import load_function
 
@@ -34,7 +34,7 @@ def test_the_function_of_every_kind_fits_the_contract(spec: KindSpec[Params]) ->
         assert issubclass(resolved, spec.params) and issubclass(resolved, taken)
     assert set(get_args(hints["network"]) or (hints["network"],)) <= {Network, NoneType}
     assert (hints["inputs"], hints["compute"]) == (Inputs, Compute)
-    assert (hints["resume"], hints["return"]) == (State | None, Steps)
+    assert (hints["resume"], hints["return"]) == (StepState | None, Steps)
 
 
 def test_a_network_is_prepared_once() -> None:

@@ -22,7 +22,7 @@ from app.media import read_recipe
 from app.networks.catalogue import SHIPPED
 from tests.support import strange_pictures as strange
 from tests.support.worker_context import add_picture, run, submit
-from worker.contract.steps import State as StepState
+from worker.contract.steps import StepState
 from worker.runtime import checkpoints
 from worker.runtime import run_job as runner
 from worker.runtime.context import WorkerContext

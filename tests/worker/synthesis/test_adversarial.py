@@ -13,7 +13,7 @@ from models.network import Network
 from tests.support.networks import CLASSES, make_classifier
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Step, run_steps
+from worker.contract.steps import Outcome, Step, StepState, run_steps
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis.adversarial import adversarial
 
@@ -31,10 +31,10 @@ def make_params(**values: Any) -> AdversarialParams:
 
 
 def run(
-    params: AdversarialParams, network: Network, picture: Tensor, resume: State | None = None
-) -> tuple[Outcome, list[tuple[Step, Tensor, dict[str, float], State]]]:
+    params: AdversarialParams, network: Network, picture: Tensor, resume: StepState | None = None
+) -> tuple[Outcome, list[tuple[Step, Tensor, dict[str, float], StepState]]]:
     """The outcome, and of every step itself, its picture, its losses and its state."""
-    seen: list[tuple[Step, Tensor, dict[str, float], State]] = []
+    seen: list[tuple[Step, Tensor, dict[str, float], StepState]] = []
     compute = Compute(torch.device("cpu"), network.dtype)
     steps = adversarial(params, Inputs.of({"image": [picture]}), network, compute, resume)
 

@@ -18,7 +18,7 @@ from tests.support.networks import (
 )
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Step, run_steps
+from worker.contract.steps import Outcome, Step, StepState, run_steps
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis.class_visualization import class_visualization
 
@@ -37,10 +37,10 @@ def make_params(network: Network = NETWORK, **values: Any) -> ResolvedClassVisua
 
 
 def run(
-    params: ResolvedClassVisualization, network: Network = NETWORK, resume: State | None = None
-) -> tuple[Outcome, list[tuple[Step, Tensor, dict[str, float], State]]]:
+    params: ResolvedClassVisualization, network: Network = NETWORK, resume: StepState | None = None
+) -> tuple[Outcome, list[tuple[Step, Tensor, dict[str, float], StepState]]]:
     """The outcome, and of every step itself, its picture, its losses and its state."""
-    seen: list[tuple[Step, Tensor, dict[str, float], State]] = []
+    seen: list[tuple[Step, Tensor, dict[str, float], StepState]] = []
     compute = Compute(torch.device("cpu"), network.dtype)
     outcome = run_steps(
         class_visualization(params, Inputs(), network, compute, resume),

@@ -17,7 +17,7 @@ from models.registry import load_network
 from tests.worker.conftest import drawn
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Step, Video, run_steps
+from worker.contract.steps import Outcome, Step, StepState, Video, run_steps
 from worker.media.clips import open_clip
 from worker.media.videos import encode_frame, encode_video
 from worker.runtime import checkpoints
@@ -34,7 +34,7 @@ def make_params(**values: Any) -> DeepDreamParams:
     return DeepDreamParams.model_validate({**usual, **values})
 
 
-Seen = tuple[Step, Tensor, dict[str, float], State]
+Seen = tuple[Step, Tensor, dict[str, float], StepState]
 
 
 def run(
@@ -42,7 +42,7 @@ def run(
     network: Network,
     image: Any,
     guide: Tensor | None = None,
-    resume: State | None = None,
+    resume: StepState | None = None,
 ) -> tuple[Outcome, list[Seen]]:
     """The outcome, and of every step itself, its picture, its numbers and its state as read from a file."""
     seen: list[Seen] = []
@@ -54,9 +54,9 @@ def run(
     return outcome, seen
 
 
-def saved(state: State) -> State:
+def saved(state: StepState) -> StepState:
     back = checkpoints.from_bytes(checkpoints.to_bytes(state))
-    return State(back.tensors, back.values, dict(state.parts))
+    return StepState(back.tensors, back.values, dict(state.parts))
 
 
 def clip_of(frames: Sequence[Tensor], format: Any = "webp") -> Any:

@@ -11,7 +11,7 @@ from models.network import Network
 from tests.support.networks import identity_network, make_classifier, silenced
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Step, run_steps
+from worker.contract.steps import Outcome, Step, StepState, run_steps
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis.feature_inversion import feature_inversion
 
@@ -24,10 +24,10 @@ def make_params(**values: Any) -> FeatureInversionParams:
 
 
 def run(
-    params: FeatureInversionParams, network: Network, picture: Tensor, resume: State | None = None
-) -> tuple[Outcome, list[tuple[Step, Tensor, dict[str, float], State]]]:
+    params: FeatureInversionParams, network: Network, picture: Tensor, resume: StepState | None = None
+) -> tuple[Outcome, list[tuple[Step, Tensor, dict[str, float], StepState]]]:
     """The outcome, and of every step itself, its picture, its losses and its state."""
-    seen: list[tuple[Step, Tensor, dict[str, float], State]] = []
+    seen: list[tuple[Step, Tensor, dict[str, float], StepState]] = []
     compute = Compute(torch.device("cpu"), network.dtype)
     steps = feature_inversion(params, Inputs.of({"image": [picture]}), network, compute, resume)
     outcome = run_steps(steps, lambda step: seen.append((step, step.image(), step.losses(), step.state())))

@@ -13,7 +13,7 @@ from tests.support.networks import card_of, make_classifier, silenced, stripes_n
 from tests.worker.conftest import drawn
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Step, run_steps
+from worker.contract.steps import Outcome, Step, StepState, run_steps
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis.feature_visualization import feature_visualization
 
@@ -32,12 +32,12 @@ def make_params(network: Network = NETWORK, **values: Any) -> ResolvedFeatureVis
 def run(
     params: ResolvedFeatureVisualization,
     network: Network = NETWORK,
-    resume: State | None = None,
+    resume: StepState | None = None,
     example: Tensor | None = None,
-) -> tuple[Outcome, list[tuple[Step, Tensor, dict[str, float], State]]]:
+) -> tuple[Outcome, list[tuple[Step, Tensor, dict[str, float], StepState]]]:
     """The outcome, and of every step itself, its picture, its losses and its state."""
     pictures = {} if example is None else {"image": [example]}
-    seen: list[tuple[Step, Tensor, dict[str, float], State]] = []
+    seen: list[tuple[Step, Tensor, dict[str, float], StepState]] = []
     compute = Compute(torch.device("cpu"), network.dtype)
     outcome = run_steps(
         feature_visualization(params, Inputs.of(pictures), network, compute, resume),

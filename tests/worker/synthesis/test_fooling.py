@@ -16,7 +16,7 @@ from models.procedural import draw
 from tests.support.networks import CLASSES, make_classifier
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Step, run_steps
+from worker.contract.steps import Outcome, Step, StepState, run_steps
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis.adversarial import adversarial
 from worker.synthesis.fooling import fool_linear_classifier
@@ -40,8 +40,10 @@ def noise_params(**values: Any) -> AdversarialParams:
     return AdversarialParams.model_validate(given).resolve(SHIPPED).model_copy(update={"target": target})
 
 
-def fool(params: AdversarialParams, resume: State | None = None) -> tuple[Outcome, list[tuple[Step, State]]]:
-    seen: list[tuple[Step, State]] = []
+def fool(
+    params: AdversarialParams, resume: StepState | None = None
+) -> tuple[Outcome, list[tuple[Step, StepState]]]:
+    seen: list[tuple[Step, StepState]] = []
     steps = adversarial(params, Inputs(), NETWORK, COMPUTE, resume)
     return run_steps(steps, lambda step: seen.append((step, step.state()))), seen
 
@@ -122,9 +124,13 @@ def linear_params(**values: Any) -> AdversarialParams:
 
 
 def fool_linear(
-    params: AdversarialParams, *given: Tensor, resume: State | None = None, side: int = 16, fitted: int = 30
-) -> tuple[Outcome, list[tuple[Step, State]]]:
-    seen: list[tuple[Step, State]] = []
+    params: AdversarialParams,
+    *given: Tensor,
+    resume: StepState | None = None,
+    side: int = 16,
+    fitted: int = 30,
+) -> tuple[Outcome, list[tuple[Step, StepState]]]:
+    seen: list[tuple[Step, StepState]] = []
     steps = fool_linear_classifier(params, given, resume, side=side, fitted=fitted, tried=30)
     return run_steps(steps, lambda step: seen.append((step, step.state()))), seen
 

@@ -3,7 +3,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from app.errors import InputError
 from app.kinds.style_transfer import PRESETS, PresetName, ResolvedStyleTransfer, StyleTransferParams
 from app.networks.catalogue import SHIPPED
 from models.network import Network
@@ -94,10 +93,3 @@ def test_what_has_no_weight_is_left_out(network: Network) -> None:
     assert [loss.name for loss in objective.losses] == ["content.relu3", "tv"]
     # Relative losses of features of 0 are their weights.
     assert objective.magnitude == pytest.approx(10.0)
-
-
-def test_no_weight_at_all_is_an_error_of_the_layers() -> None:
-    with pytest.raises(InputError) as caught:
-        weighted_layers(params(content_weight=0.0, style_layers={"relu1_1": 0.0}))
-
-    assert caught.value.field == "style_layers"

@@ -12,7 +12,7 @@ from models.network import Network
 from models.registry import load_network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Step, run_steps
+from worker.contract.steps import Outcome, Step, StepState, run_steps
 from worker.losses.loss_sum import LossSum
 from worker.optim.color import luma
 from worker.optim.descent import Evaluation
@@ -40,11 +40,11 @@ def run(
     network: Network,
     content: Tensor,
     *styles: Tensor,
-    resume: State | None = None,
+    resume: StepState | None = None,
     start: Tensor | None = None,
-) -> tuple[Outcome, list[tuple[Step, Tensor, dict[str, float], State]]]:
+) -> tuple[Outcome, list[tuple[Step, Tensor, dict[str, float], StepState]]]:
     """The outcome, and of every step itself, its picture, its losses and its state."""
-    seen: list[tuple[Step, Tensor, dict[str, float], State]] = []
+    seen: list[tuple[Step, Tensor, dict[str, float], StepState]] = []
     pictures = {
         "content": [content],
         "style": list(styles),

@@ -12,7 +12,7 @@ from models.network import Network
 from models.registry import load_network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Step, run_steps
+from worker.contract.steps import Outcome, Step, StepState, run_steps
 from worker.optim.randomness import noise_like
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis.texture_synthesis import texture_loss, texture_synthesis
@@ -38,10 +38,10 @@ def make_params(**values: Any) -> ResolvedTextureSynthesis:
 
 
 def run(
-    params: TextureSynthesisParams, network: Network, picture: Tensor, resume: State | None = None
-) -> tuple[Outcome, list[tuple[Step, Tensor, dict[str, float], State]]]:
+    params: TextureSynthesisParams, network: Network, picture: Tensor, resume: StepState | None = None
+) -> tuple[Outcome, list[tuple[Step, Tensor, dict[str, float], StepState]]]:
     """The outcome, and of every step itself, its picture, its losses and its state."""
-    seen: list[tuple[Step, Tensor, dict[str, float], State]] = []
+    seen: list[tuple[Step, Tensor, dict[str, float], StepState]] = []
     compute = Compute(torch.device("cpu"), network.dtype)
     steps = texture_synthesis(params, Inputs.of({"image": [picture]}), network, compute, resume)
     outcome = run_steps(steps, lambda step: seen.append((step, step.image(), step.losses(), step.state())))

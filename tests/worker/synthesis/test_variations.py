@@ -20,7 +20,7 @@ from tests.support.networks import make_convolutions as make_network
 from tests.worker.conftest import drawn
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, State, Step, Video, run_steps
+from worker.contract.steps import Outcome, Step, StepState, Video, run_steps
 from worker.media.clips import open_clip
 from worker.media.pictures import load_picture
 from worker.media.videos import encode_frame, encode_video
@@ -62,7 +62,7 @@ CASES: dict[str, tuple[Any, Params, Network]] = {
 }
 EVERY = pytest.mark.parametrize("case", CASES)
 
-Seen = tuple[Step, Tensor | None, dict[str, float], State]
+Seen = tuple[Step, Tensor | None, dict[str, float], StepState]
 
 
 def params_of(case: str, **values: Any) -> Params:
@@ -70,7 +70,7 @@ def params_of(case: str, **values: Any) -> Params:
 
 
 def run(
-    case: str, params: Params, resume: State | None = None, alone: bool = False
+    case: str, params: Params, resume: StepState | None = None, alone: bool = False
 ) -> tuple[Outcome, list[Seen]]:
     """The outcome, and of every step itself, its picture, its losses and its state as read from files."""
     single, _, network = CASES[case]
@@ -80,7 +80,9 @@ def run(
 
     def look(step: Step) -> None:
         state = step.state()
-        state = State(from_bytes(to_bytes(state)).tensors, json.loads(json.dumps(state.values)), state.parts)
+        state = StepState(
+            from_bytes(to_bytes(state)).tensors, json.loads(json.dumps(state.values)), state.parts
+        )
         seen.append((step, step.image() if step.image else None, step.losses(), state))
 
     return run_steps(function(params, Inputs.of(pictures), network, CPU, resume), look), seen

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from worker.contract.steps import State
+from worker.contract.steps import StepState
 from worker.optim.optimizers.base import Optimizer
 
 # A longer memory for the squares than for the mean, but a shorter one than the usual 0.999: a picture takes
@@ -51,13 +51,13 @@ class Adam(Optimizer):
         self.lr *= damping
         self._count, self._mean, self._square = 0, None, None
 
-    def state(self) -> State:
+    def state(self) -> StepState:
         tensors = {}
         if self._mean is not None and self._square is not None:
             tensors = {"mean": self._mean, "square": self._square}
-        return State(tensors, {"lr": self.lr, "count": self._count})
+        return StepState(tensors, {"lr": self.lr, "count": self._count})
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: StepState) -> None:
         self.lr, self._count = state.values["lr"], state.values["count"]
         self._mean, self._square = state.tensors.get("mean"), state.tensors.get("square")
 

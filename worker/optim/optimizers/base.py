@@ -6,7 +6,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from worker.contract.steps import State
+from worker.contract.steps import StepState
 
 
 class Optimizer(Protocol):
@@ -21,11 +21,11 @@ class Optimizer(Protocol):
         """Forget all earlier steps, and multiply the learning rate by ``damping``."""
 
     @abstractmethod
-    def state(self) -> State:
+    def state(self) -> StepState:
         """All that :meth:`restore` needs: tensors and JSON."""
 
     @abstractmethod
-    def restore(self, state: State) -> None:
+    def restore(self, state: StepState) -> None:
         """Go on from a :meth:`state`, bit for bit."""
 
 
@@ -38,10 +38,10 @@ class ConstantStep(Optimizer):
     def restart(self, damping: float) -> None:
         self.lr *= damping
 
-    def state(self) -> State:
-        return State({}, {"lr": self.lr})
+    def state(self) -> StepState:
+        return StepState({}, {"lr": self.lr})
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: StepState) -> None:
         self.lr = state.values["lr"]
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from worker.contract.steps import State
+from worker.contract.steps import StepState
 from worker.optim.optimizers.adam import Adam, NAdam
 from worker.optim.optimizers.base import Optimizer, under_prefix, with_prefix
 from worker.optim.optimizers.gradient import NormalizedGradient
@@ -30,17 +30,17 @@ class PerSample(Optimizer):
         for optimizer in self.optimizers:
             optimizer.restart(damping)
 
-    def state(self) -> State:
+    def state(self) -> StepState:
         states = [optimizer.state() for optimizer in self.optimizers]
         tensors: dict[str, Tensor] = {}
         for index, state in enumerate(states):
             tensors |= with_prefix(f"{index}.", state.tensors)
-        return State(tensors, {"samples": [state.values for state in states]})
+        return StepState(tensors, {"samples": [state.values for state in states]})
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: StepState) -> None:
         samples = zip(self.optimizers, state.values["samples"], strict=True)
         for index, (optimizer, values) in enumerate(samples):
-            optimizer.restore(State(under_prefix(f"{index}.", state.tensors), values))
+            optimizer.restore(StepState(under_prefix(f"{index}.", state.tensors), values))
 
 
 def make_optimizer(name: OptimizerName, lr: float, variables: Tensor, *, bounded: bool) -> Optimizer:

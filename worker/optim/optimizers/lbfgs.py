@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from worker.contract.steps import State
+from worker.contract.steps import StepState
 
 # Pairs that it keeps: with 20 or 50 the loss after 160 steps is 1 % lower. Pictures so large that this many
 # exceed the budget in bytes get fewer, but never less than LEAST_HISTORY.
@@ -91,7 +91,7 @@ class LBFGS:
         self._steps, self._changes, self._weights = [], [], []
         self._last = None
 
-    def state(self) -> State:
+    def state(self) -> StepState:
         """All that :meth:`restore` needs."""
         tensors = {}
         if self._last is not None:
@@ -102,9 +102,9 @@ class LBFGS:
                 "changes": torch.cat(self._changes),
                 "weights": torch.stack(self._weights),
             }
-        return State(tensors, {"lr": self.lr})
+        return StepState(tensors, {"lr": self.lr})
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: StepState) -> None:
         """Go on from a :meth:`state`, bit for bit."""
         self.restart(1)
         self.lr = state.values["lr"]
