@@ -25,8 +25,14 @@ class LBFGS:
 
     There is no line search: a step costs one evaluation, as in neural-style. Instead pairs of negative
     curvature are not used, the length of a step is limited, and :class:`worker.optim.descent.Descent` goes
-    back when the loss explodes. Variables are clamped to [0, 1] if ``bounded``, and the pairs are taken
-    between clamped variables: the curvature learned is that of steps that were made.
+    back when the loss explodes.
+
+    If ``bounded``, variables stay in [0, 1] by the two-metric projection of Bertsekas, "Projected Newton
+    methods for optimization problems with simple constraints", 1982, section 2: variables that the gradient
+    pushes against their bound are held, so that neither their gradient nor their curvature turns the
+    direction of the others; the rest move, and are clamped. Which are held is decided anew in each step. The
+    pairs are of the steps that were made and of gradients that are 0 where variables are held. Without a line
+    search nothing guarantees that the loss falls, but on quadratics in the box it ends at the optimum.
 
     Nothing here waits for the device: what depends on a number stays a tensor. A pair that must not be used
     has a weight of 0.
@@ -45,11 +51,16 @@ class LBFGS:
 
     def step(self, variables: Tensor, gradient: Tensor) -> Tensor:
         """The next variables, from these and the loss's gradient at them (same shapes)."""
+        if self.bounded:
+            held = ((variables <= 0) & (gradient > 0)) | ((variables >= 1) & (gradient < 0))
+            gradient = gradient.masked_fill(held, 0)
         if self._last is None:
             self._gamma = FIRST_STEP / _rms(gradient)
         else:
             self._learn(variables - self._last[0], gradient - self._last[1])
         step = self._direction(gradient) * self.lr
+        if self.bounded:
+            step.masked_fill_(held, 0)
         step *= (LARGEST_STEP / _rms(step)).clamp_max(1)
         self._last = (variables, gradient)
         moved = variables + step

@@ -1,6 +1,9 @@
 from itertools import pairwise
 
+import numpy as np
+import pytest
 import torch
+from scipy.optimize import minimize
 from torch import Tensor
 
 from worker.optim.optimizers.lbfgs import (
@@ -55,6 +58,49 @@ def test_it_converges_onto_the_bounds() -> None:
     found = descend(LBFGS(), rand(5), optimum, 100)
 
     assert torch.allclose(found, optimum.clamp(0, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("spread", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_it_ends_where_l_bfgs_b_does_in_a_box(seed: int, spread: float) -> None:
+    """A dense quadratic of condition 1e3, whose optimum without bounds lies ``spread`` around the middle."""
+    generator = np.random.default_rng(seed)
+    size = 60
+    rotation, _ = np.linalg.qr(generator.normal(size=(size, size)))
+    hessian = (rotation * np.geomspace(1, 1e3, size)) @ rotation.T
+    free_optimum = generator.normal(0.5, spread, size)
+
+    def loss(x: np.ndarray) -> float:
+        return float((x - free_optimum) @ hessian @ (x - free_optimum)) / 2
+
+    def gradient(x: np.ndarray) -> np.ndarray:
+        return hessian @ (x - free_optimum)
+
+    start = np.full(size, 0.5)
+    theirs = minimize(
+        loss,
+        start,
+        jac=gradient,
+        method="L-BFGS-B",
+        bounds=[(0, 1)] * size,
+        options={"maxiter": 10_000, "maxfun": 10_000, "ftol": 1e-16, "gtol": 1e-12},
+    )
+    assert {0, 1} <= set(theirs.x)
+
+    optimizer, x = LBFGS(), torch.tensor(start).view(1, -1)
+    for _ in range(150):
+        x = optimizer.step(x, torch.tensor(gradient(x[0].numpy())).view(1, -1))
+
+    assert loss(x[0].numpy()) - theirs.fun < 1e-9 * (loss(start) - theirs.fun)
+
+
+def test_a_variable_that_is_pushed_outwards_is_held_and_comes_back_when_it_is_pulled() -> None:
+    picture = torch.tensor([[0.0, 0.0, 1.0, 1.0, 0.5]], dtype=torch.float64)
+    gradient = torch.tensor([[1.0, -1.0, -1.0, 1.0, 1.0]], dtype=torch.float64)
+
+    step = LBFGS().step(picture, gradient) - picture
+
+    assert step.sign().tolist() == [[0, 1, 0, -1, -1]]
 
 
 def test_the_two_loop_recursion_is_the_dense_update() -> None:
