@@ -77,8 +77,8 @@ PRESETS: dict[str, StylePreset] = {
     ),
     # Gatys, Ecker, Bethge, "Image Style Transfer Using CNNs", CVPR 2016, sections 2 and 3: sums, not means;
     # conv4_2 and conv1_1..conv5_1 (after the ReLU), w_l = 1/5, alpha/beta = 1e-3, average pooling, from white
-    # noise (of no stated amplitude), L-BFGS; 500 steps as in the authors' code. Computed on activations 100
-    # times those of a network rescaled to mean 1, without which that ratio leaves no style.
+    # noise (of no stated amplitude), L-BFGS; 500 steps as in the authors' code. Computed on activations as
+    # large as those of the Caffe network (worker/losses/distance.py), without which that ratio leaves no style.
     "gatys-2016": StylePreset(
         summary="Gatys, Ecker and Bethge 2016, with the paper's own sums; weighs a larger picture otherwise.",
         variant="gatys-2016",
@@ -90,8 +90,7 @@ PRESETS: dict[str, StylePreset] = {
     ),
     # Johnson's neural-style, neural_style.lua, defaults of its options: content 5, style 100, tv 1e-3, max
     # pooling, random init (0.001 of 256 levels about grey), 1000 L-BFGS evaluations. Its weights are for the
-    # Caffe network, whose activations are about 100 times those of a network rescaled to mean 1: the losses
-    # are computed as if these were as large.
+    # Caffe network: the losses are computed as if activations were as large as its.
     "neural-style": StylePreset(
         summary="Johnson's neural-style with its own sums (total variation grows with the picture).",
         variant="neural-style",

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from worker.losses.base import AdditiveLoss, Part
-from worker.losses.distance import CAFFE_ACTIVATION, Variant, constant, energy, squared_distance
+from worker.losses.distance import Variant, caffe_activation, constant, energy, squared_distance
 
 
 class ContentLoss(AdditiveLoss):
@@ -16,7 +16,7 @@ class ContentLoss(AdditiveLoss):
     def __init__(self, layer: str, target: Tensor, weight: float, variant: Variant) -> None:
         """``target`` is ``P``, (1, N, H, W): all positions of the layer, at the size of the picture."""
         self.target = target
-        self.factor = weight * content_factor(target, variant)
+        self.factor = weight * content_factor(target, variant, layer)
         super().__init__(f"content.{layer}", layer, float(self.factor * energy(target)))
 
     def statistic(self, features: Tensor, part: Part) -> Tensor:
@@ -28,7 +28,7 @@ class ContentLoss(AdditiveLoss):
         return collected
 
 
-def content_factor(target: Tensor, variant: Variant) -> Tensor:
+def content_factor(target: Tensor, variant: Variant, layer: str) -> Tensor:
     """The factor ``c`` of the content loss for the target ``P`` (1, N, H, W), 0-dimensional.
 
     ============  ================  =====================================================
@@ -37,12 +37,12 @@ def content_factor(target: Tensor, variant: Variant) -> Tensor:
     neural-style  s**2 / P.numel()  mean squared error (``ContentLoss``, neural_style.lua)
     ============  ================  =====================================================
 
-    ``s`` is CAFFE_ACTIVATION.
+    ``s`` is :func:`caffe_activation` of the layer.
     """
     match variant:
         case "relative":
             return 1 / energy(target)
         case "gatys-2016":
-            return constant(CAFFE_ACTIVATION**2 / 2, target)
+            return constant(caffe_activation(layer) ** 2 / 2, target)
         case "neural-style":
-            return constant(CAFFE_ACTIVATION**2 / target.numel(), target)
+            return constant(caffe_activation(layer) ** 2 / target.numel(), target)

@@ -8,11 +8,26 @@ from torch import Tensor
 Variant = Literal["relative", "gatys-2016", "neural-style"]
 """Whose formula a loss follows: ours, relative to the target; or its source's own."""
 
-# The weights of both sources were chosen for activations as large as those of the Caffe VGG-19: 22 at
-# relu1_1, 115 at relu2_1, 122 at relu3_1 and 488 at relu3_4 on average. A network here has about 1. (Gatys et
-# al. write that theirs was rescaled to 1 too. But the style loss grows with the fourth power of the
-# activations and the content loss with the second, and with their alpha / beta = 1e-3 it takes the factor to
-# see any style.)
+# Mean activations of the Caffe VGG-19 on RGB in [0, 255], the network that the weights of both sources are
+# for (Gatys et al. write that theirs was rescaled to 1; but with their alpha / beta = 1e-3 there is no style
+# then). A network here has about 1. The figures of relu1_1, relu2_1, relu3_1 and relu3_4 are published; those
+# between were measured on seven pictures with the same weights and max pools, as networks are rescaled. The
+# deeper ones follow from the losses that neural-style's INSTALL.md prints for its first step, compared with
+# those of relu2_1 and relu3_1.
+CAFFE_ACTIVATIONS = {
+    "relu1_1": 22.0,
+    "relu1_2": 99.0,
+    "relu2_1": 115.0,
+    "relu2_2": 112.0,
+    "relu3_1": 122.0,
+    "relu3_2": 158.0,
+    "relu3_3": 328.0,
+    "relu3_4": 488.0,
+    "relu4_1": 480.0,
+    "relu4_2": 400.0,
+    "relu5_1": 40.0,
+}
+# Of other layers, whatever network they are of.
 CAFFE_ACTIVATION = 100.0
 
 # The features of a black picture may be 0: this keeps the relative loss finite (and enormous).
@@ -33,3 +48,8 @@ def energy(target: Tensor) -> Tensor:
 def constant(value: float, like: Tensor) -> Tensor:
     """A number as a tensor on the device of ``like``; float32, or float64 where that is float64."""
     return torch.tensor(value, dtype=torch.promote_types(like.dtype, torch.float32), device=like.device)
+
+
+def caffe_activation(layer: str) -> float:
+    """The mean activation that the weights of ``gatys-2016`` and ``neural-style`` expect at a layer."""
+    return CAFFE_ACTIVATIONS.get(layer, CAFFE_ACTIVATION)
