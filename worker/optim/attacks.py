@@ -86,7 +86,8 @@ class ProjectedStep(ConstantStep):
 
 def norms(change: Tensor) -> dict[str, float]:
     """The L-infinity and L2 norms of a change, in levels."""
-    exact = LEVELS * change.detach().to("cpu", torch.float64)
+    # On the CPU first: Apple's MPS has no float64.
+    exact = LEVELS * change.detach().cpu().double()
     return {"linf": float(exact.abs().max()), "l2": float(exact.norm())}
 
 

@@ -37,7 +37,7 @@ def noise_like(picture: Tensor, height: int, width: int, seed: int) -> Tensor:
     Pixels are independent, (1, 3, height, width) float32 in [0, 1]; mean and covariance of RGB are the
     picture's, before clamping.
     """
-    pixels = picture.detach().to("cpu", torch.float64)[0].flatten(1)
+    pixels = picture.detach().cpu().double()[0].flatten(1)
     variances, axes = torch.linalg.eigh(torch.cov(pixels, correction=0))
     root = axes * variances.clamp_min(0).sqrt()
     generator = torch.Generator().manual_seed(seed)

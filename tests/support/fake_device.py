@@ -1,0 +1,55 @@
+"""A device that computes nothing: torch's ``meta``, with reads that answer 1 instead of failing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+DEVICE = torch.device("meta")
+COPIES = (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
+
+
+class FakeDevice(TorchDispatchMode):
+    """Fails when an operator gets tensors of two devices, or makes float64 on the device, as MPS would.
+
+    On ``meta`` alone neither is an error. What is read from the device, a number or a copy, is 1, and nothing
+    there is found nonzero. Tensors without dimensions count as numbers, which every device takes from the
+    CPU.
+    """
+
+    def __torch_dispatch__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        if func is torch.ops.aten._local_scalar_dense.default and given[0].device == DEVICE:
+            return torch.ones((), dtype=given[0].dtype).item()
+        if func is torch.ops.aten.nonzero.default:
+            return torch.empty(0, given[0].dim(), dtype=torch.int64, device=given[0].device)
+        if func is torch.ops.aten._to_copy.default and given[0].device == DEVICE:
+            dtype = kwargs.get("dtype") or given[0].dtype
+            # MPS converts before it copies, so that it has to have the dtype.
+            require_float32(func, [torch.empty(0, dtype=dtype, device=DEVICE)])
+            if kwargs.get("device") == torch.device("cpu"):
+                return torch.ones(given[0].shape, dtype=dtype)
+        if func is torch.ops.aten.copy_.default and [each.device.type for each in given] == ["cpu", "meta"]:
+            return args[0].fill_(1)
+        devices = {each.device.type for each in given if each.dim()}
+        if func not in COPIES and len(devices) > 1:
+            raise AssertionError(f"{func} got tensors of {sorted(devices)}: {[each.shape for each in given]}")
+        made = func(*args, **kwargs)
+        require_float32(func, [leaf for leaf in tree_leaves(made) if isinstance(leaf, Tensor)])
+        return made
+
+
+def require_float32(func: Callable[..., Any], tensors: Sequence[Tensor]) -> None:
+    """Fail if there is float64 on the device."""
+    if any(each.device == DEVICE and each.dtype == torch.float64 for each in tensors):
+        raise AssertionError(f"{func} made float64 on the device, which MPS does not have")

@@ -1,0 +1,92 @@
+"""Every kind on a device that is not the CPU: what it makes stays there, and nothing is mixed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import torch
+
+from app.kinds import KINDS
+from app.networks.catalogue import SHIPPED
+from tests.support.fake_device import DEVICE, FakeDevice
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import run_steps
+from worker.networks.loading import NetworkLoader, network_for
+from worker.runtime.functions import steps_of
+
+Json = Mapping[str, Any]
+
+STYLE = {"content": "c", "style": ["s"], "size": 128, "steps": 2}
+CLASSES = {"target": ["spiral", "gear"], "size": 48, "steps": 2}
+INVERSION = {"image": "i", "size": 48, "steps": 2, "layers": ["relu2_2", "relu3_1"]}
+CASES: list[tuple[str, Json]] = [
+    *(
+        ("style_transfer", {**STYLE, "preset": preset, "optimizer": optimizer})
+        for preset in ("impasto", "gatys-2016", "neural-style")
+        for optimizer in ("lbfgs", "adam")
+    ),
+    ("style_transfer", {**STYLE, "color": "content"}),
+    ("deep_dream", {"image": "i", "size": 72, "octaves": 2, "steps": 1}),
+    ("deep_dream", {"image": "i", "size": 72, "octaves": 2, "steps": 1, "guide": "g"}),
+    ("deep_dream", {"image": "i", "size": 72, "octaves": 1, "steps": 1, "strongest": 3}),
+    ("deep_dream", {"image": "i", "size": 72, "octaves": 1, "steps": 1, "frames": 2, "rotation": 5}),
+    *(
+        ("class_visualization", {**CLASSES, "preset": preset})
+        for preset in KINDS["class_visualization"].presets
+    ),
+    ("class_visualization", {**CLASSES, "transforms": {"scale": 0.1, "rotate": 5, "noise": 0.1}}),
+    *(
+        ("feature_visualization", {"layer": "relu3_1", "size": 48, "steps": 2, **change})
+        for change in (
+            {"channels": [1, 2], "diversity": 2.0, "variations": 2},
+            {"channels": [1], "objective": "neuron"},
+            {"objective": "layer"},
+            {"objective": "caricature", "image": "i"},
+        )
+    ),
+    ("feature_inversion", INVERSION),
+    ("feature_inversion", {**INVERSION, "parametrization": "pixels", "optimizer": "lbfgs"}),
+    ("texture_synthesis", {"image": "i", "size": 64, "steps": 2, "seamless": True}),
+    *(
+        ("adversarial", {"image": "i", "method": method, "size": 48, "steps": 2})
+        for method in ("bim", "pgd-linf", "pgd-l2")
+    ),
+    ("adversarial", {"image": "i", "method": "fgsm", "size": 48}),
+    ("adversarial", {"method": "fooling", "target": "spiral", "size": 48, "steps": 2}),
+]
+
+
+def name_of(case: Any) -> str:
+    return case if isinstance(case, str) else "-".join(str(v) for k, v in case.items() if k not in STYLE)
+
+
+@pytest.mark.parametrize(("kind", "asked"), CASES, ids=name_of)
+def test_a_job_mixes_no_devices_and_needs_no_float64(kind: str, asked: Json) -> None:
+    compute = Compute(DEVICE, torch.bfloat16)
+    params = KINDS[kind].params.model_validate(asked).resolve(SHIPPED)
+    picture = torch.rand(1, 3, 96, 128)
+    inputs = Inputs.of({name: [picture] * len(refs) for name, refs in params.pictures().items()})
+    network = network_for(params, compute, NetworkLoader())
+    with FakeDevice():
+        outcome = run_steps(steps_of(params, inputs, network, compute))
+    assert {each.device.type for each in outcome.images.values()} <= {"cpu"}
+
+
+def test_every_kind_that_computes_with_a_network_is_tried() -> None:
+    untried = set(KINDS) - {kind for kind, _ in CASES}
+    assert untried == {"pull_weights"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda x: x + torch.ones(3),
+        lambda x: x.double(),
+        lambda x: x.to("cpu", torch.float64),
+        lambda x: torch.zeros(3, dtype=torch.float64, device=x.device),
+    ],
+)
+def test_the_fake_device_fails_where_a_real_one_would(wrong: Any) -> None:
+    with FakeDevice(), pytest.raises(AssertionError, match=r"on the device|got tensors of"):
+        wrong(torch.ones(3, device=DEVICE))
