@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, 
 
 from app.database.engine import now, write
 from app.jobs.job import Artifact, Job, Json
-from app.jobs.states import TERMINAL, State
+from app.jobs.states import State
 from app.jobs.tables import artifacts, jobs
 from app.jobs.transitions import state_data, transition
 
@@ -43,6 +43,9 @@ class Claim:
     def without_checkpoint(self) -> "Claim":
         """The same claim of a job that starts from the beginning, its checkpoint being unusable."""
         return replace(self, job=replace(self.job, checkpoint=None))
+
+
+_UNCLAIMED: dict[str, Any] = {"worker_id": None, "lease_until": None}
 
 
 @dataclass(frozen=True)
@@ -153,16 +156,28 @@ def finish(
     """End the attempt in one transaction. Raises ClaimLost if the claim is lost.
 
     In a terminal state the job ends, with its artifacts. ``QUEUED`` puts it back into the queue with its
-    checkpoint, after a clean shutdown or for a pause; that is not a lost attempt.
+    checkpoint, after a clean shutdown or for a pause; that is not a lost attempt. A job whose cancel was
+    requested is not queued again: it ends as cancelled.
     """
-    values: dict[str, Any] = {"state": state, "worker_id": None, "lease_until": None}
-    if state in TERMINAL:
-        values |= {"finished_at": now(), "checkpoint": None, "result": result, "error": error}
-    if progress is not None:
-        values["progress"] = progress
-    event = "done" if state in TERMINAL else "state"
     with write(engine) as connection:
-        job = _transition(connection, claim, event=event, data=state_data, values=values)
+        job = None
+        if state is State.QUEUED:
+            wanted = jobs.c.cancel_requested_at.is_(None)
+            job = transition(
+                connection,
+                *claim.conditions,
+                wanted,
+                event="state",
+                data=state_data,
+                values={**_UNCLAIMED, "state": State.QUEUED},
+            )
+            state = State.CANCELLED
+        if job is None:
+            values = {**_UNCLAIMED, "state": state, "finished_at": now(), "checkpoint": None}
+            values |= {"result": result, "error": error}
+            if progress is not None:
+                values["progress"] = progress
+            job = _transition(connection, claim, event="done", data=state_data, values=values)
         _replace_artifacts(connection, job.id, made)
         return job
 

@@ -77,8 +77,8 @@ PRESETS: dict[str, StylePreset] = {
     ),
     # Gatys, Ecker, Bethge, "Image Style Transfer Using CNNs", CVPR 2016, sections 2 and 3: sums, not means;
     # conv4_2 and conv1_1..conv5_1 (after the ReLU), w_l = 1/5, alpha/beta = 1e-3, average pooling, from white
-    # noise (of no stated amplitude), L-BFGS; 500 steps as in the authors' code. Computed on activations as
-    # large as those of the Caffe network (worker/losses/distance.py), without which that ratio leaves no style.
+    # noise (of no stated amplitude), L-BFGS; 500 steps as in the authors' code. Computed on activations
+    # as large as the Caffe network's (worker/losses/distance.py), else that ratio leaves no style.
     "gatys-2016": StylePreset(
         summary="Gatys, Ecker and Bethge 2016, with the paper's own sums; weighs a larger picture otherwise.",
         variant="gatys-2016",

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib import import_module
+from itertools import permutations
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -178,6 +179,26 @@ def test_cancel_of_a_queued_a_running_and_an_ended_job(engine: Engine) -> None:
     assert reaper.overdue_cancels(engine, -1) == {"w1"}
     ended = claims.finish(engine, claim, State.CANCELLED)
     assert repository.request_cancel(engine, running.id) == ended
+
+
+@pytest.mark.parametrize("order", list(permutations(["cancel", "pause", "release"])), ids="-".join)
+def test_a_cancel_holds_in_any_order_with_a_pause_and_a_release(
+    engine: Engine, order: tuple[str, ...]
+) -> None:
+    """A release is what a worker does on SIGTERM and on a pause, before a heartbeat tells it of a cancel."""
+    job = new_job(engine)
+    claim = claimed(engine)
+    actions = {
+        "cancel": lambda: repository.request_cancel(engine, job.id),
+        "pause": lambda: repository.set_paused(engine, job.id, True),
+        "release": lambda: claims.finish(engine, claim, State.QUEUED),
+    }
+    for action in order:
+        actions[action]()
+    ended = repository.get_job(engine, job.id)
+    assert ended.state is State.CANCELLED and ended.finished_at is not None
+    assert (ended.worker_id, ended.lease_until, ended.checkpoint) == (None, None, None)
+    assert repository.list_events(engine, job.id)[-1].type == "done"
 
 
 def test_a_lost_worker_of_a_cancelled_job_ends_it(engine: Engine) -> None:

@@ -147,7 +147,7 @@ class Life(RuleBasedStateMachine):
     def release(self, claim: Claim) -> None:
         model = self._act(claim, lambda: claims.finish(self.engine, claim, State.QUEUED))
         if model:
-            model.become(State.QUEUED)
+            model.become(State.CANCELLED if model.cancel else State.QUEUED)
             model.seq += 1
 
     @rule(job_id=made)
@@ -232,6 +232,7 @@ class Life(RuleBasedStateMachine):
             assert (job.lease_until is not None) == (job.state is State.RUNNING)
             assert (job.finished_at is not None) == (job.state in TERMINAL)
             assert (job.cancel_requested_at is not None) == model.cancel
+            assert not (job.state is State.QUEUED and job.cancel_requested_at)
             events = repository.list_events(self.engine, job_id)
             assert [event.seq for event in events] == list(range(1, model.seq + 1))
             assert [event.type == "done" for event in events] == [False] * (len(events) - 1) + [

@@ -177,6 +177,24 @@ def test_a_paused_job_goes_back_to_the_queue_and_waits(
     assert claims.claim_next(context.engine, "w2", ["long"], 30) is not None
 
 
+def test_a_cancel_that_no_heartbeat_has_told_of_ends_a_job_that_is_stopped(
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.runtime.heartbeat.HEARTBEAT_SECONDS", 60.0)
+    monkeypatch.setattr("worker.runtime.schedule.PROGRESS_SECONDS", 60.0)
+    job = queue(context, steps=20_000)
+    stop = threading.Event()
+
+    def cancel_and_stop() -> None:
+        repository.request_cancel(context.engine, job.id)
+        stop.set()
+
+    once_begun(context, job, cancel_and_stop)
+    assert runner.run_next(context, ["long"], stop)
+    ended = repository.get_job(context.engine, job.id)
+    assert ended.state is State.CANCELLED and files(context) == set()
+
+
 def test_who_lost_the_claim_in_the_middle_writes_nothing(
     context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
