@@ -19,7 +19,7 @@ from app.images import routes as images
 from app.jobs import event_routes as events
 from app.jobs import kind_routes as kinds
 from app.jobs import routes as jobs
-from app.jobs.reaper import expire_leases, finish_takeback
+from app.jobs.reaper import ROUND_SECONDS, LeaseWatch, finish_takeback
 from app.monitoring import health, metrics
 from app.networks import routes as networks
 from app.settings import Settings, get_settings
@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 
 # What a multipart body has beside its file.
 MULTIPART_BYTES = 1 << 16
-REAP_SECONDS = 2.0
 # A worker that was silent this long is taken off the register.
 FORGET_SECONDS = 120.0
 
@@ -87,15 +86,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _reap(services: Services, stop: threading.Event) -> None:
     """Repair from time to time what lost workers left behind, and delete what is old."""
-    while not stop.wait(REAP_SECONDS):
+    settings = services.settings
+    leases = LeaseWatch(services.engine, settings.lease_seconds, settings.max_attempts)
+    while not stop.wait(ROUND_SECONDS):
         try:
-            lost = expire_leases(services.engine, services.settings.max_attempts)
+            lost = leases.expire()
             for job in lost:
                 log.warning("job %s: its worker was lost, now %s", job.id, job.state)
             finish_takeback(lost, services.dispatcher, services.storage)
             services.dispatcher.send_lost_hints(services.engine)
-            if services.settings.keep_days is not None:
-                services.jobs.delete_old(services.settings.keep_days)
+            if settings.keep_days is not None:
+                services.jobs.delete_old(settings.keep_days)
             workers.prune(services.engine, FORGET_SECONDS)
         except OperationalError as error:
             log.warning("the database is unavailable: %s", error.orig)

@@ -1,11 +1,12 @@
 """Takes back the jobs of lost workers, and finds cancels that are overdue."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, select
 
-from app.database.engine import now, read, write
+from app.database.engine import current_time, now, read, write
 from app.jobs.dispatch.base import Dispatcher
 from app.jobs.job import Job, Json
 from app.jobs.states import State
@@ -13,6 +14,9 @@ from app.jobs.storage_keys import delete_job_files
 from app.jobs.tables import jobs
 from app.jobs.transitions import state_data, transition
 from app.storage import Storage
+
+# Time from one round of the reaper to the next.
+ROUND_SECONDS = 2.0
 
 WORKER_LOST: Json = {
     "type": "worker_lost",
@@ -28,6 +32,47 @@ WORKER_LOST: Json = {
 def expire_leases(engine: Engine, max_attempts: int) -> list[Job]:
     """Take back every running job whose lease has run out. Returns them as they are afterwards."""
     return _take_back(engine, (jobs.c.lease_until < now(),), max_attempts)
+
+
+class LeaseWatch:
+    """Takes back expired jobs, but not while workers that are alive may lack the time to extend their leases.
+
+    That is for half a lease after its own start, after a round that failed (the database was away), after a
+    long pause between rounds (this process was frozen, and others perhaps too), and after the database's
+    clock ran ahead of this process's monotonic one (it was set, or the machine slept). A round is due every
+    ROUND_SECONDS.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        lease_seconds: float,
+        max_attempts: int,
+        clock: Callable[[], float] = time.monotonic,
+        database_clock: Callable[[Engine], float] = current_time,
+    ) -> None:
+        self._engine = engine
+        self._max_attempts = max_attempts
+        self._clock = clock
+        self._database_clock = database_clock
+        self._grace = lease_seconds / 2
+        self._longest_round = max(self._grace, 1.5 * ROUND_SECONDS)
+        self._last: tuple[float, float] | None = None
+        self._begin = clock() + self._grace
+
+    def expire(self) -> list[Job]:
+        """One round: take back what is due. Returns the jobs as they are afterwards."""
+        try:
+            here, there = self._clock(), self._database_clock(self._engine)
+            if self._last is not None:
+                passed, passed_there = here - self._last[0], there - self._last[1]
+                if passed > self._longest_round or passed_there - passed > self._grace:
+                    self._begin = here + self._grace
+            self._last = here, there
+            return expire_leases(self._engine, self._max_attempts) if here >= self._begin else []
+        except Exception:
+            self._begin = self._clock() + self._grace
+            raise
 
 
 def expire_worker(engine: Engine, worker_id: str, max_attempts: int) -> list[Job]:

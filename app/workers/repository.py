@@ -44,10 +44,11 @@ def register(
         )
 
 
-def heartbeat(engine: Engine, worker_id: str) -> None:
-    """Note that a worker is alive now."""
+def heartbeat(engine: Engine, worker_id: str) -> bool:
+    """Note that a worker is alive now. False if it is not on the register, or not any more."""
     with write(engine) as connection:
-        connection.execute(update(workers).where(workers.c.worker_id == worker_id).values(seen_at=now()))
+        seen = update(workers).where(workers.c.worker_id == worker_id).values(seen_at=now())
+        return connection.execute(seen).rowcount > 0
 
 
 def unregister(engine: Engine, worker_id: str) -> None:

@@ -38,10 +38,10 @@ def registered(context: WorkerContext, lane: str) -> Iterator[None]:
 
 def _keep(context: WorkerContext, lane: str, ended: threading.Event) -> None:
     interval = min(HEARTBEAT_SECONDS, context.settings.lease_seconds / 4)
-    is_registered = False
     while not ended.is_set():
         try:
-            if not is_registered:
+            # A worker that was silent for long, as on a laptop asleep, has been pruned.
+            if not workers.heartbeat(context.engine, context.worker_id):
                 workers.register(
                     context.engine,
                     worker_id=context.worker_id,
@@ -50,8 +50,6 @@ def _keep(context: WorkerContext, lane: str, ended: threading.Event) -> None:
                     host=socket.gethostname(),
                     pid=os.getpid(),
                 )
-                is_registered = True
-            workers.heartbeat(context.engine, context.worker_id)
         except OperationalError as error:
             log.warning("the database is unavailable: %s", error.orig)
         ended.wait(interval)
