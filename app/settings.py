@@ -56,6 +56,9 @@ class Settings(BaseSettings):
         description="URL of a folder with the weights that torchvision publishes.",
     )
 
+    min_free_bytes: int = Field(
+        200_000_000, ge=0, description="Below this, nothing is uploaded, submitted or begun; 0: no limit."
+    )
     keep_days: float | None = Field(
         None, gt=0, description="Days after which ended jobs are deleted; unset: never."
     )

@@ -1,5 +1,6 @@
 """Engines for SQLite and PostgreSQL, and where they differ: clocks, write locks and reads."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Float, create_engine, event, select
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.functions import FunctionElement
@@ -38,6 +40,15 @@ def _now_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
 @compiles(now, "postgresql")
 def _now_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
     return "EXTRACT(EPOCH FROM clock_timestamp())::double precision"
+
+
+def is_disk_full(error: DBAPIError) -> bool:
+    """Whether the database could not write for want of space."""
+    cause = error.orig
+    if isinstance(cause, sqlite3.Error):
+        return cause.sqlite_errorcode == sqlite3.SQLITE_FULL
+    # PostgreSQL's disk_full.
+    return getattr(cause, "sqlstate", None) == "53100"
 
 
 def make_engine(url: str) -> Engine:

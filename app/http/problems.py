@@ -11,8 +11,10 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from app.database.engine import is_disk_full
 from app.errors import ServiceError
 from app.http.errors import DatabaseUnavailable, HttpError, InternalError, InvalidRequest
+from app.storage import StorageFull
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +94,9 @@ def _service_error(request: Request, error: Exception) -> ServiceError:
             return InvalidRequest.of(error)
         case HTTPException():
             return HttpError(error)
+        case OperationalError() if is_disk_full(error):
+            log.warning("the disk of the database is full: %s", error.orig)
+            return StorageFull("no space left for the database")
         case OperationalError():
             log.warning("the database does not answer: %s", error.orig)
             return DatabaseUnavailable()

@@ -7,6 +7,7 @@ from typing import BinaryIO, Protocol
 from sqlalchemy import Engine
 
 from app.database.ids import new_id
+from app.database.removal import remove
 from app.images import repository
 from app.images.repository import Image, image_key
 from app.media import PictureError, PictureInfo, inspect_picture, inspect_upload
@@ -43,6 +44,7 @@ class ImageService:
 
     def store(self, upload: Upload, info: PictureInfo, image_id: str | None = None) -> Image:
         """Store a picture that was inspected: its bytes first, then its row. Raises StorageFull."""
+        self.storage.require_space(info.bytes)
         image_id = image_id or new_id()
         key = image_key(image_id)
         upload.file.seek(0)
@@ -55,9 +57,11 @@ class ImageService:
             raise
 
     def delete(self, image_id: str) -> None:
-        """Delete a stored picture, row first."""
-        repository.delete_image(self.engine, image_id)
-        self.storage.delete(image_key(image_id))
+        """Delete a stored picture."""
+        remove(
+            lambda: repository.delete_image(self.engine, image_id),
+            lambda: self.storage.delete(image_key(image_id)),
+        )
 
 
 def file_sha256(file: BinaryIO) -> str:

@@ -15,13 +15,11 @@ from app.jobs.routes import ENDED_IN_TIME, SUBMISSION_ERRORS, create_and_answer
 from app.jobs.schemas import JobView
 from app.kinds import KINDS, KindSpec, Params
 from app.media import PictureError
-from app.storage import StorageFull
 
 REFUSALS = documented(
     *BODY_ERRORS,
     *SUBMISSION_ERRORS,
     PictureError,
-    StorageFull,
 )
 
 

@@ -28,12 +28,13 @@ from app.jobs.job import Job
 from app.jobs.request_headers import JobHeaders, JobHeadersDep
 from app.jobs.schemas import JobPage, JobView
 from app.jobs.states import TERMINAL, State
+from app.storage import StorageFull
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 JobId = Annotated[str, Path(description="Id of a job.")]
 # What a request for a job may raise, whatever its body.
-SUBMISSION_ERRORS = (ParamsError, InvalidParam, KeyReused, InvalidRequest, DatabaseUnavailable)
+SUBMISSION_ERRORS = (ParamsError, InvalidParam, KeyReused, InvalidRequest, StorageFull, DatabaseUnavailable)
 ENDED_IN_TIME: dict[int | str, dict[str, Any]] = {
     HTTPStatus.OK.value: {
         "model": JobView,
@@ -158,7 +159,7 @@ def resume_job(services: ServicesDep, job_id: JobId) -> JobView:
 @router.post(
     "/{job_id}/retry",
     status_code=HTTPStatus.ACCEPTED,
-    responses=documented(UnknownJob, JobNotEnded, ParamsError),
+    responses=documented(UnknownJob, JobNotEnded, ParamsError, StorageFull),
 )
 def retry_job(services: ServicesDep, job_id: JobId, response: Response) -> JobView:
     """A new job with the params of one that has ended, which it names in `retry_of`."""

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from app.database.ids import new_id
+from app.database.removal import remove
 from app.images.service import ImageService, Upload, file_sha256
 from app.jobs import repository
 from app.jobs.dispatch.base import Dispatcher
@@ -90,8 +91,10 @@ class JobService:
     ) -> tuple[Job, bool]:
         """Queue a job of resolved params. Returns it, and whether it is new.
 
-        It is not if the key has come before. Raises ParamsError for pictures that do not exist, KeyReused.
+        It is not if the key has come before. Raises ParamsError for pictures that do not exist, KeyReused,
+        StorageFull.
         """
+        self.storage.require_space()
         check_pictures(self.engine, params)
         spec, need = spec_of(params), params.network_need()
         card = None if need is None else Catalogue(self.engine).find(need.name)
@@ -117,7 +120,7 @@ class JobService:
     def retry(self, job_id: str) -> Job:
         """Queue a new job with the params of one that has ended, which it names.
 
-        Raises UnknownJob, JobNotEnded, ParamsError for pictures that no longer exist.
+        Raises UnknownJob, JobNotEnded, ParamsError for pictures that no longer exist, StorageFull.
         """
         old = repository.get_job(self.engine, job_id)
         if not old.ended:
@@ -153,7 +156,9 @@ class JobService:
         return job
 
     def delete(self, job_id: str) -> None:
-        """Delete an ended job with its files, row first. Raises UnknownJob, JobNotEnded, JobInUse."""
+        """Delete an ended job with its files. Raises UnknownJob, JobNotEnded, JobInUse."""
+        if not repository.get_job(self.engine, job_id).ended:
+            raise JobNotEnded(job_id)
         users = [
             user
             for artifact in repository.list_artifacts(self.engine, [job_id])[job_id]
@@ -161,8 +166,10 @@ class JobService:
         ]
         if users:
             raise JobInUse(users)
-        repository.delete_job(self.engine, job_id)
-        delete_job_files(self.storage, job_id)
+        remove(
+            lambda: repository.delete_job(self.engine, job_id),
+            lambda: delete_job_files(self.storage, job_id),
+        )
 
     def delete_old(self, days: float) -> int:
         """Delete jobs that ended more than ``days`` ago and that no other needs; returns how many."""

@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from sqlalchemy import Engine
 
+from app.database.removal import remove
 from app.networks import repository
 from app.networks.catalogue import Catalogue, get_card, is_shipped
 from app.networks.errors import InvalidName, NameReserved, NameTaken, ShippedNetwork, UnknownNetwork
@@ -42,6 +43,7 @@ def add_network(
 
     Raises UnusableFile, InvalidName, NameReserved, NameTaken, StorageFull; then nothing is kept.
     """
+    storage.require_space(size)
     header, card = read_card(file, size)
     card = card.model_copy(update={"name": card.name if name is None else name, "download": None})
     _require_free(engine, card.name)
@@ -69,9 +71,11 @@ def rename(engine: Engine, name: str, new_name: str) -> StoredNetwork:
 
 
 def delete(engine: Engine, storage: Storage, network: StoredNetwork) -> None:
-    """Remove a network, row first."""
-    repository.delete_network(engine, network.id)
-    storage.delete_prefix(network_folder(network.id))
+    """Remove a network."""
+    remove(
+        lambda: repository.delete_network(engine, network.id),
+        lambda: storage.delete_prefix(network_folder(network.id)),
+    )
 
 
 def export(

@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import Collection, Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from app.settings import Settings
 from app.storage.errors import StorageFull
 
 CHUNK = 1 << 20
+# The disk is full, or its quota.
+FULL = (errno.ENOSPC, errno.EDQUOT)
 DAY_SECONDS = 86_400.0
 _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 
@@ -43,6 +46,9 @@ class Storage(Protocol):
     def size(self, key: str) -> int:
         """Bytes of the blob; FileNotFoundError if there is none."""
 
+    def require_space(self, size: int = 0) -> None:
+        """Raises StorageFull if there is not the space for ``size`` bytes above what must stay free."""
+
     def delete(self, key: str) -> None:
         """Delete a blob, if it is there."""
 
@@ -60,8 +66,10 @@ class FolderStorage:
     sees all of it or nothing, even after a power failure.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, min_free_bytes: int = 0) -> None:
+        """``min_free_bytes`` stay free for jobs that run, and for the database, if clients add files."""
         self.root = root
+        self._min_free_bytes = min_free_bytes
         self._temporary = root / ".tmp"
         _make_folder(self._temporary)
 
@@ -89,7 +97,7 @@ class FolderStorage:
         except BaseException as error:
             if temporary is not None:
                 temporary.unlink(missing_ok=True)
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if isinstance(error, OSError) and error.errno in FULL:
                 raise StorageFull(f"no space left for {key}") from error
             raise
         return Stored(key, length, digest.hexdigest())
@@ -106,6 +114,13 @@ class FolderStorage:
         """Bytes of the blob; FileNotFoundError if there is none."""
         return self.path(key).stat().st_size
 
+    def require_space(self, size: int = 0) -> None:
+        """Raises StorageFull if there is not the space for ``size`` bytes above what must stay free."""
+        wanted = size + self._min_free_bytes
+        missing = wanted - shutil.disk_usage(self.root).free
+        if self._min_free_bytes and missing > 0:
+            raise StorageFull(f"{missing:,} of {wanted:,} bytes are missing")
+
     def delete(self, key: str) -> None:
         """Delete a blob, if it is there."""
         self.path(key).unlink(missing_ok=True)
@@ -113,20 +128,21 @@ class FolderStorage:
     def delete_prefix(self, prefix: str, keep: Collection[str] = ()) -> None:
         """Delete every blob whose key begins with ``prefix/``, except those in ``keep``.
 
-        With nothing to keep, the deletion is atomic.
+        With nothing to keep, the deletion is atomic, unless the disk is too full to rename a folder.
         """
         folder = self.path(prefix)
         if keep:
             _prune(folder, {self.path(key) for key in keep})
             return
-        if not folder.is_dir():
-            return
-        doomed = Path(tempfile.mkdtemp(dir=self._temporary))
+        doomed = self._temporary / uuid.uuid4().hex
         try:
-            os.replace(folder, doomed)
+            folder.rename(doomed)
         except FileNotFoundError:
-            doomed.rmdir()  # deleted meanwhile
             return
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            doomed = folder
         shutil.rmtree(doomed)
 
     def clean_leftovers(self, older_than: float = DAY_SECONDS) -> int:
@@ -150,7 +166,7 @@ class FolderStorage:
 
 def make_storage(settings: Settings) -> Storage:
     """The folder ``files`` in the data folder."""
-    return FolderStorage(settings.data_dir / "files")
+    return FolderStorage(settings.data_dir / "files", settings.min_free_bytes)
 
 
 def _segments(key: str) -> list[str]:

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("worker.runtime.celery_tasks")
 
 
+# How long a child that cannot be prepared waits before it ends.
+RESTART_SECONDS = 5.0
+
+
 class Child:
     """The state of the child process. ``stop`` is set when it must release its job."""
 
@@ -31,13 +36,23 @@ class Child:
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def open_context(**_: Any) -> None:
-    """Prepare the child to run jobs."""
+    """Prepare the child to run jobs. One that cannot be prepared ends, and Celery starts another."""
+    signal.signal(signal.SIGUSR2, lambda *_: Child.stop.set())
+    try:
+        _open_context()
+    except Exception:
+        # Celery would go on, and acknowledge every message of a child that can run no job.
+        log.exception("this worker cannot start, trying again in %g s", RESTART_SECONDS)
+        time.sleep(RESTART_SECONDS)
+        os._exit(os.EX_UNAVAILABLE)
+
+
+def _open_context() -> None:
     from worker.runtime.context import make_context
     from worker.runtime.registration import registered
     from worker.runtime.warm_up import warm_up
 
     settings = get_settings()
-    signal.signal(signal.SIGUSR2, lambda *_: Child.stop.set())
     Child.context = make_context(settings, f"{worker_id()}:{os.getpid()}", settings.device)
     warm_up(Child.context.compute)
     Child.registration = registered(Child.context, lane())
@@ -55,6 +70,7 @@ def close_context(**_: Any) -> None:
 @celery.task(name=TASK, max_retries=2, default_retry_delay=5)  # type: ignore[untyped-decorator]
 def run(job_id: str) -> None:
     """Claim a job and run it. If it is not queued any more, the message is dropped."""
+    from worker.runtime.failures import DeviceBroken
     from worker.runtime.run_job import run_job
 
     if Child.stop.is_set():
@@ -63,6 +79,10 @@ def run(job_id: str) -> None:
     try:
         if not run_job(Child.context, job_id, Child.stop):
             log.info("job %s is not queued any more", job_id)
+    except DeviceBroken as error:
+        # The parent takes the job back as soon as this process has ended.
+        log.critical("this worker ends: %s", error)
+        os._exit(os.EX_UNAVAILABLE)
     except OperationalError as error:
         # Once the database is back, the lease runs out or the hint is sent again.
         log.warning("job %s: the database is unavailable: %s", job_id, error.orig)

@@ -1,4 +1,4 @@
-"""What a job that failed shows as its error."""
+"""What a job that failed shows as its error, unless it is the device that failed."""
 
 import logging
 
@@ -9,6 +9,11 @@ from app.jobs.job import Json
 
 log = logging.getLogger(__name__)
 
+
+class DeviceBroken(RuntimeError):
+    """The device does not compute any more. This process must end, and leave its job to the next."""
+
+
 _OUT_OF_MEMORY = (
     "out_of_memory",
     "Not enough memory",
@@ -17,8 +22,11 @@ _OUT_OF_MEMORY = (
 )
 
 
-def describe_failure(error: Exception, job_id: str) -> Json:
-    """An exception as the ``error`` of a job: what happened and what to do, never a traceback."""
+def describe_failure(error: Exception, job_id: str, device: torch.device) -> Json:
+    """An exception as the ``error`` of a job: what happened and what to do, never a traceback.
+
+    Raises DeviceBroken if it has no known cause, and the device fails at something simple, too.
+    """
     field = None
     match error:
         case ServiceError():
@@ -30,6 +38,21 @@ def describe_failure(error: Exception, job_id: str) -> Json:
             kind, title, detail, field = _OUT_OF_MEMORY
         case _:
             log.exception("job %s failed", job_id)
+            require_working(device)
             kind, title = "internal", "Something went wrong here"
             detail = f"{type(error).__name__}; the worker's log says more under job {job_id}."
     return {"type": kind, "title": title, "detail": detail, "field": field}
+
+
+def require_working(device: torch.device) -> None:
+    """Compute a small product on the device, and read it; DeviceBroken if that fails or is wrong.
+
+    After an error on a GPU that its driver cannot mend every call fails, in this process for ever.
+    """
+    try:
+        ones = torch.ones(64, 64, device=device)
+        total = float((ones @ ones).sum())
+    except Exception as error:
+        raise DeviceBroken(f"{device} does not compute any more: {error}") from error
+    if total != 64**3:
+        raise DeviceBroken(f"{device} computes {total} for {64**3}")

@@ -20,6 +20,7 @@ from app.settings import get_settings
 from app.supervision.logs import configure_logging
 from app.supervision.parent_watch import exit_with_parent
 from worker.runtime.context import WorkerContext, make_context
+from worker.runtime.failures import DeviceBroken
 from worker.runtime.registration import registered
 from worker.runtime.run_job import run_next
 from worker.runtime.warm_up import warm_up
@@ -67,7 +68,12 @@ def main() -> None:
         sys.exit(os.EX_CONFIG)
     warm_up(context.compute)
     with registered(context, arguments.lane):
-        serve_lane(context, arguments.lane, stop)
+        try:
+            serve_lane(context, arguments.lane, stop)
+        except DeviceBroken as error:
+            # The supervisor takes the job back, and starts another process.
+            log.critical("this worker ends: %s", error)
+            sys.exit(os.EX_UNAVAILABLE)
     context.dispatcher.close()
     context.engine.dispose()
 

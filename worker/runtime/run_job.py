@@ -50,7 +50,7 @@ def _run(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> None
 
 
 def _attempt(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> End:
-    """Compute a job. Whatever goes wrong becomes its end, but for a lost claim."""
+    """Compute a job. Whatever goes wrong becomes its end, but for a lost claim and a broken device."""
     try:
         return _compute(context, job, stop)
     except Cancelled:
@@ -63,7 +63,7 @@ def _attempt(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> 
         log.warning("job %s: back to the queue, the database is unavailable: %s", job.row.id, error.orig)
         return End(State.QUEUED)
     except Exception as error:
-        return End(State.FAILED, error=describe_failure(error, job.row.id))
+        return End(State.FAILED, error=describe_failure(error, job.row.id, context.compute.device))
 
 
 def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> End:
