@@ -134,11 +134,13 @@ class FolderStorage:
         if keep:
             _prune(folder, {self.path(key) for key in keep})
             return
+        if not folder.is_dir():
+            return
         doomed = self._temporary / uuid.uuid4().hex
         try:
             folder.rename(doomed)
         except FileNotFoundError:
-            return
+            return  # deleted meanwhile
         except OSError as error:
             if error.errno not in FULL:
                 raise

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from app.database.engine import make_engine
 from app.jobs.dispatch.base import Dispatcher, make_dispatcher
@@ -73,8 +73,8 @@ class Watch:
         while not pause.wait(WATCH_SECONDS):
             try:
                 self._check_children()
-            except OperationalError as error:
-                log.warning("the database is unavailable: %s", error.orig)
+            except (DBAPIError, OSError) as error:
+                log.warning("cannot watch the children, trying again: %s", error)
 
     def _check_children(self) -> None:
         for worker in workers.children_of(self._engine, self._owner):

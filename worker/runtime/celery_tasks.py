@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from celery.signals import worker_process_init, worker_process_shutdown
-from sqlalchemy.exc import OperationalError
 
 from app.jobs.dispatch.celery_settings import TASK
 from app.settings import get_settings
@@ -24,6 +23,8 @@ log = logging.getLogger("worker.runtime.celery_tasks")
 
 # How long a child that cannot be prepared waits before it ends.
 RESTART_SECONDS = 5.0
+# How long one waits that cannot begin a job, so that it does not drop every hint in the meantime.
+UNAVAILABLE_SECONDS = 5.0
 
 
 class Child:
@@ -71,6 +72,7 @@ def close_context(**_: Any) -> None:
 def run(job_id: str) -> None:
     """Claim a job and run it. If it is not queued any more, the message is dropped."""
     from worker.runtime.failures import DeviceBroken
+    from worker.runtime.patience import SAVING_FAILED
     from worker.runtime.run_job import run_job
 
     if Child.stop.is_set():
@@ -83,6 +85,7 @@ def run(job_id: str) -> None:
         # The parent takes the job back as soon as this process has ended.
         log.critical("this worker ends: %s", error)
         os._exit(os.EX_UNAVAILABLE)
-    except OperationalError as error:
-        # Once the database is back, the lease runs out or the hint is sent again.
-        log.warning("job %s: the database is unavailable: %s", job_id, error.orig)
+    except SAVING_FAILED as error:
+        # Once database and storage are back, the lease runs out or the hint is sent again.
+        log.warning("job %s is not begun: %s", job_id, error)
+        Child.stop.wait(UNAVAILABLE_SECONDS)

@@ -3,11 +3,11 @@
 import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 
-from sqlalchemy.exc import OperationalError
 from torch import Tensor
 
 from app.jobs import claims
@@ -17,7 +17,6 @@ from app.jobs.job import Artifact, Json
 from app.jobs.repository import get_job, list_artifacts
 from app.jobs.states import State
 from app.jobs.storage_keys import attempt_folder, delete_job_files, work_folder
-from app.storage import StorageFull
 from worker.contract.steps import Step, StepState
 from worker.media.pictures import PREVIEW_MEDIA_TYPE, encode_preview
 from worker.runtime import checkpoints
@@ -25,12 +24,10 @@ from worker.runtime.artifacts import EncodedFile
 from worker.runtime.checkpoints import CheckpointError
 from worker.runtime.context import WorkerContext
 from worker.runtime.heartbeat import Heartbeat
+from worker.runtime.patience import SAVING_FAILED, persist
 from worker.runtime.schedule import Schedule
 
 log = logging.getLogger(__name__)
-
-# How long the end of a job waits for a database that is unavailable: only the job's row is missing.
-PERSIST_SECONDS = 120.0
 
 
 class Cancelled(Exception):
@@ -98,13 +95,18 @@ class ClaimedJob:
             state, self._parts = checkpoints.load(
                 self._context.storage, self.row.checkpoint["key"], self.row.kind
             )
-        except CheckpointError as error:
-            log.warning("job %s: starts from the beginning: %s", self.row.id, error)
-            # Nothing is saved yet, so any checkpoint from here on is progress.
-            self._claim = self._claim.without_checkpoint()
+        except (CheckpointError, OSError) as error:
+            self.discard_checkpoint(error)
             return None
         log.info("job %s: resumes after step %d", self.row.id, self.row.checkpoint["done"])
         return state
+
+    def discard_checkpoint(self, error: Exception) -> None:
+        """Start from the beginning, since the checkpoint is of no use."""
+        log.warning("job %s: starts from the beginning: %s: %s", self.row.id, type(error).__name__, error)
+        # Nothing is saved yet, so any checkpoint from here on is progress.
+        self._claim = self._claim.without_checkpoint()
+        self._parts = {}
 
     def report(self, step: Step, stop: threading.Event) -> None:
         """Save progress, a preview and a checkpoint, each if it is due.
@@ -114,36 +116,35 @@ class ClaimedJob:
         """
         self._check(step, stop)
         now = time.monotonic()
-        try:
-            if self._schedule.progress_is_due(step, now):
-                self._save_progress(step, now)
-            if step.image is not None and self._schedule.preview_is_due(step, now):
-                self._save_preview(step.image())
-            if self._schedule.checkpoint_is_due(step, now):
-                self._save_checkpoint(step)
-        except (OperationalError, StorageFull) as error:
-            # The job itself goes on; the next report makes up for this one.
-            log.warning("job %s: report not saved: %s", self.row.id, error)
+        if self._schedule.progress_is_due(step, now):
+            self._try("progress", partial(self._save_progress, step, now))
+        if step.image is not None and self._schedule.preview_is_due(step, now):
+            self._try("preview", partial(self._save_preview, step.image))
+            self._schedule.preview_ended(now)
+        if self._schedule.checkpoint_is_due(step, now):
+            began = time.monotonic()
+            self._try("checkpoint", partial(self._save_checkpoint, step))
+            self._schedule.checkpoint_ended(began)
 
     def store(self, files: Iterable[EncodedFile]) -> list[Artifact]:
-        """Store the files of the outcome one by one. They become the job's once it is finished with them."""
-        return [self._store(file) for file in files]
+        """Store the files of the outcome one by one, and retry while the storage is unavailable.
+
+        They become the job's once it is finished with them. Raises StorageFull.
+        """
+        return [persist(partial(self._store, file)) for file in files]
 
     def finish(self, end: End) -> None:
         """Write the end of the attempt, and retry while the database is unavailable."""
-        deadline = time.monotonic() + PERSIST_SECONDS
-        pause = 0.1
-        while True:
-            try:
-                self.row = claims.finish(self._context.engine, self._claim, **vars(end))
-                break
-            except OperationalError as error:
-                if time.monotonic() > deadline:
-                    raise
-                log.warning("the database is unavailable, trying again: %s", error.orig)
-                time.sleep(pause)
-                pause = min(2 * pause, 5.0)
+        write = partial(claims.finish, self._context.engine, self._claim, **vars(end))
+        self.row = persist(write)
         self._made = end.made
+
+    def _try(self, what: str, save: Callable[[], None]) -> None:
+        """Save part of a report. The job goes on without; a later report makes up for it."""
+        try:
+            save()
+        except SAVING_FAILED as error:
+            log.warning("job %s: %s not saved: %s", self.row.id, what, error)
 
     def _check(self, step: Step, stop: threading.Event) -> None:
         """Raise ClaimLost, Cancelled or Released if the attempt must end after this step."""
@@ -152,10 +153,7 @@ class ClaimedJob:
         if self._heartbeat.cancel_requested:
             raise Cancelled
         if self._heartbeat.paused or stop.is_set():
-            try:
-                self._save_checkpoint(step)
-            except (OperationalError, StorageFull) as error:
-                log.warning("job %s: checkpoint not saved, the last one stays: %s", self.row.id, error)
+            self._try("last checkpoint", partial(self._save_checkpoint, step))
             raise Released
 
     def _announce_end(self) -> None:
@@ -165,17 +163,23 @@ class ClaimedJob:
         if self.row.state is State.QUEUED and not self.row.paused:
             self._context.dispatcher.hint(self.row)
         if self.row.ended:
-            delete_job_files(self._context.storage, self.row.id, self._made)
+            self._delete_files(self._made)
 
     def _remove_late_files(self) -> None:
         """Delete what was stored after the job ended elsewhere, and so after its files were deleted."""
-        engine, storage = self._context.engine, self._context.storage
+        engine = self._context.engine
         try:
             ended = get_job(engine, self.row.id).ended
         except UnknownJob:
             ended = True
         if ended:
-            delete_job_files(storage, self.row.id, list_artifacts(engine, [self.row.id])[self.row.id])
+            self._delete_files(list_artifacts(engine, [self.row.id])[self.row.id])
+
+    def _delete_files(self, kept: Sequence[Artifact]) -> None:
+        try:
+            delete_job_files(self._context.storage, self.row.id, kept)
+        except OSError as error:
+            log.warning("job %s: files that it no longer needs stay: %s", self.row.id, error)
 
     def _save_progress(self, step: Step, now: float) -> None:
         self.progress = {
@@ -188,17 +192,15 @@ class ClaimedJob:
         self._heartbeat.update(reply)
         self._context.dispatcher.changed(self.row.id)
 
-    def _save_preview(self, image: Tensor) -> None:
+    def _save_preview(self, image: Callable[[], Tensor]) -> None:
         key = f"{work_folder(self.row.id)}/{self.row.attempt}-preview.jpg"
-        stored = self._context.storage.put(key, encode_preview(image))
+        stored = self._context.storage.put(key, encode_preview(image()))
         preview = Artifact(self.row.id, "preview", key, PREVIEW_MEDIA_TYPE, stored.bytes, stored.sha256)
         claims.save_preview(self._context.engine, self._claim, preview)
         self._context.dispatcher.changed(self.row.id)
-        self._schedule.preview_saved()
 
     def _save_checkpoint(self, step: Step) -> None:
         """Save the state after a step, then delete the checkpoint before it."""
-        started = time.monotonic()
         # The attempt is part of the key, as an attempt that lost its claim may still be running.
         prefix = f"{work_folder(self.row.id)}/{self.row.attempt}"
         key = f"{prefix}-{step.done}.safetensors"
@@ -208,7 +210,6 @@ class ClaimedJob:
         if self._checkpoint_key not in (None, key):
             storage.delete(self._checkpoint_key)
         self._checkpoint_key = key
-        self._schedule.checkpoint_saved(started)
 
     def _store(self, file: EncodedFile) -> Artifact:
         key = f"{attempt_folder(self.row.id, self.row.attempt)}/{file.name}{file.ending}"
@@ -217,14 +218,16 @@ class ClaimedJob:
 
 
 def claim_job(context: WorkerContext, job_id: str) -> ClaimedJob | None:
-    """Claim one job; None if it is not queued."""
+    """Claim one job; None if it is not queued. Raises StorageFull if nothing should begin."""
+    context.storage.require_space()
     seconds = context.settings.lease_seconds
     claim = claims.claim(context.engine, job_id, context.worker_id, seconds)
     return ClaimedJob(context, claim) if claim is not None else None
 
 
 def claim_next_job(context: WorkerContext, lanes: Sequence[str]) -> ClaimedJob | None:
-    """Claim the next job of some lanes; None if none waits."""
+    """Claim the next job of some lanes; None if none waits. Raises StorageFull if nothing should begin."""
+    context.storage.require_space()
     seconds = context.settings.lease_seconds
     claim = claims.claim_next(context.engine, context.worker_id, lanes, seconds)
     return ClaimedJob(context, claim) if claim is not None else None

@@ -14,6 +14,7 @@ class DeviceBroken(RuntimeError):
     """The device does not compute any more. This process must end, and leave its job to the next."""
 
 
+OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 _OUT_OF_MEMORY = (
     "out_of_memory",
     "Not enough memory",
@@ -31,7 +32,7 @@ def describe_failure(error: Exception, job_id: str, device: torch.device) -> Jso
     match error:
         case ServiceError():
             kind, title, detail, field = error.type, error.title, error.detail, error.field
-        case MemoryError() | torch.OutOfMemoryError():
+        case error if isinstance(error, OUT_OF_MEMORY):
             kind, title, detail, field = _OUT_OF_MEMORY
         case RuntimeError() if "not enough memory" in str(error):
             # What torch raises on the CPU, which has no class of its own.

@@ -4,7 +4,7 @@ import logging
 import threading
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from app.jobs.claims import Claim, ClaimLost, HeartbeatReply, heartbeat
 
@@ -48,6 +48,6 @@ class Heartbeat:
             except ClaimLost:
                 self.lost = True
                 return
-            except OperationalError as error:
+            except DBAPIError as error:
                 # If the database is unavailable for longer than the lease, the next write raises ClaimLost.
                 log.warning("no heartbeat for job %s: %s", self._claim.job.id, error.orig)

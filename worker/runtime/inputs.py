@@ -16,6 +16,7 @@ from app.storage import Storage
 from worker.contract.inputs import Inputs, Source
 from worker.media.clips import Clip, open_clip
 from worker.media.pictures import Picture, load_picture
+from worker.runtime.patience import persist
 
 
 def read_input(file: BinaryIO, params: Params, name: str) -> Picture | Clip:
@@ -42,7 +43,7 @@ def load_inputs(engine: Engine, storage: Storage, params: Params, weights: Weigh
             with file:
                 return read_input(file, params, name)
 
-        return Source(sha256, load)
+        return Source(sha256, lambda: persist(load))
 
     sources = {
         name: [source(name, reference) for reference in references]

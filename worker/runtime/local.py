@@ -12,8 +12,6 @@ import socket
 import sys
 import threading
 
-from sqlalchemy.exc import OperationalError
-
 from app.jobs.dispatch.base import lane_channel
 from app.jobs.dispatch.wakeups import WakeupSocket, run_dir
 from app.settings import get_settings
@@ -21,6 +19,7 @@ from app.supervision.logs import configure_logging
 from app.supervision.parent_watch import exit_with_parent
 from worker.runtime.context import WorkerContext, make_context
 from worker.runtime.failures import DeviceBroken
+from worker.runtime.patience import SAVING_FAILED
 from worker.runtime.registration import registered
 from worker.runtime.run_job import run_next
 from worker.runtime.warm_up import warm_up
@@ -38,8 +37,8 @@ def serve_lane(context: WorkerContext, lane: str, stop: threading.Event) -> None
         while not stop.is_set():
             try:
                 idle = not run_next(context, [lane], stop)
-            except OperationalError as error:
-                log.warning("the database is unavailable: %s", error.orig)
+            except SAVING_FAILED as error:
+                log.warning("no job is begun: %s", error)
                 idle = True
             if idle:
                 wakeups.wait(POLL_SECONDS)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from app.workers import repository as workers
 from worker.runtime.context import WorkerContext
@@ -31,7 +31,7 @@ def registered(context: WorkerContext, lane: str) -> Iterator[None]:
         thread.join()
         try:
             workers.unregister(context.engine, context.worker_id)
-        except OperationalError as error:
+        except DBAPIError as error:
             # The reaper removes it after a while.
             log.warning("cannot leave the register: %s", error.orig)
 
@@ -50,6 +50,6 @@ def _keep(context: WorkerContext, lane: str, ended: threading.Event) -> None:
                     host=socket.gethostname(),
                     pid=os.getpid(),
                 )
-        except OperationalError as error:
+        except DBAPIError as error:
             log.warning("the database is unavailable: %s", error.orig)
         ended.wait(interval)

@@ -6,19 +6,20 @@ import time
 from collections.abc import Sequence
 from itertools import chain
 
-from sqlalchemy.exc import OperationalError
-
+from app.errors import ServiceError
 from app.jobs.claims import ClaimLost
 from app.jobs.states import State
 from app.kinds import KINDS
+from app.storage import StorageFull
 from worker.contract.steps import Step, run_steps
 from worker.networks.loading import network_for
 from worker.runtime.artifacts import encode, encode_recipe
 from worker.runtime.claimed_job import Cancelled, ClaimedJob, End, Released, claim_job, claim_next_job
 from worker.runtime.context import WorkerContext
-from worker.runtime.failures import describe_failure
+from worker.runtime.failures import OUT_OF_MEMORY, describe_failure
 from worker.runtime.functions import steps_of
 from worker.runtime.inputs import load_inputs
+from worker.runtime.patience import UNAVAILABLE
 from worker.runtime.recipes import make_recipe
 
 log = logging.getLogger(__name__)
@@ -59,11 +60,25 @@ def _attempt(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> 
         return End(State.QUEUED)
     except ClaimLost:
         raise
-    except OperationalError as error:
-        log.warning("job %s: back to the queue, the database is unavailable: %s", job.row.id, error.orig)
+    except UNAVAILABLE as error:
+        log.warning("job %s: back to the queue: %s", job.row.id, error)
+        return End(State.QUEUED)
+    except StorageFull as error:
+        if _has_space(context):
+            # What it makes is larger than all that is left.
+            return End(State.FAILED, error=describe_failure(error, job.row.id, context.compute.device))
+        log.warning("job %s: back to the queue until there is space: %s", job.row.id, error)
         return End(State.QUEUED)
     except Exception as error:
         return End(State.FAILED, error=describe_failure(error, job.row.id, context.compute.device))
+
+
+def _has_space(context: WorkerContext) -> bool:
+    try:
+        context.storage.require_space()
+    except StorageFull:
+        return False
+    return True
 
 
 def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> End:
@@ -73,16 +88,24 @@ def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> 
     network = network_for(params, context.compute, context.networks, job.row.network_sha256)
     resume = job.load_checkpoint()
     reporting = 0.0
+    in_steps = False
 
     def on_step(step: Step) -> None:
-        nonlocal reporting
+        nonlocal reporting, in_steps
+        in_steps = True
         began = time.perf_counter()
         job.report(step, stop)
         reporting += time.perf_counter() - began
 
-    steps = steps_of(params, inputs, network, context.compute, resume)
     began = time.perf_counter()
-    outcome = run_steps(steps, on_step)
+    try:
+        outcome = run_steps(steps_of(params, inputs, network, context.compute, resume), on_step)
+    except Exception as error:
+        if resume is None or in_steps or isinstance(error, (ServiceError, *OUT_OF_MEMORY)):
+            raise
+        # It failed before the first step from there.
+        job.discard_checkpoint(error)
+        outcome = run_steps(steps_of(params, inputs, network, context.compute), on_step)
     # The computation of this attempt alone, without the time that reports took.
     seconds = round(time.perf_counter() - began - reporting, 4)
     recipe = make_recipe(params, inputs.hashes, network, context.compute)

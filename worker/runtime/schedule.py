@@ -6,8 +6,9 @@ from worker.contract.steps import Step
 
 PROGRESS_SECONDS = 0.25
 PREVIEW_SECONDS = 0.5
-# The share of a job's time that saving checkpoints may take.
+# The share of a job's time that saving checkpoints may take, and the same of previews.
 CHECKPOINT_SHARE = 0.05
+PREVIEW_SHARE = 0.05
 # Weight of the latest interval in the moving average of seconds per step.
 PACE_WEIGHT = 0.3
 
@@ -34,17 +35,18 @@ class Schedule:
         """Whether to save a preview; never of the last step, which makes the picture itself."""
         return now >= self._next_preview and step.done != step.total
 
-    def preview_saved(self) -> None:
-        """The next preview is due an interval from now."""
-        self._next_preview = time.monotonic() + PREVIEW_SECONDS
+    def preview_ended(self, started: float) -> None:
+        """The next preview is due when one that began at ``started``, saved or not, has cost its share."""
+        now = time.monotonic()
+        self._next_preview = now + max(PREVIEW_SECONDS, (now - started) / PREVIEW_SHARE)
 
     def checkpoint_is_due(self, step: Step, now: float) -> bool:
         """Whether to save a checkpoint: after the interval, after a milestone sooner."""
         due = self._next_milestone if step.milestone else self._next_checkpoint
         return now >= due and step.done != step.total
 
-    def checkpoint_saved(self, started: float) -> None:
-        """The next checkpoint is due when saving, begun at ``started``, has cost no more than its share."""
+    def checkpoint_ended(self, started: float) -> None:
+        """The next checkpoint is due when one that began at ``started``, saved or not, has cost its share."""
         now = time.monotonic()
         self._next_milestone = now + (now - started) / CHECKPOINT_SHARE
         self._next_checkpoint = max(self._next_milestone, now + self._checkpoint_seconds)

@@ -1,0 +1,38 @@
+"""Waiting for a database or a storage that is unavailable for a while."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy.exc import OperationalError
+
+from app.storage import StorageFull
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# How the database and the storage fail for a time: a broken connection, a network file system, a full disk.
+UNAVAILABLE = (OperationalError, OSError)
+SAVING_FAILED = (*UNAVAILABLE, StorageFull)
+
+# What a job has computed is not given up sooner.
+PERSIST_SECONDS = 120.0
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+def persist(action: Callable[[], T]) -> T:
+    """Call until it succeeds, or has been unavailable for PERSIST_SECONDS; then the error passes."""
+    deadline = time.monotonic() + PERSIST_SECONDS
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            return action()
+        except UNAVAILABLE as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("unavailable, trying again: %s", error)
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
