@@ -1,5 +1,6 @@
 """Takes back the jobs of lost workers, and finds cancels that are overdue."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,6 +15,8 @@ from app.jobs.storage_keys import delete_job_files
 from app.jobs.tables import jobs
 from app.jobs.transitions import state_data, transition
 from app.storage import Storage
+
+log = logging.getLogger(__name__)
 
 # Time from one round of the reaper to the next.
 ROUND_SECONDS = 2.0
@@ -119,11 +122,14 @@ def _take_back_one(
 def finish_takeback(jobs: Sequence[Job], dispatcher: Dispatcher, storage: Storage) -> None:
     """After a take-back: notify waiting callers, hint at jobs queued again, delete files of ended ones."""
     for job in jobs:
-        if job.ended:
-            delete_job_files(storage, job.id)
-        else:
+        if not job.ended:
             dispatcher.hint(job)
         dispatcher.changed(job.id)
+        if job.ended:
+            try:
+                delete_job_files(storage, job.id)
+            except OSError as error:
+                log.warning("job %s: files that it no longer needs stay: %s", job.id, error)
 
 
 def overdue_cancels(engine: Engine, seconds: float) -> set[str]:

@@ -13,7 +13,7 @@ from types import FrameType
 
 import httpx
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from app.database.engine import make_engine
 from app.database.migrations import upgrade
@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 _TICK_SECONDS = 0.1
 _CANCEL_CHECK_SECONDS = 0.5
 _READY_CHECK_SECONDS = 0.2
+_TAKE_BACK_SECONDS = 1.0
 # How long the end waits for an `on_ready` that is still running.
 _READY_CALL_SECONDS = 10.0
 _MISCONFIGURED = 2
@@ -81,6 +82,7 @@ class Supervisor:
             for lane in (all_lanes() if lanes is None else lanes)
         ]
         self._lost_workers: list[str] = []
+        self._next_take_back = 0.0
         self._liveness = LivenessTracker(settings.lease_seconds)
         self._stopping = False
         self._misconfigured = False
@@ -110,6 +112,7 @@ class Supervisor:
             self._watch(engine, dispatcher)
         finally:
             killed = self._end_children()
+            self._next_take_back = 0.0
             self._take_back(engine, dispatcher)
             dispatcher.close()
             engine.dispose()
@@ -131,7 +134,7 @@ class Supervisor:
         children = [*self._api, *self._workers]
         next_cancel_check = 0.0
         for child in children:
-            child.start(time.monotonic())
+            _start(child, time.monotonic())
         while not self._stopping:
             now = time.monotonic()
             for child in children:
@@ -154,7 +157,7 @@ class Supervisor:
             if child in self._workers:
                 self._lost_workers.append(child.worker_id)
         elif child.restart_at is not None and now >= child.restart_at:
-            child.start(now)
+            _start(child, now)
 
     def _kill_unresponsive(self, engine: Engine) -> None:
         """Kill workers that ignore a cancel, or that send no heartbeat for as long as a lease lasts."""
@@ -169,8 +172,8 @@ class Supervisor:
                 for child in self._workers
                 for worker in workers.children_of(engine, child.worker_id)
             }
-        except OperationalError as error:
-            logger.warning("Cannot check the workers, trying again: %s", error.orig)
+        except (DBAPIError, OSError) as error:
+            logger.warning("Cannot check the workers, trying again: %s", error)
             self._liveness.reset()
             return
         unresponsive = self._liveness.unresponsive(seen, time.monotonic())
@@ -185,14 +188,15 @@ class Supervisor:
                 child.kill()
 
     def _take_back(self, engine: Engine, dispatcher: Dispatcher) -> None:
-        """Take back the jobs of workers that ended; what fails is tried again at the next tick."""
-        while self._lost_workers:
+        """Take back the jobs of workers that ended; what fails is tried again a second later."""
+        while self._lost_workers and time.monotonic() >= self._next_take_back:
             worker_id = self._lost_workers[0]
             try:
                 jobs = expire_worker(engine, worker_id, self._settings.max_attempts)
                 workers.unregister(engine, worker_id)
-            except OperationalError as error:
-                logger.warning("Cannot take back the jobs of %s yet: %s", worker_id, error.orig)
+            except (DBAPIError, OSError) as error:
+                logger.warning("Cannot take back the jobs of %s yet: %s", worker_id, error)
+                self._next_take_back = time.monotonic() + _TAKE_BACK_SECONDS
                 return
             self._lost_workers.pop(0)
             finish_takeback(jobs, dispatcher, self._storage)
@@ -224,6 +228,16 @@ class Supervisor:
             except httpx.TransportError as error:
                 logger.debug("Not ready yet: %s", error)
             time.sleep(_READY_CHECK_SECONDS)
+
+
+def _start(child: Child, now: float) -> None:
+    """Start a child, or have it started later where the machine cannot start a process now."""
+    try:
+        child.start(now)
+    except OSError as error:
+        pause = child.backoff.pause(0.0)
+        logger.warning("Cannot start the %s, trying again in %g s: %s", child.label, pause, error)
+        child.restart_at = now + pause
 
 
 def _environment_of(settings: Settings) -> dict[str, str]:

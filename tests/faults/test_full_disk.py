@@ -1,0 +1,110 @@
+"""A data folder on a small disk of its own, which is filled to the last byte while the service works."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.service import Service, processes_of, running, wait_for
+from tests.support.strange_pictures import noise
+
+pytestmark = pytest.mark.slow
+
+SIZE, KEPT_FREE = 96_000_000, 24_000_000
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)], capture_output=True, text=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"cannot mount a small disk: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def service(disk: Path) -> Iterator[Service]:
+    with running(
+        disk / "data", IMPASTO_MIN_FREE_BYTES=str(KEPT_FREE), IMPASTO_CHECKPOINT_SECONDS="1"
+    ) as made:
+        yield made
+
+
+def fill(disk: Path, leave: int = 0) -> Path:
+    """Fill the disk but for some bytes; the file to delete again."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while (free := os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize) > leave:
+            file.write(bytes(min(1 << 20, free - leave) or 1))
+    return filler
+
+
+def post(service: Service, path: str, **options: Any) -> httpx.Response:
+    return httpx.post(service.url + path, timeout=60, trust_env=False, **options)
+
+
+def refused(answer: httpx.Response) -> None:
+    assert answer.status_code == 507, answer.text
+    assert answer.json()["type"] == "storage_full"
+
+
+def test_a_disk_that_is_nearly_full_takes_no_more_and_begins_nothing(service: Service, disk: Path) -> None:
+    painted = service.paint(size=64, steps=2)
+    service.wait_for_job(painted, "succeeded")
+    params = service.request("GET", f"/v1/jobs/{painted}")["params"]
+    waiting = service.paint(size=64, steps=2_000)
+    service.request("POST", f"/v1/jobs/{waiting}/pause")
+    service.wait_for_job(waiting, "queued")
+    fill(disk, leave=KEPT_FREE // 2)
+
+    refused(post(service, "/v1/images", files={"image": ("a.png", noise(seed=3))}))
+    missing = post(service, "/v1/jobs", json={"kind": "style_transfer", "params": params})
+    refused(missing)
+    assert "bytes are missing" in missing.json()["detail"]
+    service.request("POST", f"/v1/jobs/{waiting}/resume")
+    time.sleep(4)
+    assert service.request("GET", f"/v1/jobs/{waiting}")["state"] == "queued"
+
+    (disk / "filler").unlink()
+    service.wait_for_job(waiting, "running", "succeeded")
+    service.request("POST", f"/v1/jobs/{waiting}/cancel")
+
+
+def test_a_full_disk_ends_nothing_and_can_be_emptied_by_deleting(service: Service, disk: Path) -> None:
+    painted = service.paint(size=512, steps=1)
+    service.wait_for_job(painted, "succeeded")
+    long = service.paint(size=64, steps=20_000)
+    wait_for(lambda: service.request("GET", f"/v1/jobs/{long}")["progress"])
+    before = set(processes_of(service.data_dir))
+    filler = fill(disk)
+    time.sleep(8)
+    assert set(processes_of(service.data_dir)) == before and service.process.poll() is None
+
+    # The only way out for who has nothing but the page.
+    picture = service.data_dir / "files" / "jobs" / painted
+    size = sum(path.stat().st_size for path in picture.rglob("*") if path.is_file())
+    wait_for(
+        lambda: (
+            httpx.delete(f"{service.url}/v1/jobs/{painted}", timeout=60, trust_env=False).status_code
+            in (204, 404)
+        )
+    )
+    assert size > 100_000 and not picture.exists()
+
+    filler.unlink()
+    assert set(processes_of(service.data_dir)) == before
+    service.request("POST", f"/v1/jobs/{long}/cancel")
+    job = service.wait_for_job(long, "cancelled")
+    assert job["attempt"] == 1
+    assert service.log.count("\n") < 100, service.log
