@@ -4,6 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+# Above every number of a network; what is larger would be printed and computed with at length.
+MOST = 1 << 31
+Argument = Annotated[int, Field(gt=-MOST, lt=MOST)]
+
 
 class LayerCard(BaseModel):
     """One named layer of a network."""
@@ -12,10 +16,12 @@ class LayerCard(BaseModel):
 
     name: str = Field(description="Name of the layer, such as relu4_1.")
     kind: Literal["conv", "relu", "pool", "fc", "logits", "dropout", "fire"]
-    channels: int = Field(ge=1, description="Feature maps (or units, for a fully connected layer).")
-    stride: int = Field(ge=0, description="Pixels of the picture between neighbouring positions.")
+    channels: int = Field(ge=1, lt=MOST, description="Feature maps (or units, for a fully connected layer).")
+    stride: int = Field(ge=0, lt=MOST, description="Pixels of the picture between neighbouring positions.")
     receptive_field: int = Field(
-        ge=0, description="Side of the square of input pixels that one position can see; 0: all of them."
+        ge=0,
+        lt=MOST,
+        description="Side of the square of input pixels that one position can see; 0: all of them.",
     )
 
 
@@ -41,15 +47,19 @@ class NetworkCard(BaseModel):
     title: str
     summary: str = Field(description="One sentence for a person who chooses a network.")
     architecture: str = Field(description="Name of the builder of its layers, such as vgg.")
-    architecture_params: dict[str, bool | int | float | str | None] = Field(
+    architecture_params: dict[str, bool | Argument | float | str | None] = Field(
         description="Arguments of the builder."
     )
     layers: list[LayerCard] = Field(min_length=1)
     classes: list[str] = Field(description="Names of the classes, by index; empty: cannot classify.")
-    input_size: int | None = Field(ge=1, description="Side of the square it classifies; None: any size.")
+    input_size: int | None = Field(
+        ge=1, lt=MOST, description="Side of the square it classifies; None: any size."
+    )
     mean: tuple[float, float, float] = Field(description="Subtracted from RGB in [0, 1].")
     std: tuple[Positive, Positive, Positive] = Field(description="Divides after the mean is subtracted.")
-    parameters: int = Field(description="Number of parameters of the convolutions and beyond.")
+    parameters: int = Field(
+        ge=0, lt=MOST**2, description="Number of parameters of the convolutions and beyond."
+    )
     source: str = Field(description="Where the weights come from, and their licence.")
     sha256: str | None = Field(description="Hash of the weights; None: they are not here.")
     download: Download | None = Field(None, description="None: there is nothing to download.")

@@ -49,8 +49,9 @@ def _check_shapes(card: NetworkCard, tensors: dict[str, Tensor]) -> None:
         raise UnusableFile(
             f"Its card has {len(card.classes)} classes, and its last layer is no layer of them."
         )
+    known = set(names)
     for name in tensors:
-        if name.partition(".")[0] not in names:
+        if name.partition(".")[0] not in known:
             raise UnusableFile(f"Tensor {name!r} belongs to no layer of its card.")
     parameters = sum(math.prod(tensor.shape) for tensor in tensors.values())
     if parameters != card.parameters:

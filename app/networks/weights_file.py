@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator
-from typing import BinaryIO, NoReturn
+from typing import Annotated, BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ CHUNK = 1 << 20  # a multiple of every item size
 
 _DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
+# Python refuses to print integers of thousands of digits.
+Number = Annotated[int, Field(gt=-(1 << 63), lt=1 << 63)]
+
 
 class MalformedFile(ValueError):
     """A file that is not safetensors, or whose numbers cannot be weights; the message is a sentence."""
@@ -34,8 +37,8 @@ class Tensor(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     dtype: str
-    shape: tuple[int, ...] = Field(strict=False, max_length=8)
-    data_offsets: tuple[int, int] = Field(strict=False)
+    shape: tuple[Number, ...] = Field(strict=False, max_length=8)
+    data_offsets: tuple[Number, Number] = Field(strict=False)
 
     @property
     def count(self) -> int:

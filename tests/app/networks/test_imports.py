@@ -128,6 +128,28 @@ def test_what_is_refused_says_why_and_leaves_nothing(
     assert list_networks(services.engine) == [] and stored(services) == []
 
 
+@pytest.mark.parametrize("number", [10**4200, -(10**4200)])
+def test_long_numbers_are_refused(client: TestClient, network: Network, number: int) -> None:
+    data = network_file(network)
+    header, rest = parts(data)
+    name = next(name for name in header if name.endswith("weight"))
+    places = [{"shape": [number] * 8}, {"data_offsets": [number, number + 1]}]
+    refused = [send(client, with_entry(data, name, **place)) for place in places]
+    card = json.loads(header["__metadata__"]["impasto"])
+    layer = {**card["layers"][1], "stride": number}
+    for change in (
+        {"parameters": number},
+        {"input_size": number},
+        {"layers": [card["layers"][0], layer, *card["layers"][2:]]},
+        {"architecture_params": {**card["architecture_params"], "a": number}},
+    ):
+        header["__metadata__"]["impasto"] = json.dumps({**card, **change})
+        refused.append(send(client, joined(header, rest)))
+    for answer in refused:
+        assert (answer.status_code, answer.json()["type"]) == (422, "network_file_unusable"), answer.text
+        assert len(answer.content) < 2000
+
+
 def test_two_layers_of_one_name(client: TestClient, network: Network) -> None:
     header, rest = parts(network_file(network))
     card = json.loads(header["__metadata__"]["impasto"])
