@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+# Wrong fields that one answer reports.
+MAX_ERRORS = 50
+
 
 @dataclass(frozen=True)
 class FieldError:

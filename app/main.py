@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from app.database.migrations import upgrade
 from app.http import openapi as description
 from app.http import problems
+from app.http.bodies import MAX_JSON_BYTES
 from app.http.middleware import BodyLimit, SameOrigin, SecurityHeaders
 from app.http.services import Services, make_services
 from app.images import routes as images
@@ -20,6 +21,7 @@ from app.jobs import event_routes as events
 from app.jobs import kind_routes as kinds
 from app.jobs import routes as jobs
 from app.jobs.reaper import ROUND_SECONDS, LeaseWatch, finish_takeback
+from app.kinds import KINDS
 from app.monitoring import health, metrics
 from app.networks import routes as networks
 from app.settings import Settings, get_settings
@@ -57,14 +59,23 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     description.install(app)
     app.include_router(web_router)
     mount_static(app)
+    _add_middleware(app, settings)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """Add what every request passes, from the innermost on."""
+    forms = [images.PATH, *(kinds.kind_path(kind) for kind in KINDS)]
     app.add_middleware(
         BodyLimit,
-        max_bytes=settings.max_request_bytes,
-        path_limits={networks.PATH: settings.max_network_bytes + MULTIPART_BYTES},
+        max_json_bytes=min(MAX_JSON_BYTES, settings.max_request_bytes),
+        form_limits={
+            **dict.fromkeys(forms, settings.max_request_bytes),
+            networks.PATH: settings.max_network_bytes + MULTIPART_BYTES,
+        },
     )
     app.add_middleware(SameOrigin)
     app.add_middleware(SecurityHeaders)
-    return app
 
 
 @asynccontextmanager

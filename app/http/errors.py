@@ -1,11 +1,12 @@
 """Errors of requests as such, whatever they are about."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from app.errors import FieldError, ServiceError
+from app.errors import MAX_ERRORS, FieldError, ServiceError
 
 # Python 3.13 renamed some statuses; a problem's type should not depend on that.
 _HTTP_TYPES = {
@@ -36,12 +37,22 @@ class InvalidRequest(ServiceError):
         """What FastAPI found."""
         errors = [
             FieldError(".".join(str(part) for part in e["loc"][1:]) or str(e["loc"][0]), e["msg"])
-            for e in error.errors()
+            for e in error.errors()[:MAX_ERRORS]
         ]
         return cls(" ".join(f"{e.field}: {e.detail}." for e in errors), errors)
 
 
-class InvalidJson(ServiceError):
+class BodyError(ServiceError, HTTPException):
+    """A body that cannot be read. An HTTPException, so that FastAPI lets it through while it reads one."""
+
+    def __init__(
+        self, detail: str, *, field: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        ServiceError.__init__(self, detail, field=field, headers=headers)
+        self.status_code = self.status
+
+
+class InvalidJson(BodyError):
     """The body, or its field ``params``, is not JSON."""
 
     status, type = HTTPStatus.BAD_REQUEST, "invalid_json"
@@ -51,7 +62,7 @@ class InvalidJson(ServiceError):
         super().__init__(f"This is no JSON: {reason}.", field=field)
 
 
-class NotAnObject(ServiceError):
+class NotAnObject(BodyError):
     """The body, or its field ``params``, is JSON but not an object."""
 
     status, type = HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_json"
@@ -59,6 +70,16 @@ class NotAnObject(ServiceError):
 
     def __init__(self, field: str) -> None:
         super().__init__('A JSON object is needed, such as {"size": 256}.', field=field)
+
+
+class TooManyFields(BodyError):
+    """A JSON object has more fields than anything here takes."""
+
+    status, type = HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_json"
+    example = ("params", 80_000, 100)
+
+    def __init__(self, field: str, count: int, most: int) -> None:
+        super().__init__(f"The object has {count:,} fields; at most {most} are taken.", field=field)
 
 
 class NotAFile(ServiceError):
@@ -87,16 +108,26 @@ class UnsupportedBody(ServiceError):
         )
 
 
-class RequestTooLarge(ServiceError, HTTPException):
-    """The body has more bytes than the limit. An HTTPException, so that parsers of bodies let it through."""
+class RequestTooLarge(BodyError):
+    """The files have more bytes than the limit."""
 
     status, type = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request_too_large"
     example = (100_000_000,)
 
     def __init__(self, max_bytes: int) -> None:
         detail = f"A request may have {max_bytes:,} bytes: send smaller or fewer files."
-        ServiceError.__init__(self, detail, headers={"Connection": "close"})
-        self.status_code = self.status
+        super().__init__(detail, headers={"Connection": "close"})
+
+
+class JsonTooLarge(BodyError):
+    """The body, or its field ``params``, has more bytes than JSON may have."""
+
+    status, type = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request_too_large"
+    example = (1_000_000,)
+
+    def __init__(self, max_bytes: int, field: str | None = None) -> None:
+        detail = f"JSON may have {max_bytes:,} bytes; files are sent as multipart/form-data."
+        super().__init__(detail, field=field, headers={"Connection": "close"})
 
 
 class CrossOrigin(ServiceError):

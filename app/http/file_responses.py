@@ -18,7 +18,7 @@ CHUNK = 1 << 18
 # What send_file may raise.
 FILE_ERRORS = (FileGone, RangeNotSatisfiable)
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 def send_file(storage: Storage, key: str, media_type: str, sha256: str, request: Request) -> Response:

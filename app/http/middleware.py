@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.http.errors import CrossOrigin, RequestTooLarge
+from app.http.bodies import FORM, media_type_of
+from app.http.errors import BodyError, CrossOrigin, JsonTooLarge, RequestTooLarge
 from app.http.problems import problem_response
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -31,24 +32,25 @@ SECURITY_HEADERS = {
 class BodyLimit:
     """Answers 413 to a body over the limit, also to a chunked one that states no length.
 
-    ``path_limits`` are the limits of some paths, in place of ``max_bytes``.
+    ``form_limits`` are those of forms with files, by the paths that take them; any other body may have
+    ``max_json_bytes``.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, path_limits: Mapping[str, int] | None = None) -> None:
+    def __init__(self, app: ASGIApp, max_json_bytes: int, form_limits: Mapping[str, int]) -> None:
         self.app = app
-        self.max_bytes = max_bytes
-        self.path_limits = dict(path_limits or {})
+        self.max_json_bytes = max_json_bytes
+        self.form_limits = dict(form_limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count the bytes of the body, and stop at the limit."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        max_bytes = self.path_limits.get(scope["path"], self.max_bytes)
-        stated = Headers(scope=scope).get("content-length", "0")
-        if stated.isdigit() and int(stated) > max_bytes:
-            response = problem_response(RequestTooLarge(max_bytes))
-            await response(scope, receive, send)
+        headers = Headers(scope=scope)
+        max_bytes, error = self._limit(scope["path"], headers.get("content-type", ""))
+        stated = headers.get("content-length", "0")
+        if stated.isdecimal() and int(stated) > max_bytes:
+            await problem_response(error)(scope, receive, send)
             return
         received = 0
 
@@ -57,10 +59,16 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > max_bytes:
-                raise RequestTooLarge(max_bytes)
+                raise error
             return message
 
         await self.app(scope, counted, send)
+
+    def _limit(self, path: str, content_type: str) -> tuple[int, BodyError]:
+        if path in self.form_limits and media_type_of(content_type) == FORM:
+            max_bytes = self.form_limits[path]
+            return max_bytes, RequestTooLarge(max_bytes)
+        return self.max_json_bytes, JsonTooLarge(self.max_json_bytes)
 
 
 class SameOrigin:

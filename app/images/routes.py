@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Path, Request, Response, UploadFile
 
+from app.http.bodies import LimitedRoute
 from app.http.errors import InvalidRequest, RequestTooLarge
 from app.http.file_responses import FILE_ERRORS, send_file
 from app.http.problems import documented
@@ -17,7 +18,8 @@ from app.jobs.repository import jobs_in_need_of
 from app.media import PictureError
 from app.storage import StorageFull
 
-router = APIRouter(prefix="/v1/images", tags=["images"])
+PATH = "/v1/images"
+router = APIRouter(prefix=PATH, tags=["images"], route_class=LimitedRoute)
 
 ImageId = Annotated[str, Path(description="Id of an uploaded picture.")]
 
@@ -35,7 +37,7 @@ def upload_image(
     """Upload a picture, or a short clip, for as many jobs as you like."""
     info = services.images.inspect(image, "image", clips=True)
     stored = services.images.store(image, info)
-    response.headers["Location"] = f"/v1/images/{stored.id}"
+    response.headers["Location"] = f"{PATH}/{stored.id}"
     return ImageView.of(stored)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -36,6 +37,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     **documented(UnknownJob, InvalidRequest),
     200: {"content": {"text/event-stream": {}}, "description": "The events."},
 }
+_SEQ = re.compile("[0-9]{1,18}")  # what fits into a column of the database
 LastEventId = Annotated[
     str | None, Header(alias="Last-Event-ID", description="The id of the last event that arrived.")
 ]
@@ -73,7 +75,7 @@ async def many_events(
 
 
 def _seq(text: str) -> int:
-    if not text.isdigit():
+    if not _SEQ.fullmatch(text):
         raise _bad_id(text)
     return int(text)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from app.http.bodies import BODY_ERRORS, RequestBody
+from app.http.bodies import BODY_ERRORS, LimitedRoute, RequestBody
 from app.http.openapi import REF
 from app.http.problems import documented
 from app.http.services import ServicesDep
@@ -30,7 +30,7 @@ def kind_path(kind: str) -> str:
 
 def make_router() -> APIRouter:
     """The routes of the kinds that are registered now."""
-    router = APIRouter(prefix="/v1", tags=["kinds"])
+    router = APIRouter(prefix="/v1", tags=["kinds"], route_class=LimitedRoute)
     router.add_api_route("/kinds", list_kinds)
     for spec in KINDS.values():
         _add_endpoint(router, spec)

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from sqlalchemy import Engine
 
 from app.database.ids import is_id
-from app.errors import FieldError, InputError
+from app.errors import MAX_ERRORS, FieldError, InputError
 from app.images.errors import UnknownImage
 from app.images.repository import get_image
 from app.jobs.errors import InvalidParam, ParamsError
@@ -14,6 +14,9 @@ from app.jobs.repository import get_artifact
 from app.kinds import KINDS, Params
 from app.media.clips import is_clip_type
 from app.networks.catalogue import Catalogue
+
+# More than any kind has.
+MAX_PARAMS = 100
 
 
 def parse_params(kind: str, params: dict[str, Any], catalogue: Catalogue) -> Params:
@@ -23,10 +26,16 @@ def parse_params(kind: str, params: dict[str, Any], catalogue: Catalogue) -> Par
     """
     if kind not in KINDS:
         raise InvalidParam("kind", f"There is no kind {kind!r}. Kinds: {', '.join(sorted(KINDS))}.")
+    if len(params) > MAX_PARAMS:
+        raise InvalidParam(
+            "params",
+            f"{len(params):,} params are too many: {kind} has {len(KINDS[kind].params.model_fields)}.",
+        )
     try:
         return KINDS[kind].params.model_validate(params).resolve(catalogue)
     except ValidationError as error:
-        raise ParamsError([_field_error(KINDS[kind].params, e) for e in error.errors()]) from None
+        shown = error.errors()[:MAX_ERRORS]
+        raise ParamsError([_field_error(KINDS[kind].params, e) for e in shown]) from None
     except InputError as error:
         raise ParamsError(error.errors) from None
 

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 
-from app.http.bodies import Body
-from app.http.errors import DatabaseUnavailable, InvalidRequest, RequestTooLarge
+from app.http.bodies import JSON_ERRORS, Body, LimitedRoute
+from app.http.errors import DatabaseUnavailable, InvalidRequest
 from app.http.file_responses import FILE_ERRORS, send_file
 from app.http.problems import documented
 from app.http.services import Services, ServicesDep
@@ -30,7 +30,7 @@ from app.jobs.schemas import JobPage, JobView
 from app.jobs.states import TERMINAL, State
 from app.storage import StorageFull
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=LimitedRoute)
 
 JobId = Annotated[str, Path(description="Id of a job.")]
 # What a request for a job may raise, whatever its body.
@@ -92,7 +92,7 @@ def _view(services: Services, job: Job) -> JobView:
     "",
     status_code=HTTPStatus.ACCEPTED,
     responses={
-        **documented(RequestTooLarge, *SUBMISSION_ERRORS),
+        **documented(*JSON_ERRORS, *SUBMISSION_ERRORS),
         **ENDED_IN_TIME,
     },
 )

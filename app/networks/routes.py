@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, File, Form, Path, Query, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
+from app.http.bodies import JSON_ERRORS, LimitedRoute
 from app.http.errors import InvalidRequest, RequestTooLarge
 from app.http.problems import documented
 from app.http.services import ServicesDep
@@ -27,7 +28,7 @@ from app.networks.weights_folder import card_here
 from app.storage import StorageFull
 
 PATH = "/v1/networks"
-router = APIRouter(prefix=PATH, tags=["networks"])
+router = APIRouter(prefix=PATH, tags=["networks"], route_class=LimitedRoute)
 
 NetworkName = Annotated[str, Path(description="Name of a network.")]
 
@@ -92,7 +93,7 @@ def export_network(services: ServicesDep, name: NetworkName) -> StreamingRespons
 @router.patch(
     "/{name}",
     responses=documented(
-        UnknownNetwork, ShippedNetwork, NameReserved, NameTaken, InvalidName, InvalidRequest
+        *JSON_ERRORS, UnknownNetwork, ShippedNetwork, NameReserved, NameTaken, InvalidName, InvalidRequest
     ),
 )
 def rename_network(services: ServicesDep, name: NetworkName, change: NetworkChange) -> NetworkView:
