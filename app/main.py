@@ -14,7 +14,9 @@ from app.database.migrations import upgrade
 from app.http import openapi as description
 from app.http import problems
 from app.http.bodies import MAX_JSON_BYTES
-from app.http.middleware import BodyLimit, SameOrigin, SecurityHeaders
+from app.http.errors import HostNotAllowed
+from app.http.hosts import ANY, AllowedHosts, allowed_names
+from app.http.middleware import AllowedOrigins, BodyLimit, SameOrigin, SecurityHeaders
 from app.http.services import Services, make_services
 from app.images import routes as images
 from app.jobs import event_routes as events
@@ -49,6 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
+        responses=problems.documented(HostNotAllowed),
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.services = make_services(settings)
@@ -74,7 +77,13 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             networks.PATH: settings.max_network_bytes + MULTIPART_BYTES,
         },
     )
-    app.add_middleware(SameOrigin)
+    app.add_middleware(SameOrigin, allowed=settings.origins)
+    if settings.origins:
+        app.add_middleware(AllowedOrigins, origins=settings.origins)
+    names = allowed_names(settings)
+    if ANY in names and not settings.host_names:
+        log.warning("requests to any name are answered: IMPASTO_ALLOWED_HOSTS is not set")
+    app.add_middleware(AllowedHosts, names=names)
     app.add_middleware(SecurityHeaders)
 
 

@@ -1,14 +1,18 @@
 """Every setting of the service, read from the environment with the prefix ``IMPASTO_``."""
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DATABASE_FILE = "impasto.db"  # in the data folder
+_HOST = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+_ORIGIN = re.compile(r"\*|https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,15 @@ class Settings(BaseSettings):
     database_url: str | None = Field(None, description="SQLAlchemy URL; unset: SQLite in the data folder.")
     redis_url: str | None = Field(
         None, description="Set: jobs go to Celery workers over this Redis. Unset: embedded."
+    )
+    allowed_hosts: str = Field(
+        "",
+        description="Names of the service beside those of loopback, with commas: `studio.example`, "
+        "`*.example`, `*` for any. Empty: `host`, or any if that is no loopback address.",
+    )
+    allowed_origins: str = Field(
+        "",
+        description="Origins whose pages may call the API, with commas: `https://studio.example`, `*`.",
     )
     device: str = Field("auto", description="auto, cpu, mps, cuda or cuda:N.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
@@ -73,6 +86,34 @@ class Settings(BaseSettings):
     max_request_bytes: int = Field(100 * 1000 * 1000, gt=0, description="One request's body.")
     max_network_bytes: int = Field(2_000_000_000, gt=0, description="One imported network.")
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, value: str) -> str:
+        names = [name.removesuffix(".").strip("[]") for name in _split(value)]
+        for name in names:
+            if not _HOST.fullmatch(name) and not _is_ipv6(name):
+                raise ValueError(f"{name!r} is no name of a host: write it without scheme and port.")
+        return ",".join(names)
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _check_origins(cls, value: str) -> str:
+        origins = [origin.removesuffix("/") for origin in _split(value)]
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is no origin: write it as https://studio.example.")
+        return ",".join(origins)
+
+    @property
+    def host_names(self) -> list[str]:
+        """The names of ``allowed_hosts``, in lower case."""
+        return _split(self.allowed_hosts)
+
+    @property
+    def origins(self) -> list[str]:
+        """The origins of ``allowed_origins``, as browsers write them."""
+        return _split(self.allowed_origins)
+
     @property
     def weights(self) -> WeightsFolder:
         """Where weights are kept, and where they come from."""
@@ -84,6 +125,18 @@ class Settings(BaseSettings):
         if self.database_url:
             return self.database_url
         return f"sqlite:///{(self.data_dir / DATABASE_FILE).resolve()}"
+
+
+def _split(text: str) -> list[str]:
+    return [part for part in (part.strip().lower() for part in text.split(",")) if part]
+
+
+def _is_ipv6(name: str) -> bool:
+    try:
+        IPv6Address(name)
+    except ValueError:
+        return False
+    return True
 
 
 @lru_cache

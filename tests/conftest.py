@@ -21,7 +21,8 @@ let_threads_sleep(os.environ)
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data", port=0)
+    # The name that the test client calls it by.
+    return Settings(data_dir=tmp_path / "data", port=0, allowed_hosts="testserver")
 
 
 @pytest.fixture(scope="session")

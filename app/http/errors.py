@@ -130,6 +130,23 @@ class JsonTooLarge(BodyError):
         super().__init__(detail, field=field, headers={"Connection": "close"})
 
 
+class HostNotAllowed(ServiceError):
+    """The service is not to be reached under this name.
+
+    421, since it is the name that the service does not answer for (RFC 9110, 15.5.20); 400 is for a Host that
+    cannot be read.
+    """
+
+    status, type = HTTPStatus.MISDIRECTED_REQUEST, "host_not_allowed"
+    example = ("elsewhere.example",)
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The name {name[:255]!r} is none of this service's: use another, or add it to the setting "
+            "IMPASTO_ALLOWED_HOSTS."
+        )
+
+
 class CrossOrigin(ServiceError):
     """A page of another site sent the request."""
 
@@ -137,7 +154,10 @@ class CrossOrigin(ServiceError):
     example = ("https://elsewhere.example",)
 
     def __init__(self, origin: str) -> None:
-        super().__init__(f"Requests from pages of {origin} are not accepted.")
+        super().__init__(
+            f"Requests from pages of {origin[:255]} are not accepted. IMPASTO_ALLOWED_ORIGINS names "
+            "the origins whose pages may send them."
+        )
 
 
 class FileGone(ServiceError):

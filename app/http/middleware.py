@@ -1,19 +1,43 @@
-"""Middleware of every request: a limit for the body, a check of the origin, and security headers.
+"""Middleware of every request: a limit for the body, checks of the origin, and security headers.
 
 Plain ASGI, so that bodies and event streams are not buffered.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.http.bodies import FORM, media_type_of
-from app.http.errors import BodyError, CrossOrigin, JsonTooLarge, RequestTooLarge
+from app.http.errors import BodyError, CrossOrigin, HttpError, JsonTooLarge, RequestTooLarge
 from app.http.problems import problem_response
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+# What pages of allowed origins may send, and may read, beside what CORS allows anyway.
+REQUEST_HEADERS = (
+    "Idempotency-Key",
+    "If-None-Match",
+    "If-Range",
+    "Last-Event-ID",
+    "Prefer",
+    "Priority",
+    "Range",
+)
+RESPONSE_HEADERS = (
+    "Accept-Ranges",
+    "Content-Disposition",
+    "Content-Range",
+    "ETag",
+    "Location",
+    "Preference-Applied",
+    "Retry-After",
+)
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -72,20 +96,48 @@ class BodyLimit:
 
 
 class SameOrigin:
-    """Refuses writes that a page of another site sends through a visitor's browser."""
+    """Refuses writes that a page of another site sends through a visitor's browser, unless it is allowed."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, allowed: Collection[str] = ()) -> None:
         self.app = app
+        self.allowed = allowed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Compare Origin, which browsers send with every write, with Host."""
         if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
             headers = Headers(scope=scope)
             origin = headers.get("origin")
-            if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+            if origin is not None and not self._is_accepted(origin, headers.get("host", "")):
                 await problem_response(CrossOrigin(origin))(scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+    def _is_accepted(self, origin: str, host: str) -> bool:
+        return "*" in self.allowed or origin in self.allowed or urlsplit(origin).netloc == host.lower()
+
+
+class AllowedOrigins(CORSMiddleware):
+    """Lets pages of these origins call the API (CORS). A preflight that is refused gets a problem."""
+
+    def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
+        super().__init__(
+            app,
+            allow_origins=origins,
+            allow_methods=("DELETE", "GET", "HEAD", "PATCH", "POST"),
+            allow_headers=REQUEST_HEADERS,
+            expose_headers=RESPONSE_HEADERS,
+            allow_private_network=True,
+        )
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """What a browser gets that asks whether a page may send a request."""
+        response = super().preflight_response(request_headers)
+        if response.status_code == HTTPStatus.OK:
+            return response
+        if not self.is_allowed_origin(request_headers["origin"]):
+            return problem_response(CrossOrigin(request_headers["origin"]))
+        refused = HTTPException(response.status_code, bytes(response.body).decode())
+        return problem_response(HttpError(refused))
 
 
 class SecurityHeaders:

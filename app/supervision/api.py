@@ -3,6 +3,7 @@
 import gc
 import socket
 import sys
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,7 +19,7 @@ _GRACEFUL_SECONDS = 2
 def configuration(settings: Settings) -> uvicorn.Config:
     """The configuration of uvicorn for these settings."""
     return uvicorn.Config(
-        application,
+        partial(application, settings),
         factory=True,
         log_level="debug" if settings.log_level.upper() == "DEBUG" else "warning",
         timeout_graceful_shutdown=_GRACEFUL_SECONDS,
@@ -26,12 +27,12 @@ def configuration(settings: Settings) -> uvicorn.Config:
     )
 
 
-def application() -> FastAPI:
+def application(settings: Settings) -> FastAPI:
     """The application, in a process that does nothing else."""
     # The command line imports this module for other commands too; they need not wait for this import.
     from app.main import create_app
 
-    app = create_app()
+    app = create_app(settings)
     # None of this becomes garbage, and each full collection would block all requests for 60 ms.
     gc.collect()
     gc.freeze()

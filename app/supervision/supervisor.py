@@ -222,7 +222,9 @@ class Supervisor:
         while not self._stopping:
             try:
                 # Never through a proxy: it is a process of this machine.
-                if httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).is_success:
+                # By a name that is always allowed.
+                headers = {"Host": "localhost"}
+                if httpx.get(f"{self.url}/readyz", headers=headers, timeout=5, trust_env=False).is_success:
                     self._on_ready(self.url)
                     return
             except httpx.TransportError as error:

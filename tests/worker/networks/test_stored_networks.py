@@ -157,7 +157,7 @@ def test_from_one_data_folder_to_another(context: WorkerContext, settings: Setti
     assert list((settings.data_dir / "files" / "networks").rglob("*.safetensors")) == []
     assert hash_weights(load(exported)) == network.sha256
 
-    fresh = Settings(data_dir=tmp_path / "fresh", port=0)
+    fresh = settings.model_copy(update={"data_dir": tmp_path / "fresh"})
     with TestClient(create_app(fresh)) as client:
         answer = client.post("/v1/networks", files={"file": exported}, data={"name": "theirs"})
         assert answer.status_code == 201, answer.text
