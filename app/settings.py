@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 DATABASE_FILE = "impasto.db"  # in the data folder
 _HOST = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _ORIGIN = re.compile(r"\*|https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_USUAL_PORT = re.compile(r"^(http:.*):80$|^(https:.*):443$")
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ class Settings(BaseSettings):
     @field_validator("allowed_origins")
     @classmethod
     def _check_origins(cls, value: str) -> str:
-        origins = [origin.removesuffix("/") for origin in _split(value)]
+        # Browsers leave out the port that goes without saying.
+        origins = [_USUAL_PORT.sub(r"\1\2", origin.removesuffix("/")) for origin in _split(value)]
         for origin in origins:
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"{origin!r} is no origin: write it as https://studio.example.")

@@ -101,7 +101,11 @@ def test_a_data_folder_has_one_service(service: Service) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "named"),
-    [({"IMPASTO_PORT": "x"}, "IMPASTO_PORT"), ({"IMPASTO_DATABASE_URL": "nonsense"}, "IMPASTO_DATABASE_URL")],
+    [
+        ({"IMPASTO_PORT": "x"}, "IMPASTO_PORT"),
+        ({"IMPASTO_ALLOWED_HOSTS": "http://a:80"}, "IMPASTO_ALLOWED_HOSTS"),
+        ({"IMPASTO_DATABASE_URL": "nonsense"}, "IMPASTO_DATABASE_URL"),
+    ],
 )
 def test_a_wrong_setting_is_said_in_one_line(settings: dict[str, str], named: str, data_dir: Path) -> None:
     result = impasto("serve", "--data-dir", str(data_dir), **{"IMPASTO_PORT": "0", **settings})

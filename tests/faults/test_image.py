@@ -108,6 +108,14 @@ def test_only_the_api_can_be_reached_and_only_from_this_machine(services: dict[s
         assert set(services[name]["networks"]) == {"inner"}
 
 
+def test_the_api_answers_to_names_of_this_machine_unless_others_are_given(
+    tmp_path: Path, services: dict[str, Any]
+) -> None:
+    assert services["api"]["environment"]["IMPASTO_ALLOWED_HOSTS"] == "localhost,api"
+    named = compose_services(tmp_path, IMPASTO_ALLOWED_HOSTS="studio.example")
+    assert named["api"]["environment"]["IMPASTO_ALLOWED_HOSTS"] == "studio.example"
+
+
 def test_workers_have_time_to_save_their_checkpoints(services: dict[str, Any]) -> None:
     for name in ("worker", "worker-gpu"):
         seconds = float(services[name]["stop_grace_period"].removesuffix("s"))

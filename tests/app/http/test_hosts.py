@@ -180,7 +180,7 @@ def preflight(client: TestClient, **headers: str) -> Any:
 
 
 def test_pages_of_an_allowed_origin_may_read_and_write(make: Client) -> None:
-    client = make(allowed_origins=f"{STUDIO}/, http://localhost:5173")
+    client = make(allowed_origins=f"{STUDIO.upper()}:443/, http://localhost:5173")
     client.base_url = httpx.URL("http://localhost")
     answer = preflight(client)
     assert answer.status_code == 200
