@@ -19,6 +19,8 @@ from app.storage import StorageFull
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+# Characters of a text, which may quote what was sent.
+MAX_TEXT = 4000
 
 
 class ProblemField(BaseModel):
@@ -45,10 +47,14 @@ class Problem(BaseModel):
             type=error.type,
             title=error.title or error.status.phrase,
             status=error.status,
-            detail=error.detail,
-            field=error.field,
-            errors=[ProblemField(field=e.field, detail=e.detail) for e in error.errors],
+            detail=_shorten(error.detail),
+            field=error.field and _shorten(error.field),
+            errors=[ProblemField(field=_shorten(e.field), detail=_shorten(e.detail)) for e in error.errors],
         )
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
 
 
 def documented(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:

@@ -8,7 +8,7 @@ import threading
 from enum import IntEnum
 from http import HTTPStatus
 from io import BytesIO
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 from fastapi import Query, Request, Response
 from PIL import Image, ImageOps
@@ -53,7 +53,7 @@ def send_thumbnail(
         raise NoThumbnail(f"A file of the type {media_type} has no small copy: leave out side.")
     try:
         with storage.open(key) as file, _at_a_time:
-            data = _shrink(file.read(), side)
+            data = _shrink(file, side)
     except FileNotFoundError:
         raise FileGone from None
     except Exception as error:  # Pillow's decoders raise a dozen types for damaged data
@@ -61,8 +61,8 @@ def send_thumbnail(
     return Response(data, headers=headers, media_type=MEDIA_TYPE)
 
 
-def _shrink(data: bytes, side: Side) -> bytes:
-    with Image.open(BytesIO(data)) as opened:
+def _shrink(file: BinaryIO, side: Side) -> bytes:
+    with Image.open(file) as opened:
         profile = opened.info.get("icc_profile")
         opened.draft(None, (2 * side, 2 * side))  # reduces a JPEG alone
         # With more than 8 bits a color Pillow would keep the lowest 8.

@@ -149,6 +149,21 @@ def test_many_wrong_fields_make_no_long_answer(client: TestClient, method: str, 
         assert len(answer.content) < 50_000 and answer.json()["errors"]
 
 
+@EVERY
+def test_long_texts_make_no_long_answer(client: TestClient, method: str, path: str) -> None:
+    long = "a" * 300_000
+    params = {"content": "a", "style": "a", "network": long}
+    for body in (
+        {long: 1},
+        {"kind": long, "params": {}},
+        {"kind": "style_transfer", "params": params},
+        params,
+    ):
+        answer = client.request(method, path, json=body)
+        assert answer.status_code == 422
+        assert len(answer.content) < 50_000
+
+
 @pytest.mark.parametrize("path", ["/v1/images", "/v1/networks", "/v1/style-transfer"])
 def test_a_form_has_few_parts(client: TestClient, path: str) -> None:
     files = [(f"file{number}", ("a", b"a")) for number in range(MAX_FILES + 1)]
