@@ -127,6 +127,15 @@ def test_strange_json_is_refused(client: TestClient, method: str, path: str, nam
         assert form.status_code in (400, 422), form.text
 
 
+@pytest.mark.parametrize("half", [rb"\ud800", b"\xed\xa0\x80"])
+def test_half_a_pair_goes_into_no_job(client: TestClient, image_id: str, half: bytes) -> None:
+    params = json.dumps({"content": image_id, "style": image_id, "network": "?"}).encode().replace(b"?", half)
+    named = b'{"kind":"style_transfer","params":%s}' % params
+    for path, body in (("/v1/style-transfer", params), ("/v1/jobs", named)):
+        answer = client.post(path, content=body, headers=JSON)
+        assert (answer.status_code, answer.json()["type"]) == (400, "invalid_json")
+
+
 @pytest.mark.parametrize("seed", [b"9" * 4300, b"9" * 30, b"1e400", b"-1", b"1.5"])
 def test_strange_numbers_of_a_job_are_refused(client: TestClient, image_id: str, seed: bytes) -> None:
     params = b'{"content":"%s","style":"%s","seed":%s}' % (image_id.encode(), image_id.encode(), seed)
