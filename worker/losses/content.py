@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from worker.losses.base import AdditiveLoss, Part
-from worker.losses.distance import Variant, caffe_activation, constant, energy, squared_distance
+from worker.losses.distance import TYPICAL_ACTIVATION, Variant, constant, energy, squared_distance
 
 
 class ContentLoss(AdditiveLoss):
@@ -13,10 +13,19 @@ class ContentLoss(AdditiveLoss):
     :func:`content_factor` gives ``c``.
     """
 
-    def __init__(self, layer: str, target: Tensor, weight: float, variant: Variant) -> None:
-        """``target`` is ``P``, (1, N, H, W): all positions of the layer, at the size of the picture."""
+    def __init__(
+        self,
+        layer: str,
+        target: Tensor,
+        weight: float,
+        variant: Variant,
+        activation: float = TYPICAL_ACTIVATION,
+    ) -> None:
+        """``target`` is ``P``, (1, N, H, W): all positions of the layer, at the size of the picture;
+        ``activation`` is what ``variant`` takes the mean activation of the layer for.
+        """
         self.target = target
-        self.factor = weight * content_factor(target, variant, layer)
+        self.factor = weight * content_factor(target, variant, activation)
         super().__init__(f"content.{layer}", layer, float(self.factor * energy(target)))
 
     def statistic(self, features: Tensor, part: Part) -> Tensor:
@@ -28,7 +37,7 @@ class ContentLoss(AdditiveLoss):
         return collected
 
 
-def content_factor(target: Tensor, variant: Variant, layer: str) -> Tensor:
+def content_factor(target: Tensor, variant: Variant, activation: float) -> Tensor:
     """The factor ``c`` of the content loss for the target ``P`` (1, N, H, W), 0-dimensional.
 
     ============  ================  =====================================================
@@ -37,12 +46,12 @@ def content_factor(target: Tensor, variant: Variant, layer: str) -> Tensor:
     neural-style  s**2 / P.numel()  mean squared error (``ContentLoss``, neural_style.lua)
     ============  ================  =====================================================
 
-    ``s`` is :func:`caffe_activation` of the layer.
+    ``s`` is ``activation``.
     """
     match variant:
         case "relative":
             return 1 / energy(target)
         case "gatys-2016":
-            return constant(caffe_activation(layer) ** 2 / 2, target)
+            return constant(activation**2 / 2, target)
         case "neural-style":
-            return constant(caffe_activation(layer) ** 2 / target.numel(), target)
+            return constant(activation**2 / target.numel(), target)

@@ -27,8 +27,9 @@ CAFFE_ACTIVATIONS = {
     "relu4_2": 400.0,
     "relu5_1": 40.0,
 }
-# Of other layers, whatever network they are of.
-CAFFE_ACTIVATION = 100.0
+# Of every layer of other networks: with the balance above, palette loses the colors of the style, which
+# VGG-19's deeper layers see.
+TYPICAL_ACTIVATION = 100.0
 
 # The features of a black picture may be 0: this keeps the relative loss finite (and enormous).
 LEAST_ENERGY = 1e-12
@@ -50,6 +51,6 @@ def constant(value: float, like: Tensor) -> Tensor:
     return torch.tensor(value, dtype=torch.promote_types(like.dtype, torch.float32), device=like.device)
 
 
-def caffe_activation(layer: str) -> float:
-    """The mean activation that the weights of ``gatys-2016`` and ``neural-style`` expect at a layer."""
-    return CAFFE_ACTIVATIONS.get(layer, CAFFE_ACTIVATION)
+def caffe_activation(network: str, layer: str) -> float:
+    """The mean activation that ``gatys-2016`` and ``neural-style`` count with at a layer of a network."""
+    return CAFFE_ACTIVATIONS.get(layer, TYPICAL_ACTIVATION) if network == "vgg19" else TYPICAL_ACTIVATION

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from worker.losses.base import AdditiveLoss, Part
-from worker.losses.distance import Variant, caffe_activation, constant, energy, squared_distance
+from worker.losses.distance import TYPICAL_ACTIVATION, Variant, constant, energy, squared_distance
 
 
 class GramLoss(AdditiveLoss):
@@ -20,10 +20,19 @@ class GramLoss(AdditiveLoss):
     different sizes compare. :func:`gram_factor` gives ``k``.
     """
 
-    def __init__(self, layer: str, target: Tensor, weight: float, variant: Variant) -> None:
-        """``target`` is ``A``, (N, N), for the N channels of the layer."""
+    def __init__(
+        self,
+        layer: str,
+        target: Tensor,
+        weight: float,
+        variant: Variant,
+        activation: float = TYPICAL_ACTIVATION,
+    ) -> None:
+        """``target`` is ``A``, (N, N), for the N channels of the layer; ``activation`` is what ``variant``
+        takes the mean activation of the layer for.
+        """
         self.target = target
-        self.factor = weight * gram_factor(target, variant, layer)
+        self.factor = weight * gram_factor(target, variant, activation)
         super().__init__(f"style.{layer}", layer, float(self.factor * energy(target)))
 
     def statistic(self, features: Tensor, part: Part) -> Tensor:
@@ -35,7 +44,7 @@ class GramLoss(AdditiveLoss):
         return self.factor * squared_distance(collected / positions, self.target)
 
 
-def gram_factor(target: Tensor, variant: Variant, layer: str) -> Tensor:
+def gram_factor(target: Tensor, variant: Variant, activation: float) -> Tensor:
     """The factor ``k`` of the style loss for the target ``A`` (N, N), 0-dimensional.
 
     ============  ===============  ================================================================
@@ -44,16 +53,16 @@ def gram_factor(target: Tensor, variant: Variant, layer: str) -> Tensor:
     neural-style  s**4 / N**4      mean squared error of F @ F.T / (N M) (``StyleLoss``, neural_style.lua)
     ============  ===============  ================================================================
 
-    ``s`` is :func:`caffe_activation` of the layer.
+    ``s`` is ``activation``.
     """
     channels = target.shape[0]
     match variant:
         case "relative":
             return 1 / energy(target)
         case "gatys-2016":
-            return constant(caffe_activation(layer) ** 4 / (4 * channels**2), target)
+            return constant(activation**4 / (4 * channels**2), target)
         case "neural-style":
-            return constant((caffe_activation(layer) / channels) ** 4, target)
+            return constant((activation / channels) ** 4, target)
 
 
 def gram_sum(features: Tensor) -> Tensor:

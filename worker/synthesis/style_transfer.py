@@ -21,6 +21,7 @@ from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, Steps, StepState
 from worker.losses.base import Loss
 from worker.losses.content import ContentLoss
+from worker.losses.distance import caffe_activation
 from worker.losses.gram import GramLoss, gram_sum
 from worker.losses.loss_sum import LossSum, blended_means
 from worker.losses.total_variation import TotalVariation
@@ -110,8 +111,14 @@ def style_transfer_loss(
         gram_sum, network, styles, params.style_weights, style_layers, margin=margin, budget=budget
     )
     losses: list[Loss] = [
-        *(ContentLoss(layer, features[layer], alpha * w, variant) for layer, w in content_layers.items()),
-        *(GramLoss(layer, grams[layer], beta * w, variant) for layer, w in style_layers.items()),
+        *(
+            ContentLoss(layer, features[layer], alpha * w, variant, caffe_activation(network.name, layer))
+            for layer, w in content_layers.items()
+        ),
+        *(
+            GramLoss(layer, grams[layer], beta * w, variant, caffe_activation(network.name, layer))
+            for layer, w in style_layers.items()
+        ),
     ]
     if gamma > 0:
         losses.append(TotalVariation(gamma, variant))

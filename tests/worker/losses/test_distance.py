@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from worker.losses.content import content_factor
-from worker.losses.distance import Variant, squared_distance
+from worker.losses.distance import Variant, caffe_activation, squared_distance
 from worker.losses.gram import gram_factor
 from worker.losses.total_variation import TotalVariation
 
@@ -29,9 +29,9 @@ def test_content_loss_by_hand() -> None:
     distance = squared_distance(found, target)
 
     assert distance == 5
-    assert distance * content_factor(target, "relative", "fire2") == pytest.approx(0.5)
-    assert distance * content_factor(target, "gatys-2016", "fire2") == pytest.approx(25_000)
-    assert distance * content_factor(target, "neural-style", "fire2") == pytest.approx(25_000)
+    assert distance * content_factor(target, "relative", 100.0) == pytest.approx(0.5)
+    assert distance * content_factor(target, "gatys-2016", 100.0) == pytest.approx(25_000)
+    assert distance * content_factor(target, "neural-style", 100.0) == pytest.approx(25_000)
 
 
 def test_style_loss_by_hand() -> None:
@@ -39,9 +39,9 @@ def test_style_loss_by_hand() -> None:
     distance = squared_distance(found, target)
 
     assert distance == 3
-    assert distance * gram_factor(target, "relative", "fire2") == pytest.approx(0.6)
-    assert distance * gram_factor(target, "gatys-2016", "fire2") == pytest.approx(3e8 / 16)
-    assert distance * gram_factor(target, "neural-style", "fire2") == pytest.approx(3 * 50**4)
+    assert distance * gram_factor(target, "relative", 100.0) == pytest.approx(0.6)
+    assert distance * gram_factor(target, "gatys-2016", 100.0) == pytest.approx(3e8 / 16)
+    assert distance * gram_factor(target, "neural-style", 100.0) == pytest.approx(3 * 50**4)
 
 
 def test_gatys_losses_are_equations_1_and_4_of_the_paper() -> None:
@@ -56,8 +56,8 @@ def test_gatys_losses_are_equations_1_and_4_of_the_paper() -> None:
     )
 
     mean_gram, mean_target = gram / positions / 1e4, target / positions / 1e4
-    ours = squared_distance(mean_gram, mean_target) * gram_factor(mean_target, "gatys-2016", "fire2")
-    assert squared_distance(found, content) * content_factor(content, "gatys-2016", "fire2") == pytest.approx(
+    ours = squared_distance(mean_gram, mean_target) * gram_factor(mean_target, "gatys-2016", 100.0)
+    assert squared_distance(found, content) * content_factor(content, "gatys-2016", 100.0) == pytest.approx(
         content_loss
     )
     assert float(ours) == pytest.approx(float(style_loss))
@@ -73,33 +73,31 @@ def test_neural_style_losses_are_mean_squared_errors_of_caffe_sized_activations(
 
     ours, target = (x[0].flatten(1) @ x[0].flatten(1).T / x[0, 0].numel() for x in (found, style))
     assert float(
-        squared_distance(found, content) * content_factor(content, "neural-style", "fire2")
+        squared_distance(found, content) * content_factor(content, "neural-style", 100.0)
     ) == pytest.approx(float(mse(100 * found, 100 * content)))
     assert float(
-        squared_distance(ours, target) * gram_factor(target, "neural-style", "fire2")
+        squared_distance(ours, target) * gram_factor(target, "neural-style", 100.0)
     ) == pytest.approx(float(mse(gram(found), gram(style))))
 
 
 def test_relative_losses_do_not_depend_on_scale_or_size() -> None:
     found, target = randn(1, 3, 4, 5), randn(1, 3, 4, 5) + 1
-    loss = squared_distance(found, target) * content_factor(target, "relative", "fire2")
+    loss = squared_distance(found, target) * content_factor(target, "relative", 100.0)
 
     tiled = squared_distance(found.repeat(1, 1, 3, 2), target.repeat(1, 1, 3, 2))
-    assert float(tiled * content_factor(target.repeat(1, 1, 3, 2), "relative", "fire2")) == pytest.approx(
+    assert float(tiled * content_factor(target.repeat(1, 1, 3, 2), "relative", 100.0)) == pytest.approx(
         float(loss)
     )
-    scaled = squared_distance(7 * found, 7 * target) * content_factor(7 * target, "relative", "fire2")
+    scaled = squared_distance(7 * found, 7 * target) * content_factor(7 * target, "relative", 100.0)
     assert float(scaled) == pytest.approx(float(loss))
 
 
 def test_targets_without_energy_give_finite_losses() -> None:
     nothing = torch.zeros(1, 2, 3, 3)
 
-    assert torch.isfinite(
-        squared_distance(nothing + 1, nothing) * content_factor(nothing, "relative", "fire2")
-    )
-    assert squared_distance(nothing, nothing) * content_factor(nothing, "relative", "fire2") == 0
-    assert torch.isfinite(gram_factor(torch.zeros(2, 2), "relative", "fire2"))
+    assert torch.isfinite(squared_distance(nothing + 1, nothing) * content_factor(nothing, "relative", 100.0))
+    assert squared_distance(nothing, nothing) * content_factor(nothing, "relative", 100.0) == 0
+    assert torch.isfinite(gram_factor(torch.zeros(2, 2), "relative", 100.0))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -110,10 +108,10 @@ def test_gradients(variant: Variant) -> None:
     picture = randn(1, 3, 4, 5).requires_grad_()
 
     assert torch.autograd.gradcheck(
-        lambda f: squared_distance(f, target) * content_factor(target, variant, "fire2"), maps
+        lambda f: squared_distance(f, target) * content_factor(target, variant, 100.0), maps
     )
     assert torch.autograd.gradcheck(
-        lambda g: squared_distance(g, gram) * gram_factor(gram, variant, "fire2"), matrix
+        lambda g: squared_distance(g, gram) * gram_factor(gram, variant, 100.0), matrix
     )
     assert torch.autograd.gradcheck(TotalVariation(1.0, variant).value, picture)
 
@@ -132,17 +130,17 @@ def test_layers_are_balanced_as_in_the_first_step_of_neural_style() -> None:
         "relu5_1": 656.9,
     }
     channels = {"relu1_1": 64, "relu2_1": 128, "relu3_1": 256, "relu4_1": 512, "relu5_1": 512}
-    ours = {
-        layer: 100 * float(gram_factor(torch.zeros(n, n), "neural-style", layer)) * n**2
-        for layer, n in channels.items()
-    }
+    ours = {}
+    for layer, n in channels.items():
+        factor = gram_factor(torch.zeros(n, n), "neural-style", caffe_activation("vgg19", layer))
+        ours[layer] = 100 * float(factor) * n**2
     for layer, loss in printed.items():
         assert 0.5 < (ours[layer] / ours["relu2_1"]) ** 0.25 / (loss / printed["relu2_1"]) ** 0.25 < 2, layer
 
 
-def test_a_layer_that_the_caffe_network_lacks_has_a_typical_activation() -> None:
+def test_only_vgg19_has_the_balance_of_the_caffe_network() -> None:
     target = torch.ones(1, 1, 1, 1)
 
-    assert content_factor(target, "neural-style", "relu1_1") == 22**2
-    assert content_factor(target, "neural-style", "fire2") == 100**2
-    assert gram_factor(target[0, 0], "neural-style", "relu3_4") == 488**4
+    assert content_factor(target, "neural-style", caffe_activation("vgg19", "relu1_1")) == 22**2
+    assert gram_factor(target[0, 0], "neural-style", caffe_activation("vgg19", "relu3_4")) == 488**4
+    assert caffe_activation("vgg19", "relu5_4") == caffe_activation("palette", "relu1_1") == 100
