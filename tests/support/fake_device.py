@@ -17,8 +17,12 @@ class FakeDevice(TorchDispatchMode):
 
     On ``meta`` alone neither is an error. What is read from the device, a number or a copy, is 1, and nothing
     there is found nonzero. Tensors without dimensions count as numbers, which every device takes from the
-    CPU.
+    CPU. ``copied`` counts the bytes of what was copied to the CPU.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.copied = 0
 
     def __torch_dispatch__(
         self,
@@ -38,8 +42,11 @@ class FakeDevice(TorchDispatchMode):
             # MPS converts before it copies, so that it has to have the dtype.
             require_float32(func, [torch.empty(0, dtype=dtype, device=DEVICE)])
             if kwargs.get("device") == torch.device("cpu"):
-                return torch.ones(given[0].shape, dtype=dtype)
+                copy = torch.ones(given[0].shape, dtype=dtype)
+                self.copied += copy.nbytes
+                return copy
         if func is torch.ops.aten.copy_.default and [each.device.type for each in given] == ["cpu", "meta"]:
+            self.copied += args[0].nbytes
             return args[0].fill_(1)
         devices = {each.device.type for each in given if each.dim()}
         if func not in COPIES and len(devices) > 1:

@@ -11,7 +11,8 @@ from app.networks.catalogue import SHIPPED
 from tests.support.fake_device import DEVICE, FakeDevice
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import run_steps
+from worker.contract.steps import Step, run_steps
+from worker.media.pictures import encode_preview
 from worker.networks.loading import NetworkLoader, network_for
 from worker.runtime.functions import steps_of
 
@@ -68,8 +69,14 @@ def test_a_job_mixes_no_devices_and_needs_no_float64(kind: str, asked: Json) -> 
     picture = torch.rand(1, 3, 96, 128)
     inputs = Inputs.of({name: [picture] * len(refs) for name, refs in params.pictures().items()})
     network = network_for(params, compute, NetworkLoader())
-    with FakeDevice():
-        outcome = run_steps(steps_of(params, inputs, network, compute))
+    with FakeDevice() as device:
+
+        def preview(step: Step) -> None:
+            copied = device.copied
+            encode_preview(step.image(), max_side=16) if step.image is not None else None
+            assert device.copied - copied <= 16 * 16 * 3
+
+        outcome = run_steps(steps_of(params, inputs, network, compute), preview)
     assert {each.device.type for each in outcome.images.values()} <= {"cpu"}
 
 

@@ -35,7 +35,7 @@ class Step:
     somebody wants them, before the generator is resumed, so that a step forces no synchronisation.
 
     ``losses()`` gives finite numbers by dotted name (``style.relu3_1``, ``total``); ``image()`` the
-    picture so far, float32 RGB ``(1, 3, H, W)`` on the CPU, sRGB values in [0, 1] (None: there is none);
+    picture so far, float32 RGB ``(1, 3, H, W)`` on any device, sRGB values in [0, 1] (None: there is none);
     ``state()`` what a later run needs to go on from here. ``milestone`` marks a step after which the state
     is worth saving earlier than otherwise: a frame is done, say.
     """

@@ -2,7 +2,6 @@
 
 import math
 
-import torch
 from torch import Tensor
 
 # Pixels between two pictures, as a share of a picture's longer side; and the color that shows there.
@@ -22,7 +21,7 @@ def contact_sheet(pictures: Tensor, columns: int | None = None) -> Tensor:
     across = min(across, count)
     gap = max(1, round(GAP * max(height, width)))
     down = math.ceil(count / across)
-    sheet = torch.full((1, 3, down * (height + gap) - gap, across * (width + gap) - gap), PAPER)
+    sheet = pictures.new_full((1, 3, down * (height + gap) - gap, across * (width + gap) - gap), PAPER)
     for place, picture in enumerate(pictures):
         top, left = place // across * (height + gap), place % across * (width + gap)
         sheet[0, :, top : top + height, left : left + width] = picture

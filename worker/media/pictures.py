@@ -101,12 +101,18 @@ def encode_png(rgb: Tensor, alpha: Tensor | None = None, recipe: dict[str, Any] 
     return out.getvalue()
 
 
+@torch.no_grad()
 def encode_preview(rgb: Tensor, max_side: int = 512) -> bytes:
-    """A small JPEG of ``rgb``, ``(1, 3, H, W)`` in [0, 1], with at most ``max_side`` pixels a side."""
-    image = to_image(rgb[:, :3])
-    image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC)
+    """A small JPEG of ``rgb``, ``(1, 3, H, W)`` in [0, 1], with at most ``max_side`` pixels a side.
+
+    It is made small on its device, so that little is copied from there. ComputationError if a value is not
+    finite.
+    """
+    height, width = rgb.shape[-2:]
+    scale = min(1, max_side / max(height, width))
+    small = resize(rgb[:, :3], (max(1, round(height * scale)), max(1, round(width * scale))))
     out = BytesIO()
-    image.save(out, "JPEG", quality=85)
+    to_image(small).save(out, "JPEG", quality=85)
     return out.getvalue()
 
 

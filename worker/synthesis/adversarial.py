@@ -87,7 +87,7 @@ def _attack(params: ResolvedAttack, picture: Tensor, network: Network, resume: S
             done=descent.taken,
             total=total,
             losses=partial(_numbers, descent.terms["objective"]),
-            image=partial(descent.variables.to, "cpu", copy=True),
+            image=descent.variables.detach,
             state=descent.state,
         )
     descent.finish(loss)

@@ -200,4 +200,4 @@ def _require_gradient(targets: Sequence[Target], dead: Sequence[int]) -> None:
 
 
 def _sheet(parametrization: Parametrization, variables: Tensor, columns: int | None) -> Tensor:
-    return contact_sheet(parametrization.picture(variables).to("cpu", copy=True), columns)
+    return contact_sheet(parametrization.picture(variables), columns)

@@ -23,14 +23,14 @@ class CoarseToFine:
     """The descent of a loss at each scale of a ``plan``.
 
     ``loss_at`` makes the loss of a scale when it begins, ``optimizer_for`` the optimizer for a
-    picture of its size; ``shown`` turns a picture into the result; ``enlarge`` resizes a picture to the
-    height and width of the next scale. ``reports`` are those of the finished scales.
+    picture of its size; ``shown`` turns a picture into the result, on its device; ``enlarge`` resizes a
+    picture to the height and width of the next scale. ``reports`` are those of the finished scales.
     """
 
     plan: Sequence[Scale]
     loss_at: Callable[[Scale], LossSum]
     optimizer_for: Callable[[Tensor], Optimizer]
-    shown: Callable[[Tensor], Tensor]
+    shown: Callable[[Tensor], Tensor] = Tensor.detach
     enlarge: Callable[[Tensor, int, int], Tensor] = resize
     reports: list[dict[str, Any]] = field(default_factory=list)
 

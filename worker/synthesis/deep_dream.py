@@ -125,7 +125,7 @@ class _Run:
             done=self.frame * of_frame + done,
             total=self.frames.count * of_frame,
             losses=partial(numbers, descent.terms, negated=True),
-            image=partial(descent.variables.to, "cpu", copy=True),
+            image=descent.variables.detach,
             state=partial(self._state, descent),
             milestone=self.frames.count > 1 and done == of_frame,
         )

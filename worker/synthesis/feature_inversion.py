@@ -55,14 +55,15 @@ def feature_inversion(
     first = 0
     if resume is not None:
         first, run.reports = resume.values["place"], list(resume.values["reports"])
-        run.made = list(torch.split(resume.tensors["made"], 1)) if first else []
+        made = torch.split(resume.tensors["made"], 1) if first else ()
+        run.made = [each.to(compute.device) for each in made]
     for place in range(first, len(run.plan)):
         yield from run.reconstruct(place, resume if place == first else None)
     return run.outcome()
 
 
 class _Run:
-    """What one run needs for every layer; ``made`` are the reconstructions done, on the CPU."""
+    """What one run needs for every layer; ``made`` are the reconstructions done."""
 
     def __init__(self, params: ResolvedFeatureInversion, picture: Tensor, network: Network) -> None:
         self.params = params
@@ -129,7 +130,7 @@ class _Run:
         picture = parametrization.picture(descent.best)
         with torch.no_grad():
             squared = float(-objective.value(self.network.features(picture, (layer,))))
-        self.made.append(picture.to("cpu", copy=True))
+        self.made.append(picture)
         self.reports.append(
             {
                 "artifact": f"image_{len(self.reports)}",
@@ -144,27 +145,28 @@ class _Run:
     def outcome(self) -> Outcome:
         """The artifacts ``image``, the strip, and each reconstruction for itself; and the numbers."""
         height, width = self.picture.shape[2:]
-        images = {f"image_{place}": each for place, each in enumerate(self.made)}
+        images = {"image": self._sheet(self.made)}
+        images |= {f"image_{place}": each for place, each in enumerate(self.made)}
         result = {"width": width, "height": height, "pictures": self.reports}
-        return Outcome({"image": self._sheet(self.made), **images}, result)
+        return Outcome({name: each.to("cpu", copy=True) for name, each in images.items()}, result)
 
     def _strip(self, made: list[Tensor], parametrization: Parametrization, variables: Tensor) -> Tensor:
         """The reconstructions made so far, the one at work, and blanks for those to come."""
-        return self._sheet([*made, parametrization.picture(variables).cpu()])
+        return self._sheet([*made, parametrization.picture(variables)])
 
     def _sheet(self, made: list[Tensor]) -> Tensor:
         """A row for each seed: the picture itself, and its reconstruction from each layer."""
-        blank = torch.full_like(self.picture, PAPER, device="cpu")
+        blank = torch.full_like(self.picture, PAPER)
         cells = [*made, *[blank] * (len(self.plan) - len(made))]
         rows = [
-            torch.cat([self.picture.cpu(), *cells[row :: self.params.variations]])
+            torch.cat([self.picture, *cells[row :: self.params.variations]])
             for row in range(self.params.variations)
         ]
         return contact_sheet(torch.cat(rows), columns=1 + len(self.params.layers))
 
     def _state(self, place: int, descent: Descent) -> StepState:
         state = descent.state()
-        made = {"made": torch.cat(self.made)} if self.made else {}
+        made = {"made": torch.cat(self.made).cpu()} if self.made else {}
         values = {"place": place, "reports": [*self.reports]}
         return StepState({**state.tensors, **made}, {**state.values, **values})
 

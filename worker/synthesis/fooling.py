@@ -61,7 +61,7 @@ def fool_with_noise(
             done=descent.taken,
             total=total,
             losses=partial(_numbers, descent.terms["objective"]),
-            image=partial(descent.variables.to, "cpu", copy=True),
+            image=descent.variables.detach,
             state=descent.state,
         )
     if not reached:

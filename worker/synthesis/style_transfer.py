@@ -76,7 +76,7 @@ def style_transfer(
         height, width = picture.shape[-2:]
         if params.color == "content":
             picture = with_chroma_of(picture, resized("content", (height, width)))
-        return picture.to("cpu", copy=True)
+        return picture
 
     def optimizer(picture: Tensor) -> Optimizer:
         return Adam() if params.optimizer == "adam" else LBFGS(affordable_history(picture))
@@ -84,7 +84,7 @@ def style_transfer(
     descent = CoarseToFine(plan, loss, optimizer, shown)
     picture = yield from descent.descend(start(), resume)
     dtype = str(compute.dtype).removeprefix("torch.")
-    return Outcome({"image": shown(picture)}, {**descent.result(), "dtype": dtype})
+    return Outcome({"image": shown(picture).to("cpu", copy=True)}, {**descent.result(), "dtype": dtype})
 
 
 def style_transfer_loss(

@@ -63,11 +63,8 @@ def texture_synthesis(
     def optimizer(picture: Tensor) -> Optimizer:
         return LBFGS(affordable_history(picture))
 
-    def shown(picture: Tensor) -> Tensor:
-        return picture.to("cpu", copy=True)
-
     enlarge = resize_wrapped if params.seamless else resize
-    descent = CoarseToFine(plan, loss, optimizer, shown, enlarge)
+    descent = CoarseToFine(plan, loss, optimizer, enlarge=enlarge)
     start = noise_like(texture, *plan[0].size, params.seed).to(compute.device)
     picture = yield from descent.descend(start, resume)
     height, width = plan[-1].style_sizes[0]
@@ -76,7 +73,7 @@ def texture_synthesis(
         "texture": {"width": width, "height": height},
         "dtype": str(compute.dtype).removeprefix("torch."),
     }
-    return Outcome({"image": shown(picture)}, result)
+    return Outcome({"image": picture.to("cpu", copy=True)}, result)
 
 
 def texture_loss(params: ResolvedTextureSynthesis, network: Network, texture: Tensor, size: Size) -> LossSum:

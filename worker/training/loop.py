@@ -216,7 +216,7 @@ def _numbers(
 def _contact_sheet(pictures: Tensor) -> Tensor:
     """Some pictures of a batch (n, 3, H, W) in a square, (1, 3, 4 H, 4 W)."""
     columns = round(SHOWN**0.5)
-    shown = pictures[: columns * columns].detach().float().cpu()
+    shown = pictures[: columns * columns].detach().float()
     rows = [torch.cat(list(row), dim=2) for row in torch.split(shown, columns) if len(row) == columns]
     return torch.cat(rows, dim=1)[None]
 

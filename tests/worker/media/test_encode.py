@@ -4,6 +4,7 @@ import json
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from app.kinds.style_transfer import StyleTransferParams
 from app.media import read_recipe
 from app.media.recipe_text import MAX_RECIPE_BYTES, RECIPE_KEY, dump_recipe
 from tests.support import strange_pictures as strange
+from tests.support.fake_device import DEVICE, FakeDevice
 from worker.contract.compute import Compute
 from worker.media.pictures import encode_png, encode_preview, load_picture, resize
 from worker.runtime.recipes import make_recipe
@@ -177,6 +179,31 @@ def test_a_preview_is_a_small_jpeg(size: tuple[int, int], seen: tuple[int, int])
         color = image.getpixel((0, 0))
     assert isinstance(color, tuple)
     assert max(abs(a - b) for a, b in zip(color, (200, 120, 40), strict=True)) <= 3
+
+
+def test_a_preview_shows_what_the_picture_shows() -> None:
+    rgb = torch.nn.functional.interpolate(ramp(), (1000, 1200), mode="bicubic").clamp(0, 1)
+    with Image.open(BytesIO(encode_png(rgb))) as whole, Image.open(BytesIO(encode_preview(rgb))) as preview:
+        expected, found = (
+            np.asarray(image.resize((60, 50), Image.Resampling.BOX), dtype=float)
+            for image in (whole, preview)
+        )
+    assert np.abs(found - expected).mean() < 2
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_one_value_that_is_no_number_is_found_in_a_large_picture(bad: float) -> None:
+    for place in range(4):
+        rgb = torch.full((1, 3, 1024, 1300), 0.5)
+        rgb[0, 1, 511 + place, 640 + place] = bad
+        with pytest.raises(ComputationError):
+            encode_preview(rgb)
+
+
+def test_a_preview_copies_no_more_than_it_shows() -> None:
+    with FakeDevice() as device:
+        encode_preview(torch.empty(1, 3, 3072, 4096, device=DEVICE))
+    assert device.copied == 384 * 512 * 3
 
 
 def test_a_recipe_says_what_made_the_picture() -> None:
