@@ -1,7 +1,12 @@
 """Total variation: the differences of neighbouring pixels."""
 
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from worker.losses.base import PictureLoss
 from worker.losses.distance import Variant
@@ -13,6 +18,10 @@ SMOOTHING = 0.15
 
 # What a difference in chroma costs beyond one in luma: coloured noise is dirt, grey noise texture.
 CHROMA = 4.0
+
+# Numbers of the largest picture that is differentiated as a whole, which takes ten times its memory; larger
+# ones are in bands of so many.
+BAND = 1 << 24
 
 
 class TotalVariation(PictureLoss):
@@ -45,7 +54,12 @@ def total_variation(picture: Tensor, wrap: bool = False) -> Tensor:
     chroma (RGB less luma). ``picture`` is (1, 3, H, W) in [0, 1]; beyond the last row and column the
     difference is 0, or with ``wrap`` that to the first. A flat picture scores 0.
     """
+    height, width = picture.shape[-2:]
     beyond = slice(0, 1) if wrap else slice(-1, None)
+    if picture.numel() > BAND:
+        rows = torch.arange(height + 1, device=picture.device)
+        rows = rows % height if wrap else rows.clamp_max(height - 1)
+        return _sum_in_bands(picture, rows, partial(_lengths, beyond)) / (height * width) - SMOOTHING
     down = torch.diff(picture, dim=-2, append=picture[..., beyond, :])
     right = torch.diff(picture, dim=-1, append=picture[..., :, beyond])
     squares = _squared_length(down) + _squared_length(right)
@@ -58,11 +72,68 @@ def squared_variation(picture: Tensor) -> Tensor:
     ``picture`` is (1, C, H, W). This is what Johnson's neural-style descends (``TVLoss`` in neural_style.lua,
     whose gradient leaves out the last row and column, as here); it grows with the picture.
     """
-    height, width = picture.shape[-2:]
-    inner = picture[..., : height - 1, : width - 1]
-    down = picture[..., 1:, : width - 1] - inner
-    right = picture[..., : height - 1, 1:] - inner
+    if picture.numel() > BAND:
+        return _sum_in_bands(picture, torch.arange(picture.shape[-2], device=picture.device), _squares)
+    return _squares(picture)
+
+
+def _squares(rows: Tensor) -> Tensor:
+    """:func:`squared_variation` of some rows, (1, C, h + 1, W)."""
+    height, width = rows.shape[-2:]
+    inner = rows[..., : height - 1, : width - 1]
+    down = rows[..., 1:, : width - 1] - inner
+    right = rows[..., : height - 1, 1:] - inner
     return (down.square().sum() + right.square().sum()) / 2
+
+
+def _lengths(beyond: slice, rows: Tensor) -> Tensor:
+    """Sum of the smoothed lengths at all rows but the last, (1, 3, h + 1, W); ``beyond`` the last column is
+    that column of the picture.
+    """
+    inner = rows[..., :-1, :]
+    down = torch.diff(rows, dim=-2)
+    right = torch.diff(inner, dim=-1, append=inner[..., :, beyond])
+    return (_squared_length(down) + _squared_length(right) + SMOOTHING**2).sqrt().sum()
+
+
+def _sum_in_bands(picture: Tensor, rows: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+    """The sum of a function of bands of a picture (1, C, H, W).
+
+    ``rows`` are indices in order, the last one of the row beyond the others. The function is given some rows
+    and the one that follows, (1, C, h + 1, W).
+    """
+    total: Tensor = _SumInBands.apply(picture, rows, function)  # type: ignore[no-untyped-call]
+    return total
+
+
+class _SumInBands(torch.autograd.Function):
+    """Computes a band again for the gradient, so that autograd keeps one band at a time."""
+
+    @staticmethod
+    def forward(ctx: Any, picture: Tensor, rows: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+        ctx.save_for_backward(picture, rows)
+        ctx.function = function
+        parts = [function(picture.index_select(-2, some)) for some in _bands(picture, rows)]
+        return torch.stack(parts).sum()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        picture, rows = ctx.saved_tensors
+        whole = torch.zeros_like(picture)
+        for some in _bands(picture, rows):
+            with torch.enable_grad():
+                band = picture.index_select(-2, some).detach().requires_grad_()
+                (of_band,) = torch.autograd.grad(ctx.function(band), band, gradient)
+            whole.index_add_(-2, some, of_band)
+        return whole, None, None
+
+
+def _bands(picture: Tensor, rows: Tensor) -> Iterator[Tensor]:
+    """All ``rows`` in parts; each begins with the last one of the part before."""
+    each = max(1, BAND * picture.shape[-2] // picture.numel())
+    for start in range(0, len(rows) - 1, each):
+        yield rows[start : start + each + 1]
 
 
 def _squared_length(difference: Tensor) -> Tensor:
