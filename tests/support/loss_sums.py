@@ -7,7 +7,7 @@ from torch import Tensor
 
 from models.network import Network
 from worker.losses.base import Loss
-from worker.losses.content import ContentLoss
+from worker.losses.content import KEPT, ContentLoss, content_targets
 from worker.losses.distance import Variant
 from worker.losses.gram import GramLoss, gram_sum
 from worker.losses.loss_sum import LossSum, blended_means
@@ -33,16 +33,17 @@ def make_loss_sum(
     margin: int = 0,
     wrap: bool = False,
     budget: int = BUDGET,
+    kept: int = KEPT,
 ) -> LossSum:
     """Content, style (in equal shares) and total variation, for pictures of the content's size."""
     height, width = content.shape[-2:]
     layers = {**content_layers, **style_layers}
     tiling = Tiling(height, width, network, layers, margin=margin, wrap=wrap, budget=budget)
-    features = tiling.all_features(content, content_layers)
+    targets = content_targets(tiling, content, content_layers, kept)
     grams = blended_means(
         gram_sum, network, styles, [1.0] * len(styles), style_layers, margin=margin, budget=budget
     )
-    losses: list[Loss] = [ContentLoss(name, features[name], w, variant) for name, w in content_layers.items()]
+    losses: list[Loss] = [ContentLoss(name, targets[name], w, variant) for name, w in content_layers.items()]
     losses += [GramLoss(name, grams[name], w, variant) for name, w in style_layers.items()]
     if tv:
         losses.append(TotalVariation(tv, variant, wrap=wrap))

@@ -1,6 +1,7 @@
 """The forms of a loss. :class:`worker.losses.loss_sum.LossSum` evaluates each of them, whole or in tiles.
 
-- :class:`AdditiveLoss`: a function of a sum over the positions of a layer (content, Gram matrices, moments).
+- :class:`LocalLoss`: a sum over the positions of a layer (content).
+- :class:`AdditiveLoss`: a function of a sum over the positions of a layer (Gram matrices, moments).
 - :class:`GatheredLoss`: a function of all positions of a layer together (histograms, sliced Wasserstein).
 - :class:`PictureLoss`: a function of the picture itself (total variation).
 """
@@ -10,7 +11,9 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-Part = Callable[[Tensor], Tensor]
+from worker.optim.tiling.maps import Recomputed
+
+Part = Callable[[Tensor | Recomputed], Tensor]
 """Crops a map of all positions of a layer (..., H, W), a target or a mask, to those that a tile owns."""
 
 
@@ -63,6 +66,14 @@ class AdditiveLoss(FeatureLoss):
     def along(self, slope: Tensor, features: Tensor, part: Part) -> Tensor:
         """The inner product of the slope and the tile's statistic."""
         return (slope * self.statistic(features, part)).sum()
+
+
+class LocalLoss(AdditiveLoss):
+    """A loss that is itself a sum over positions, its statistic: no tile needs to know of the others."""
+
+    def value(self, collected: Tensor, positions: int) -> Tensor:
+        """The loss, which is the sum of the tiles'."""
+        return collected
 
 
 class GatheredLoss(FeatureLoss):

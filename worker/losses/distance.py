@@ -1,9 +1,13 @@
 """What losses of squared distances share."""
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from worker.optim.tiling.maps import Recomputed
 
 Variant = Literal["relative", "gatys-2016", "neural-style"]
 """Whose formula a loss follows: ours, relative to the target; or its source's own."""
@@ -34,19 +38,31 @@ TYPICAL_ACTIVATION = 100.0
 # The features of a black picture may be 0: this keeps the relative loss finite (and enormous).
 LEAST_ENERGY = 1e-12
 
+# Numbers that are squared at once: more would take several times the memory of what they are read from.
+CHUNK = 1 << 24
+
 
 def squared_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Sum of squared differences of equal shapes; float32, or float64 for float64 tensors."""
-    precise = torch.promote_types(a.dtype, torch.float32)
-    return (a.to(precise) - b.to(precise)).square().sum()
+    """Sum of squared differences of equal shapes; float32, or float64 for float64 tensors.
+
+    Takes, and keeps for the gradient, no copy of either.
+    """
+    distance: Tensor = _SquaredDistance.apply(a, b)  # type: ignore[no-untyped-call]
+    return distance
 
 
-def energy(target: Tensor) -> Tensor:
+def sum_of_squares(features: Tensor) -> Tensor:
+    """Sum of squares, 0-dimensional; float32, or float64 for a float64 tensor. Takes no copy."""
+    return _sum([_precise(part).square().sum() for (part,) in _chunks(features)])
+
+
+def energy(target: Tensor | Recomputed) -> Tensor:
     """Sum of squares, never 0; float32, or float64 for a float64 tensor."""
-    return squared_distance(target, torch.zeros_like(target)).clamp_min(LEAST_ENERGY)
+    total = target.energy if isinstance(target, Recomputed) else sum_of_squares(target)
+    return total.clamp_min(LEAST_ENERGY)
 
 
-def constant(value: float, like: Tensor) -> Tensor:
+def constant(value: float, like: Tensor | Recomputed) -> Tensor:
     """A number as a tensor on the device of ``like``; float32, or float64 where that is float64."""
     return torch.tensor(value, dtype=torch.promote_types(like.dtype, torch.float32), device=like.device)
 
@@ -54,3 +70,37 @@ def constant(value: float, like: Tensor) -> Tensor:
 def caffe_activation(network: str, layer: str) -> float:
     """The mean activation that ``gatys-2016`` and ``neural-style`` count with at a layer of a network."""
     return CAFFE_ACTIVATIONS.get(layer, TYPICAL_ACTIVATION) if network == "vgg19" else TYPICAL_ACTIVATION
+
+
+class _SquaredDistance(torch.autograd.Function):
+    """The sum of squared differences, which are computed again for the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
+        ctx.save_for_backward(a, b)
+        return _sum([(_precise(x) - _precise(y)).square().sum() for x, y in _chunks(a, b)])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None]:
+        a, b = ctx.saved_tensors
+        of_a = torch.empty_like(a)
+        for x, y, found in _chunks(a, b, of_a):
+            found.copy_(gradient * (2 * (_precise(x) - _precise(y))))
+        return of_a, -of_a if ctx.needs_input_grad[1] else None
+
+
+def _chunks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Views of the same rows of tensors of one shape (..., H, W), each of about CHUNK numbers."""
+    first = tensors[0]
+    rows = max(0, first.dim() - 2)
+    each = max(1, CHUNK * first.shape[rows] // max(1, first.numel()))
+    return zip(*(torch.split(tensor, each, rows) for tensor in tensors), strict=True)
+
+
+def _sum(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.stack(parts).sum()
+
+
+def _precise(tensor: Tensor) -> Tensor:
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -92,7 +92,7 @@ class _GramSum(torch.autograd.Function):
     def forward(ctx: Any, features: Tensor) -> Tensor:
         ctx.save_for_backward(features)
         # bfloat16 has 8 bits of mantissa: sums over thousands of positions need float32.
-        matrix = _matrix(features).to(torch.promote_types(features.dtype, torch.float32))
+        matrix = _matrix(features, torch.promote_types(features.dtype, torch.float32))
         return matrix.T @ matrix
 
     @staticmethod
@@ -102,9 +102,16 @@ class _GramSum(torch.autograd.Function):
         # The gradient of features is of their dtype anyhow, so its product may be computed in it.
         symmetric = (gradient + gradient.T).to(features.dtype)
         _, channels, height, width = features.shape
-        return (_matrix(features) @ symmetric).view(1, height, width, channels).permute(0, 3, 1, 2)
+        return (
+            (_matrix(features, features.dtype) @ symmetric)
+            .view(1, height, width, channels)
+            .permute(0, 3, 1, 2)
+        )
 
 
-def _matrix(features: Tensor) -> Tensor:
-    """One row a position, (H * W, C); a view if no row of the map is left out, in either memory format."""
-    return features[0].permute(1, 2, 0).flatten(0, 1)
+def _matrix(features: Tensor, dtype: torch.dtype) -> Tensor:
+    """One row a position, (H * W, C), copied at most once.
+
+    A view if the dtype is the features' own and no row of the map is left out, in either memory format.
+    """
+    return features[0].permute(1, 2, 0).to(dtype).flatten(0, 1)

@@ -1,14 +1,14 @@
 """The sum of losses, and its gradient, of a picture of any size; and the targets of losses that sum up."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
 
 import torch
 from torch import Tensor
 
 from models.network import Network
-from worker.losses.base import AdditiveLoss, FeatureLoss, GatheredLoss, Loss, PictureLoss
+from worker.losses.base import AdditiveLoss, FeatureLoss, GatheredLoss, LocalLoss, Loss, Part, PictureLoss
 from worker.optim.descent import Evaluation
+from worker.optim.tiling.maps import Recomputed
 from worker.optim.tiling.tiles import BUDGET, Tile, Tiling
 
 
@@ -25,7 +25,6 @@ class LossSum:
         self.tiling = tiling
         self._of_picture = [loss for loss in losses if isinstance(loss, PictureLoss)]
         self._of_features = [loss for loss in losses if isinstance(loss, FeatureLoss)]
-        self._layers = list(dict.fromkeys(loss.layer for loss in self._of_features))
 
     @property
     def magnitude(self) -> float:
@@ -35,53 +34,74 @@ class LossSum:
     def __call__(self, picture: Tensor) -> Evaluation:
         """The losses of a picture (1, 3, H, W) in [0, 1], by name, and the gradient of their sum."""
         picture = picture.detach().requires_grad_()
-        padded = self.tiling.pad(picture)
-        terms = {loss.name: loss.value(picture) for loss in self._of_picture}
-        if len(self.tiling.tiles) == 1:
-            terms |= self._values(*self._collect(padded))
-            total = self._total(terms)
-        else:
-            found, of_padded = self._in_tiles(padded.detach())
-            # A product that has the gradient which the tiles have found.
-            along = (padded * of_padded).sum()
-            total = torch.stack([along, *terms.values()]).sum()
-            terms |= found
-        (gradient,) = torch.autograd.grad(total, picture)
+        terms, gradient = (self._whole if len(self.tiling.tiles) == 1 else self._in_tiles)(picture)
         terms = {loss.name: terms[loss.name].detach() for loss in self.losses}
         return Evaluation(self._total(terms), gradient, terms)
 
-    def _in_tiles(self, padded: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    def _whole(self, picture: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """The losses, and the gradient of their sum, of a picture in one tile."""
+        padded = self.tiling.pad(picture)
+        terms = {loss.name: loss.value(picture) for loss in self._of_picture}
+        terms |= _values(self._of_features, *self._collect(self._of_features, padded))
+        return terms, torch.autograd.grad(self._total(terms), picture)[0]
+
+    def _in_tiles(self, picture: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """The same in several tiles, whose memory is free again for the losses of the picture."""
+        terms, of_padded = self._features_in_tiles(self.tiling.pad(picture.detach()))
+        padded = self.tiling.pad(picture)
+        of_picture = {loss.name: loss.value(picture) for loss in self._of_picture}
+        outputs = [padded, *of_picture.values()]
+        along = [of_padded, *(torch.ones_like(term) for term in of_picture.values())]
+        (gradient,) = torch.autograd.grad(outputs, picture, along)
+        return terms | of_picture, gradient
+
+    def _features_in_tiles(self, padded: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The losses of features, and the gradient of their sum at the padded picture.
 
         The first pass collects what the losses are functions of, with respect to which they are then
-        differentiated. The second descends, tile by tile, along what is then linear in the tile's part.
+        differentiated; local losses need none. The second descends, tile by tile, along what is then linear
+        in the tile's part.
         """
+        functions = [loss for loss in self._of_features if not isinstance(loss, LocalLoss)]
         with torch.no_grad():
-            collected, positions = self._collect(padded)
+            collected, positions = self._collect(functions, padded)
         for each in collected.values():
             each.requires_grad_()
-        terms = self._values(collected, positions)
+        terms = _values(functions, collected, positions)
         slopes = {name: torch.autograd.grad(terms[name], each)[0] for name, each in collected.items()}
         gradient = torch.zeros_like(padded)
         for tile in self.tiling.tiles:
-            seen = tile.seen(padded).detach().requires_grad_()
-            features = self.tiling.features(seen, tile, self._layers)
-            along = [
-                loss.along(slopes[loss.name], features[loss.layer], self._part(tile, loss))
-                for loss in self._of_features
-            ]
-            (of_seen,) = torch.autograd.grad(torch.stack(along).sum(), seen)
+            local, of_seen = self._of_tile(tile, tile.seen(padded), slopes)
             tile.seen(gradient).add_(of_seen)
+            terms |= {name: terms.get(name, 0) + value for name, value in local.items()}
         return terms, gradient
 
-    def _collect(self, padded: Tensor) -> tuple[dict[str, Tensor], dict[str, int]]:
-        """What each loss of features is a function of, by its name, and the positions of its layer."""
+    def _of_tile(
+        self, tile: Tile, seen: Tensor, slopes: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """The local losses of a tile, and its part of the gradient, of the shape of what it sees."""
+        seen = seen.detach().requires_grad_()
+        features = self.tiling.features(seen, tile, _layers(self._of_features))
+        local, along = {}, []
+        for loss in self._of_features:
+            found, part = features[loss.layer], self._part(tile, loss)
+            if isinstance(loss, LocalLoss):
+                along.append(loss.statistic(found, part))
+                local[loss.name] = along[-1].detach()
+            else:
+                along.append(loss.along(slopes[loss.name], found, part))
+        return local, torch.autograd.grad(torch.stack(along).sum(), seen)[0]
+
+    def _collect(
+        self, losses: Sequence[FeatureLoss], padded: Tensor
+    ) -> tuple[dict[str, Tensor], dict[str, int]]:
+        """What each loss is a function of, by its name, and the positions of its layer."""
         collected: dict[str, Tensor] = {}
         parts: dict[str, list[Tensor]] = {}
         positions: dict[str, int] = {}
         for tile in self.tiling.tiles:
-            features = self.tiling.features(tile.seen(padded), tile, self._layers)
-            for loss in self._of_features:
+            features = self.tiling.features(tile.seen(padded), tile, _layers(losses))
+            for loss in losses:
                 found = features[loss.layer]
                 positions[loss.name] = positions.get(loss.name, 0) + found[0, 0].numel()
                 if isinstance(loss, AdditiveLoss):
@@ -91,16 +111,26 @@ class LossSum:
                     parts.setdefault(loss.name, []).append(found)
         return collected | {name: self.tiling.join(each) for name, each in parts.items()}, positions
 
-    def _values(self, collected: Mapping[str, Tensor], positions: Mapping[str, int]) -> dict[str, Tensor]:
-        return {
-            loss.name: loss.value(collected[loss.name], positions[loss.name]) for loss in self._of_features
-        }
+    def _part(self, tile: Tile, loss: FeatureLoss) -> Part:
+        def part(features: Tensor | Recomputed) -> Tensor:
+            if isinstance(features, Recomputed):
+                return features.owned(tile)
+            return self.tiling.owned(features, tile, loss.layer)
 
-    def _part(self, tile: Tile, loss: FeatureLoss) -> partial[Tensor]:
-        return partial(self.tiling.owned, tile=tile, layer=loss.layer)
+        return part
 
     def _total(self, terms: Mapping[str, Tensor]) -> Tensor:
         return torch.stack([terms[loss.name] for loss in self.losses]).sum()
+
+
+def _layers(losses: Sequence[FeatureLoss]) -> list[str]:
+    return list(dict.fromkeys(loss.layer for loss in losses))
+
+
+def _values(
+    losses: Sequence[FeatureLoss], collected: Mapping[str, Tensor], positions: Mapping[str, int]
+) -> dict[str, Tensor]:
+    return {loss.name: loss.value(collected[loss.name], positions[loss.name]) for loss in losses}
 
 
 def blended_means(

@@ -20,7 +20,7 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, Steps, StepState
 from worker.losses.base import Loss
-from worker.losses.content import ContentLoss
+from worker.losses.content import ContentLoss, content_targets
 from worker.losses.distance import caffe_activation
 from worker.losses.gram import GramLoss, gram_sum
 from worker.losses.loss_sum import LossSum, blended_means
@@ -106,13 +106,13 @@ def style_transfer_loss(
     height, width = content.shape[-2:]
     layers = {**content_layers, **style_layers}
     tiling = Tiling(height, width, network, layers, margin=margin, budget=budget)
-    features = tiling.all_features(content, content_layers)
+    targets = content_targets(tiling, content, content_layers)
     grams = blended_means(
         gram_sum, network, styles, params.style_weights, style_layers, margin=margin, budget=budget
     )
     losses: list[Loss] = [
         *(
-            ContentLoss(layer, features[layer], alpha * w, variant, caffe_activation(network.name, layer))
+            ContentLoss(layer, targets[layer], alpha * w, variant, caffe_activation(network.name, layer))
             for layer, w in content_layers.items()
         ),
         *(

@@ -2,8 +2,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.support.peak_memory import PeakMemory
+from worker.losses import distance
 from worker.losses.content import content_factor
-from worker.losses.distance import Variant, caffe_activation, squared_distance
+from worker.losses.distance import Variant, caffe_activation, energy, squared_distance
 from worker.losses.gram import gram_factor
 from worker.losses.total_variation import TotalVariation
 
@@ -24,24 +26,60 @@ def test_squared_distance_of_bfloat16_is_summed_in_float32() -> None:
     assert squared_distance(ones, zeros) == 1000
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_sums_of_squares_are_as_precise_as_float32(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, layout: torch.memory_format
+) -> None:
+    monkeypatch.setattr(distance, "CHUNK", 50_000)
+    found, target = (
+        randn(1, 32, 70, 90).add(shift).to(dtype, memory_format=layout)[..., 3:68, 5:80] for shift in (0.5, 1)
+    )
+
+    exact, difference = found.double(), found.double() - target.double()
+    assert float(energy(found)) == pytest.approx(float(exact.square().sum()), rel=1e-6)
+    assert float(squared_distance(found, target)) == pytest.approx(float(difference.square().sum()), rel=1e-6)
+
+    (gradient,) = torch.autograd.grad(3 * squared_distance(found.requires_grad_(), target), found)
+    assert gradient.dtype == dtype
+    error = (gradient.double() - 6 * difference).abs().max()
+    assert error <= torch.finfo(dtype).eps * 6 * difference.abs().max()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_sums_of_squares_take_a_fraction_of_their_target(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(distance, "CHUNK", 1 << 14)
+    target, found = torch.ones(2, 1, 16, 256, 256, dtype=dtype).unbind()
+    found = found.requires_grad_()
+    with PeakMemory() as memory:
+        energy(target)
+        total = squared_distance(found, target)
+    assert memory.peak < target.nbytes / 4
+    with PeakMemory() as memory:
+        torch.autograd.grad(total, found)
+    assert target.nbytes <= memory.peak < 1.5 * target.nbytes
+
+
 def test_content_loss_by_hand() -> None:
     target, found = torch.tensor([[[[1.0, 3.0]]]]), torch.tensor([[[[2.0, 1.0]]]])
-    distance = squared_distance(found, target)
+    squares = squared_distance(found, target)
 
-    assert distance == 5
-    assert distance * content_factor(target, "relative", 100.0) == pytest.approx(0.5)
-    assert distance * content_factor(target, "gatys-2016", 100.0) == pytest.approx(25_000)
-    assert distance * content_factor(target, "neural-style", 100.0) == pytest.approx(25_000)
+    assert squares == 5
+    assert squares * content_factor(target, "relative", 100.0) == pytest.approx(0.5)
+    assert squares * content_factor(target, "gatys-2016", 100.0) == pytest.approx(25_000)
+    assert squares * content_factor(target, "neural-style", 100.0) == pytest.approx(25_000)
 
 
 def test_style_loss_by_hand() -> None:
     target, found = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 1.0], [1.0, 1.0]])
-    distance = squared_distance(found, target)
+    squares = squared_distance(found, target)
 
-    assert distance == 3
-    assert distance * gram_factor(target, "relative", 100.0) == pytest.approx(0.6)
-    assert distance * gram_factor(target, "gatys-2016", 100.0) == pytest.approx(3e8 / 16)
-    assert distance * gram_factor(target, "neural-style", 100.0) == pytest.approx(3 * 50**4)
+    assert squares == 3
+    assert squares * gram_factor(target, "relative", 100.0) == pytest.approx(0.6)
+    assert squares * gram_factor(target, "gatys-2016", 100.0) == pytest.approx(3e8 / 16)
+    assert squares * gram_factor(target, "neural-style", 100.0) == pytest.approx(3 * 50**4)
 
 
 def test_gatys_losses_are_equations_1_and_4_of_the_paper() -> None:

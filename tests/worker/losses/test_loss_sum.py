@@ -6,11 +6,13 @@ from models.network import Network, Pooling
 from models.registry import load_network
 from models.relu import ReLU
 from tests.support.loss_sums import make_loss_sum, rand
+from worker.losses.content import KEPT
 from worker.losses.distance import Variant
 from worker.optim.tiling.tiles import BUDGET
 
 CONTENT = {"relu2": 0.5, "relu3": 2.0}
 STYLE = {"relu1": 1.0, "conv3": 3.0}
+VARIANTS: list[Variant] = ["relative", "gatys-2016", "neural-style"]
 
 
 @pytest.mark.parametrize("margin", [0, 4])
@@ -61,6 +63,21 @@ def test_tiles_change_nothing(
     assert (found.gradient - expected.gradient).norm() < 1e-10 * expected.gradient.norm()
 
 
+@pytest.mark.parametrize(("content_layers", "style_layers"), [(CONTENT, {}), ({}, STYLE)])
+def test_tiles_change_nothing_of_either_loss_alone(
+    exact_network: Network, content_layers: dict[str, float], style_layers: dict[str, float]
+) -> None:
+    content, picture = rand(61, 83, 8), rand(61, 83, 10)
+
+    expected, found = (
+        make_loss_sum(exact_network, content, [content], content_layers, style_layers, budget=budget)(picture)
+        for budget in (BUDGET, 400_000)
+    )
+
+    assert float(found.total) == pytest.approx(float(expected.total), rel=1e-10)
+    assert (found.gradient - expected.gradient).norm() < 1e-10 * expected.gradient.norm()
+
+
 @pytest.mark.medium
 @pytest.mark.parametrize("pooling", ["average", "max"])
 def test_tiles_of_a_vgg_change_nothing(pooling: Pooling) -> None:
@@ -77,6 +94,29 @@ def test_tiles_of_a_vgg_change_nothing(pooling: Pooling) -> None:
     assert len(tiled.tiling.tiles) >= 4
     assert float(found.total) == pytest.approx(float(expected.total), rel=1e-12)
     assert (found.gradient - expected.gradient).norm() < 1e-12 * expected.gradient.norm()
+
+
+@pytest.mark.parametrize("budget", [BUDGET, 400_000])
+def test_targets_that_are_computed_again_change_no_bit(
+    network: Network, rough_network: Network, budget: int
+) -> None:
+    content, style, picture = (rand(61, 83, seed, torch.float32) for seed in (8, 9, 10))
+    for each in (network, rough_network):
+        for variant in VARIANTS:
+            kept, again = (
+                make_loss_sum(
+                    each, content, [style], CONTENT, STYLE, 0.2, variant, margin=4, budget=budget, kept=kept
+                )
+                for kept in (KEPT, 0)
+            )
+            for _ in range(2):
+                expected, found = kept(picture), again(picture)
+                # The factor is relative to the targets' energy, which is summed in another order.
+                assert torch.allclose(found.total, expected.total, rtol=1e-6, atol=0)
+                assert (found.gradient - expected.gradient).norm() <= 1e-5 * expected.gradient.norm()
+                if variant != "relative":
+                    assert torch.equal(found.gradient, expected.gradient)
+                    assert all(torch.equal(found.terms[name], term) for name, term in expected.terms.items())
 
 
 def test_a_network_off_the_grid_sees_the_picture_as_it_is() -> None:

@@ -129,6 +129,8 @@ class Tiling:
         depth = 1 + max(place for place, layer in enumerate(network.layers) if layer.name in layers)
         upto = network.layers[:depth]
         self.strides = {layer.name: layer.stride for layer in upto}
+        self.channels = {layer.name: layer.channels for layer in upto}
+        self._sides = height, width
         self.on_grid = _on_grid(network, depth)
         stride = max(self.strides.values())
         self.margin = math.ceil(margin / stride) * stride if self.on_grid else 0
@@ -185,9 +187,30 @@ class Tiling:
     @torch.no_grad()
     def all_features(self, picture: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
         """The layers of the whole picture without its margin, by name."""
+        if not layers:
+            return {}
         padded = self.pad(picture)
-        parts = [self.features(tile.seen(padded), tile, layers) for tile in self.tiles if layers]
-        return {layer: self.join([part[layer] for part in parts]) for layer in layers}
+        if len(self.tiles) == 1:
+            return self.features(padded, self.tiles[0], layers)
+        found = {layer: self._empty(layer, padded.device) for layer in layers}
+        for tile in self.tiles:
+            for layer, part in self.features(tile.seen(padded), tile, layers).items():
+                self.owned(found[layer], tile, layer).copy_(part)
+        return found
+
+    def size_in_bytes(self, layers: Collection[str]) -> int:
+        """Memory that the layers of a whole picture take, on the grid."""
+        return sum(self._empty(layer, torch.device("meta")).nbytes for layer in layers)
+
+    def _empty(self, layer: str, device: torch.device) -> Tensor:
+        """A map of a layer of the whole picture, (1, C, H, W) without values."""
+        height, width = (side // self.strides[layer] for side in self._sides)
+        return torch.empty(
+            (1, self.channels[layer], height, width),
+            dtype=self.network.dtype,
+            device=device,
+            memory_format=torch.channels_last,
+        )
 
     def join(self, parts: Sequence[Tensor]) -> Tensor:
         """A map of the whole picture from what each tile owns of it (..., h, w), in order of the tiles."""

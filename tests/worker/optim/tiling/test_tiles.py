@@ -6,6 +6,7 @@ from torch import nn
 
 from models.network import Network
 from models.registry import load_network
+from tests.support.peak_memory import PeakMemory
 from worker.optim.tiling.tiles import Tiling
 
 
@@ -113,3 +114,15 @@ def test_all_features_are_those_of_the_whole_picture(margin: int) -> None:
         assert torch.allclose(found[name], expected[name], rtol=1e-12)
     if margin == 0:
         assert torch.equal(expected["pool1"], network.features(picture, LAYERS)["pool1"])
+
+
+def test_all_features_take_little_more_than_their_own_memory() -> None:
+    picture = torch.zeros(1, 3, 400, 400)
+    network = NETWORK.prepared(torch.device("cpu"), torch.float32)
+    tiling = Tiling(400, 400, network, LAYERS, budget=300_000)
+    with PeakMemory() as memory:
+        found = tiling.all_features(picture, LAYERS)
+    size = sum(each.nbytes for each in found.values())
+    assert len(tiling.tiles) > 20
+    assert size == tiling.size_in_bytes(LAYERS)
+    assert memory.peak < size + 300_000
