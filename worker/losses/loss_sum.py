@@ -36,7 +36,8 @@ class LossSum:
         picture = picture.detach().requires_grad_()
         terms, gradient = (self._whole if len(self.tiling.tiles) == 1 else self._in_tiles)(picture)
         terms = {loss.name: terms[loss.name].detach() for loss in self.losses}
-        return Evaluation(self._total(terms), gradient, terms)
+        # Without a margin it has the memory format of features, and whoever flattens it would copy it.
+        return Evaluation(self._total(terms), gradient.contiguous(), terms)
 
     def _whole(self, picture: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The losses, and the gradient of their sum, of a picture in one tile."""

@@ -119,6 +119,18 @@ def test_targets_that_are_computed_again_change_no_bit(
                     assert all(torch.equal(found.terms[name], term) for name, term in expected.terms.items())
 
 
+@pytest.mark.parametrize("margin", [0, 4])
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("budget", [BUDGET, 400_000])
+def test_gradients_are_contiguous(network: Network, margin: int, variant: Variant, budget: int) -> None:
+    content, style, picture = (rand(61, 83, seed, torch.float32) for seed in (8, 9, 10))
+    for tv in (0.0, 0.2):
+        loss = make_loss_sum(
+            network, content, [style], CONTENT, STYLE, tv, variant, margin=margin, budget=budget
+        )
+        assert loss(picture).gradient.is_contiguous()
+
+
 def test_a_network_off_the_grid_sees_the_picture_as_it_is() -> None:
     stack = nn.ModuleDict(
         {"conv1": nn.Conv2d(3, 4, 5, stride=2), "relu1": ReLU(), "pool1": nn.MaxPool2d(3, 2)}
