@@ -7,14 +7,34 @@ import torch
 from torch import Tensor
 
 
+def generator_from(seed: int) -> torch.Generator:
+    """A generator on the CPU for a seed of 63 bits; below 2**32 it is torch's own of that seed."""
+    return torch.Generator().manual_seed(fold_seed(seed))
+
+
 def generator_at(seed: int, *place: int) -> torch.Generator:
     """A generator on the CPU for a seed and indices, such as a step and a view within it.
 
     A resumed run draws the same numbers as an uninterrupted one, and no picture of a batch depends on the
     others: there is no generator state to save, and none is shared.
     """
-    digest = hashlib.blake2b(repr((seed, *place)).encode(), digest_size=8).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
+    return torch.Generator().manual_seed(_hashed(seed, *place))
+
+
+def fold_seed(seed: int) -> int:
+    """A seed of 63 bits as one of 32, which are all that torch's generator on the CPU uses.
+
+    Seeds below 2**32 stay as they are. Larger ones are hashed, so that every bit matters: two of them, or one
+    and a smaller seed, are the same to torch with probability 2**-32.
+    """
+    return seed if seed < 2**32 else _hashed(seed)
+
+
+def _hashed(*numbers: int) -> int:
+    """A hash of 32 bits of integers, their number and their order."""
+    digest = hashlib.blake2b(repr(numbers).encode(), digest_size=8).digest()
+    # What torch uses of a seed of 63 bits: its low 32. Older recipes hold.
+    return (int.from_bytes(digest, "little") >> 1) & 0xFFFFFFFF
 
 
 def normal(seeds: Sequence[int], shape: tuple[int, ...]) -> Tensor:
@@ -27,7 +47,7 @@ def noise_picture(height: int, width: int, seed: int, deviation: float) -> Tenso
 
     ``deviation`` is its standard deviation before clamping.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = generator_from(seed)
     return (0.5 + deviation * torch.randn(1, 3, height, width, generator=generator)).clamp(0, 1)
 
 
@@ -40,7 +60,7 @@ def noise_like(picture: Tensor, height: int, width: int, seed: int) -> Tensor:
     pixels = picture.detach().cpu().double()[0].flatten(1)
     variances, axes = torch.linalg.eigh(torch.cov(pixels, correction=0))
     root = axes * variances.clamp_min(0).sqrt()
-    generator = torch.Generator().manual_seed(seed)
+    generator = generator_from(seed)
     drawn = root.float() @ torch.randn(3, height * width, generator=generator)
     colors: Tensor = pixels.mean(1, keepdim=True).float() + drawn
     return colors.view(1, 3, height, width).clamp(0, 1)

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from app.errors import ComputationError
 from worker.contract.compute import Compute
 from worker.contract.steps import Step, StepState
+from worker.optim.randomness import fold_seed
 from worker.training.adversary import one_step_l2
 from worker.training.augmentation import cutmix
 
 Sample = Callable[[torch.Generator, int, int], tuple[Tensor, Tensor]]
 """(generator, n, side) -> n pictures (n, 3, side, side) in [0, 1] and their classes (n,), on the device."""
 
-# The distance between the step seeds of two trainings. (torch uses only the low 32 bits of a seed.)
+# The distance between the step seeds of two trainings.
 APART = 1_000_003
 
 # Pictures of a batch in a step's image.
@@ -129,7 +130,7 @@ def train(
         radius = phase.radius[0] + progress * (phase.radius[1] - phase.radius[0])
         for group, most in zip(optimizer.param_groups, highest, strict=True):
             group["lr"] = rate * most
-        generator = torch.Generator().manual_seed(schedule.seed * APART + done)
+        generator = torch.Generator().manual_seed(fold_seed(schedule.seed) * APART + done)
         pictures, labels = sample(generator, phase.batch, phase.size)
         targets = F.one_hot(labels, classes).float()
         if float(torch.rand(1, generator=generator)) < phase.mixed:

@@ -7,6 +7,7 @@ from models.architectures.palette import MEAN, STD, palette_stack
 from models.batch_norm import initialise, with_batch_norm
 from models.procedural import CLASSES
 from models.procedural.catalogue import DRAWINGS
+from worker.optim.randomness import fold_seed
 from worker.training.augmentation import jitter, random_crops
 from worker.training.drawings import DrawnSet
 from worker.training.loop import Cycle, Phase, Sample, Schedule
@@ -36,7 +37,7 @@ def palette_model(seed: int) -> nn.Sequential:
     model.add_module("normalise", Normalise())
     for name, module in with_batch_norm(palette_stack(len(CLASSES))).named_children():
         model.add_module(name, module)
-    return initialise(model, seed)  # type: ignore[return-value]
+    return initialise(model, fold_seed(seed))  # type: ignore[return-value]
 
 
 def palette_schedule(seed: int, budget: float = 1.0) -> Schedule:

@@ -9,6 +9,7 @@ from worker.contract.steps import Step
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.training.loop import Cycle, Phase, Schedule, eval_logits, train
 from worker.training.muon import Muon
+from worker.training.palette import palette_model
 
 CPU = Compute(torch.device("cpu"))
 PHASES = (
@@ -75,9 +76,16 @@ def test_resumed_is_uninterrupted(interrupted_after: int) -> None:
 def test_the_seed_decides_the_training() -> None:
     first, _ = run(SCHEDULE)
     again, _ = run(SCHEDULE)
-    other, _ = run(Schedule(SCHEDULE.cycles, seed=8))
     assert torch.equal(first[0].weight, again[0].weight)
-    assert not torch.equal(first[0].weight, other[0].weight)
+    for seed in (8, 7 + 2**32, 7 + 2**62):
+        other, _ = run(Schedule(SCHEDULE.cycles, seed=seed))
+        assert not torch.equal(first[0].weight, other[0].weight), seed
+
+
+def test_the_seed_decides_the_first_weights() -> None:
+    drawn = [palette_model(seed).conv1_1.weight for seed in (7, 7, 7 + 2**32)]
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
 
 
 def test_rates_rise_and_fall_and_radii_grow() -> None:
