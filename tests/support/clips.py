@@ -5,7 +5,11 @@ from io import BytesIO
 
 import av
 import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image
+
+# AVCOL_SPC_UNSPECIFIED.
+UNTAGGED = 2
 
 
 def frames(count: int, size: tuple[int, int] = (32, 24)) -> list[Image.Image]:
@@ -41,6 +45,36 @@ def mp4(count: int = 5, rate: int = 12, size: tuple[int, int] = (32, 24), **opti
 
 def webm(count: int = 5, rate: int = 12, size: tuple[int, int] = (32, 24), **options: str) -> bytes:
     return _film("webm", "libvpx", count, rate, size, options)
+
+
+def flat_film(
+    color: tuple[int, int, int],
+    size: tuple[int, int],
+    matrix: Colorspace,
+    tag: int | None,
+    color_range: ColorRange = ColorRange.MPEG,
+) -> bytes:
+    """An MP4 of one color in 8 bits, coded by ``matrix``, that claims to be of ``tag`` (None: says nothing).
+
+    Tags are those of ITU-T H.273, table 4: 1 is BT.709, 5 and 6 are BT.601, 9 is BT.2020.
+    """
+    out = BytesIO()
+    with av.open(out, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=Fraction(12), options={"crf": "5"})
+        context = stream.codec_context
+        context.width, context.height = size
+        context.pix_fmt = "yuv420p"
+        if color_range != ColorRange.MPEG:
+            context.color_range = color_range
+        if tag is not None:
+            context.colorspace = tag
+        levels = np.broadcast_to(np.array(color, np.uint8), (size[1], size[0], 3))
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(levels), format="rgb24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace=matrix, dst_color_range=color_range)
+        frame.colorspace = UNTAGGED if tag is None else tag
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return out.getvalue()
 
 
 def _film(

@@ -12,6 +12,7 @@ from typing import Any
 import av
 import numpy as np
 import torch
+from av.video.reformatter import Colorspace
 from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 from torch import Tensor
@@ -24,6 +25,12 @@ from app.media.inspect import PILLOW_PIXELS
 from worker.optim.pyramids.scales import fit
 
 log = logging.getLogger(__name__)
+
+# AVCOL_SPC_UNSPECIFIED of FFmpeg: the file does not say how its colors are coded.
+UNTAGGED = 2
+
+# Height and width in pixels from which such a file is taken for high definition: BT.709, not BT.601.
+HD_HEIGHT, HD_WIDTH = 720, 1280
 
 # Frames per second of a clip that does not name its rate.
 DEFAULT_RATE = 25.0
@@ -97,6 +104,14 @@ def _video_frames(data: bytes) -> Iterator[NDArray[np.uint8]]:
     with av.open(BytesIO(data), "r") as container:
         container.streams.video[0].codec_context.options = {"max_pixels": str(PILLOW_PIXELS)}
         for frame in container.decode(video=0):
-            levels: NDArray[Any] = frame.to_ndarray(format="rgb24")
+            levels: NDArray[Any] = frame.to_ndarray(format="rgb24", src_colorspace=_matrix(frame))
             # Phones record as the sensor lies, and store the rotation for display.
             yield np.ascontiguousarray(np.rot90(levels, round(frame.rotation / 90)))
+
+
+def _matrix(frame: av.VideoFrame) -> Colorspace | None:
+    """The matrix of the colors of a frame that is not tagged with one; None: by its tag, or it is RGB."""
+    if frame.colorspace != UNTAGGED or frame.format.is_rgb:
+        return None
+    hd = frame.height >= HD_HEIGHT or frame.width >= HD_WIDTH
+    return Colorspace.ITU709 if hd else Colorspace.ITU601

@@ -4,6 +4,7 @@ from io import BytesIO
 from typing import Any, get_args
 
 import av
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -65,15 +66,46 @@ def test_an_odd_side_loses_its_last_line_in_mp4_alone() -> None:
     assert sizes == {"mp4": (24, 32), "webp": (25, 33)}
 
 
-def test_an_mp4_says_how_its_colors_are_meant_and_plays_at_once() -> None:
+# Below and above what players take for high definition, and the smallest.
+@pytest.mark.parametrize(
+    ("height", "width"), [(2, 2), (24, 32), (480, 640), (718, 1278), (720, 1280), (1280, 720)]
+)
+def test_an_mp4_says_how_its_colors_are_meant_and_means_it(height: int, width: int) -> None:
+    colors = [(200, 60, 30), (40, 180, 90), (60, 80, 220), (255, 0, 0), (255, 255, 255), (0, 0, 0)]
+    data = encode_video(
+        video([(r / 255, g / 255, b / 255) for r, g, b in colors], "mp4", height=height, width=width)
+    )
+    with av.open(BytesIO(data), "r") as container:
+        assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"
+        for color, frame in zip(colors, container.decode(video=0), strict=True):
+            # ITU-T H.273: BT.709 matrix, limited range, BT.709 primaries, the transfer of sRGB.
+            tags = (frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc)
+            assert tags == (1, 1, 1, 13)
+            assert middle(frame) == pytest.approx(bt709(*color), abs=2)
+
+
+def middle(frame: av.VideoFrame) -> list[int]:
+    """Y, Cb and Cr in the middle of a yuv420p frame."""
+    height, width = frame.height, frame.width
+    planes = [np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size) for plane in frame.planes]
+    return [
+        int(planes[0][height // 2, width // 2]),
+        *(int(each[height // 4, width // 4]) for each in planes[1:]),
+    ]
+
+
+def bt709(red: float, green: float, blue: float) -> tuple[float, float, float]:
+    """Y, Cb and Cr of 8 bits in limited range, by ITU-R BT.709, section 3."""
+    luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    chroma = ((blue - luma) / 1.8556, (red - luma) / 1.5748)
+    return 16 + 219 / 255 * luma, 128 + 224 / 255 * chroma[0], 128 + 224 / 255 * chroma[1]
+
+
+def test_an_mp4_has_its_rate_and_plays_at_once() -> None:
     data = encode_video(video([(0.3, 0.3, 0.3)] * 3, "mp4", rate=30000 / 1001))
     with av.open(BytesIO(data), "r") as container:
-        stream = container.streams.video[0]
-        assert stream.average_rate is not None and float(stream.average_rate) == pytest.approx(
-            29.97, rel=1e-3
-        )
-        context = stream.codec_context
-        assert (context.pix_fmt, int(context.colorspace), int(context.color_primaries)) == ("yuv420p", 1, 1)
+        rate = container.streams.video[0].average_rate
+        assert rate is not None and float(rate) == pytest.approx(29.97, rel=1e-3)
     assert data.index(b"moov") < data.index(b"mdat")
 
 
