@@ -153,7 +153,8 @@ class StyleTransferParams(Params):
         ge=0.1,
         le=4,
         title="Stroke size",
-        description="Size of the style pictures relative to the result: larger gives larger strokes.",
+        description="Size of the style pictures relative to the result: larger gives larger strokes. Smaller "
+        "pictures keep their own size; above 1 they are enlarged by this factor at most.",
     )
     color: Literal["style", "content"] = Field(
         "style",

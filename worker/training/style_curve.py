@@ -75,7 +75,8 @@ def style_curve(
         outcome = run_steps(style_transfer(settings, Inputs.of(pictures), network, compute))
         picture = outcome.images["image"]
         side = settings.size
-        resized = resize(content, *fit(content, side)), resize(style, *fit(style, side))
+        style_side = min(side, max(style.shape[-2:]))
+        resized = resize(content, *fit(content, side)), resize(style, *fit(style, style_side))
         yield Judgement(
             weight,
             style_distance(judge, picture.to(judge.device), resized[1].to(judge.device)),

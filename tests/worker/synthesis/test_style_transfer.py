@@ -18,7 +18,7 @@ from worker.optim.color import luma
 from worker.optim.descent import Evaluation
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis import style_transfer as module
-from worker.synthesis.style_transfer import style_transfer
+from worker.synthesis.style_transfer import style_transfer, style_transfer_loss
 
 CPU = Compute(torch.device("cpu"))
 
@@ -221,13 +221,35 @@ def test_only_the_ratio_of_style_weights_matters(network: Network, content: Tens
     assert torch.equal(pictures[0].images["image"], pictures[1].images["image"])
 
 
-def test_style_scale_changes_the_strokes(network: Network, content: Tensor, style: Tensor) -> None:
-    small, large = (
-        run(make_params(style_scale=scale), network, content, style)[0].images["image"]
-        for scale in (0.5, 2.0)
+def grain(picture: Tensor) -> float:
+    """The squared differences of neighbours, relative to the variance: less for larger strokes."""
+    grey = picture.mean(1)
+    down, across = grey.diff(dim=1).square().mean(), grey.diff(dim=2).square().mean()
+    return float((down + across) / (2 * grey.var()))
+
+
+def test_style_scale_enlarges_the_strokes(network: Network, content: Tensor) -> None:
+    squares = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    style = torch.nn.functional.interpolate(squares, (256, 256))
+    fine, plain, coarse = (
+        grain(run(make_params(style_scale=scale, steps=40), network, content, style)[0].images["image"])
+        for scale in (0.5, 1.0, 2.0)
     )
 
-    assert not torch.allclose(small, large, atol=0.01)
+    assert fine > 1.2 * plain
+    assert plain > 1.2 * coarse
+
+
+def test_a_small_style_is_not_blurred(network: Network, content: Tensor) -> None:
+    """What is asked for of a style of 48 pixels is what it has, not what its enlargement has."""
+    style = torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(3))
+    params = make_params(preset="neural-style", init="content", content_weight=0.0, tv_weight=0.0, steps=40)
+
+    outcome, _ = run(params, network, content, style)
+
+    loss = style_transfer_loss(params, network, outcome.images["image"], [style])
+    terms = loss(outcome.images["image"]).terms
+    assert sum(float(term) for term in terms.values()) == pytest.approx(outcome.result["losses"]["total"])
 
 
 def test_colors_of_the_content(network: Network, content: Tensor, style: Tensor) -> None:
