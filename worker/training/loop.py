@@ -1,6 +1,8 @@
 """The training loop: optimizer, batches, and phases."""
 
-from collections.abc import Callable, Generator
+import math
+from collections import deque
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,6 +22,9 @@ Sample = Callable[[torch.Generator, int, int], tuple[Tensor, Tensor]]
 
 # The distance between the step seeds of two trainings.
 APART = 1_000_003
+
+# The losses are checked every so many steps, since each check waits for the device.
+CHECK_EVERY = 32
 
 # Pictures of a batch in a step's image.
 SHOWN = 16
@@ -118,12 +123,14 @@ def train(
     are ``loss``, ``accuracy`` (on the batch, unless it was mixed), ``rate`` and ``radius``; its image shows
     some of the batch.
 
-    Raises ComputationError when the loss is not finite.
+    Raises ComputationError when a loss is not finite, CHECK_EVERY steps later at the latest. No state of a
+    step, and no model at the end, has weights that are not finite.
     """
     highest = [group["lr"] for group in optimizer.param_groups]
     done = 0
     if resume is not None:
         done = _restore(resume, model, optimizer)
+    losses: deque[Tensor] = deque(maxlen=CHECK_EVERY)
     while done < schedule.steps:
         phase, progress = schedule.at(done)
         rate = schedule.rate_at(done)
@@ -144,12 +151,18 @@ def train(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         done += 1
+        losses.append(loss.detach())
+        if done % CHECK_EVERY == 0:
+            _require_finite_losses(losses, done)
+        if done == schedule.steps:
+            _require_finite_losses(losses, done)
+            _require_finite_weights(model.state_dict(), done)
         yield Step(
             done=done,
             total=schedule.steps,
             losses=partial(_numbers, loss.detach(), logits.detach(), targets, rate, radius, done),
             image=partial(_contact_sheet, pictures),
-            state=partial(_state, done, model, optimizer),
+            state=partial(_state, done, model, optimizer, tuple(losses)),
         )
 
 
@@ -167,6 +180,8 @@ def _attack(
     The attack runs in eval mode, with the norms' running statistics, and does not change them.
     """
     count = round(phase.attacked * len(pictures))
+    if count == 0:
+        return pictures
     model.eval()
     with _frozen(model):
         attacked = one_step_l2(
@@ -203,8 +218,7 @@ def _logits(model: nn.Module, pictures: Tensor, compute: Compute) -> Tensor:
 def _numbers(
     loss: Tensor, logits: Tensor, targets: Tensor, rate: float, radius: float, done: int
 ) -> dict[str, float]:
-    if not torch.isfinite(loss):
-        raise ComputationError(f"The loss is {float(loss)} after {done} steps. Try a lower learning rate.")
+    _require_finite_losses([loss], done)
     right = logits.argmax(dim=1) == targets.argmax(dim=1)
     return {
         "loss": float(loss),
@@ -212,6 +226,21 @@ def _numbers(
         "rate": rate,
         "radius": radius,
     }
+
+
+def _require_finite_losses(losses: Sequence[Tensor], done: int) -> None:
+    """Check the losses of the latest steps, the last of them ``done``; waits for the device once."""
+    for step, loss in enumerate(torch.stack(list(losses)).tolist(), start=done - len(losses) + 1):
+        if not math.isfinite(loss):
+            raise ComputationError(f"The loss is {loss} after {step} steps. Try a lower learning rate.")
+
+
+def _require_finite_weights(tensors: Mapping[str, Tensor], done: int) -> None:
+    """Check weights, or a state; waits for the device once."""
+    finite = torch.stack([torch.isfinite(tensor).all() for tensor in tensors.values()]).tolist()
+    for name, right in zip(tensors, finite, strict=True):
+        if not right:
+            raise ComputationError(f"{name} is not finite after {done} steps. Try a lower learning rate.")
 
 
 def _contact_sheet(pictures: Tensor) -> Tensor:
@@ -222,15 +251,18 @@ def _contact_sheet(pictures: Tensor) -> Tensor:
     return torch.cat(rows, dim=1)[None]
 
 
-def _state(done: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> StepState:
+def _state(
+    done: int, model: nn.Module, optimizer: torch.optim.Optimizer, losses: Sequence[Tensor]
+) -> StepState:
+    """Model and optimizer after a step, and the latest losses checked."""
+    _require_finite_losses(losses, done)
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for name, parameter in model.named_parameters():
         for key, tensor in optimizer.state[parameter].items():
             tensors[f"optimizer.{key}.{name}"] = tensor
-    return StepState(
-        {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()},
-        {"done": done},
-    )
+    copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+    _require_finite_weights(copies, done)
+    return StepState(copies, {"done": done})
 
 
 def _restore(state: StepState, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:

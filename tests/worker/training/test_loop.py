@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,7 +9,9 @@ from app.errors import ComputationError
 from worker.contract.compute import Compute
 from worker.contract.steps import Step
 from worker.runtime.checkpoints import from_bytes, to_bytes
-from worker.training.loop import Cycle, Phase, Schedule, eval_logits, train
+from worker.training import loop
+from worker.training.adversary import one_step_l2
+from worker.training.loop import CHECK_EVERY, Cycle, Phase, Sample, Schedule, eval_logits, train
 from worker.training.muon import Muon
 from worker.training.palette import palette_model
 
@@ -98,25 +102,92 @@ def test_rates_rise_and_fall_and_radii_grow() -> None:
     assert [each["radius"] for each in numbers] == pytest.approx([0, 0, 0, 0.1, 0.2, 0.3, 0.4, 0.5])
 
 
-def test_attacks_leave_no_trace_in_the_norms_or_flags() -> None:
+def test_attacks_leave_no_trace_in_the_norms_or_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    attacks: list[Tensor] = []
+
+    def undone(pictures: Tensor, *given: Any) -> Tensor:
+        """The attack, but with the pictures as they were, so that both trainings see the same."""
+        attacks.append(one_step_l2(pictures, *given) - pictures)
+        return pictures
+
     def means(attacked: float) -> Tensor:
         model = small_model()
-        phase = Phase(1, size=8, batch=8, radius=(0.0, 0.0), attacked=attacked, mixed=0.0)
+        phase = Phase(1, size=8, batch=8, radius=(0.5, 0.5), attacked=attacked, mixed=0.0)
         for _ in train(model, Muon(model, 0.0), sample, 3, one_phase(phase), CPU):
             pass
         assert all(parameter.requires_grad for parameter in model.parameters())
         assert int(model[1].num_batches_tracked) == 1
         return model[1].running_mean
 
-    torch.testing.assert_close(means(0.5), means(0.0))
+    monkeypatch.setattr(loop, "one_step_l2", undone)
+    torch.testing.assert_close(means(0.5), means(0.0), rtol=0, atol=0)
+    assert [len(each) for each in attacks] == [4]
+    assert float(attacks[0].abs().max()) > 0.01
+
+
+def test_an_attack_changes_its_share_of_the_batch_by_its_radius() -> None:
+    def batch(attacked: float) -> Tensor:
+        # Cut to the first 16 of the batch, in rows of four.
+        _, steps = run(one_phase(Phase(1, size=8, batch=16, radius=(0.3, 0.3), attacked=attacked, mixed=0.0)))
+        return steps[0].image().unfold(2, 8, 8).unfold(3, 8, 8)[0].permute(1, 2, 0, 3, 4).flatten(0, 1)
+
+    moved = (batch(0.5) - batch(0.0)).flatten(1).norm(dim=1)
+    # Less where a value would leave [0, 1].
+    assert 0.2 < float(moved[:8].min()) <= float(moved[:8].max()) <= 0.3 + 1e-5
+    assert not moved[8:].any()
+
+
+def broken_sample(after: int) -> Sample:
+    """As ``sample``, but from a number of batches on the pictures are not numbers."""
+    batches = 0
+
+    def broken(generator: torch.Generator, count: int, size: int) -> tuple[Tensor, Tensor]:
+        nonlocal batches
+        batches += 1
+        pictures, classes = sample(generator, count, size)
+        return (pictures * torch.nan if batches > after else pictures), classes
+
+    return broken
 
 
 def test_a_loss_that_is_not_finite_is_an_error() -> None:
     model = small_model()
     model[5].weight.data.fill_(float("nan"))
-    (step, *_) = train(model, Muon(model, 0.05), sample, 3, SCHEDULE, CPU)
-    with pytest.raises(ComputationError, match="after 1 steps"):
-        step.losses()
+    step = next(train(model, Muon(model, 0.05), sample, 3, SCHEDULE, CPU))
+    for ask in (step.losses, step.state):
+        with pytest.raises(ComputationError, match="loss is nan after 1 steps"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    ("steps", "sane", "last"),
+    [(200, 0, CHECK_EVERY), (200, CHECK_EVERY + 3, 2 * CHECK_EVERY), (10, 5, 10), (10, 9, 10)],
+)
+def test_a_loss_that_nobody_reads_ends_the_training(steps: int, sane: int, last: int) -> None:
+    model = small_model()
+    schedule = one_phase(Phase(steps, size=4, batch=2, mixed=0.0))
+    done = 0
+    with pytest.raises(ComputationError, match=f"loss is nan after {sane + 1} steps"):
+        for step in train(model, Muon(model, 0.05), broken_sample(sane), 3, schedule, CPU):
+            done = step.done
+    assert done == last - 1
+
+
+def test_no_weights_that_are_not_finite_come_out() -> None:
+    """A loss may be finite and the step from it not."""
+
+    class Broken(Muon):
+        def step(self, closure: Any = None) -> None:
+            super().step(closure)
+            model[0].weight.data[0, 0] = torch.inf
+
+    model = small_model()
+    step = next(train(model, Broken(model, 0.05), sample, 3, SCHEDULE, CPU))
+    with pytest.raises(ComputationError, match=r"0\.weight is not finite after 1 steps"):
+        step.state()
+    model = small_model()
+    with pytest.raises(ComputationError, match=r"0\.weight is not finite after 1 steps"):
+        list(train(model, Broken(model, 0.05), sample, 3, one_phase(Phase(1, size=8, batch=8)), CPU))
 
 
 def test_the_image_shows_what_is_learned_from() -> None:
