@@ -21,9 +21,10 @@ from worker.contract.steps import Outcome, Step, StepState, Video, run_steps
 from worker.media.clips import open_clip
 from worker.media.videos import encode_frame, encode_video
 from worker.runtime import checkpoints
+from worker.synthesis import deep_dream as deep_dream_module
 from worker.synthesis.deep_dream import deep_dream
 from worker.synthesis.dream_frames import zoomed
-from worker.synthesis.dream_loss import DreamLoss, Term
+from worker.synthesis.dream_loss import DreamLoss, Term, make_terms
 
 CPU = Compute(torch.device("cpu"))
 
@@ -117,8 +118,11 @@ def test_a_guide_changes_what_is_dreamt(network: Network, content: Tensor, style
     outcome, _ = run(make_params(steps=10), network, content, style)
     before, after = objective(outcome)
     assert after > 1.5 * before
+    # It is more like the guide than a dream without it.
     plain, _ = run(make_params(steps=10), network, content)
-    assert not torch.equal(outcome.images["image"], plain.images["image"])
+    look = DreamLoss(network, make_terms(make_params(), network, content, style))
+    guided, free = (look.values(each.images["image"])["total"] for each in (outcome, plain))
+    assert guided > 1.05 * free
 
 
 @pytest.mark.parametrize("levels", [0, 4])
@@ -140,16 +144,33 @@ def test_every_pixel_is_dreamt_to_the_last_row_and_column(network: Network) -> N
     assert moved[-3:].amax(0).min() > 0 and moved[:, -3:].amax(1).min() > 0
 
 
-def test_rolling_back_leaves_everything_in_its_place(network: Network) -> None:
-    """What does not move: a picture on which only the middle answers moves there, however it was rolled."""
-    picture = drawn(45, 60, 4)
-    plain, _ = run(make_params(octaves=1, steps=1, jitter=0), network, picture)
-    rolled, _ = run(make_params(octaves=1, steps=1, jitter=16, seed=3), network, picture)
-    change, other = (each.images["image"] - picture for each in (plain, rolled))
-    # The same detail is asked for at the same place; the edges of the picture apart.
+def likeness_when_rolled(network: Network, monkeypatch: pytest.MonkeyPatch, roll: tuple[int, int]) -> float:
+    """The cosine of a step's change of a picture, rolled for it by ``roll``, and of the gradient there.
+
+    In the middle, where the edges are not seen.
+    """
+    monkeypatch.setattr(deep_dream_module, "draw_roll", lambda *_: roll)
+    # Far from black and white, so that nothing is cut off.
+    picture = 0.4 + 0.2 * drawn(45, 60, 4)
+    outcome, _ = run(make_params(octaves=1, steps=1, laplacian_levels=0), network, picture)
+    change = outcome.images["image"] - picture
+    gradient = -DreamLoss(network, [Term("relu3", "relu3", 1.0)])(picture).gradient
     inner = (..., slice(14, -14), slice(14, -14))
-    likeness = torch.cosine_similarity(change[inner].flatten(), other[inner].flatten(), dim=0)
-    assert float(likeness) > 0.5
+    return float(torch.cosine_similarity(change[inner].flatten(), gradient[inner].flatten(), dim=0))
+
+
+# Multiples of the stride, at which the network sees the same.
+@pytest.mark.parametrize("roll", [(0, 0), (4, -8), (8, 4), (-16, 12)])
+def test_rolling_back_leaves_everything_in_its_place(
+    network: Network, monkeypatch: pytest.MonkeyPatch, roll: tuple[int, int]
+) -> None:
+    # 0.986 if it is a pixel off.
+    assert likeness_when_rolled(network, monkeypatch, roll) > 0.999
+
+
+def test_a_picture_is_rolled_as_drawn(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the strides the network sees something else, so the change is another one."""
+    assert 0.98 < likeness_when_rolled(network, monkeypatch, (3, 5)) < 0.99
 
 
 def test_the_same_recipe_gives_the_same_picture(rough_network: Network, content: Tensor) -> None:

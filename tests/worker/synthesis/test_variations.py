@@ -222,6 +222,7 @@ def test_each_picture_keeps_its_transparency_and_the_sheet_has_none() -> None:
 
     files = {product.name: product.data for product in encode(outcome, alpha, {})}
 
+    assert {"image", "image_0", "image_1"} <= files.keys()
     for name, data in files.items():
         picture = load_picture(BytesIO(data), "image")
         assert (picture.alpha is None) == (name == "image")
