@@ -32,6 +32,7 @@ def make_recipe(
         "processor": _processor(compute.device),
         "dtype": str(compute.dtype).removeprefix("torch."),
         "threads": compute.threads,
+        "float32": _float32(compute.device),
         "impasto": version("impasto"),
         "torch": torch.__version__,
         "pillow": PIL.__version__,
@@ -45,3 +46,15 @@ def _processor(device: torch.device) -> str:
     if device.type == "cpu":
         return torch.backends.cpu.get_cpu_capability()
     return device.type
+
+
+def _float32(device: torch.device) -> dict[str, str] | None:
+    """How a CUDA device multiplies float32 numbers, by torch's settings: as "ieee", "tf32" or "bf16"."""
+    if device.type != "cuda":
+        return None
+    settings = {
+        "matmul": torch.backends.cuda.matmul.fp32_precision,
+        "convolution": torch.backends.cudnn.conv.fp32_precision,  # type: ignore[attr-defined]
+    }
+    # "none": nothing but IEEE was allowed.
+    return {name: "ieee" if value == "none" else value for name, value in settings.items()}

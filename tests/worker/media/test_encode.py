@@ -218,3 +218,27 @@ def test_a_recipe_says_what_made_the_picture() -> None:
     assert recipe["threads"] == torch.get_num_threads()
     assert recipe["torch"] == torch.__version__
     assert json.loads(dump_recipe(recipe)) == recipe
+
+
+def float32_of(compute: Compute) -> dict[str, str] | None:
+    params = StyleTransferParams(content="a", style=["b"])
+    found: dict[str, str] | None = make_recipe(params, {}, None, compute)["float32"]
+    return found
+
+
+def test_a_recipe_says_how_a_gpu_multiplies_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = Compute(torch.device("cuda", 0))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
+    matmul, convolution = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    defaults = matmul.fp32_precision, convolution.fp32_precision
+    assert float32_of(gpu) == {"matmul": "ieee", "convolution": "tf32"}
+
+    try:
+        matmul.fp32_precision, convolution.fp32_precision = "tf32", "ieee"
+        assert float32_of(gpu) == {"matmul": "tf32", "convolution": "ieee"}
+    finally:
+        matmul.fp32_precision, convolution.fp32_precision = defaults
+
+
+def test_a_recipe_of_a_cpu_has_no_such_settings() -> None:
+    assert float32_of(Compute(torch.device("cpu"))) is None
