@@ -23,7 +23,10 @@ class RepeatFilter(logging.Filter):
             return True
         now, key = time.monotonic(), (record.name, record.getMessage())
         self._logged = {k: t for k, t in self._logged.items() if now - t < _REPEAT_SECONDS}
-        return self._logged.setdefault(key, now) == now
+        if key in self._logged:
+            return False
+        self._logged[key] = now
+        return True
 
 
 def configure_logging(level: str) -> None:

@@ -134,7 +134,7 @@ class Supervisor:
         children = [*self._api, *self._workers]
         next_cancel_check = 0.0
         for child in children:
-            _start(child, time.monotonic())
+            start(child, time.monotonic())
         while not self._stopping:
             now = time.monotonic()
             for child in children:
@@ -157,7 +157,7 @@ class Supervisor:
             if child in self._workers:
                 self._lost_workers.append(child.worker_id)
         elif child.restart_at is not None and now >= child.restart_at:
-            _start(child, now)
+            start(child, now)
 
     def _kill_unresponsive(self, engine: Engine) -> None:
         """Kill workers that ignore a cancel, or that send no heartbeat for as long as a lease lasts."""
@@ -232,7 +232,7 @@ class Supervisor:
             time.sleep(_READY_CHECK_SECONDS)
 
 
-def _start(child: Child, now: float) -> None:
+def start(child: Child, now: float) -> None:
     """Start a child, or have it started later where the machine cannot start a process now."""
     try:
         child.start(now)

@@ -1,6 +1,9 @@
 """When jobs are taken back from workers whose lease ran out: from the dead, and from nobody alive."""
 
+import errno
+from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, update
@@ -8,10 +11,12 @@ from sqlalchemy.exc import OperationalError
 
 from app.database.engine import now, write
 from app.jobs import claims, repository
-from app.jobs.reaper import ROUND_SECONDS, LeaseWatch
+from app.jobs.dispatch.base import LocalDispatcher
+from app.jobs.reaper import ROUND_SECONDS, LeaseWatch, finish_takeback
 from app.jobs.repository import NewJob
 from app.jobs.states import State
 from app.jobs.tables import jobs
+from app.storage import FolderStorage
 
 LEASE = 30.0
 GRACE = LEASE / 2
@@ -118,3 +123,16 @@ def test_rounds_as_long_as_half_a_short_lease_take_back_all_the_same(
 def test_the_clocks_are_real_ones_by_default(engine: Engine, job_id: str) -> None:
     watch = LeaseWatch(engine, 0.0, 3)
     assert [job.id for job in watch.expire()] == [job_id]
+
+
+def test_files_that_cannot_be_deleted_stop_no_take_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, engine: Engine
+) -> None:
+    class Broken(FolderStorage):
+        def delete_prefix(self, prefix: str, keep: Collection[str] = ()) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+    jobs_of = [repository.create_job(engine, NewJob("style_transfer", "long", {}))[0] for _ in range(2)]
+    ended = [repository.request_cancel(engine, job.id) for job in jobs_of]
+    finish_takeback(ended, LocalDispatcher(tmp_path), Broken(tmp_path / "files"))
+    assert caplog.text.count("files that it no longer needs stay") == 2
