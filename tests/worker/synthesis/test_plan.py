@@ -78,6 +78,15 @@ def test_a_tiny_style_is_enlarged_until_the_layers_see_it(
     assert plan(network, own)[-1].style_sizes == (expected,)
 
 
+def test_a_style_too_narrow_names_the_size_that_works(network: Network) -> None:
+    with pytest.raises(
+        InputError, match=r"a style picture is only 2 px .* size that works is 112\."
+    ) as caught:
+        plan(network, (3, 96), size=64)
+    assert caught.value.field == "size"
+    assert plan(network, (3, 96), size=112)[-1].style_sizes == ((4, 112),)
+
+
 @given(
     own=st.tuples(st.integers(1, 2000), st.integers(1, 2000)),
     size=st.integers(16, 4096),
