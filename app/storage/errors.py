@@ -14,3 +14,15 @@ class StorageFull(ServiceError):
     def __init__(self, what: str) -> None:
         super().__init__(f"The disk of the service is full ({what}). Delete old jobs and pictures.")
         self.what = what
+
+
+class StorageUnavailable(ServiceError):
+    """The storage has not answered for a while."""
+
+    status, type, title = HTTPStatus.SERVICE_UNAVAILABLE, "storage_unavailable", "The storage is unavailable"
+    example = ("[Errno 5] Input/output error",)
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(
+            f"A file could not be read or written ({reason}). Retry the job once that is mended."
+        )

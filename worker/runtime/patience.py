@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from sqlalchemy.exc import OperationalError
 
-from app.storage import StorageFull
+from app.storage import StorageFull, StorageUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,10 @@ LONGEST_PAUSE_SECONDS = 5.0
 
 
 def persist(action: Callable[[], T]) -> T:
-    """Call until it succeeds, or has been unavailable for PERSIST_SECONDS; then the error passes."""
+    """Call until it succeeds, for PERSIST_SECONDS at most.
+
+    Then raises OperationalError if it was the database that did not answer, else StorageUnavailable.
+    """
     deadline = time.monotonic() + PERSIST_SECONDS
     pause = FIRST_PAUSE_SECONDS
     while True:
@@ -32,6 +35,8 @@ def persist(action: Callable[[], T]) -> T:
             return action()
         except UNAVAILABLE as error:
             if time.monotonic() > deadline:
+                if isinstance(error, OSError):
+                    raise StorageUnavailable(error) from error
                 raise
             log.warning("unavailable, trying again: %s", error)
             time.sleep(pause)

@@ -6,11 +6,14 @@ import time
 from collections.abc import Sequence
 from itertools import chain
 
+from sqlalchemy.exc import OperationalError
+
+from app.database.ids import new_id
 from app.errors import ServiceError
 from app.jobs.claims import ClaimLost
 from app.jobs.states import State
 from app.kinds import KINDS
-from app.storage import StorageFull
+from app.storage import StorageFull, StorageUnavailable
 from worker.contract.steps import Step, run_steps
 from worker.networks.loading import network_for
 from worker.runtime.artifacts import encode, encode_recipe
@@ -19,7 +22,6 @@ from worker.runtime.context import WorkerContext
 from worker.runtime.failures import OUT_OF_MEMORY, describe_failure
 from worker.runtime.functions import steps_of
 from worker.runtime.inputs import load_inputs
-from worker.runtime.patience import UNAVAILABLE
 from worker.runtime.recipes import make_recipe
 
 log = logging.getLogger(__name__)
@@ -60,23 +62,27 @@ def _attempt(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> 
         return End(State.QUEUED)
     except ClaimLost:
         raise
-    except UNAVAILABLE as error:
-        log.warning("job %s: back to the queue: %s", job.row.id, error)
+    except OperationalError as error:
+        log.warning("job %s: back to the queue, the database is unavailable: %s", job.row.id, error.orig)
         return End(State.QUEUED)
-    except StorageFull as error:
-        if _has_space(context):
-            # What it makes is larger than all that is left.
+    except (StorageFull, StorageUnavailable) as error:
+        if _can_store(context):
+            # It is this job's: what it makes is larger than all that is left, or one file is damaged.
             return End(State.FAILED, error=describe_failure(error, job.row.id, context.compute.device))
-        log.warning("job %s: back to the queue until there is space: %s", job.row.id, error)
+        log.warning("job %s: back to the queue until the storage works: %s", job.row.id, error)
         return End(State.QUEUED)
     except Exception as error:
         return End(State.FAILED, error=describe_failure(error, job.row.id, context.compute.device))
 
 
-def _has_space(context: WorkerContext) -> bool:
+def _can_store(context: WorkerContext) -> bool:
+    """Whether the storage takes a file, and has the space that is needed to begin a job."""
+    key = f"probes/{new_id()}"
     try:
         context.storage.require_space()
-    except StorageFull:
+        context.storage.put(key, b"")
+        context.storage.delete(key)
+    except (StorageFull, OSError):
         return False
     return True
 

@@ -141,6 +141,39 @@ def test_a_result_that_finds_no_space_waits_in_the_queue(context: WorkerContext)
     assert run(context).state is State.SUCCEEDED
 
 
+@pytest.mark.parametrize("part", ["images/", "image.png"])
+def test_a_file_that_stays_unreadable_fails_its_job(
+    context: WorkerContext, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.runtime.patience.PERSIST_SECONDS", 0.0)
+    queue(context)
+    job = run(with_storage(context, part, 1000))
+    assert job.state is State.FAILED and job.error is not None
+    assert job.error["type"] == "storage_unavailable" and "Input/output error" in job.error["detail"]
+
+
+def test_a_storage_that_stays_away_leaves_its_job_in_the_queue(
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.runtime.patience.PERSIST_SECONDS", 0.0)
+    queue(context)
+    job = run(with_storage(context, "", 1000))
+    assert (job.state, job.lost_attempts, job.error) == (State.QUEUED, 0, None)
+    assert run(context).state is State.SUCCEEDED
+
+
+def test_an_error_of_the_computation_is_none_of_the_storage(
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object) -> None:
+        raise FileNotFoundError("weights")
+
+    monkeypatch.setattr("worker.runtime.run_job.network_for", missing)
+    queue(context)
+    job = run(context)
+    assert job.state is State.FAILED and job.error is not None and job.error["type"] == "internal"
+
+
 def test_a_result_that_is_too_large_for_the_disk_fails_the_job(context: WorkerContext) -> None:
     queue(context)
     job = run(with_storage(context, "image.png", 1, no_space))
