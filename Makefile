@@ -38,10 +38,11 @@ check: lint ## Format, lint, types, import contracts and the quick tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not (medium or server or browser or slow)" $(PYTEST_ARGS)
 
 test: lint test-programs ## All of check, and every test except the slow ones; lists skipped tests at the end
-	$(BIN)/pytest -m "not slow" $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not (server or browser or slow)" $(PYTEST_ARGS)
+	$(BIN)/pytest -m "(server or browser) and not slow" $(PYTEST_ARGS)
 
 test-slow: $(VENV)/installed-dev test-programs ## The tests that take minutes
-	@$(BIN)/pytest -m slow --timeout=1800 $(PYTEST_ARGS); code=$$?; \
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m slow --timeout=1800 $(PYTEST_ARGS); code=$$?; \
 	if [ $$code -eq 5 ]; then echo "There are no slow tests."; else exit $$code; fi
 
 # Programs that cannot be installed are named here and in the last line of the tests, which skip what needs them.
