@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -48,6 +49,13 @@ def client(settings: Settings) -> Iterator[TestClient]:
 
     Every problem that it answers with must be documented for its route.
     """
+    with serving(settings) as client:
+        yield client
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[TestClient]:
+    """A client of the service that checks each problem."""
     app = create_app(settings)
     with TestClient(app) as client:
         client.event_hooks["response"] = [lambda response: check_documented(app, response)]

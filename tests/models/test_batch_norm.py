@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import nn
 
@@ -20,6 +21,7 @@ def trained_like(seed: int) -> nn.Sequential:
     return model.eval()
 
 
+@pytest.mark.medium
 def test_folded_network_computes_what_the_model_did() -> None:
     model = trained_like(1)
     network = Network("folded", palette_stack(classes=5), mean=(0, 0, 0), std=(1, 1, 1), source="test")

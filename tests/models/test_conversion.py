@@ -92,6 +92,7 @@ def test_safetensors_are_read_whatever_their_hash(small: Network, tmp_path: Path
         read_state_dict(path, "00000000")
 
 
+@pytest.mark.medium
 def test_the_logits_stay_and_activations_have_mean_one(
     small: Network, picture: Tensor, tmp_path: Path
 ) -> None:

@@ -44,6 +44,7 @@ def test_it_knows_what_it_has_never_seen(shipped: Network) -> None:
     assert accuracy(shipped.logits, pictures, classes) > 0.8
 
 
+@pytest.mark.medium
 def test_activations_are_about_one(shipped: Network) -> None:
     pictures, _ = unseen_pictures("train", 1, 128)
     layers = [layer.name for layer in shipped.layers if layer.kind == "relu"]

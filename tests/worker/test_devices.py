@@ -62,6 +62,7 @@ def name_of(case: Any) -> str:
     return case if isinstance(case, str) else "-".join(str(v) for k, v in case.items() if k not in STYLE)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(("kind", "asked"), CASES, ids=name_of)
 def test_a_job_mixes_no_devices_and_needs_no_float64(kind: str, asked: Json) -> None:
     compute = Compute(DEVICE, torch.bfloat16)

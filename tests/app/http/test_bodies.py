@@ -13,11 +13,21 @@ from fastapi.testclient import TestClient
 import app
 from app.http.bodies import MAX_FILES, MAX_JSON_BYTES, LimitedRoute
 from app.jobs import kind_routes
+from app.settings import Settings
+from tests.app.conftest import serving
 
 JSON = {"content-type": "application/json"}
 # Every way to send JSON.
 ROUTES = [("POST", "/v1/jobs"), ("POST", "/v1/style-transfer"), ("PATCH", "/v1/networks/x")]
 EVERY = pytest.mark.parametrize(("method", "path"), ROUTES)
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """One service for all tests here, which hardly change it."""
+    folder = tmp_path_factory.mktemp("bodies")
+    with serving(Settings(data_dir=folder / "data", port=0, allowed_hosts="testserver")) as client:
+        yield client
 
 
 def in_pieces(data: bytes, taken: list[int] | None = None, size: int = 100_000) -> Iterator[bytes]:
@@ -32,6 +42,7 @@ def padded(length: int) -> bytes:
     return b"{" + b" " * (length - 2) + b"}"
 
 
+@pytest.mark.medium
 @EVERY
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("media_type", ["application/json", "application/vnd.x+json", "text/plain", ""])
@@ -146,6 +157,7 @@ def test_strange_numbers_of_a_job_are_refused(client: TestClient, image_id: str,
         assert answer.json()["field"] == "seed" and len(answer.content) < 2000
 
 
+@pytest.mark.medium
 @EVERY
 def test_many_wrong_fields_make_no_long_answer(client: TestClient, method: str, path: str) -> None:
     many = {f"a{number}": 0 for number in range(50_000)}

@@ -71,11 +71,13 @@ def allowed(client: TestClient, *hosts: str) -> list[str]:
     return [host for host in hosts if ask(client, host).status_code == 200]
 
 
+@pytest.mark.medium
 def test_on_loopback_only_its_names_are_answered(make: Client) -> None:
     for bound in ("127.0.0.1", "127.0.0.3", "::1", "localhost", "LOCALHOST"):
         assert allowed(make(host=bound), *LOOPBACK, *OTHERS) == list(LOOPBACK), bound
 
 
+@pytest.mark.medium
 def test_on_another_address_every_name_is_answered_unless_some_are_named(make: Client) -> None:
     for bound in ("0.0.0.0", "::", "192.168.1.5", "studio.example"):
         assert allowed(make(host=bound), *LOOPBACK, *OTHERS) == [*LOOPBACK, *OTHERS], bound

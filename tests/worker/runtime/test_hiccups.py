@@ -190,6 +190,7 @@ def test_nothing_begins_while_space_is_short(context: WorkerContext) -> None:
     assert repository.get_job(context.engine, job.id).state is State.QUEUED
 
 
+@pytest.mark.medium
 def test_a_broken_device_leaves_its_jobs_to_others(context: WorkerContext) -> None:
     """Nothing that the ``meta`` device computes can be read."""
     jobs = [queue(context), queue(context)]

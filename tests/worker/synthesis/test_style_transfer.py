@@ -228,6 +228,7 @@ def grain(picture: Tensor) -> float:
     return float((down + across) / (2 * grey.var()))
 
 
+@pytest.mark.medium
 def test_style_scale_enlarges_the_strokes(network: Network, content: Tensor) -> None:
     squares = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(3))
     style = torch.nn.functional.interpolate(squares, (256, 256))

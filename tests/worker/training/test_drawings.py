@@ -39,6 +39,7 @@ def test_a_set_that_is_there_is_not_drawn_again(tmp_path: Path) -> None:
     assert [path.name for path in set_folder(tmp_path, 16).iterdir()] == ["0000.npy"]
 
 
+@pytest.mark.medium
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     write_file(tmp_path, 0)
     with pytest.raises(FileNotFoundError, match=r"0001\.npy"):
