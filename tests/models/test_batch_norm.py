@@ -46,6 +46,7 @@ def test_every_convolution_has_its_norm_and_no_bias() -> None:
     assert parameters == 9 * pairs + norms + 256 * 5 + 5
 
 
+@pytest.mark.medium
 def test_the_seed_decides_the_weights() -> None:
     first, again, other = (
         initialise(with_batch_norm(palette_stack(5)), seed).state_dict() for seed in (3, 3, 4)

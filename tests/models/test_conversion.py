@@ -109,6 +109,7 @@ def test_the_logits_stay_and_activations_have_mean_one(
     assert about["layers"] == [layer.name for layer in network.layers]
 
 
+@pytest.mark.medium
 def test_convolutions_alone_are_a_file_of_their_own(small: Network, picture: Tensor, tmp_path: Path) -> None:
     about = keep(torchvision_state(small), tmp_path)
     alone = load_imagenet(tmp_path, "tiny", convolutions_only=True)
@@ -126,6 +127,7 @@ def test_convolutions_alone_are_a_file_of_their_own(small: Network, picture: Ten
         load_imagenet(tmp_path, "tiny")
 
 
+@pytest.mark.medium
 def test_a_file_may_end_early(small: Network, picture: Tensor, tmp_path: Path) -> None:
     state = torchvision_state(small)
     first = dict(itertools.islice(state.items(), 8))  # four convolutions

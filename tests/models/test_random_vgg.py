@@ -49,6 +49,7 @@ def test_the_shipped_factors_are_reproduced() -> None:
         torch.testing.assert_close(shipped[name], factor, rtol=1e-3, atol=0, msg=name)
 
 
+@pytest.mark.medium
 def test_activations_are_about_one_on_other_pictures(network: Network) -> None:
     means = mean_activations(network, reference_pictures(count=8, side=128, seed=1))
     assert len(means) == 16

@@ -28,6 +28,7 @@ def impasto(address: str, *arguments: str) -> Result:
     return CliRunner().invoke(program, ["jobs", *arguments, "--url", address])
 
 
+@pytest.mark.medium
 def test_list_and_show(address: str, job_id: str) -> None:
     listed = impasto(address, "list")
     assert listed.exit_code == 0 and job_id in listed.output and "queued" in listed.output

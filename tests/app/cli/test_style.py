@@ -92,6 +92,7 @@ def test_the_contents_transparency_is_kept(folder: Path) -> None:
         assert picture.getchannel("A").getextrema() == (128, 128)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

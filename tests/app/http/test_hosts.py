@@ -88,6 +88,7 @@ def test_on_another_address_every_name_is_answered_unless_some_are_named(make: C
     assert allowed(bound_too, "192.168.1.5:8000", "192.168.1.6:8000") == ["192.168.1.5:8000"]
 
 
+@pytest.mark.medium
 def test_names_are_compared_as_names_are(make: Client) -> None:
     client = make(allowed_hosts=" Studio.Example. , *.example.org,[FD00:0::1] ,10.0.0.7,api")
     good = ("studio.example", "STUDIO.example.:443", "a.example.org", "a.b.Example.ORG", "[fd00::1]:8000")
@@ -161,6 +162,7 @@ def test_a_running_service_is_asked_by_its_address(address: str) -> None:
         assert httpx.get(f"{address}/healthz", headers={"host": host}, trust_env=False).status_code == status
 
 
+@pytest.mark.medium
 def test_a_host_of_the_command_line_counts(settings: Settings) -> None:
     config = configuration(settings.model_copy(update={"host": "0.0.0.0", "allowed_hosts": ""}))
     with TestClient(config.app(), base_url="http://studio.example") as client:  # type: ignore[operator]
@@ -198,6 +200,7 @@ def test_pages_of_an_allowed_origin_may_read_and_write(make: Client) -> None:
     assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (422, STUDIO)
 
 
+@pytest.mark.medium
 def test_no_other_page_may(make: Client) -> None:
     for settings in ({}, {"allowed_origins": STUDIO}):
         client = make(**settings)

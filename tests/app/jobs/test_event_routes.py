@@ -128,6 +128,7 @@ def test_a_reader_who_has_it_all_is_told_not_to_come_back(
     assert httpx.get(url, headers={"Last-Event-ID": str(job.seq)}, timeout=30).status_code == 204
 
 
+@pytest.mark.medium
 def test_one_stream_for_many_jobs_replays_each_from_its_own_place(address: str, database: Engine) -> None:
     ids = [submit(address) for _ in range(3)]
     for job_id in ids:

@@ -99,6 +99,7 @@ def test_a_gif_without_pauses_is_as_slow_as_browsers_show_it() -> None:
     assert read_clip_header(clips.gif(5, milliseconds=0)).seconds == pytest.approx(0.5)
 
 
+@pytest.mark.medium
 @given(st.sampled_from(sorted(MAKERS)), st.data())
 @settings(max_examples=150, deadline=None)
 def test_damage_is_refused_or_overlooked_but_never_a_crash(format: str, data: st.DataObject) -> None:

@@ -117,6 +117,7 @@ BROKEN: dict[str, Callable[[bytes, Network], bytes]] = {
 }
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_is_refused_says_why_and_leaves_nothing(
     client: TestClient, services: Services, network: Network, name: str
@@ -128,6 +129,7 @@ def test_what_is_refused_says_why_and_leaves_nothing(
     assert list_networks(services.engine) == [] and stored(services) == []
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("number", [10**4200, -(10**4200)])
 def test_long_numbers_are_refused(client: TestClient, network: Network, number: int) -> None:
     data = network_file(network)

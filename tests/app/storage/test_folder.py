@@ -88,6 +88,7 @@ def test_a_malformed_key_is_refused_everywhere(storage: FolderStorage, key: str)
     assert files_in(storage) == []
 
 
+@pytest.mark.medium
 @hypothesis_settings(deadline=None)
 @given(st.text(max_size=40))
 def test_no_key_leads_out_of_the_folder_or_into_the_temporary_one(

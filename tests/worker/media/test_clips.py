@@ -61,6 +61,7 @@ def levels(data: bytes) -> list[int]:
     return [round(255 * float(channel)) for channel in picture.mean((0, 2, 3))]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("color_range", [ColorRange.MPEG, ColorRange.JPEG])
 @pytest.mark.parametrize(
     ("size", "matrix"),
@@ -82,6 +83,7 @@ def test_an_untagged_video_has_the_colors_of_its_size(
         assert levels(film) == pytest.approx(color, abs=3)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("size", [(1280, 720), (64, 48)])
 @pytest.mark.parametrize(("matrix", "tag"), [(BT709, 1), (BT601, 5), (BT601, 6), (BT2020, 9)])
 def test_a_tagged_video_has_the_colors_of_its_tag(

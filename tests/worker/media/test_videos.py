@@ -67,6 +67,7 @@ def test_an_odd_side_loses_its_last_line_in_mp4_alone() -> None:
 
 
 # Below and above what players take for high definition, and the smallest.
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("height", "width"), [(2, 2), (24, 32), (480, 640), (718, 1278), (720, 1280), (1280, 720)]
 )

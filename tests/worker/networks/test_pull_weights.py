@@ -107,6 +107,7 @@ def test_what_is_here_is_not_pulled_again(card: NetworkCard, folder: WeightsFold
     assert len(served.asked) == 1
 
 
+@pytest.mark.medium
 def test_of_two_pulls_one_downloads(card: NetworkCard, folder: WeightsFolder, served: Mirror) -> None:
     seen: list[list[Received]] = [[], []]
     first = pull(card, folder)

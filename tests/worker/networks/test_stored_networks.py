@@ -135,6 +135,7 @@ def test_damaged_or_lost_weights_are_told(context: WorkerContext) -> None:
         NetworkLoader().prepared("small", None, CPU)
 
 
+@pytest.mark.medium
 def test_from_one_data_folder_to_another(context: WorkerContext, settings: Settings, tmp_path: Path) -> None:
     network = register(context)
     job = dream(context)

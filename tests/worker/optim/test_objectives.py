@@ -44,6 +44,7 @@ ALL: dict[str, Objective] = {
 everything = pytest.mark.parametrize("objective", ALL.values(), ids=ALL.keys())
 
 
+@pytest.mark.medium
 @everything
 def test_the_gradient_is_right(objective: Objective) -> None:
     def value(conv: Tensor, logits: Tensor) -> Tensor:

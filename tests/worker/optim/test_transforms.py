@@ -52,6 +52,7 @@ def test_the_seed_decides_and_nothing_else(transform: Transform) -> None:
         assert torch.allclose(alone, first[place : place + 1], atol=1e-6)
 
 
+@pytest.mark.medium
 @everything
 def test_the_gradient_is_right(transform: Transform) -> None:
     pictures = drawn(2, 6, 5).double().requires_grad_()

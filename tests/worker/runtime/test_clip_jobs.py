@@ -136,6 +136,7 @@ class Killed(BaseException):
     """What no part of the worker catches, as nothing catches a SIGKILL."""
 
 
+@pytest.mark.medium
 def test_a_killed_worker_loses_the_frame_it_was_at_alone(
     context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:

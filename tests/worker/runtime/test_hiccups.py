@@ -74,6 +74,7 @@ def no_space() -> StorageFull:
     return StorageFull("no space left")
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("part", "error"),
     [(part, input_output_error) for part in ("images/", "work/", "preview", "image.png", "recipe.json")]

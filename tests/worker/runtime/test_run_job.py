@@ -85,6 +85,7 @@ def test_success_leaves_a_picture_with_its_recipe(context: WorkerContext) -> Non
     assert not runner.run_next(context, ["long"], threading.Event())
 
 
+@pytest.mark.medium
 def test_a_recipe_fed_back_makes_the_same_picture(context: WorkerContext) -> None:
     queue(context, init="noise", seed=7)
     first = run(context)
@@ -129,6 +130,7 @@ def test_a_picture_too_narrow_for_the_layers_names_the_size(context: WorkerConte
     assert job.error is not None and job.error["field"] == "size"
 
 
+@pytest.mark.medium
 def test_a_job_may_paint_the_picture_of_another_job(context: WorkerContext) -> None:
     queue(context)
     first = run(context)
@@ -148,6 +150,7 @@ def test_cancel_ends_a_running_job_and_leaves_no_file(
     assert files(context) == set() and repository.list_artifacts(context.engine, [job.id])[job.id] == []
 
 
+@pytest.mark.medium
 def test_a_stop_puts_the_job_back_and_the_next_run_goes_on_bit_for_bit(context: WorkerContext) -> None:
     queue(context, steps=12)
     whole = pixels(context, run(context))

@@ -150,6 +150,7 @@ def test_a_linear_score_moves_by_epsilon_times_the_norm_of_its_weights() -> None
     assert abs(scores[1] - scores[0]) == pytest.approx(40 / 255 * float(weights.norm()), rel=1e-4)
 
 
+@pytest.mark.medium
 def test_projected_gradients_reach_more_targets_than_one_step() -> None:
     reached = dict.fromkeys(("fgsm", "bim", "pgd-linf"), 0)
     nearer = 0

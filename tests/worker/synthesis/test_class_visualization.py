@@ -131,6 +131,7 @@ def test_stripes_are_found_and_no_random_picture_comes_near(preset: str) -> None
             assert torch.stack([energy(picture, angle) for angle in (90, 0, 45, -45)]).argmax() == place
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("preset", ["lucid", "simonyan-2014", "yosinski-2015"])
 def test_red_is_red(preset: str) -> None:
     network = color_network()
@@ -159,6 +160,7 @@ def test_the_same_seed_gives_the_same_picture(preset: str) -> None:
     assert torch.equal(first.images["image"], other.images["image"]) == (preset == "simonyan-2014")
 
 
+@pytest.mark.medium
 @presets
 @pytest.mark.parametrize("after", [1, 4, 8])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -177,6 +179,7 @@ def test_resume_gives_the_same_picture(preset: str, after: int, dtype: torch.dty
         assert losses == expected_losses
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("optimizer", ["gradient", "adam", "nadam", "lbfgs"])
 @pytest.mark.parametrize("parametrization", ["pixels", "fourier", "phase"])
 def test_every_solver_climbs_with_every_parametrization(optimizer: str, parametrization: str) -> None:

@@ -190,6 +190,7 @@ def test_a_still_goes_on_bit_for_bit(network: Network, content: Tensor, at: int)
     assert again.result == whole.result
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("at", [5, 6, 7, 12, 17])
 @pytest.mark.parametrize("kind", ["zoom", "clip"])
 def test_a_video_goes_on_bit_for_bit(network: Network, content: Tensor, kind: str, at: int) -> None:

@@ -74,6 +74,7 @@ def test_a_run_from_step_to_outcome(content: Tensor) -> None:
         assert report["relative_error"]["end"] < 0.8 * report["relative_error"]["start"]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 @pytest.mark.parametrize("parametrization", ["pixels", "fourier"])
 def test_a_network_that_changes_nothing_gives_the_picture_back(
@@ -168,6 +169,7 @@ def test_the_seed_decides_and_nothing_else(content: Tensor) -> None:
     assert not torch.equal(first.images["image"], other.images["image"])
 
 
+@pytest.mark.medium
 def test_rough_activations_do(content: Tensor) -> None:
     outcome, _ = run(make_params(steps=40), make_classifier(torch.bfloat16), content)
 

@@ -171,6 +171,7 @@ def test_a_sum_of_units() -> None:
     assert report["objective"]["end"] > 1.5 * report["objective"]["start"]
 
 
+@pytest.mark.medium
 def test_diversity_makes_the_variations_differ() -> None:
     def likeness(weight: float) -> float:
         params = make_params(channels=[1, 4], variations=3, diversity=weight, steps=60, step_size=0.1)

@@ -95,6 +95,7 @@ def test_the_defaults_on_the_default_network(content: Tensor, style: Tensor) -> 
     assert min(totals) < 0.7 * totals[0]
 
 
+@pytest.mark.medium
 def test_the_loss_falls_and_the_picture_changes(network: Network, content: Tensor, style: Tensor) -> None:
     outcome, seen = run(make_params(steps=60), network, content, style)
 
@@ -103,6 +104,7 @@ def test_the_loss_falls_and_the_picture_changes(network: Network, content: Tenso
     assert float((outcome.images["image"] - start).abs().mean()) > 0.02
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 @pytest.mark.parametrize("precision", ["network", "rough_network"])
 def test_the_same_recipe_gives_the_same_picture(
@@ -121,6 +123,7 @@ def test_the_same_recipe_gives_the_same_picture(
     assert not torch.equal(first.images["image"], other.images["image"])
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 @pytest.mark.parametrize("precision", ["network", "rough_network"])
 @pytest.mark.parametrize("after", [1, 5, 6, 7, 11, 12])
@@ -378,6 +381,7 @@ def test_a_run_whose_loss_stays_wrong_fails(
         run(make_params(size=64, steps=60), network, content, style)
 
 
+@pytest.mark.medium
 def test_rollbacks_outlive_a_resume(
     wrong: dict[int, float], network: Network, content: Tensor, style: Tensor
 ) -> None:

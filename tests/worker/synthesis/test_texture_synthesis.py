@@ -106,6 +106,7 @@ def seam(picture: Tensor, dim: int) -> float:
     return float(across / inside)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(("size", "aspect"), [(64, 1.0), (50, 1.4)])
 def test_a_seamless_texture_has_no_seam(network: Network, size: int, aspect: float) -> None:
     params = make_params(size=size, aspect=aspect, steps=60)
@@ -118,6 +119,7 @@ def test_a_seamless_texture_has_no_seam(network: Network, size: int, aspect: flo
     assert max(seam(plain.images["image"], dim) for dim in (2, 3)) > 1.4
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("seamless", [False, True])
 @pytest.mark.parametrize("after", [1, 2, 3, 6, 8, 9])
 def test_resume_gives_the_same_picture(network: Network, after: int, seamless: bool) -> None:
@@ -181,6 +183,7 @@ def test_rough_activations_do(rough_network: Network) -> None:
     assert outcome.result["losses"]["total"] < 0.1 * seen[0][2]["total"]
 
 
+@pytest.mark.medium
 def test_the_defaults_on_the_default_network() -> None:
     params = TextureSynthesisParams(image="x", size=48, seamless=True, steps=12).resolve(SHIPPED)
     assert list(params.layers or {}) == ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]

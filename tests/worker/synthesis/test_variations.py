@@ -198,6 +198,7 @@ def test_steps_count_over_all_variations(case: str) -> None:
     ]
 
 
+@pytest.mark.medium
 @EVERY
 def test_every_step_can_be_gone_on_from(case: str) -> None:
     params = params_of(case, variations=3)

@@ -37,6 +37,7 @@ def test_every_position_is_owned_once(height: int, width: int, margin: int, kilo
         assert (counts == 1).all()
 
 
+@pytest.mark.medium
 @settings(deadline=None)
 @given(sides, sides, st.integers(0, 9), st.integers(1, 200))
 def test_what_a_tile_owns_of_its_sight_is_what_it_owns_of_the_whole(
