@@ -34,8 +34,8 @@ def compose(drawing: Drawing, variant: Variant, seeds: Tensor, size: int) -> Ten
     else:
         colors = mixed(fold(seeds, 13), drawing.typical, is_typical)
         look = _look_at_plane if drawing.kind == "texture" else _look_at_scene
-        looked_at = look(view, drawing.turn)
-        layer = variant.draw(Sheet(fold(seeds, 14), looked_at.x, looked_at.y, colors))
+        turned = look(view, drawing.turn)
+        layer = variant.draw(Sheet(fold(seeds, 14), turned.x, turned.y, colors))
         picture = _cut_out(seeds, view, layer.picture) if drawing.kind == "texture" else layer.picture
     picture = _occlude(seeds, view, picture)
     if drawing.fine:
