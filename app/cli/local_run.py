@@ -18,7 +18,7 @@ from app.storage import make_storage
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs, Source
 from worker.contract.steps import Outcome, Step, Steps, run_steps
-from worker.networks.loading import NetworkLoader, network_for
+from worker.networks.loading import NetworkLoader, compute_for, network_for
 from worker.runtime.artifacts import EncodedFile, encode
 from worker.runtime.device import choose_device, choose_dtype
 from worker.runtime.functions import steps_of
@@ -38,7 +38,7 @@ def compute(
 
     Raises InputError that names the param, or ``device`` or ``precision``, and ComputationError.
     """
-    where = choose_compute(settings)
+    where = compute_for(params, choose_compute(settings))
     sources = {name: [_source(path, name, params) for path in paths] for name, paths in files.items()}
     inputs = Inputs(sources, weights=settings.weights)
     storage = None if engine is None else make_storage(settings)
@@ -59,7 +59,11 @@ def choose_compute(settings: Settings) -> Compute:
         device = choose_device(settings.device)
     except ValueError as error:
         raise InputError("device", str(error)) from error
-    return Compute(device, choose_dtype(device, settings.precision))
+    return Compute(
+        device,
+        choose_dtype(device, settings.precision),
+        picture_bytes=settings.max_picture_memory_bytes,
+    )
 
 
 def _source(path: Path, name: str, params: Params) -> Source:
