@@ -60,6 +60,13 @@ class NetworkCard(BaseModel):
     parameters: int = Field(
         ge=0, lt=MOST**2, description="Number of parameters of the convolutions and beyond."
     )
+    trained_parameters: int | None = Field(
+        None,
+        ge=0,
+        lt=MOST**2,
+        description="Number of parameters as published, with batch norms that are part of the convolutions "
+        "here; None: the same.",
+    )
     multiply_adds: int | None = Field(
         None,
         ge=0,

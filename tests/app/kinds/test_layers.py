@@ -15,6 +15,8 @@ from app.networks.catalogue import SHIPPED
         ("vgg16", "relu4_2"),
         ("squeezenet1_1", "fire7"),
         ("efficientnet_lite0", "block11"),
+        ("googlenet", "inception_4c"),
+        ("resnet50", "res4_4"),
     ],
 )
 def test_the_middle_layer(network: str, layer: str) -> None:

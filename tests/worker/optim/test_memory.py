@@ -25,7 +25,9 @@ def test_the_size_that_fits_is_named() -> None:
     with pytest.raises(InputError) as refused:
         require_memory(network, ["block11"], (300, 400), 400, COMPUTE)
     assert refused.value.field == "size"
-    fits = int(re.search(r"the largest size that fits is (\d+)", refused.value.detail)[1])
+    found = re.search(r"the largest size that fits is (\d+)", refused.value.detail)
+    assert found is not None
+    fits = int(found[1])
     require_memory(network, ["block11"], (300 * fits // 400, fits), fits, COMPUTE)
     with pytest.raises(InputError):
         require_memory(network, ["block11"], (fits, fits + 30), fits + 30, COMPUTE)
