@@ -17,12 +17,14 @@ class NetworkNeed:
     """The network that a job computes with.
 
     ``layers`` are those that the job uses, by the param that named them, so that no more need be loaded;
-    None: the whole network. ``pooling`` replaces the network's own.
+    None: the whole network. ``pooling`` replaces the network's own. A job that does not need the ``weights``
+    gets the network on the meta device, also where they are not here.
     """
 
     name: str
     layers: Mapping[str, Sequence[str]] | None = None
     pooling: Literal["average", "max"] | None = None
+    weights: bool = True
 
 
 class Params(BaseModel):
