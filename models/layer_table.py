@@ -1,9 +1,9 @@
 """What the layers of a network cost: sizes, parameters, multiply-adds and values, without computing any.
 
 A multiply-add is one multiplication with its addition, of convolutions and fully connected layers; biases,
-pools and ReLUs are not counted, as is usual (Simonyan and Zisserman 2015; torchvision's ``_ops``). The values of
-a layer are those that it gives; ReLUs and dropout overwrite what they are given, and sums and concatenations
-are taken as views, so they have none.
+pools and ReLUs are not counted, as is usual (torchvision's ``_ops``). The values of a layer are those that it
+gives, and within a block those of its convolutions. ReLUs and dropout overwrite what they are given, and sums
+and concatenations are taken as views, so they have none.
 """
 
 from collections.abc import Sequence
@@ -94,7 +94,7 @@ def formula(side: int, window: Window) -> str:
     """The division of :func:`exact_side` with its numbers and its result."""
     exact = exact_side(side, window)
     whole = exact.denominator == 1
-    result = str(exact.numerator) if whole else f"{float(exact):.2f}"
+    result = str(exact.numerator) if whole else f"{float(exact):.2f}".rstrip("0")
     if not whole and Fraction(result) != exact:
         result += "..."
     if not _padding(window):
@@ -157,8 +157,8 @@ def network_table(network: Network, height: int, width: int) -> list[LayerRow]:
     smallest = network.minimum_side(list(network.stack))
     if min(height, width) < smallest:
         raise ValueError(
-            f"a picture of {width}×{height} px is too small for {network.name}: its short side must be at least "
-            f"{smallest} px"
+            f"a picture of {width}×{height} px is too small for {network.name}: its short side must be at "
+            f"least {smallest} px"
         )
     rows = []
     x = torch.empty(1, 3, height, width, device=network.device, dtype=network.dtype)
@@ -166,7 +166,9 @@ def network_table(network: Network, height: int, width: int) -> list[LayerRow]:
         x, cost, fits = _measure(name, module, x)
         seen = Window(layer.receptive_field, layer.stride, 0) if layer.receptive_field else None
         groups = module.groups if isinstance(module, nn.Conv2d) else 1
-        rows.append(LayerRow(name, layer.kind, tuple(x.shape[1:]), cost, window_of(module), seen, groups, fits))
+        rows.append(
+            LayerRow(name, layer.kind, tuple(x.shape[1:]), cost, window_of(module), seen, groups, fits)
+        )
     return rows
 
 

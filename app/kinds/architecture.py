@@ -17,6 +17,9 @@ from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 USUAL_SIDE = 224
 COLORS = 3
 
+# What a narrow table shows of a layer.
+COLUMNS = ("layer", "output", "size", "parameters", "multiply_adds", "bytes", "receptive_field")
+
 
 def _as_shape(value: Any) -> Any:
     """[C, H, W] from it, from a side, or from text such as 224, 3x32x32 and 3, 32, 32."""
@@ -79,7 +82,9 @@ class ArchitectureParams(Params):
             return self.resolved_as(ResolvedArchitecture, {"network": None, "input": shape})
         card = require_card(catalogue, self.network or DEFAULT_NETWORK)
         if self.rounding is not None:
-            raise InputError("rounding", f"{card.name} rounds as it was built: leave this out, or give layers.")
+            raise InputError(
+                "rounding", f"{card.name} rounds as it was built: leave this out, or give layers."
+            )
         side = card.input_size or USUAL_SIDE
         shape = self.input or [COLORS, side, side]
         if shape[0] != COLORS:
@@ -107,6 +112,6 @@ SPEC = KindSpec(
     primary_fields=("layers", "input", "rounding"),
     label_fields=("network", "layers"),
     file_extensions=(".png", ".csv", ".md"),
-    tables=("table", "totals"),
+    tables={"table": COLUMNS, "rounded": (), "totals": ()},
     example={"layers": "CONV5x5-10/1p2-RELU-POOL-FC-10", "input": 32},
 )

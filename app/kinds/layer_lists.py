@@ -20,6 +20,7 @@ or a layer, is repeated by ``*3``. A layer is its name with its numbers behind i
 rounds. Upper and lower case are the same.
 """
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
@@ -134,10 +135,15 @@ _USED = {"stride": "/2", "padding": "p1", "groups": "g2"}
 
 
 def as_text(value: Any) -> Any:
-    """Layers given as text, or as a list of JSON objects, as text that :func:`parse_layers` reads.
+    """Layers given as text, or as a list of objects or its JSON, as text that :func:`parse_layers` reads.
 
     Raises ValueError for what is neither; other values are returned as they are.
     """
+    if isinstance(value, str) and value.lstrip().startswith(("[{", "[ {")):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"this begins as JSON and is none: {error}") from None
     if isinstance(value, str):
         parse_layers(value)
         return value.strip()
