@@ -95,6 +95,9 @@ class KindSpec(Generic[P]):
     file_extensions: tuple[str, ...] = (".png",)
     # The param that says which of these it is, if there is one; its choices are extensions without the dot.
     format_field: str | None = None
+    # Entries of the result that its command prints as tables, each with the columns to print (none: all).
+    # Such a command needs no output file.
+    tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # Params of an example, beside its pictures.
     example: Mapping[str, JsonValue] = field(default_factory=dict)
     presets: Mapping[str, Preset] = field(default_factory=dict)
