@@ -15,6 +15,8 @@ _MODULES = (
     "texture_synthesis",
     "adversarial",
     "pull_weights",
+    "import_members",
+    "make_dataset",
 )
 
 _SPECS: list[KindSpec[Params]] = [import_module(f"{__name__}.{module}").SPEC for module in _MODULES]
