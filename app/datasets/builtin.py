@@ -1,16 +1,16 @@
 """The sets that are made here without an upload: where their pictures come from, and how many there are."""
 
-from typing import Annotated, Literal
+from typing import Annotated, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Engine
 
 from app.datasets import repository
-from app.datasets.dataset import Dataset
+from app.datasets.dataset import BuiltIn, Dataset
 from app.datasets.errors import DatasetNameTaken, InvalidDataset
 from app.networks.catalogue import get_card
 
-BUILT_IN = ("digits", "palette")
+BUILT_IN: tuple[BuiltIn, ...] = get_args(BuiltIn)
 
 # Of each class; 1,024 pictures of palette's 64 classes are drawn in seconds.
 DEFAULT_COUNT = 16
@@ -64,7 +64,12 @@ def options_of(dataset: Dataset) -> Options:
     return _OPTIONS[dataset.source].model_validate(dataset.options)
 
 
-def find_or_begin(engine: Engine, source: Literal["digits", "palette"]) -> Dataset:
+def built_in(name: str) -> BuiltIn | None:
+    """The built-in source of that name; None if there is none."""
+    return next((source for source in BUILT_IN if source == name), None)
+
+
+def find_or_begin(engine: Engine, source: BuiltIn) -> Dataset:
     """The built-in set with default options, which is open until a worker has made it."""
     found = repository.find_dataset(engine, source)
     if found is not None:

@@ -10,7 +10,8 @@ from typing import Any, Literal
 from app.media import PictureInfo
 
 State = Literal["open", "closed"]
-Source = Literal["upload", "digits", "palette"]
+BuiltIn = Literal["digits", "palette"]
+Source = Literal["upload", BuiltIn]
 Boxes = list[dict[str, Any]]
 
 # Of every name and label.

@@ -138,6 +138,7 @@ async def create_dataset(
 ) -> DatasetDetail:
     """Make an open set, a built-in one, or with a ZIP a whole one: filled, and closed by default."""
     if is_form(request):
+        job_id: str | None
         name, job_id = await in_upload_thread(partial(_create_from_zip, services, headers), request)
         response.status_code = HTTPStatus.ACCEPTED
     else:

@@ -147,7 +147,7 @@ def _parts(boundary: bytes, receive: Callable[[], bytes]) -> Iterator[Part]:
             while receive():
                 pass
             return
-        part = Part(*value, content())
+        part = Part(value[0], value[1], content())
         yield part
         for _ in part.chunks:
             pass

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from sqlalchemy import Engine
 
 from app.database.ids import is_id
-from app.datasets.builtin import BUILT_IN, find_or_begin
+from app.datasets.builtin import BUILT_IN, built_in, find_or_begin
 from app.datasets.dataset import Dataset
 from app.datasets.repository import find_dataset
 from app.errors import MAX_ERRORS, FieldError, InputError
@@ -107,8 +107,9 @@ def resolve_datasets(engine: Engine, params: P) -> tuple[P, tuple[str, ...]]:
     for field, reference in params.datasets().items():
         is_open = params.dataset_fields()[field].is_open
         dataset = find_dataset(engine, reference)
-        if dataset is None and reference in BUILT_IN and not is_open:
-            dataset = find_or_begin(engine, reference)
+        source = built_in(reference)
+        if dataset is None and source is not None and not is_open:
+            dataset = find_or_begin(engine, source)
         detail = _problem_of_set(reference, dataset, is_open)
         if dataset is None or detail is not None:
             errors.append(FieldError(field, detail or ""))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TypeVar
 
-from app.datasets.builtin import BUILT_IN, find_or_begin
+from app.datasets.builtin import BUILT_IN
 from app.datasets.repository import all_members, find_dataset
 from app.datasets.service import DatasetService
 from app.errors import InputError
@@ -29,8 +29,6 @@ def with_datasets(datasets: DatasetService, params: P) -> P:
         if params.dataset_fields()[field].is_open:
             continue
         dataset = find_dataset(datasets.engine, reference)
-        if dataset is None and reference in BUILT_IN:
-            dataset = find_or_begin(datasets.engine, reference)
         if dataset is None:
             raise InputError(field, f"The set {reference} was deleted: make it again.")
         if dataset.state == "open":

@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.http.services import Services
 from app.settings import Settings
-from tests.app.conftest import upload
-from tests.support.zips import class_folders, picture, zipped
+from tests.support.zips import class_folders, zipped
 from worker.runtime.context import make_context
 from worker.runtime.run_job import run_next
 
