@@ -16,6 +16,8 @@ _MODULES = (
     "adversarial",
     "architecture",
     "pull_weights",
+    "import_members",
+    "make_dataset",
 )
 
 _SPECS: list[KindSpec[Params]] = [import_module(f"{__name__}.{module}").SPEC for module in _MODULES]
