@@ -122,7 +122,7 @@ def _first(condition: ColumnElement[bool]) -> CTE:
     """The next waiting job, locked, with its key for batches."""
     key = case((jobs.c.lost_attempts == 0, jobs.c.batch_key)).label("batch_key")
     return (
-        select(jobs.c.id, key)
+        select(jobs.c.id, jobs.c.lane, key)
         .where(condition, *_IS_WAITING)
         .order_by(jobs.c.priority.desc(), jobs.c.id)
         .limit(1)
@@ -135,9 +135,10 @@ def _first(condition: ColumnElement[bool]) -> CTE:
 def _companions(first: CTE, limit: int) -> CTE:
     """The waiting jobs that can be computed together with the first one, locked."""
     other = jobs.alias("other")
+    same = (other.c.batch_key == first.c.batch_key, other.c.lane == first.c.lane, other.c.id != first.c.id)
     return (
         select(other.c.id)
-        .join(first, (other.c.batch_key == first.c.batch_key) & (other.c.id != first.c.id))
+        .join(first, and_(*same))
         .where(other.c.state == State.QUEUED, other.c.paused.is_(False), other.c.lost_attempts == 0)
         .order_by(other.c.priority.desc(), other.c.id)
         .limit(limit)

@@ -20,7 +20,7 @@ from app.jobs.params import check_pictures, parse_params
 from app.jobs.repository import NewJob
 from app.jobs.states import State
 from app.jobs.storage_keys import delete_job_files
-from app.kinds import KINDS, Lane, Params, spec_of
+from app.kinds import KINDS, Params, spec_of
 from app.networks.catalogue import Catalogue
 from app.storage import Storage
 
@@ -98,12 +98,11 @@ class JobService:
         check_pictures(self.engine, params)
         spec, need = spec_of(params), params.network_need()
         card = None if need is None else Catalogue(self.engine).find(need.name)
-        lane = spec.lane_of(params, card)
         job, is_new = repository.create_job(
             self.engine,
             NewJob(
                 kind=spec.name,
-                lane=lane,
+                lane=spec.lane_of(params, card),
                 params=params.model_dump(mode="json"),
                 pictures=tuple(ref for refs in params.pictures().values() for ref in refs),
                 priority=priority,
@@ -112,7 +111,7 @@ class JobService:
                 payload_hash=payload_hash,
                 network=None if card is None else card.name,
                 network_sha256=None if card is None else card.sha256,
-                batch_key=_batch_key(params, lane, None if card is None else card.sha256),
+                batch_key=_batch_key(params, None if card is None else card.sha256),
             ),
         )
         if is_new:
@@ -209,13 +208,13 @@ def _with_ids(
     return params | {field: given[0] if len(given) == 1 else given for field, given in ids.items()}
 
 
-def _batch_key(params: Params, lane: Lane, weights: str | None) -> str | None:
+def _batch_key(params: Params, weights: str | None) -> str | None:
     """Hash of what jobs that can be computed together share; None: this one is computed alone."""
     spec, key = spec_of(params), params.batch_key()
     if spec.batch_function is None or key is None:
         return None
     # Another network may have the name that the key holds by the time that it is used.
-    return hashlib.sha256(json.dumps([spec.name, lane, weights, key]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([spec.name, weights, key]).encode()).hexdigest()
 
 
 def _payload_hash(kind: str, params: dict[str, Any], files: Files) -> str:
