@@ -56,8 +56,10 @@ def glances(
     pictures = [each for each in loaded if isinstance(each, Tensor)]
     if not pictures:
         return [each for each in loaded if isinstance(each, ServiceError)]
+    # The logits, or what else comes last.
+    layer = list(network.stack)[-1]
     with torch.no_grad():
-        logits = iter(network.features(torch.cat(pictures), ["logits"])["logits"].float().flatten(1).cpu())
+        logits = iter(network.features(torch.cat(pictures), [layer])[layer].float().flatten(1).cpu())
     return [
         each if isinstance(each, ServiceError) else Outcome(result={"logits": next(logits).tolist()})
         for each in loaded
