@@ -50,7 +50,10 @@ class Settings(BaseSettings):
         "auto", description="Of activations; auto: bfloat16 where the hardware has it."
     )
     threads: int | None = Field(
-        None, ge=1, description="Threads of one worker's arithmetic; unset: every core."
+        None,
+        ge=1,
+        description="Threads of one worker's arithmetic. Unset: the cores, divided by the workers of one "
+        "`impasto serve` or `impasto worker`. Those of the lane `short` have one, and do not count.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
 
