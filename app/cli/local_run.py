@@ -24,7 +24,7 @@ from worker.contract.inputs import Inputs, Source
 from worker.contract.steps import Outcome, Step, Steps, run_steps
 from worker.datasets.local import LocalSet, open_local
 from worker.datasets.members import load_sets
-from worker.networks.loading import NetworkLoader, network_for
+from worker.networks.loading import NetworkLoader, compute_for, network_for
 from worker.runtime.artifacts import EncodedFile, encode
 from worker.runtime.device import choose_device, choose_dtype
 from worker.runtime.functions import steps_of
@@ -51,7 +51,8 @@ def compute(
 
     Raises InputError that names the param, or ``device`` or ``precision``, and ComputationError.
     """
-    where, sets = choose_compute(settings), sets or {}
+    where = compute_for(params, choose_compute(settings))
+    sets = sets or {}
     sources = {name: [_source(path, name, params) for path in paths] for name, paths in files.items()}
     storage = None if engine is None else make_storage(settings)
     found = {name: _open_set(given, name, params, settings, engine) for name, given in sets.items()}

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from app.errors import InputError
 from app.kinds.base import NetworkNeed, Params
-from app.kinds.classes import ClassName, require_classes
+from app.kinds.classes import ClassName, require_classes, require_classifier
 from app.kinds.fields import (
     DEFAULT_SIZE,
     NetworkName,
@@ -142,8 +142,7 @@ class AdversarialParams(Params):
         card = require_card(catalogue, self.network)
         if self.method == "linear":
             return self.resolved_as(ResolvedLinear, self._linear(card))
-        if not card.classes:
-            raise InputError("network", f"{card.name} cannot classify: choose a network that has classes.")
+        require_classifier(card)
         size = self.size or card.input_size or DEFAULT_SIZE
         if self.method == "fooling":
             if self.target is None:

@@ -28,13 +28,18 @@ ClassNames = Annotated[
 ]
 
 
+def require_classifier(card: NetworkCard) -> None:
+    """Check that a network has classes. Raises InputError on ``network``."""
+    if not card.classes:
+        raise InputError("network", f"{card.name} cannot classify: choose a network that has classes.")
+
+
 def require_classes(card: NetworkCard, given: list[str], field: str) -> list[str]:
     """The names, each once, of classes given by name or index; the index, where two share a name.
 
     Raises InputError on ``field`` that names the classes nearest to one that is not there.
     """
-    if not card.classes:
-        raise InputError("network", f"{card.name} cannot classify: choose a network that has classes.")
+    require_classifier(card)
     return list(dict.fromkeys(_require_class(card, each, field) for each in given))
 
 

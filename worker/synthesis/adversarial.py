@@ -20,8 +20,9 @@ from worker.optim.attacks import LEVELS, Ball, ProjectedStep, log_probability, q
 from worker.optim.descent import Descent
 from worker.optim.objectives import weighted_sum
 from worker.optim.parametrizations import Pixels
-from worker.synthesis.deception import center_crop_8bit, outcome_of, predict
+from worker.synthesis.deception import center_crop_8bit, outcome_of
 from worker.synthesis.fooling import fool_linear_classifier, fool_with_noise
+from worker.understanding.verdicts import predict
 
 
 def adversarial(

@@ -18,7 +18,7 @@ from worker.contract.steps import Outcome, Steps, StepState
 from worker.optim.objectives import channel
 from worker.optim.pyramids.scales import resize
 from worker.synthesis.ascending import Target, ascend
-from worker.synthesis.deception import TOP, ranking
+from worker.understanding.verdicts import TOP, ranking
 
 
 def class_visualization(

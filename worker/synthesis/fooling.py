@@ -21,7 +21,8 @@ from worker.optim.linear import LinearClassifier
 from worker.optim.optimizers.gradient import NormalizedGradient
 from worker.optim.parametrizations import Pixels
 from worker.optim.randomness import generator_at
-from worker.synthesis.deception import center_crop_8bit, outcome_of, predict, verdict
+from worker.synthesis.deception import center_crop_8bit, outcome_of
+from worker.understanding.verdicts import predict, verdict
 
 # The linear classifier: side of its pictures in pixels, and the numbers of drawn pictures of each class that
 # it is fitted and tested on. Twelve thousand values are enough for small changes to add up; more pictures

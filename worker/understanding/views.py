@@ -1,0 +1,32 @@
+"""A picture as a classifier is shown it."""
+
+from torch import Tensor
+
+from app.kinds.fields import DEFAULT_SIZE
+from models.network import Network
+from worker.optim.pyramids.scales import resize
+
+# The share of the shorter side that is cut out: 224 of 256 pixels in Krizhevsky, Sutskever, Hinton,
+# "ImageNet classification with deep convolutional neural networks" (NIPS 2012), section 2 and 4.1, and in
+# the published evaluations of most networks since.
+CENTER = 0.875
+
+
+def input_side(network: Network) -> int:
+    """Side in pixels of the square that a network classifies."""
+    return network.input_size or DEFAULT_SIZE
+
+
+def shown_short(picture: Tensor, short: int) -> Tensor:
+    """A picture (N, 3, H, W) with its shorter side at ``short`` pixels, antialiased."""
+    height, width = picture.shape[2:]
+    scale = short / min(height, width)
+    return resize(picture, max(short, round(height * scale)), max(short, round(width * scale)))
+
+
+def as_input(picture: Tensor, side: int, center: float = CENTER) -> Tensor:
+    """The square that a network classifies, (N, 3, side, side): shorter side to ``side / center``, center."""
+    scaled = shown_short(picture, round(side / center))
+    height, width = scaled.shape[2:]
+    top, left = (height - side) // 2, (width - side) // 2
+    return scaled[..., top : top + side, left : left + side]
