@@ -51,8 +51,7 @@ def compute(
 
     Raises InputError that names the param, or ``device`` or ``precision``, and ComputationError.
     """
-    where = compute_for(params, choose_compute(settings))
-    sets = sets or {}
+    where, sets = compute_for(params, choose_compute(settings)), sets or {}
     sources = {name: [_source(path, name, params) for path in paths] for name, paths in files.items()}
     storage = None if engine is None else make_storage(settings)
     found = {name: _open_set(given, name, params, settings, engine) for name, given in sets.items()}
