@@ -18,7 +18,7 @@ from app.storage import make_storage
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs, Source
 from worker.contract.steps import Outcome, Step, Steps, run_steps
-from worker.networks.loading import NetworkLoader, network_for
+from worker.networks.loading import NetworkLoader, compute_for, network_for
 from worker.runtime.artifacts import EncodedFile, encode
 from worker.runtime.device import choose_device, choose_dtype
 from worker.runtime.functions import steps_of
@@ -38,7 +38,7 @@ def compute(
 
     Raises InputError that names the param, or ``device`` or ``precision``, and ComputationError.
     """
-    where = choose_compute(settings)
+    where = compute_for(params, choose_compute(settings))
     sources = {name: [_source(path, name, params) for path in paths] for name, paths in files.items()}
     inputs = Inputs(sources, weights=settings.weights)
     storage = None if engine is None else make_storage(settings)

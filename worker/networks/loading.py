@@ -1,9 +1,10 @@
 """Networks ready for a device and dtype, kept for the jobs that follow."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import torch
 from sqlalchemy import Engine
 
 from app.errors import InputError
@@ -127,6 +128,12 @@ def _prepared(source: _Shipped | _Stored, pooling: Pooling | None, compute: Comp
     return network.prepared(compute.device, compute.dtype)
 
 
+def compute_for(params: Params, compute: Compute) -> Compute:
+    """How precisely a job of resolved params is computed: in float32 where it needs that."""
+    need = params.network_need()
+    return replace(compute, dtype=torch.float32) if need is not None and need.float32 else compute
+
+
 def network_for(
     params: Params, compute: Compute, loader: NetworkLoader, sha256: str | None = None
 ) -> Network | None:
@@ -141,7 +148,7 @@ def network_for(
     network = loader.prepared(
         need.name,
         need.pooling,
-        compute,
+        compute_for(params, compute),
         sha256=sha256,
         convolutions_only=_is_convolutional(need, loader.card(need.name, sha256)),
     )
