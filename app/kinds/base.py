@@ -68,6 +68,14 @@ class Params(BaseModel):
         """The network that a job of these resolved params needs; None: none."""
         return None
 
+    def batch_key(self) -> str | None:
+        """What jobs of a kind with a ``batch_function`` share that can be computed together; None: nothing.
+
+        Of resolved params, at most 200 characters: the network at least, and all else that the one
+        computation has in common.
+        """
+        return None
+
     def resolve(self, catalogue: Catalogue) -> "Params":
         """These params with the values of presets and networks filled in, checked against a catalogue.
 
