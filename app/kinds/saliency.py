@@ -37,7 +37,8 @@ SAMPLES = 25
 NOISE = 0.15
 
 # Sundararajan, Taly, Yan, "Axiomatic attribution for deep networks", ICML 2017, section 5: 20 to 300 steps.
-# With 50 Gauss-Legendre nodes the error on convolutional networks is below a thousandth.
+# Measured at 50 with four pictures each: the sums of palette were off by up to 1.2 %, those of
+# efficientnet_lite0, whose gradient changes faster, by up to 8 % from black and 13 % from the mean color.
 NODES = 50
 
 # A backward pass costs about two forward ones.

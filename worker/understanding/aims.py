@@ -12,7 +12,7 @@ from worker.optim.objectives import precise
 
 @dataclass(frozen=True)
 class Aim:
-    """A number that a network gives for each picture: a channel of a layer, at ``position`` (y, x) if it has any.
+    """A number that a network gives for each picture: a channel of a layer, at ``position`` (y, x) if any.
 
     A class is a channel of ``logits``: its score before the softmax, since a probability also rises by
     making other classes less likely (Simonyan, Vedaldi, Zisserman, "Deep inside convolutional networks", ICLR

@@ -4,8 +4,8 @@
   2017, section 3: weights are mean gradients.
 - Omeiza et al., "Smooth Grad-CAM++", 2019: those of Chattopadhay et al., "Grad-CAM++", WACV 2018, from means
   over noisy copies.
-- Wang et al., "Score-CAM", CVPR workshops 2020, algorithm 1: weights are scores of the picture seen through the
-  maps.
+- Wang et al., "Score-CAM", CVPR workshops 2020, algorithm 1: weights are scores of the picture seen through
+  the maps.
 
 Each is the positive part of the weighted sum, bilinearly enlarged to the picture.
 """

@@ -1,7 +1,7 @@
 """How saliency maps are computed: sums over samples, a few samples at a time.
 
-So a job can be cancelled and resumed between them, and all methods, of one sample or a thousand, are run by the
-same loop.
+So a job can be cancelled and resumed between them, and all methods, of one sample or a thousand, are run by
+the same loop.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 # Pixels of the pictures that go forward and backward at once: enough to keep the processors busy, few enough
-# that a step is a fraction of a second and its activations stay near them. A constant, since sums depend on it in
-# their last bits.
+# that a step is a fraction of a second and needs little memory. A constant, since sums depend on it in their
+# last bits.
 PIXELS_AT_ONCE = 8 * 224**2
 
 

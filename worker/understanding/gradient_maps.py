@@ -65,7 +65,7 @@ def noisy(picture: Tensor, samples: range, noise: float, seed: int) -> Tensor:
 
 
 def integrated_gradients(aim: Aim, picture: Tensor, baseline: Tensor, nodes: int) -> Method:
-    """The gradient's mean on the way from a baseline, times the way, summed over the three colors; equation 1.
+    """The gradient's mean on the way from a baseline, times the way, summed over colors (equation 1).
 
     Gauss-Legendre quadrature. The map sums to the difference between the scores of picture and baseline but
     for ``completeness_error``, a share of that difference (proposition 1).
@@ -90,7 +90,7 @@ def integrated_gradients(aim: Aim, picture: Tensor, baseline: Tensor, nodes: int
             "attributed": total,
             "completeness_error": error,
         }
-        return Explanation(attributed.sum(1)[0], "for (+), against (−)", signed=True, numbers=numbers)
+        return Explanation(attributed.sum(1)[0], "for +, against −", signed=True, numbers=numbers)
 
     return Method(nodes, part, finish)
 

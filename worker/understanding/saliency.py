@@ -58,7 +58,7 @@ def saliency(
         sums[name] = explanations.added(sums[name], methods[name].part(part))
         state = partial(_state, sums, number)
         yield Step(number, len(parts), losses=dict, image=None, state=state)
-    found = {name: each.finish(sums[name]) for name, each in methods.items()}
+    found: dict[str, Explanation] = {name: each.finish(sums[name]) for name, each in methods.items()}
     shown = view.to("cpu", torch.float32)
     images = draw(shown, found, explained)
     reports = [{"method": name, **each.numbers} for name, each in found.items()]

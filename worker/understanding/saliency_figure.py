@@ -70,7 +70,7 @@ def _figure(
         some = names[first : first + across]
         rest = [_blank()] * (across - len(some))
         above, below = left if first == 0 else (_blank(), _blank())
-        panels += [above, *(_map_panel(name, images, scales) for name in some), *rest]
+        panels += [above, *(_map_panel(name, images, scales, found[name].numbers) for name in some), *rest]
         panels += [below, *(_picture_panel(name, images) for name in some), *rest]
     return sheet(panels, columns=1 + across, heading=heading(explained), side=side)
 
@@ -88,9 +88,15 @@ def heading(explained: Mapping[str, Any]) -> str:
     return f"{neuron['layer']}, channel {neuron['channel']}{place}{silent}"
 
 
-def _map_panel(name: str, images: Mapping[str, Tensor], scales: Mapping[str, Scale]) -> Panel:
+def _map_panel(
+    name: str, images: Mapping[str, Tensor], scales: Mapping[str, Scale], numbers: Mapping[str, float]
+) -> Panel:
     title, source = NAMES[name]
-    return Panel(images[name], title, source, scales[name])
+    caption = source if name.endswith("cam") else f"{source}; colors end at the 99th percentile"
+    if "attributed" in numbers:
+        total, wanted = number(numbers["attributed"]), number(numbers["score_difference"])
+        caption += f". Sum {total}, score difference {wanted}"
+    return Panel(images[name], title, caption, scales[name])
 
 
 def _picture_panel(name: str, images: Mapping[str, Tensor]) -> Panel:
@@ -116,10 +122,10 @@ def _blank() -> Panel:
 
 def _scale(name: str, found: Explanation) -> Scale:
     if found.signed:
-        return signed_scale_of(found.map, f"{found.label}; cut at 99 %", CLIPPED)
+        return signed_scale_of(found.map, found.label, CLIPPED)
     if name.endswith("cam"):
         return scale_of(found.map, found.label)
-    return scale_of(found.map, f"{found.label}; cut at 99 %", CLIPPED)
+    return scale_of(found.map, found.label, CLIPPED)
 
 
 def _pattern(gradient: Tensor) -> Tensor:
