@@ -16,6 +16,7 @@ _MODULES = (
     "adversarial",
     "saliency",
     "class_map",
+    "architecture",
     "pull_weights",
 )
 

@@ -80,6 +80,7 @@ SPEC = KindSpec(
     summary="Where in a large picture a classifier sees which class.",
     submit_label="Map",
     command="class-map",
+    group="Look inside",
     primary_fields=("target", "size"),
     label_fields=("target", "network", "size"),
     example={"network": "palette", "size": 192},

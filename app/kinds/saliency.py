@@ -240,6 +240,7 @@ SPEC = KindSpec(
     summary="What in a picture a class, or a neuron, depends on.",
     submit_label="Explain",
     command="saliency",
+    group="Look inside",
     primary_fields=("methods", "target"),
     label_fields=("methods", "target", "layer", "network"),
     example={"methods": ["gradient", "grad_cam"], "network": "palette", "size": 64},
