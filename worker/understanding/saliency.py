@@ -50,7 +50,7 @@ def saliency(
     view = as_input(inputs.picture("image").to(compute.device), params.size)
     aim, explained = _aim(params, network, view)
     methods = {name: _method(name, params, aim, view) for name in params.methods}
-    at_once = explanations.samples_at_once(params.size)
+    at_once = explanations.samples_at_once(params.size, compute.device)
     parts = [(name, part) for name, each in methods.items() for part in explanations.parts_of(each, at_once)]
     sums: dict[str, dict[str, Tensor]] = {name: {} for name in methods}
     done = 0 if resume is None else _restore(resume, sums, compute)

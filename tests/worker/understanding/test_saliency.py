@@ -13,11 +13,12 @@ from app.kinds.saliency import CAMS, ResolvedSaliency, SaliencyParams
 from app.networks.catalogue import SHIPPED
 from models import relu
 from models.network import Network
+from models.procedural import CLASSES, draw
 from models.registry import load_network
 from tests.support.networks import make_classifier
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, Step, StepState, run_steps
+from worker.contract.steps import Outcome, Step, Steps, StepState, run_steps
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.understanding.aims import Aim
 from worker.understanding.cams import grad_cam
@@ -35,7 +36,8 @@ FEW = {"samples": 5, "nodes": 6}
 
 def make_params(**values: Any) -> ResolvedSaliency:
     """Params as if they had been resolved for the small network, which has no card."""
-    kept = {name: values.pop(name) for name in ("target", "layer", "channel", "position") if name in values}
+    names = ("target", "layer", "channel", "position")
+    kept: dict[str, Any] = {name: values.pop(name) for name in names if name in values}
     given = {"image": "x", "network": "palette", "size": 24, **FEW, **values}
     resolved = SaliencyParams.model_validate(given).resolve(SHIPPED)
     cam_layer = "relu2" if set(resolved.methods) & set(CAMS) else None
@@ -46,7 +48,7 @@ def picture(seed: int = 1, height: int = 30, width: int = 40) -> Tensor:
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed))
 
 
-def steps(params: ResolvedSaliency, resume: StepState | None = None, network: Network = NETWORK) -> Any:
+def steps(params: ResolvedSaliency, resume: StepState | None = None, network: Network = NETWORK) -> Steps:
     return saliency(params, Inputs.of({"image": [picture()]}), network, CPU, resume)
 
 
@@ -224,8 +226,6 @@ def rank_correlation(one: Tensor, other: Tensor) -> float:
 @pytest.mark.medium
 def test_maps_depend_on_what_the_network_has_learned() -> None:
     """The randomization test of Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018."""
-    from models.procedural import CLASSES, draw
-
     trained = load_network("palette")
     random = shuffled(trained, 1)
     names = ("leopard", "butterfly", "planet", "spiral")
@@ -234,11 +234,10 @@ def test_maps_depend_on_what_the_network_has_learned() -> None:
         view = as_input(draw([CLASSES.index(name)], [3], 128), 96)
         index = trained.classes.index(name)
         aims = [Aim(network, "logits", index) for network in (trained, random)]
-        for method, make in {
-            "gradient": gradient,
-            "grad_cam": lambda aim, seen: grad_cam(aim, seen, "relu5_4"),
+        for method, maps in {
+            "gradient": [explain(gradient(aim, view), 1).map for aim in aims],
+            "grad_cam": [explain(grad_cam(aim, view, "relu5_4"), 1).map for aim in aims],
         }.items():
-            maps = [explain(make(aim, view), 1).map for aim in aims]
             found[method].append(rank_correlation(*maps))
     for correlations in found.values():
-        assert abs(float(np.mean(correlations))) < 0.35
+        assert max(map(abs, correlations)) < 0.35
