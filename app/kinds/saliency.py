@@ -72,7 +72,8 @@ class SaliencyParams(Params):
         list(METHODS),
         title="Methods",
         description="Any of gradient, smooth_grad, integrated_gradients, guided_backprop, deconvnet, "
-        "grad_cam, smooth_grad_cam, score_cam; the last takes longest.",
+        "grad_cam, smooth_grad_cam, score_cam. deconvnet finds its way back by max pools, as VGG has them; "
+        "score_cam takes longest.",
     )
     target: ClassName | None = Field(
         None,

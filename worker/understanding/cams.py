@@ -7,7 +7,7 @@
 - Wang et al., "Score-CAM", CVPR workshops 2020, algorithm 1: weights are scores of the picture seen through
   the maps.
 
-Each is the positive part of the weighted sum, bilinearly enlarged to the picture.
+Each is the positive part of the weighted sum, enlarged to the picture.
 """
 
 from collections.abc import Mapping
@@ -19,6 +19,7 @@ from torch import Tensor
 from worker.understanding.aims import Aim
 from worker.understanding.explanations import Explanation, Method
 from worker.understanding.gradient_maps import noisy
+from worker.understanding.placing import place
 
 _LABEL = "contribution"
 
@@ -32,7 +33,7 @@ def grad_cam(aim: Aim, picture: Tensor, layer: str) -> Method:
         weights = _gradients(aim, layer, maps).mean((2, 3), keepdim=True)
         return {"map": (weights * maps).sum(1, keepdim=True)}
 
-    return Method(1, part, lambda sums: _enlarged(sums["map"], picture))
+    return Method(1, part, lambda sums: _explanation(aim, layer, sums["map"], picture))
 
 
 def smooth_grad_cam(aim: Aim, picture: Tensor, layer: str, samples: int, noise: float, seed: int) -> Method:
@@ -53,7 +54,7 @@ def smooth_grad_cam(aim: Aim, picture: Tensor, layer: str, samples: int, noise: 
         weights = cam_plus_plus_weights(
             maps, *(sums[name] / samples for name in ("first", "second", "third"))
         )
-        return _enlarged((weights * maps).sum(1, keepdim=True), picture)
+        return _explanation(aim, layer, (weights * maps).sum(1, keepdim=True), picture)
 
     return Method(samples, part, finish)
 
@@ -83,7 +84,7 @@ def score_cam(aim: Aim, picture: Tensor, layer: str) -> Method:
 
     def part(chosen: range) -> dict[str, Tensor]:
         some = slice(chosen.start, chosen.stop)
-        seen = F.interpolate(scaled[0, some, None], picture.shape[2:], mode="bilinear", align_corners=False)
+        seen = _over(aim, layer, scaled[0, some, None], picture)
         with torch.no_grad():
             scores = aim.values(mean + seen * (picture - mean))
         return {"scores": F.pad(scores, (chosen.start, channels - chosen.stop))}
@@ -92,7 +93,7 @@ def score_cam(aim: Aim, picture: Tensor, layer: str) -> Method:
         scores = sums["scores"].masked_fill(flat, -torch.inf)
         # All of them may be flat: then there is no map.
         weights = scores.softmax(0).nan_to_num(0.0).view(1, -1, 1, 1)
-        return _enlarged((weights * maps).sum(1, keepdim=True), picture)
+        return _explanation(aim, layer, (weights * maps).sum(1, keepdim=True), picture)
 
     return Method(channels, part, finish)
 
@@ -110,8 +111,15 @@ def _gradients(aim: Aim, layer: str, maps: Tensor) -> Tensor:
     return found
 
 
-def _enlarged(weighed: Tensor, picture: Tensor) -> Explanation:
-    """The positive part of a map (1, 1, h, w) at the size of the picture."""
-    positive = weighed.detach().float().clamp_min(0)
-    bigger = F.interpolate(positive, picture.shape[2:], mode="bilinear", align_corners=False)
-    return Explanation(bigger[0, 0].cpu(), _LABEL)
+def _over(aim: Aim, layer: str, maps: Tensor, picture: Tensor) -> Tensor:
+    """Maps (N, C, h, w) of a layer at the size of the picture."""
+    window = aim.network.window(layer)
+    if window is None:
+        raise ValueError(f"{layer} has no maps")
+    return place(maps, window, picture.shape[2], picture.shape[3])
+
+
+def _explanation(aim: Aim, layer: str, weighed: Tensor, picture: Tensor) -> Explanation:
+    """The positive part of a map (1, 1, h, w) over the picture."""
+    positive = weighed.detach().float().cpu().clamp_min(0)
+    return Explanation(_over(aim, layer, positive, picture)[0, 0], _LABEL)

@@ -60,7 +60,7 @@ def saliency(
         yield Step(number, len(parts), losses=dict, image=None, state=state)
     found: dict[str, Explanation] = {name: each.finish(sums[name]) for name, each in methods.items()}
     shown = view.to("cpu", torch.float32)
-    images = draw(shown, found, explained)
+    images = draw(shown, found, explained, network.name, _channel(aim, view))
     reports = [{"method": name, **each.numbers} for name, each in found.items()]
     result = {"size": params.size, **explained, "cam_layer": params.cam_layer, "methods": reports}
     return Outcome({**images, "view": shown}, result, files={"maps": _npz(found)})
@@ -86,6 +86,14 @@ def _aim(params: ResolvedSaliency, network: Network, view: Tensor) -> tuple[Aim,
         "activation": activation,
     }
     return aim, {"neuron": neuron}
+
+
+def _channel(aim: Aim, view: Tensor) -> Tensor | None:
+    """The map (h, w) of the channel of a neuron with a position, on the CPU."""
+    if aim.position is None:
+        return None
+    with torch.no_grad():
+        return aim.network.features(view, (aim.layer,))[aim.layer][0, aim.channel].float().cpu()
 
 
 def _method(name: Method, params: ResolvedSaliency, aim: Aim, view: Tensor) -> explanations.Method:

@@ -1,5 +1,6 @@
 """The figure of saliency maps: each in colors, and over the picture."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,8 +42,17 @@ ACROSS = 4
 _SIDE, _SMALLEST_SIDE, _LARGEST_SIDE = 256, 224, 448
 
 
-def draw(view: Tensor, found: Mapping[str, Explanation], explained: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The figure ``image``, and each map's own pictures, for a picture (1, 3, H, W)."""
+def draw(
+    view: Tensor,
+    found: Mapping[str, Explanation],
+    explained: Mapping[str, Any],
+    network: str,
+    activations: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """The figure ``image``, and each map's own pictures, for a picture (1, 3, H, W).
+
+    ``activations`` are those of the neuron's channel, (h, w), where a neuron with a position is explained.
+    """
     scales = {name: _scale(name, each) for name, each in found.items()}
     images = {}
     for name, each in found.items():
@@ -50,7 +60,7 @@ def draw(view: Tensor, found: Mapping[str, Explanation], explained: Mapping[str,
         images[f"{name}_overlay"] = overlay(view, each.map, scales[name])
         if each.pattern is not None:
             images[f"{name}_pattern"] = _pattern(each.pattern)
-    return {"image": _figure(view, found, scales, images, explained), **images}
+    return {"image": _figure(view, found, scales, images, explained, network, activations), **images}
 
 
 def _figure(
@@ -59,12 +69,15 @@ def _figure(
     scales: Mapping[str, Scale],
     images: Mapping[str, Tensor],
     explained: Mapping[str, Any],
+    network: str,
+    activations: Tensor | None,
 ) -> Tensor:
     size = view.shape[2]
     side = size if _SMALLEST_SIDE <= size <= _LARGEST_SIDE else _SIDE
     names = list(found)
-    across = min(ACROSS, len(names))
-    left = [Panel(view, "As the network sees it"), _bars(explained, side)]
+    # As even as it can be: five methods as three and two.
+    across = math.ceil(len(names) / math.ceil(len(names) / ACROSS))
+    left = [Panel(view, "As the network sees it"), _evidence(explained, side, activations)]
     panels: list[Panel] = []
     for first in range(0, len(names), across):
         some = names[first : first + across]
@@ -72,7 +85,7 @@ def _figure(
         above, below = left if first == 0 else (_blank(), _blank())
         panels += [above, *(_map_panel(name, images, scales, found[name].numbers) for name in some), *rest]
         panels += [below, *(_picture_panel(name, images) for name in some), *rest]
-    return sheet(panels, columns=1 + across, heading=heading(explained), side=side)
+    return sheet(panels, columns=1 + across, heading=f"{network}: {heading(explained)}", side=side)
 
 
 def heading(explained: Mapping[str, Any]) -> str:
@@ -80,7 +93,7 @@ def heading(explained: Mapping[str, Any]) -> str:
     neuron = explained.get("neuron")
     if neuron is None:
         top = explained["top"][0]
-        said = f"{explained['class']}: {percent(explained['probability'])}"
+        said = f"{explained['class']}, {percent(explained['probability'])}"
         return said if top["index"] == explained["index"] else f"{said} (most likely: {top['class']})"
     place = "" if neuron["position"] is None else " at row {}, column {}".format(*neuron["position"])
     activation = neuron["activation"]
@@ -105,8 +118,13 @@ def _picture_panel(name: str, images: Mapping[str, Tensor]) -> Panel:
     return Panel(images[f"{name}_overlay"] if pattern is None else pattern)
 
 
-def _bars(explained: Mapping[str, Any], side: int) -> Panel:
-    """The most likely classes, and that which is explained, if there are any."""
+def _evidence(explained: Mapping[str, Any], side: int, activations: Tensor | None) -> Panel:
+    """The most likely classes and that which is explained, or the map of the neuron's channel."""
+    if activations is not None:
+        neuron, signed = explained["neuron"], bool(activations.min() < 0)
+        scale = signed_scale_of(activations, "activation") if signed else scale_of(activations, "activation")
+        title = f"Channel {neuron['channel']} of {neuron['layer']}"
+        return Panel(colorize(activations, scale), title, "", scale)
     if "top" not in explained:
         return _blank()
     rows = list(explained["top"])
