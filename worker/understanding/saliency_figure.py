@@ -140,13 +140,18 @@ def _blank() -> Panel:
 
 def _scale(name: str, found: Explanation) -> Scale:
     if found.signed:
-        return signed_scale_of(found.map, found.label, CLIPPED)
+        return signed_scale_of(_seen(found.map), found.label, CLIPPED)
     if name.endswith("cam"):
         return scale_of(found.map, found.label)
-    return scale_of(found.map, found.label, CLIPPED)
+    return scale_of(_seen(found.map), found.label, CLIPPED)
+
+
+def _seen(values: Tensor) -> Tensor:
+    """The values without those that are 0: most of them, for a neuron that sees a part of the picture."""
+    some = values[values != 0]
+    return some if some.numel() else values
 
 
 def _pattern(gradient: Tensor) -> Tensor:
     """A gradient (1, 3, H, W) as a picture about mid-grey, as Zeiler and Fergus show it."""
-    largest = float(torch.quantile(gradient.abs().flatten(), CLIPPED))
-    return (0.5 + gradient / (2 * largest or 1.0)).clamp(0, 1)
+    return (0.5 + gradient / (2 * signed_scale_of(_seen(gradient), quantile=CLIPPED).high)).clamp(0, 1)

@@ -13,7 +13,8 @@ from app.kinds.saliency import CAMS, ResolvedSaliency, SaliencyParams
 from app.networks.catalogue import SHIPPED
 from models import relu
 from models.network import Network
-from models.procedural import CLASSES, draw
+from models.procedural import CLASSES
+from models.procedural import draw as draw_class
 from models.registry import load_network
 from tests.support.networks import make_classifier
 from worker.contract.compute import Compute
@@ -22,16 +23,19 @@ from worker.contract.steps import Outcome, Step, Steps, StepState, run_steps
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.understanding.aims import Aim
 from worker.understanding.cams import grad_cam
-from worker.understanding.explanations import explain
+from worker.understanding.explanations import Explanation, explain
+from worker.understanding.figures import Scale, colorize
 from worker.understanding.gradient_maps import gradient
 from worker.understanding.saliency import saliency
-from worker.understanding.saliency_figure import NAMES
+from worker.understanding.saliency_figure import NAMES, draw
 from worker.understanding.views import as_input
 
 NETWORK = make_classifier()
 CPU = Compute(torch.device("cpu"))
 ALL = list(NAMES)
 FEW = {"samples": 5, "nodes": 6}
+CAT = {"class": "cat", "index": 2, "probability": 0.5}
+EXPLAINED = {**CAT, "top": [CAT]}
 
 
 def make_params(**values: Any) -> ResolvedSaliency:
@@ -231,7 +235,7 @@ def test_maps_depend_on_what_the_network_has_learned() -> None:
     names = ("leopard", "butterfly", "planet", "spiral")
     found: dict[str, list[float]] = {"gradient": [], "grad_cam": []}
     for name in names:
-        view = as_input(draw([CLASSES.index(name)], [3], 128), 96)
+        view = as_input(draw_class([CLASSES.index(name)], [3], 128), 96)
         index = trained.classes.index(name)
         aims = [Aim(network, "logits", index) for network in (trained, random)]
         for method, maps in {
@@ -241,3 +245,22 @@ def test_maps_depend_on_what_the_network_has_learned() -> None:
             found[method].append(rank_correlation(*maps))
     for correlations in found.values():
         assert max(map(abs, correlations)) < 0.35
+
+
+def test_the_colors_of_a_small_field_are_not_cut_off() -> None:
+    small = torch.zeros(100, 100)
+    small[40:44, 40:44] = torch.arange(1, 17).view(4, 4)
+    images = draw(torch.zeros(1, 3, 100, 100), {"gradient": Explanation(small, "x")}, EXPLAINED, "tiny")
+    # The 99th percentile of the values that are not 0, rather than of all.
+    assert torch.allclose(images["gradient"], colorize(small, Scale(0, 15.85)), atol=0.01)
+    nothing = draw(
+        torch.zeros(1, 3, 9, 9), {"gradient": Explanation(torch.zeros(9, 9), "x")}, EXPLAINED, "tiny"
+    )
+    assert nothing["image"].isfinite().all()
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+def test_figures_have_a_place_for_every_method(count: int) -> None:
+    found = {name: Explanation(torch.rand(32, 32), "x") for name in ALL[:count]}
+    image = draw(torch.rand(1, 3, 32, 32), found, EXPLAINED, "tiny")["image"]
+    assert image.isfinite().all() and image.shape[3] > 256 * 2
