@@ -74,7 +74,7 @@ def class_map(
         "box": dict(zip(("top", "left", "bottom", "right"), grid.window(y, x, height, width), strict=True)),
     }
     common = _common(best, network.classes)
-    images = draw(picture.cpu(), found, best, grid, network.classes[index], strongest, common)
+    images = draw(picture.cpu(), found, best, grid, network.name, network.classes[index], strongest, common)
     result = {
         "size": params.size,
         **ranking([index], judged, network.classes)[0],

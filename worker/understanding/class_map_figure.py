@@ -64,6 +64,7 @@ def draw(
     found: Tensor,
     best: Tensor,
     grid: Grid,
+    network: str,
     name: str,
     strongest: Mapping[str, Any],
     common: Sequence[Mapping[str, Any]],
@@ -99,7 +100,7 @@ def draw(
         Panel(classes, "The most likely class"),
         Panel(_legend(common), "Share of the map"),
     ]
-    figure = sheet(panels, columns=2, heading=f"{name}, seen everywhere at once", side=_SIDE)
+    figure = sheet(panels, columns=2, heading=f"{network}: {name}, seen everywhere at once", side=_SIDE)
     return {"image": figure, **images}
 
 
