@@ -122,7 +122,7 @@ def test_what_was_computed_within_keeps_its_rule() -> None:
 
 
 # Arguments of each architecture's builder that give it classes, and few channels where it can.
-ARCHITECTURES = {
+ARCHITECTURES: dict[str, dict[str, Any]] = {
     "vgg": {"depth": 16, "width": 1 / 16, "classes": 3},
     "palette": {"classes": 3},
     "squeezenet1_1": {"classes": 3},
