@@ -42,5 +42,9 @@ def make_context(settings: Settings, worker_id: str, device_name: str) -> Worker
         dispatcher=make_dispatcher(settings),
         settings=settings,
         worker_id=worker_id,
-        compute=Compute(device, choose_dtype(device, settings.precision)),
+        compute=Compute(
+            device,
+            choose_dtype(device, settings.precision),
+            picture_bytes=settings.max_picture_memory_bytes,
+        ),
     )

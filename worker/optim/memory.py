@@ -1,0 +1,55 @@
+"""The memory that a picture takes in a network that cannot be cut into tiles."""
+
+from collections.abc import Collection
+
+import torch
+
+from app.errors import InputError
+from models.costs import layer_costs
+from models.network import Network
+from worker.contract.compute import Compute
+from worker.optim.tiling.tiles import is_on_grid
+
+# Bytes for each byte of activations: what is kept for the gradient, and gradients on their way. Measured on
+# efficientnet_lite0 at 1024 and 1600 px it is 1.5, in float32 and in bfloat16.
+WITH_GRADIENT = 2
+
+
+def require_memory(
+    network: Network,
+    layers: Collection[str],
+    sides: tuple[int, int],
+    size: int,
+    compute: Compute,
+    *,
+    field: str = "size",
+) -> None:
+    """Check that a picture of ``sides`` (height, width) fits, with the gradient of the layers.
+
+    A network whose layers lie on the grid of their strides is computed in tiles, of any size. ``size`` is the
+    param that the sides came from, in proportion. Raises InputError on ``field``, which names the size that
+    fits.
+    """
+    if is_on_grid(network, layers):
+        return
+    needed, budget = _bytes(network, layers, *sides), compute.picture_bytes
+    if needed <= budget:
+        return
+    fits = int(size * (budget / needed) ** 0.5)
+    while fits > 1 and _bytes(network, layers, *(side * fits // size for side in sides)) > budget:
+        fits -= 1
+    raise InputError(
+        field,
+        f"{network.name} is not computed in tiles, and at size {size} it would take {needed / 1e9:.1f} GB of "
+        f"memory, of {budget / 1e9:.1f} GB: the largest size that fits is {fits}. "
+        "IMPASTO_MAX_PICTURE_MEMORY_BYTES raises that.",
+    )
+
+
+def _bytes(network: Network, layers: Collection[str], height: int, width: int) -> int:
+    """Memory of a forward and a backward pass of one picture."""
+    if min(height, width) < network.minimum_side(layers):
+        return 0
+    costs = layer_costs(network, height, width, layers)
+    item = torch.finfo(network.dtype).bits // 8
+    return WITH_GRADIENT * item * sum(cost.numbers for cost in costs.values())
