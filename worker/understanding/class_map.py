@@ -25,6 +25,7 @@ from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import File, Outcome, Step, Steps, StepState
+from worker.optim.memory import require_memory
 from worker.optim.pyramids.scales import fit, resize
 from worker.understanding.class_map_figure import Grid, draw
 from worker.understanding.verdicts import ranking
@@ -51,13 +52,14 @@ def class_map(
     in colors, and ``class_map_overlay``, over the picture; ``maps``, the numbers (NumPy's npz). The result
     has the strongest window, and the probability of the class as the middle is classified.
 
-    Raises InputError on ``size`` if the picture is smaller than a window.
+    Raises InputError on ``size`` if the picture is smaller than a window, or takes too much memory.
     """
     del resume
     picture = inputs.picture("image").to(compute.device)
     picture = resize(picture, *fit(picture, params.size))
     height, width = picture.shape[2:]
     _require_size(params, network, min(height, width))
+    require_memory(network, ("logits",), (height, width), params.size, compute, tiles=False, gradient=False)
     with torch.no_grad():
         logits = dense_logits(network, picture).cpu()
         judged = network.logits(as_input(picture, window_grid(network).side))[0].float().cpu().softmax(0)

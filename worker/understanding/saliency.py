@@ -18,6 +18,7 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import File, Outcome, Step, Steps, StepState
 from worker.losses.regularizers import blur
+from worker.optim.memory import require_memory
 from worker.understanding import cams, explanations, gradient_maps
 from worker.understanding.aims import Aim, strongest_neuron
 from worker.understanding.explanations import Explanation
@@ -44,9 +45,10 @@ def saliency(
     deconvnet also the gradient's own colors (``deconvnet_pattern``); ``maps``, their numbers (NumPy's npz).
     A step is a few samples of one method; ``resume`` goes on behind the last one.
 
-    Raises InputError if the size is too small for the network, or the neuron is not there.
+    Raises InputError if the size is too small for the network or too large for the memory, or if the neuron
+    is not there.
     """
-    _require_size(params, network)
+    _require_size(params, network, compute)
     view = as_input(inputs.picture("image").to(compute.device), params.size)
     aim, explained = _aim(params, network, view)
     methods = {name: _method(name, params, aim, view) for name in params.methods}
@@ -131,11 +133,12 @@ def _baseline(params: ResolvedSaliency, network: Network, view: Tensor) -> Tenso
             return blur(view, BLUR * params.size)
 
 
-def _require_size(params: ResolvedSaliency, network: Network) -> None:
+def _require_size(params: ResolvedSaliency, network: Network, compute: Compute) -> None:
     layers = [name for name in (params.layer or "logits", params.cam_layer) if name is not None]
     smallest = network.minimum_side(layers)
     if params.size < smallest:
         raise InputError("size", f"{network.name} needs {smallest} px for {layers[0]}: use at least that.")
+    require_memory(network, layers, (params.size, params.size), params.size, compute, tiles=False)
 
 
 def _state(sums: Mapping[str, Mapping[str, Tensor]], done: int) -> StepState:

@@ -97,11 +97,11 @@ def test_real_networks_agree_with_the_classified_middle(name: str) -> None:
 
 def run(network: Network, seen: Tensor, **values: Any) -> Outcome:
     given = {"image": "x", "network": "palette", "size": max(seen.shape[2:]), **values}
-    target = given.pop("target", None)
+    target, most = given.pop("target", None), given.pop("bytes", 1 << 30)
     resolved = ClassMapParams.model_validate(given).resolve(SHIPPED).model_copy(update={"target": target})
     assert isinstance(resolved, ResolvedClassMap)
     inputs = Inputs.of({"image": [seen]})
-    return run_steps(class_map(resolved, inputs, network, Compute(torch.device("cpu"))))
+    return run_steps(class_map(resolved, inputs, network, Compute(torch.device("cpu"), picture_bytes=most)))
 
 
 def test_the_strongest_window_is_found_where_the_class_is() -> None:
@@ -146,6 +146,20 @@ def test_cells_lie_about_the_middles_of_the_windows() -> None:
     assert cells[2:6, 2:6].eq(1).all() and cells[2:6, 6:10].eq(2).all()
     assert cells[6:10, 2:6].eq(3).all() and cells[6:10, 6:10].eq(4).all()
     assert int(cells.isnan().sum()) == 12 * 13 - 64
+
+
+def test_a_picture_that_does_not_fit_into_the_memory_is_refused_with_the_size_that_fits() -> None:
+    network, seen = network_of("fc"), picture(60, 120)
+    # conv1 has 6 maps of 58 by 118 float32 numbers.
+    most = 4 * 6 * 58 * 118
+    assert run(network, seen, bytes=2 * most).result["columns"] == 54
+    with pytest.raises(InputError, match="the largest size that fits is") as caught:
+        run(network, seen, bytes=most)
+    assert caught.value.field == "size"
+    fits = int(caught.value.detail.split("fits is ")[1].split(".")[0])
+    assert run(network, seen, size=fits, bytes=most).result["size"] == fits
+    with pytest.raises(InputError):
+        run(network, seen, size=fits + 2, bytes=most)
 
 
 def test_a_picture_smaller_than_a_window_is_refused_with_the_size_that_works() -> None:

@@ -138,6 +138,10 @@ def test_what_is_not_there_is_refused_by_name() -> None:
     with pytest.raises(InputError, match="needs 4 px") as caught:
         run(make_params(methods=["gradient"]).model_copy(update={"size": 3}))
     assert caught.value.field == "size"
+    little = Compute(torch.device("cpu"), picture_bytes=10_000)
+    with pytest.raises(InputError, match="largest size that fits") as caught:
+        run_steps(saliency(make_params(), Inputs.of({"image": [picture()]}), NETWORK, little))
+    assert caught.value.field == "size"
 
 
 @pytest.mark.parametrize("baseline", ["black", "mean", "white", "blurred"])
