@@ -90,6 +90,8 @@ class Settings(BaseSettings):
         gt=0,
         description="Activations of one picture in a network that cannot be computed in tiles.",
     )
+    max_dataset_bytes: int = Field(20_000_000_000, gt=0, description="One set, and one upload to it.")
+    max_dataset_members: int = Field(50_000, gt=0, description="Members of one set.")
     max_network_bytes: int = Field(2_000_000_000, gt=0, description="One imported network.")
 
     @field_validator("allowed_hosts")
