@@ -35,11 +35,11 @@ def require_memory(
     """
     if tiles and is_on_grid(network, layers):
         return
-    needed, budget = _bytes(network, layers, *sides, gradient), compute.picture_bytes
+    needed, budget = _bytes(network, layers, sides, gradient), compute.picture_bytes
     if needed <= budget:
         return
     fits = int(size * (budget / needed) ** 0.5)
-    while fits > 1 and _bytes(network, layers, *(side * fits // size for side in sides), gradient) > budget:
+    while fits > 1 and _bytes(network, layers, _scaled(sides, fits / size), gradient) > budget:
         fits -= 1
     raise InputError(
         field,
@@ -49,11 +49,15 @@ def require_memory(
     )
 
 
-def _bytes(network: Network, layers: Collection[str], height: int, width: int, gradient: bool) -> int:
+def _scaled(sides: tuple[int, int], share: float) -> tuple[int, int]:
+    return int(sides[0] * share), int(sides[1] * share)
+
+
+def _bytes(network: Network, layers: Collection[str], sides: tuple[int, int], gradient: bool) -> int:
     """Memory of a forward pass of one picture, and a backward pass if there is to be a gradient."""
-    if min(height, width) < network.minimum_side(layers):
+    if min(sides) < network.minimum_side(layers):
         return 0
-    costs = layer_costs(network, height, width, layers)
+    costs = layer_costs(network, *sides, layers)
     item = torch.finfo(network.dtype).bits // 8
     # What is done in place takes none.
     numbers = [cost.numbers for cost in costs.values() if cost.numbers]
