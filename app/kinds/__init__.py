@@ -14,6 +14,8 @@ _MODULES = (
     "feature_inversion",
     "texture_synthesis",
     "adversarial",
+    "saliency",
+    "class_map",
     "architecture",
     "pull_weights",
     "import_members",

@@ -40,7 +40,7 @@ def submit(context: WorkerContext, params: Params) -> Job:
 
 def run(context: WorkerContext, stop: threading.Event | None = None) -> Job:
     """Run the next job, to its end or until ``stop``; returns the newest job."""
-    assert runner.run_next(context, ["long"], stop or threading.Event())
+    assert runner.run_next(context, ["long", "short"], stop or threading.Event())
     return repository.list_jobs(context.engine, limit=1)[0]
 
 

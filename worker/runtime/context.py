@@ -46,5 +46,9 @@ def make_context(
         dispatcher=make_dispatcher(settings),
         settings=settings,
         worker_id=worker_id,
-        compute=Compute(device, choose_dtype(device, settings.precision)),
+        compute=Compute(
+            device,
+            choose_dtype(device, settings.precision),
+            picture_bytes=settings.max_picture_memory_bytes,
+        ),
     )
