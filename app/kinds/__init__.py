@@ -15,6 +15,7 @@ _MODULES = (
     "texture_synthesis",
     "adversarial",
     "architecture",
+    "classify",
     "pull_weights",
 )
 

@@ -15,7 +15,7 @@ from app.jobs.states import State
 from app.kinds import KINDS
 from app.storage import StorageFull, StorageUnavailable
 from worker.contract.steps import Step, run_steps
-from worker.networks.loading import compute_for, network_for
+from worker.networks.loading import compute_for, further_networks, network_for
 from worker.runtime.artifacts import encode, encode_recipe
 from worker.runtime.claimed_job import Cancelled, ClaimedJob, End, Released, claim_job, claim_next_job
 from worker.runtime.context import WorkerContext
@@ -90,8 +90,9 @@ def _can_store(context: WorkerContext) -> bool:
 def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> End:
     """Load what the job needs, run its steps, and store its files."""
     params = KINDS[job.row.kind].load(job.row.params)
-    inputs = load_inputs(context.engine, context.storage, params, context.settings.weights)
     compute = compute_for(params, context.compute)
+    further = further_networks(params, compute, context.networks)
+    inputs = load_inputs(context.engine, context.storage, params, context.settings.weights, further)
     network = network_for(params, compute, context.networks, job.row.network_sha256)
     resume = job.load_checkpoint()
     reporting = 0.0
