@@ -16,6 +16,7 @@ _MODULES = (
     "adversarial",
     "architecture",
     "classify",
+    "evaluate",
     "pull_weights",
 )
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from app.errors import InputError, ServiceError
@@ -14,14 +13,15 @@ from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import File, Outcome, Steps, StepState
-from worker.media.contact_sheet import contact_sheet
-from worker.understanding.answers import answer_card
+from worker.understanding.answers import answer_card, sheet_of
 from worker.understanding.figures import percent
 from worker.understanding.prediction_run import (
+    JSON_LINES,
     Item,
     Record,
     items_of,
     load,
+    networks_of,
     predicted,
     predictions_of,
     to_lines,
@@ -29,7 +29,6 @@ from worker.understanding.prediction_run import (
 from worker.understanding.predictions import Classifier, Prediction, average, classifiers, views_for
 from worker.understanding.verdicts import ranking
 
-JSON_LINES = "application/jsonl"
 # Classes that a table names of each picture, and rows of that of a set.
 SHOWN = 3
 SHOWN_CLASSES = 100
@@ -121,7 +120,9 @@ def _top(params: ClassifyParams, probabilities: Tensor, classes: Sequence[str]) 
 def _outcome(
     params: ClassifyParams, voters: Sequence[Classifier], items: Sequence[Item], records: Sequence[Record]
 ) -> Outcome:
-    result = _networks(params, voters)
+    result = networks_of(voters)
+    if len(voters) > 1:
+        result["ensemble"] = params.ensemble
     if params.dataset is not None:
         file = File(to_lines(records), JSON_LINES, ".jsonl")
         return Outcome(result=result | _summary(items, records), files={"predictions": file})
@@ -130,22 +131,6 @@ def _outcome(
     if params.image is not None and len(records) == 1:
         return Outcome(images, {**result, **records[0], "table": table})
     return Outcome(images, {**result, "pictures": list(records), "table": table})
-
-
-def _networks(params: ClassifyParams, voters: Sequence[Classifier]) -> dict[str, Any]:
-    """Which networks answered, and how."""
-    described = [
-        {
-            "name": voter.network.name,
-            "sha256": voter.network.sha256,
-            "temperature": voter.temperature,
-            "energy_threshold": voter.threshold,
-        }
-        for voter in voters
-    ]
-    if len(voters) == 1:
-        return {"network": described[0]}
-    return {"networks": described, "ensemble": params.ensemble}
 
 
 def _row(record: Record) -> dict[str, str]:
@@ -186,6 +171,4 @@ def _figures(params: ClassifyParams, items: Sequence[Item], records: Sequence[Re
     for place, item in enumerate(items):
         mine = records[place * per_picture : (place + 1) * per_picture]
         cards.append(answer_card(load(item), mine, title=item.name if len(items) > 1 else ""))
-    height = max(card.shape[2] for card in cards)
-    pages = [torch.nn.functional.pad(card, (0, 0, 0, height - card.shape[2]), value=1.0) for card in cards]
-    return {"image": contact_sheet(torch.cat(pages))}
+    return {"image": sheet_of(cards)}

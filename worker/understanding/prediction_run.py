@@ -22,6 +22,8 @@ BATCH = 32
 # Threads that decode.
 DECODERS = 2
 
+JSON_LINES = "application/jsonl"
+
 Record = dict[str, Any]
 Views = dict[int, Tensor]
 
@@ -91,6 +93,20 @@ def predictions_of(classifiers: Sequence[Classifier], views: Sequence[Views]) ->
     """The predictions of every classifier for each picture, given as its views."""
     by_classifier = [predict(each, [one[each.side] for one in views]) for each in classifiers]
     return [list(each) for each in zip(*by_classifier, strict=True)]
+
+
+def networks_of(classifiers: Sequence[Classifier]) -> Record:
+    """Which networks answer, and how: ``network``, or ``networks``."""
+    described = [
+        {
+            "name": each.network.name,
+            "sha256": each.network.sha256,
+            "temperature": each.temperature,
+            "energy_threshold": each.threshold,
+        }
+        for each in classifiers
+    ]
+    return {"network": described[0]} if len(described) == 1 else {"networks": described}
 
 
 def to_lines(records: Sequence[Record]) -> bytes:

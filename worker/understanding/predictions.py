@@ -80,7 +80,7 @@ def views_for(
 def predict(classifier: Classifier, views: Sequence[Tensor]) -> list[Prediction]:
     """The prediction for each picture, given as its views (V, 3, side, side) on the CPU.
 
-    They are computed in chunks whatever picture they are of. Raises ComputationError if scores are not finite.
+    All views are computed in chunks, whosever they are. Raises ComputationError if scores are not finite.
     """
     logits = logits_of(classifier.network, torch.cat(list(views)))
     if not bool(torch.isfinite(logits).all()):
