@@ -18,6 +18,8 @@ _MODULES = (
     "classify",
     "evaluate",
     "pull_weights",
+    "import_members",
+    "make_dataset",
 )
 
 _SPECS: list[KindSpec[Params]] = [import_module(f"{__name__}.{module}").SPEC for module in _MODULES]

@@ -60,8 +60,8 @@ class NetworkCard(BaseModel):
     )
     energy_threshold: float | None = Field(
         None,
-        description="Energy, -T log sum exp(logits / T), above which a picture has none of the classes; None: "
-        "nobody has measured it.",
+        description="Energy, -T log sum exp(logits / T), above which a picture has none of the classes; "
+        "None: nobody has measured it.",
     )
     mean: tuple[float, float, float] = Field(description="Subtracted from RGB in [0, 1].")
     std: tuple[Positive, Positive, Positive] = Field(description="Divides after the mean is subtracted.")

@@ -9,12 +9,14 @@ from itertools import chain
 from sqlalchemy.exc import OperationalError
 
 from app.database.ids import new_id
+from app.datasets.service import DatasetService
 from app.errors import ServiceError
 from app.jobs.claims import ClaimLost
 from app.jobs.states import State
 from app.kinds import KINDS
 from app.storage import StorageFull, StorageUnavailable
 from worker.contract.steps import Step, run_steps
+from worker.datasets.members import with_datasets
 from worker.networks.loading import compute_for, further_networks, network_for
 from worker.runtime.artifacts import encode, encode_recipe
 from worker.runtime.claimed_job import Cancelled, ClaimedJob, End, Released, claim_job, claim_next_job
@@ -89,10 +91,11 @@ def _can_store(context: WorkerContext) -> bool:
 
 def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> End:
     """Load what the job needs, run its steps, and store its files."""
-    params = KINDS[job.row.kind].load(job.row.params)
+    datasets = DatasetService(context.settings, context.engine, context.storage)
+    params = with_datasets(datasets, KINDS[job.row.kind].load(job.row.params))
     compute = compute_for(params, context.compute)
     further = further_networks(params, compute, context.networks)
-    inputs = load_inputs(context.engine, context.storage, params, context.settings.weights, further)
+    inputs = load_inputs(datasets, params, context.settings.weights, further)
     network = network_for(params, compute, context.networks, job.row.network_sha256)
     resume = job.load_checkpoint()
     reporting = 0.0
