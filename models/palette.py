@@ -23,8 +23,8 @@ FILE = Path(__file__).with_name("weights") / "palette.safetensors"
 INPUT_SIZE = 128
 
 # Measured by `impasto palette evaluate energy`. Trained with smoothed labels, it is surer than it says. The
-# threshold keeps 95 % of new drawings: it takes photographs of things for none of its classes, but hardly ever
-# textures, whether photographed or made of noise, which are like what it was trained on.
+# threshold keeps 95 % of new drawings: photographs of things are above it, but hardly ever textures, whether
+# photographed or made of noise, which are like what it was trained on.
 TEMPERATURE = 0.64
 ENERGY_THRESHOLD = -1.82
 
