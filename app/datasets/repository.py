@@ -148,7 +148,8 @@ def add_members(engine: Engine, dataset_id: str, new: Sequence[NewMember], limit
     """
     with write(engine) as connection:
         dataset = _lock_open(connection, dataset_id)
-        names, hashes = _present(connection, dataset_id, new)
+        names = _present(connection, dataset_id, {member.sha256 for member in new})
+        hashes = {sha256 for _, sha256 in names}
         fresh: list[NewMember] = []
         duplicates = 0
         for member in new:
@@ -187,19 +188,30 @@ def _lock_open(connection: Connection, dataset_id: str) -> Dataset:
     return dataset
 
 
-def _present(
-    connection: Connection, dataset_id: str, new: Sequence[NewMember]
-) -> tuple[set[tuple[str, str]], set[str]]:
-    """The (name, hash) and the hashes of members that share a hash with new ones."""
-    hashes = sorted({member.sha256 for member in new})
-    table = dataset_members.c
+def require_room(
+    engine: Engine, dataset_id: str, files: Sequence[tuple[str, str, int]], limits: Limits
+) -> None:
+    """Check that files, (name, SHA-256, bytes), can be added to an open set.
+
+    Raises UnknownDataset, DatasetClosed, DatasetTooLarge.
+    """
+    with write(engine) as connection:
+        dataset = _lock_open(connection, dataset_id)
+        present = _present(connection, dataset_id, {sha256 for _, sha256, _ in files})
+    fresh = {(name, sha256): size for name, sha256, size in files if (name, sha256) not in present}
+    _check_limits(dataset, len(fresh), sum(fresh.values()), limits)
+
+
+def _present(connection: Connection, dataset_id: str, hashes: Set[str]) -> set[tuple[str, str]]:
+    """The (name, hash) of members with these hashes."""
+    wanted, table = sorted(hashes), dataset_members.c
     found: set[tuple[str, str]] = set()
-    for start in range(0, len(hashes), IN_ONE):
+    for start in range(0, len(wanted), IN_ONE):
         query = select(table.name, table.sha256).where(
-            table.dataset_id == dataset_id, table.sha256.in_(hashes[start : start + IN_ONE])
+            table.dataset_id == dataset_id, table.sha256.in_(wanted[start : start + IN_ONE])
         )
         found.update((name, sha256) for name, sha256 in connection.execute(query))
-    return found, {sha256 for _, sha256 in found}
+    return found
 
 
 def _check_limits(dataset: Dataset, count: int, size: int, limits: Limits) -> None:

@@ -49,7 +49,7 @@ dataset_members = Table(
     Column("name", String(400), nullable=False),
     Column("boxes", JSON(none_as_null=True)),
     # What makes a member the same: a call that is repeated adds nothing.
-    UniqueConstraint("dataset_id", "name", "sha256", name="uq_dataset_members_name"),
+    UniqueConstraint("dataset_id", "sha256", "name", name="uq_dataset_members_sha256"),
     Index(None, "image_id"),
     Index(None, "dataset_id", "label"),
 )

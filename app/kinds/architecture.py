@@ -11,11 +11,12 @@ from app.kinds.fields import NetworkName
 from app.kinds.layer_lists import MAX_TEXT, AnyLayer, Rounding, as_text
 from app.kinds.layers import require_card
 from app.kinds.spec import KindSpec
-from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
+from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
 
 # Side of the picture where neither the job nor the network says one: that of ImageNet's networks.
 USUAL_SIDE = 224
 COLORS = 3
+MAX_INPUT = 1 << 14
 
 # What a narrow table shows of a layer.
 COLUMNS = ("layer", "output", "size", "parameters", "multiply_adds", "bytes", "receptive_field")
@@ -29,7 +30,15 @@ def _as_shape(value: Any) -> Any:
         value = [part for each in value for part in (_split(each) if isinstance(each, str) else [each])]
     elif isinstance(value, str):
         value = _split(value)
-    return [COLORS, *value * 2] if isinstance(value, list) and len(value) == 1 else value
+    if not isinstance(value, list) or len(value) != 1:
+        return value
+    side = int(value[0]) if str(value[0]).isdecimal() and len(str(value[0])) < 9 else 0
+    if not 1 <= side <= MAX_INPUT:
+        raise ValueError(
+            f"{value[0]!r} is no side: give a whole number from 1 to {MAX_INPUT}, or channels, height and "
+            "width"
+        )
+    return [COLORS, side, side]
 
 
 def _split(text: str) -> list[str]:
@@ -37,7 +46,7 @@ def _split(text: str) -> list[str]:
 
 
 InputShape = Annotated[
-    list[Annotated[int, Field(ge=1, le=1 << 14)]],
+    list[Annotated[int, Field(ge=1, le=MAX_INPUT)]],
     BeforeValidator(_as_shape, json_schema_input_type=int | str | list[int]),
     Field(min_length=3, max_length=3),
 ]
@@ -49,9 +58,8 @@ LayerList = Annotated[
 class ArchitectureParams(Params):
     """What the layers of a network cost: sizes, parameters, multiply-adds, memory, receptive fields."""
 
-    # The default network, since its layers' names are those of the literature's VGG-19.
     network: NetworkName | None = Field(
-        DEFAULT_NETWORK, title="Network", description="Name of the network; its weights are not needed."
+        DEFAULT_CLASSIFIER, title="Network", description="Name of the network; its weights are not needed."
     )
     layers: LayerList | None = Field(
         None,
@@ -80,7 +88,7 @@ class ArchitectureParams(Params):
         if self.layers is not None:
             shape = self.input or [COLORS, USUAL_SIDE, USUAL_SIDE]
             return self.resolved_as(ResolvedArchitecture, {"network": None, "input": shape})
-        card = require_card(catalogue, self.network or DEFAULT_NETWORK)
+        card = require_card(catalogue, self.network or DEFAULT_CLASSIFIER)
         if self.rounding is not None:
             raise InputError(
                 "rounding", f"{card.name} rounds as it was built: leave this out, or give layers."

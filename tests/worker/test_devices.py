@@ -58,6 +58,8 @@ CASES: list[tuple[str, Json]] = [
     ("classify", {"images": ["i", "i"], "network": "palette", "crops": "ten", "scales": [1, 2], "size": 48}),
     ("evaluate", {"dataset": "d", "network": "palette", "size": 48}),
     ("adversarial", {"method": "fooling", "target": "spiral", "size": 48, "steps": 2}),
+    ("architecture", {"network": "palette"}),
+    ("architecture", {"layers": "CONV-RELU-LOCAL-BN-POOL-FC", "input": 8}),
 ]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from app.datasets.errors import DatasetClosed
-from app.datasets.repository import get_dataset
+from app.datasets.repository import get_dataset, require_room
 from app.datasets.service import DatasetService, PictureFile
 from app.datasets.uploads import Upload, open_upload
 from app.datasets.zip_reader import DamagedEntry
@@ -36,19 +36,20 @@ LISTED = 100
 
 @dataclass
 class _Findings:
-    """What is known of the files: the reason why one is skipped, or None; and how many are dealt with.
+    """What is known of the files: the hash of one that is right, or why it is skipped; how many are kept.
 
     ``before`` are the members and duplicates that the set had when this job began.
     """
 
     before: tuple[int, int]
+    hashes: list[str | None] = field(default_factory=list)
     reasons: list[str | None] = field(default_factory=list)
     stored: int = 0
 
     def state(self) -> StepState:
         """As a checkpoint keeps it."""
-        values = {"before": list(self.before), "reasons": list(self.reasons), "stored": self.stored}
-        return StepState({}, values)
+        values = {"before": list(self.before), "hashes": list(self.hashes), "reasons": list(self.reasons)}
+        return StepState({}, {**values, "stored": self.stored})
 
 
 def import_members(
@@ -79,14 +80,22 @@ def _import(
         raise DatasetClosed(dataset.name)
     findings = _Findings((dataset.members, dataset.duplicates))
     if resume is not None:
-        members, duplicates = resume.values["before"]
-        findings = _Findings((members, duplicates), resume.values["reasons"], resume.values["stored"])
+        findings = _Findings(**{**resume.values, "before": tuple(resume.values["before"])})
     members = upload.layout.members
     paths = list(members)
     total = 2 * len(paths)
     for path in paths[len(findings.reasons) :]:
-        findings.reasons.append(_check(upload, path, datasets.settings))
+        sha256, reason = _check(upload, path, datasets.settings)
+        findings.hashes.append(sha256)
+        findings.reasons.append(reason)
         yield _step(len(findings.reasons), total, findings)
+    if not findings.stored:
+        files = [
+            (members[path][0], sha256, upload.entries[path].size)
+            for path, sha256 in zip(paths, findings.hashes, strict=True)
+            if sha256 is not None
+        ]
+        require_room(datasets.engine, dataset.id, files, datasets.limits)
     while findings.stored < len(paths):
         batch, end = _read_batch(params, datasets, upload, paths, findings)
         datasets.add_files(dataset.id, batch, params.upload)
@@ -121,17 +130,17 @@ def _step(done: int, total: int, findings: _Findings) -> Step:
     return Step(done, total, losses=dict, image=None, state=findings.state, milestone=milestone)
 
 
-def _check(upload: Upload, path: str, settings: Settings) -> str | None:
-    """Why a file cannot be a member; None if it can. Raises UnusableZip if the ZIP lies."""
+def _check(upload: Upload, path: str, settings: Settings) -> tuple[str | None, str | None]:
+    """The hash of a file that can be a member; or why it cannot. Raises UnusableZip if the ZIP lies."""
     try:
         data = upload.read(path)
         inspect_picture(io.BytesIO(data), settings)
         load_picture(io.BytesIO(data), "file", TRIAL_SIDE)
     except DamagedEntry as error:
-        return str(error)
+        return None, str(error)
     except (PictureError, InputError) as error:
-        return error.detail
-    return None
+        return None, error.detail
+    return hashlib.sha256(data).hexdigest(), None
 
 
 def _read_batch(
@@ -145,14 +154,13 @@ def _read_batch(
     batch: list[PictureFile] = []
     place, size = findings.stored, 0
     while place < len(paths) and len(batch) < IN_ONE and size < BYTES_IN_ONE:
-        path, reason = paths[place], findings.reasons[place]
+        path, sha256 = paths[place], findings.hashes[place]
         place += 1
-        if reason is not None:
+        if sha256 is None:
             continue
         data = upload.read(path)
         info: PictureInfo = inspect_picture(io.BytesIO(data), datasets.settings)
         name, label = upload.layout.members[path]
-        sha256 = hashlib.sha256(data).hexdigest()
         batch.append(PictureFile(data=data, sha256=sha256, info=info, name=name, label=_label(params, label)))
         size += len(data)
     return batch, place

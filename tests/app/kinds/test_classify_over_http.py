@@ -89,13 +89,11 @@ def test_palette_knows_what_it_does_not_know(client: TestClient, settings: Setti
 def test_a_picture_that_cannot_be_decoded_is_named_by_its_place(
     client: TestClient, settings: Settings
 ) -> None:
-    broken = bytearray(strange.noise(size=(60, 60)))
-    # The pixels, not the structure.
-    middle = len(broken) // 2
-    broken[middle : middle + 64] = bytes(64)
+    # All checksums are right, but the pixels are no compressed stream.
+    broken = strange.raw_png(24, 16, bytes(200))
     files = [("images", (f"{place}.png", strange.plain())) for place in range(3)]
     with working(settings):
-        job = post(client, [*files, ("images", ("bad.png", bytes(broken)))], network="palette")
+        job = post(client, [*files, ("images", ("bad.png", broken))], network="palette")
     assert job["state"] == "failed"
     assert job["error"]["field"] == "images.3"
 

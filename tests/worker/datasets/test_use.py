@@ -1,27 +1,17 @@
 """Kinds that take a set: over the service, and on the command line."""
 
-import json
 import threading
-from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from app.cli import make_program
-from app.datasets.repository import find_dataset, list_datasets
-from app.datasets.service import DatasetService
-from app.errors import InputError
+from app.datasets.repository import find_dataset
 from app.jobs import repository
-from app.jobs.errors import ParamsError
 from app.jobs.job import Job
 from app.jobs.states import State
 from app.kinds import KINDS
 from tests.support import counting
 from tests.support.counting import CountingParams
-from tests.support.worker_context import job_service, run, submit
-from tests.support.zips import class_folders, picture, zipped
-from worker.datasets.local import LocalSet, open_local
+from tests.support.worker_context import submit
 from worker.runtime.context import WorkerContext
 from worker.runtime.run_job import run_next
 

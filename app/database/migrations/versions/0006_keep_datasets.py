@@ -42,7 +42,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("fk_dataset_members_image_id")),
         sa.PrimaryKeyConstraint("dataset_id", "position", name=op.f("pk_dataset_members")),
-        sa.UniqueConstraint("dataset_id", "name", "sha256", name=op.f("uq_dataset_members_name")),
+        sa.UniqueConstraint("dataset_id", "sha256", "name", name=op.f("uq_dataset_members_sha256")),
     )
     op.create_index(op.f("ix_dataset_members_image_id"), "dataset_members", ["image_id"])
     op.create_index(op.f("ix_dataset_members_dataset_id_label"), "dataset_members", ["dataset_id", "label"])
