@@ -78,6 +78,10 @@ class Description(Protocol):
     @property
     def input_size(self) -> int | None: ...
     @property
+    def temperature(self) -> float | None: ...
+    @property
+    def energy_threshold(self) -> float | None: ...
+    @property
     def mean(self) -> Sequence[float]: ...
     @property
     def std(self) -> Sequence[float]: ...
@@ -109,6 +113,8 @@ def build_skeleton(card: Description) -> Network:
         source=card.source,
         classes=card.classes,
         input_size=card.input_size,
+        temperature=card.temperature,
+        energy_threshold=card.energy_threshold,
     )
     for told, built in zip(card.layers, network.layers, strict=True):
         if vars(told) != vars(built):

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 _RECIPE_HELP = "A file made by Impasto. Options that are not given are taken from it."
 _DEVICE_HELP = "auto, cpu, mps or cuda; IMPASTO_DEVICE, or auto."
 
+# The arguments of a command that takes one file or several.
+_FILES = "files"
+
 Pictures = dict[str, list[Path]]
 
 
@@ -43,9 +46,9 @@ def make_command(spec: KindSpec[Params]) -> Callable[..., None]:
         _run(spec, given)
 
     parameters = [
-        *_arguments(spec.params),
+        *_arguments(spec),
         *_own_options(spec),
-        *option_parameters(spec.params, without=_required_pictures(spec.params)),
+        *option_parameters(spec.params, without=[*_required_pictures(spec.params), *(spec.arguments or ())]),
     ]
     command.__doc__ = f"{spec.summary} On this machine, without a service."
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -57,9 +60,12 @@ def _required_pictures(cls: type[Params]) -> list[str]:
     return [name for name in cls.picture_fields() if cls.model_fields[name].is_required()]
 
 
-def _arguments(cls: type[Params]) -> list[inspect.Parameter]:
+def _arguments(spec: KindSpec[Params]) -> list[inspect.Parameter]:
+    cls, found = spec.params, []
     fields = cls.picture_fields()
-    found = []
+    if spec.arguments is not None:
+        argument = typer.Argument(metavar="PICTURES...", help="One picture file or several.")
+        found.append(keyword(_FILES, Annotated[list[Path] | None, argument], None))
     for name in _required_pictures(cls):
         argument = typer.Argument(metavar=name.upper(), help=cls.model_fields[name].description)
         found.append(keyword(name, Annotated[list[Path] if fields[name].many else Path, argument]))
@@ -89,6 +95,8 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
     if output is not None:
         check_output("--output", output, spec.file_extensions or (".json",))
     settings = read_settings(device=given.pop("device"))
+    if spec.arguments is not None and (files := given.pop(_FILES)):
+        given[spec.arguments[len(files) > 1]] = files
     pictures: Pictures = {
         name: value if isinstance(value, list) else [value]
         for name in spec.params.picture_fields()
@@ -117,9 +125,9 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
             products, result = compute(params, pictures, settings, engine, sets)
             written = _write(output, products, result, spec.file_extensions)
     except ParamsError as error:
-        fail_on((_shown(spec.params, problem.field), problem.detail) for problem in error.errors)
+        fail_on((_shown(spec, pictures, problem.field), problem.detail) for problem in error.errors)
     except InputError as error:
-        fail_on([(_shown(spec.params, error.field), error.detail)])
+        fail_on([(_shown(spec, pictures, error.field), error.detail)])
     except ComputationError as error:
         fail(error.detail)
     except OSError as error:
@@ -175,10 +183,13 @@ def _references(cls: type[Params], pictures: Mapping[str, Sequence[Path]]) -> di
     return {param: group if fields[param].many else group[0] for param, group in names.items()}
 
 
-def _shown(cls: type[Params], field: str) -> str:
-    """A param's name on the command line; ``weights.0`` is an entry of a list."""
+def _shown(spec: KindSpec[Params], pictures: Pictures, field: str) -> str:
+    """A param's name on the command line; ``weights.0`` is an entry of a list. A file that is an argument."""
     name, _, entry = field.partition(".")
-    shown = name.upper() if name in _required_pictures(cls) else option_name(name)
+    if name in (spec.arguments or ()):
+        files = pictures.get(name, [])
+        return str(files[int(entry or 0)]) if files else "PICTURES"
+    shown = name.upper() if name in _required_pictures(spec.params) else option_name(name)
     return shown + (f" ({entry})" if entry else "")
 
 

@@ -24,11 +24,11 @@ from worker.contract.inputs import Inputs, Source
 from worker.contract.steps import Outcome, Step, Steps, run_steps
 from worker.datasets.local import LocalSet, open_local
 from worker.datasets.members import load_sets
-from worker.networks.loading import NetworkLoader, compute_for, network_for
+from worker.networks.loading import NetworkLoader, compute_for, further_networks, network_for
 from worker.runtime.artifacts import EncodedFile, encode
 from worker.runtime.device import choose_device, choose_dtype
 from worker.runtime.functions import steps_of
-from worker.runtime.inputs import read_input
+from worker.runtime.inputs import field_of, read_input
 from worker.runtime.recipes import make_recipe
 
 # Files of a set that are left out, and said so.
@@ -52,19 +52,26 @@ def compute(
     Raises InputError that names the param, or ``device`` or ``precision``, and ComputationError.
     """
     where, sets = compute_for(params, choose_compute(settings)), sets or {}
-    sources = {name: [_source(path, name, params) for path in paths] for name, paths in files.items()}
+    sources = {
+        name: [
+            _source(path, name, field_of(name, place, len(paths)), params) for place, path in enumerate(paths)
+        ]
+        for name, paths in files.items()
+    }
     storage = None if engine is None else make_storage(settings)
     found = {name: _open_set(given, name, params, settings, engine) for name, given in sets.items()}
     # As a service names them; without the folders of this machine.
     references = {name: f"{Path(sets[name]).name}@{found[name].sha256}" for name in found}
     params = params.model_copy(update=references)
+    loader = NetworkLoader(settings.weights, engine, storage)
+    network = network_for(params, where, loader)
     inputs = Inputs(
         sources,
         {name: each.members for name, each in found.items()},
         settings.weights,
         {name: each.sha256 for name, each in found.items()},
+        networks=further_networks(params, where, loader),
     )
-    network = network_for(params, where, NetworkLoader(settings.weights, engine, storage))
     try:
         outcome = _show(steps_of(params, inputs, network, where), spec_of(params).title)
     except (MemoryError, torch.OutOfMemoryError) as error:
@@ -97,7 +104,8 @@ def _open_set(given: str, name: str, params: Params, settings: Settings, engine:
             kept = DatasetService(settings, engine, make_storage(settings))
             members, _ = load_sets(kept, params.model_copy(update={name: dataset.reference}))
             return LocalSet(members[name], dataset.sha256)
-    found = open_local(key or given, name, params.picture_side(name), settings)
+    sides = params.picture_side(name), params.picture_short_side(name)
+    found = open_local(key or given, name, sides, settings)
     if sha256 not in ("", found.sha256):
         note(f"{name} is not the set that the recipe names.")
     for file, reason in found.skipped[:SKIPPED_SHOWN]:
@@ -105,13 +113,17 @@ def _open_set(given: str, name: str, params: Params, settings: Settings, engine:
     return found
 
 
-def _source(path: Path, name: str, params: Params) -> Source:
-    """The source for a picture file. Raises InputError that names the param."""
+def _source(path: Path, name: str, field: str, params: Params) -> Source:
+    """The source for a picture file. Raises InputError on ``field``."""
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(name, f"{path} cannot be read: {error.strerror}.") from error
-    return Source(hashlib.sha256(data).hexdigest(), lambda: read_input(io.BytesIO(data), params, name))
+        raise InputError(field, f"{path} cannot be read: {error.strerror}.") from error
+    return Source(
+        hashlib.sha256(data).hexdigest(),
+        lambda: read_input(io.BytesIO(data), params, name, field),
+        path.name,
+    )
 
 
 def _show(steps: Steps, title: str) -> Outcome:

@@ -23,7 +23,8 @@ from app.http.errors import (
 # JSON is parsed on the event loop: in another thread it would hold the interpreter's lock as long.
 MAX_JSON_BYTES = 1_000_000
 MAX_JSON_FIELDS = 100
-MAX_FILES = 16
+# As many files as a kind takes pictures (`MAX_LISTED_PICTURES`), and texts.
+MAX_FILES, MAX_TEXTS = 100, 16
 FORM = "multipart/form-data"
 
 # What reading a JSON body may raise, and what reading one that may also be a form may raise.
@@ -39,8 +40,8 @@ class LimitedRequest(Request):
         return parse_json_object(await self.body(), "body")
 
     def form(self, **_: Any) -> Any:
-        """The form that is the body, with at most ``MAX_FILES`` files and as many texts."""
-        return super().form(max_files=MAX_FILES, max_fields=MAX_FILES, max_part_size=MAX_JSON_BYTES)
+        """The form that is the body, with at most ``MAX_FILES`` files and ``MAX_TEXTS`` texts."""
+        return super().form(max_files=MAX_FILES, max_fields=MAX_TEXTS, max_part_size=MAX_JSON_BYTES)
 
 
 class LimitedRoute(APIRoute):

@@ -17,6 +17,8 @@ _MODULES = (
     "saliency",
     "class_map",
     "architecture",
+    "classify",
+    "evaluate",
     "pull_weights",
     "import_members",
     "make_dataset",

@@ -81,9 +81,22 @@ class Params(BaseModel):
         del field
         return None
 
+    def picture_short_side(self, field: str) -> int | None:
+        """Shorter side in pixels beyond which detail is of no use, where nothing else is asked of the file.
+
+        A JPEG is then decoded at an eighth, a quarter or half of its size, as long as its shorter side is
+        twice as long. None: keep it all.
+        """
+        del field
+        return None
+
     def network_need(self) -> NetworkNeed | None:
         """The network that a job of these resolved params needs; None: none."""
         return None
+
+    def further_networks(self) -> Sequence[str]:
+        """Names of the networks that a job of these resolved params needs beside that one."""
+        return ()
 
     def batch_key(self) -> str | None:
         """What jobs of a kind with a ``batch_function`` share that can be computed together; None: nothing.

@@ -87,6 +87,9 @@ class KindSpec(Generic[P]):
     # Kinds that show, side by side, what speaks for a class in this kind's ranking; they take `image`,
     # `target` and `network`.
     class_looks: tuple[str, ...] = ()
+    # Picture params that its command is given as arguments, none of them required: the one for a single file,
+    # and the one for several.
+    arguments: tuple[str, str] | None = None
     # Params that a form shows first, beside its pictures.
     primary_fields: tuple[str, ...] = ()
     # Params that the label of a result names, in this order.

@@ -10,9 +10,9 @@ from app.kinds import KINDS
 from app.networks.catalogue import SHIPPED
 from tests.support.fake_device import DEVICE, FakeDevice
 from worker.contract.compute import Compute
-from worker.contract.inputs import Inputs
+from worker.contract.inputs import Inputs, Member, Source
 from worker.contract.steps import Step, run_steps
-from worker.media.pictures import encode_preview
+from worker.media.pictures import Picture, encode_preview
 from worker.networks.loading import NetworkLoader, network_for
 from worker.runtime.functions import steps_of
 
@@ -54,6 +54,9 @@ CASES: list[tuple[str, Json]] = [
         for method in ("bim", "pgd-linf", "pgd-l2")
     ),
     ("adversarial", {"image": "i", "method": "fgsm", "size": 48}),
+    ("classify", {"image": "i", "network": "palette", "figure": True}),
+    ("classify", {"images": ["i", "i"], "network": "palette", "crops": "ten", "scales": [1, 2], "size": 48}),
+    ("evaluate", {"dataset": "d", "network": "palette", "size": 48}),
     ("adversarial", {"method": "fooling", "target": "spiral", "size": 48, "steps": 2}),
     ("architecture", {"network": "palette"}),
     ("architecture", {"layers": "CONV-RELU-LOCAL-BN-POOL-FC", "input": 8}),
@@ -85,7 +88,11 @@ def test_a_job_mixes_no_devices_and_needs_no_float64(kind: str, asked: Json) -> 
     compute = Compute(DEVICE, torch.bfloat16)
     params = KINDS[kind].params.model_validate(asked).resolve(SHIPPED)
     picture = torch.rand(1, 3, 96, 128)
-    inputs = Inputs.of({name: [picture] * len(refs) for name, refs in params.pictures().items()})
+    pictures = {
+        name: [Source("", lambda: Picture(picture))] * len(refs) for name, refs in params.pictures().items()
+    }
+    labelled = [Member(Source("", lambda: Picture(picture)), label, label) for label in ("zebra", "maze")]
+    inputs = Inputs(pictures, dict.fromkeys(params.datasets(), labelled))
     network = network_for(params, compute, NetworkLoader())
     with FakeDevice() as device:
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from app.datasets.service import DatasetService
 from app.errors import InputError
 from app.settings import WeightsFolder
+from models.network import Network
 from worker.media.clips import Clip
 from worker.media.pictures import Picture
 
@@ -17,11 +18,13 @@ from worker.media.pictures import Picture
 class Source:
     """One file that a param names: its SHA-256, and how its content is decoded.
 
-    ``load`` raises InputError that names the param if the file is gone or cannot be decoded.
+    ``load`` raises InputError that names the param if the file is gone or cannot be decoded. ``name`` is that
+    of the file, where it has one.
     """
 
     sha256: str
     load: Callable[[], Picture | Clip]
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,14 @@ class Inputs:
         weights: WeightsFolder | None = None,
         set_hashes: Mapping[str, str] | None = None,
         datasets: DatasetService | None = None,
+        networks: Mapping[str, Network] | None = None,
     ) -> None:
         """``set_hashes`` are of the content of sets, by param.
 
-        ``weights`` is the folder of downloaded weights, ``datasets`` the sets, for jobs that add to them.
+        ``weights`` is the folder of downloaded weights, ``datasets`` the sets, for jobs that add to them;
+        ``networks`` are those that a job needs beside the one that its function is given.
         """
+        self.networks = dict(networks or {})
         self._sources = dict(sources or {})
         self._sets = dict(sets or {})
         self._weights = weights
@@ -77,6 +83,10 @@ class Inputs:
         """The SHA-256 of the files, and of the content of sets, by param, for the recipe."""
         files = {param: [source.sha256 for source in several] for param, several in self._sources.items()}
         return files | {param: [sha256] for param, sha256 in self._set_hashes.items()}
+
+    def sources(self, param: str) -> Sequence[Source]:
+        """The files of a param, in order, for jobs that decode one after the other and keep none."""
+        return self._sources[param]
 
     def picture(self, param: str) -> Tensor:
         """The one picture of a param; InputError if it is a clip."""

@@ -25,6 +25,9 @@ from worker.datasets.builtin import IN_ONE, BuiltInSet, Drawn
 from worker.datasets.make_dataset import encode
 from worker.media.pictures import Picture, load_picture
 
+# Of `Params.picture_side` and `Params.picture_short_side`.
+Sides = tuple[int | None, int | None]
+
 
 @dataclass(frozen=True)
 class LocalSet:
@@ -36,20 +39,20 @@ class LocalSet:
     skipped: list[tuple[str, str]] = field(default_factory=list)
 
 
-def open_local(given: str, param: str, side: int | None, settings: Settings) -> LocalSet:
+def open_local(given: str, param: str, sides: Sides, settings: Settings) -> LocalSet:
     """The set that a path or the name of a built-in set says. Raises InputError that names the param.
 
-    ``side`` is that of :meth:`Params.picture_side`. A picture is decoded when it is asked for; before, it is
-    only checked and hashed. What is damaged is left out, as a service does.
+    A picture is decoded when it is asked for; before, it is only checked and hashed. What is damaged is left
+    out, as a service does.
     """
     path = Path(given)
     try:
         if path.is_dir():
-            return _folder(path, param, side, settings)
+            return _folder(path, param, sides, settings)
         if is_table(given):
-            return _table(path, param, side, settings)
+            return _table(path, param, sides, settings)
         if path.is_file():
-            return _zip(path, param, side, settings)
+            return _zip(path, param, sides, settings)
     except OSError as error:
         raise InputError(param, f"{error.filename or given} cannot be read: {error.strerror}.") from error
     except (UnusableZip, UnusableLabels) as error:
@@ -62,7 +65,7 @@ def open_local(given: str, param: str, side: int | None, settings: Settings) -> 
     )
 
 
-def _folder(folder: Path, param: str, side: int | None, settings: Settings) -> LocalSet:
+def _folder(folder: Path, param: str, sides: Sides, settings: Settings) -> LocalSet:
     """Pictures in a folder, with a table of labels in it if there is one."""
     paths = {
         path.relative_to(folder).as_posix(): path
@@ -73,10 +76,10 @@ def _folder(folder: Path, param: str, side: int | None, settings: Settings) -> L
     if len(tables) > 1:
         raise UnusableLabels(f"There are several tables in it: {', '.join(tables[:3])}. Leave one.")
     labels = read_labels(paths[tables[0]].read_bytes()) if tables else None
-    return _of_files(arrange(paths, labels), paths, param, side, settings)
+    return _of_files(arrange(paths, labels), paths, param, sides, settings)
 
 
-def _table(table: Path, param: str, side: int | None, settings: Settings) -> LocalSet:
+def _table(table: Path, param: str, sides: Sides, settings: Settings) -> LocalSet:
     """The pictures that a table names, by their paths from where it is."""
     labels = read_labels(table.read_bytes())
     paths = {name: table.parent / name for name in labels}
@@ -88,11 +91,11 @@ def _table(table: Path, param: str, side: int | None, settings: Settings) -> Loc
             "from the folder of the table.",
         )
     members = {name: (name, label) for name, label in labels.items()}
-    return _of_files(Layout(members, 0), paths, param, side, settings)
+    return _of_files(Layout(members, 0), paths, param, sides, settings)
 
 
 def _of_files(
-    layout: Layout, paths: dict[str, Path], param: str, side: int | None, settings: Settings
+    layout: Layout, paths: dict[str, Path], param: str, sides: Sides, settings: Settings
 ) -> LocalSet:
     members, skipped = [], []
     for name, (shown, label) in layout.members.items():
@@ -101,7 +104,7 @@ def _of_files(
         if sha256 is None:
             skipped.append((name, reason))
         else:
-            members.append(Member(Source(sha256, partial(_load_file, path, param, side)), label, shown))
+            members.append(Member(Source(sha256, partial(_load_file, path, param, sides)), label, shown))
     return _of_members(members, skipped, param)
 
 
@@ -117,16 +120,16 @@ def _check(read: Callable[[], bytes], settings: Settings) -> tuple[str | None, s
     return hashlib.sha256(data).hexdigest(), ""
 
 
-def _load_file(path: Path, param: str, side: int | None) -> Picture:
+def _load_file(path: Path, param: str, sides: Sides) -> Picture:
     try:
-        return load_picture(path, param, side)
+        return load_picture(path, param, *sides)
     except OSError as error:
         raise InputError(param, f"{path} cannot be read: {error.strerror}.") from error
     except InputError as error:
         raise InputError(param, f"{path}: {error.detail}") from error
 
 
-def _zip(path: Path, param: str, side: int | None, settings: Settings) -> LocalSet:
+def _zip(path: Path, param: str, sides: Sides, settings: Settings) -> LocalSet:
     members, skipped = [], []
     limits = Limits(settings.max_dataset_members, settings.max_dataset_bytes)
     with path.open("rb") as file:
@@ -136,16 +139,16 @@ def _zip(path: Path, param: str, side: int | None, settings: Settings) -> LocalS
             if sha256 is None:
                 skipped.append((name, reason))
             else:
-                load = partial(_load_entry, path, upload.entries[name], param, side)
+                load = partial(_load_entry, path, upload.entries[name], param, sides)
                 members.append(Member(Source(sha256, load), label, shown))
     return _of_members(members, skipped, param)
 
 
-def _load_entry(path: Path, entry: Entry, param: str, side: int | None) -> Picture:
+def _load_entry(path: Path, entry: Entry, param: str, sides: Sides) -> Picture:
     try:
         with path.open("rb") as file:
             data = read_entry(file, entry)
-        return load_picture(io.BytesIO(data), param, side)
+        return load_picture(io.BytesIO(data), param, *sides)
     except OSError as error:
         raise InputError(param, f"{path} cannot be read: {error.strerror}.") from error
     except (UnusableZip, DamagedEntry) as error:

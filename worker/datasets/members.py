@@ -48,11 +48,12 @@ def load_sets(datasets: DatasetService, params: Params) -> tuple[dict[str, Seque
         if not params.dataset_fields()[field].is_open:
             dataset = find_dataset(datasets.engine, reference)
         if dataset is not None and dataset.sha256 is not None:
+            sides = params.picture_side(field), params.picture_short_side(field)
             sets[field] = [
                 Member(
                     Source(
                         member.sha256,
-                        partial(_load, datasets, member.image_id, field, params.picture_side(field)),
+                        partial(_load, datasets, member.image_id, field, sides),
                     ),
                     member.label,
                     member.name,
@@ -63,13 +64,15 @@ def load_sets(datasets: DatasetService, params: Params) -> tuple[dict[str, Seque
     return sets, hashes
 
 
-def _load(datasets: DatasetService, image_id: str, field: str, side: int | None) -> Picture:
+def _load(
+    datasets: DatasetService, image_id: str, field: str, sides: tuple[int | None, int | None]
+) -> Picture:
     def load() -> Picture:
         try:
             file = datasets.storage.open(image_key(image_id))
         except FileNotFoundError:
             raise InputError(field, f"The file of image {image_id} is gone: make the set again.") from None
         with file:
-            return load_picture(file, field, side)
+            return load_picture(file, field, *sides)
 
     return persist(load)

@@ -170,6 +170,12 @@ def network_for(
     return network
 
 
+def further_networks(params: Params, compute: Compute, loader: NetworkLoader) -> dict[str, Network]:
+    """The networks that a job of resolved params needs beside its own, by name, whole. Raises InputError."""
+    where = compute_for(params, compute)
+    return {name: loader.prepared(name, None, where) for name in params.further_networks()}
+
+
 def _is_convolutional(need: NetworkNeed, card: NetworkCard) -> bool:
     """Whether a job uses no layer that sees the whole picture at once."""
     if need.layers is None:

@@ -11,7 +11,7 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome
 from worker.datasets.members import with_datasets
-from worker.networks.loading import compute_for, network_for
+from worker.networks.loading import compute_for, further_networks, network_for
 from worker.runtime.artifacts import encode, encode_recipe
 from worker.runtime.claimed_job import ClaimedJob, End
 from worker.runtime.context import WorkerContext
@@ -33,8 +33,9 @@ def load(context: WorkerContext, job: ClaimedJob) -> Loaded:
     """Find what a job needs. Raises InputError that names the param if something is gone."""
     datasets = DatasetService(context.settings, context.engine, context.storage)
     params = with_datasets(datasets, KINDS[job.row.kind].load(job.row.params))
-    inputs = load_inputs(datasets, params, context.settings.weights)
     compute = compute_for(params, context.compute)
+    further = further_networks(params, compute, context.networks)
+    inputs = load_inputs(datasets, params, context.settings.weights, further)
     network = network_for(params, compute, context.networks, job.row.network_sha256)
     return Loaded(params, inputs, network, compute)
 
