@@ -12,7 +12,7 @@ from app.kinds.base import NetworkNeed, Params
 from app.networks.card import NetworkCard
 from app.networks.catalogue import SHIPPED, is_shipped
 from app.networks.repository import find_network
-from app.networks.weights_folder import how_to_get
+from app.networks.weights_folder import downloadable, how_to_get
 from app.settings import WeightsFolder
 from app.storage import Storage
 from models.imagenet import WeightsMissing
@@ -52,11 +52,13 @@ class NetworkLoader:
         """
         try:
             return _prepared(self._source(name, sha256, convolutions_only), pooling, compute)
-        except WeightsMissing:
-            raise InputError("network", how_to_get(name)) from None
+        except WeightsMissing as error:
+            raise InputError("network", how_to_get(name) if name in downloadable() else str(error)) from None
         except DamagedWeights as error:
-            remedy = how_to_get(name) if is_shipped(name) else "Import the network again."
-            raise InputError("network", f"{error}. {remedy}") from error
+            remedy = "" if is_shipped(name) else " Import the network again."
+            if name in downloadable():
+                remedy = f" {how_to_get(name)}"
+            raise InputError("network", f"{error}.{remedy}") from error
         except CardMismatch as error:
             raise InputError("network", f"Network {name!r} cannot be built: {error}.") from error
 
