@@ -14,6 +14,7 @@ _MODULES = (
     "feature_inversion",
     "texture_synthesis",
     "adversarial",
+    "occlusion",
     "pull_weights",
 )
 

@@ -1,7 +1,7 @@
 """Which part of each map changes when a rectangle of the picture does, and what it costs to compute again.
 
 Nakandala, Kumar, Papakonstantinou, "Incremental and approximate inference for faster occlusion-based deep CNN
-explanations" (SIGMOD 2019), section 4: a change grows by the window of each layer, and rectangles of one size
+explanations" (SIGMOD 2019): a change grows by the window of each layer, and rectangles of one size
 are computed as a batch.
 """
 
@@ -71,8 +71,8 @@ def intervals(
 ) -> Intervals:
     """What changes along one axis of each map, of ``lengths``, if the picture does from begin to end.
 
-    Covers all operations before the first that may see all of its input. What is not changed at all, as pixels
-    that a stride skips, has an interval of one position.
+    ``operations`` are those before the first that may see all of its input. A map that does not change at
+    all, as behind a stride that skips the pixels, has an interval of one position.
     """
     made_begins, made_ends = [np.array(begins)], [np.array(ends)]
     for operation, length in zip(operations[1:], lengths[1:], strict=False):

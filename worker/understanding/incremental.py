@@ -1,10 +1,10 @@
 """Scores of a picture with small changes, computed again only where a change can be seen, exactly.
 
 Nakandala, Kumar, Papakonstantinou, "Incremental and approximate inference for faster occlusion-based deep CNN
-explanations" (SIGMOD 2019), section 4, without its approximations. The activations of the picture as it is are
-kept; of a changed one, each operation computes the rectangle that the change reaches, from a patch of its
-input around which the kept activations are pasted. Where the rectangle is most of the map, whole maps are
-computed, and what sees all positions is computed for many changes at once.
+explanations" (SIGMOD 2019), without its approximations. The activations of the picture as it is are kept. Of
+a changed one each operation computes the rectangle that the change reaches, from a patch of its input that
+lies in the kept activations. Where the rectangle is most of the map, whole maps are computed; what sees all
+positions is computed for many changes at once.
 """
 
 from collections.abc import Callable, Sequence
