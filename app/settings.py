@@ -88,6 +88,8 @@ class Settings(BaseSettings):
     max_clip_frames: int = Field(600, gt=0, description="Frames of a clip.")
     max_clip_seconds: float = Field(60.0, gt=0, description="Length of a clip.")
     max_request_bytes: int = Field(100 * 1000 * 1000, gt=0, description="One request's body.")
+    max_dataset_bytes: int = Field(20_000_000_000, gt=0, description="One set, and one upload to it.")
+    max_dataset_members: int = Field(50_000, gt=0, description="Members of one set.")
     max_network_bytes: int = Field(2_000_000_000, gt=0, description="One imported network.")
 
     @field_validator("allowed_hosts")

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from app.cli.messages import INTERRUPTED, fail, fail_on
+from app.cli.messages import INTERRUPTED, fail, fail_on, note
 from app.cli.options import bare_type, keyword, option_name, option_parameters, params_of
 from app.cli.output_files import check_output, write_file
 from app.cli.serve import read_settings
+from app.cli.tables import print_table
 from app.errors import ComputationError, InputError
 from app.jobs.errors import ParamsError
 from app.jobs.params import parse_params
@@ -71,7 +72,7 @@ def _own_options(spec: KindSpec[Params]) -> list[inspect.Parameter]:
     where = typer.Option("--output", "-o", help=f"Where to write the result, as {formats}.")
     return [
         keyword("output", Annotated[Path, where])
-        if spec.file_extensions
+        if spec.file_extensions and not spec.tables
         else keyword("output", Annotated[Path | None, where], None),
         keyword("recipe", Annotated[Path | None, typer.Option(help=_RECIPE_HELP)], None),
         keyword("device", Annotated[str | None, typer.Option(help=_DEVICE_HELP, show_default=False)], None),
@@ -84,7 +85,7 @@ def _own_options(spec: KindSpec[Params]) -> list[inspect.Parameter]:
 def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
     output: Path | None = given.pop("output")
     recipe: Path | None = given.pop("recipe")
-    as_json: bool = given.pop("as_json") or not spec.file_extensions
+    as_json: bool = given.pop("as_json") or not (spec.file_extensions or spec.tables)
     if output is not None:
         check_output("--output", output, spec.file_extensions or (".json",))
     settings = read_settings(device=given.pop("device"))
@@ -92,6 +93,9 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
         name: value if isinstance(value, list) else [value]
         for name in spec.params.picture_fields()
         if (value := given.get(name)) is not None
+    }
+    sets: dict[str, str] = {
+        name: value for name in spec.params.dataset_fields() if (value := given.pop(name, None)) is not None
     }
     try:
         with local_engine(settings) as engine:
@@ -102,12 +106,15 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
             if recipe is not None:
                 asked = _recipe_params(spec, recipe, pictures, asked, catalogue)
             asked = _format_of(spec, output) | asked
-            params = parse_params(spec.name, asked | _references(spec.params, pictures), catalogue)
+            # Those of a recipe, where none are given.
+            sets = {name: asked[name] for name in spec.params.dataset_fields() if name in asked} | sets
+            named = {name: Path(value).name or value for name, value in sets.items()}
+            params = parse_params(spec.name, asked | named | _references(spec.params, pictures), catalogue)
             # Imports torch, which takes seconds, so only after the options were checked.
             let_threads_sleep(os.environ)
             from app.cli.local_run import compute
 
-            products, result = compute(params, pictures, settings, engine)
+            products, result = compute(params, pictures, settings, engine, sets)
             written = _write(output, products, result, spec.file_extensions)
     except ParamsError as error:
         fail_on((_shown(spec.params, problem.field), problem.detail) for problem in error.errors)
@@ -121,6 +128,9 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
         fail("Stopped; nothing was written.", INTERRUPTED)
     if as_json:
         typer.echo(json.dumps(result, indent=2))
+    else:
+        for name, columns in spec.tables.items():
+            print_table(name, result.get(name), columns)
     for name, path in written:
         typer.echo(f"The {name} is in {path}", err=as_json)
 
@@ -199,7 +209,7 @@ def _recipe_params(
     for name, paths in pictures.items():
         now = [_sha256(path) for path in paths if path.is_file()]
         if isinstance(hashes, dict) and hashes.get(name) != now:
-            typer.echo(f"impasto: note: {name} is not the picture that {file} was made from.", err=True)
+            note(f"{name} is not the picture that {file} was made from.")
     params = {
         name: value for name, value in recipe["params"].items() if name not in spec.params.picture_fields()
     }

@@ -36,7 +36,7 @@ class LimitedRequest(Request):
 
     async def json(self) -> Any:
         """The JSON object that is the body. Raises ``JSON_ERRORS``."""
-        return _json_object(await self.body(), "body")
+        return parse_json_object(await self.body(), "body")
 
     def form(self, **_: Any) -> Any:
         """The form that is the body, with at most ``MAX_FILES`` files and as many texts."""
@@ -101,7 +101,7 @@ async def _read_form(form: FormData) -> Body:
     files: dict[str, list[UploadFile]] = {}
     for name, value in form.multi_items():
         if name == "params":
-            params = _json_object(await _read_part(value), name)
+            params = parse_json_object(await _read_part(value), name)
         elif isinstance(value, str):
             raise NotAFile(name)
         else:
@@ -119,7 +119,8 @@ async def _read_part(part: str | UploadFile) -> bytes:
     return raw
 
 
-def _json_object(raw: bytes, field: str) -> dict[str, Any]:
+def parse_json_object(raw: bytes, field: str) -> dict[str, Any]:
+    """The JSON object in some bytes. Raises ``JSON_ERRORS`` that name the field."""
     try:
         text = raw.decode()
         value = json.loads(text)

@@ -55,6 +55,8 @@ def _view(spec: KindSpec[Params]) -> dict[str, Any]:
         "wait_seconds": spec.wait_seconds,
         "command": spec.command,
         "listed": spec.listed,
+        "group": spec.group,
+        "class_looks": spec.class_looks,
         "submit_label": spec.submit_label,
         "primary_fields": spec.primary_fields,
         "label_fields": spec.label_fields,

@@ -16,7 +16,7 @@ from app.jobs import repository
 from app.jobs.dispatch.base import Dispatcher
 from app.jobs.errors import InvalidParam, JobInUse, JobNotEnded, UnknownArtifact
 from app.jobs.job import Artifact, Job
-from app.jobs.params import check_pictures, parse_params
+from app.jobs.params import check_pictures, parse_params, resolve_datasets
 from app.jobs.repository import NewJob
 from app.jobs.states import State
 from app.jobs.storage_keys import delete_job_files
@@ -89,14 +89,16 @@ class JobService:
         retry_of: str | None = None,
         idempotency_key: str | None = None,
         payload_hash: str | None = None,
+        job_id: str | None = None,
     ) -> tuple[Job, bool]:
         """Queue a job of resolved params. Returns it, and whether it is new.
 
-        It is not if the key has come before. Raises ParamsError for pictures that do not exist, KeyReused,
-        StorageFull.
+        It is not if the key has come before. ``job_id`` is that of a job whose files are stored already.
+        Raises ParamsError for pictures and sets that do not exist, KeyReused, StorageFull.
         """
         self.storage.require_space()
         check_pictures(self.engine, params)
+        params, datasets = resolve_datasets(self.engine, params)
         spec, need = spec_of(params), params.network_need()
         card = None if need is None else Catalogue(self.engine).find(need.name)
         job, is_new = repository.create_job(
@@ -106,6 +108,8 @@ class JobService:
                 lane=spec.lane_of(params, card),
                 params=params.model_dump(mode="json"),
                 pictures=tuple(ref for refs in params.pictures().values() for ref in refs),
+                datasets=datasets,
+                id=job_id,
                 priority=priority,
                 retry_of=retry_of,
                 idempotency_key=idempotency_key,

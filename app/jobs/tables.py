@@ -92,6 +92,16 @@ job_pictures = Table(
     Index(None, "reference"),
 )
 
+# Which jobs need or fill which sets: such a set cannot be deleted while a job waits.
+job_datasets = Table(
+    "job_datasets",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    # No reference: a job that has ended outlives its sets.
+    Column("dataset_id", String(36), primary_key=True),
+    Index(None, "dataset_id"),
+)
+
 job_events = Table(
     "job_events",
     metadata,

@@ -19,6 +19,8 @@ Lane = Literal["short", "long", "training"]
 MULTIPLY_ADDS_PER_SECOND = 2e10
 SHORT_SECONDS = 1.0
 
+Group = Literal["Make pictures", "Look inside"]
+
 # The param that names the preset, in every kind that has presets.
 PRESET = "preset"
 
@@ -80,6 +82,11 @@ class KindSpec(Generic[P]):
     command: str | None = None
     # Whether forms and lists of what was made offer it.
     listed: bool = True
+    # Under which heading.
+    group: Group = "Make pictures"
+    # Kinds that show, side by side, what speaks for a class in this kind's ranking; they take `image`,
+    # `target` and `network`.
+    class_looks: tuple[str, ...] = ()
     # Params that a form shows first, beside its pictures.
     primary_fields: tuple[str, ...] = ()
     # Params that the label of a result names, in this order.
@@ -88,6 +95,9 @@ class KindSpec(Generic[P]):
     file_extensions: tuple[str, ...] = (".png",)
     # The param that says which of these it is, if there is one; its choices are extensions without the dot.
     format_field: str | None = None
+    # Entries of the result that its command prints as tables, each with the columns to print (none: all).
+    # Such a command needs no output file.
+    tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # Params of an example, beside its pictures.
     example: Mapping[str, JsonValue] = field(default_factory=dict)
     presets: Mapping[str, Preset] = field(default_factory=dict)

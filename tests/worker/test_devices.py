@@ -55,6 +55,8 @@ CASES: list[tuple[str, Json]] = [
     ),
     ("adversarial", {"image": "i", "method": "fgsm", "size": 48}),
     ("adversarial", {"method": "fooling", "target": "spiral", "size": 48, "steps": 2}),
+    ("architecture", {"network": "palette"}),
+    ("architecture", {"layers": "CONV-RELU-LOCAL-BN-POOL-FC", "input": 8}),
 ]
 
 
@@ -83,7 +85,7 @@ def test_a_job_mixes_no_devices_and_needs_no_float64(kind: str, asked: Json) -> 
 
 def test_every_kind_that_computes_with_a_network_is_tried() -> None:
     untried = set(KINDS) - {kind for kind, _ in CASES}
-    assert untried == {"pull_weights"}
+    assert untried == {"pull_weights", "import_members", "make_dataset"}
 
 
 @pytest.mark.parametrize(

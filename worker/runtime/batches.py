@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from app.kinds import KINDS
-from worker.contract.compute import Compute
 from worker.contract.steps import Outcome
 from worker.runtime.claimed_job import ClaimedJob, End
 from worker.runtime.context import WorkerContext
@@ -37,7 +36,7 @@ def compute_batch(
         return ends
     began = time.perf_counter()
     try:
-        made = _call(together[0].row.kind, [loaded[job.row.id] for job in together], context.compute)
+        made = _call(together[0].row.kind, [loaded[job.row.id] for job in together])
     except Exception:
         log.exception("%d jobs cannot be computed together, and are one by one", len(together))
         return ends
@@ -48,19 +47,17 @@ def compute_batch(
             ends[job.row.id] = partial(_fail, entry)
             continue
         job.progress = {"done": 1, "total": 1, "losses": {}, "eta_seconds": 0.0}
-        ends[job.row.id] = partial(
-            _save, job, stop, loaded[job.row.id], entry, context.compute, seconds, len(together)
-        )
+        ends[job.row.id] = partial(_save, job, stop, loaded[job.row.id], entry, seconds, len(together))
     return ends
 
 
-def _call(kind: str, loaded: Sequence[Loaded], compute: Compute) -> Sequence[Outcome | Exception]:
+def _call(kind: str, loaded: Sequence[Loaded]) -> Sequence[Outcome | Exception]:
     entry_point = KINDS[kind].batch_function
     if entry_point is None:
         raise ValueError(f"jobs of kind {kind} cannot be computed together")
     function = load_batch_function(entry_point)
     params, inputs = [each.params for each in loaded], [each.inputs for each in loaded]
-    made = function(params, inputs, loaded[0].network, compute)
+    made = function(params, inputs, loaded[0].network, loaded[0].compute)
     if len(made) != len(loaded):
         raise ValueError(f"{entry_point} gave {len(made)} outcomes of {len(loaded)} jobs")
     return made
@@ -75,9 +72,8 @@ def _save(
     stop: threading.Event,
     loaded: Loaded,
     outcome: Outcome,
-    compute: Compute,
     seconds: float,
     batch_size: int,
 ) -> End:
     job.check(stop)
-    return save(job, loaded, outcome, compute, seconds, batch_size)
+    return save(job, loaded, outcome, seconds, batch_size)

@@ -5,6 +5,7 @@ from typing import BinaryIO
 
 from sqlalchemy import Engine
 
+from app.datasets.service import DatasetService
 from app.errors import InputError
 from app.images.errors import UnknownImage
 from app.images.repository import get_image, image_key
@@ -12,8 +13,8 @@ from app.jobs.repository import get_artifact
 from app.kinds import Params
 from app.media.clips import clip_format
 from app.settings import WeightsFolder
-from app.storage import Storage
 from worker.contract.inputs import Inputs, Source
+from worker.datasets.members import load_sets
 from worker.media.clips import Clip, open_clip
 from worker.media.pictures import Picture, load_picture
 from worker.runtime.patience import persist
@@ -29,8 +30,9 @@ def read_input(file: BinaryIO, params: Params, name: str) -> Picture | Clip:
     return load_picture(file, name, params.picture_side(name))
 
 
-def load_inputs(engine: Engine, storage: Storage, params: Params, weights: WeightsFolder) -> Inputs:
-    """The inputs of a job of resolved params. Raises InputError that names the param if a picture is gone."""
+def load_inputs(datasets: DatasetService, params: Params, weights: WeightsFolder) -> Inputs:
+    """The inputs of a job of resolved params. Raises InputError that names the param if one is gone."""
+    engine, storage = datasets.engine, datasets.storage
 
     def source(name: str, reference: str) -> Source:
         key, sha256 = _find(engine, reference, name)
@@ -49,7 +51,8 @@ def load_inputs(engine: Engine, storage: Storage, params: Params, weights: Weigh
         name: [source(name, reference) for reference in references]
         for name, references in params.pictures().items()
     }
-    return Inputs(sources, weights=weights)
+    sets, hashes = load_sets(datasets, params)
+    return Inputs(sources, sets, weights, hashes, datasets)
 
 
 def _find(engine: Engine, reference: str, name: str) -> tuple[str, str]:

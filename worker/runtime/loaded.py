@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from itertools import chain
 
+from app.datasets.service import DatasetService
 from app.jobs.states import State
 from app.kinds import KINDS, Params
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome
-from worker.networks.loading import network_for
+from worker.datasets.members import with_datasets
+from worker.networks.loading import compute_for, network_for
 from worker.runtime.artifacts import encode, encode_recipe
 from worker.runtime.claimed_job import ClaimedJob, End
 from worker.runtime.context import WorkerContext
@@ -19,28 +21,28 @@ from worker.runtime.recipes import make_recipe
 
 @dataclass(frozen=True)
 class Loaded:
-    """The resolved params of a job, its inputs, and the network that it needs."""
+    """The resolved params of a job, its inputs, the network that it needs, and how precisely it computes."""
 
     params: Params
     inputs: Inputs
     network: Network | None
+    compute: Compute
 
 
 def load(context: WorkerContext, job: ClaimedJob) -> Loaded:
     """Find what a job needs. Raises InputError that names the param if something is gone."""
-    params = KINDS[job.row.kind].load(job.row.params)
+    datasets = DatasetService(context.settings, context.engine, context.storage)
+    params = with_datasets(datasets, KINDS[job.row.kind].load(job.row.params))
+    inputs = load_inputs(datasets, params, context.settings.weights)
+    compute = compute_for(params, context.compute)
     return Loaded(
-        params,
-        load_inputs(context.engine, context.storage, params, context.settings.weights),
-        network_for(params, context.compute, context.networks, job.row.network_sha256),
+        params, inputs, network_for(params, compute, context.networks, job.row.network_sha256), compute
     )
 
 
-def save(
-    job: ClaimedJob, loaded: Loaded, outcome: Outcome, compute: Compute, seconds: float, batch_size: int = 1
-) -> End:
+def save(job: ClaimedJob, loaded: Loaded, outcome: Outcome, seconds: float, batch_size: int = 1) -> End:
     """Store the files of an outcome, with the recipe; how the job ends. It computed for ``seconds``."""
-    recipe = make_recipe(loaded.params, loaded.inputs.hashes, loaded.network, compute, batch_size)
+    recipe = make_recipe(loaded.params, loaded.inputs.hashes, loaded.network, loaded.compute, batch_size)
     alpha = loaded.inputs.alpha(loaded.params.keeps_alpha_of() or "")
     made = job.store(chain(encode(outcome, alpha, recipe), [encode_recipe(recipe)]))
     result = {**outcome.result, "compute_seconds": seconds, "recipe": recipe}

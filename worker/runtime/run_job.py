@@ -86,7 +86,7 @@ def _can_store(context: WorkerContext) -> bool:
 def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> End:
     """Load what the job needs, run its steps, and store its files."""
     loaded = load(context, job)
-    params, inputs, network = loaded.params, loaded.inputs, loaded.network
+    params, inputs, network, compute = loaded.params, loaded.inputs, loaded.network, loaded.compute
     resume = job.load_checkpoint()
     reporting = 0.0
     in_steps = False
@@ -100,13 +100,13 @@ def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> 
 
     began = time.perf_counter()
     try:
-        outcome = run_steps(steps_of(params, inputs, network, context.compute, resume), on_step)
+        outcome = run_steps(steps_of(params, inputs, network, compute, resume), on_step)
     except Exception as error:
         if resume is None or in_steps or isinstance(error, (ServiceError, *OUT_OF_MEMORY)):
             raise
         # It failed before the first step from there.
         job.discard_checkpoint(error)
-        outcome = run_steps(steps_of(params, inputs, network, context.compute), on_step)
+        outcome = run_steps(steps_of(params, inputs, network, compute), on_step)
     # The computation of this attempt alone, without the time that reports took.
     seconds = round(time.perf_counter() - began - reporting, 4)
-    return save(job, loaded, outcome, context.compute, seconds)
+    return save(job, loaded, outcome, seconds)
