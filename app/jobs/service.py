@@ -62,7 +62,8 @@ class JobService:
         checked = parse_params(kind, _with_ids(kind, params, pictures), Catalogue(self.engine))
         marks = checked.picture_fields()
         infos = [self.images.inspect(file, field, clips=marks[field].clips) for field, _, file in pictures]
-        payload = _payload_hash(kind, params, files)
+        # Only a key is ever looked up, and a hash of large pictures takes as long as a transaction.
+        payload = None if idempotency_key is None else _payload_hash(kind, params, files)
         existing = repository.find_by_key(self.engine, idempotency_key, payload)
         if existing is not None:
             return existing

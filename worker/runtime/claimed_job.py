@@ -115,7 +115,10 @@ class ClaimedJob:
         """
         self.check(stop, step)
         now = time.monotonic()
-        if self._schedule.progress_is_due(step, now):
+        if step.total == 1:
+            # The end, which comes now, carries it.
+            self.progress = self._progress_of(step, now)
+        elif self._schedule.progress_is_due(step, now):
             self._try("progress", partial(self._save_progress, step, now))
         if step.image is not None and self._schedule.preview_is_due(step, now):
             self._try("preview", partial(self._save_preview, step.image))
@@ -181,13 +184,16 @@ class ClaimedJob:
         except OSError as error:
             log.warning("job %s: files that it no longer needs stay: %s", self.row.id, error)
 
-    def _save_progress(self, step: Step, now: float) -> None:
-        self.progress = {
+    def _progress_of(self, step: Step, now: float) -> Json:
+        return {
             "done": step.done,
             "total": step.total,
             "losses": step.losses(),
             "eta_seconds": self._schedule.eta_seconds(step, now),
         }
+
+    def _save_progress(self, step: Step, now: float) -> None:
+        self.progress = self._progress_of(step, now)
         reply = claims.report_progress(self._context.engine, self._claim, self.progress)
         self._pulse.update(reply)
         self._context.dispatcher.changed(self.row.id)
