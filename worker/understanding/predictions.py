@@ -86,7 +86,7 @@ def predict(classifier: Classifier, views: Sequence[Tensor]) -> list[Prediction]
     if not bool(torch.isfinite(logits).all()):
         raise ComputationError(f"The scores of {classifier.network.name} are not finite numbers.")
     found = []
-    for each in logits.split([len(each) for each in views]):
+    for each in torch.split(logits, [len(each) for each in views]):
         probabilities = (each / classifier.temperature).softmax(1).mean(0)
         found.append(Prediction(probabilities, float(energy(each, classifier.temperature).mean())))
     return found
@@ -95,7 +95,7 @@ def predict(classifier: Classifier, views: Sequence[Tensor]) -> list[Prediction]
 @torch.no_grad()
 def logits_of(network: Network, views: Tensor) -> Tensor:
     """Logits (N, C) of views (N, 3, H, W), in chunks, float32 or better on the CPU."""
-    made = [precise(network.logits(chunk.to(network.device))).cpu() for chunk in views.split(CHUNK)]
+    made = [precise(network.logits(chunk.to(network.device))).cpu() for chunk in torch.split(views, CHUNK)]
     return torch.cat(made)
 
 

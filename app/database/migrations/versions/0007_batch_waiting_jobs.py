@@ -15,7 +15,7 @@ def upgrade() -> None:
     """The jobs there are run one by one."""
     op.add_column("jobs", sa.Column("batch_key", sa.String(length=64)))
     some = sa.text("batch_key IS NOT NULL")
-    columns = ["batch_key", "state", sa.text("priority DESC"), "id"]
+    columns: list[str | sa.TextClause] = ["batch_key", "state", sa.text("priority DESC"), "id"]
     op.create_index(_INDEX, "jobs", columns, postgresql_where=some, sqlite_where=some)
 
 
