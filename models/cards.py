@@ -43,6 +43,8 @@ def describe(network: Network, origin: Entry | Published) -> dict[str, Any]:
         "layers": [dataclasses.asdict(layer) for layer in network.layers],
         "classes": list(network.classes),
         "input_size": network.input_size,
+        "temperature": network.temperature,
+        "energy_threshold": network.energy_threshold,
         "mean": _decimals(network.mean),
         "std": _decimals(network.std),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),

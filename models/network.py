@@ -52,18 +52,25 @@ class Network(nn.Module):
         source: str,
         classes: Sequence[str] = (),
         input_size: int | None = None,
+        temperature: float | None = None,
+        energy_threshold: float | None = None,
     ) -> None:
         """Wrap ``stack``, the modules by layer name from the picture to the output.
 
         ``mean`` and ``std`` (3 numbers each, of RGB in [0, 1]) normalise the picture; ``source`` says
         where the weights come from, and their licence; ``classes`` are the names of the outputs of
-        the layer ``logits``; ``input_size`` is the side of the square it classifies, None: any.
+        the layer ``logits``; ``input_size`` is the side of the square it classifies, None: any;
+        ``temperature`` divides the logits where their softmax is to be a probability (None: nobody has
+        measured it), and a picture whose energy at it is above ``energy_threshold`` has none of the classes
+        (None: no threshold was measured).
         """
         super().__init__()
         self.name = name
         self.source = source
         self.classes = tuple(classes)
         self.input_size = input_size
+        self.temperature = temperature
+        self.energy_threshold = energy_threshold
         self.stack = nn.ModuleDict(stack)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
@@ -238,6 +245,8 @@ class Network(nn.Module):
             source=self.source,
             classes=self.classes,
             input_size=self.input_size,
+            temperature=self.temperature,
+            energy_threshold=self.energy_threshold,
         )
         network.mean, network.std = self.mean, self.std
         return network

@@ -81,6 +81,10 @@ class Description(Protocol):
     @property
     def input_size(self) -> int | None: ...
     @property
+    def temperature(self) -> float | None: ...
+    @property
+    def energy_threshold(self) -> float | None: ...
+    @property
     def mean(self) -> Sequence[float]: ...
     @property
     def std(self) -> Sequence[float]: ...
@@ -92,8 +96,8 @@ class CardMismatch(ValueError):
     """A card does not match the architecture that it names, or the weights."""
 
 
-def build_network(card: Description, weights: Mapping[str, Tensor]) -> Network:
-    """The network of a card on weights by name (``conv1_1.weight``), float32 on the CPU.
+def build_skeleton(card: Description) -> Network:
+    """The network of a card without weights, on the meta device.
 
     It has the layers of the card, which may end before those of its architecture. Raises CardMismatch.
     """
@@ -112,12 +116,23 @@ def build_network(card: Description, weights: Mapping[str, Tensor]) -> Network:
         source=card.source,
         classes=card.classes,
         input_size=card.input_size,
+        temperature=card.temperature,
+        energy_threshold=card.energy_threshold,
     )
     for told, built in zip(card.layers, network.layers, strict=True):
         if vars(told) != vars(built):
             raise CardMismatch(f"in architecture {card.architecture!r} it has {built}")
     if card.classes and len(card.classes) != network.layers[-1].channels:
         raise CardMismatch(f"{len(card.classes)} class names for {network.layers[-1].channels} classes")
+    return network
+
+
+def build_network(card: Description, weights: Mapping[str, Tensor]) -> Network:
+    """The network of a card on weights by name (``conv1_1.weight``), float32 on the CPU.
+
+    It has the layers of the card, which may end before those of its architecture. Raises CardMismatch.
+    """
+    network = build_skeleton(card)
     needed = network.stack.state_dict()
     for name in sorted(needed.keys() | weights.keys()):
         if name not in weights or name not in needed or weights[name].shape != needed[name].shape:

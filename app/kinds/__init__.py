@@ -14,7 +14,15 @@ _MODULES = (
     "feature_inversion",
     "texture_synthesis",
     "adversarial",
+    "classify",
+    "saliency",
+    "occlusion",
+    "class_map",
+    "evaluate",
+    "architecture",
     "pull_weights",
+    "import_members",
+    "make_dataset",
 )
 
 _SPECS: list[KindSpec[Params]] = [import_module(f"{__name__}.{module}").SPEC for module in _MODULES]

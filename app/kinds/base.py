@@ -6,10 +6,11 @@ from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from app.kinds.fields import PictureField
+from app.kinds.fields import DatasetField, PictureField
 from app.networks.catalogue import Catalogue
 
 R = TypeVar("R", bound="Params")
+M = TypeVar("M")
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,15 @@ class NetworkNeed:
     ``layers`` are those that the job uses, by the param that named them, so that no more need be loaded;
     None: the whole network. ``pooling`` replaces the network's own. ``float32``: activations are float32
     whatever the worker's precision, for sums and differences of scores that bfloat16 would drown in its
-    rounding.
+    rounding. A job that does not need the ``weights`` gets the network on the meta device, also where they
+    are not here.
     """
 
     name: str
     layers: Mapping[str, Sequence[str]] | None = None
     pooling: Literal["average", "max"] | None = None
     float32: bool = False
+    weights: bool = True
 
 
 class Params(BaseModel):
@@ -40,10 +43,19 @@ class Params(BaseModel):
     @classmethod
     def picture_fields(cls) -> dict[str, PictureField]:
         """The params that are pictures, by name."""
+        return cls._marked(PictureField)
+
+    @classmethod
+    def dataset_fields(cls) -> dict[str, DatasetField]:
+        """The params that are sets, by name."""
+        return cls._marked(DatasetField)
+
+    @classmethod
+    def _marked(cls, kind: type[M]) -> dict[str, M]:
         return {
             name: mark
             for name, info in cls.model_fields.items()
-            if (mark := _picture_mark(info.metadata, info.annotation)) is not None
+            if (mark := _find_mark(kind, info.metadata, info.annotation)) is not None
         }
 
     def pictures(self) -> dict[str, list[str]]:
@@ -55,6 +67,11 @@ class Params(BaseModel):
                 found[name] = [value] if isinstance(value, str) else list(value)
         return found
 
+    def datasets(self) -> dict[str, str]:
+        """References of the sets that this job needs or fills, by param."""
+        values = {name: getattr(self, name) for name in self.dataset_fields()}
+        return {name: value for name, value in values.items() if value is not None}
+
     def keeps_alpha_of(self) -> str | None:
         """The picture param whose transparency the result of this job keeps; None: the result is opaque."""
         return None
@@ -64,9 +81,22 @@ class Params(BaseModel):
         del field
         return None
 
+    def picture_short_side(self, field: str) -> int | None:
+        """Shorter side in pixels beyond which detail is of no use, where nothing else is asked of the file.
+
+        A JPEG is then decoded at an eighth, a quarter or half of its size, as long as its shorter side is
+        twice as long. None: keep it all.
+        """
+        del field
+        return None
+
     def network_need(self) -> NetworkNeed | None:
         """The network that a job of these resolved params needs; None: none."""
         return None
+
+    def further_networks(self) -> Sequence[str]:
+        """Names of the networks that a job of these resolved params needs beside that one."""
+        return ()
 
     def batch_key(self) -> str | None:
         """What jobs of a kind with a ``batch_function`` share that can be computed together; None: nothing.
@@ -89,12 +119,12 @@ class Params(BaseModel):
         return cls.model_validate({**dict(self), **values})
 
 
-def _picture_mark(metadata: Sequence[Any], annotation: Any) -> PictureField | None:
+def _find_mark(kind: type[M], metadata: Sequence[Any], annotation: Any) -> M | None:
     """The mark of a param; that of ``PictureRef | None`` lies within the union."""
     for mark in metadata:
-        if isinstance(mark, PictureField):
+        if isinstance(mark, kind):
             return mark
     for inner in get_args(annotation):
-        if (mark := _picture_mark(getattr(inner, "__metadata__", ()), inner)) is not None:
+        if (mark := _find_mark(kind, getattr(inner, "__metadata__", ()), inner)) is not None:
             return mark
     return None

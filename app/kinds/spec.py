@@ -87,6 +87,9 @@ class KindSpec(Generic[P]):
     # Kinds that show, side by side, what speaks for a class in this kind's ranking; they take `image`,
     # `target` and `network`.
     class_looks: tuple[str, ...] = ()
+    # Picture params that its command is given as arguments, none of them required: the one for a single file,
+    # and the one for several.
+    arguments: tuple[str, str] | None = None
     # Params that a form shows first, beside its pictures.
     primary_fields: tuple[str, ...] = ()
     # Params that the label of a result names, in this order.
@@ -95,6 +98,9 @@ class KindSpec(Generic[P]):
     file_extensions: tuple[str, ...] = (".png",)
     # The param that says which of these it is, if there is one; its choices are extensions without the dot.
     format_field: str | None = None
+    # Entries of the result that its command prints as tables, each with the columns to print (none: all).
+    # Such a command needs no output file.
+    tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # Params of an example, beside its pictures.
     example: Mapping[str, JsonValue] = field(default_factory=dict)
     presets: Mapping[str, Preset] = field(default_factory=dict)

@@ -55,6 +55,14 @@ class NetworkCard(BaseModel):
     input_size: int | None = Field(
         ge=1, lt=MOST, description="Side of the square it classifies; None: any size."
     )
+    temperature: Positive | None = Field(
+        None, description="Divides the logits before their softmax; None: nobody has measured it."
+    )
+    energy_threshold: float | None = Field(
+        None,
+        description="Energy, -T log sum exp(logits / T), above which a picture has none of the classes; "
+        "None: nobody has measured it.",
+    )
     mean: tuple[float, float, float] = Field(description="Subtracted from RGB in [0, 1].")
     std: tuple[Positive, Positive, Positive] = Field(description="Divides after the mean is subtracted.")
     parameters: int = Field(

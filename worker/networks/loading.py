@@ -18,7 +18,7 @@ from app.storage import Storage
 from models.imagenet import WeightsMissing
 from models.network import Network, Pooling
 from models.network_files import DamagedWeights, parse_weights
-from models.registry import CardMismatch, build_network, load_network, weights_version
+from models.registry import CardMismatch, build_network, build_skeleton, load_network, weights_version
 from worker.contract.compute import Compute
 
 # Networks kept on the device at a time; the full VGG-19 takes 80 MB without its classifier.
@@ -66,6 +66,16 @@ class NetworkLoader:
         """The card of a network, found as in :meth:`prepared`. Raises InputError on ``network``."""
         shipped = SHIPPED.find(name)
         return self._stored(name, sha256).card if shipped is None else shipped
+
+    def skeleton(self, name: str, sha256: str | None = None) -> Network:
+        """A network without weights, on the meta device, found as in :meth:`prepared`.
+
+        Raises InputError on ``network``.
+        """
+        try:
+            return build_skeleton(self.card(name, sha256))
+        except CardMismatch as error:
+            raise InputError("network", f"Network {name!r} cannot be built: {error}.") from error
 
     def _source(self, name: str, sha256: str | None, convolutions_only: bool) -> "_Shipped | _Stored":
         if not is_shipped(name):
@@ -147,6 +157,8 @@ def network_for(
     need = params.network_need()
     if need is None:
         return None
+    if not need.weights:
+        return loader.skeleton(need.name, sha256)
     network = loader.prepared(
         need.name,
         need.pooling,
@@ -156,6 +168,12 @@ def network_for(
     )
     _require_layers(need, network)
     return network
+
+
+def further_networks(params: Params, compute: Compute, loader: NetworkLoader) -> dict[str, Network]:
+    """The networks that a job of resolved params needs beside its own, by name, whole. Raises InputError."""
+    where = compute_for(params, compute)
+    return {name: loader.prepared(name, None, where) for name in params.further_networks()}
 
 
 def _is_convolutional(need: NetworkNeed, card: NetworkCard) -> bool:

@@ -13,30 +13,40 @@ from worker.contract.compute import Compute
 
 
 def make_recipe(
-    params: Params, inputs: Mapping[str, Sequence[str]], network: Network | None, compute: Compute
+    params: Params,
+    inputs: Mapping[str, Sequence[str]],
+    network: Network | None,
+    compute: Compute,
+    batch_size: int = 1,
 ) -> dict[str, Any]:
     """The recipe, as JSON.
 
-    ``params`` are the resolved ones; ``inputs`` the SHA-256 of the picture files by param. On the same
-    build of torch, processor, thread count and dtype it makes the same picture, bit for bit, which is why it
-    names versions and processor.
+    ``params`` are the resolved ones; ``inputs`` the SHA-256 of the picture files by param; ``batch_size``
+    the number of jobs that were computed together. On the same build of torch, processor, thread count, dtype
+    and batch size it makes the same, bit for bit, which is why it names versions and processor.
     """
     values = params.model_dump(mode="json")
     return {
         "kind": spec_of(params).name,
         "params": values,
         "inputs": {field: list(hashes) for field, hashes in inputs.items()},
-        "network": None if network is None else {"name": network.name, "sha256": network.sha256},
+        "network": None if network is None else _used(network),
         "seed": values.get("seed"),
         "device": str(compute.device),
         "processor": _processor(compute.device),
         "dtype": str(compute.dtype).removeprefix("torch."),
         "threads": compute.threads,
+        "batch_size": batch_size,
         "float32": _float32(compute.device),
         "impasto": version("impasto"),
         "torch": torch.__version__,
         "pillow": PIL.__version__,
     }
+
+
+def _used(network: Network) -> dict[str, str | None]:
+    """The network's name and the hash of its weights; None for one that has none."""
+    return {"name": network.name, "sha256": None if network.device.type == "meta" else network.sha256}
 
 
 def _processor(device: torch.device) -> str:
