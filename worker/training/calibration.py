@@ -52,7 +52,7 @@ def calibrate(network: Network, per_class: int) -> Calibration:
     """
     measured, classes, counted = [], [], []
     for split in ("train", "held-out"):
-        pictures, labels = unseen_pictures(split, 2 * per_class, DRAWN)  # type: ignore[arg-type]
+        pictures, labels = unseen_pictures(split, 2 * per_class, DRAWN)
         logits = logits_of(network, as_input(pictures, input_side(network)))
         first = torch.arange(len(labels)) % 2 == 0
         measured.append(logits[first])

@@ -87,7 +87,7 @@ def predict(classifier: Classifier, views: Sequence[Tensor]) -> list[Prediction]
     if not bool(torch.isfinite(logits).all()):
         raise ComputationError(f"The scores of {classifier.network.name} are not finite numbers.")
     found = []
-    for each in logits.split([len(each) for each in views]):
+    for each in torch.split(logits, [len(each) for each in views]):
         probabilities = (each / classifier.temperature).softmax(1).mean(0)
         found.append(Prediction(probabilities, float(energy(each, classifier.temperature).mean())))
     return found
@@ -97,7 +97,9 @@ def predict(classifier: Classifier, views: Sequence[Tensor]) -> list[Prediction]
 def logits_of(network: Network, views: Tensor) -> Tensor:
     """Logits (N, C) of views (N, 3, H, W), in chunks, float32 or better on the CPU."""
     size = CHUNK_ON_CPU if network.device.type == "cpu" else CHUNK
-    return torch.cat([precise(network.logits(each.to(network.device))).cpu() for each in views.split(size)])
+    return torch.cat(
+        [precise(network.logits(each.to(network.device))).cpu() for each in torch.split(views, size)]
+    )
 
 
 def energy(logits: Tensor, temperature: float) -> Tensor:
