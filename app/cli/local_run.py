@@ -88,7 +88,11 @@ def choose_compute(settings: Settings) -> Compute:
         device = choose_device(settings.device)
     except ValueError as error:
         raise InputError("device", str(error)) from error
-    return Compute(device, choose_dtype(device, settings.precision))
+    return Compute(
+        device,
+        choose_dtype(device, settings.precision),
+        picture_bytes=settings.max_picture_memory_bytes,
+    )
 
 
 def _open_set(given: str, name: str, params: Params, settings: Settings, engine: Engine | None) -> LocalSet:

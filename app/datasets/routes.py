@@ -39,13 +39,14 @@ from app.datasets.schemas import (
     NewMembers,
     UploadParams,
     ZipParams,
+    body_description,
 )
 from app.datasets.uploads import labels_key, open_upload, zip_key
 from app.http.bodies import BODY_ERRORS, LimitedRoute, media_type_of
 from app.http.errors import DatabaseUnavailable, InvalidForm, InvalidRequest, UnsupportedBody
 from app.http.problems import documented
 from app.http.services import Services, ServicesDep
-from app.http.uploads import Part, in_upload_thread, is_form
+from app.http.uploads import Part, in_upload_thread, is_form, stated_bytes
 from app.jobs import filling
 from app.jobs.errors import KeyReused, ParamsError
 from app.jobs.job import Job
@@ -77,52 +78,6 @@ UPLOAD_ERRORS = (
 )
 
 
-def _body(
-    json_model: type[BaseModel], form_model: type[BaseModel], example: dict[str, Any]
-) -> dict[str, Any]:
-    """The description of a body that is JSON, or a form with a ZIP."""
-    form = {
-        "type": "object",
-        "required": ["file"],
-        "properties": {
-            "file": {"type": "string", "format": "binary", "description": "A ZIP of pictures."},
-            "labels": {
-                "type": "string",
-                "format": "binary",
-                "description": "A CSV with the columns file and label; it may also lie in the ZIP.",
-            },
-            "params": {
-                "type": "string",
-                "description": f"JSON: {', '.join(form_model.model_fields)}.",
-            },
-        },
-    }
-    schema = json_model.model_json_schema()
-    definitions = schema.pop("$defs", {})
-    return {
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {"schema": _inlined(schema, definitions), "example": example},
-                "multipart/form-data": {"schema": form},
-            },
-        }
-    }
-
-
-def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
-    """A schema with its definitions in their places."""
-    match schema:
-        case {"$ref": str(reference)}:
-            return _inlined(definitions[reference.rpartition("/")[2]], definitions)
-        case dict():
-            return {name: _inlined(value, definitions) for name, value in schema.items()}
-        case list():
-            return [_inlined(value, definitions) for value in schema]
-        case _:
-            return schema
-
-
 @router.post(
     "",
     status_code=HTTPStatus.CREATED,
@@ -131,7 +86,7 @@ def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
         200: {"model": DatasetDetail, "description": "The built-in set is there already."},
         202: {"model": DatasetDetail, "description": "A job fills the set; `jobs` names it."},
     },
-    openapi_extra=_body(NewDataset, ZipParams, {"name": "birds"}),
+    openapi_extra=body_description(NewDataset, ZipParams, {"name": "birds"}),
 )
 async def create_dataset(
     services: ServicesDep, request: Request, headers: JobHeadersDep, response: Response
@@ -139,7 +94,9 @@ async def create_dataset(
     """Make an open set, a built-in one, or with a ZIP a whole one: filled, and closed by default."""
     if is_form(request):
         job_id: str | None
-        name, job_id = await in_upload_thread(partial(_create_from_zip, services, headers), request)
+        name, job_id = await in_upload_thread(
+            partial(_create_from_zip, services, headers, stated_bytes(request)), request
+        )
         response.status_code = HTTPStatus.ACCEPTED
     else:
         new = _parse(NewDataset, await _read_json(request))
@@ -208,7 +165,7 @@ def list_members(
         200: {"description": "The stored pictures were added; or the job ended while the request waited."},
         202: {"model": JobView, "description": "A job checks the ZIP, and adds its pictures."},
     },
-    openapi_extra=_body(
+    openapi_extra=body_description(
         NewMembers,
         UploadParams,
         {"members": [{"image": "0198c0de-0000-7000-8000-000000000000", "label": "robin"}]},
@@ -223,7 +180,9 @@ async def add_members(
         new = _parse(NewMembers, await _read_json(request))
         members = [member.to_member() for member in new.members]
         return AddedView.of(await run_in_threadpool(services.datasets.add_images, found, members))
-    job_id = await in_upload_thread(partial(_add_zip, services, headers, found), request)
+    job_id = await in_upload_thread(
+        partial(_add_zip, services, headers, found, stated_bytes(request)), request
+    )
     response.headers["Location"] = f"/v1/jobs/{job_id}"
     if headers.wait_seconds:
         response.headers["Preference-Applied"] = f"wait={headers.wait_seconds:.0f}"
@@ -269,8 +228,13 @@ def _parse(model: type[M], values: dict[str, Any], place: str = "body") -> M:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        found = error.errors(include_url=False)
-        raise RequestValidationError([{**each, "loc": (place, *each["loc"])} for each in found]) from None
+        raise _refusal(error, place) from None
+
+
+def _refusal(error: ValidationError, place: str) -> RequestValidationError:
+    """The error as FastAPI raises it for what a model refuses in a ``place`` of the request."""
+    found = error.errors(include_url=False)
+    return RequestValidationError([{**each, "loc": (place, *each["loc"])} for each in found])
 
 
 def _create(services: Services, headers: JobHeaders, new: NewDataset) -> tuple[str, str | None, bool]:
@@ -287,8 +251,7 @@ def _create(services: Services, headers: JobHeaders, new: NewDataset) -> tuple[s
             services.jobs, services.datasets, new.source, new.name, new.options, headers.priority
         )
     except ValidationError as error:
-        found = error.errors(include_url=False)
-        raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in found]) from None
+        raise _refusal(error, "body") from None
     return dataset.id, None if job is None else job.id, job is not None
 
 
@@ -300,8 +263,9 @@ class _Received:
     files: dict[str, str] = field(default_factory=dict)
 
 
-def _receive(services: Services, job_id: str, parts: Iterator[Part]) -> _Received:
-    """Store the files of a form where the job to be will look for them, and check them."""
+def _receive(services: Services, job_id: str, size: int, parts: Iterator[Part]) -> _Received:
+    """Store the files of a form of ``size`` bytes where the job to be looks for them, and check them."""
+    services.storage.require_space(size)
     received, folder = _Received(), work_folder(job_id)
     for part in parts:
         if part.name in received.files:
@@ -310,7 +274,6 @@ def _receive(services: Services, job_id: str, parts: Iterator[Part]) -> _Receive
             case "params":
                 received.params = part.read_json()
             case "file":
-                services.storage.require_space()
                 received.files["file"] = services.storage.put(zip_key(folder), part.chunks).sha256
             case "labels":
                 data = part.read(MAX_TABLE_BYTES)
@@ -335,20 +298,24 @@ def _upload(services: Services) -> Iterator[str]:
         raise
 
 
-def _add_zip(services: Services, headers: JobHeaders, dataset: Dataset, parts: Iterator[Part]) -> str:
+def _add_zip(
+    services: Services, headers: JobHeaders, dataset: Dataset, size: int, parts: Iterator[Part]
+) -> str:
     """The id of the job that adds the pictures of a form's ZIP."""
     with _upload(services) as job_id:
-        received = _receive(services, job_id, parts)
+        received = _receive(services, job_id, size, parts)
         params = _parse(UploadParams, received.params, "params")
         hashed = (dataset.id, params.model_dump(mode="json"))
         job = _submit(services, headers, dataset, job_id, received, hashed, label=params.label, close=False)
         return job.id
 
 
-def _create_from_zip(services: Services, headers: JobHeaders, parts: Iterator[Part]) -> tuple[str, str]:
+def _create_from_zip(
+    services: Services, headers: JobHeaders, size: int, parts: Iterator[Part]
+) -> tuple[str, str]:
     """The ids of a new set, and of the job that fills it with the pictures of a form's ZIP."""
     with _upload(services) as job_id:
-        received = _receive(services, job_id, parts)
+        received = _receive(services, job_id, size, parts)
         params = _parse(ZipParams, received.params, "params")
         if not is_name(params.name):
             raise DatasetNameInvalid(params.name)

@@ -177,3 +177,49 @@ class AddedView(BaseModel):
     def of(cls, added: Added) -> "AddedView":
         """The view."""
         return cls(**vars(added))
+
+
+def body_description(
+    json_model: type[BaseModel], form_model: type[BaseModel], example: dict[str, Any]
+) -> dict[str, Any]:
+    """The description of a body that is JSON, or a form with a ZIP."""
+    form = {
+        "type": "object",
+        "required": ["file"],
+        "properties": {
+            "file": {"type": "string", "format": "binary", "description": "A ZIP of pictures."},
+            "labels": {
+                "type": "string",
+                "format": "binary",
+                "description": "A CSV with the columns file and label; it may also lie in the ZIP.",
+            },
+            "params": {
+                "type": "string",
+                "description": f"JSON: {', '.join(form_model.model_fields)}.",
+            },
+        },
+    }
+    schema = json_model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": _inlined(schema, definitions), "example": example},
+                "multipart/form-data": {"schema": form},
+            },
+        }
+    }
+
+
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
+    """A schema with its definitions in their places."""
+    match schema:
+        case {"$ref": str(reference)}:
+            return _inlined(definitions[reference.rpartition("/")[2]], definitions)
+        case dict():
+            return {name: _inlined(value, definitions) for name, value in schema.items()}
+        case list():
+            return [_inlined(value, definitions) for value in schema]
+        case _:
+            return schema

@@ -11,6 +11,7 @@ from anyio import from_thread, to_thread
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
 
 from app.http.bodies import FORM, MAX_FILES, MAX_JSON_BYTES, media_type_of, parse_json_object
 from app.http.errors import InvalidForm, JsonTooLarge, UnsupportedBody
@@ -53,7 +54,10 @@ async def in_upload_thread(receive: Callable[[Iterator[Part]], T], request: Requ
     stream = request.stream()
 
     async def next_chunk() -> bytes:
-        return await anext(stream, b"")
+        try:
+            return await anext(stream, b"")
+        except ClientDisconnect:
+            raise InvalidForm("it broke off") from None
 
     return await to_thread.run_sync(
         partial(receive, _parts(boundary, partial(from_thread.run, next_chunk))), limiter=_uploads
@@ -63,6 +67,12 @@ async def in_upload_thread(receive: Callable[[Iterator[Part]], T], request: Requ
 def is_form(request: Request) -> bool:
     """Whether the body says that it is a form with files."""
     return media_type_of(request.headers.get("content-type", "")) == FORM
+
+
+def stated_bytes(request: Request) -> int:
+    """The length that a request states for its body; 0 if it states none."""
+    stated = request.headers.get("content-length", "0")
+    return int(stated) if stated.isdecimal() else 0
 
 
 def _boundary(request: Request) -> bytes:

@@ -39,6 +39,7 @@ class NewJob:
     payload_hash: str | None = None
     network: str | None = None
     network_sha256: str | None = None
+    batch_key: str | None = None
 
 
 def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:

@@ -62,7 +62,8 @@ class JobService:
         checked = parse_params(kind, _with_ids(kind, params, pictures), Catalogue(self.engine))
         marks = checked.picture_fields()
         infos = [self.images.inspect(file, field, clips=marks[field].clips) for field, _, file in pictures]
-        payload = _payload_hash(kind, params, files)
+        # Only a key is ever looked up, and a hash of large pictures takes as long as a transaction.
+        payload = None if idempotency_key is None else _payload_hash(kind, params, files)
         existing = repository.find_by_key(self.engine, idempotency_key, payload)
         if existing is not None:
             return existing
@@ -115,6 +116,7 @@ class JobService:
                 payload_hash=payload_hash,
                 network=None if card is None else card.name,
                 network_sha256=None if card is None else card.sha256,
+                batch_key=_batch_key(params, None if card is None else card.sha256),
             ),
         )
         if is_new:
@@ -209,6 +211,15 @@ def _with_ids(
             raise InvalidParam(field, f"{field!r} came both as a file and in params: send one of the two.")
         ids.setdefault(field, []).append(image_id)
     return params | {field: given[0] if len(given) == 1 else given for field, given in ids.items()}
+
+
+def _batch_key(params: Params, weights: str | None) -> str | None:
+    """Hash of what jobs that can be computed together share; None: this one is computed alone."""
+    spec, key = spec_of(params), params.batch_key()
+    if spec.batch_function is None or key is None:
+        return None
+    # Another network may have the name that the key holds by the time that it is used.
+    return hashlib.sha256(json.dumps([spec.name, weights, key]).encode()).hexdigest()
 
 
 def _payload_hash(kind: str, params: dict[str, Any], files: Files) -> str:

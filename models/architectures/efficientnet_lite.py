@@ -56,7 +56,8 @@ class InvertedResidual(Block):
             x = self.relu(self.expand(x), inplace=True)
         x = self.relu(self.depthwise(x), inplace=True)
         x = self.project(x)
-        return input + x if self.adds else x
+        added: Tensor = input + x if self.adds else x
+        return added
 
 
 def efficientnet_lite0_stack(classes: int) -> dict[str, nn.Module]:

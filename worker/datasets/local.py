@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -16,14 +16,16 @@ from app.datasets.errors import UnusableLabels, UnusableZip
 from app.datasets.layout import Layout, arrange, is_table, read_labels
 from app.datasets.repository import Limits
 from app.datasets.uploads import read_upload
-from app.datasets.zip_reader import DamagedEntry
+from app.datasets.zip_reader import DamagedEntry, Entry, read_entry
 from app.errors import InputError
+from app.media import PictureError, inspect_picture
 from app.settings import Settings
 from worker.contract.inputs import Member, Source
 from worker.datasets.builtin import IN_ONE, BuiltInSet, Drawn
 from worker.datasets.make_dataset import encode
 from worker.media.pictures import Picture, load_picture
 
+# Of `Params.picture_side` and `Params.picture_short_side`.
 Sides = tuple[int | None, int | None]
 
 
@@ -40,18 +42,17 @@ class LocalSet:
 def open_local(given: str, param: str, sides: Sides, settings: Settings) -> LocalSet:
     """The set that a path or the name of a built-in set says. Raises InputError that names the param.
 
-    ``sides`` are those of `Params.picture_side` and `Params.picture_short_side`. A picture is read when it is
-    asked for, and only hashed
-    before.
+    A picture is decoded when it is asked for; before, it is only checked and hashed. What is damaged is left
+    out, as a service does.
     """
     path = Path(given)
     try:
         if path.is_dir():
-            return _folder(path, param, sides)
+            return _folder(path, param, sides, settings)
         if is_table(given):
-            return _table(path, param, sides)
+            return _table(path, param, sides, settings)
         if path.is_file():
-            return _zip(path, param, sides, Limits(settings.max_dataset_members, settings.max_dataset_bytes))
+            return _zip(path, param, sides, settings)
     except OSError as error:
         raise InputError(param, f"{error.filename or given} cannot be read: {error.strerror}.") from error
     except (UnusableZip, UnusableLabels) as error:
@@ -64,7 +65,7 @@ def open_local(given: str, param: str, sides: Sides, settings: Settings) -> Loca
     )
 
 
-def _folder(folder: Path, param: str, sides: Sides) -> LocalSet:
+def _folder(folder: Path, param: str, sides: Sides, settings: Settings) -> LocalSet:
     """Pictures in a folder, with a table of labels in it if there is one."""
     paths = {
         path.relative_to(folder).as_posix(): path
@@ -75,10 +76,10 @@ def _folder(folder: Path, param: str, sides: Sides) -> LocalSet:
     if len(tables) > 1:
         raise UnusableLabels(f"There are several tables in it: {', '.join(tables[:3])}. Leave one.")
     labels = read_labels(paths[tables[0]].read_bytes()) if tables else None
-    return _of_files(arrange(paths, labels), paths, param, sides)
+    return _of_files(arrange(paths, labels), paths, param, sides, settings)
 
 
-def _table(table: Path, param: str, sides: Sides) -> LocalSet:
+def _table(table: Path, param: str, sides: Sides, settings: Settings) -> LocalSet:
     """The pictures that a table names, by their paths from where it is."""
     labels = read_labels(table.read_bytes())
     paths = {name: table.parent / name for name in labels}
@@ -90,18 +91,33 @@ def _table(table: Path, param: str, sides: Sides) -> LocalSet:
             "from the folder of the table.",
         )
     members = {name: (name, label) for name, label in labels.items()}
-    return _of_files(Layout(members, 0), paths, param, sides)
+    return _of_files(Layout(members, 0), paths, param, sides, settings)
 
 
-def _of_files(layout: Layout, paths: dict[str, Path], param: str, sides: Sides) -> LocalSet:
-    _require_pictures(layout, param)
-    members = []
+def _of_files(
+    layout: Layout, paths: dict[str, Path], param: str, sides: Sides, settings: Settings
+) -> LocalSet:
+    members, skipped = [], []
     for name, (shown, label) in layout.members.items():
         path = paths[name]
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        members.append(Member(Source(sha256, partial(_load_file, path, param, sides)), label, shown))
-    return _of_members(members, [])
+        sha256, reason = _check(path.read_bytes, settings)
+        if sha256 is None:
+            skipped.append((name, reason))
+        else:
+            members.append(Member(Source(sha256, partial(_load_file, path, param, sides)), label, shown))
+    return _of_members(members, skipped, param)
+
+
+def _check(read: Callable[[], bytes], settings: Settings) -> tuple[str | None, str]:
+    """The hash of a picture; or None, and why it cannot be a member. Its pixels are not decoded."""
+    try:
+        data = read()
+        inspect_picture(io.BytesIO(data), settings)
+    except DamagedEntry as error:
+        return None, str(error)
+    except PictureError as error:
+        return None, error.detail
+    return hashlib.sha256(data).hexdigest(), ""
 
 
 def _load_file(path: Path, param: str, sides: Sides) -> Picture:
@@ -113,27 +129,32 @@ def _load_file(path: Path, param: str, sides: Sides) -> Picture:
         raise InputError(param, f"{path}: {error.detail}") from error
 
 
-def _zip(path: Path, param: str, sides: Sides, limits: Limits) -> LocalSet:
-    """The pictures in a ZIP; what is damaged in it is left out, as a service does."""
-    file = path.open("rb")  # for as long as its members are in use
-    try:
+def _zip(path: Path, param: str, sides: Sides, settings: Settings) -> LocalSet:
+    members, skipped = [], []
+    limits = Limits(settings.max_dataset_members, settings.max_dataset_bytes)
+    with path.open("rb") as file:
         upload = read_upload(file, path.stat().st_size, None, limits)
-        members, skipped = [], []
         for name, (shown, label) in upload.layout.members.items():
+            sha256, reason = _check(partial(upload.read, name), settings)
+            if sha256 is None:
+                skipped.append((name, reason))
+            else:
+                load = partial(_load_entry, path, upload.entries[name], param, sides)
+                members.append(Member(Source(sha256, load), label, shown))
+    return _of_members(members, skipped, param)
 
-            def load(name: str = name) -> Picture:
-                return load_picture(io.BytesIO(upload.read(name)), param, *sides)
 
-            try:
-                sha256 = hashlib.sha256(upload.read(name)).hexdigest()
-            except DamagedEntry as error:
-                skipped.append((name, str(error)))
-                continue
-            members.append(Member(Source(sha256, load), label, shown))
-    except BaseException:
-        file.close()
-        raise
-    return _of_members(members, skipped)
+def _load_entry(path: Path, entry: Entry, param: str, sides: Sides) -> Picture:
+    try:
+        with path.open("rb") as file:
+            data = read_entry(file, entry)
+        return load_picture(io.BytesIO(data), param, *sides)
+    except OSError as error:
+        raise InputError(param, f"{path} cannot be read: {error.strerror}.") from error
+    except (UnusableZip, DamagedEntry) as error:
+        raise InputError(param, f"{path} has changed: {error}") from error
+    except InputError as error:
+        raise InputError(param, f"{entry.name}: {error.detail}") from error
 
 
 def _built_in(name: str) -> LocalSet:
@@ -153,13 +174,12 @@ def _built_in(name: str) -> LocalSet:
         each = drawn(place // IN_ONE)[place % IN_ONE]
         sha256 = hashlib.sha256(encode(each)).hexdigest()
         members.append(Member(Source(sha256, partial(load, place)), each.label, each.name))
-    return _of_members(members, [])
+    return _of_members(members, [], name)
 
 
-def _of_members(members: list[Member], skipped: list[tuple[str, str]]) -> LocalSet:
+def _of_members(members: list[Member], skipped: list[tuple[str, str]], param: str) -> LocalSet:
+    """A set of these members. Raises InputError if there are none."""
+    if not members:
+        reason = f" {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
+        raise InputError(param, f"There is no picture in it: JPEG, PNG and WebP are taken.{reason}")
     return LocalSet(members, content_hash((m.source.sha256, m.label, m.name) for m in members), skipped)
-
-
-def _require_pictures(layout: Layout, param: str) -> None:
-    if not layout.members:
-        raise InputError(param, "There is no picture in it: JPEG, PNG and WebP are taken.")

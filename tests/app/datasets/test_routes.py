@@ -13,6 +13,7 @@ from PIL import Image
 
 from app.http.services import Services
 from app.settings import Settings
+from app.storage import FolderStorage
 from tests.app.conftest import serving, upload
 from tests.support.strange_pictures import plain
 from tests.support.zips import class_folders, picture, zipped
@@ -267,6 +268,36 @@ def test_names_pages_and_keys(client: TestClient, work: Any) -> None:
     assert [item["name"] for item in newest["items"]] == ["y"]
     older = client.get(URL, params={"limit": 1, "cursor": newest["next_cursor"]}).json()
     assert [item["name"] for item in older["items"]] == ["x"] and older["next_cursor"] is None
+
+
+@pytest.mark.medium
+def test_a_request_may_wait_for_its_job(client: TestClient, settings: Settings) -> None:
+    context, answered = make_context(settings, "w1", "cpu"), threading.Event()
+
+    def run() -> None:
+        while not answered.wait(0.05):
+            run_next(context, ["long"], threading.Event())
+
+    worker = threading.Thread(target=run)
+    worker.start()
+    wait = {"Prefer": "wait=60"}
+    params = {"params": '{"name": "x", "close": false}'}
+    made = client.post(URL, files={"file": zipped({"a.png": picture(1)})}, data=params, headers=wait)
+    more = client.post(f"{URL}/x/members", files={"file": zipped({"b.png": picture(2)})}, headers=wait)
+    answered.set()
+    worker.join()
+    context.engine.dispose()
+    assert (made.status_code, made.json()["members"], made.json()["jobs"]) == (202, 1, []), made.text
+    assert (more.status_code, more.json()["result"]["added"]) == (200, 1), more.text
+
+
+def test_no_zip_is_taken_that_the_disk_has_no_space_for(client: TestClient, services: Services) -> None:
+    storage = services.storage
+    assert isinstance(storage, FolderStorage)
+    storage._min_free_bytes = 1 << 60
+    problem = send(client, zipped({"a.png": picture(1)}), name="x").json()
+    assert (problem["status"], problem["type"]) == (507, "storage_full")
+    assert stored_files(client) == []
 
 
 def test_limits_are_those_of_sets(settings: Settings) -> None:
