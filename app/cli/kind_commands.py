@@ -141,6 +141,10 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
             print_table(name, result.get(name), columns)
     for name, path in written:
         typer.echo(f"The {name} is in {path}", err=as_json)
+    if output is not None and output not in (path for _, path in written):
+        typer.echo(
+            f"impasto: note: this job made no {output.suffix} file, so that {output} is not there.", err=True
+        )
 
 
 def _format_of(spec: KindSpec[Params], output: Path | None) -> dict[str, str]:
