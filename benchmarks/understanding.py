@@ -40,6 +40,8 @@ AT_ONCE = (1, 8, 16, 32, 64)
 
 SEEDED = "vgg16-seeded"
 
+OURS = "Impasto"
+
 
 def ensure_peers() -> None:
     """Go on in the environment of the peers, which is made if there is none."""
@@ -81,11 +83,11 @@ def classifier(name: str) -> Network:
     return network.prepared(torch.device("cpu"), torch.float32)
 
 
-def timed(compute: Callable[[], Tensor]) -> tuple[float, Tensor]:
-    """Seconds, and what was computed."""
-    start = time.perf_counter()
+def timed(compute: Callable[[], Tensor]) -> tuple[float, float, Tensor]:
+    """Seconds, seconds of all this process' threads, and what was computed."""
+    start, used = time.perf_counter(), time.process_time()
     made = compute()
-    return time.perf_counter() - start, made
+    return time.perf_counter() - start, time.process_time() - used, made
 
 
 def our_drops(network: Network, picture: Tensor, target: int) -> Tensor:
@@ -132,25 +134,35 @@ def compare_occlusion(args: argparse.Namespace) -> None:
         f"captum, {count} at once": lambda count=count: captum_drops(network, picture, target, count)
         for count in args.at_once
     }
-    contestants["Impasto"] = lambda: our_drops(network, picture, target)
+    contestants[OURS] = lambda: our_drops(network, picture, target)
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    busy: dict[str, list[float]] = {name: [] for name in contestants}
     maps: dict[str, Tensor] = {}
     for _ in range(args.turns):
         for name, compute in contestants.items():
-            taken, maps[name] = timed(compute)
+            taken, used, maps[name] = timed(compute)
             seconds[name].append(taken)
+            busy[name].append(used)
     squares = len(positions(side, WINDOW, STRIDE)) ** 2
     print(
         f"\nOcclusion, {squares} squares of {WINDOW} px at {side} px, {args.network}; median of {args.turns}"
     )
-    print(f"{'':>24}{'s':>9}{'ratio':>8}{'error':>10}")
-    middles = {name: statistics.median(taken) for name, taken in seconds.items()}
-    best = min(middle for name, middle in middles.items() if name != "Impasto")
-    scale = maps["Impasto"].abs().max()
-    for name, middle in middles.items():
-        error = float((maps[name] - maps["Impasto"]).abs().max() / scale)
-        print(f"{name:>24}{middle:>9.2f}{middle / best:>8.2f}{error:>10.1e}")
-    print("ratio: to captum at its best; error: largest difference of the maps, to the largest drop")
+    print(f"{'':>24}{'s':>9}{'ratio':>8}{'CPU s':>9}{'ratio':>8}{'error':>10}")
+    best, least = (_best(times) for times in (seconds, busy))
+    scale = maps[OURS].abs().max()
+    for name, made in maps.items():
+        taken, used = statistics.median(seconds[name]), statistics.median(busy[name])
+        error = float((made - maps[OURS]).abs().max() / scale)
+        print(f"{name:>24}{taken:>9.2f}{taken / best:>8.2f}{used:>9.2f}{used / least:>8.2f}{error:>10.1e}")
+    print(
+        "ratio: to captum at its best; CPU s: of all threads, which other load on the machine changes less;"
+    )
+    print("error: largest difference of the maps, to the largest drop")
+
+
+def _best(times: dict[str, list[float]]) -> float:
+    """The smallest median of the peers."""
+    return min(statistics.median(taken) for name, taken in times.items() if name != OURS)
 
 
 def main() -> None:

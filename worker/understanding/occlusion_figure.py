@@ -145,7 +145,9 @@ def occlusion_figure(seen: Occluded, fill: Fill) -> Tensor:
     colors = _class_colors(seen)
     panels.append(Panel(_class_map(seen, colors), "Most likely class"))
     made = sheet(panels, columns=len(panels), heading=heading, side=SIDE)
-    return torch.cat([made, _legend(seen, colors, made.shape[3])], 2)
+    # The last panel has no color bar, so that the legend may stand close.
+    used = int((made < 1).any(1).any(2)[0].nonzero().max()) + 1
+    return torch.cat([made[:, :, :used], _legend(seen, colors, made.shape[3])], 2)
 
 
 def _outlined(seen: Occluded) -> Tensor:
@@ -191,10 +193,10 @@ def _legend(seen: Occluded, colors: dict[int, tuple[int, int, int]], width: int)
     across = max(1, width // (SIDE + gap))
     step, column = line_height(size) + size // 2, (width - gap) // across
     rows = -(-len(entries) // across)
-    canvas = Image.new("RGB", (width, rows * step + gap), "white")
+    canvas = Image.new("RGB", (width, rows * step + 2 * gap), "white")
     draw = ImageDraw.Draw(canvas)
     for place, (color, name, count) in enumerate(entries):
-        left, top = gap + place % across * column, place // across * step
+        left, top = gap + place % across * column, gap + place // across * step
         draw.rectangle((left, top, left + size, top + size), color)
         share = percent(count / len(seen.squares))
         room = column - gap - 3 * size - width_of(share, size)
