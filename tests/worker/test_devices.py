@@ -53,6 +53,10 @@ CASES: list[tuple[str, Json]] = [
     ("feature_inversion", {**INVERSION, "parametrization": "pixels", "optimizer": "lbfgs"}),
     ("texture_synthesis", {"image": "i", "size": 64, "steps": 2, "seamless": True}),
     *(
+        ("occlusion", {"image": "i", "network": "palette", "size": 48, "window": 24, "fill": fill})
+        for fill in ("gray", "blur", "local-mean")
+    ),
+    *(
         ("adversarial", {"image": "i", "method": method, "size": 48, "steps": 2})
         for method in ("bim", "pgd-linf", "pgd-l2")
     ),

@@ -141,11 +141,13 @@ def occlusion_figure(seen: Occluded, fill: Fill) -> Tensor:
         f"{percent(float(seen.probabilities.max()))} with a {_FILLS[fill]} square of {side} px"
     )
     if not seen.changed:
-        return sheet(panels, columns=3, heading=heading, side=SIDE)
+        return sheet(panels, columns=len(panels), heading=heading, side=SIDE)
     colors = _class_colors(seen)
-    panels.append(Panel(_class_map(seen, colors), "Most likely class by the square's center"))
-    made = sheet(panels, columns=2, heading=heading, side=SIDE)
-    return torch.cat([made, _legend(seen, colors, made.shape[3])], 2)
+    panels.append(Panel(_class_map(seen, colors), "Most likely class"))
+    made = sheet(panels, columns=len(panels), heading=heading, side=SIDE)
+    # The last panel has no color bar, so that the legend may stand close.
+    used = int((made < 1).any(1).any(2)[0].nonzero().max()) + 1
+    return torch.cat([made[:, :, :used], _legend(seen, colors, made.shape[3])], 2)
 
 
 def _outlined(seen: Occluded) -> Tensor:
@@ -180,7 +182,7 @@ def _class_map(seen: Occluded, colors: dict[int, tuple[int, int, int]]) -> Tenso
 
 
 def _legend(seen: Occluded, colors: dict[int, tuple[int, int, int]], width: int) -> Tensor:
-    """The colors of the classes that win, in two columns, each with its share of the positions."""
+    """The colors of the classes that win, in columns, each with its share of the positions."""
     counts = Counter(seen.winners.flatten().tolist())
     named = [index for index, color in colors.items() if counts[index] and color != FURTHER]
     entries = [(colors[index], seen.classes[index], counts[index]) for index in named]
@@ -188,12 +190,13 @@ def _legend(seen: Occluded, colors: dict[int, tuple[int, int, int]], width: int)
     if rest:
         entries.append((FURTHER, "other classes", rest))
     size, gap = round(SIDE / 17), round(SIDE / 14)
-    step, column = line_height(size) + size // 2, (width - gap) // 2
-    rows = -(-len(entries) // 2)
-    canvas = Image.new("RGB", (width, rows * step + gap), "white")
+    across = max(1, width // (SIDE + gap))
+    step, column = line_height(size) + size // 2, (width - gap) // across
+    rows = -(-len(entries) // across)
+    canvas = Image.new("RGB", (width, rows * step + 2 * gap), "white")
     draw = ImageDraw.Draw(canvas)
     for place, (color, name, count) in enumerate(entries):
-        left, top = gap + place % 2 * column, place // 2 * step
+        left, top = gap + place % across * column, gap + place // across * step
         draw.rectangle((left, top, left + size, top + size), color)
         share = percent(count / len(seen.squares))
         room = column - gap - 3 * size - width_of(share, size)
