@@ -60,19 +60,28 @@ def fold_batch_norm(weights: Mapping[str, Tensor], epsilon: float = 1e-5) -> dic
 
     ``weights`` are the model's by name; ``epsilon`` is that of its norms. The arithmetic is float64.
     """
-    folded = {}
+    plain: dict[str, Tensor] = {}
     for name, weight in weights.items():
         layer, kind = name.rsplit(".", 1)
         norm = norm_name(layer)
         if layer.startswith("bn"):
             continue
         if f"{norm}.running_var" not in weights:
-            folded[name] = weight.clone()
-            continue
-        scale, bias, mean, variance = (
-            weights[f"{norm}.{part}"].double() for part in ("weight", "bias", "running_mean", "running_var")
-        )
-        gain = scale / (variance + epsilon).sqrt()
-        folded[f"{layer}.{kind}"] = (weight.double() * gain.view(-1, 1, 1, 1)).to(weight.dtype)
-        folded[f"{layer}.bias"] = (bias - mean * gain).to(weight.dtype)
-    return folded
+            plain[name] = weight.clone()
+        elif kind == "weight":
+            plain[name], plain[f"{layer}.bias"] = fold(weights, layer, norm, epsilon)
+    return plain
+
+
+def fold(weights: Mapping[str, Tensor], conv: str, norm: str, epsilon: float) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a convolution that does what the named one without bias and its norm do.
+
+    The arithmetic is float64, element by element, so the result is the same on every machine.
+    """
+    weight = weights[f"{conv}.weight"]
+    scale, bias, mean, variance = (
+        weights[f"{norm}.{part}"].double() for part in ("weight", "bias", "running_mean", "running_var")
+    )
+    gain = scale / (variance + epsilon).sqrt()
+    widened = weight.double() * gain.view(-1, 1, 1, 1)
+    return widened.to(weight.dtype), (bias - mean * gain).to(weight.dtype)

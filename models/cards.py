@@ -5,6 +5,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
+from models.costs import multiply_adds
 from models.imagenet import PUBLISHED, Published, skeleton
 from models.network import Network
 from models.registry import ENTRIES, Entry, load_network, network_names
@@ -40,17 +43,20 @@ def describe(network: Network, origin: Entry | Published) -> dict[str, Any]:
         "layers": [dataclasses.asdict(layer) for layer in network.layers],
         "classes": list(network.classes),
         "input_size": network.input_size,
-        "mean": _decimals(network.mean.flatten().tolist()),
-        "std": _decimals(network.std.flatten().tolist()),
+        "temperature": network.temperature,
+        "energy_threshold": network.energy_threshold,
+        "mean": _decimals(network.mean),
+        "std": _decimals(network.std),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "multiply_adds": multiply_adds(network),
         "source": network.source,
         "sha256": None if network.device.type == "meta" else network.sha256,
     }
 
 
-def _decimals(numbers: list[float]) -> list[float]:
-    """float32 numbers to 6 significant digits, which recover the decimals that they were made from."""
-    return [float(f"{number:.6g}") for number in numbers]
+def _decimals(numbers: Tensor) -> list[float]:
+    """float32 numbers as the shortest decimals that are read as the same numbers."""
+    return [float(str(number)) for number in numbers.float().cpu().flatten().numpy()]
 
 
 def write_cards(folder: Path) -> None:

@@ -6,21 +6,30 @@ from typing import ClassVar, Literal, Self
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Kind = Literal["conv", "relu", "pool", "fc", "dropout", "fire", "logits"]
+Kind = Literal["conv", "relu", "pool", "fc", "dropout", "fire", "residual", "inception", "logits"]
 
 
 @dataclass(frozen=True)
 class Window:
     """The square of input positions that one output position sees.
 
-    ``size`` and ``stride`` are in positions of the input, ``padding`` is added on each side. With ``ceil``
-    the last window may extend beyond the padding, as long as it begins within.
+    ``size`` and ``stride`` are in positions of the input; ``padding`` is added before it (at the top and the
+    left) and ``padding + extra`` after it. With ``ceil`` the last window may extend beyond the padding, as
+    long as it begins within.
+
+    Output position ``i`` sees the input positions from ``i * stride - padding``, ``size`` of them.
     """
 
     size: int
     stride: int
     padding: int
+    extra: int = 0
     ceil: bool = False
+
+    @property
+    def after(self) -> int:
+        """The padding at the bottom and the right."""
+        return self.padding + self.extra
 
     def then(self, following: "Window") -> Self:
         """The composition of this window and another on its output.
@@ -32,28 +41,75 @@ class Window:
             self.size + (following.size - 1) * self.stride,
             self.stride * following.stride,
             self.padding + following.padding * self.stride,
+            self.extra + following.extra * self.stride,
         )
+
+    def output_side(self, input_side: int) -> int:
+        """The number of positions, 0 or more, along a side of the input."""
+        beyond = input_side + self.padding + self.after - self.size
+        if beyond < 0 and not (self.ceil and beyond + self.stride > 0):
+            return 0
+        side = beyond // self.stride + 1
+        if self.ceil and beyond % self.stride and side * self.stride < input_side + self.padding:
+            side += 1
+        return side
 
     def input_side(self, output_side: int) -> int:
         """The smallest input side, 1 or more, that gives ``output_side`` positions."""
         start = (output_side - 1) * self.stride
-        whole = start + self.size - 2 * self.padding
+        whole = start + self.size - self.padding - self.after
         if not self.ceil:
             return max(1, whole)
         return max(1, whole - (self.stride - 1), start - self.padding + 1)
 
+    @property
+    def on_grid(self) -> bool:
+        """Whether output position ``i`` lies amid the input positions ``i * stride`` to ``(i + 1) * stride``.
+
+        Then a side that is a multiple of the stride gives a position for each stride.
+        """
+        return self.extra == 0 and 2 * self.padding == self.size - self.stride
+
+
+def same_padding(size: int, stride: int) -> Window:
+    """The window of TensorFlow's padding SAME, as it is for sides that are multiples of the stride.
+
+    The padding is ``size - stride`` in all, the larger half after the input. For other sides TensorFlow
+    splits it otherwise; that would move a layer's positions with the size of the picture.
+    """
+    whole = max(0, size - stride)
+    return Window(size, stride, whole // 2, whole % 2)
+
+
+class PaddedConv2d(nn.Conv2d):
+    """A convolution without dilation whose padding may differ before and after its input."""
+
+    def __init__(self, channels: int, out_channels: int, window: Window, *, groups: int = 1) -> None:
+        super().__init__(channels, out_channels, window.size, window.stride, groups=groups)
+        self.window = window
+        if window.extra == 0:
+            # Done within the convolution, which is faster.
+            self.padding = (window.padding, window.padding)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The convolution of the padded input."""
+        if self.window.extra:
+            input = F.pad(input, (self.window.padding, self.window.after) * 2)
+        return super().forward(input)
+
 
 class Block(nn.Module):
-    """Several convolutions, each with its ReLU, that are one named layer.
+    """Several convolutions that are one named layer.
 
-    The output has ``channels``, none of them negative, and each of its positions sees ``window`` of the
-    input. ``entries`` are the names of the convolutions that read the input; ``exits`` those whose results,
-    concatenated in this order, are the output.
+    The output has ``channels``, and each of its positions sees ``window`` of the input. Where ReLUs alone
+    follow the convolutions, ``entries`` are the names of those that read the input and ``exits`` those whose
+    results, concatenated in this order, are the output, none of it negative: such a block can be rescaled
+    channel by channel. Other blocks name none, and their output may be negative.
     """
 
     kind: ClassVar[Kind]
-    entries: ClassVar[tuple[str, ...]]
-    exits: ClassVar[tuple[str, ...]]
+    entries: ClassVar[tuple[str, ...]] = ()
+    exits: ClassVar[tuple[str, ...]] = ()
     window: Window
     channels: int
 
@@ -71,6 +127,8 @@ def window_of(module: nn.Module) -> Window | None:
 
     Windows are square. Raises ValueError for a dilated convolution or one with padding "same" or "valid".
     """
+    if isinstance(module, PaddedConv2d):
+        return module.window
     if isinstance(module, nn.Conv2d):
         if isinstance(module.padding, str) or module.dilation != (1, 1):
             raise ValueError(f"cannot tell the window of {module}")

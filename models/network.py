@@ -52,18 +52,25 @@ class Network(nn.Module):
         source: str,
         classes: Sequence[str] = (),
         input_size: int | None = None,
+        temperature: float | None = None,
+        energy_threshold: float | None = None,
     ) -> None:
         """Wrap ``stack``, the modules by layer name from the picture to the output.
 
         ``mean`` and ``std`` (3 numbers each, of RGB in [0, 1]) normalise the picture; ``source`` says
         where the weights come from, and their licence; ``classes`` are the names of the outputs of
-        the layer ``logits``; ``input_size`` is the side of the square it classifies, None: any.
+        the layer ``logits``; ``input_size`` is the side of the square it classifies, None: any;
+        ``temperature`` divides the logits where their softmax is to be a probability (None: nobody has
+        measured it), and a picture whose energy at it is above ``energy_threshold`` has none of the classes
+        (None: no threshold was measured).
         """
         super().__init__()
         self.name = name
         self.source = source
         self.classes = tuple(classes)
         self.input_size = input_size
+        self.temperature = temperature
+        self.energy_threshold = energy_threshold
         self.stack = nn.ModuleDict(stack)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
@@ -103,20 +110,26 @@ class Network(nn.Module):
         small for the layers.
         """
         self._check(pictures, layers)
-        missing = set(layers)
-        found: dict[str, Tensor] = {}
         x = ((pictures - self.mean) / self.std).to(self.dtype)
-        before = ""
-        for name, module in self.stack.items():
-            if not missing:
-                break
-            # A ReLU may overwrite its input, unless that was asked for too.
-            x = module(x, inplace=before not in found) if isinstance(module, ReLU) else module(x)
-            if name in missing:
-                missing.remove(name)
-                found[name] = x
-            before = name
-        return found
+        return self._run(x, list(self.stack), layers, {})
+
+    def features_from(self, layer: str, activations: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+        """The activations of the named layers behind ``layer``, in the order of the stack.
+
+        ``activations`` are those of ``layer``, which may be asked for too; they are not overwritten. Raises
+        KeyError for an unknown layer, ValueError for one before ``layer``.
+        """
+        self._require((layer, *layers))
+        names = list(self.stack)
+        behind = names[names.index(layer) + 1 :]
+        earlier = [name for name in layers if name not in (layer, *behind)]
+        if earlier:
+            raise ValueError(f"layer {earlier[0]!r} of network {self.name!r} is before {layer!r}")
+        # As one that was found already: a ReLU behind it may not overwrite it.
+        found = self._run(
+            activations.to(self.dtype), behind, {*layers} - {layer}, {layer: activations}, layer
+        )
+        return {name: found[name] for name in names if name in layers}
 
     def logits(self, pictures: Tensor) -> Tensor:
         """The scores of the classes before the softmax, (N, classes). Raises ValueError if there are none."""
@@ -138,6 +151,22 @@ class Network(nn.Module):
             if wanted and window is not None:
                 side = window.input_side(side)
         return side
+
+    def window(self, layer: str) -> Window | None:
+        """The pixels that a position of a layer sees, padding included; None: it sees the whole picture.
+
+        Raises KeyError for an unknown layer.
+        """
+        self._require((layer,))
+        seen = Window(1, 1, 0)
+        for name, module in self.stack.items():
+            if isinstance(module, nn.Linear | GlobalAverage):
+                return None
+            window = window_of(module)
+            seen = seen if window is None else seen.then(window)
+            if name == layer:
+                break
+        return seen
 
     def pre_activation(self, layer: str) -> str:
         """The convolution, or fully connected layer, whose ReLU is ``layer``; any other layer as it is.
@@ -184,6 +213,28 @@ class Network(nn.Module):
         network.std = self.std.to(device, precise)
         return network
 
+    def _run(
+        self,
+        x: Tensor,
+        names: Sequence[str],
+        layers: Collection[str],
+        found: dict[str, Tensor],
+        before: str = "",
+    ) -> dict[str, Tensor]:
+        """``found`` and the ``layers``, from what the layers of ``names`` in turn make of ``x``."""
+        missing = set(layers)
+        for name in names:
+            if not missing:
+                break
+            module = self.stack[name]
+            # A ReLU may overwrite its input, unless that was asked for too.
+            x = module(x, inplace=before not in found) if isinstance(module, ReLU) else module(x)
+            if name in missing:
+                missing.remove(name)
+                found[name] = x
+            before = name
+        return found
+
     def _like(self, stack: nn.ModuleDict) -> Self:
         """The same network with another stack."""
         network = type(self)(
@@ -194,6 +245,8 @@ class Network(nn.Module):
             source=self.source,
             classes=self.classes,
             input_size=self.input_size,
+            temperature=self.temperature,
+            energy_threshold=self.energy_threshold,
         )
         network.mean, network.std = self.mean, self.std
         return network

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from models.architectures import build_stack
-from models.imagenet import PUBLISHED, WeightsMissing, load_imagenet, version_of
+from models.efficientnet import efficientnet_lite0
+from models.imagenet import CLASSES, PUBLISHED, WeightsMissing, load_imagenet, version_of
 from models.network import Network, Pooling
 from models.palette import palette
 from models.random_vgg import vgg19_random
@@ -17,13 +18,16 @@ from models.random_vgg import vgg19_random
 
 @dataclass(frozen=True)
 class Entry:
-    """A shipped network: its title and summary, how its stack is built, and what loads it."""
+    """A shipped network: its title and summary, how its stack is built, and what loads it.
+
+    ``load`` is given the folder of weights, if there is one, to keep there what it converts.
+    """
 
     title: str
     summary: str
     architecture: str
     architecture_params: dict[str, Any]
-    load: Callable[[], Network]
+    load: Callable[[Path | None], Network]
 
 
 ENTRIES: dict[str, Entry] = {
@@ -32,14 +36,21 @@ ENTRIES: dict[str, Entry] = {
         summary="Ours: trained on 64 classes of drawn pictures; paints, dreams and names what it sees.",
         architecture="palette",
         architecture_params={"classes": 64},
-        load=palette,
+        load=lambda folder: palette(),
     ),
     "vgg19-random": Entry(
         title="VGG-19, random weights",
         summary="VGG-19's convolutions at half width, never trained: carries texture and color only.",
         architecture="vgg",
         architecture_params={"depth": 19, "width": 0.5, "pooling": "average"},
-        load=vgg19_random,
+        load=lambda folder: vgg19_random(),
+    ),
+    "efficientnet_lite0": Entry(
+        title="EfficientNet-Lite0, ImageNet",
+        summary="Trained on photographs, and here without a download: names 1000 classes of things.",
+        architecture="efficientnet_lite0",
+        architecture_params={"classes": CLASSES},
+        load=efficientnet_lite0,
     ),
 }
 
@@ -67,6 +78,10 @@ class Description(Protocol):
     @property
     def input_size(self) -> int | None: ...
     @property
+    def temperature(self) -> float | None: ...
+    @property
+    def energy_threshold(self) -> float | None: ...
+    @property
     def mean(self) -> Sequence[float]: ...
     @property
     def std(self) -> Sequence[float]: ...
@@ -78,8 +93,8 @@ class CardMismatch(ValueError):
     """A card does not match the architecture that it names, or the weights."""
 
 
-def build_network(card: Description, weights: Mapping[str, Tensor]) -> Network:
-    """The network of a card on weights by name (``conv1_1.weight``), float32 on the CPU.
+def build_skeleton(card: Description) -> Network:
+    """The network of a card without weights, on the meta device.
 
     It has the layers of the card, which may end before those of its architecture. Raises CardMismatch.
     """
@@ -98,12 +113,23 @@ def build_network(card: Description, weights: Mapping[str, Tensor]) -> Network:
         source=card.source,
         classes=card.classes,
         input_size=card.input_size,
+        temperature=card.temperature,
+        energy_threshold=card.energy_threshold,
     )
     for told, built in zip(card.layers, network.layers, strict=True):
         if vars(told) != vars(built):
             raise CardMismatch(f"in architecture {card.architecture!r} it has {built}")
     if card.classes and len(card.classes) != network.layers[-1].channels:
         raise CardMismatch(f"{len(card.classes)} class names for {network.layers[-1].channels} classes")
+    return network
+
+
+def build_network(card: Description, weights: Mapping[str, Tensor]) -> Network:
+    """The network of a card on weights by name (``conv1_1.weight``), float32 on the CPU.
+
+    It has the layers of the card, which may end before those of its architecture. Raises CardMismatch.
+    """
+    network = build_skeleton(card)
     needed = network.stack.state_dict()
     for name in sorted(needed.keys() | weights.keys()):
         if name not in weights or name not in needed or weights[name].shape != needed[name].shape:
@@ -135,7 +161,7 @@ def load_network(
     if name in PUBLISHED:
         network = load_imagenet(_required(folder, name), name, convolutions_only=convolutions_only)
     elif name in ENTRIES:
-        network = _load(name)
+        network = _load(name, folder)
     else:
         raise KeyError(f"there is no network {name!r}; there are {', '.join(network_names())}")
     return network if pooling is None else network.with_pooling(pooling)
@@ -156,5 +182,5 @@ def _required(folder: Path | None, name: str) -> Path:
 
 
 @lru_cache
-def _load(name: str) -> Network:
-    return ENTRIES[name].load()
+def _load(name: str, folder: Path | None) -> Network:
+    return ENTRIES[name].load(folder)

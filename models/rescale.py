@@ -22,6 +22,14 @@ QUIET = 0.1
 ROWS = 256  # of a fully connected layer, rescaled at a time
 
 
+def can_be_rescaled(network: Network) -> bool:
+    """Whether channels can be multiplied by factors that the next layer undoes exactly."""
+    return all(
+        bool(module.exits) if isinstance(module, Block) else getattr(module, "ceiling", None) is None
+        for module in network.stack.values()
+    )
+
+
 def mean_activations(network: Network, pictures: Tensor) -> dict[str, Tensor]:
     """The mean activation of each convolution (after its ReLU) or block, over pictures and positions.
 
@@ -77,7 +85,12 @@ def rescale(network: Network, factors: Mapping[str, Tensor]) -> Network:
     scale. The weights that read these activations are divided by them, so that the outputs of fully connected
     layers, and the logits, do not change. The arithmetic is element by element in float64, so the weights are
     the same on every machine.
+
+    Raises ValueError for a network that does not only have ReLUs between its convolutions, which pass on a
+    factor: a ceiling does not, and an addition takes those of both its terms.
     """
+    if not can_be_rescaled(network):
+        raise ValueError(f"network {network.name!r} cannot be rescaled without a change of its output")
     weights = {name: weight.clone() for name, weight in network.stack.state_dict().items()}
 
     def scale(name: str, factor: Tensor, before: Tensor) -> None:

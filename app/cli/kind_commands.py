@@ -17,6 +17,7 @@ from app.cli.messages import INTERRUPTED, fail, fail_on
 from app.cli.options import bare_type, keyword, option_name, option_parameters, params_of
 from app.cli.output_files import check_output, write_file
 from app.cli.serve import read_settings
+from app.cli.tables import print_table
 from app.errors import ComputationError, InputError
 from app.jobs.errors import ParamsError
 from app.jobs.params import parse_params
@@ -71,7 +72,7 @@ def _own_options(spec: KindSpec[Params]) -> list[inspect.Parameter]:
     where = typer.Option("--output", "-o", help=f"Where to write the result, as {formats}.")
     return [
         keyword("output", Annotated[Path, where])
-        if spec.file_extensions
+        if spec.file_extensions and not spec.tables
         else keyword("output", Annotated[Path | None, where], None),
         keyword("recipe", Annotated[Path | None, typer.Option(help=_RECIPE_HELP)], None),
         keyword("device", Annotated[str | None, typer.Option(help=_DEVICE_HELP, show_default=False)], None),
@@ -84,7 +85,7 @@ def _own_options(spec: KindSpec[Params]) -> list[inspect.Parameter]:
 def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
     output: Path | None = given.pop("output")
     recipe: Path | None = given.pop("recipe")
-    as_json: bool = given.pop("as_json") or not spec.file_extensions
+    as_json: bool = given.pop("as_json") or not (spec.file_extensions or spec.tables)
     if output is not None:
         check_output("--output", output, spec.file_extensions or (".json",))
     settings = read_settings(device=given.pop("device"))
@@ -121,6 +122,9 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
         fail("Stopped; nothing was written.", INTERRUPTED)
     if as_json:
         typer.echo(json.dumps(result, indent=2))
+    else:
+        for name, columns in spec.tables.items():
+            print_table(name, result.get(name), columns)
     for name, path in written:
         typer.echo(f"The {name} is in {path}", err=as_json)
 

@@ -18,11 +18,11 @@ from app.storage import make_storage
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs, Source
 from worker.contract.steps import Outcome, Step, Steps, run_steps
-from worker.networks.loading import NetworkLoader, network_for
+from worker.networks.loading import NetworkLoader, compute_for, further_networks, network_for
 from worker.runtime.artifacts import EncodedFile, encode
 from worker.runtime.device import choose_device, choose_dtype
 from worker.runtime.functions import steps_of
-from worker.runtime.inputs import read_input
+from worker.runtime.inputs import field_of, read_input
 from worker.runtime.recipes import make_recipe
 
 # Seconds between readings of the losses, which synchronize the device.
@@ -38,11 +38,17 @@ def compute(
 
     Raises InputError that names the param, or ``device`` or ``precision``, and ComputationError.
     """
-    where = choose_compute(settings)
-    sources = {name: [_source(path, name, params) for path in paths] for name, paths in files.items()}
-    inputs = Inputs(sources, weights=settings.weights)
+    where = compute_for(params, choose_compute(settings))
+    sources = {
+        name: [
+            _source(path, name, field_of(name, place, len(paths)), params) for place, path in enumerate(paths)
+        ]
+        for name, paths in files.items()
+    }
     storage = None if engine is None else make_storage(settings)
-    network = network_for(params, where, NetworkLoader(settings.weights, engine, storage))
+    loader = NetworkLoader(settings.weights, engine, storage)
+    network = network_for(params, where, loader)
+    inputs = Inputs(sources, weights=settings.weights, networks=further_networks(params, where, loader))
     try:
         outcome = _show(steps_of(params, inputs, network, where), spec_of(params).title)
     except (MemoryError, torch.OutOfMemoryError) as error:
@@ -62,13 +68,17 @@ def choose_compute(settings: Settings) -> Compute:
     return Compute(device, choose_dtype(device, settings.precision))
 
 
-def _source(path: Path, name: str, params: Params) -> Source:
-    """The source for a picture file. Raises InputError that names the param."""
+def _source(path: Path, name: str, field: str, params: Params) -> Source:
+    """The source for a picture file. Raises InputError on ``field``."""
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(name, f"{path} cannot be read: {error.strerror}.") from error
-    return Source(hashlib.sha256(data).hexdigest(), lambda: read_input(io.BytesIO(data), params, name))
+        raise InputError(field, f"{path} cannot be read: {error.strerror}.") from error
+    return Source(
+        hashlib.sha256(data).hexdigest(),
+        lambda: read_input(io.BytesIO(data), params, name, field),
+        path.name,
+    )
 
 
 def _show(steps: Steps, title: str) -> Outcome:

@@ -10,12 +10,11 @@ from pydantic import ValidationError
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from app.cli.messages import USAGE, fail, fail_on, settings_problems
-from app.kinds import Lane
+from app.kinds import Lane, all_lanes
 from app.settings import Settings
 from app.supervision import StartError, Supervisor, claim_data_dir, listen
 from app.supervision.api import configuration
 from app.supervision.logs import configure_logging
-from app.supervision.supervisor import all_lanes
 
 Host = Annotated[
     str | None, typer.Option(help="Address to listen on; IMPASTO_HOST, or 127.0.0.1.", show_default=False)
@@ -81,8 +80,7 @@ def worker(
     """Run jobs from Redis: one process for each device and lane. Ctrl-C stops it with checkpoints."""
     settings = _settings_of_a_cluster(device=device)
     configure_logging(settings.log_level)
-    known = all_lanes()
-    wanted = [lane.strip() for lane in lanes.split(",")] if lanes is not None else known
+    wanted = all_lanes() if lanes is None else [lane.strip() for lane in lanes.split(",")]
     for lane in wanted:
         if lane not in get_args(Lane):
             fail(f"--lanes: there is no lane {lane!r}. Lanes: {', '.join(get_args(Lane))}.", USAGE)

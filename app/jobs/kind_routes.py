@@ -38,7 +38,10 @@ def make_router() -> APIRouter:
 
 
 def list_kinds() -> dict[str, Any]:
-    """Every kind of job, with the JSON Schema of its params: defaults, limits and texts."""
+    """Every kind of job, with the JSON Schema of its params: defaults, limits and texts.
+
+    ``lane`` is null where it depends on the job.
+    """
     return {"items": [_view(spec) for spec in KINDS.values()]}
 
 
@@ -47,11 +50,13 @@ def _view(spec: KindSpec[Params]) -> dict[str, Any]:
         "kind": spec.name,
         "title": spec.title,
         "summary": spec.summary,
-        "lane": spec.lane,
+        "lane": spec.fixed_lane,
         "path": kind_path(spec.name),
         "wait_seconds": spec.wait_seconds,
         "command": spec.command,
         "listed": spec.listed,
+        "group": spec.group,
+        "class_looks": spec.class_looks,
         "submit_label": spec.submit_label,
         "primary_fields": spec.primary_fields,
         "label_fields": spec.label_fields,

@@ -102,7 +102,7 @@ class JobService:
             self.engine,
             NewJob(
                 kind=spec.name,
-                lane=spec.lane,
+                lane=spec.lane_of(params, card),
                 params=params.model_dump(mode="json"),
                 pictures=tuple(ref for refs in params.pictures().values() for ref in refs),
                 priority=priority,

@@ -14,6 +14,9 @@ _MODULES = (
     "feature_inversion",
     "texture_synthesis",
     "adversarial",
+    "architecture",
+    "classify",
+    "evaluate",
     "pull_weights",
 )
 
@@ -28,4 +31,9 @@ def spec_of(params: Params) -> KindSpec[Params]:
     return next(specs[cls] for cls in type(params).__mro__ if cls in specs)
 
 
-__all__ = ["KINDS", "KindSpec", "Lane", "Params", "spec_of"]
+def all_lanes() -> list[Lane]:
+    """The lanes that the kinds of job use."""
+    return sorted({lane for spec in KINDS.values() for lane in spec.lanes})
+
+
+__all__ = ["KINDS", "KindSpec", "Lane", "Params", "all_lanes", "spec_of"]

@@ -17,12 +17,17 @@ class NetworkNeed:
     """The network that a job computes with.
 
     ``layers`` are those that the job uses, by the param that named them, so that no more need be loaded;
-    None: the whole network. ``pooling`` replaces the network's own.
+    None: the whole network. ``pooling`` replaces the network's own. ``float32``: activations are float32
+    whatever the worker's precision, for sums and differences of scores that bfloat16 would drown in its
+    rounding. A job that does not need the ``weights`` gets the network on the meta device, also where they
+    are not here.
     """
 
     name: str
     layers: Mapping[str, Sequence[str]] | None = None
     pooling: Literal["average", "max"] | None = None
+    float32: bool = False
+    weights: bool = True
 
 
 class Params(BaseModel):
@@ -61,8 +66,29 @@ class Params(BaseModel):
         del field
         return None
 
+    def picture_short_side(self, field: str) -> int | None:
+        """Shorter side in pixels beyond which detail is of no use, where nothing else is asked of the file.
+
+        A JPEG is then decoded at an eighth, a quarter or half of its size, as long as its shorter side is
+        twice as long. None: keep it all.
+        """
+        del field
+        return None
+
     def network_need(self) -> NetworkNeed | None:
         """The network that a job of these resolved params needs; None: none."""
+        return None
+
+    def further_networks(self) -> Sequence[str]:
+        """Names of the networks that a job of these resolved params needs beside that one."""
+        return ()
+
+    def batch_key(self) -> str | None:
+        """What jobs of a kind with a ``batch_function`` share that can be computed together; None: nothing.
+
+        Of resolved params, at most 200 characters: the network at least, and all else that the one
+        computation has in common.
+        """
         return None
 
     def resolve(self, catalogue: Catalogue) -> "Params":

@@ -28,10 +28,10 @@ ClassNames = Annotated[
 ]
 
 
-def require_classifier(card: NetworkCard) -> None:
-    """Check that a network has classes. Raises InputError on ``network``."""
+def require_classifier(card: NetworkCard, field: str = "network") -> None:
+    """Check that a network has classes. Raises InputError on ``field``."""
     if not card.classes:
-        raise InputError("network", f"{card.name} cannot classify: choose a network that has classes.")
+        raise InputError(field, f"{card.name} cannot classify: choose a network that has classes.")
 
 
 def require_classes(card: NetworkCard, given: list[str], field: str) -> list[str]:

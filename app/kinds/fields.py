@@ -24,6 +24,11 @@ MAX_PICTURES = 64
 # Side in pixels where neither the job nor the network says one.
 DEFAULT_SIZE = 128
 
+# The share of its shorter side that a classifier is shown of a picture: 224 of 256 pixels in Krizhevsky,
+# Sutskever, Hinton, "ImageNet classification with deep convolutional neural networks" (NIPS 2012), sections 2
+# and 4.1, and in the published evaluations of most networks since.
+CROP_SHARE = 0.875
+
 _REFERENCE = "An image id, or `<job id>/<artifact>`."
 
 
@@ -71,6 +76,19 @@ PictureRefs = Annotated[
     ),
     PictureField(many=True),
 ]
+# As many as one call takes files.
+MAX_LISTED_PICTURES = 100
+ManyPictureRefs = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=200)]],
+    BeforeValidator(as_list, json_schema_input_type=str | list[str]),
+    Field(
+        min_length=1,
+        max_length=MAX_LISTED_PICTURES,
+        description=f"One or several: {_REFERENCE}",
+        json_schema_extra={"widget": "pictures"},
+    ),
+    PictureField(many=True),
+]
 ClipRef = Annotated[
     str,
     Field(
@@ -96,6 +114,11 @@ LayerWeights = Annotated[
 
 NetworkName = Annotated[
     str, Field(title="Network", description="Name of the network.", json_schema_extra={"widget": "network"})
+]
+NetworkNames = Annotated[
+    list[str],
+    BeforeValidator(split_names, json_schema_input_type=str | list[str]),
+    Field(min_length=1, max_length=8, title="Networks", json_schema_extra={"widget": "names"}),
 ]
 Seed = Annotated[
     int, Field(ge=0, le=2**63 - 1, title="Seed", description="Seed of everything that is drawn at random.")

@@ -11,6 +11,9 @@ from app.networks.catalogue import Catalogue
 # dreams are from, lies as far.
 MIDDLE = 0.65
 
+# Kinds of layers that end in what a network passes on: ReLUs, and blocks of several convolutions.
+ACTIVATIONS = ("relu", "fire", "residual", "inception")
+
 
 def require_card(catalogue: Catalogue, name: str, field: str = "network") -> NetworkCard:
     """The card of a network; InputError that lists the networks there are."""
@@ -58,7 +61,7 @@ def is_spatial(layer: LayerCard) -> bool:
 
 
 def middle_layer(card: NetworkCard) -> str:
-    """The ReLU (or else the layer) that lies MIDDLE of the way through the spatial part of a network."""
+    """The ReLU or block (or else the layer) MIDDLE of the way through the spatial part of a network."""
     spatial = [layer for layer in card.layers if is_spatial(layer)]
-    choice = [layer for layer in spatial if layer.kind == "relu"] or spatial
+    choice = [layer for layer in spatial if layer.kind in ACTIVATIONS] or spatial
     return choice[int(MIDDLE * len(choice))].name

@@ -1,6 +1,6 @@
 """What the service, the page, the command line and the workers know of a kind of job."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Generic, Literal, TypeVar, Union
@@ -8,8 +8,18 @@ from typing import Any, Generic, Literal, TypeVar, Union
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
 
 from app.kinds.base import Params
+from app.networks.card import NetworkCard
 
+# short: what takes less than a second; long: synthesis, and whatever else takes longer; training.
 Lane = Literal["short", "long", "training"]
+
+# Multiply-adds a second on one thread, to predict how long a job takes. The convolutions of palette made
+# 1.0e11 at 224 px in float32 with AVX-512; those of networks that are not so dense, such as depthwise ones,
+# a tenth of that, and older processors less.
+MULTIPLY_ADDS_PER_SECOND = 2e10
+SHORT_SECONDS = 1.0
+
+Group = Literal["Make pictures", "Look inside"]
 
 # The param that names the preset, in every kind that has presets.
 PRESET = "preset"
@@ -23,6 +33,16 @@ class Preset(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     summary: str
+
+
+def lane_by_work(multiply_adds: float | None) -> Lane:
+    """The lane of a job of so many multiply-adds: ``short`` if they are predicted to take under a second.
+
+    A backward pass counts as two forward ones. ``None`` (nobody knows) is ``long``.
+    """
+    if multiply_adds is None or multiply_adds >= SHORT_SECONDS * MULTIPLY_ADDS_PER_SECOND:
+        return "long"
+    return "short"
 
 
 def with_preset(params: Params, preset: Preset) -> dict[str, Any]:
@@ -43,7 +63,11 @@ class KindSpec(Generic[P]):
     resolved: tuple[type[P], ...] = ()
     # The generator that computes it, as "module:name"; see worker/runtime/functions.py.
     function: str
-    lane: Lane
+    # What computes several jobs at once, as "module:name", if there is such; see worker/runtime/functions.py.
+    # Waiting jobs whose params have the same `batch_key()` are then claimed and computed together.
+    batch_function: str | None = None
+    # The lane, or what decides it from resolved params, of a class in `resolved`, and their network's card.
+    lane: Lane | Callable[[Any, NetworkCard | None], Lane]
     # Seconds that its own route waits for the end of the job where a request does not say.
     wait_seconds: int = 0
     # Where `variations` means that the function runs once a seed: the result entries that are the same for
@@ -58,6 +82,14 @@ class KindSpec(Generic[P]):
     command: str | None = None
     # Whether forms and lists of what was made offer it.
     listed: bool = True
+    # Under which heading.
+    group: Group = "Make pictures"
+    # Kinds that show, side by side, what speaks for a class in this kind's ranking; they take `image`,
+    # `target` and `network`.
+    class_looks: tuple[str, ...] = ()
+    # Picture params that its command is given as arguments, none of them required: the one for a single file,
+    # and the one for several.
+    arguments: tuple[str, str] | None = None
     # Params that a form shows first, beside its pictures.
     primary_fields: tuple[str, ...] = ()
     # Params that the label of a result names, in this order.
@@ -66,9 +98,26 @@ class KindSpec(Generic[P]):
     file_extensions: tuple[str, ...] = (".png",)
     # The param that says which of these it is, if there is one; its choices are extensions without the dot.
     format_field: str | None = None
+    # Entries of the result that its command prints as tables, each with the columns to print (none: all).
+    # Such a command needs no output file.
+    tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # Params of an example, beside its pictures.
     example: Mapping[str, JsonValue] = field(default_factory=dict)
     presets: Mapping[str, Preset] = field(default_factory=dict)
+
+    @property
+    def fixed_lane(self) -> Lane | None:
+        """The lane of all jobs of this kind; None if that depends on the job."""
+        return None if callable(self.lane) else self.lane
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """Every lane that jobs of this kind may be in."""
+        return ("short", "long") if self.fixed_lane is None else (self.fixed_lane,)
+
+    def lane_of(self, params: Params, card: NetworkCard | None) -> Lane:
+        """The lane of a job of resolved params; ``card`` is that of the network that they need, if any."""
+        return self.lane(params, card) if callable(self.lane) else self.lane
 
     def load(self, stored: Mapping[str, Any]) -> P:
         """Resolved params as a job or a recipe stores them. Raises pydantic's ValidationError."""

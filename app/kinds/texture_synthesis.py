@@ -16,7 +16,7 @@ from app.kinds.fields import (
     Variations,
     require_sheet,
 )
-from app.kinds.layers import require_card, require_positive_weight, require_spatial_layers
+from app.kinds.layers import ACTIVATIONS, require_card, require_positive_weight, require_spatial_layers
 from app.kinds.spec import KindSpec
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
@@ -104,7 +104,7 @@ def usual_layers(card: NetworkCard) -> list[str]:
     """The first layer of each stage that is neither a convolution nor a pool, to DEEPEST_STRIDE."""
     first: dict[int, str] = {}
     for layer in card.layers:
-        if 0 < layer.stride <= DEEPEST_STRIDE and layer.kind in ("relu", "fire"):
+        if 0 < layer.stride <= DEEPEST_STRIDE and layer.kind in ACTIVATIONS:
             first.setdefault(layer.stride, layer.name)
     return list(first.values())
 

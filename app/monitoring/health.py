@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from app.http.services import ServicesDep
-from app.kinds import KINDS
+from app.kinds import all_lanes
 from app.workers import repository as workers
 
 router = APIRouter(tags=["health"])
@@ -23,8 +23,7 @@ def healthz() -> dict[str, str]:
 def readyz(services: ServicesDep, response: Response) -> dict[str, Any]:
     """The database answers, and every lane has a live worker. 503 until then."""
     alive = workers.list_alive(services.engine)
-    lanes = {spec.lane for spec in KINDS.values()}
-    missing = sorted(lanes - {lane for worker in alive for lane in worker.lanes})
+    missing = sorted(set(all_lanes()) - {lane for worker in alive for lane in worker.lanes})
     if missing:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     return {

@@ -15,7 +15,7 @@ class LayerCard(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str = Field(description="Name of the layer, such as relu4_1.")
-    kind: Literal["conv", "relu", "pool", "fc", "logits", "dropout", "fire"]
+    kind: Literal["conv", "relu", "pool", "fc", "logits", "dropout", "fire", "residual", "inception"]
     channels: int = Field(ge=1, lt=MOST, description="Feature maps (or units, for a fully connected layer).")
     stride: int = Field(ge=0, lt=MOST, description="Pixels of the picture between neighbouring positions.")
     receptive_field: int = Field(
@@ -55,10 +55,24 @@ class NetworkCard(BaseModel):
     input_size: int | None = Field(
         ge=1, lt=MOST, description="Side of the square it classifies; None: any size."
     )
+    temperature: Positive | None = Field(
+        None, description="Divides the logits before their softmax; None: nobody has measured it."
+    )
+    energy_threshold: float | None = Field(
+        None,
+        description="Energy, -T log sum exp(logits / T), above which a picture has none of the classes; None: "
+        "nobody has measured it.",
+    )
     mean: tuple[float, float, float] = Field(description="Subtracted from RGB in [0, 1].")
     std: tuple[Positive, Positive, Positive] = Field(description="Divides after the mean is subtracted.")
     parameters: int = Field(
         ge=0, lt=MOST**2, description="Number of parameters of the convolutions and beyond."
+    )
+    multiply_adds: int | None = Field(
+        None,
+        ge=0,
+        lt=MOST**2,
+        description="Multiplications, each with an addition, for a picture of `input_size`, or 224 px.",
     )
     source: str = Field(description="Where the weights come from, and their licence.")
     sha256: str | None = Field(description="Hash of the weights; None: they are not here.")

@@ -18,6 +18,8 @@ CARDS = Path(__file__).with_name("cards")
 
 # The network of a job that names none.
 DEFAULT_NETWORK = "palette"
+# That of a job that is about what is in a photograph.
+DEFAULT_CLASSIFIER = "efficientnet_lite0"
 
 
 @dataclass(frozen=True)

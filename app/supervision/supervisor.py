@@ -20,7 +20,7 @@ from app.database.migrations import upgrade
 from app.jobs.dispatch.base import Dispatcher, make_dispatcher
 from app.jobs.dispatch.wakeups import run_dir
 from app.jobs.reaper import expire_worker, finish_takeback, overdue_cancels
-from app.kinds import KINDS
+from app.kinds import all_lanes
 from app.settings import Settings
 from app.storage import make_storage
 from app.supervision.child import Child
@@ -41,11 +41,6 @@ _MISCONFIGURED = 2
 _KILLED = 130
 # A computation must not make the page wait.
 _WORKER_NICE = 10
-
-
-def all_lanes() -> list[str]:
-    """The lanes that the kinds of job use."""
-    return sorted({spec.lane for spec in KINDS.values()})
 
 
 class Supervisor:

@@ -26,14 +26,14 @@ _templates = Jinja2Templates(directory=Path(__file__).with_name("templates"))
 def _hash_of(files: tuple[tuple[Path, int, int], ...]) -> str:
     digest = sha256()
     for path, _, size in files:
-        digest.update(f"{path.name} {size}\n".encode())
+        digest.update(f"{path.relative_to(STATIC)} {size}\n".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
 def static_version() -> str:
     """Hash of the names and bytes of all static files; read again only when one has changed on disk."""
-    stats = ((path, path.stat()) for path in sorted(STATIC.iterdir()))
+    stats = ((path, path.stat()) for path in sorted(STATIC.rglob("*")) if path.is_file())
     return _hash_of(tuple((path, stat.st_mtime_ns, stat.st_size) for path, stat in stats))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from models.architectures.efficientnet_lite import efficientnet_lite0_stack
 from models.architectures.palette import palette_stack
 from models.architectures.squeezenet import squeezenet_stack
 from models.architectures.vgg import vgg_stack
@@ -20,6 +21,7 @@ BUILDERS: dict[str, Callable[..., Stack]] = {
     "vgg": vgg_stack,
     "squeezenet1_1": squeezenet_stack,
     "palette": palette_stack,
+    "efficientnet_lite0": efficientnet_lite0_stack,
 }
 
 

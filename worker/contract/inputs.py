@@ -8,6 +8,7 @@ from torch import Tensor
 
 from app.errors import InputError
 from app.settings import WeightsFolder
+from models.network import Network
 from worker.media.clips import Clip
 from worker.media.pictures import Picture
 
@@ -16,11 +17,13 @@ from worker.media.pictures import Picture
 class Source:
     """One file that a param names: its SHA-256, and how its content is decoded.
 
-    ``load`` raises InputError that names the param if the file is gone or cannot be decoded.
+    ``load`` raises InputError that names the param if the file is gone or cannot be decoded. ``name`` is that
+    of the file, where it has one.
     """
 
     sha256: str
     load: Callable[[], Picture | Clip]
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,13 @@ class Inputs:
         sources: Mapping[str, Sequence[Source]] | None = None,
         sets: Mapping[str, Sequence[Member]] | None = None,
         weights: WeightsFolder | None = None,
+        networks: Mapping[str, Network] | None = None,
     ) -> None:
-        """``weights`` is the folder of downloaded weights, for jobs that add to it."""
+        """``weights`` is the folder of downloaded weights, for jobs that add to it.
+
+        ``networks`` are those that a job needs beside the one that its function is given.
+        """
+        self.networks = dict(networks or {})
         self._sources = dict(sources or {})
         self._sets = dict(sets or {})
         self._weights = weights
@@ -68,6 +76,10 @@ class Inputs:
     def hashes(self) -> dict[str, list[str]]:
         """The SHA-256 of the files by param, for the recipe."""
         return {param: [source.sha256 for source in several] for param, several in self._sources.items()}
+
+    def sources(self, param: str) -> Sequence[Source]:
+        """The files of a param, in order, for jobs that decode one after the other and keep none."""
+        return self._sources[param]
 
     def picture(self, param: str) -> Tensor:
         """The one picture of a param; InputError if it is a clip."""

@@ -1,9 +1,10 @@
 """Networks ready for a device and dtype, kept for the jobs that follow."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import torch
 from sqlalchemy import Engine
 
 from app.errors import InputError
@@ -11,13 +12,13 @@ from app.kinds.base import NetworkNeed, Params
 from app.networks.card import NetworkCard
 from app.networks.catalogue import SHIPPED, is_shipped
 from app.networks.repository import find_network
-from app.networks.weights_folder import how_to_get
+from app.networks.weights_folder import downloadable, how_to_get
 from app.settings import WeightsFolder
 from app.storage import Storage
 from models.imagenet import WeightsMissing
 from models.network import Network, Pooling
 from models.network_files import DamagedWeights, parse_weights
-from models.registry import CardMismatch, build_network, load_network, weights_version
+from models.registry import CardMismatch, build_network, build_skeleton, load_network, weights_version
 from worker.contract.compute import Compute
 
 # Networks kept on the device at a time; the full VGG-19 takes 80 MB without its classifier.
@@ -51,11 +52,13 @@ class NetworkLoader:
         """
         try:
             return _prepared(self._source(name, sha256, convolutions_only), pooling, compute)
-        except WeightsMissing:
-            raise InputError("network", how_to_get(name)) from None
+        except WeightsMissing as error:
+            raise InputError("network", how_to_get(name) if name in downloadable() else str(error)) from None
         except DamagedWeights as error:
-            remedy = how_to_get(name) if is_shipped(name) else "Import the network again."
-            raise InputError("network", f"{error}. {remedy}") from error
+            remedy = "" if is_shipped(name) else " Import the network again."
+            if name in downloadable():
+                remedy = f" {how_to_get(name)}"
+            raise InputError("network", f"{error}.{remedy}") from error
         except CardMismatch as error:
             raise InputError("network", f"Network {name!r} cannot be built: {error}.") from error
 
@@ -63,6 +66,16 @@ class NetworkLoader:
         """The card of a network, found as in :meth:`prepared`. Raises InputError on ``network``."""
         shipped = SHIPPED.find(name)
         return self._stored(name, sha256).card if shipped is None else shipped
+
+    def skeleton(self, name: str, sha256: str | None = None) -> Network:
+        """A network without weights, on the meta device, found as in :meth:`prepared`.
+
+        Raises InputError on ``network``.
+        """
+        try:
+            return build_skeleton(self.card(name, sha256))
+        except CardMismatch as error:
+            raise InputError("network", f"Network {name!r} cannot be built: {error}.") from error
 
     def _source(self, name: str, sha256: str | None, convolutions_only: bool) -> "_Shipped | _Stored":
         if not is_shipped(name):
@@ -127,6 +140,12 @@ def _prepared(source: _Shipped | _Stored, pooling: Pooling | None, compute: Comp
     return network.prepared(compute.device, compute.dtype)
 
 
+def compute_for(params: Params, compute: Compute) -> Compute:
+    """How precisely a job of resolved params is computed: in float32 where it needs that."""
+    need = params.network_need()
+    return replace(compute, dtype=torch.float32) if need is not None and need.float32 else compute
+
+
 def network_for(
     params: Params, compute: Compute, loader: NetworkLoader, sha256: str | None = None
 ) -> Network | None:
@@ -138,15 +157,23 @@ def network_for(
     need = params.network_need()
     if need is None:
         return None
+    if not need.weights:
+        return loader.skeleton(need.name, sha256)
     network = loader.prepared(
         need.name,
         need.pooling,
-        compute,
+        compute_for(params, compute),
         sha256=sha256,
         convolutions_only=_is_convolutional(need, loader.card(need.name, sha256)),
     )
     _require_layers(need, network)
     return network
+
+
+def further_networks(params: Params, compute: Compute, loader: NetworkLoader) -> dict[str, Network]:
+    """The networks that a job of resolved params needs beside its own, by name, whole. Raises InputError."""
+    where = compute_for(params, compute)
+    return {name: loader.prepared(name, None, where) for name in params.further_networks()}
 
 
 def _is_convolutional(need: NetworkNeed, card: NetworkCard) -> bool:

@@ -1,14 +1,16 @@
-"""The function that computes a kind, found by the entry point that its spec names."""
+"""The functions that compute a kind, found by the entry points that its spec names."""
 
+from collections.abc import Sequence
 from functools import cache
 from pkgutil import resolve_name
-from typing import Protocol
+from typing import Any, Protocol
 
+from app.errors import ServiceError
 from app.kinds import Params, spec_of
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Steps, StepState
+from worker.contract.steps import Outcome, Steps, StepState
 from worker.synthesis.variations import varied
 
 
@@ -36,8 +38,27 @@ def steps_of(
     return function(params, inputs, network, compute, resume)
 
 
+class BatchFunction(Protocol):
+    """Computes several jobs of a kind at once, whose params have one ``batch_key()``.
+
+    One entry a job, in order: the outcome, the same as that of the kind's own function, or the error with
+    which that job alone fails. What it raises fails them all.
+    """
+
+    def __call__(
+        self, params: Sequence[Any], inputs: Sequence[Inputs], network: Network | None, compute: Compute
+    ) -> list[Outcome | ServiceError]: ...
+
+
 @cache
 def load_function(entry_point: str) -> KindFunction:
     """The function of an entry point, "module:name"."""
     function: KindFunction = resolve_name(entry_point)
+    return function
+
+
+@cache
+def load_batch_function(entry_point: str) -> BatchFunction:
+    """The batch function of an entry point, "module:name"."""
+    function: BatchFunction = resolve_name(entry_point)
     return function

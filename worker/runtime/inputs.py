@@ -1,5 +1,6 @@
 """Loads the pictures and clips of a job from the storage."""
 
+from collections.abc import Mapping
 from io import BytesIO
 from typing import BinaryIO
 
@@ -13,53 +14,76 @@ from app.kinds import Params
 from app.media.clips import clip_format
 from app.settings import WeightsFolder
 from app.storage import Storage
+from models.network import Network
 from worker.contract.inputs import Inputs, Source
 from worker.media.clips import Clip, open_clip
 from worker.media.pictures import Picture, load_picture
 from worker.runtime.patience import persist
 
 
-def read_input(file: BinaryIO, params: Params, name: str) -> Picture | Clip:
-    """Decode a picture, or a clip where the param takes one, no larger than the job can use. InputError."""
+def read_input(file: BinaryIO, params: Params, name: str, field: str) -> Picture | Clip:
+    """Decode a picture, or a clip where the param takes one, no larger than the job can use.
+
+    Raises InputError on ``field``.
+    """
     if params.picture_fields()[name].clips:
         data = file.read()
         if clip_format(data) is not None:
-            return open_clip(data, name)
+            return open_clip(data, field)
         file = BytesIO(data)
-    return load_picture(file, name, params.picture_side(name))
+    return load_picture(file, field, params.picture_side(name), params.picture_short_side(name))
 
 
-def load_inputs(engine: Engine, storage: Storage, params: Params, weights: WeightsFolder) -> Inputs:
-    """The inputs of a job of resolved params. Raises InputError that names the param if a picture is gone."""
+def field_of(name: str, place: int, count: int) -> str:
+    """How an error names one of the pictures of a param: ``images.3`` where there are several."""
+    return name if count == 1 else f"{name}.{place}"
 
-    def source(name: str, reference: str) -> Source:
-        key, sha256 = _find(engine, reference, name)
+
+def load_inputs(
+    engine: Engine,
+    storage: Storage,
+    params: Params,
+    weights: WeightsFolder,
+    networks: Mapping[str, Network] | None = None,
+) -> Inputs:
+    """The inputs of a job of resolved params. Raises InputError that names the param if a picture is gone.
+
+    ``networks`` are those that it needs beside its own.
+    """
+
+    def source(name: str, field: str, reference: str) -> Source:
+        key, sha256, file_name = _find(engine, reference, field)
 
         def load() -> Picture | Clip:
             try:
                 file = storage.open(key)
             except FileNotFoundError:
-                raise InputError(name, f"The file of {reference} is gone: send the picture again.") from None
+                raise InputError(field, f"The file of {reference} is gone: send the picture again.") from None
             with file:
-                return read_input(file, params, name)
+                return read_input(file, params, name, field)
 
-        return Source(sha256, lambda: persist(load))
+        return Source(sha256, lambda: persist(load), file_name)
 
     sources = {
-        name: [source(name, reference) for reference in references]
+        name: [
+            source(name, field_of(name, place, len(references)), reference)
+            for place, reference in enumerate(references)
+        ]
         for name, references in params.pictures().items()
     }
-    return Inputs(sources, weights=weights)
+    return Inputs(sources, weights=weights, networks=networks)
 
 
-def _find(engine: Engine, reference: str, name: str) -> tuple[str, str]:
+def _find(engine: Engine, reference: str, field: str) -> tuple[str, str, str]:
+    """The storage key of a picture, its SHA-256, and its name."""
     item_id, _, artifact_name = reference.partition("/")
     if artifact_name:
         artifact = get_artifact(engine, item_id, artifact_name)
         if artifact is None:
-            raise InputError(name, f"The artifact {reference} is gone: run that job again.")
-        return artifact.key, artifact.sha256
+            raise InputError(field, f"The artifact {reference} is gone: run that job again.")
+        return artifact.key, artifact.sha256, artifact_name
     try:
-        return image_key(item_id), get_image(engine, item_id).sha256
+        image = get_image(engine, item_id)
     except UnknownImage:
-        raise InputError(name, f"The image {item_id} was deleted: upload it again.") from None
+        raise InputError(field, f"The image {item_id} was deleted: upload it again.") from None
+    return image_key(item_id), image.sha256, image.name or ""

@@ -26,7 +26,7 @@ def make_recipe(
         "kind": spec_of(params).name,
         "params": values,
         "inputs": {field: list(hashes) for field, hashes in inputs.items()},
-        "network": None if network is None else {"name": network.name, "sha256": network.sha256},
+        "network": None if network is None else _used(network),
         "seed": values.get("seed"),
         "device": str(compute.device),
         "processor": _processor(compute.device),
@@ -37,6 +37,11 @@ def make_recipe(
         "torch": torch.__version__,
         "pillow": PIL.__version__,
     }
+
+
+def _used(network: Network) -> dict[str, str | None]:
+    """The network's name and the hash of its weights; None for one that has none."""
+    return {"name": network.name, "sha256": None if network.device.type == "meta" else network.sha256}
 
 
 def _processor(device: torch.device) -> str:

@@ -15,7 +15,7 @@ from app.jobs.states import State
 from app.kinds import KINDS
 from app.storage import StorageFull, StorageUnavailable
 from worker.contract.steps import Step, run_steps
-from worker.networks.loading import network_for
+from worker.networks.loading import compute_for, further_networks, network_for
 from worker.runtime.artifacts import encode, encode_recipe
 from worker.runtime.claimed_job import Cancelled, ClaimedJob, End, Released, claim_job, claim_next_job
 from worker.runtime.context import WorkerContext
@@ -90,8 +90,10 @@ def _can_store(context: WorkerContext) -> bool:
 def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> End:
     """Load what the job needs, run its steps, and store its files."""
     params = KINDS[job.row.kind].load(job.row.params)
-    inputs = load_inputs(context.engine, context.storage, params, context.settings.weights)
-    network = network_for(params, context.compute, context.networks, job.row.network_sha256)
+    compute = compute_for(params, context.compute)
+    further = further_networks(params, compute, context.networks)
+    inputs = load_inputs(context.engine, context.storage, params, context.settings.weights, further)
+    network = network_for(params, compute, context.networks, job.row.network_sha256)
     resume = job.load_checkpoint()
     reporting = 0.0
     in_steps = False
@@ -105,16 +107,16 @@ def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> 
 
     began = time.perf_counter()
     try:
-        outcome = run_steps(steps_of(params, inputs, network, context.compute, resume), on_step)
+        outcome = run_steps(steps_of(params, inputs, network, compute, resume), on_step)
     except Exception as error:
         if resume is None or in_steps or isinstance(error, (ServiceError, *OUT_OF_MEMORY)):
             raise
         # It failed before the first step from there.
         job.discard_checkpoint(error)
-        outcome = run_steps(steps_of(params, inputs, network, context.compute), on_step)
+        outcome = run_steps(steps_of(params, inputs, network, compute), on_step)
     # The computation of this attempt alone, without the time that reports took.
     seconds = round(time.perf_counter() - began - reporting, 4)
-    recipe = make_recipe(params, inputs.hashes, network, context.compute)
+    recipe = make_recipe(params, inputs.hashes, network, compute)
 
     alpha = inputs.alpha(params.keeps_alpha_of() or "")
     made = job.store(chain(encode(outcome, alpha, recipe), [encode_recipe(recipe)]))

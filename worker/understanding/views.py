@@ -2,14 +2,12 @@
 
 from torch import Tensor
 
-from app.kinds.fields import DEFAULT_SIZE
+from app.kinds.fields import CROP_SHARE, DEFAULT_SIZE
 from models.network import Network
 from worker.optim.pyramids.scales import resize
 
-# The share of the shorter side that is cut out: 224 of 256 pixels in Krizhevsky, Sutskever, Hinton,
-# "ImageNet classification with deep convolutional neural networks" (NIPS 2012), section 2 and 4.1, and in
-# the published evaluations of most networks since.
-CENTER = 0.875
+# The share of the shorter side that is cut out.
+CENTER = CROP_SHARE
 
 
 def input_side(network: Network) -> int:

@@ -125,7 +125,13 @@ export function openForm(networks, onjob) {
   });
 
   const listed = listedKinds();
-  kindSelect.append(...listed.map(({ kind, title }) => el("option", { value: kind }, title)));
+  const groups = [...new Set(listed.map(({ group }) => group))];
+  kindSelect.append(
+    ...groups.map((group) => {
+      const options = listed.filter((kind) => kind.group === group);
+      return el("optgroup", { label: group }, ...options.map(({ kind, title }) => el("option", { value: kind }, title)));
+    }),
+  );
   kindSelect.addEventListener("change", () => choose(kindSelect.value));
   const last = load("kind");
   choose(listed.some(({ kind }) => kind === last) ? last : listed[0].kind);

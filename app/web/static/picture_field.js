@@ -4,6 +4,7 @@ import { pictureUrl, Problem, Unreachable } from "./api.js";
 import { el, newId, notifyInput } from "./dom.js";
 import { notes, problemSetter } from "./fields.js";
 import { fetchNames, nameOf } from "./image_names.js";
+import { sampleRow } from "./samples.js";
 import { megabytes, titleOfFile } from "./text.js";
 import { forgetUpload, upload } from "./uploads.js";
 
@@ -49,6 +50,7 @@ export function pictureField(param) {
     el("div", { class: "picture-body" }, tiles, input, dropZone),
     problem,
     help,
+    sampleRow((file) => add([file]), (text) => showProblem(text)),
   );
   const showProblem = problemSetter(problem, input);
   let items = [];

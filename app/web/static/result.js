@@ -6,6 +6,9 @@ import { isTerminal } from "./follow.js";
 import { fetchNames } from "./image_names.js";
 import { artifactUrl, captionOf, detailsOf, draftUrl, timesOf, titleOfJob, titleParts, viewsOf } from "./jobs.js";
 import { kindOf, picturesOf } from "./kinds.js";
+import { makeLooks } from "./looks.js";
+import { makeOverlay } from "./overlay.js";
+import { rankingElements } from "./rankings.js";
 import { tablesOf } from "./tables.js";
 import { duration } from "./text.js";
 import { makeViewer } from "./viewer.js";
@@ -26,6 +29,8 @@ const action = (name) => part(`[data-action="${name}"]`);
 export function openResult({ onreuse }) {
   const bar = part(".progress-bar");
   const viewer = makeViewer(element, (view) => choose(view));
+  const overlay = makeOverlay(element);
+  const looks = makeLooks(part(".looks"));
   let job = null;
   /** Name of the chosen view; null: the first. */
   let chosen = null;
@@ -48,8 +53,10 @@ export function openResult({ onreuse }) {
     element.dataset.state = "empty";
     document.title = "Impasto";
     compare(false);
+    overlay.hide();
+    looks.clear();
     viewer.clear();
-    for (const name of [".progress", ".job-info", ".viewer-message", ".numbers"]) part(name).hidden = true;
+    for (const name of [".progress", ".job-info", ".viewer-message", ".rankings", ".numbers"]) part(name).hidden = true;
   }
 
   function compare(on) {
@@ -75,6 +82,7 @@ export function openResult({ onreuse }) {
   /** Show the chosen view, or a draft as long as there is none. */
   function renderView() {
     const view = currentView();
+    overlay.show(job, view);
     if (view) {
       viewer.show(view, onMissing);
       viewer.list(viewsOf(job), view, (each) => captionOf(job, each));
@@ -145,6 +153,14 @@ export function openResult({ onreuse }) {
     part(".job-info").hidden = false;
   }
 
+  function renderRankings() {
+    const onclass = (chosenClass) =>
+      looks.show(chosenClass, kindOf(job.kind)?.class_looks ?? [], job.params.network);
+    const shown = isTerminal(job) ? rankingElements(job, onclass) : [];
+    part(".rankings").hidden = shown.length === 0;
+    part(".rankings").replaceChildren(...shown);
+  }
+
   function renderNumbers() {
     const numbers = part(".numbers");
     const tables = isTerminal(job) ? tablesOf(job.result) : [];
@@ -164,6 +180,7 @@ export function openResult({ onreuse }) {
     renderView();
     renderProgress();
     renderInfo();
+    renderRankings();
     renderNumbers();
     if (isNew) {
       renderSources();

@@ -27,6 +27,8 @@ function flatten(object, prefix = "") {
   );
 }
 
+/** A table as the service writes it: {columns: [..], rows: [[..], ..]}. */
+const isTable = (value) => Array.isArray(value?.columns) && Array.isArray(value?.rows);
 const isRow = (value) => !isPlain(value) && !Array.isArray(value);
 const isRows = (value) => Array.isArray(value) && value.length > 0 && value.every(isRow);
 
@@ -68,6 +70,10 @@ export function tablesOf(result) {
     .filter(([, value]) => !isPlain(value))
     .flatMap(([name, value]) => {
       if (isRows(value)) return [tableOfRows(name, value)];
+      if (isTable(value)) {
+        const lines = value.rows.map((row) => el("tr", {}, ...row.map((entry) => cell(entry ?? null))));
+        return [table(words(name), value.columns, lines)];
+      }
       if (Array.isArray(value)) return [];
       const inner = flatten(value);
       const pairs = inner.filter(([, part]) => !isRows(part));

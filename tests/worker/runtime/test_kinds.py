@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from app.kinds import KINDS, KindSpec, Params
+from app.kinds.base import NetworkNeed
 from app.kinds.deep_dream import DeepDreamParams
 from app.networks.catalogue import SHIPPED
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Steps, StepState
-from worker.networks.loading import NetworkLoader, network_for
+from worker.networks.loading import NetworkLoader, compute_for, network_for
 from worker.runtime.functions import load_function
 
 
@@ -43,3 +44,19 @@ def test_a_network_is_prepared_once() -> None:
     network = network_for(params, compute, NetworkLoader())
     assert network is not None and network.dtype == torch.bfloat16
     assert network_for(params, compute, NetworkLoader()) is network
+
+
+class PreciseParams(DeepDreamParams):
+    def network_need(self) -> NetworkNeed:
+        return NetworkNeed(self.network, float32=True)
+
+
+def test_a_kind_may_need_float32() -> None:
+    worker = Compute(torch.device("cpu"), torch.bfloat16)
+    params = PreciseParams(image="i", network="vgg19-random")
+    compute = compute_for(params, worker)
+    assert compute == Compute(torch.device("cpu"), torch.float32)
+    network = network_for(params, worker, NetworkLoader())
+    assert network is not None and network.dtype == torch.float32
+    assert network_for(params, compute, NetworkLoader()) is network
+    assert compute_for(DeepDreamParams(image="i"), worker) is worker

@@ -1,0 +1,94 @@
+"""Params of classification."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from app.errors import InputError
+from app.kinds.classifying import ClassifyingParams, require_same_classes
+from app.kinds.fields import ManyPictureRefs, PictureRef
+from app.kinds.spec import KindSpec, Lane, lane_by_work
+from app.networks.card import NetworkCard
+from app.networks.catalogue import Catalogue
+
+
+class ClassifyParams(ClassifyingParams):
+    """The classes that networks take pictures for, with probabilities."""
+
+    image: PictureRef | None = Field(None, title="Picture", description="The picture.")
+    images: ManyPictureRefs | None = Field(
+        None, title="Pictures", description="Up to 100 pictures, in the place of one."
+    )
+    dataset: str | None = Field(
+        None,
+        title="Set",
+        description="A set of pictures, in the place of one; the predictions are a file of JSON lines.",
+    )
+    # The published measure of ImageNet (Russakovsky et al., "ImageNet large scale visual recognition
+    # challenge", IJCV 2015, section 4.1).
+    top: int = Field(
+        5, ge=1, le=1000, title="Classes", description="Number of classes to name, the most likely first."
+    )
+    ensemble: Literal["average", "compare"] = Field(
+        "average",
+        title="Ensemble",
+        description="Of several networks: average, the mean of their probabilities; compare, one beside the "
+        "other.",
+    )
+    figure: bool = Field(
+        False,
+        title="Figure",
+        description="Also draw each picture beside bars of its classes, which takes about 20 ms a picture.",
+    )
+
+    def picture_short_side(self, field: str) -> int | None:
+        """What the crops need."""
+        return self.short_side()
+
+    def batch_key(self) -> str | None:
+        """Pictures of one network that are shown alike are computed together; sets are not."""
+        if self.networks is not None or self.dataset is not None:
+            return None
+        return f"{self.network} {self.size} {self.crops} {self.scales} {self.temperature}"
+
+    def resolve(self, catalogue: Catalogue) -> "ClassifyParams":
+        """Fill in what the networks give, and check that there is one source of pictures."""
+        given = [name for name in ("image", "images", "dataset") if getattr(self, name) is not None]
+        if not given:
+            raise InputError("image", "Name a picture to classify, or several as images, or a dataset.")
+        if len(given) > 1:
+            raise InputError(given[1], f"There is {given[0]} already: leave out one of them.")
+        if self.figure and self.dataset is not None:
+            raise InputError("figure", "A set is too large for a figure: leave this out, or use evaluate.")
+        cards = self.cards(catalogue)
+        if self.ensemble == "average":
+            require_same_classes(cards, "set ensemble to compare.")
+        return self.resolved_as(ClassifyParams, self.classifying_values(cards))
+
+
+def _lane(params: ClassifyParams, card: NetworkCard | None) -> Lane:
+    if params.dataset is not None:
+        return "long"
+    return lane_by_work(params.work(len(params.images or [""]), card))
+
+
+SPEC = KindSpec(
+    name="classify",
+    params=ClassifyParams,
+    function="worker.understanding.classify:classify",
+    batch_function="worker.understanding.classify:classify_jobs",
+    lane=_lane,
+    wait_seconds=10,
+    title="Classification",
+    summary="What is in a picture: the most likely classes with their probabilities.",
+    submit_label="Classify",
+    command="classify",
+    group="Look inside",
+    class_looks=("saliency", "occlusion"),
+    arguments=("image", "images"),
+    primary_fields=("network", "top"),
+    label_fields=("network", "crops"),
+    file_extensions=(".png", ".jsonl"),
+    tables={"table": ()},
+    example={"network": "palette", "top": 3},
+)

@@ -1,0 +1,80 @@
+/** Looks into a network for one class of one picture, side by side: a job each. */
+
+import { Problem, sendJob, Unreachable } from "./api.js";
+import { el, showText } from "./dom.js";
+import { follow, isTerminal } from "./follow.js";
+import { artifactUrl } from "./jobs.js";
+import { kindOf } from "./kinds.js";
+
+/** The looks within an element. Returns {show({name, index, reference}, kinds, network), clear()}. */
+export function makeLooks(element) {
+  const title = element.querySelector(".looks-title");
+  const list = element.querySelector(".looks-list");
+  /** Functions that stop following. */
+  let unfollow = [];
+  let asked = 0;
+
+  function clear() {
+    asked += 1;
+    for (const stop of unfollow) stop();
+    unfollow = [];
+    element.hidden = true;
+    list.replaceChildren();
+  }
+
+  /** A place for one look; `render(job)` shows it as it is now. */
+  function makePlace(kind) {
+    const image = el("img", { alt: "", decoding: "async", hidden: true });
+    const text = el("p", { class: "help", role: "status" }, "Waiting for its turn");
+    const link = el("a", { class: "look-title" }, kind.title);
+    const item = el("li", { class: "look" }, link, image, text);
+    return {
+      item,
+      fail: (message) => showText(text, message),
+      render(job) {
+        link.href = `#job=${job.id}`;
+        const url = artifactUrl(job, "image");
+        if (url && image.getAttribute("src") !== url) {
+          image.src = url;
+          image.alt = `${kind.title}, ${title.textContent}`;
+          image.hidden = false;
+        }
+        const waiting = job.state === "running" ? "Running" : "Waiting for its turn";
+        showText(text, isTerminal(job) ? (job.error?.detail ?? null) : waiting);
+      },
+    };
+  }
+
+  async function send(kind, params, place, run) {
+    try {
+      const key = `look-${kind.kind}-${JSON.stringify(params)}-${Date.now()}`.slice(0, 200);
+      const job = await sendJob(kind.path, params, key, true);
+      if (run !== asked) return;
+      unfollow.push(
+        follow(job.id, {
+          onjob: place.render,
+          onconnection() {},
+          onproblem: (problem) => place.fail(problem.message),
+        }),
+      );
+    } catch (error) {
+      if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+      place.fail(error.message);
+    }
+  }
+
+  async function show({ name, index, reference }, kinds, network) {
+    clear();
+    const run = asked;
+    title.textContent = `What speaks for “${name}”`;
+    element.hidden = false;
+    const known = kinds.map(kindOf).filter(Boolean);
+    const places = known.map(makePlace);
+    list.replaceChildren(...places.map(({ item }) => item));
+    element.scrollIntoView({ block: "nearest" });
+    const params = { image: reference, target: String(index ?? name), ...(network ? { network } : {}) };
+    await Promise.all(known.map((kind, i) => send(kind, params, places[i], run)));
+  }
+
+  return { show, clear };
+}

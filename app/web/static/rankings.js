@@ -1,0 +1,60 @@
+/** Classes with their probabilities as bars; a click on a class asks what of the picture speaks for it. */
+
+import { pictureUrl } from "./api.js";
+import { el } from "./dom.js";
+import { nameOf } from "./image_names.js";
+import { isPicture, kindOf } from "./kinds.js";
+import { spaced } from "./text.js";
+
+const isRanking = (value) =>
+  Array.isArray(value) && value.length > 0 && value.every((row) => typeof row?.class === "string" && typeof row.probability === "number");
+
+/** The rankings of a result by title: its own `top`, or one for each of its pictures or networks. */
+function rankingsOf(result) {
+  if (isRanking(result.top)) return [{ title: null, place: 0, rows: result.top }];
+  return (result.pictures ?? [])
+    .map((entry, place) => ({ title: entry.name ?? null, place, rows: entry.top, network: entry.network }))
+    .filter(({ rows }) => isRanking(rows));
+}
+
+const percent = (share) => (share > 0 && share < 0.0005 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`);
+
+function bar(row, onclick) {
+  const name = onclick
+    ? el("button", { type: "button", class: "link class-name", onclick, title: "What speaks for it?" }, spaced(row.class))
+    : el("span", { class: "class-name" }, spaced(row.class));
+  const track = el("span", { class: "share-track", "aria-hidden": "true" }, el("span", { class: "share" }));
+  track.firstChild.style.setProperty("--share", `${100 * row.probability}%`);
+  return el("li", { class: "ranking-row" }, name, el("span", { class: "share-text" }, percent(row.probability)), track);
+}
+
+/**
+ * Elements for the rankings of a job; none if it has none. `onclass({name, reference})` is called when a class is
+ * clicked, for kinds whose pictures can be looked into.
+ */
+export function rankingElements(job, onclass) {
+  const kind = kindOf(job.kind);
+  const rankings = rankingsOf(job.result ?? {});
+  const param = kind?.params.find((each) => isPicture(each) && job.params[each.name]);
+  const references = param ? [job.params[param.name]].flat() : [];
+  const looks = kind?.class_looks ?? [];
+  return rankings.map(({ title, place, rows }) => {
+    const reference = references[place];
+    const onclick = (row) => (looks.length && reference ? () => onclass({ name: row.class, index: row.index, reference }) : null);
+    const caption = title ?? (rankings.length > 1 && reference ? nameOf(reference) : null);
+    const image = rankings.length > 1 && reference
+      ? el("img", { src: pictureUrl(reference), alt: "", loading: "lazy", decoding: "async" })
+      : null;
+    return el(
+      "div",
+      { class: "ranking" },
+      image,
+      el(
+        "div",
+        { class: "ranking-body" },
+        caption ? el("p", { class: "ranking-title" }, caption) : null,
+        el("ol", { class: "ranking-rows" }, ...rows.map((row) => bar(row, onclick(row)))),
+      ),
+    );
+  });
+}
