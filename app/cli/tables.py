@@ -29,7 +29,7 @@ def print_table(name: str, entry: Any, columns: Sequence[str] = ()) -> None:
             table.add_column()
             table.add_column(justify="right")
             for key, value in pairs.items():
-                table.add_row(_words(key), _cell(value))
+                table.add_row(_words(str(key)), _cell(value))
         case _:
             return
     console = Console(highlight=False, markup=False)

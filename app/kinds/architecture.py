@@ -16,6 +16,7 @@ from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 # Side of the picture where neither the job nor the network says one: that of ImageNet's networks.
 USUAL_SIDE = 224
 COLORS = 3
+MAX_INPUT = 1 << 14
 
 # What a narrow table shows of a layer.
 COLUMNS = ("layer", "output", "size", "parameters", "multiply_adds", "bytes", "receptive_field")
@@ -29,7 +30,15 @@ def _as_shape(value: Any) -> Any:
         value = [part for each in value for part in (_split(each) if isinstance(each, str) else [each])]
     elif isinstance(value, str):
         value = _split(value)
-    return [COLORS, *value * 2] if isinstance(value, list) and len(value) == 1 else value
+    if not isinstance(value, list) or len(value) != 1:
+        return value
+    side = int(value[0]) if str(value[0]).isdecimal() and len(str(value[0])) < 9 else 0
+    if not 1 <= side <= MAX_INPUT:
+        raise ValueError(
+            f"{value[0]!r} is no side: give a whole number from 1 to {MAX_INPUT}, or channels, height and "
+            "width"
+        )
+    return [COLORS, side, side]
 
 
 def _split(text: str) -> list[str]:
@@ -37,7 +46,7 @@ def _split(text: str) -> list[str]:
 
 
 InputShape = Annotated[
-    list[Annotated[int, Field(ge=1, le=1 << 14)]],
+    list[Annotated[int, Field(ge=1, le=MAX_INPUT)]],
     BeforeValidator(_as_shape, json_schema_input_type=int | str | list[int]),
     Field(min_length=3, max_length=3),
 ]

@@ -55,6 +55,8 @@ CASES: list[tuple[str, Json]] = [
     ),
     ("adversarial", {"image": "i", "method": "fgsm", "size": 48}),
     ("adversarial", {"method": "fooling", "target": "spiral", "size": 48, "steps": 2}),
+    ("architecture", {"network": "palette"}),
+    ("architecture", {"layers": "CONV-RELU-LOCAL-BN-POOL-FC", "input": 8}),
 ]
 
 

@@ -88,7 +88,8 @@ def _heading(name: str, given: Shape, totals: dict[str, int]) -> tuple[str, str]
 
 
 def _window_text(row: LayerRow) -> str:
-    if row.window is None or row.kind in ("fire", "residual", "inception"):
+    # That of a block is the sum of those within it.
+    if row.window is None or all(fit.name != row.name for fit in row.fits):
         return ""
     parts = [f"{row.window.size} × {row.window.size}", f"/ {row.window.stride}"]
     if row.window.padding:
