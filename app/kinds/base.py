@@ -6,10 +6,11 @@ from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from app.kinds.fields import PictureField
+from app.kinds.fields import DatasetField, PictureField
 from app.networks.catalogue import Catalogue
 
 R = TypeVar("R", bound="Params")
+M = TypeVar("M")
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,19 @@ class Params(BaseModel):
     @classmethod
     def picture_fields(cls) -> dict[str, PictureField]:
         """The params that are pictures, by name."""
+        return cls._marked(PictureField)
+
+    @classmethod
+    def dataset_fields(cls) -> dict[str, DatasetField]:
+        """The params that are sets, by name."""
+        return cls._marked(DatasetField)
+
+    @classmethod
+    def _marked(cls, kind: type[M]) -> dict[str, M]:
         return {
             name: mark
             for name, info in cls.model_fields.items()
-            if (mark := _picture_mark(info.metadata, info.annotation)) is not None
+            if (mark := _find_mark(kind, info.metadata, info.annotation)) is not None
         }
 
     def pictures(self) -> dict[str, list[str]]:
@@ -56,6 +66,11 @@ class Params(BaseModel):
             if value is not None:
                 found[name] = [value] if isinstance(value, str) else list(value)
         return found
+
+    def datasets(self) -> dict[str, str]:
+        """References of the sets that this job needs or fills, by param."""
+        values = {name: getattr(self, name) for name in self.dataset_fields()}
+        return {name: value for name, value in values.items() if value is not None}
 
     def keeps_alpha_of(self) -> str | None:
         """The picture param whose transparency the result of this job keeps; None: the result is opaque."""
@@ -104,12 +119,12 @@ class Params(BaseModel):
         return cls.model_validate({**dict(self), **values})
 
 
-def _picture_mark(metadata: Sequence[Any], annotation: Any) -> PictureField | None:
+def _find_mark(kind: type[M], metadata: Sequence[Any], annotation: Any) -> M | None:
     """The mark of a param; that of ``PictureRef | None`` lies within the union."""
     for mark in metadata:
-        if isinstance(mark, PictureField):
+        if isinstance(mark, kind):
             return mark
     for inner in get_args(annotation):
-        if (mark := _picture_mark(getattr(inner, "__metadata__", ()), inner)) is not None:
+        if (mark := _find_mark(kind, getattr(inner, "__metadata__", ()), inner)) is not None:
             return mark
     return None

@@ -1,10 +1,10 @@
 """Types of params that several kinds share, with their limits, texts and what a form needs to show them.
 
 JSON Schema extras: ``widget`` names the control of a form (``picture``, ``pictures``, ``clip``, ``network``,
-``layer``, ``layers``, ``channels``, ``class``, ``classes``, ``extents``, ``names``, ``preset``, ``size``, or
-``slider``: a factor of the preset's value, ``decades`` powers of ten to either side); ``unit`` is written
-after the value on a label; ``title_prefix`` goes before the names of a param's pictures in a job's title;
-``empty_means: equal`` marks a list that resolves to equal numbers when it is left empty.
+``dataset``, ``layer``, ``layers``, ``channels``, ``class``, ``classes``, ``extents``, ``names``, ``preset``,
+``size``, or ``slider``: a factor of the preset's value, ``decades`` powers of ten to either side); ``unit``
+is written after the value on a label; ``title_prefix`` goes before the names of a param's pictures in a job's
+title; ``empty_means: equal`` marks a list that resolves to equal numbers when it is left empty.
 """
 
 from typing import Annotated, Any
@@ -38,6 +38,13 @@ class PictureField:
     def __init__(self, many: bool = False, clips: bool = False) -> None:
         self.many = many
         self.clips = clips
+
+
+class DatasetField:
+    """Marks a param as a set; ``is_open`` if the job fills the set, and does not use it."""
+
+    def __init__(self, is_open: bool = False) -> None:
+        self.is_open = is_open
 
 
 def as_list(value: Any) -> Any:
@@ -98,6 +105,24 @@ ClipRef = Annotated[
         json_schema_extra={"widget": "clip"},
     ),
     PictureField(clips=True),
+]
+
+# The job stores `<id>@<sha256>`, which names the same content wherever a recipe is fed back.
+DatasetRef = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=200,
+        title="Set",
+        description="A set, by its name or id; `digits` and `palette` are built in.",
+        json_schema_extra={"widget": "dataset"},
+    ),
+    DatasetField(),
+]
+OpenDatasetRef = Annotated[
+    str,
+    Field(min_length=1, max_length=200, title="Set", description="An open set, by its name or id."),
+    DatasetField(is_open=True),
 ]
 
 LayerName = Annotated[str, Field(json_schema_extra={"widget": "layer"})]
