@@ -16,6 +16,7 @@ _MODULES = (
     "adversarial",
     "architecture",
     "classify",
+    "activations",
     "evaluate",
     "pull_weights",
 )
