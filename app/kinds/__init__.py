@@ -17,6 +17,7 @@ _MODULES = (
     "architecture",
     "classify",
     "activations",
+    "filters",
     "evaluate",
     "pull_weights",
 )
