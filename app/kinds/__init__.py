@@ -18,6 +18,7 @@ _MODULES = (
     "classify",
     "activations",
     "filters",
+    "max_patches",
     "evaluate",
     "pull_weights",
 )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from models.geometry import GlobalAverage, window_of
+from models.geometry import Block, GlobalAverage, window_of
 from models.network import Network
 
 
@@ -19,19 +19,21 @@ class PixelBox:
 
 
 def receptive_field(
-    network: Network, layer: str, position: tuple[int, int], size: tuple[int, int]
+    network: Network, layer: str, channel: int, position: tuple[int, int], size: tuple[int, int]
 ) -> PixelBox:
-    """The pixels of a picture of ``size`` (height, width) that a ``position`` (y, x) of a layer sees.
+    """The pixels of a picture of ``size`` (height, width) that one neuron of a layer sees, at (y, x).
 
     A padding sees nothing, that of a layer in between neither: a window is clipped at every layer on the way
     back, not at the picture alone. From the first layer on that sees everything it is the whole picture.
     Raises KeyError for an unknown layer.
     """
-    rows, columns = (_span(network, layer, place, side) for place, side in zip(position, size, strict=True))
+    rows, columns = (
+        _span(network, layer, channel, place, side) for place, side in zip(position, size, strict=True)
+    )
     return PixelBox(rows[0], columns[0], rows[1], columns[1])
 
 
-def _span(network: Network, layer: str, place: int, side: int) -> tuple[int, int]:
+def _span(network: Network, layer: str, channel: int, place: int, side: int) -> tuple[int, int]:
     """The pixels along one side, as (first, one after the last)."""
     if layer not in network.stack:
         raise KeyError(layer)
@@ -41,7 +43,8 @@ def _span(network: Network, layer: str, place: int, side: int) -> tuple[int, int
             return 0, side
         window = window_of(module)
         if window is not None:
-            passed.append((window, inputs))
+            last_block = isinstance(module, Block) and name == layer
+            passed.append((module.channel_window(channel) if last_block else window, inputs))
             inputs = window.output_side(inputs)
         if name == layer:
             break

@@ -1,12 +1,14 @@
 """The pictures of a set as a network is shown them, batch by batch."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from app.errors import InputError
 from worker.contract.inputs import Member
+from worker.contract.steps import StepState
 from worker.media.pictures import Picture
 from worker.understanding.views import as_input
 
@@ -53,3 +55,37 @@ def still(member: Member) -> Tensor:
     if not isinstance(loaded, Picture):
         raise InputError("dataset", f"{member.name} is a clip: a set has still pictures.")
     return loaded.rgb
+
+
+class Damage:
+    """The members of a set that could not be decoded, over a run and its resumption."""
+
+    # Named in a result at most.
+    NAMED = 20
+
+    def __init__(self, members: Sequence[Member], resume: StepState | None = None) -> None:
+        """None yet, or those of a state."""
+        self._members = members
+        self._found = dict(resume.values["damaged"]) if resume is not None else {}
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def add(self, place: int, error: InputError) -> None:
+        """Note one, by its place in the set."""
+        self._found[str(place)] = error.detail
+
+    def values(self) -> dict[str, Any]:
+        """What a state keeps."""
+        return {"damaged": dict(self._found)}
+
+    @property
+    def places(self) -> set[int]:
+        """The places of those that were left out."""
+        return {int(place) for place in self._found}
+
+    def report(self) -> dict[str, Any]:
+        """How many, and which of them with the reason."""
+        named = list(self._found.items())[: self.NAMED]
+        rows = [{"name": self._members[int(place)].name, "error": detail} for place, detail in named]
+        return {"count": len(self._found), "pictures": rows}
