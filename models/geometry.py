@@ -113,6 +113,11 @@ class Block(nn.Module):
     window: Window
     channels: int
 
+    def channel_window(self, channel: int) -> Window:
+        """The part of ``window`` that one channel of the output sees."""
+        del channel
+        return self.window
+
 
 class GlobalAverage(nn.Module):
     """The mean over all positions, (N, channels, h, w) to (N, channels)."""

@@ -36,6 +36,10 @@ class Fire(Block):
         self.channels = 2 * expanded
         self.window = Window(3, 1, 1)
 
+    def channel_window(self, channel: int) -> Window:
+        """One position for the first half of the channels."""
+        return Window(1, 1, 0) if 2 * channel < self.channels else self.window
+
     def forward(self, input: Tensor) -> Tensor:
         """(N, channels, h, w) to (N, 2 * expanded, h, w)."""
         squeezed = self.relu(self.squeeze(input), inplace=True)

@@ -186,6 +186,12 @@ def beside(pictures: Sequence[Tensor], gap: int = 12) -> Tensor:
     return torch.cat(padded, 3)
 
 
+def below(pictures: Sequence[Tensor], gap: int = 0) -> Tensor:
+    """Pictures (1, 3, H, W) of any sizes one below the other on white, aligned at their left."""
+    turned = [each.transpose(2, 3) for each in pictures]
+    return beside(turned, gap).transpose(2, 3).contiguous()
+
+
 def to_tensor(image: Image.Image) -> Tensor:
     """An RGB image as (1, 3, H, W) in [0, 1]."""
     levels = torch.from_numpy(np.array(image.convert("RGB")))

@@ -1,0 +1,131 @@
+"""Params of activations: the maps of a layer for one picture."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.errors import InputError
+from app.kinds.base import NetworkNeed, Params
+from app.kinds.feature_visualization import Channels
+from app.kinds.fields import CROP_SHARE, DEFAULT_SIZE, LayerName, LayerNames, NetworkName, PictureRef
+from app.kinds.layers import middle_layer, require_card, require_channel, require_layers
+from app.kinds.spec import KindSpec, Lane, lane_by_work
+from app.networks.card import NetworkCard
+from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
+
+# Maps on one figure at most: 16 x 16 are still told apart on a slide.
+MOST_MAPS = 256
+
+# The first layers of VGG-19 take half a gigabyte at the largest.
+ShownSize = Annotated[
+    int | None,
+    Field(
+        ge=16,
+        le=1024,
+        title="Size",
+        description="Side in pixels of the square that the network is shown. Empty: what it classifies, or "
+        f"{DEFAULT_SIZE}.",
+        json_schema_extra={"widget": "size", "unit": "px"},
+    ),
+]
+
+
+class ActivationsParams(Params):
+    """What the channels of a layer respond to in a picture (Yosinski et al. 2015, figure 2)."""
+
+    image: PictureRef = Field(title="Picture", description="The picture that the network is shown.")
+    network: NetworkName = DEFAULT_CLASSIFIER
+    layer: LayerName | None = Field(
+        None, title="Layer", description="The layer to look at. Empty: one that responds to parts of things."
+    )
+    layers: LayerNames | None = Field(
+        None, title="Layers", description="Several layers, one below the other, in the place of one."
+    )
+    channels: Channels | None = Field(
+        None, title="Channels", description="Channels to show. Empty: as many as the limit, by their order."
+    )
+    order: Literal["index", "strongest"] = Field(
+        "index",
+        title="Order",
+        description="index: channels by number; strongest: those with the largest mean first.",
+    )
+    # 8 x 8 maps with their numbers fill a slide.
+    limit: int = Field(
+        64,
+        ge=1,
+        le=MOST_MAPS,
+        title="Maps",
+        description="Channels shown of each layer at most, where none are named.",
+    )
+    scale: Literal["each", "common"] = Field(
+        "common",
+        title="Scale",
+        description="common: a color means the same in all maps; each: every map has its own range.",
+    )
+    size: ShownSize = None
+
+    def picture_short_side(self, field: str) -> int | None:
+        """The square in the middle is cut out of a picture a little larger."""
+        del field
+        return None if self.size is None else round(self.size / CROP_SHARE)
+
+    def network_need(self) -> NetworkNeed:
+        """The network as far as the layers."""
+        named = "layers" if self.layer is None else "layer"
+        return NetworkNeed(self.network, {named: self.layers or ()}, float32=True)
+
+    def resolve(self, catalogue: Catalogue) -> "ResolvedActivations":
+        """Fill in layers and size, and check the channels against the network."""
+        card = require_card(catalogue, self.network)
+        if self.layer is not None and self.layers is not None and self.layers != [self.layer]:
+            raise InputError("layers", "There is a layer already: leave out one of the two.")
+        field = "layers" if self.layer is None else "layer"
+        given = self.layers or [self.layer or middle_layer(card)]
+        require_layers(card, given, field)
+        for layer in given:
+            for channel in self.channels or ():
+                require_channel(card, layer, channel, "channels")
+        layers = [name for name in card.layer_names if name in given]
+        values = {"layers": layers, "size": self.size or card.input_size or DEFAULT_SIZE}
+        if self.channels is not None:
+            values["channels"] = list(dict.fromkeys(self.channels))
+        return self.resolved_as(ResolvedActivations, values)
+
+
+class ResolvedActivations(ActivationsParams):
+    """Resolved params of activations. ``layers`` are in the network's order, each once."""
+
+    layers: LayerNames
+    size: int
+
+
+def work_of(card: NetworkCard | None, size: int, pictures: float = 1) -> float | None:
+    """Multiply-adds for so many pictures at a size, decoding included; None: nobody knows."""
+    if card is None or card.multiply_adds is None:
+        return None
+    return pictures * (2e8 + card.multiply_adds * (size / (card.input_size or 224)) ** 2)
+
+
+def _lane(params: ResolvedActivations, card: NetworkCard | None) -> Lane:
+    # Drawing 64 maps takes about as long as 4e9 multiply-adds.
+    work = work_of(card, params.size)
+    return lane_by_work(None if work is None else work + 4e9 * len(params.layers))
+
+
+SPEC = KindSpec(
+    name="activations",
+    params=ActivationsParams,
+    resolved=(ResolvedActivations,),
+    function="worker.understanding.activations:activations",
+    lane=_lane,
+    wait_seconds=10,
+    title="Activations",
+    summary="The maps of a layer for one picture: what each channel responds to, and where.",
+    submit_label="Look",
+    command="activations",
+    group="Look inside",
+    primary_fields=("network", "layer", "limit"),
+    label_fields=("network", "layers"),
+    tables={"table": ()},
+    example={"network": "palette", "layer": "relu2_2", "limit": 16},
+)
