@@ -117,6 +117,7 @@ SPEC = KindSpec(
     summary="A network's layers in a table: sizes, parameters, multiply-adds, memory and receptive fields.",
     submit_label="Count",
     command="architecture",
+    group="Look inside",
     primary_fields=("layers", "input", "rounding"),
     label_fields=("network", "layers"),
     file_extensions=(".png", ".csv", ".md"),

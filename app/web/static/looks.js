@@ -6,7 +6,7 @@ import { follow, isTerminal } from "./follow.js";
 import { artifactUrl } from "./jobs.js";
 import { kindOf } from "./kinds.js";
 
-/** The looks within an element. Returns {show({name, index, reference}, kinds, network), clear()}. */
+/** The looks within an element. Returns {show({name, index, reference, network}, kinds), clear()}. */
 export function makeLooks(element) {
   const title = element.querySelector(".looks-title");
   const list = element.querySelector(".looks-list");
@@ -63,7 +63,7 @@ export function makeLooks(element) {
     }
   }
 
-  async function show({ name, index, reference }, kinds, network) {
+  async function show({ name, index, reference, network }, kinds) {
     clear();
     const run = asked;
     title.textContent = `What speaks for “${name}”`;

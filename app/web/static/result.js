@@ -155,7 +155,7 @@ export function openResult({ onreuse }) {
 
   function renderRankings() {
     const onclass = (chosenClass) =>
-      looks.show(chosenClass, kindOf(job.kind)?.class_looks ?? [], job.params.network);
+      looks.show(chosenClass, kindOf(job.kind)?.class_looks ?? []);
     const shown = isTerminal(job) ? rankingElements(job, onclass) : [];
     part(".rankings").hidden = shown.length === 0;
     part(".rankings").replaceChildren(...shown);

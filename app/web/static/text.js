@@ -49,6 +49,9 @@ export function titleOfFile(filename) {
   return capitalized(filename.replace(/\.[a-z0-9]{2,5}$/i, "").replace(/[_-]+/g, " ").trim() || filename);
 }
 
+/** "1 picture", "1,797 pictures". */
+export const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+
 /** Bytes as "3.4 MB". */
 export function megabytes(bytes) {
   return `${formatNumber(bytes / 1e6)} MB`;
