@@ -21,10 +21,13 @@ function textOf(param, value) {
   return names.length > MAX_NAMES ? `${names.length} ${param.title.toLowerCase()}` : joined(names) || null;
 }
 
-/** The first picture's name, else the classes that the job is about, else the kind's title. */
+/** The first picture's name, with the number of others beside it, else the classes that the job is about, else the kind's title. */
 function subjectOf(job, kind) {
-  const [name] = namesOf(picturesOf(job).slice(0, 1).map(({ reference }) => reference));
+  const [first] = picturesOf(job);
+  const [name] = namesOf(first ? [first.reference] : []);
+  const others = name ? [job.params[first.param.name]].flat().length - 1 : 0;
   const target = kind.params.find(({ control, name }) => CLASSES.has(control) && job.params[name]);
+  if (others > 0) return `${name} and ${others} more`;
   return name ?? (target ? capitalized(textOf(target, job.params[target.name])) : kind.title);
 }
 
@@ -60,7 +63,8 @@ export function timesOf(job) {
   if (!isTerminal(job)) return "";
   const when = ago(job.finished_at);
   if (!job.started_at) return `${job.state} ${when}`;
-  const span = duration(secondsBetween(job.started_at, job.finished_at));
+  const seconds = secondsBetween(job.started_at, job.finished_at);
+  const span = seconds < 1 ? `${Math.max(1, Math.round(1000 * seconds))} ms` : duration(seconds);
   return `${job.state === "succeeded" ? "made in" : `${job.state} after`} ${span}, ${when}`;
 }
 

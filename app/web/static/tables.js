@@ -11,9 +11,12 @@ const isPlain = (value) => value === null || typeof value !== "object";
 const words = (name) => spaced(name).replaceAll(".", " · ");
 const isEmpty = (value) => Array.isArray(value) && value.length === 0;
 
+/** The beginning of a SHA-256; all of it is in the JSON. */
+const shortened = (text) => (/^[0-9a-f]{64}$/.test(text) ? `${text.slice(0, 12)}…` : text);
+
 function format(value) {
   if (typeof value === "number") return formatNumber(value);
-  if (isPlain(value)) return value === null ? "–" : String(value);
+  if (isPlain(value)) return value === null ? "–" : shortened(String(value));
   if (Array.isArray(value)) return value.map(format).join(", ");
   // An entry of a ranking: "spiral 0.82".
   const parts = Object.values(value).filter((part) => isPlain(part) && !Number.isInteger(part));
@@ -62,9 +65,10 @@ function tableOfPairs(name, pairs) {
   return table(words(name), null, lines);
 }
 
-/** Tables of a job's result; none if it has no numbers. */
-export function tablesOf(result) {
-  const entries = Object.entries(result ?? {}).filter(([name, value]) => !NOT_SHOWN.has(name) && !isEmpty(value));
+/** Tables of a job's result, `without` some of its parts; none if it has no numbers. */
+export function tablesOf(result, without) {
+  const isShown = ([name, value]) => !NOT_SHOWN.has(name) && !without.includes(name) && !isEmpty(value);
+  const entries = Object.entries(result ?? {}).filter(isShown);
   const single = entries.filter(([, value]) => isPlain(value) || (Array.isArray(value) && !isRows(value)));
   const tables = entries
     .filter(([, value]) => !isPlain(value))
