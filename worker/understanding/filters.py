@@ -170,16 +170,16 @@ def _slices(weights: Tensor, channels: list[int], slices: list[int], scale: str,
         return sheet(panels, side=SIDE, heading=f"{heading}: filter {channels[0]} by input channel")
     height, width = weights.shape[2:]
     times = max(1, SLICE_SIDE // max(height, width))
-    panels = []
-    for row, channel in zip(relative, channels, strict=True):
+    made = []
+    for row in relative:
         squares = [
             nn.functional.pad(
                 enlarge_sharp(colorize(each, signed), height * times, width * times), (1, 1, 1, 1), value=1.0
             )
             for each in row
         ]
-        panels.append((channel, torch.cat(squares, 3)))
-    rows = torch.cat([each for _, each in panels], 2)
+        made.append(torch.cat(squares, 3))
+    rows = torch.cat(made, 2)
     side = max(rows.shape[2:])
     caption = f"rows: filters {_named(channels)}; columns: input channels {_named(slices)}"
     scaled = "of each slice's largest" if scale == "each" else "of the largest"
