@@ -19,6 +19,7 @@ _MODULES = (
     "activations",
     "filters",
     "max_patches",
+    "embedding",
     "evaluate",
     "pull_weights",
 )
