@@ -11,6 +11,8 @@ from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
 from app.database.migrations import upgrade
+from app.datasets import routes as datasets
+from app.datasets.layout import MAX_TABLE_BYTES
 from app.http import openapi as description
 from app.http import problems
 from app.http.bodies import MAX_JSON_BYTES
@@ -35,6 +37,8 @@ log = logging.getLogger(__name__)
 
 # What a multipart body has beside its file.
 MULTIPART_BYTES = 1 << 16
+# What a form has beside a ZIP: a table of labels.
+DATASET_FORM_BYTES = MAX_TABLE_BYTES + MULTIPART_BYTES
 # A worker that was silent this long is taken off the register.
 FORGET_SECONDS = 120.0
 
@@ -57,7 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.services = make_services(settings)
     problems.install(app)
     app.include_router(kinds.make_router())
-    for module in (jobs, events, images, networks, health, metrics):
+    for module in (jobs, events, images, datasets, networks, health, metrics):
         app.include_router(module.router)
     description.install(app)
     app.include_router(web_router)
@@ -74,6 +78,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         max_json_bytes=min(MAX_JSON_BYTES, settings.max_request_bytes),
         form_limits={
             **dict.fromkeys(forms, settings.max_request_bytes),
+            datasets.PATH: settings.max_dataset_bytes + DATASET_FORM_BYTES,
+            datasets.MEMBERS_PATH: settings.max_dataset_bytes + DATASET_FORM_BYTES,
             networks.PATH: settings.max_network_bytes + MULTIPART_BYTES,
         },
     )

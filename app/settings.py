@@ -50,7 +50,10 @@ class Settings(BaseSettings):
         "auto", description="Of activations; auto: bfloat16 where the hardware has it."
     )
     threads: int | None = Field(
-        None, ge=1, description="Threads of one worker's arithmetic; unset: every core."
+        None,
+        ge=1,
+        description="Threads of one worker's arithmetic. Unset: the cores, divided by the workers of one "
+        "`impasto serve` or `impasto worker`. Those of the lane `short` have one, and do not count.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
 
@@ -85,6 +88,13 @@ class Settings(BaseSettings):
     max_clip_frames: int = Field(600, gt=0, description="Frames of a clip.")
     max_clip_seconds: float = Field(60.0, gt=0, description="Length of a clip.")
     max_request_bytes: int = Field(100 * 1000 * 1000, gt=0, description="One request's body.")
+    max_picture_memory_bytes: int = Field(
+        4_000_000_000,
+        gt=0,
+        description="Activations of one picture in a network that cannot be computed in tiles.",
+    )
+    max_dataset_bytes: int = Field(20_000_000_000, gt=0, description="One set, and one upload to it.")
+    max_dataset_members: int = Field(50_000, gt=0, description="Members of one set.")
     max_network_bytes: int = Field(2_000_000_000, gt=0, description="One imported network.")
 
     @field_validator("allowed_hosts")

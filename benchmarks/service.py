@@ -8,6 +8,7 @@ load comes from this process, is bounded in number and time, and goes to 127.0.0
 
 import argparse
 import json
+import os
 import re
 import statistics
 import tempfile
@@ -30,12 +31,14 @@ from app.kinds.style_transfer import StyleTransferParams
 from app.networks.catalogue import SHIPPED
 from benchmarks.load import listen, multipart, request, send_at_rate
 from tests.support.deployment import MODES, Deployment, Mode, deployed
+from tests.support.extra_kinds import with_kind
 from tests.support.postgres import postgres
 from tests.support.strange_pictures import encode
 
 # A job that runs until it is cancelled.
 LONG = 20_000
 SUBMITS_PER_SECOND, STATUSES_PER_SECOND, LOAD_SECONDS = 30.0, 300.0, 20.0
+SHORT_KIND, SHORT_PER_SECOND = "glancing", 15.0
 STREAMS, STREAM_SECONDS = 500, 15.0
 QUEUED = 10_000
 MILLI = 1000.0
@@ -58,7 +61,7 @@ def tell(what: str, value: str, target: str) -> None:
 
 def small_params(service: Deployment, **params: object) -> dict[str, object]:
     """Params of a style transfer of two small pictures, which are uploaded."""
-    return {"content": service.upload(1), "style": service.upload(2), "size": 64, **params}
+    return {"content": service.upload(1), "style": service.upload(2), "size": 64} | params
 
 
 def submit(service: Deployment, params: dict[str, object]) -> str:
@@ -67,9 +70,9 @@ def submit(service: Deployment, params: dict[str, object]) -> str:
 
 
 @contextmanager
-def busy(service: Deployment) -> Iterator[str]:
+def busy(service: Deployment, **params: object) -> Iterator[str]:
     """A context in which a job runs."""
-    job_id = submit(service, small_params(service, steps=LONG))
+    job_id = submit(service, small_params(service, steps=LONG, **params))
     service.wait_for_progress(job_id)
     yield job_id
     service.request("POST", f"/v1/jobs/{job_id}/cancel")
@@ -112,6 +115,24 @@ def submits(service: Deployment) -> None:
         tell(f"{name}: median", f"{answers.quantile(0.5) * MILLI:.0f} ms", "")
         tell(f"{name}: p99 ({answers.statuses})", f"{answers.quantile(0.99) * MILLI:.0f} ms", "under 200 ms")
         clear_queue(service, running)
+
+
+def short_jobs(service: Deployment) -> None:
+    """Short jobs with a photo each, answered in the same call, at a fixed rate, while a long job runs."""
+    picture = photo()
+    headers, body = multipart({"image": picture}, {"params": "{}"})
+    data = request("POST", f"/v1/{SHORT_KIND}", headers, body)
+    port = int(service.url.rpartition(":")[2])
+    # Warm.
+    send_at_rate(port, lambda _: data, rate=2.0, seconds=3.0)
+    alone = send_at_rate(port, lambda _: data, rate=2.0, seconds=10.0)
+    name = f"{SHORT_KIND}, {len(picture) / 1e6:.1f} MB"
+    tell(f"{name}, alone: median", f"{alone.quantile(0.5) * MILLI:.0f} ms", "")
+    with busy(service, size=512):
+        answers = send_at_rate(port, lambda _: data, rate=SHORT_PER_SECOND, seconds=LOAD_SECONDS)
+    name = f"{name}, {SHORT_PER_SECOND:.0f}/s"
+    tell(f"{name}: median", f"{answers.quantile(0.5) * MILLI:.0f} ms", "under 60 ms")
+    tell(f"{name}: p99 ({answers.statuses})", f"{answers.quantile(0.99) * MILLI:.0f} ms", "under 200 ms")
 
 
 def statuses(service: Deployment) -> None:
@@ -218,6 +239,7 @@ def clear_queue(service: Deployment, keep: str) -> None:
 MEASUREMENTS = {
     "overhead": overhead,
     "submits": submits,
+    "short": short_jobs,
     "statuses": statuses,
     "streams": streams,
     "queue": long_queue,
@@ -229,7 +251,9 @@ def measure(mode: Mode, names: list[str]) -> None:
     print(f"{mode}", flush=True)
     with tempfile.TemporaryDirectory(prefix="impasto-benchmark-") as folder, ExitStack() as stack:
         server = stack.enter_context(postgres()) if mode == "celery" else None
-        service = stack.enter_context(deployed(mode, Path(folder), server))
+        # Threads as they are where no setting says otherwise; tests take one.
+        settings = {**with_kind("glancing", Path(folder)), "IMPASTO_THREADS": str(os.cpu_count())}
+        service = stack.enter_context(deployed(mode, Path(folder), server, **settings))
         for name in names:
             MEASUREMENTS[name](service)
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.costs import multiply_adds
 from models.imagenet import PUBLISHED, Published, skeleton
@@ -48,10 +48,17 @@ def describe(network: Network, origin: Entry | Published) -> dict[str, Any]:
         "mean": _decimals(network.mean),
         "std": _decimals(network.std),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "trained_parameters": _trained_parameters(network) if origin.has_norms else None,
         "multiply_adds": multiply_adds(network),
         "source": network.source,
         "sha256": None if network.device.type == "meta" else network.sha256,
     }
+
+
+def _trained_parameters(network: Network) -> int:
+    """The number of parameters with a batch norm behind each convolution: a scale beside each bias."""
+    convs = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    return sum(each.numel() for each in network.parameters()) + sum(conv.out_channels for conv in convs)
 
 
 def _decimals(numbers: Tensor) -> list[float]:

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from models.batch_norm import fold
 from models.imagenet import (
     PUBLISHED,
     class_names,
@@ -25,11 +26,15 @@ from models.imagenet import (
 from models.network import Network, hash_weights
 from models.network_files import SUFFIX, save_weights
 from models.reference_pictures import reference_pictures
-from models.rescale import gatys_factors, mean_activations, rescale
+from models.rescale import can_be_rescaled, gatys_factors, mean_activations, rescale
 
 # As for vgg19-random.
 PICTURES = 16
 SIDE = 192
+
+# Of a batch norm: its parameters, and the count of batches, which only training needs.
+NORM = ("weight", "bias", "running_mean", "running_var")
+COUNTED = ".num_batches_tracked"
 
 
 class UnusableWeights(ValueError):
@@ -69,12 +74,14 @@ def convert(
     come from, and their licence; ``file_sha256`` is the hash of their file. Returns the metadata that is
     written.
 
-    The factors that the network is rescaled by are measured in float64 and rounded to 8 bits, so that the
+    Batch norms are folded into the convolutions. Where that changes no output, the network is rescaled; the
+    factors are measured in float64 and rounded to 8 bits, so that the
     same file gives the same weights, and hash, on every machine. Raises UnusableWeights.
     """
-    stack, weights = _match(name, state)
+    stack, weights = _match(name, _folded(name, state))
     network = make_network(name, stack, source, []).with_weights(weights)
-    weights = rescale(network, _factors(network)).stack.state_dict()
+    if can_be_rescaled(network):
+        weights = rescale(network, _factors(network)).stack.state_dict()
     first = without_classifier(stack)
     of_first = {key: weight for key, weight in weights.items() if key.partition(".")[0] in first}
     rest = {key: weight for key, weight in weights.items() if key not in of_first}
@@ -98,6 +105,28 @@ def convert(
         if not rest or path != classifier_path(folder, name, about["classifier"]):
             path.unlink()
     return about
+
+
+def _folded(name: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The parameters without unused ones, and without batch norms, which become part of the convolutions."""
+    published = PUBLISHED[name]
+    kept = {
+        key: weight
+        for key, weight in state.items()
+        if not key.startswith(published.unused) and not (published.has_norms and key.endswith(COUNTED))
+    }
+    for conv, norm in published.norms().items():
+        needed = [f"{conv}.weight", *(f"{norm}.{part}" for part in NORM)]
+        there = [key for key in needed if key in kept]
+        absent = [key for key in needed if key not in kept]
+        if there and absent:
+            raise UnusableWeights(f"The parameter {absent[0]} is missing, but {there[0]} is there.")
+        if there:
+            channels = kept[f"{conv}.weight"].shape[:1]
+            parts = {key: _check(key, kept.pop(key), channels) for key in needed[1:]}
+            parts[f"{conv}.weight"] = kept[f"{conv}.weight"].float()
+            kept[f"{conv}.weight"], kept[f"{conv}.bias"] = fold(parts, conv, norm, published.epsilon)
+    return kept
 
 
 def _match(name: str, state: Mapping[str, Tensor]) -> tuple[dict[str, nn.Module], dict[str, Tensor]]:

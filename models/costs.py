@@ -60,11 +60,11 @@ def multiply_adds(network: Network) -> int:
     return sum(cost.multiply_adds for cost in layer_costs(network, side, side).values())
 
 
-class _Counter(TorchDispatchMode):
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts what the operators in its context do."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.multiply_adds = 0
         self.numbers = 0
 

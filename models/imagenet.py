@@ -4,7 +4,7 @@ The weights are not part of this project: they are downloaded once, or imported,
 ``models.conversion`` writes them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import takewhile
@@ -17,6 +17,17 @@ from models.architectures import Stack, build_stack
 from models.network import Network
 from models.network_files import SUFFIX, load_weights
 from models.random_vgg import IMAGENET_MEAN, IMAGENET_STD
+from models.torchvision_names import (
+    Names,
+    following_norm,
+    googlenet,
+    googlenet_norm,
+    mobilenet,
+    parametrized,
+    resnet,
+    resnet_norm,
+    sequential,
+)
 from models.torchvision_ops import import_torchvision
 
 CLASSES = 1000
@@ -29,7 +40,9 @@ CACHED = 2
 class Published:
     """A network whose weights torchvision publishes, in a file named after the first 8 digits of its SHA-256.
 
-    ``file`` has about ``bytes`` bytes; ``classifier`` is the first layer of what torchvision calls so.
+    ``file`` has about ``bytes`` bytes. ``modules`` gives torchvision's names of our modules; ``norm`` that of
+    the batch norm behind a convolution, with its ``epsilon`` (None: there are none); parameters whose names
+    begin with one of ``unused`` are for training alone. ``mean`` and ``std`` normalise RGB in [0, 1].
     """
 
     title: str
@@ -38,50 +51,125 @@ class Published:
     bytes: int
     architecture: str
     architecture_params: dict[str, Any]
-    classifier: str
+    modules: Callable[[Stack], Names]
+    norm: Callable[[str], str] | None = None
+    epsilon: float = 1e-5
+    unused: tuple[str, ...] = ()
+    mean: Sequence[float] = IMAGENET_MEAN
+    std: Sequence[float] = IMAGENET_STD
 
     @property
     def sha256_prefix(self) -> str:
         """The published beginning of the file's SHA-256."""
         return self.file.rpartition("-")[2].partition(".")[0]
 
+    @property
+    def has_norms(self) -> bool:
+        """Whether each convolution was trained with a batch norm behind it."""
+        return self.norm is not None
+
     def stack(self) -> Stack:
         """The modules by layer name."""
         return build_stack(self.architecture, self.architecture_params)
 
     def names(self) -> dict[str, str]:
-        """torchvision's names of the parameters (features.0.weight), each with ours.
-
-        It numbers the modules of its ``features``, and from the layer ``classifier`` on those of its
-        classifier.
-        """
+        """torchvision's names of the parameters (features.0.weight), each with ours, norms folded."""
         stack = self.stack()
-        first = list(stack).index(self.classifier)
-        names: dict[str, str] = {}
-        for index, (layer, module) in enumerate(stack.items()):
-            theirs = f"features.{index}" if index < first else f"classifier.{index - first}"
-            names |= {f"{theirs}.{kind}": f"{layer}.{kind}" for kind, _ in module.named_parameters()}
-        return names
+        theirs = self.modules(stack)
+        return {
+            f"{theirs[ours]}.{kind}": f"{ours}.{kind}"
+            for ours, module in parametrized(stack).items()
+            for kind, _ in module.named_parameters(recurse=False)
+        }
+
+    def norms(self) -> dict[str, str]:
+        """torchvision's names of the convolutions, each with that of its batch norm."""
+        if self.norm is None:
+            return {}
+        stack = self.stack()
+        theirs = self.modules(stack)
+        convs = [ours for ours, module in parametrized(stack).items() if isinstance(module, nn.Conv2d)]
+        return {theirs[ours]: self.norm(theirs[ours]) for ours in convs}
 
 
+def _vgg(depth: int, file: str, bytes: int, summary: str) -> Published:
+    return Published(
+        title=f"VGG-{depth}, ImageNet",
+        summary=summary,
+        file=file,
+        bytes=bytes,
+        architecture="vgg",
+        architecture_params={"depth": depth, "classes": CLASSES},
+        modules=sequential("fc6"),
+    )
+
+
+def _resnet(depth: int, file: str, bytes: int, summary: str) -> Published:
+    return Published(
+        title=f"ResNet-{depth}, ImageNet",
+        summary=summary,
+        file=file,
+        bytes=bytes,
+        architecture="resnet",
+        architecture_params={"depth": depth, "classes": CLASSES},
+        modules=resnet,
+        norm=resnet_norm,
+    )
+
+
+# torchvision's IMAGENET1K_V1 of each. Its names and sizes of files are in the metadata of its weights.
 PUBLISHED: dict[str, Published] = {
-    "vgg19": Published(
-        title="VGG-19, ImageNet",
-        summary="Trained on photographs; what the literature paints with.",
-        file="vgg19-dcbb9e9d.pth",
-        bytes=574_673_000,
-        architecture="vgg",
-        architecture_params={"depth": 19, "classes": CLASSES},
-        classifier="fc6",
+    "alexnet": Published(
+        title="AlexNet, ImageNet",
+        summary="Trained on photographs; the network of 2012 that began it all, on one GPU.",
+        file="alexnet-owt-7be5be79.pth",
+        bytes=244_409_000,
+        architecture="alexnet",
+        architecture_params={"classes": CLASSES},
+        modules=sequential("dropout6"),
     ),
-    "vgg16": Published(
-        title="VGG-16, ImageNet",
-        summary="Trained on photographs; VGG-19 with three convolutions fewer.",
-        file="vgg16-397923af.pth",
-        bytes=553_434_000,
-        architecture="vgg",
-        architecture_params={"depth": 16, "classes": CLASSES},
-        classifier="fc6",
+    "vgg11": _vgg(11, "vgg11-8a719046.pth", 531_460_000, "Trained on photographs; the shallowest VGG."),
+    "vgg13": _vgg(
+        13, "vgg13-19584684.pth", 532_200_000, "Trained on photographs; VGG-11 with two convolutions more."
+    ),
+    "vgg16": _vgg(
+        16, "vgg16-397923af.pth", 553_434_000, "Trained on photographs; VGG-19 with three convolutions fewer."
+    ),
+    "vgg19": _vgg(
+        19, "vgg19-dcbb9e9d.pth", 574_673_000, "Trained on photographs; what the literature paints with."
+    ),
+    "googlenet": Published(
+        title="GoogLeNet, ImageNet",
+        summary="Trained on photographs; the network that the first dreams are from, trained anew.",
+        file="googlenet-1378be20.pth",
+        bytes=52_147_000,
+        architecture="googlenet",
+        architecture_params={"classes": CLASSES},
+        modules=googlenet,
+        norm=googlenet_norm,
+        epsilon=1e-3,
+        unused=("aux1.", "aux2."),
+        # Its weights come from TensorFlow, for values from -1 to 1.
+        mean=(0.5,) * 3,
+        std=(0.5,) * 3,
+    ),
+    "resnet18": _resnet(
+        18, "resnet18-f37072fd.pth", 46_830_000, "Trained on photographs; the smallest ResNet."
+    ),
+    "resnet34": _resnet(
+        34, "resnet34-b627a593.pth", 87_320_000, "Trained on photographs; basic blocks, twice as many."
+    ),
+    "resnet50": _resnet(
+        50, "resnet50-0676ba61.pth", 102_531_000, "Trained on photographs; what the literature compares with."
+    ),
+    "resnet101": _resnet(
+        101, "resnet101-63fe2227.pth", 178_794_000, "Trained on photographs; a hundred layers."
+    ),
+    "resnet152": _resnet(
+        152,
+        "resnet152-394f9c45.pth",
+        241_628_000,
+        "Trained on photographs; the deepest, and slowest, ResNet.",
     ),
     "squeezenet1_1": Published(
         title="SqueezeNet 1.1, ImageNet",
@@ -90,7 +178,17 @@ PUBLISHED: dict[str, Published] = {
         bytes=4_959_000,
         architecture="squeezenet1_1",
         architecture_params={"classes": CLASSES},
-        classifier="dropout9",
+        modules=sequential("dropout9"),
+    ),
+    "mobilenet_v2": Published(
+        title="MobileNetV2, ImageNet",
+        summary="Trained on photographs; made for phones, and fast without a GPU.",
+        file="mobilenet_v2-b0353104.pth",
+        bytes=14_213_000,
+        architecture="mobilenet_v2",
+        architecture_params={"classes": CLASSES},
+        modules=mobilenet,
+        norm=following_norm,
     ),
 }
 
@@ -117,13 +215,14 @@ def skeleton(name: str) -> Network:
 
 
 def make_network(name: str, stack: Mapping[str, nn.Module], source: str, classes: list[str]) -> Network:
-    """A network on modules of a stack, with the normalisation that all networks of torchvision use."""
+    """A network on modules of a stack, with its normalisation, or that of most networks of torchvision."""
     classifies = "logits" in stack
+    published = PUBLISHED.get(name)
     return Network(
         name,
         stack,
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
+        mean=IMAGENET_MEAN if published is None else published.mean,
+        std=IMAGENET_STD if published is None else published.std,
         source=source,
         classes=classes if classifies else (),
         input_size=INPUT_SIZE if classifies else None,

@@ -1,30 +1,46 @@
-"""What the layers of a network cost: sizes, parameters, multiply-adds and values, without computing any.
+"""The layers of a network, or of a list, in a table: sizes, parameters, multiply-adds and values.
 
-A multiply-add is one multiplication with its addition, of convolutions and fully connected layers; biases,
-pools and ReLUs are not counted, as is usual (torchvision's ``_ops``). The values of a layer are those that it
-gives, and within a block those of its convolutions. ReLUs and dropout overwrite what they are given, and sums
-and concatenations are taken as views, so they have none.
+The values of a layer are those that it gives, and within a block those of its convolutions. ReLUs and dropout
+overwrite what they are given, and sums and concatenations are taken as views, so they have none, unlike in
+:mod:`models.costs`, which counts what is written.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from math import prod
-from typing import Any, Self
+from typing import Self
 
-import torch
 from torch import Tensor, nn
 
+from models.costs import layer_costs
 from models.geometry import Window, window_of
 from models.network import Network
 
 # (channels, height, width), or (units,).
 Shape = tuple[int, ...]
 
+# Modules whose output is new even where it has the shape of the input.
+_GIVING = (
+    nn.Conv2d,
+    nn.Linear,
+    nn.MaxPool2d,
+    nn.AvgPool2d,
+    nn.BatchNorm2d,
+    nn.LocalResponseNorm,
+)
+
 
 @dataclass(frozen=True)
-class Cost:
-    """Numbers of parameters, of multiply-adds for one picture, and of values."""
+class Counts:
+    """Numbers of parameters, of multiply-adds for one picture, and of values.
+
+    A multiply-add is one multiplication with its addition, of convolutions and fully connected layers;
+    biases, pools and ReLUs are not counted, as is usual (torchvision's ``_ops``).
+    """
 
     parameters: int = 0
     multiply_adds: int = 0
@@ -78,11 +94,11 @@ class LayerRow:
     name: str
     kind: str
     output: Shape
-    cost: Cost
+    cost: Counts
     window: Window | None
     seen: Window | None
     groups: int = 1
-    fits: Sequence[Fit] = field(default_factory=tuple)
+    fits: tuple[Fit, ...] = ()
 
 
 def exact_side(side: int, window: Window) -> Fraction:
@@ -106,38 +122,30 @@ def formula(side: int, window: Window) -> str:
     return f"({side} - {window.size}{padding}) / {window.stride} + 1 = {result}"
 
 
-def output_side(side: int, window: Window) -> int:
-    """The number of windows along a side, rounded as the window says; less than 1 if there is none."""
-    exact = exact_side(side, window)
-    result = exact.numerator // exact.denominator
-    if window.ceil and exact.denominator > 1 and result * window.stride < side + window.padding:
-        # The last window begins within the input, or in the padding before it.
-        result += 1
-    return result
-
-
 def _padding(window: Window) -> int:
     """The padding on both sides together."""
-    return 2 * window.padding
+    return window.padding + window.after
 
 
-def convolution(channels: int, output: Shape, size: int, *, groups: int = 1, bias: bool = True) -> Cost:
+def convolution(channels: int, output: Shape, size: int, *, groups: int = 1, bias: bool = True) -> Counts:
     """The cost of a convolution from ``channels`` of ``size`` × ``size`` to ``output``."""
     filters = output[0]
     weights = filters * (channels // groups) * size**2
     positions = prod(output[1:])
-    return Cost(weights + bias * filters, weights * positions, prod(output))
+    return Counts(weights + bias * filters, weights * positions, prod(output))
 
 
-def locally_connected(channels: int, output: Shape, size: int, *, groups: int = 1, bias: bool = True) -> Cost:
+def locally_connected(
+    channels: int, output: Shape, size: int, *, groups: int = 1, bias: bool = True
+) -> Counts:
     """The cost of a convolution whose filters, and biases, are others at every position."""
     shared = convolution(channels, output, size, groups=groups, bias=bias)
-    return Cost(shared.parameters * prod(output[1:]), shared.multiply_adds, shared.values)
+    return Counts(shared.parameters * prod(output[1:]), shared.multiply_adds, shared.values)
 
 
-def fully_connected(inputs: int, units: int, *, bias: bool = True) -> Cost:
+def fully_connected(inputs: int, units: int, *, bias: bool = True) -> Counts:
     """The cost of a fully connected layer."""
-    return Cost(units * (inputs + bias), units * inputs, units)
+    return Counts(units * (inputs + bias), units * inputs, units)
 
 
 def largest_step(given: Shape, rows: Sequence[LayerRow]) -> int:
@@ -160,56 +168,54 @@ def network_table(network: Network, height: int, width: int) -> list[LayerRow]:
             f"a picture of {width}×{height} px is too small for {network.name}: its short side must be at "
             f"least {smallest} px"
         )
+    with _watched(network) as watched:
+        costs = layer_costs(network, height, width)
     rows = []
-    x = torch.empty(1, 3, height, width, device=network.device, dtype=network.dtype)
     for layer, (name, module) in zip(network.layers, network.stack.items(), strict=True):
-        x, cost, fits = _measure(name, module, x)
+        parameters = sum(parameter.numel() for parameter in module.parameters())
+        counts = Counts(parameters, costs[name].multiply_adds, watched.values[name])
         seen = Window(layer.receptive_field, layer.stride, 0) if layer.receptive_field else None
         groups = module.groups if isinstance(module, nn.Conv2d) else 1
+        fits = tuple(dict.fromkeys(watched.fits[name]))
         rows.append(
-            LayerRow(name, layer.kind, tuple(x.shape[1:]), cost, window_of(module), seen, groups, fits)
+            LayerRow(name, layer.kind, costs[name].shape, counts, window_of(module), seen, groups, fits)
         )
     return rows
 
 
-def _measure(name: str, module: nn.Module, x: Tensor) -> tuple[Tensor, Cost, list[Fit]]:
-    """What a module gives, its cost, and the fits of the windows in it."""
-    cost, fits = Cost(sum(parameter.numel() for parameter in module.parameters())), []
+class _Watched:
+    """What the innermost modules of each layer gave while they ran: values, and fits of windows."""
 
-    def count(inner: str, leaf: nn.Module, given: Tensor, made: Tensor) -> None:
-        nonlocal cost
-        cost += _cost(leaf, given, made)
-        window = window_of(leaf)
+    def __init__(self) -> None:
+        self.values: Counter[str] = Counter()
+        self.fits: defaultdict[str, list[Fit]] = defaultdict(list)
+
+    def add(self, layer: str, inner: str, module: nn.Module, given: Tensor, made: Tensor) -> None:
+        """Count a module, called ``inner`` within the layer ("" for the layer itself)."""
+        # A ReLU, dropout or identity gives as much as it is given, in its place.
+        if isinstance(module, _GIVING) or made.shape != given.shape:
+            self.values[layer] += prod(made.shape[1:])
+        window = window_of(module)
         if window is not None:
-            full = f"{name}.{inner}" if inner else name
-            for before, after in dict.fromkeys(zip(given.shape[2:], made.shape[2:], strict=True)):
-                fits.append(Fit(full, before, window, after))
-
-    hooks = [_watch(inner, leaf, count) for inner, leaf in module.named_modules() if not any(leaf.children())]
-    try:
-        with torch.no_grad():
-            made: Tensor = module(x)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return made, cost, fits
+            name = f"{layer}.{inner}" if inner else layer
+            sides = zip(given.shape[2:], made.shape[2:], strict=True)
+            self.fits[layer] += [Fit(name, before, window, after) for before, after in sides]
 
 
-def _watch(name: str, module: nn.Module, count: Any) -> Any:
-    return module.register_forward_hook(lambda leaf, given, made: count(name, leaf, given[0], made))
+@contextmanager
+def _watched(network: Network) -> Iterator[_Watched]:
+    """Watch the modules of a network in this context."""
+    watched = _Watched()
+    with ExitStack() as hooks:
+        for layer, module in network.stack.items():
+            for inner, leaf in module.named_modules():
+                if not any(leaf.children()):
+                    hook = leaf.register_forward_hook(partial(_report, watched, layer, inner))
+                    hooks.callback(hook.remove)
+        yield watched
 
 
-def _cost(leaf: nn.Module, given: Tensor, made: Tensor) -> Cost:
-    """The cost of a module without its parameters, which may be used several times."""
-    output = tuple(made.shape[1:])
-    match leaf:
-        case nn.Conv2d():
-            whole = convolution(given.shape[1], output, leaf.kernel_size[0], groups=leaf.groups)
-        case nn.Linear():
-            whole = fully_connected(leaf.in_features, leaf.out_features)
-        case nn.MaxPool2d() | nn.AvgPool2d() | nn.BatchNorm2d() | nn.LocalResponseNorm():
-            whole = Cost(values=prod(output))
-        case _:
-            # A ReLU, dropout or identity gives as much as it is given, in its place.
-            whole = Cost(values=prod(output) if made.shape != given.shape else 0)
-    return Cost(0, whole.multiply_adds, whole.values)
+def _report(
+    watched: _Watched, layer: str, inner: str, module: nn.Module, given: tuple[Tensor, ...], made: Tensor
+) -> None:
+    watched.add(layer, inner, module, given[0], made)

@@ -20,7 +20,8 @@ from models.random_vgg import vgg19_random
 class Entry:
     """A shipped network: its title and summary, how its stack is built, and what loads it.
 
-    ``load`` is given the folder of weights, if there is one, to keep there what it converts.
+    ``load`` is given the folder of weights, if there is one, to keep there what it converts;
+    ``has_norms`` says that each convolution was trained with a batch norm behind it, which is folded here.
     """
 
     title: str
@@ -28,6 +29,7 @@ class Entry:
     architecture: str
     architecture_params: dict[str, Any]
     load: Callable[[Path | None], Network]
+    has_norms: bool = False
 
 
 ENTRIES: dict[str, Entry] = {
@@ -51,6 +53,7 @@ ENTRIES: dict[str, Entry] = {
         architecture="efficientnet_lite0",
         architecture_params={"classes": CLASSES},
         load=efficientnet_lite0,
+        has_norms=True,
     ),
 }
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.datasets import datasets
 from app.cli.demo import demo
 from app.cli.jobs import jobs
 from app.cli.kind_commands import make_command
@@ -48,6 +49,7 @@ def make_program() -> typer.Typer:
     for command in (sheet, demo, api, worker):
         program.command()(command)
     program.add_typer(jobs, name="jobs")
+    program.add_typer(datasets, name="datasets")
     program.add_typer(palette, name="palette")
     program.add_typer(weights, name="weights")
     return program

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import httpx
@@ -13,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Table
 
 from app.cli.messages import fail
-from app.cli.serve import read_settings
+from app.cli.service_client import AsJson, Url, answer, service
 from app.jobs.states import TERMINAL, State
 
 jobs = typer.Typer(help="List, follow, cancel and retry jobs of a running service.", no_args_is_help=True)
@@ -23,13 +22,8 @@ RETRY_SECONDS = 1.0
 # Width of the list in characters without truncation.
 LINE_WIDTH = 116
 
-Url = Annotated[
-    str | None,
-    typer.Option(envvar="IMPASTO_URL", help="URL of the service; by default host and port of the settings."),
-]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="Id of a job.")]
 JobIds = Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of jobs.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @jobs.command("list")
@@ -41,9 +35,9 @@ def list_(
     url: Url = None,
 ) -> None:
     """List jobs, the newest first."""
-    with _service(url) as client:
+    with service(url) as client:
         query: dict[str, Any] = {"limit": limit, "state": state or [], "kind": kind or []}
-        items = _answer(client.get("/v1/jobs", params=query))["items"]
+        items = answer(client.get("/v1/jobs", params=query))["items"]
     if as_json:
         typer.echo(json.dumps(items, indent=2))
         return
@@ -59,8 +53,8 @@ def list_(
 @jobs.command()
 def show(job: JobId, as_json: AsJson = False, url: Url = None) -> None:
     """Show one job: its state, params, files, and error if it failed."""
-    with _service(url) as client:
-        found = _answer(client.get(f"/v1/jobs/{job}"))
+    with service(url) as client:
+        found = answer(client.get(f"/v1/jobs/{job}"))
         base = client.base_url
     if as_json:
         typer.echo(json.dumps(found, indent=2))
@@ -76,8 +70,32 @@ def show(job: JobId, as_json: AsJson = False, url: Url = None) -> None:
 @jobs.command()
 def watch(job: JobId, url: Url = None) -> None:
     """Follow a job to its end. The exit code is 0 if it succeeded, else 1."""
+    with service(url) as client:
+        ended = follow(client, job)
+    if ended["state"] != State.SUCCEEDED:
+        fail(ended["error"]["detail"] if ended["error"] else "The job was cancelled.")
+
+
+@jobs.command()
+def cancel(job: JobIds, url: Url = None) -> None:
+    """Cancel jobs: queued ones at once, running ones at their next step."""
+    with service(url) as client:
+        for identity in job:
+            found = answer(client.post(f"/v1/jobs/{identity}/cancel"))
+            typer.echo(f"{found['id']}: {_state(found)}")
+
+
+@jobs.command()
+def retry(job: JobId, url: Url = None) -> None:
+    """Send a job that has ended again; prints the id of the new job."""
+    with service(url) as client:
+        typer.echo(answer(client.post(f"/v1/jobs/{job}/retry"))["id"])
+
+
+def follow(client: httpx.Client, job: str) -> dict[str, Any]:
+    """Show the progress of a job until it has ended; returns it."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total}"))
-    with _service(url) as client, Progress(*columns, TimeRemainingColumn()) as progress:
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
         task = progress.add_task("waiting", total=None)
         last_id: str | None = None
         while True:
@@ -89,48 +107,7 @@ def watch(job: JobId, url: Url = None) -> None:
             except httpx.TransportError as error:
                 progress.update(task, description=f"the service does not answer ({error}), trying again")
                 time.sleep(RETRY_SECONDS)
-        ended = _answer(client.get(f"/v1/jobs/{job}"))
-    if ended["state"] != State.SUCCEEDED:
-        fail(ended["error"]["detail"] if ended["error"] else "The job was cancelled.")
-
-
-@jobs.command()
-def cancel(job: JobIds, url: Url = None) -> None:
-    """Cancel jobs: queued ones at once, running ones at their next step."""
-    with _service(url) as client:
-        for identity in job:
-            found = _answer(client.post(f"/v1/jobs/{identity}/cancel"))
-            typer.echo(f"{found['id']}: {_state(found)}")
-
-
-@jobs.command()
-def retry(job: JobId, url: Url = None) -> None:
-    """Send a job that has ended again; prints the id of the new job."""
-    with _service(url) as client:
-        typer.echo(_answer(client.post(f"/v1/jobs/{job}/retry"))["id"])
-
-
-@contextmanager
-def _service(url: str | None) -> Iterator[httpx.Client]:
-    if url is None:
-        settings = read_settings()
-        url = f"http://{settings.host}:{settings.port}"
-    try:
-        with httpx.Client(base_url=url, timeout=30) as client:
-            yield client
-    except (httpx.TransportError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-        fail(f"No service answers at {url} ({error}). Name another with --url or IMPASTO_URL.")
-
-
-def _answer(response: httpx.Response) -> dict[str, Any]:
-    if response.is_error:
-        try:
-            detail = response.json()["detail"]
-        except (ValueError, KeyError, TypeError):
-            detail = response.text[:200]
-        fail(f"{response.status_code}: {detail}")
-    answer: dict[str, Any] = response.json()
-    return answer
+    return answer(client.get(f"/v1/jobs/{job}"))
 
 
 def _events(client: httpx.Client, job: str, last_id: str | None) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -140,7 +117,7 @@ def _events(client: httpx.Client, job: str, last_id: str | None) -> Iterator[tup
     with client.stream("GET", f"/v1/jobs/{job}/events", headers=headers, timeout=60) as response:
         if response.is_error:
             response.read()
-            _answer(response)
+            answer(response)
         fields: dict[str, str] = {}
         for line in response.iter_lines():
             if line:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from app.cli.messages import INTERRUPTED, fail, fail_on
+from app.cli.messages import INTERRUPTED, fail, fail_on, note
 from app.cli.options import bare_type, keyword, option_name, option_parameters, params_of
 from app.cli.output_files import check_output, write_file
 from app.cli.serve import read_settings
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 _RECIPE_HELP = "A file made by Impasto. Options that are not given are taken from it."
 _DEVICE_HELP = "auto, cpu, mps or cuda; IMPASTO_DEVICE, or auto."
 
+# The arguments of a command that takes one file or several.
+_FILES = "files"
+
 Pictures = dict[str, list[Path]]
 
 
@@ -43,9 +46,9 @@ def make_command(spec: KindSpec[Params]) -> Callable[..., None]:
         _run(spec, given)
 
     parameters = [
-        *_arguments(spec.params),
+        *_arguments(spec),
         *_own_options(spec),
-        *option_parameters(spec.params, without=_required_pictures(spec.params)),
+        *option_parameters(spec.params, without=[*_required_pictures(spec.params), *(spec.arguments or ())]),
     ]
     command.__doc__ = f"{spec.summary} On this machine, without a service."
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -57,9 +60,12 @@ def _required_pictures(cls: type[Params]) -> list[str]:
     return [name for name in cls.picture_fields() if cls.model_fields[name].is_required()]
 
 
-def _arguments(cls: type[Params]) -> list[inspect.Parameter]:
+def _arguments(spec: KindSpec[Params]) -> list[inspect.Parameter]:
+    cls, found = spec.params, []
     fields = cls.picture_fields()
-    found = []
+    if spec.arguments is not None:
+        argument = typer.Argument(metavar="PICTURES...", help="One picture file or several.")
+        found.append(keyword(_FILES, Annotated[list[Path] | None, argument], None))
     for name in _required_pictures(cls):
         argument = typer.Argument(metavar=name.upper(), help=cls.model_fields[name].description)
         found.append(keyword(name, Annotated[list[Path] if fields[name].many else Path, argument]))
@@ -89,10 +95,15 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
     if output is not None:
         check_output("--output", output, spec.file_extensions or (".json",))
     settings = read_settings(device=given.pop("device"))
+    if spec.arguments is not None and (files := given.pop(_FILES)):
+        given[spec.arguments[len(files) > 1]] = files
     pictures: Pictures = {
         name: value if isinstance(value, list) else [value]
         for name in spec.params.picture_fields()
         if (value := given.get(name)) is not None
+    }
+    sets: dict[str, str] = {
+        name: value for name in spec.params.dataset_fields() if (value := given.pop(name, None)) is not None
     }
     try:
         with local_engine(settings) as engine:
@@ -103,17 +114,20 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
             if recipe is not None:
                 asked = _recipe_params(spec, recipe, pictures, asked, catalogue)
             asked = _format_of(spec, output) | asked
-            params = parse_params(spec.name, asked | _references(spec.params, pictures), catalogue)
+            # Those of a recipe, where none are given.
+            sets = {name: asked[name] for name in spec.params.dataset_fields() if name in asked} | sets
+            named = {name: Path(value).name or value for name, value in sets.items()}
+            params = parse_params(spec.name, asked | named | _references(spec.params, pictures), catalogue)
             # Imports torch, which takes seconds, so only after the options were checked.
             let_threads_sleep(os.environ)
             from app.cli.local_run import compute
 
-            products, result = compute(params, pictures, settings, engine)
+            products, result = compute(params, pictures, settings, engine, sets)
             written = _write(output, products, result, spec.file_extensions)
     except ParamsError as error:
-        fail_on((_shown(spec.params, problem.field), problem.detail) for problem in error.errors)
+        fail_on((_shown(spec, pictures, problem.field), problem.detail) for problem in error.errors)
     except InputError as error:
-        fail_on([(_shown(spec.params, error.field), error.detail)])
+        fail_on([(_shown(spec, pictures, error.field), error.detail)])
     except ComputationError as error:
         fail(error.detail)
     except OSError as error:
@@ -127,6 +141,10 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
             print_table(name, result.get(name), columns)
     for name, path in written:
         typer.echo(f"The {name} is in {path}", err=as_json)
+    if output is not None and output not in (path for _, path in written):
+        typer.echo(
+            f"impasto: note: this job made no {output.suffix} file, so that {output} is not there.", err=True
+        )
 
 
 def _format_of(spec: KindSpec[Params], output: Path | None) -> dict[str, str]:
@@ -169,10 +187,13 @@ def _references(cls: type[Params], pictures: Mapping[str, Sequence[Path]]) -> di
     return {param: group if fields[param].many else group[0] for param, group in names.items()}
 
 
-def _shown(cls: type[Params], field: str) -> str:
-    """A param's name on the command line; ``weights.0`` is an entry of a list."""
+def _shown(spec: KindSpec[Params], pictures: Pictures, field: str) -> str:
+    """A param's name on the command line; ``weights.0`` is an entry of a list. A file that is an argument."""
     name, _, entry = field.partition(".")
-    shown = name.upper() if name in _required_pictures(cls) else option_name(name)
+    if name in (spec.arguments or ()):
+        files = pictures.get(name, [])
+        return str(files[int(entry or 0)]) if files else "PICTURES"
+    shown = name.upper() if name in _required_pictures(spec.params) else option_name(name)
     return shown + (f" ({entry})" if entry else "")
 
 
@@ -203,7 +224,7 @@ def _recipe_params(
     for name, paths in pictures.items():
         now = [_sha256(path) for path in paths if path.is_file()]
         if isinstance(hashes, dict) and hashes.get(name) != now:
-            typer.echo(f"impasto: note: {name} is not the picture that {file} was made from.", err=True)
+            note(f"{name} is not the picture that {file} was made from.")
     params = {
         name: value for name, value in recipe["params"].items() if name not in spec.params.picture_fields()
     }

@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sqlalchemy import Engine
+from sqlalchemy import Engine, inspect
 
-from app.cli.messages import progress_bar
+from app.cli.messages import note, progress_bar
+from app.datasets.builtin import BUILT_IN
+from app.datasets.repository import find_dataset
+from app.datasets.service import DatasetService
+from app.datasets.tables import datasets
 from app.errors import InputError
 from app.kinds import Params, spec_of
 from app.settings import Settings
@@ -18,6 +22,8 @@ from app.storage import make_storage
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs, Source
 from worker.contract.steps import Outcome, Step, Steps, run_steps
+from worker.datasets.local import LocalSet, open_local
+from worker.datasets.members import load_sets
 from worker.networks.loading import NetworkLoader, compute_for, further_networks, network_for
 from worker.runtime.artifacts import EncodedFile, encode
 from worker.runtime.device import choose_device, choose_dtype
@@ -25,20 +31,27 @@ from worker.runtime.functions import steps_of
 from worker.runtime.inputs import field_of, read_input
 from worker.runtime.recipes import make_recipe
 
+# Files of a set that are left out, and said so.
+SKIPPED_SHOWN = 5
 # Seconds between readings of the losses, which synchronize the device.
 _LOSS_SECONDS = 0.25
 
 
 def compute(
-    params: Params, files: Mapping[str, Sequence[Path]], settings: Settings, engine: Engine | None = None
+    params: Params,
+    files: Mapping[str, Sequence[Path]],
+    settings: Settings,
+    engine: Engine | None = None,
+    sets: Mapping[str, str] | None = None,
 ) -> tuple[Iterator[EncodedFile], dict[str, Any]]:
     """Compute a job of resolved params on picture files by param. Returns its files and its numbers.
 
-    ``engine`` is the database of the data folder, where networks are looked up.
+    ``engine`` is the database of the data folder, where networks and sets are looked up; ``sets`` are paths
+    or names of sets by param.
 
     Raises InputError that names the param, or ``device`` or ``precision``, and ComputationError.
     """
-    where = compute_for(params, choose_compute(settings))
+    where, sets = compute_for(params, choose_compute(settings)), sets or {}
     sources = {
         name: [
             _source(path, name, field_of(name, place, len(paths)), params) for place, path in enumerate(paths)
@@ -46,9 +59,19 @@ def compute(
         for name, paths in files.items()
     }
     storage = None if engine is None else make_storage(settings)
+    found = {name: _open_set(given, name, params, settings, engine) for name, given in sets.items()}
+    # As a service names them; without the folders of this machine.
+    references = {name: f"{Path(sets[name]).name}@{found[name].sha256}" for name in found}
+    params = params.model_copy(update=references)
     loader = NetworkLoader(settings.weights, engine, storage)
     network = network_for(params, where, loader)
-    inputs = Inputs(sources, weights=settings.weights, networks=further_networks(params, where, loader))
+    inputs = Inputs(
+        sources,
+        {name: each.members for name, each in found.items()},
+        settings.weights,
+        {name: each.sha256 for name, each in found.items()},
+        networks=further_networks(params, where, loader),
+    )
     try:
         outcome = _show(steps_of(params, inputs, network, where), spec_of(params).title)
     except (MemoryError, torch.OutOfMemoryError) as error:
@@ -65,7 +88,29 @@ def choose_compute(settings: Settings) -> Compute:
         device = choose_device(settings.device)
     except ValueError as error:
         raise InputError("device", str(error)) from error
-    return Compute(device, choose_dtype(device, settings.precision))
+    return Compute(
+        device,
+        choose_dtype(device, settings.precision),
+        picture_bytes=settings.max_picture_memory_bytes,
+    )
+
+
+def _open_set(given: str, name: str, params: Params, settings: Settings, engine: Engine | None) -> LocalSet:
+    """A set: of the data folder if one has that name or content, and no file does. Raises InputError."""
+    key, _, sha256 = ("", "", "") if Path(given).exists() else given.partition("@")
+    if key and key not in BUILT_IN and engine is not None and inspect(engine).has_table(datasets.name):
+        dataset = find_dataset(engine, given)
+        if dataset is not None and dataset.sha256 is not None:
+            kept = DatasetService(settings, engine, make_storage(settings))
+            members, _ = load_sets(kept, params.model_copy(update={name: dataset.reference}))
+            return LocalSet(members[name], dataset.sha256)
+    sides = params.picture_side(name), params.picture_short_side(name)
+    found = open_local(key or given, name, sides, settings)
+    if sha256 not in ("", found.sha256):
+        note(f"{name} is not the set that the recipe names.")
+    for file, reason in found.skipped[:SKIPPED_SHOWN]:
+        note(f"{file} is left out. {reason}")
+    return found
 
 
 def _source(path: Path, name: str, field: str, params: Params) -> Source:

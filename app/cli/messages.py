@@ -25,6 +25,11 @@ def fail_on(problems: Iterable[tuple[str, str]]) -> NoReturn:
     raise typer.Exit(USAGE)
 
 
+def note(message: str) -> None:
+    """Write one line to stderr, and go on."""
+    typer.echo(f"impasto: note: {message}", err=True)
+
+
 def progress_bar() -> Progress:
     """A progress bar on stderr: steps, what the field ``number`` says, and the time left."""
     number = TextColumn("{task.fields[number]}")

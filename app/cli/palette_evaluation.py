@@ -23,6 +23,7 @@ class Measure(StrEnum):
 
     ACCURACY = "accuracy"
     SHORTCUTS = "shortcuts"
+    ENERGY = "energy"
     TEXTURES = "textures"
     RECONSTRUCTION = "reconstruction"
     CLASSES = "classes"
@@ -87,6 +88,8 @@ def evaluate(
                 found = palette_report.accuracies(trained, compute)
             case Measure.SHORTCUTS:
                 found = evaluation.linear_accuracies()
+            case Measure.ENERGY:
+                found = palette_report.energies(trained)
             case Measure.TEXTURES:
                 found = palette_report.textures(trained)
             case Measure.RECONSTRUCTION:

@@ -23,7 +23,8 @@ from app.http.errors import (
 # JSON is parsed on the event loop: in another thread it would hold the interpreter's lock as long.
 MAX_JSON_BYTES = 1_000_000
 MAX_JSON_FIELDS = 100
-MAX_FILES = 16
+# As many files as a kind takes pictures (`MAX_LISTED_PICTURES`), and texts.
+MAX_FILES, MAX_TEXTS = 100, 16
 FORM = "multipart/form-data"
 
 # What reading a JSON body may raise, and what reading one that may also be a form may raise.
@@ -36,11 +37,11 @@ class LimitedRequest(Request):
 
     async def json(self) -> Any:
         """The JSON object that is the body. Raises ``JSON_ERRORS``."""
-        return _json_object(await self.body(), "body")
+        return parse_json_object(await self.body(), "body")
 
     def form(self, **_: Any) -> Any:
-        """The form that is the body, with at most ``MAX_FILES`` files and as many texts."""
-        return super().form(max_files=MAX_FILES, max_fields=MAX_FILES, max_part_size=MAX_JSON_BYTES)
+        """The form that is the body, with at most ``MAX_FILES`` files and ``MAX_TEXTS`` texts."""
+        return super().form(max_files=MAX_FILES, max_fields=MAX_TEXTS, max_part_size=MAX_JSON_BYTES)
 
 
 class LimitedRoute(APIRoute):
@@ -101,7 +102,7 @@ async def _read_form(form: FormData) -> Body:
     files: dict[str, list[UploadFile]] = {}
     for name, value in form.multi_items():
         if name == "params":
-            params = _json_object(await _read_part(value), name)
+            params = parse_json_object(await _read_part(value), name)
         elif isinstance(value, str):
             raise NotAFile(name)
         else:
@@ -119,7 +120,8 @@ async def _read_part(part: str | UploadFile) -> bytes:
     return raw
 
 
-def _json_object(raw: bytes, field: str) -> dict[str, Any]:
+def parse_json_object(raw: bytes, field: str) -> dict[str, Any]:
+    """The JSON object in some bytes. Raises ``JSON_ERRORS`` that name the field."""
     try:
         text = raw.decode()
         value = json.loads(text)

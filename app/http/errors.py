@@ -108,6 +108,16 @@ class UnsupportedBody(ServiceError):
         )
 
 
+class InvalidForm(BodyError):
+    """The body cannot be read as a form."""
+
+    status, type = HTTPStatus.BAD_REQUEST, "bad_request"
+    example = ("it ends before its last boundary",)
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"This is no multipart/form-data: {reason}.")
+
+
 class RequestTooLarge(BodyError):
     """The files have more bytes than the limit."""
 

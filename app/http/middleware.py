@@ -3,6 +3,7 @@
 Plain ASGI, so that bodies and event streams are not buffered.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -56,14 +57,16 @@ SECURITY_HEADERS = {
 class BodyLimit:
     """Answers 413 to a body over the limit, also to a chunked one that states no length.
 
-    ``form_limits`` are those of forms with files, by the paths that take them; any other body may have
-    ``max_json_bytes``.
+    ``form_limits`` are those of forms with files, by the paths that take them, as routes write them; any
+    other body may have ``max_json_bytes``.
     """
 
     def __init__(self, app: ASGIApp, max_json_bytes: int, form_limits: Mapping[str, int]) -> None:
         self.app = app
         self.max_json_bytes = max_json_bytes
-        self.form_limits = dict(form_limits)
+        self.form_limits = [
+            (re.compile(re.sub(r"{\w+}", "[^/]+", path)), limit) for path, limit in form_limits.items()
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count the bytes of the body, and stop at the limit."""
@@ -89,9 +92,10 @@ class BodyLimit:
         await self.app(scope, counted, send)
 
     def _limit(self, path: str, content_type: str) -> tuple[int, BodyError]:
-        if path in self.form_limits and media_type_of(content_type) == FORM:
-            max_bytes = self.form_limits[path]
-            return max_bytes, RequestTooLarge(max_bytes)
+        if media_type_of(content_type) == FORM:
+            for pattern, max_bytes in self.form_limits:
+                if pattern.fullmatch(path):
+                    return max_bytes, RequestTooLarge(max_bytes)
         return self.max_json_bytes, JsonTooLarge(self.max_json_bytes)
 
 

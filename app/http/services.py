@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 
 from app.database.engine import make_engine
+from app.datasets.service import DatasetService
 from app.images.service import ImageService
 from app.jobs.dispatch.base import Dispatcher, make_dispatcher
 from app.jobs.notifier import JobNotifier
@@ -25,6 +26,7 @@ class Services:
     dispatcher: Dispatcher
     notifier: JobNotifier
     images: ImageService
+    datasets: DatasetService
     jobs: JobService
 
 
@@ -41,6 +43,7 @@ def make_services(settings: Settings) -> Services:
         dispatcher=dispatcher,
         notifier=JobNotifier(engine),
         images=images,
+        datasets=DatasetService(settings, engine, storage),
         jobs=JobService(engine, storage, dispatcher, images),
     )
 

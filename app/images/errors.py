@@ -29,6 +29,17 @@ class ImageInUse(ServiceError):
         )
 
 
+class ImageInSet(ServiceError):
+    """A set holds the picture."""
+
+    status, type = HTTPStatus.CONFLICT, "image_in_set"
+    example = (["birds"],)
+
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        shown = f"Sets hold this picture: {', '.join(names[:5])}." if names else "A set holds this picture."
+        super().__init__(f"{shown} Delete those sets first.")
+
+
 class NoThumbnail(ServiceError):
     """There is no small copy of the file: it is not a picture, or cannot be decoded."""
 

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import now, read, write
-from app.images.errors import UnknownImage
+from app.images.errors import ImageInSet, UnknownImage
 from app.images.tables import images
 from app.media import PictureInfo
 from app.media.clips import is_clip_type
@@ -28,6 +29,7 @@ class Image:
     height: int
     frames: int
     created_at: float
+    imported: bool
 
     @property
     def is_clip(self) -> bool:
@@ -59,6 +61,9 @@ def get_image(engine: Engine, image_id: str) -> Image:
 
 
 def delete_image(engine: Engine, image_id: str) -> None:
-    """Delete the row of a picture; the bytes are the caller's."""
-    with write(engine) as connection:
-        connection.execute(delete(images).where(images.c.id == image_id))
+    """Delete the row of a picture; the bytes are the caller's. Raises ImageInSet."""
+    try:
+        with write(engine) as connection:
+            connection.execute(delete(images).where(images.c.id == image_id))
+    except IntegrityError:
+        raise ImageInSet from None

@@ -5,13 +5,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Path, Request, Response, UploadFile
 
+from app.datasets.repository import datasets_with_image
 from app.http.bodies import LimitedRoute
 from app.http.errors import InvalidRequest, RequestTooLarge
 from app.http.file_responses import FILE_ERRORS, send_file
 from app.http.problems import documented
 from app.http.services import ServicesDep
 from app.images import repository
-from app.images.errors import ImageInUse, NoThumbnail, UnknownImage
+from app.images.errors import ImageInSet, ImageInUse, NoThumbnail, UnknownImage
 from app.images.schemas import ImageView
 from app.images.thumbnails import SideQuery, send_thumbnail
 from app.jobs.repository import jobs_in_need_of
@@ -68,12 +69,15 @@ def get_image_content(
 @router.delete(
     "/{image_id}",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=documented(UnknownImage, ImageInUse),
+    responses=documented(UnknownImage, ImageInUse, ImageInSet),
 )
 def delete_image(services: ServicesDep, image_id: ImageId) -> None:
-    """Delete an uploaded picture, unless a job that has not ended needs it."""
+    """Delete an uploaded picture, unless a set holds it or a job that has not ended needs it."""
     image = repository.get_image(services.engine, image_id)
     needed = jobs_in_need_of(services.engine, image.id)
     if needed:
         raise ImageInUse(needed)
+    holders = datasets_with_image(services.engine, image.id)
+    if holders:
+        raise ImageInSet(holders)
     services.images.delete(image.id)

@@ -8,13 +8,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Connection,
+    Engine,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
 from app.database.engine import now, write
 from app.jobs.job import Artifact, Job, Json
 from app.jobs.states import State
 from app.jobs.tables import artifacts, jobs
-from app.jobs.transitions import state_data, transition
+from app.jobs.transitions import state_data, transition, transition_all
+
+# Jobs that are claimed together: they take less than a second each, and the last waits for the first.
+BATCH_LIMIT = 16
 
 
 class ClaimLost(RuntimeError):
@@ -58,56 +75,96 @@ class HeartbeatReply:
 
 def claim_next(engine: Engine, worker_id: str, lanes: Sequence[str], lease_seconds: float) -> Claim | None:
     """Claim the oldest job of the highest priority that waits in these lanes; None if there is none."""
-    waiting = (
-        select(jobs.c.id)
-        .where(jobs.c.lane.in_(lanes), jobs.c.state == State.QUEUED, jobs.c.paused.is_(False))
-        .order_by(jobs.c.priority.desc(), jobs.c.id)
-        .limit(1)
-        # SQLite has a single writer, and ignores this.
-        .with_for_update(skip_locked=True)
-    )
-    with write(engine) as connection:
-        job_id = connection.execute(waiting).scalar_one_or_none()
-        return _claim(connection, job_id, worker_id, lease_seconds) if job_id else None
+    return next(iter(claim_batch(engine, worker_id, lease_seconds, lanes=lanes, limit=1)), None)
 
 
 def claim(engine: Engine, job_id: str, worker_id: str, lease_seconds: float) -> Claim | None:
     """Claim one job by compare-and-set; None if it is not queued, or paused."""
+    return next(iter(claim_batch(engine, worker_id, lease_seconds, job_id=job_id, limit=1)), None)
+
+
+def claim_batch(
+    engine: Engine,
+    worker_id: str,
+    lease_seconds: float,
+    *,
+    lanes: Sequence[str] = (),
+    job_id: str | None = None,
+    limit: int = BATCH_LIMIT,
+) -> list[Claim]:
+    """Claim in one statement a job, and those that wait and can be computed together with it.
+
+    The first is the job of an id, or else the oldest of the highest priority that waits in ``lanes``; the
+    others follow in the order of the queue; ``limit`` at most, none if the first does not wait. A job whose
+    worker died is claimed alone: if it was the cause, the next death strikes no other.
+    """
+    first = _first(jobs.c.lane.in_(lanes) if job_id is None else jobs.c.id == job_id)
+    claimed = [select(first.c.id)]
+    if limit > 1:
+        claimed.append(select(_companions(first, limit - 1).c.id))
+    values = {
+        "state": State.RUNNING,
+        "worker_id": worker_id,
+        "attempt": jobs.c.attempt + 1,
+        "lease_until": now() + lease_seconds,
+        "started_at": func.coalesce(jobs.c.started_at, now()),
+    }
     with write(engine) as connection:
-        return _claim(connection, job_id, worker_id, lease_seconds)
+        changed = transition_all(connection, jobs.c.id.in_(union_all(*claimed)), values=values)
+    changed.sort(key=lambda job: (job.id != job_id, -job.priority, job.id))
+    return [Claim(job, worker_id, job.attempt, lease_seconds) for job in changed]
 
 
-def _claim(connection: Connection, job_id: str, worker_id: str, lease_seconds: float) -> Claim | None:
-    job = transition(
-        connection,
-        jobs.c.id == job_id,
-        jobs.c.state == State.QUEUED,
-        jobs.c.paused.is_(False),
-        event="state",
-        data=state_data,
-        values={
-            "state": State.RUNNING,
-            "worker_id": worker_id,
-            "attempt": jobs.c.attempt + 1,
-            "lease_until": now() + lease_seconds,
-            "started_at": func.coalesce(jobs.c.started_at, now()),
-        },
+_IS_WAITING = (jobs.c.state == State.QUEUED, jobs.c.paused.is_(False))
+
+
+def _first(condition: ColumnElement[bool]) -> CTE:
+    """The next waiting job, locked, with its key for batches."""
+    key = case((jobs.c.lost_attempts == 0, jobs.c.batch_key)).label("batch_key")
+    return (
+        select(jobs.c.id, jobs.c.lane, key)
+        .where(condition, *_IS_WAITING)
+        .order_by(jobs.c.priority.desc(), jobs.c.id)
+        .limit(1)
+        # SQLite has a single writer, and ignores this.
+        .with_for_update(skip_locked=True)
+        .cte("first")
     )
-    return Claim(job, worker_id, job.attempt, lease_seconds) if job else None
+
+
+def _companions(first: CTE, limit: int) -> CTE:
+    """The waiting jobs that can be computed together with the first one, locked."""
+    other = jobs.alias("other")
+    same = (other.c.batch_key == first.c.batch_key, other.c.lane == first.c.lane, other.c.id != first.c.id)
+    return (
+        select(other.c.id)
+        .join(first, and_(*same))
+        .where(other.c.state == State.QUEUED, other.c.paused.is_(False), other.c.lost_attempts == 0)
+        .order_by(other.c.priority.desc(), other.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=other)
+        .cte("companions")
+    )
 
 
 def heartbeat(engine: Engine, claim: Claim) -> HeartbeatReply:
     """Extend the lease. Raises ClaimLost if the claim is lost."""
-    with write(engine) as connection:
-        row = connection.execute(
-            update(jobs)
-            .where(*claim.conditions)
-            .values(lease_until=now() + claim.lease_seconds)
-            .returning(jobs.c.cancel_requested_at, jobs.c.paused)
-        ).one_or_none()
-    if row is None:
+    reply = heartbeat_all(engine, [claim])[claim.job.id]
+    if reply is None:
         raise ClaimLost(claim.job.id)
-    return HeartbeatReply(row.cancel_requested_at is not None, row.paused)
+    return reply
+
+
+def heartbeat_all(engine: Engine, claims: Sequence[Claim]) -> dict[str, HeartbeatReply | None]:
+    """Extend the leases of one worker's claims in one statement. By job id; None where the claim is lost."""
+    held = or_(*(and_(*claim.conditions) for claim in claims))
+    extended = update(jobs).where(held).values(lease_until=now() + claims[0].lease_seconds)
+    with write(engine) as connection:
+        rows = connection.execute(
+            extended.returning(jobs.c.id, jobs.c.cancel_requested_at, jobs.c.paused)
+        ).all()
+    found = {row.id: HeartbeatReply(row.cancel_requested_at is not None, row.paused) for row in rows}
+    return {claim.job.id: found.get(claim.job.id) for claim in claims}
 
 
 def report_progress(engine: Engine, claim: Claim, progress: Json) -> HeartbeatReply:

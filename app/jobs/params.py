@@ -1,11 +1,14 @@
-"""Checks the params of a job: by the class of its kind, and that the pictures they name exist."""
+"""Checks the params of a job: by the class of its kind, and that the pictures and sets they name exist."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from sqlalchemy import Engine
 
 from app.database.ids import is_id
+from app.datasets.builtin import BUILT_IN, built_in, find_or_begin
+from app.datasets.dataset import Dataset
+from app.datasets.repository import find_dataset
 from app.errors import MAX_ERRORS, FieldError, InputError
 from app.images.errors import UnknownImage
 from app.images.repository import get_image
@@ -14,6 +17,8 @@ from app.jobs.repository import get_artifact
 from app.kinds import KINDS, Params
 from app.media.clips import is_clip_type
 from app.networks.catalogue import Catalogue
+
+P = TypeVar("P", bound=Params)
 
 # More than any kind has.
 MAX_PARAMS = 100
@@ -89,4 +94,43 @@ def _problem_of(engine: Engine, reference: str, accepts_clips: bool) -> str | No
             return f"There is no image {owner}: upload it first."
     if is_clip and not accepts_clips:
         return f"{reference} is a clip: use a still picture, such as one frame of it."
+    return None
+
+
+def resolve_datasets(engine: Engine, params: P) -> tuple[P, tuple[str, ...]]:
+    """Params that name their sets by id and content, and the ids of these sets. Raises ParamsError.
+
+    A built-in set that has not been made yet has no hash; the worker makes it when it runs the job.
+    """
+    errors: list[FieldError] = []
+    found: dict[str, Dataset] = {}
+    for field, reference in params.datasets().items():
+        is_open = params.dataset_fields()[field].is_open
+        dataset = find_dataset(engine, reference)
+        source = built_in(reference)
+        if dataset is None and source is not None and not is_open:
+            dataset = find_or_begin(engine, source)
+        detail = _problem_of_set(reference, dataset, is_open)
+        if dataset is None or detail is not None:
+            errors.append(FieldError(field, detail or ""))
+        else:
+            found[field] = dataset
+    if errors:
+        raise ParamsError(errors)
+    names = {field: dataset.reference for field, dataset in found.items()}
+    return params.model_copy(update=names), tuple(dataset.id for dataset in found.values())
+
+
+def _problem_of_set(reference: str, dataset: Dataset | None, is_open: bool) -> str | None:
+    """Why a param cannot use the set that it names; None if it can."""
+    shown = reference[:120]
+    if dataset is None:
+        name, _, sha256 = shown.partition("@")
+        if sha256:
+            return f"No set with the content {sha256!r} is here: upload it again, or name another."
+        return f"There is no set {name!r}: make it with POST /v1/datasets, or use {' or '.join(BUILT_IN)}."
+    if is_open and dataset.state == "closed":
+        return f"Set {dataset.name!r} is closed: make another one."
+    if not is_open and dataset.state == "open" and dataset.source == "upload":
+        return f"Set {dataset.name!r} is open: close it first with POST /v1/datasets/{dataset.id}/close."
     return None

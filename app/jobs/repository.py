@@ -15,18 +15,23 @@ from app.database.ids import new_id
 from app.jobs.errors import JobNotEnded, KeyReused, UnknownJob
 from app.jobs.job import Artifact, Event, Job, Json
 from app.jobs.states import TERMINAL, State
-from app.jobs.tables import artifacts, job_events, job_pictures, jobs
+from app.jobs.tables import artifacts, job_datasets, job_events, job_pictures, jobs
 from app.jobs.transitions import record, state_data, transition
 
 
 @dataclass(frozen=True)
 class NewJob:
-    """A request for a job, validated and resolved: columns of its row, and the pictures that it needs."""
+    """A request for a job, validated and resolved: columns of its row, and the pictures and sets it needs.
+
+    ``id`` is one that was made before, for files that are stored already.
+    """
 
     kind: str
     lane: str
     params: Json
     pictures: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    id: str | None = None
     priority: int = 0
     retry_of: str | None = None
     batch_id: str | None = None
@@ -34,6 +39,7 @@ class NewJob:
     payload_hash: str | None = None
     network: str | None = None
     network_sha256: str | None = None
+    batch_key: str | None = None
 
 
 def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
@@ -43,14 +49,18 @@ def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
     KeyReused.
     """
     fresh = {"state": State.QUEUED, "seq": 1, "attempt": 0, "lost_attempts": 0, "hinted_at": now()}
-    asked = {name: value for name, value in vars(new).items() if name != "pictures"}
-    statement = insert(jobs).values(id=new_id(), created_at=now(), **fresh, **asked).returning(*jobs.c)
+    asked = {name: value for name, value in vars(new).items() if name not in ("pictures", "datasets")}
+    asked["id"] = new.id or new_id()
+    statement = insert(jobs).values(created_at=now(), **fresh, **asked).returning(*jobs.c)
     try:
         with write(engine) as connection:
             job = Job.from_row(connection.execute(statement).mappings().one())
             if new.pictures:
                 needed = [{"job_id": job.id, "reference": ref} for ref in sorted(set(new.pictures))]
                 connection.execute(insert(job_pictures), needed)
+            if new.datasets:
+                sets = [{"job_id": job.id, "dataset_id": each} for each in sorted(set(new.datasets))]
+                connection.execute(insert(job_datasets), sets)
             record(connection, job, "state", state_data(job))
             return job, True
     except IntegrityError:
@@ -235,6 +245,32 @@ def jobs_in_need_of(engine: Engine, reference: str) -> list[str]:
     )
     with read(engine) as connection:
         return list(connection.execute(query).scalars())
+
+
+def jobs_with_datasets(engine: Engine, dataset_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Ids of jobs that have not ended and that need or fill sets, by set."""
+    query = (
+        select(job_datasets.c.dataset_id, jobs.c.id)
+        .join(jobs, jobs.c.id == job_datasets.c.job_id)
+        .where(job_datasets.c.dataset_id.in_(dataset_ids), jobs.c.state.not_in(TERMINAL))
+        .order_by(jobs.c.id)
+    )
+    found: dict[str, list[str]] = {dataset_id: [] for dataset_id in dataset_ids}
+    with read(engine) as connection:
+        for dataset_id, job_id in connection.execute(query):
+            found[dataset_id].append(job_id)
+    return found
+
+
+def pictures_needed(engine: Engine) -> set[str]:
+    """References of the pictures that jobs need which have not ended."""
+    query = (
+        select(job_pictures.c.reference)
+        .join(jobs, jobs.c.id == job_pictures.c.job_id)
+        .where(jobs.c.state.not_in(TERMINAL))
+    )
+    with read(engine) as connection:
+        return set(connection.execute(query).scalars())
 
 
 def jobs_with_network(engine: Engine, sha256: str) -> list[str]:

@@ -16,7 +16,7 @@ from app.jobs import repository
 from app.jobs.dispatch.base import Dispatcher
 from app.jobs.errors import InvalidParam, JobInUse, JobNotEnded, UnknownArtifact
 from app.jobs.job import Artifact, Job
-from app.jobs.params import check_pictures, parse_params
+from app.jobs.params import check_pictures, parse_params, resolve_datasets
 from app.jobs.repository import NewJob
 from app.jobs.states import State
 from app.jobs.storage_keys import delete_job_files
@@ -62,7 +62,8 @@ class JobService:
         checked = parse_params(kind, _with_ids(kind, params, pictures), Catalogue(self.engine))
         marks = checked.picture_fields()
         infos = [self.images.inspect(file, field, clips=marks[field].clips) for field, _, file in pictures]
-        payload = _payload_hash(kind, params, files)
+        # Only a key is ever looked up, and a hash of large pictures takes as long as a transaction.
+        payload = None if idempotency_key is None else _payload_hash(kind, params, files)
         existing = repository.find_by_key(self.engine, idempotency_key, payload)
         if existing is not None:
             return existing
@@ -88,14 +89,16 @@ class JobService:
         retry_of: str | None = None,
         idempotency_key: str | None = None,
         payload_hash: str | None = None,
+        job_id: str | None = None,
     ) -> tuple[Job, bool]:
         """Queue a job of resolved params. Returns it, and whether it is new.
 
-        It is not if the key has come before. Raises ParamsError for pictures that do not exist, KeyReused,
-        StorageFull.
+        It is not if the key has come before. ``job_id`` is that of a job whose files are stored already.
+        Raises ParamsError for pictures and sets that do not exist, KeyReused, StorageFull.
         """
         self.storage.require_space()
         check_pictures(self.engine, params)
+        params, datasets = resolve_datasets(self.engine, params)
         spec, need = spec_of(params), params.network_need()
         card = None if need is None else Catalogue(self.engine).find(need.name)
         job, is_new = repository.create_job(
@@ -105,12 +108,15 @@ class JobService:
                 lane=spec.lane_of(params, card),
                 params=params.model_dump(mode="json"),
                 pictures=tuple(ref for refs in params.pictures().values() for ref in refs),
+                datasets=datasets,
+                id=job_id,
                 priority=priority,
                 retry_of=retry_of,
                 idempotency_key=idempotency_key,
                 payload_hash=payload_hash,
                 network=None if card is None else card.name,
                 network_sha256=None if card is None else card.sha256,
+                batch_key=_batch_key(params, None if card is None else card.sha256),
             ),
         )
         if is_new:
@@ -205,6 +211,15 @@ def _with_ids(
             raise InvalidParam(field, f"{field!r} came both as a file and in params: send one of the two.")
         ids.setdefault(field, []).append(image_id)
     return params | {field: given[0] if len(given) == 1 else given for field, given in ids.items()}
+
+
+def _batch_key(params: Params, weights: str | None) -> str | None:
+    """Hash of what jobs that can be computed together share; None: this one is computed alone."""
+    spec, key = spec_of(params), params.batch_key()
+    if spec.batch_function is None or key is None:
+        return None
+    # Another network may have the name that the key holds by the time that it is used.
+    return hashlib.sha256(json.dumps([spec.name, weights, key]).encode()).hexdigest()
 
 
 def _payload_hash(kind: str, params: dict[str, Any], files: Files) -> str:

@@ -50,6 +50,8 @@ jobs = Table(
     # The network that the job uses, and the hash of its weights, by which it is found when it was renamed.
     Column("network", String(64)),
     Column("network_sha256", String(64)),
+    # Waiting jobs that have the same can be claimed and computed together; null: this one is computed alone.
+    Column("batch_key", String(64)),
     # Ids sort by time, so lists page by id.
     Index(None, "kind", "id"),
     Index(None, "state", "id"),
@@ -58,6 +60,17 @@ jobs = Table(
 
 # In the order of claims, so that the next job is the first entry however many wait.
 Index("ix_jobs_claim", jobs.c.lane, jobs.c.state, jobs.c.paused, jobs.c.priority.desc(), jobs.c.id)
+
+# The same for jobs that can be computed together: few have a key, so that others do not pay for it.
+Index(
+    "ix_jobs_batch",
+    jobs.c.batch_key,
+    jobs.c.state,
+    jobs.c.priority.desc(),
+    jobs.c.id,
+    postgresql_where=jobs.c.batch_key.is_not(None),
+    sqlite_where=jobs.c.batch_key.is_not(None),
+)
 
 artifacts = Table(
     "artifacts",
@@ -77,6 +90,16 @@ job_pictures = Table(
     Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("reference", String(200), primary_key=True),
     Index(None, "reference"),
+)
+
+# Which jobs need or fill which sets: such a set cannot be deleted while a job waits.
+job_datasets = Table(
+    "job_datasets",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    # No reference: a job that has ended outlives its sets.
+    Column("dataset_id", String(36), primary_key=True),
+    Index(None, "dataset_id"),
 )
 
 job_events = Table(

@@ -1,9 +1,10 @@
 """The one way to change a job: a conditional update, with its event in the same transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from app.database.engine import now
 from app.jobs.job import Job, Json
@@ -24,8 +25,7 @@ def transition(
 
     Returns the job after the change; None if no job meets the conditions (another process was first).
     """
-    statement = update(jobs).where(*conditions).values(seq=jobs.c.seq + 1, **values).returning(*jobs.c)
-    row = connection.execute(statement).mappings().one_or_none()
+    row = connection.execute(_change(conditions, values)).mappings().one_or_none()
     if row is None:
         return None
     job = Job.from_row(row)
@@ -33,11 +33,32 @@ def transition(
     return job
 
 
+def transition_all(
+    connection: Connection, *conditions: ColumnElement[bool], values: dict[str, Any]
+) -> list[Job]:
+    """Change every job that meets the conditions, in one statement, and record the events of their states.
+
+    Returns the jobs after the change, in no order.
+    """
+    rows = connection.execute(_change(conditions, values)).mappings()
+    changed = [Job.from_row(row) for row in rows]
+    if changed:
+        events = [_event(job, "state", state_data(job)) for job in changed]
+        connection.execute(insert(job_events).values(created_at=now()), events)
+    return changed
+
+
+def _change(conditions: Sequence[ColumnElement[bool]], values: dict[str, Any]) -> ReturningUpdate[Any]:
+    return update(jobs).where(*conditions).values(seq=jobs.c.seq + 1, **values).returning(*jobs.c)
+
+
+def _event(job: Job, event: str, data: Json) -> dict[str, Any]:
+    return {"job_id": job.id, "seq": job.seq, "type": event, "data": data}
+
+
 def record(connection: Connection, job: Job, event: str, data: Json) -> None:
     """Write the event of a job's current seq."""
-    connection.execute(
-        insert(job_events).values(job_id=job.id, seq=job.seq, type=event, data=data, created_at=now())
-    )
+    connection.execute(insert(job_events).values(created_at=now(), **_event(job, event, data)))
     if event == "progress" and job.seq % (PROGRESS_ROWS // 4) == 0:
         _thin_progress(connection, job.id)
     if event == "preview":

@@ -14,14 +14,19 @@ _MODULES = (
     "feature_inversion",
     "texture_synthesis",
     "adversarial",
-    "architecture",
     "classify",
+    "saliency",
+    "occlusion",
+    "class_map",
     "activations",
     "filters",
     "max_patches",
     "embedding",
     "evaluate",
+    "architecture",
     "pull_weights",
+    "import_members",
+    "make_dataset",
 )
 
 _SPECS: list[KindSpec[Params]] = [import_module(f"{__name__}.{module}").SPEC for module in _MODULES]

@@ -11,7 +11,7 @@ from app.kinds.fields import NetworkName
 from app.kinds.layer_lists import MAX_TEXT, AnyLayer, Rounding, as_text
 from app.kinds.layers import require_card
 from app.kinds.spec import KindSpec
-from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
+from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
 
 # Side of the picture where neither the job nor the network says one: that of ImageNet's networks.
 USUAL_SIDE = 224
@@ -58,9 +58,8 @@ LayerList = Annotated[
 class ArchitectureParams(Params):
     """What the layers of a network cost: sizes, parameters, multiply-adds, memory, receptive fields."""
 
-    # The default network, since its layers' names are those of the literature's VGG-19.
     network: NetworkName | None = Field(
-        DEFAULT_NETWORK, title="Network", description="Name of the network; its weights are not needed."
+        DEFAULT_CLASSIFIER, title="Network", description="Name of the network; its weights are not needed."
     )
     layers: LayerList | None = Field(
         None,
@@ -89,7 +88,7 @@ class ArchitectureParams(Params):
         if self.layers is not None:
             shape = self.input or [COLORS, USUAL_SIDE, USUAL_SIDE]
             return self.resolved_as(ResolvedArchitecture, {"network": None, "input": shape})
-        card = require_card(catalogue, self.network or DEFAULT_NETWORK)
+        card = require_card(catalogue, self.network or DEFAULT_CLASSIFIER)
         if self.rounding is not None:
             raise InputError(
                 "rounding", f"{card.name} rounds as it was built: leave this out, or give layers."

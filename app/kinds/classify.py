@@ -6,7 +6,7 @@ from pydantic import Field
 
 from app.errors import InputError
 from app.kinds.classifying import ClassifyingParams, require_same_classes
-from app.kinds.fields import ManyPictureRefs, PictureRef
+from app.kinds.fields import DatasetRef, ManyPictureRefs, PictureRef
 from app.kinds.spec import KindSpec, Lane, lane_by_work
 from app.networks.card import NetworkCard
 from app.networks.catalogue import Catalogue
@@ -19,7 +19,7 @@ class ClassifyParams(ClassifyingParams):
     images: ManyPictureRefs | None = Field(
         None, title="Pictures", description="Up to 100 pictures, in the place of one."
     )
-    dataset: str | None = Field(
+    dataset: DatasetRef | None = Field(
         None,
         title="Set",
         description="A set of pictures, in the place of one; the predictions are a file of JSON lines.",

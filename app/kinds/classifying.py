@@ -32,16 +32,16 @@ class ClassifyingParams(Params):
     crops: Crops = Field(
         "center",
         title="Crops",
-        description="center: the square in the middle; resize: the whole picture, squeezed into a square; ten: "
-        "the mean over four corners, the middle, and the reflections of all five.",
+        description="center: the square in the middle; resize: the whole picture, squeezed into a square; "
+        "ten: the mean over four corners, the middle, and the reflections of all five.",
     )
     scales: list[Annotated[float, Field(ge=CROP_SHARE, le=4)]] = Field(
         [1.0],
         min_length=1,
         max_length=8,
         title="Scales",
-        description="The mean over crops at each of these sizes of the picture. At 1 the square is 7/8 of the "
-        "shorter side, at 0.875 all of it, at 2 a closer look.",
+        description="The mean over crops at each of these sizes of the picture. At 1 the square is 7/8 of "
+        "the shorter side, at 0.875 all of it, at 2 a closer look.",
     )
     size: NetworkSize = Field(
         None,
@@ -53,8 +53,8 @@ class ClassifyingParams(Params):
         gt=0,
         le=1000,
         title="Temperature",
-        description="Divides the scores of the classes: above 1 the probabilities are less certain. Empty: the "
-        "network's own where it was measured, else 1.",
+        description="Divides the scores of the classes: above 1 the probabilities are less certain. Empty: "
+        "the network's own where it was measured, else 1.",
     )
 
     def network_need(self) -> NetworkNeed:

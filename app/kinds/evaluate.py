@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from app.kinds.classifying import ClassifyingParams, require_same_classes
+from app.kinds.fields import DatasetRef
 from app.kinds.spec import KindSpec
 from app.networks.catalogue import Catalogue
 
@@ -12,7 +13,7 @@ from app.networks.catalogue import Catalogue
 class EvaluateParams(ClassifyingParams):
     """How often networks are right about a set of pictures whose classes are known."""
 
-    dataset: str = Field(title="Set", description="A set of pictures with labels.")
+    dataset: DatasetRef = Field(title="Set", description="A set of pictures with labels.")
     labels: Literal["names", "indices"] = Field(
         "names",
         title="Labels",

@@ -14,6 +14,10 @@ MIDDLE = 0.65
 # Kinds of layers that end in what a network passes on: ReLUs, and blocks of several convolutions.
 ACTIVATIONS = ("relu", "fire", "residual", "inception")
 
+# Stride of the deepest layer that textures and styles are taken from: relu4_1 of a VGG, as in style transfer.
+# One stage deeper adds little to a texture, and its positions see 156 px.
+DEEPEST_STRIDE = 8
+
 
 def require_card(catalogue: Catalogue, name: str, field: str = "network") -> NetworkCard:
     """The card of a network; InputError that lists the networks there are."""
@@ -65,3 +69,12 @@ def middle_layer(card: NetworkCard) -> str:
     spatial = [layer for layer in card.layers if is_spatial(layer)]
     choice = [layer for layer in spatial if layer.kind in ACTIVATIONS] or spatial
     return choice[int(MIDDLE * len(choice))].name
+
+
+def first_of_stages(card: NetworkCard, deepest: int = DEEPEST_STRIDE) -> list[str]:
+    """The first ReLU or block of each stage, up to a stride of ``deepest``."""
+    first: dict[int, str] = {}
+    for layer in card.layers:
+        if 0 < layer.stride <= deepest and layer.kind in ACTIVATIONS:
+            first.setdefault(layer.stride, layer.name)
+    return list(first.values())

@@ -16,8 +16,9 @@ from app.kinds.fields import (
     Seed,
     StepsOrPreset,
 )
-from app.kinds.layers import require_card, require_spatial_layers
+from app.kinds.layers import first_of_stages, require_card, require_spatial_layers
 from app.kinds.spec import KindSpec, Preset, with_preset
+from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 
 PresetName = Literal["impasto", "gatys-2016", "neural-style"]
@@ -58,6 +59,9 @@ class StylePreset(PresetValues, Preset):
     )
     margin: int = Field(0, description="Pixels of reflection padding around the picture.")
 
+
+# Stride of relu3_1, the content layer of the preset "impasto".
+CONTENT_STRIDE = 4
 
 STYLE_LAYERS_2016 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
@@ -196,6 +200,7 @@ class StyleTransferParams(Params):
     def resolve(self, catalogue: Catalogue) -> "ResolvedStyleTransfer":
         """Fill in the preset's values and check layers, weights and start picture."""
         values = with_preset(self, PRESETS[self.preset])
+        values |= self._layers_elsewhere(require_card(catalogue, self.network))
         if self.init is None and self.init_image is not None:
             values["init"] = "image"
         shares = self.style_weights or [1.0] * len(self.style)
@@ -209,6 +214,21 @@ class StyleTransferParams(Params):
         resolved = self.resolved_as(ResolvedStyleTransfer, {**values, "style_weights": shares})
         resolved.require_valid(catalogue)
         return resolved
+
+    def _layers_elsewhere(self, card: NetworkCard) -> dict[str, dict[str, float]]:
+        """The layers that are left to the preset, where the network has not those of VGG that it names.
+
+        As deep as those of ``impasto``: the first of each stage, and for the content that of stride 4.
+        """
+        if set(PRESETS[self.preset].style_layers) & set(card.layer_names):
+            return {}
+        style, content = first_of_stages(card), first_of_stages(card, CONTENT_STRIDE)[-1:]
+        found = {"style_layers": style, "content_layers": content}
+        return {
+            name: dict.fromkeys(layers, 1.0)
+            for name, layers in found.items()
+            if getattr(self, name) is None and layers
+        }
 
 
 class ResolvedStyleTransfer(PresetValues, StyleTransferParams):

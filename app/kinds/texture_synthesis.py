@@ -16,14 +16,9 @@ from app.kinds.fields import (
     Variations,
     require_sheet,
 )
-from app.kinds.layers import ACTIVATIONS, require_card, require_positive_weight, require_spatial_layers
+from app.kinds.layers import first_of_stages, require_card, require_positive_weight, require_spatial_layers
 from app.kinds.spec import KindSpec
-from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
-
-# Stride of the deepest default layer: relu4_1 of a VGG, as in style transfer. One stage deeper adds little to
-# a texture, and its positions see 156 px.
-DEEPEST_STRIDE = 8
 
 
 class TextureSynthesisParams(Params):
@@ -82,7 +77,7 @@ class TextureSynthesisParams(Params):
     def resolve(self, catalogue: Catalogue) -> "ResolvedTextureSynthesis":
         """Fill in the layers, and check them against the network."""
         card = require_card(catalogue, self.network)
-        layers = self.layers or dict.fromkeys(usual_layers(card), 1.0)
+        layers = self.layers or dict.fromkeys(first_of_stages(card), 1.0)
         require_spatial_layers(card, layers, "layers")
         require_positive_weight(layers, "layers")
         require_sheet(self.variations, self.size, min(self.aspect, 1 / self.aspect))
@@ -98,15 +93,6 @@ class ResolvedTextureSynthesis(TextureSynthesisParams):
     """Resolved params of texture synthesis."""
 
     layers: LayerWeights
-
-
-def usual_layers(card: NetworkCard) -> list[str]:
-    """The first layer of each stage that is neither a convolution nor a pool, to DEEPEST_STRIDE."""
-    first: dict[int, str] = {}
-    for layer in card.layers:
-        if 0 < layer.stride <= DEEPEST_STRIDE and layer.kind in ACTIVATIONS:
-            first.setdefault(layer.stride, layer.name)
-    return list(first.values())
 
 
 SPEC = KindSpec(

@@ -60,13 +60,20 @@ class NetworkCard(BaseModel):
     )
     energy_threshold: float | None = Field(
         None,
-        description="Energy, -T log sum exp(logits / T), above which a picture has none of the classes; None: "
-        "nobody has measured it.",
+        description="Energy, -T log sum exp(logits / T), above which a picture has none of the classes; "
+        "None: nobody has measured it.",
     )
     mean: tuple[float, float, float] = Field(description="Subtracted from RGB in [0, 1].")
     std: tuple[Positive, Positive, Positive] = Field(description="Divides after the mean is subtracted.")
     parameters: int = Field(
         ge=0, lt=MOST**2, description="Number of parameters of the convolutions and beyond."
+    )
+    trained_parameters: int | None = Field(
+        None,
+        ge=0,
+        lt=MOST**2,
+        description="Number of parameters as published, with batch norms that are part of the convolutions "
+        "here; None: the same.",
     )
     multiply_adds: int | None = Field(
         None,

@@ -39,15 +39,17 @@ _TAKE_BACK_SECONDS = 1.0
 _READY_CALL_SECONDS = 10.0
 _MISCONFIGURED = 2
 _KILLED = 130
-# A computation must not make the page wait.
-_WORKER_NICE = 10
+# A computation must not make the page wait, nor a long one those who wait for a short one.
+_NICE: dict[str, int] = {"short": 5}
+_NICE_OF_LONG = 10
 
 
 class Supervisor:
     """The service on a listening socket, or without a socket only its workers.
 
     There is a worker for each device and lane: an embedded one, or one of Celery if the settings name a
-    Redis. ``on_ready`` is called with the URL, in a thread, as soon as ``/readyz`` answers 200.
+    Redis. Those of long lanes share the cores, and yield them to those of short jobs, as all do to the API.
+    ``on_ready`` is called with the URL, in a thread, as soon as ``/readyz`` answers 200.
     """
 
     def __init__(
@@ -66,15 +68,21 @@ class Supervisor:
         environment = _environment_of(settings)
         self._api = [] if listener is None else [_api_child(listener, environment)]
         module = "worker.runtime.local" if settings.redis_url is None else "worker.runtime.celery_main"
+        served = [
+            (device, lane)
+            for device in settings.device.split(",")
+            for lane in (all_lanes() if lanes is None else lanes)
+        ]
+        # A worker of short jobs has one thread, and is idle for most of the time.
+        sharing = sum(lane != "short" for _, lane in served)
         self._workers = [
             Child(
                 f"worker {device} {lane}",
-                _worker_command(module, device, lane),
+                _worker_command(module, device, lane, sharing),
                 environment,
-                nice=_WORKER_NICE,
+                nice=_NICE.get(lane, _NICE_OF_LONG),
             )
-            for device in settings.device.split(",")
-            for lane in (all_lanes() if lanes is None else lanes)
+            for device, lane in served
         ]
         self._lost_workers: list[str] = []
         self._next_take_back = 0.0
@@ -255,5 +263,6 @@ def _api_child(listener: socket.socket, environment: Mapping[str, str]) -> Child
     return Child("api", lambda _: command, environment, listener=listener)
 
 
-def _worker_command(module: str, device: str, lane: str) -> Callable[[str], list[str]]:
-    return lambda worker_id: _python(module, "--lane", lane, "--device", device, "--worker-id", worker_id)
+def _worker_command(module: str, device: str, lane: str, sharing: int) -> Callable[[str], list[str]]:
+    options = ["--lane", lane, "--device", device, "--sharing", str(sharing)]
+    return lambda worker_id: _python(module, *options, "--worker-id", worker_id)

@@ -8,8 +8,12 @@ from typing import Any
 
 from torch import nn
 
+from models.architectures.alexnet import alexnet_stack
 from models.architectures.efficientnet_lite import efficientnet_lite0_stack
+from models.architectures.googlenet import googlenet_stack
+from models.architectures.mobilenet import mobilenet_v2_stack
 from models.architectures.palette import palette_stack
+from models.architectures.resnet import resnet_stack
 from models.architectures.squeezenet import squeezenet_stack
 from models.architectures.vgg import vgg_stack
 
@@ -21,6 +25,10 @@ BUILDERS: dict[str, Callable[..., Stack]] = {
     "vgg": vgg_stack,
     "squeezenet1_1": squeezenet_stack,
     "palette": palette_stack,
+    "alexnet": alexnet_stack,
+    "googlenet": googlenet_stack,
+    "resnet": resnet_stack,
+    "mobilenet_v2": mobilenet_v2_stack,
     "efficientnet_lite0": efficientnet_lite0_stack,
 }
 

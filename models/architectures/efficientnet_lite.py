@@ -5,12 +5,11 @@ Lite variants have ReLU6 in place of swish and no squeeze-and-excitation, and ke
 Paddings are TensorFlow's SAME. Batch norms are part of the convolutions.
 """
 
-from typing import ClassVar
-
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from models.geometry import Block, GlobalAverage, Kind, PaddedConv2d, Window, same_padding
+from models.architectures.inverted_residual import InvertedResidual
+from models.geometry import GlobalAverage, PaddedConv2d, same_padding
 from models.relu import ReLU6
 
 # Of each stage: expansion, channels, blocks, stride of the first block, side of the kernel (table 1).
@@ -26,37 +25,6 @@ STAGES = (
 STEM = 32
 HEAD = 1280
 DROPOUT = 0.2
-
-
-class InvertedResidual(Block):
-    """A mobile inverted bottleneck: few channels to many, a depthwise convolution, and back without a ReLU.
-
-    Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", CVPR 2018, section 3.3. The
-    input is added where it has the shape of the output, which may be negative.
-    """
-
-    kind: ClassVar[Kind] = "residual"
-
-    def __init__(self, channels: int, out_channels: int, expansion: int, window: Window) -> None:
-        """``window`` is that of the depthwise convolution; with an ``expansion`` of 1 it comes first."""
-        super().__init__()
-        wide = channels * expansion
-        self.expand = nn.Conv2d(channels, wide, 1) if expansion != 1 else nn.Identity()
-        self.depthwise = PaddedConv2d(wide, wide, window, groups=wide)
-        self.project = nn.Conv2d(wide, out_channels, 1)
-        self.relu = ReLU6()
-        self.adds = window.stride == 1 and channels == out_channels
-        self.channels = out_channels
-        self.window = window
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(N, channels, h, w) to (N, out_channels, h / stride, w / stride), rounded down."""
-        x = input
-        if isinstance(self.expand, nn.Conv2d):
-            x = self.relu(self.expand(x), inplace=True)
-        x = self.relu(self.depthwise(x), inplace=True)
-        x = self.project(x)
-        return input + x if self.adds else x
 
 
 def efficientnet_lite0_stack(classes: int) -> dict[str, nn.Module]:

@@ -1,5 +1,5 @@
-"""VGG-16 and VGG-19 (Simonyan and Zisserman, "Very deep convolutional networks for large-scale image
-recognition", ICLR 2015, table 1, columns D and E)."""
+"""VGG-11 to VGG-19 (Simonyan and Zisserman, "Very deep convolutional networks for large-scale image
+recognition", ICLR 2015, table 1, columns A, B, D and E)."""
 
 from typing import Literal
 
@@ -10,10 +10,15 @@ from torch import Tensor, nn
 from models.network import POOLS, Pooling
 from models.relu import ReLU
 
-Depth = Literal[16, 19]
+Depth = Literal[11, 13, 16, 19]
 
 # Convolutions of each stage, and channels at full width (table 1).
-CONVOLUTIONS: dict[Depth, tuple[int, ...]] = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+CONVOLUTIONS: dict[Depth, tuple[int, ...]] = {
+    11: (1, 1, 2, 2, 2),
+    13: (2, 2, 2, 2, 2),
+    16: (2, 2, 3, 3, 3),
+    19: (2, 2, 4, 4, 4),
+}
 CHANNELS = (64, 128, 256, 512, 512)
 UNITS = 4096
 GRID = 7  # positions per side after pool5, for a picture of 224 px

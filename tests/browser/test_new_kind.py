@@ -1,6 +1,5 @@
 """A kind that the page's code does not know: its form and its result follow from GET /v1/kinds."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,28 +7,18 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.support import Service
+from tests.support.extra_kinds import with_kind
 
 pytestmark = pytest.mark.browser
 
-ROOT = Path(__file__).parents[2]
 JOB_MS = 120_000
-# Every Python process of the service imports this module when it starts.
-REGISTER = """
-from app.kinds import KINDS
-from tests.support import fading
-
-KINDS[fading.SPEC.name] = fading.SPEC
-"""
 
 
 @pytest.fixture(scope="module")
 def service(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with one kind more."""
     service = Service.on_free_port(tmp_path_factory.mktemp("data"))
-    modules = tmp_path_factory.mktemp("modules")
-    (modules / "sitecustomize.py").write_text(REGISTER)
-    path = os.pathsep.join([str(modules), str(ROOT), os.environ.get("PYTHONPATH", "")])
-    service.start({"PYTHONPATH": path})
+    service.start(with_kind("fading", tmp_path_factory.mktemp("modules")))
     yield service
     service.stop()
 

@@ -135,6 +135,19 @@ def test_a_request_can_wait_for_the_end(service: Deployment) -> None:
     assert response.json()["state"] == "succeeded"
 
 
+def test_a_picture_is_classified_in_the_same_call(service: Deployment) -> None:
+    files = {"image": ("noise.png", noise(size=(64, 64)))}
+    job = service.request("POST", "/v1/classify", files=files, headers={"Prefer": "wait=60"})
+    assert job["state"] == "succeeded", job
+    result = job["result"]
+    assert (result["network"]["name"], len(result["top"])) == ("efficientnet_lite0", 5)
+    several = [("images", (f"{seed}.png", noise(size=(64, 64), seed=seed))) for seed in range(3)]
+    job = service.request("POST", "/v1/classify", files=several, headers={"Prefer": "wait=60"})
+    assert job["state"] == "succeeded", job
+    first = job["result"]["pictures"][0]["top"]
+    assert [row["index"] for row in first] == [row["index"] for row in result["top"]]
+
+
 def test_a_deleted_job_is_gone_with_its_files(service: Deployment) -> None:
     job_id = service.paint(size=32, steps=2)
     service.wait_for_job(job_id, "succeeded")

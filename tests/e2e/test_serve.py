@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc to see which processes are left"),
 ]
 
-API, WORKER = "app.supervision.api", "worker.runtime.local"
+API, WORKER = "app.supervision.api", "worker.runtime.local --lane long"
 
 
 @pytest.fixture

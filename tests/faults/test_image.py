@@ -330,7 +330,7 @@ def test_a_job_goes_through_api_and_worker_of_the_image(
         assert is_well("api")
         assert not is_well("worker")
 
-        worker_run = start("impasto", "worker", "--device", "cpu", "--lanes", "long,short,training")
+        worker_run = start("impasto", "worker", "--device", "cpu")
         wait_until("/readyz")
         assert is_well("worker")
         assert api_run.users() == worker_run.users() == {USER}

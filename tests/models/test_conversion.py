@@ -20,7 +20,6 @@ from models.imagenet import (
     classifier_path,
     load_imagenet,
     make_network,
-    skeleton,
     weights_path,
 )
 from models.network import Network, hash_weights
@@ -28,7 +27,6 @@ from models.network_files import DamagedWeights, load_weights, save_weights
 from models.reference_pictures import reference_pictures
 from models.registry import load_network, weights_version
 from models.rescale import mean_activations
-from models.torchvision_ops import import_torchvision
 
 
 def torchvision_state(small: Network) -> dict[str, Tensor]:
@@ -234,22 +232,6 @@ def test_a_damaged_file_is_not_loaded(tmp_path: Path) -> None:
     with pytest.raises(DamagedWeights, match="not written by Impasto"):
         load_weights(path)
     assert [file.name for file in tmp_path.iterdir()] == ["some.safetensors"]
-
-
-@pytest.mark.parametrize(
-    ("name", "weights"),
-    [("vgg19", "VGG19_Weights"), ("vgg16", "VGG16_Weights"), ("squeezenet1_1", "SqueezeNet1_1_Weights")],
-)
-def test_what_is_published_is_what_torchvision_says(name: str, weights: str) -> None:
-    theirs = getattr(import_torchvision().models, weights).IMAGENET1K_V1
-    ours = PUBLISHED[name]
-    assert theirs.url == f"https://download.pytorch.org/models/{ours.file}"
-    assert ours.bytes == pytest.approx(theirs.meta["_file_size"] * 2**20, abs=1000)
-    assert ours.sha256_prefix == theirs.url[-12:-4]
-    network = skeleton(name)
-    assert sum(p.numel() for p in network.parameters()) == theirs.meta["num_params"]
-    assert network.minimum_side(["logits"]) == theirs.meta["min_size"][0]
-    assert network.classes == tuple(theirs.meta["categories"])
 
 
 def _as_imagenet(small: Network) -> Network:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from models.architectures.squeezenet import Fire
-from models.geometry import Window, window_of
+from models.geometry import PaddedConv2d, Window, same_padding, window_of
 from models.relu import ReLU
 
 windows = st.builds(
@@ -19,11 +19,17 @@ windows = st.builds(
     st.integers(1, 3),
     st.integers(0, 2),
 )
+uneven = st.builds(
+    lambda window, extra: dataclasses.replace(window, extra=extra if window.size > 1 else 0),
+    windows,
+    st.integers(0, 1),
+)
 
 
 def module_of(window: Window) -> nn.Conv2d:
-    conv = nn.Conv2d(1, 1, window.size, window.stride, window.padding, bias=False).double()
+    conv = PaddedConv2d(1, 1, window).double()
     nn.init.ones_(conv.weight)
+    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
     return conv.requires_grad_(False)
 
 
@@ -32,10 +38,10 @@ def ones(side: int) -> Tensor:
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(windows, min_size=1, max_size=4))
+@given(st.lists(uneven, min_size=1, max_size=4))
 def test_composed_window_is_what_a_position_sees(stack: list[Window]) -> None:
     whole = functools.reduce(Window.then, stack)
-    picture = ones(2 * whole.size + 4 * whole.stride + 2 * whole.padding)
+    picture = ones(2 * whole.size + 4 * whole.stride + whole.padding + whole.after)
     out = nn.Sequential(*map(module_of, stack))(picture)
     middle = out.shape[-1] // 2
     (seen,) = torch.autograd.grad(out[0, 0, middle, middle], picture)
@@ -46,10 +52,10 @@ def test_composed_window_is_what_a_position_sees(stack: list[Window]) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(windows, st.integers(1, 6))
+@given(uneven, st.integers(1, 6))
 def test_input_side_is_the_least_that_gives_the_output_side(window: Window, side: int) -> None:
     def positions(input_side: int) -> int:
-        return (input_side + 2 * window.padding - window.size) // window.stride + 1
+        return (input_side + window.padding + window.after - window.size) // window.stride + 1
 
     least = window.input_side(side)
     assert module_of(window)(ones(least)).shape[-1] == positions(least) >= side
@@ -79,8 +85,42 @@ def test_window_of_modules() -> None:
     assert window_of(nn.MaxPool2d(3, 2)) == Window(3, 2, 0)
     assert window_of(nn.AvgPool2d(2)) == Window(2, 2, 0)
     assert window_of(nn.AvgPool2d(3, 2, ceil_mode=True)) == Window(3, 2, 0, ceil=True)
+    assert window_of(PaddedConv2d(1, 1, Window(3, 2, 0, 1))) == Window(3, 2, 0, 1)
     assert window_of(Fire(8, 2, 4)) == Window(3, 1, 1)
     assert window_of(ReLU()) is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(uneven, st.integers(1, 12))
+def test_output_side(window: Window, side: int) -> None:
+    if side + window.padding + window.after < window.size:
+        assert window.output_side(side) == 0
+    else:
+        assert window.output_side(side) == module_of(window)(ones(side)).shape[-1]
+
+
+@settings(max_examples=100, deadline=None)
+@given(windows, st.integers(1, 12))
+def test_output_side_of_a_pool_whose_last_window_may_reach_beyond(window: Window, side: int) -> None:
+    pool = nn.MaxPool2d(window.size, window.stride, window.padding, ceil_mode=True)
+    try:
+        positions = pool(torch.zeros(1, 1, side, side)).shape[-1]
+    except RuntimeError:  # torch refuses a picture that gives no position
+        positions = 0
+    assert dataclasses.replace(window, ceil=True).output_side(side) == positions
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "before", "after", "even", "odd"),
+    [(3, 1, 1, 1, 8, 9), (3, 2, 0, 1, 4, 4), (5, 2, 1, 2, 4, 4), (5, 1, 2, 2, 8, 9), (1, 1, 0, 0, 8, 9)],
+)
+def test_tensorflows_padding_as_for_even_sides(
+    size: int, stride: int, before: int, after: int, even: int, odd: int
+) -> None:
+    window = same_padding(size, stride)
+    assert (window.padding, window.after) == (before, after)
+    assert (window.output_side(8), window.output_side(9)) == (even, odd)
+    assert window.on_grid == (stride == 1)
 
 
 @pytest.mark.parametrize("module", [nn.Conv2d(1, 1, 3, dilation=2), nn.Conv2d(1, 1, 3, padding="same")])

@@ -1,9 +1,12 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from models.architectures import BUILDERS, build_stack
 from models.architectures.squeezenet import Fire
 from models.network import Network
 from models.relu import BackwardRule, ReLU, ReLU6, deconvnet, guided, relu_backward
@@ -116,3 +119,64 @@ def test_what_was_computed_within_keeps_its_rule() -> None:
         out = ReLU()(x)
 
     assert torch.autograd.grad(out, x, torch.tensor([1.0, -1.0]))[0].tolist() == [1, 0]
+
+
+# Arguments of each architecture's builder that give it classes, and few channels where it can.
+ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "vgg": {"depth": 16, "width": 1 / 16, "classes": 3},
+    "palette": {"classes": 3},
+    "squeezenet1_1": {"classes": 3},
+    "efficientnet_lite0": {"classes": 3},
+}
+RECTIFIERS = ("relu", "relu_", "relu6", "relu6_", "hardtanh", "hardtanh_", "threshold", "threshold_")
+
+
+class Counter(TorchDispatchMode):
+    """Counts operators by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: dict[str, int] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__
+        self.counts[name] = self.counts.get(name, 0) + 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("architecture", BUILDERS)
+@pytest.mark.parametrize("before", [False, True], ids=["in-place", "functional"])
+def test_every_relu_of_every_architecture_takes_the_rule(architecture: str, before: bool) -> None:
+    stack = build_stack(architecture, ARCHITECTURES[architecture])
+    for module in stack.values():
+        module.to_empty(device="cpu")
+        for parameter in module.parameters():
+            nn.init.normal_(parameter, std=parameter.numel() ** -0.5)
+    network = Network(architecture, stack, mean=(0.5,) * 3, std=(0.2,) * 3, source="a test", classes="abc")
+    # Whoever asks for all layers gets no ReLU in place.
+    layers = list(stack) if before else ["logits"]
+    picture = torch.rand(1, 3, 32, 32)
+    with torch.no_grad(), Counter() as plain:
+        expected = network.features(picture, layers)["logits"]
+    relus = sum(plain.counts.get(name, 0) for name in RECTIFIERS)
+    assert relus > 0
+
+    called = 0
+
+    def rule(of_output: Tensor, of_input: Tensor) -> Tensor:
+        nonlocal called
+        called += 1
+        return of_input
+
+    here = picture.clone().requires_grad_()
+    with relu_backward(rule), Counter() as ruled:
+        found = network.features(here, layers)["logits"]
+    assert not set(ruled.counts) & set(RECTIFIERS)
+    assert torch.allclose(found, expected)
+    torch.autograd.grad(found.sum(), here)
+    assert called == relus
+
+
+def test_a_relu_that_takes_no_rule_is_no_layer() -> None:
+    with pytest.raises(TypeError, match="ReLU"):
+        Network("theirs", {"relu1": nn.ReLU()}, mean=(0.0,) * 3, std=(1.0,) * 3, source="a test")

@@ -3,11 +3,15 @@
 import threading
 
 from app.database.ids import new_id
+from app.datasets.service import DatasetService
+from app.datasets.uploads import zip_key
 from app.images.repository import add_image, image_key
 from app.images.service import ImageService
 from app.jobs import repository
+from app.jobs.filling import submit_import
 from app.jobs.job import Job
 from app.jobs.service import JobService
+from app.jobs.storage_keys import work_folder
 from app.kinds import Params
 from app.media import PictureInfo
 from worker.runtime import run_job as runner
@@ -36,5 +40,13 @@ def submit(context: WorkerContext, params: Params) -> Job:
 
 def run(context: WorkerContext, stop: threading.Event | None = None) -> Job:
     """Run the next job, to its end or until ``stop``; returns the newest job."""
-    assert runner.run_next(context, ["long"], stop or threading.Event())
+    assert runner.run_next(context, ["long", "short"], stop or threading.Event())
     return repository.list_jobs(context.engine, limit=1)[0]
+
+
+def queue_import(context: WorkerContext, data: bytes, name: str = "pets") -> Job:
+    """A set, and the job that fills it with the pictures of a ZIP and closes it."""
+    datasets = DatasetService(context.settings, context.engine, context.storage)
+    job_id = new_id()
+    context.storage.put(zip_key(work_folder(job_id)), data)
+    return submit_import(job_service(context), datasets.begin(name), job_id, label=None, close=True)

@@ -10,9 +10,9 @@ from app.kinds import KINDS
 from app.networks.catalogue import SHIPPED
 from tests.support.fake_device import DEVICE, FakeDevice
 from worker.contract.compute import Compute
-from worker.contract.inputs import Inputs
+from worker.contract.inputs import Inputs, Member, Source
 from worker.contract.steps import Step, run_steps
-from worker.media.pictures import encode_preview
+from worker.media.pictures import Picture, encode_preview
 from worker.networks.loading import NetworkLoader, network_for
 from worker.runtime.functions import steps_of
 
@@ -46,17 +46,42 @@ CASES: list[tuple[str, Json]] = [
             {"objective": "caricature", "image": "i"},
         )
     ),
+    ("deep_dream", {"image": "i", "size": 72, "octaves": 1, "steps": 1, "network": "efficientnet_lite0"}),
+    ("style_transfer", {**STYLE, "network": "efficientnet_lite0"}),
+    ("class_visualization", {"target": ["tabby"], "size": 48, "steps": 2, "network": "efficientnet_lite0"}),
     ("feature_inversion", INVERSION),
     ("feature_inversion", {**INVERSION, "parametrization": "pixels", "optimizer": "lbfgs"}),
     ("texture_synthesis", {"image": "i", "size": 64, "steps": 2, "seamless": True}),
+    *(
+        ("occlusion", {"image": "i", "network": "palette", "size": 48, "window": 24, "fill": fill})
+        for fill in ("gray", "blur", "local-mean")
+    ),
     *(
         ("adversarial", {"image": "i", "method": method, "size": 48, "steps": 2})
         for method in ("bim", "pgd-linf", "pgd-l2")
     ),
     ("adversarial", {"image": "i", "method": "fgsm", "size": 48}),
+    ("classify", {"image": "i", "network": "palette", "figure": True}),
+    ("classify", {"images": ["i", "i"], "network": "palette", "crops": "ten", "scales": [1, 2], "size": 48}),
+    ("evaluate", {"dataset": "d", "network": "palette", "size": 48}),
     ("adversarial", {"method": "fooling", "target": "spiral", "size": 48, "steps": 2}),
     ("architecture", {"network": "palette"}),
     ("architecture", {"layers": "CONV-RELU-LOCAL-BN-POOL-FC", "input": 8}),
+    *(
+        ("saliency", {"image": "i", "network": "palette", "size": 64, "samples": 3, "nodes": 3, **change})
+        for change in (
+            {
+                "methods": [
+                    *("gradient", "smooth_grad", "integrated_gradients", "guided_backprop", "deconvnet"),
+                    *("grad_cam", "smooth_grad_cam", "score_cam"),
+                ]
+            },
+            {"methods": "integrated_gradients", "baseline": "mean", "layer": "relu3_1"},
+            {"methods": "integrated_gradients", "baseline": "blurred", "network": "efficientnet_lite0"},
+        )
+    ),
+    ("class_map", {"image": "i", "network": "palette", "size": 192}),
+    ("class_map", {"image": "i", "network": "efficientnet_lite0", "size": 300}),
 ]
 
 
@@ -70,7 +95,11 @@ def test_a_job_mixes_no_devices_and_needs_no_float64(kind: str, asked: Json) -> 
     compute = Compute(DEVICE, torch.bfloat16)
     params = KINDS[kind].params.model_validate(asked).resolve(SHIPPED)
     picture = torch.rand(1, 3, 96, 128)
-    inputs = Inputs.of({name: [picture] * len(refs) for name, refs in params.pictures().items()})
+    pictures = {
+        name: [Source("", lambda: Picture(picture))] * len(refs) for name, refs in params.pictures().items()
+    }
+    labelled = [Member(Source("", lambda: Picture(picture)), label, label) for label in ("zebra", "maze")]
+    inputs = Inputs(pictures, dict.fromkeys(params.datasets(), labelled))
     network = network_for(params, compute, NetworkLoader())
     with FakeDevice() as device:
 
@@ -85,7 +114,7 @@ def test_a_job_mixes_no_devices_and_needs_no_float64(kind: str, asked: Json) -> 
 
 def test_every_kind_that_computes_with_a_network_is_tried() -> None:
     untried = set(KINDS) - {kind for kind, _ in CASES}
-    assert untried == {"pull_weights"}
+    assert untried == {"pull_weights", "import_members", "make_dataset"}
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ class Compute:
 
     ``dtype`` is float32 or bfloat16 (float64 in gradient checks). Losses, Gram matrices and the picture
     itself are float32 or better whatever it is. Sums depend on ``threads`` in their last bits.
+    ``picture_bytes`` is the memory that the activations of a picture without tiles may take.
     """
 
     device: torch.device
     dtype: torch.dtype = torch.float32
     threads: int = field(default_factory=torch.get_num_threads)
+    picture_bytes: int = 4_000_000_000

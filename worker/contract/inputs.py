@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from torch import Tensor
 
+from app.datasets.service import DatasetService
 from app.errors import InputError
 from app.settings import WeightsFolder
 from models.network import Network
@@ -46,16 +47,21 @@ class Inputs:
         sources: Mapping[str, Sequence[Source]] | None = None,
         sets: Mapping[str, Sequence[Member]] | None = None,
         weights: WeightsFolder | None = None,
+        set_hashes: Mapping[str, str] | None = None,
+        datasets: DatasetService | None = None,
         networks: Mapping[str, Network] | None = None,
     ) -> None:
-        """``weights`` is the folder of downloaded weights, for jobs that add to it.
+        """``set_hashes`` are of the content of sets, by param.
 
+        ``weights`` is the folder of downloaded weights, ``datasets`` the sets, for jobs that add to them;
         ``networks`` are those that a job needs beside the one that its function is given.
         """
         self.networks = dict(networks or {})
         self._sources = dict(sources or {})
         self._sets = dict(sets or {})
         self._weights = weights
+        self._set_hashes = dict(set_hashes or {})
+        self._datasets = datasets
         # Bounded, as a set may have more pictures than fit into the memory; those of params are few.
         self._load = lru_cache(maxsize=16)(lambda param, place: self._sources[param][place].load())
 
@@ -74,8 +80,9 @@ class Inputs:
 
     @property
     def hashes(self) -> dict[str, list[str]]:
-        """The SHA-256 of the files by param, for the recipe."""
-        return {param: [source.sha256 for source in several] for param, several in self._sources.items()}
+        """The SHA-256 of the files, and of the content of sets, by param, for the recipe."""
+        files = {param: [source.sha256 for source in several] for param, several in self._sources.items()}
+        return files | {param: [sha256] for param, sha256 in self._set_hashes.items()}
 
     def sources(self, param: str) -> Sequence[Source]:
         """The files of a param, in order, for jobs that decode one after the other and keep none."""
@@ -112,6 +119,13 @@ class Inputs:
         if self._weights is None:
             raise ValueError("there is no folder to keep weights in")
         return self._weights
+
+    @property
+    def datasets(self) -> DatasetService:
+        """The sets of the service; ValueError if there is none."""
+        if self._datasets is None:
+            raise ValueError("there is no service to keep sets in")
+        return self._datasets
 
     def members(self, param: str) -> Sequence[Member]:
         """The pictures of the set of a param, in order; each is decoded by its own ``source.load()``."""

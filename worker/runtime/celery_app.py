@@ -15,6 +15,7 @@ from app.supervision.logs import configure_logging
 
 LANE = "IMPASTO_WORKER_LANE"
 WORKER_ID = "IMPASTO_WORKER_ID"
+SHARING = "IMPASTO_WORKER_SHARING"
 
 
 def make_celery() -> Celery:
@@ -37,6 +38,11 @@ def lane() -> str:
 def worker_id() -> str:
     """The id of this worker; that of its child is ``<worker_id>:<process id>``."""
     return os.environ[WORKER_ID]
+
+
+def sharing() -> int:
+    """How many workers share the cores with this one, itself included."""
+    return int(os.environ[SHARING])
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]

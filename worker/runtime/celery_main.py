@@ -111,6 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lane", required=True)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--sharing", type=int, default=1, help="workers that share the cores")
     parser.add_argument("--worker-id", required=True)
     arguments = parser.parse_args()
     # Read when celery is imported: SIGTERM then means a soft shutdown and then a cold one, as SIGQUIT does.
@@ -118,6 +119,7 @@ def main() -> None:
     os.environ["IMPASTO_DEVICE"] = arguments.device
     os.environ["IMPASTO_WORKER_LANE"] = arguments.lane
     os.environ["IMPASTO_WORKER_ID"] = arguments.worker_id
+    os.environ["IMPASTO_WORKER_SHARING"] = str(arguments.sharing)
     settings = get_settings()
     configure_logging(settings.log_level)
     exit_with_parent(settings.shutdown_seconds)

@@ -13,7 +13,7 @@ from celery.signals import worker_process_init, worker_process_shutdown
 
 from app.jobs.dispatch.celery_settings import TASK
 from app.settings import get_settings
-from worker.runtime.celery_app import celery, lane, worker_id
+from worker.runtime.celery_app import celery, lane, sharing, worker_id
 
 if TYPE_CHECKING:
     from worker.runtime.context import WorkerContext
@@ -54,8 +54,9 @@ def _open_context() -> None:
     from worker.runtime.warm_up import warm_up
 
     settings = get_settings()
-    Child.context = make_context(settings, f"{worker_id()}:{os.getpid()}", settings.device)
-    warm_up(Child.context.compute)
+    name = f"{worker_id()}:{os.getpid()}"
+    Child.context = make_context(settings, name, settings.device, lane=lane(), sharing=sharing())
+    warm_up(Child.context.compute, lane())
     Child.registration = registered(Child.context, lane())
     Child.registration.__enter__()
 

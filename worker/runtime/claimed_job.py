@@ -3,7 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -52,17 +53,18 @@ class End:
 class ClaimedJob:
     """One attempt of a job.
 
-    A context manager: inside it a thread extends the lease, and :meth:`finish` ends the attempt. Methods that
-    write raise ClaimLost once the claim is lost. Leaving the context with it is no error, and deletes what
-    was stored too late.
+    The lease is extended by ``heartbeat``. A context manager, inside which :meth:`finish` ends the attempt.
+    Methods that write raise ClaimLost once the claim is lost. Leaving the context with it is no error, and
+    deletes what was stored too late.
     """
 
-    def __init__(self, context: WorkerContext, claim: Claim) -> None:
+    def __init__(self, context: WorkerContext, claim: Claim, heartbeat: Heartbeat) -> None:
         self.row = claim.job
         self.progress: Json | None = None
         self._context = context
         self._claim = claim
-        self._heartbeat = Heartbeat(context.engine, claim)
+        self._heartbeat = heartbeat
+        self._pulse = heartbeat.pulse(claim.job.id)
         self._schedule = Schedule(context.settings.checkpoint_seconds)
         # Storage keys of the newest checkpoint, and of its parts by name.
         self._checkpoint_key: str | None = (claim.job.checkpoint or {}).get("key")
@@ -70,15 +72,12 @@ class ClaimedJob:
         self._made: Sequence[Artifact] = ()
 
     def __enter__(self) -> "ClaimedJob":
-        log.info("job %s (%s): attempt %d", self.row.id, self.row.kind, self.row.attempt)
-        self._context.dispatcher.changed(self.row.id)
-        self._heartbeat.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        self._heartbeat.stop()
+        self._heartbeat.release(self.row.id)
         if isinstance(error, ClaimLost):
             log.warning("job %s: attempt %d lost its claim, nothing written", self.row.id, self.row.attempt)
             self._remove_late_files()
@@ -114,9 +113,12 @@ class ClaimedJob:
         If the attempt must end after this step, raises ClaimLost, Cancelled or, when ``stop`` is set or the
         job was paused, Released after saving a checkpoint.
         """
-        self._check(step, stop)
+        self.check(stop, step)
         now = time.monotonic()
-        if self._schedule.progress_is_due(step, now):
+        if step.total == 1:
+            # The end, which comes now, carries it.
+            self.progress = self._progress_of(step, now)
+        elif self._schedule.progress_is_due(step, now):
             self._try("progress", partial(self._save_progress, step, now))
         if step.image is not None and self._schedule.preview_is_due(step, now):
             self._try("preview", partial(self._save_preview, step.image))
@@ -125,6 +127,17 @@ class ClaimedJob:
             began = time.monotonic()
             self._try("checkpoint", partial(self._save_checkpoint, step))
             self._schedule.checkpoint_ended(began)
+
+    def check(self, stop: threading.Event, step: Step | None = None) -> None:
+        """Raise ClaimLost, Cancelled or Released if the attempt must end now, the last after a checkpoint."""
+        if self._pulse.lost:
+            raise ClaimLost
+        if self._pulse.cancel_requested:
+            raise Cancelled
+        if self._pulse.paused or stop.is_set():
+            if step is not None:
+                self._try("last checkpoint", partial(self._save_checkpoint, step))
+            raise Released
 
     def store(self, files: Iterable[EncodedFile]) -> list[Artifact]:
         """Store the files of the outcome one by one, and retry while the storage is unavailable.
@@ -145,16 +158,6 @@ class ClaimedJob:
             save()
         except SAVING_FAILED as error:
             log.warning("job %s: %s not saved: %s", self.row.id, what, error)
-
-    def _check(self, step: Step, stop: threading.Event) -> None:
-        """Raise ClaimLost, Cancelled or Released if the attempt must end after this step."""
-        if self._heartbeat.lost:
-            raise ClaimLost
-        if self._heartbeat.cancel_requested:
-            raise Cancelled
-        if self._heartbeat.paused or stop.is_set():
-            self._try("last checkpoint", partial(self._save_checkpoint, step))
-            raise Released
 
     def _announce_end(self) -> None:
         """Notify waiting callers; hint at a job that is queued again, delete work files of one that ended."""
@@ -181,15 +184,18 @@ class ClaimedJob:
         except OSError as error:
             log.warning("job %s: files that it no longer needs stay: %s", self.row.id, error)
 
-    def _save_progress(self, step: Step, now: float) -> None:
-        self.progress = {
+    def _progress_of(self, step: Step, now: float) -> Json:
+        return {
             "done": step.done,
             "total": step.total,
             "losses": step.losses(),
             "eta_seconds": self._schedule.eta_seconds(step, now),
         }
+
+    def _save_progress(self, step: Step, now: float) -> None:
+        self.progress = self._progress_of(step, now)
         reply = claims.report_progress(self._context.engine, self._claim, self.progress)
-        self._heartbeat.update(reply)
+        self._pulse.update(reply)
         self._context.dispatcher.changed(self.row.id)
 
     def _save_preview(self, image: Callable[[], Tensor]) -> None:
@@ -217,17 +223,22 @@ class ClaimedJob:
         return Artifact(self.row.id, file.name, key, file.media_type, stored.bytes, stored.sha256)
 
 
-def claim_job(context: WorkerContext, job_id: str) -> ClaimedJob | None:
-    """Claim one job; None if it is not queued. Raises StorageFull if nothing should begin."""
+@contextmanager
+def claimed_jobs(
+    context: WorkerContext, *, lanes: Sequence[str] = (), job_id: str | None = None
+) -> Iterator[list[ClaimedJob]]:
+    """Claim jobs that can be computed together, as :func:`app.jobs.claims.claim_batch` does.
+
+    In the context, one thread extends all their leases. Raises StorageFull if nothing should begin.
+    """
     context.storage.require_space()
     seconds = context.settings.lease_seconds
-    claim = claims.claim(context.engine, job_id, context.worker_id, seconds)
-    return ClaimedJob(context, claim) if claim is not None else None
-
-
-def claim_next_job(context: WorkerContext, lanes: Sequence[str]) -> ClaimedJob | None:
-    """Claim the next job of some lanes; None if none waits. Raises StorageFull if nothing should begin."""
-    context.storage.require_space()
-    seconds = context.settings.lease_seconds
-    claim = claims.claim_next(context.engine, context.worker_id, lanes, seconds)
-    return ClaimedJob(context, claim) if claim is not None else None
+    found = claims.claim_batch(context.engine, context.worker_id, seconds, lanes=lanes, job_id=job_id)
+    if not found:
+        yield []
+        return
+    for claim in found:
+        log.info("job %s (%s): attempt %d", claim.job.id, claim.job.kind, claim.attempt)
+        context.dispatcher.changed(claim.job.id)
+    with Heartbeat(context.engine, found) as heartbeat:
+        yield [ClaimedJob(context, claim, heartbeat) for claim in found]

@@ -11,7 +11,7 @@ from app.settings import Settings
 from app.storage import Storage, make_storage
 from worker.contract.compute import Compute
 from worker.networks.loading import NetworkLoader
-from worker.runtime.device import choose_device, choose_dtype
+from worker.runtime.device import choose_device, choose_dtype, choose_threads
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,14 @@ class WorkerContext:
         return NetworkLoader(self.settings.weights, self.engine, self.storage)
 
 
-def make_context(settings: Settings, worker_id: str, device_name: str) -> WorkerContext:
-    """Open the database and the storage, choose device and dtype. ValueError if there is no such device."""
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
+def make_context(
+    settings: Settings, worker_id: str, device_name: str, *, lane: str = "long", sharing: int = 1
+) -> WorkerContext:
+    """Open the database and the storage, choose device, dtype and, for this whole process, threads.
+
+    ``sharing`` workers share the cores. ValueError if there is no such device.
+    """
+    torch.set_num_threads(choose_threads(settings.threads, lane, sharing))
     device = choose_device(device_name)
     return WorkerContext(
         engine=make_engine(settings.resolved_database_url),
@@ -42,5 +46,9 @@ def make_context(settings: Settings, worker_id: str, device_name: str) -> Worker
         dispatcher=make_dispatcher(settings),
         settings=settings,
         worker_id=worker_id,
-        compute=Compute(device, choose_dtype(device, settings.precision)),
+        compute=Compute(
+            device,
+            choose_dtype(device, settings.precision),
+            picture_bytes=settings.max_picture_memory_bytes,
+        ),
     )

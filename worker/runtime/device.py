@@ -29,6 +29,17 @@ def choose_device(setting: str) -> torch.device:
     )
 
 
+def choose_threads(setting: int | None, lane: str, sharing: int) -> int:
+    """The threads of a worker's arithmetic, for as long as it lives: a recipe names their number.
+
+    One in the lane ``short``. Else those of the setting ``IMPASTO_THREADS``, or an equal share, one at least,
+    of the cores, where ``sharing`` workers with as many threads share them.
+    """
+    if lane == "short":
+        return 1
+    return setting or max(1, torch.get_num_threads() // max(1, sharing))
+
+
 def available_devices() -> list[str]:
     """Names of the devices that can be chosen on this machine."""
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]

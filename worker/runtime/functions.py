@@ -42,7 +42,8 @@ class BatchFunction(Protocol):
     """Computes several jobs of a kind at once, whose params have one ``batch_key()``.
 
     One entry a job, in order: the outcome, the same as that of the kind's own function, or the error with
-    which that job alone fails. What it raises fails them all.
+    which that job alone fails. All their pictures are in memory at once, so that the params should bound
+    ``picture_side``. If it raises anything, each is computed by the kind's own function instead.
     """
 
     def __call__(

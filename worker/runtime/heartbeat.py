@@ -1,12 +1,14 @@
-"""The heartbeat of a running job: a thread that extends the lease and reads what was requested meanwhile."""
+"""The heartbeat of running jobs: a thread that extends the leases and reads what was requested meanwhile."""
 
 import logging
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from app.jobs.claims import Claim, ClaimLost, HeartbeatReply, heartbeat
+from app.jobs.claims import Claim, HeartbeatReply, heartbeat_all
 
 log = logging.getLogger(__name__)
 
@@ -14,40 +16,61 @@ log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 1.0
 
 
-class Heartbeat:
-    """Extends the lease of a claim. ``lost``, ``cancel_requested`` and ``paused`` are the latest known."""
+@dataclass
+class Pulse:
+    """What is known of one claim: the latest of each."""
 
-    def __init__(self, engine: Engine, claim: Claim) -> None:
-        self._engine = engine
-        self._claim = claim
-        self._interval = min(HEARTBEAT_SECONDS, claim.lease_seconds / 3)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
-        self.lost = False
-        self.cancel_requested = False
-        self.paused = False
+    lost: bool = False
+    cancel_requested: bool = False
+    paused: bool = False
 
-    def start(self) -> None:
-        """Extend the lease from now on."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread, and wait for its end."""
-        self._stopped.set()
-        self._thread.join()
-
-    def update(self, reply: HeartbeatReply) -> None:
-        """Take over what a write of the claim returned."""
+    def update(self, reply: HeartbeatReply | None) -> None:
+        """Take over what a write of the claim returned; None: it is lost."""
+        if reply is None:
+            self.lost = True
+            return
         self.cancel_requested = reply.cancel_requested
         self.paused = reply.paused
 
+
+class Heartbeat:
+    """Extends the leases of jobs that were claimed together, while in its context."""
+
+    def __init__(self, engine: Engine, claims: Sequence[Claim]) -> None:
+        self._engine = engine
+        self._claims = {claim.job.id: claim for claim in claims}
+        self._pulses = {claim.job.id: Pulse() for claim in claims}
+        self._interval = min(HEARTBEAT_SECONDS, claims[0].lease_seconds / 3)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> "Heartbeat":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def pulse(self, job_id: str) -> Pulse:
+        """What is known of the claim of a job."""
+        return self._pulses[job_id]
+
+    def release(self, job_id: str) -> None:
+        """Leave out a job from now on, whose claim has ended."""
+        self._claims.pop(job_id, None)
+
     def _run(self) -> None:
         while not self._stopped.wait(self._interval):
-            try:
-                self.update(heartbeat(self._engine, self._claim))
-            except ClaimLost:
-                self.lost = True
+            held = list(self._claims.values())
+            if not held:
                 return
+            try:
+                for job_id, reply in heartbeat_all(self._engine, held).items():
+                    self._pulses[job_id].update(reply)
+                    if reply is None:
+                        self.release(job_id)
             except DBAPIError as error:
                 # If the database is unavailable for longer than the lease, the next write raises ClaimLost.
-                log.warning("no heartbeat for job %s: %s", self._claim.job.id, error.orig)
+                names = ", ".join(claim.job.id for claim in held)
+                log.warning("no heartbeat for job %s: %s", names, error.orig)

@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from sqlalchemy import Engine
 
+from app.datasets.service import DatasetService
 from app.errors import InputError
 from app.images.errors import UnknownImage
 from app.images.repository import get_image, image_key
@@ -13,9 +14,9 @@ from app.jobs.repository import get_artifact
 from app.kinds import Params
 from app.media.clips import clip_format
 from app.settings import WeightsFolder
-from app.storage import Storage
 from models.network import Network
 from worker.contract.inputs import Inputs, Source
+from worker.datasets.members import load_sets
 from worker.media.clips import Clip, open_clip
 from worker.media.pictures import Picture, load_picture
 from worker.runtime.patience import persist
@@ -40,16 +41,16 @@ def field_of(name: str, place: int, count: int) -> str:
 
 
 def load_inputs(
-    engine: Engine,
-    storage: Storage,
+    datasets: DatasetService,
     params: Params,
     weights: WeightsFolder,
     networks: Mapping[str, Network] | None = None,
 ) -> Inputs:
-    """The inputs of a job of resolved params. Raises InputError that names the param if a picture is gone.
+    """The inputs of a job of resolved params. Raises InputError that names the param if one is gone.
 
     ``networks`` are those that it needs beside its own.
     """
+    engine, storage = datasets.engine, datasets.storage
 
     def source(name: str, field: str, reference: str) -> Source:
         key, sha256, file_name = _find(engine, reference, field)
@@ -71,7 +72,8 @@ def load_inputs(
         ]
         for name, references in params.pictures().items()
     }
-    return Inputs(sources, weights=weights, networks=networks)
+    sets, hashes = load_sets(datasets, params)
+    return Inputs(sources, sets, weights, hashes, datasets, networks)
 
 
 def _find(engine: Engine, reference: str, field: str) -> tuple[str, str, str]:

@@ -51,6 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lane", required=True)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--sharing", type=int, default=1, help="workers that share the cores")
     parser.add_argument("--worker-id", default=f"{socket.gethostname()}-{os.getpid()}")
     arguments = parser.parse_args()
     settings = get_settings()
@@ -61,11 +62,17 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     exit_with_parent(settings.shutdown_seconds)
     try:
-        context = make_context(settings, arguments.worker_id, arguments.device)
+        context = make_context(
+            settings,
+            arguments.worker_id,
+            arguments.device,
+            lane=arguments.lane,
+            sharing=arguments.sharing,
+        )
     except ValueError as error:
         log.error("%s", error)
         sys.exit(os.EX_CONFIG)
-    warm_up(context.compute)
+    warm_up(context.compute, arguments.lane)
     with registered(context, arguments.lane):
         try:
             serve_lane(context, arguments.lane, stop)

@@ -13,13 +13,17 @@ from worker.contract.compute import Compute
 
 
 def make_recipe(
-    params: Params, inputs: Mapping[str, Sequence[str]], network: Network | None, compute: Compute
+    params: Params,
+    inputs: Mapping[str, Sequence[str]],
+    network: Network | None,
+    compute: Compute,
+    batch_size: int = 1,
 ) -> dict[str, Any]:
     """The recipe, as JSON.
 
-    ``params`` are the resolved ones; ``inputs`` the SHA-256 of the picture files by param. On the same
-    build of torch, processor, thread count and dtype it makes the same picture, bit for bit, which is why it
-    names versions and processor.
+    ``params`` are the resolved ones; ``inputs`` the SHA-256 of the picture files by param; ``batch_size``
+    the number of jobs that were computed together. On the same build of torch, processor, thread count, dtype
+    and batch size it makes the same, bit for bit, which is why it names versions and processor.
     """
     values = params.model_dump(mode="json")
     return {
@@ -32,6 +36,7 @@ def make_recipe(
         "processor": _processor(compute.device),
         "dtype": str(compute.dtype).removeprefix("torch."),
         "threads": compute.threads,
+        "batch_size": batch_size,
         "float32": _float32(compute.device),
         "impasto": version("impasto"),
         "torch": torch.__version__,

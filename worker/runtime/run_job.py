@@ -1,10 +1,10 @@
-"""Runs one job: claim, load, step, finish. The same for embedded and for Celery workers."""
+"""Runs jobs: claim, load, step, finish. The same for embedded and for Celery workers."""
 
 import logging
 import threading
 import time
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from sqlalchemy.exc import OperationalError
 
@@ -12,50 +12,46 @@ from app.database.ids import new_id
 from app.errors import ServiceError
 from app.jobs.claims import ClaimLost
 from app.jobs.states import State
-from app.kinds import KINDS
 from app.storage import StorageFull, StorageUnavailable
 from worker.contract.steps import Step, run_steps
-from worker.networks.loading import compute_for, further_networks, network_for
-from worker.runtime.artifacts import encode, encode_recipe
-from worker.runtime.claimed_job import Cancelled, ClaimedJob, End, Released, claim_job, claim_next_job
+from worker.runtime.batches import compute_batch
+from worker.runtime.claimed_job import Cancelled, ClaimedJob, End, Released, claimed_jobs
 from worker.runtime.context import WorkerContext
 from worker.runtime.failures import OUT_OF_MEMORY, describe_failure
 from worker.runtime.functions import steps_of
-from worker.runtime.inputs import load_inputs
-from worker.runtime.recipes import make_recipe
+from worker.runtime.loaded import load, save
 
 log = logging.getLogger(__name__)
 
 
 def run_job(context: WorkerContext, job_id: str, stop: threading.Event) -> bool:
-    """Claim a job and run it. False if it was not queued.
+    """Claim a job, and those that can be computed together with it, and run them. False if it was not queued.
 
-    When ``stop`` is set the job goes back to the queue with a checkpoint.
+    When ``stop`` is set they go back to the queue with a checkpoint.
     """
-    job = claim_job(context, job_id)
-    if job is not None:
-        _run(context, job, stop)
-    return job is not None
+    with claimed_jobs(context, job_id=job_id) as jobs:
+        return _run(context, jobs, stop)
 
 
 def run_next(context: WorkerContext, lanes: Sequence[str], stop: threading.Event) -> bool:
-    """Claim the next job of some lanes and run it. False if none waits. ``stop`` as in :func:`run_job`."""
-    job = claim_next_job(context, lanes)
-    if job is not None:
-        _run(context, job, stop)
-    return job is not None
+    """Claim the next job of some lanes, and run it as :func:`run_job` does. False if none waits."""
+    with claimed_jobs(context, lanes=lanes) as jobs:
+        return _run(context, jobs, stop)
 
 
-def _run(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> None:
-    with job:
-        end = _attempt(context, job, stop)
-        job.finish(end)
+def _run(context: WorkerContext, jobs: Sequence[ClaimedJob], stop: threading.Event) -> bool:
+    computed = compute_batch(context, jobs, stop) if len(jobs) > 1 else {}
+    for job in jobs:
+        with job:
+            ready = computed.get(job.row.id)
+            job.finish(_attempt(context, job, ready or partial(_compute, context, job, stop)))
+    return bool(jobs)
 
 
-def _attempt(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> End:
+def _attempt(context: WorkerContext, job: ClaimedJob, compute: Callable[[], End]) -> End:
     """Compute a job. Whatever goes wrong becomes its end, but for a lost claim and a broken device."""
     try:
-        return _compute(context, job, stop)
+        return compute()
     except Cancelled:
         return End(State.CANCELLED)
     except Released:
@@ -89,11 +85,8 @@ def _can_store(context: WorkerContext) -> bool:
 
 def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> End:
     """Load what the job needs, run its steps, and store its files."""
-    params = KINDS[job.row.kind].load(job.row.params)
-    compute = compute_for(params, context.compute)
-    further = further_networks(params, compute, context.networks)
-    inputs = load_inputs(context.engine, context.storage, params, context.settings.weights, further)
-    network = network_for(params, compute, context.networks, job.row.network_sha256)
+    loaded = load(context, job)
+    params, inputs, network, compute = loaded.params, loaded.inputs, loaded.network, loaded.compute
     resume = job.load_checkpoint()
     reporting = 0.0
     in_steps = False
@@ -116,9 +109,4 @@ def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> 
         outcome = run_steps(steps_of(params, inputs, network, compute), on_step)
     # The computation of this attempt alone, without the time that reports took.
     seconds = round(time.perf_counter() - began - reporting, 4)
-    recipe = make_recipe(params, inputs.hashes, network, compute)
-
-    alpha = inputs.alpha(params.keeps_alpha_of() or "")
-    made = job.store(chain(encode(outcome, alpha, recipe), [encode_recipe(recipe)]))
-    result = {**outcome.result, "compute_seconds": seconds, "recipe": recipe}
-    return End(State.SUCCEEDED, made=made, result=result, progress=job.progress)
+    return save(job, loaded, outcome, seconds)

@@ -18,6 +18,7 @@ from worker.contract.steps import Step, Steps, StepState
 from worker.optim.activation_loss import ActivationLoss
 from worker.optim.attacks import LEVELS, Ball, ProjectedStep, log_probability, quantize_8bit
 from worker.optim.descent import Descent
+from worker.optim.memory import require_memory
 from worker.optim.objectives import weighted_sum
 from worker.optim.parametrizations import Pixels
 from worker.synthesis.deception import center_crop_8bit, outcome_of
@@ -48,6 +49,7 @@ def adversarial(
         raise InputError(
             "size", f"Size {params.size} is too small for {network.name}: it needs {smallest} px at least."
         )
+    require_memory(network, ("logits",), (params.size, params.size), params.size, compute)
     if isinstance(params, ResolvedFooling):
         return fool_with_noise(params, network, compute, resume)
     return _attack(params, inputs.picture("image").to(compute.device), network, resume)

@@ -16,6 +16,7 @@ from worker.losses.regularizers import blur, decay, p_norm, squared_norm, variat
 from worker.media.contact_sheet import contact_sheet
 from worker.optim.activation_loss import ActivationLoss, seen_sides
 from worker.optim.descent import Descent, numbers
+from worker.optim.memory import require_memory
 from worker.optim.objectives import Objective, one_each, weighted_sum
 from worker.optim.optimizers.by_name import make_optimizer
 from worker.optim.parametrizations import Parametrization, make_parametrization
@@ -92,6 +93,7 @@ def ascend(
 
     require_size(params, objective(slice(0, len(targets))).layers, network)
     side, mean = params.size, mean_color(network)
+    require_memory(network, objective(slice(0, len(targets))).layers, (side, side), side, compute)
     parametrization = make_parametrization(params.parametrization, side, side, mean=mean, noise=params.noise)
     loss = ActivationLoss(
         network,

@@ -21,6 +21,7 @@ from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, Step, Steps, StepState, Video
 from worker.media.videos import encode_frame
 from worker.optim.descent import Descent, Evaluation, numbers
+from worker.optim.memory import require_memory
 from worker.optim.optimizers.gradient import NormalizedGradient
 from worker.optim.pyramids.laplacian import normalize
 from worker.optim.pyramids.octaves import Octave, draw_roll, next_octave, plan_octaves
@@ -75,6 +76,8 @@ class _Run:
         self.frames = frames_of(params, inputs.picture_or_clip("image"))
         self.start = self.picture = self.frames.start(0, None).to(compute.device)
         self.octaves = _plan(params, self.start, network)
+        height, width = self.start.shape[2:]
+        require_memory(network, params.layers, (height, width), params.size, compute)
         coarse = resize(self.start, self.octaves[0].height, self.octaves[0].width)
         guide = inputs.picture("guide").to(compute.device) if "guide" in inputs else None
         self.loss = DreamLoss(network, make_terms(params, network, coarse, guide))

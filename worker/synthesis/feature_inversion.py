@@ -23,6 +23,7 @@ from worker.losses.regularizers import p_norm, squared_steps
 from worker.media.contact_sheet import PAPER, contact_sheet
 from worker.optim.activation_loss import ActivationLoss
 from worker.optim.descent import Descent, Evaluation, numbers
+from worker.optim.memory import require_memory
 from worker.optim.objectives import feature_match
 from worker.optim.optimizers.by_name import make_optimizer
 from worker.optim.parametrizations import Parametrization, make_parametrization
@@ -51,7 +52,7 @@ def feature_inversion(
     Raises InputError if the picture is too small for a layer or its features are all 0, ComputationError
     if the loss is not finite, or explodes, and going back does not help.
     """
-    run = _Run(params, inputs.picture("image").to(compute.device), network)
+    run = _Run(params, inputs.picture("image").to(compute.device), network, compute)
     first = 0
     if resume is not None:
         first, run.reports = resume.values["place"], list(resume.values["reports"])
@@ -65,7 +66,9 @@ def feature_inversion(
 class _Run:
     """What one run needs for every layer; ``made`` are the reconstructions done."""
 
-    def __init__(self, params: ResolvedFeatureInversion, picture: Tensor, network: Network) -> None:
+    def __init__(
+        self, params: ResolvedFeatureInversion, picture: Tensor, network: Network, compute: Compute
+    ) -> None:
         self.params = params
         self.network = network
         self.plan = [(layer, seed) for layer in self.params.layers for seed in params.seeds()]
@@ -79,6 +82,7 @@ class _Run:
                     f"At size {params.size} the picture is {width}×{height} px, and {layer} needs "
                     f"{smallest} px on the short side. Choose a larger size, or other layers.",
                 )
+        require_memory(network, params.layers, (height, width), params.size, compute)
         with torch.no_grad():
             self.targets = self.network.features(self.picture, self.params.layers)
         for layer, target in self.targets.items():

@@ -26,6 +26,7 @@ from worker.losses.gram import GramLoss, gram_sum
 from worker.losses.loss_sum import LossSum, blended_means
 from worker.losses.total_variation import TotalVariation
 from worker.optim.color import with_chroma_of
+from worker.optim.memory import require_memory
 from worker.optim.optimizers.adam import Adam
 from worker.optim.optimizers.base import Optimizer
 from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
@@ -53,6 +54,9 @@ def style_transfer(
     pictures = {name: inputs.pictures(name) for name in params.pictures()}
     content_layers, style_layers = weighted_layers(params)
     plan = plan_scales(params, pictures, network, {**content_layers, **style_layers})
+
+    largest = max((plan[-1].size, *plan[-1].style_sizes), key=lambda sides: sides[0] * sides[1])
+    require_memory(network, {**content_layers, **style_layers}, largest, params.size, compute)
 
     def resized(field: str, size: Size, index: int = 0) -> Tensor:
         return resize(pictures[field][index].to(compute.device), *size)

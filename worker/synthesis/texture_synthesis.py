@@ -22,6 +22,7 @@ from worker.losses.base import Loss
 from worker.losses.gram import GramLoss, gram_sum
 from worker.losses.loss_sum import LossSum, blended_means
 from worker.losses.total_variation import TotalVariation
+from worker.optim.memory import require_memory
 from worker.optim.optimizers.base import Optimizer
 from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
 from worker.optim.pyramids.scales import fit, resize, scale_sides, share_steps
@@ -55,6 +56,8 @@ def texture_synthesis(
     """
     texture = inputs.picture("image").to(compute.device)
     plan = plan_texture(params, texture, network.minimum_side(weighted_layers(params)))
+    largest = max((plan[-1].size, *plan[-1].style_sizes), key=lambda sides: sides[0] * sides[1])
+    require_memory(network, weighted_layers(params), largest, params.size, compute)
 
     def loss(scale: Scale) -> LossSum:
         (source,) = scale.style_sizes

@@ -24,11 +24,13 @@ from worker.optim.pyramids.scales import fit, resize
 from worker.synthesis.class_visualization import class_visualization
 from worker.synthesis.feature_inversion import feature_inversion
 from worker.training import evaluation
+from worker.training.calibration import calibrate
 from worker.training.evaluation import peak_signal_to_noise, step_seconds, texture_retrieval
 from worker.training.palette import DRAWN_SIZE
 from worker.training.style_curve import style_curve
 
 PER_CLASS = 16
+CALIBRATED = 4
 TEXTURE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 RECONSTRUCTED_LAYERS = ("relu3_1", "relu4_2", "relu5_1")
 RECONSTRUCTED_SIZE = 240
@@ -51,6 +53,11 @@ def _logits(network: Network, pictures: Tensor) -> Tensor:
     side = network.input_size or DRAWN_SIZE
     sized = F.interpolate(pictures, (side, side), mode="bilinear", antialias=True)
     return network.logits(sized.to(network.device)).float()
+
+
+def energies(network: Network) -> dict[str, float]:
+    """The temperature and the energy threshold for the card, and what the threshold rejects."""
+    return vars(calibrate(network, CALIBRATED))
 
 
 def textures(network: Network) -> dict[str, float]:

@@ -9,7 +9,7 @@ from typing import Any
 from app.errors import InputError
 from app.kinds.architecture import COLUMNS, ResolvedArchitecture
 from app.kinds.layer_lists import parse_layers
-from models.layer_table import Cost, Fit, LayerRow, Shape, largest_step, network_table
+from models.layer_table import Counts, Fit, LayerRow, Shape, largest_step, network_table
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
@@ -98,7 +98,7 @@ def rounded(rows: Sequence[LayerRow]) -> list[dict[str, Any]]:
 
 def totals(given: Shape, rows: Sequence[LayerRow]) -> dict[str, int]:
     """The sums over all layers; ``inference_bytes`` is what the layer that needs most takes at once."""
-    whole = sum((row.cost for row in rows), Cost(values=prod(given)))
+    whole = sum((row.cost for row in rows), Counts(values=prod(given)))
     return {
         "parameters": whole.parameters,
         "parameter_bytes": BYTES * whole.parameters,

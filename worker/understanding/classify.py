@@ -135,7 +135,7 @@ def _outcome(
 
 def _row(record: Record) -> dict[str, str]:
     """A row of the table that a command prints."""
-    row = {key: record[key] for key in ("name", "network") if key in record}
+    row: dict[str, str] = {key: record[key] for key in ("name", "network") if key in record}
     for place, each in enumerate(record["top"][:SHOWN], start=1):
         row[str(place)] = f"{each['class']} {percent(each['probability'])}"
     if record["verdict"] is not None:

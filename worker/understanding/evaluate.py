@@ -36,7 +36,7 @@ from worker.understanding.verdicts import TOP, ranking
 
 # Rows of the tables of a result; the files have all.
 SHOWN_CLASSES, SHOWN_CONFUSIONS = 100, 20
-COLUMNS = 4
+COLUMNS = 6
 
 
 def evaluate(

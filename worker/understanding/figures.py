@@ -62,12 +62,16 @@ class Panel:
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar of a chart: a name, a value in [0, 1], its text, and whether it is marked as right or wrong."""
+    """A bar of a chart: a name, a value in [0, 1], its text, and whether it is marked as right or wrong.
+
+    ``color``, RGB of 0 to 255, is that of the bar alone, where bars are the legend of a map.
+    """
 
     name: str
     value: float
     text: str
     mark: Literal["none", "right", "wrong"] = "none"
+    color: tuple[int, int, int] | None = None
 
 
 @cache
@@ -168,7 +172,7 @@ def bar_chart(bars: Sequence[Bar], *, width: int = 420, size: int = 16) -> Tenso
         y, end = top + line, gap + round((width - 2 * gap) * min(1.0, max(0.0, bar.value)))
         draw.rectangle((gap, y, width - gap, y + round(size * 0.5)), TRACK)
         if end > gap:
-            draw.rectangle((gap, y, end, y + round(size * 0.5)), color)
+            draw.rectangle((gap, y, end, y + round(size * 0.5)), bar.color or color)
     return to_tensor(canvas)
 
 

@@ -32,15 +32,16 @@ def classes_of_labels(
         raise InputError(
             "dataset",
             f"{len(wrong)} of {len(every)} labels are no classes of {network}: {shown}{more}. Its "
-            f"{len(classes)} classes begin with {begin}. Choose a network that knows them, or relabel the set.",
+            f"{len(classes)} classes begin with {begin}. Choose a network that knows them, or "
+            "relabel the set.",
         )
     for label in every:
         found = places[_folded(label)]
         if len(found) > 1:
             raise InputError(
                 "dataset",
-                f"{network} has several classes {label!r} ({', '.join(map(str, found))}): label by index, and "
-                "set labels to indices.",
+                f"{network} has several classes {label!r} ({', '.join(map(str, found))}): label by index, "
+                "and set labels to indices.",
             )
     return {label: places[_folded(label)][0] for label in every}
 

@@ -8,7 +8,7 @@ from app.errors import InputError
 from app.kinds.layer_lists import AnyLayer, Filters, FullyConnected, Norm, Pool, Rounding, Simple
 from models.geometry import Window
 from models.layer_table import (
-    Cost,
+    Counts,
     Fit,
     LayerRow,
     Shape,
@@ -17,7 +17,6 @@ from models.layer_table import (
     formula,
     fully_connected,
     locally_connected,
-    output_side,
 )
 
 _NAMES = {"locally_connected": "local", "global_average": "mean"}
@@ -89,10 +88,10 @@ def _side(name: str, side: int, window: Window, rounds: bool) -> int:
             f"{name}: {formula(side, window)}, so windows of {window.size} at stride {window.stride} do not "
             f"fit the {padded}. Strides that do: {', '.join(strides)}; or set rounding to floor or ceil.",
         )
-    return output_side(side, window)
+    return window.output_side(side)
 
 
-def _cost(name: str, layer: AnyLayer, before: Shape, after: Shape) -> tuple[Cost, Shape]:
+def _cost(name: str, layer: AnyLayer, before: Shape, after: Shape) -> tuple[Counts, Shape]:
     """The cost of a layer and the shape that it gives, once the windows have their sizes."""
     match layer:
         case Filters():
@@ -101,16 +100,16 @@ def _cost(name: str, layer: AnyLayer, before: Shape, after: Shape) -> tuple[Cost
             count = convolution if layer.type == "conv" else locally_connected
             return count(before[0], output, layer.size, groups=layer.groups, bias=layer.bias), output
         case Pool():
-            return Cost(values=prod(after)), after
+            return Counts(values=prod(after)), after
         case FullyConnected():
             return fully_connected(prod(before), layer.units, bias=layer.bias), (layer.units,)
         case Norm():
             # A scale and a shift for each channel.
-            return Cost(2 * before[0] if layer.method == "batch" else 0, values=prod(before)), before
+            return Counts(2 * before[0] if layer.method == "batch" else 0, values=prod(before)), before
         case Simple(type="global_average"):
-            return Cost(values=before[0]), (before[0],)
+            return Counts(values=before[0]), (before[0],)
         case Simple():
-            return Cost(), before
+            return Counts(), before
 
 
 def _require_groups(name: str, layer: Filters, channels: int) -> None:

@@ -63,7 +63,7 @@ def test_what_cannot_be_had_is_said_in_one_line(served: Mirror) -> None:
     assert result.exit_code == 1
     assert "answers 404" in result.stderr.splitlines()[-1] and "Traceback" not in result.stderr
     result = impasto("pull", "vgg19-random")
-    assert result.exit_code == 2 and "squeezenet1_1, vgg16, vgg19" in result.stderr
+    assert result.exit_code == 2 and "squeezenet1_1, vgg11, vgg13, vgg16, vgg19" in result.stderr
     result = impasto("pull", NAME, "--mirror", "ftp://x")
     assert result.exit_code == 2 and "IMPASTO_WEIGHTS_MIRROR" in result.stderr
 

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 import app
-from app.http.bodies import MAX_FILES, MAX_JSON_BYTES, LimitedRoute
+from app.http.bodies import MAX_FILES, MAX_JSON_BYTES, MAX_TEXTS, LimitedRoute
 from app.jobs import kind_routes
 from app.settings import Settings
 from tests.app.conftest import serving
@@ -189,7 +189,7 @@ def test_long_texts_make_no_long_answer(client: TestClient, method: str, path: s
 def test_a_form_has_few_parts(client: TestClient, path: str) -> None:
     files = [(f"file{number}", ("a", b"a")) for number in range(MAX_FILES + 1)]
     assert client.post(path, files=files).json()["type"] == "bad_request"
-    texts = {f"text{number}": "a" for number in range(MAX_FILES + 1)}
+    texts = {f"text{number}": "a" for number in range(MAX_TEXTS + 1)}
     assert client.post(path, files=files[:1], data=texts).json()["type"] == "bad_request"
 
 

@@ -14,7 +14,7 @@ from tests.support.problems import error_classes, examples
 
 # Names of modules, services and functions that talk to the database, the storage or the disk, and so take a
 # while.
-BLOCKING_MODULES = {"repository", "claims", "reaper", "workers", "service", "storage"}
+BLOCKING_MODULES = {"repository", "claims", "reaper", "workers", "service", "storage", "filling"}
 BLOCKING_SERVICES = tuple(
     f"services.{each.name}." for each in fields(Services) if "Service" in str(each.type)
 )
@@ -27,6 +27,9 @@ SUBJECTS = {
     "JobInUse": "/jobs/{job_id}",
     "UnknownImage": "/images/{image_id}",
     "ImageInUse": "/images/{image_id}",
+    "UnknownDataset": "/datasets/{dataset}",
+    "DatasetInUse": "/datasets/{dataset}",
+    "ImageInSet": "/images/{image_id}",
     "UnknownNetwork": "/networks/{name}",
     "NetworkInUse": "/networks/{name}",
 }

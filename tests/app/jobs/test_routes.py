@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from app.http.services import Services
 from app.jobs import claims
 from app.jobs.states import State
+from app.kinds import all_lanes
 from app.kinds.style_transfer import PRESETS
 from app.settings import Settings
 from app.workers import repository as workers
@@ -236,11 +237,12 @@ def test_networks_list_their_layers(client: TestClient) -> None:
     assert (relu["channels"], relu["stride"]) == (256, 8)
 
 
-def test_ready_means_that_a_worker_lives(client: TestClient, services: Services) -> None:
+def test_ready_means_that_a_worker_of_each_lane_lives(client: TestClient, services: Services) -> None:
     assert client.get("/healthz").json()["status"] == "ok"
     waiting = client.get("/readyz")
-    assert waiting.status_code == 503 and waiting.json()["lanes_without_worker"] == ["long"]
-    workers.register(services.engine, worker_id="w", lanes=["long"], device="cpu", host="h", pid=1)
+    assert waiting.status_code == 503 and waiting.json()["lanes_without_worker"] == all_lanes()
+    for lane in all_lanes():
+        workers.register(services.engine, worker_id=lane, lanes=[lane], device="cpu", host="h", pid=1)
     ready = client.get("/readyz")
     assert ready.status_code == 200 and ready.json()["workers"][0]["device"] == "cpu"
 

@@ -25,6 +25,12 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("adversarial", {"image": IMAGE, "method": "fgsm"}),
     ("adversarial", {"method": "fooling", "target": 1}),
     ("adversarial", {"method": "linear"}),
+    ("classify", {"image": IMAGE}),
+    (
+        "classify",
+        {"images": [IMAGE, IMAGE], "networks": ["palette", "efficientnet_lite0"], "ensemble": "compare"},
+    ),
+    ("classify", {"dataset": "digits", "network": "palette", "crops": "ten", "scales": [1, 1.5]}),
     ("pull_weights", {"network": "vgg19"}),
 ]
 # Any other kind is asked for by its example.

@@ -1,7 +1,8 @@
 import pytest
 
 from app.errors import InputError
-from app.kinds.texture_synthesis import TextureSynthesisParams, usual_layers
+from app.kinds.layers import first_of_stages
+from app.kinds.texture_synthesis import TextureSynthesisParams
 from app.networks import get_card
 from app.networks.catalogue import SHIPPED
 
@@ -16,10 +17,11 @@ def make(**values: object) -> TextureSynthesisParams:
         ("palette", ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]),
         ("vgg19", ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]),
         ("squeezenet1_1", ["relu1", "fire2", "fire4"]),
+        ("efficientnet_lite0", ["stem", "block2", "block4"]),
     ],
 )
 def test_the_usual_layers_begin_each_stage(network: str, layers: list[str]) -> None:
-    assert usual_layers(get_card(network)) == layers
+    assert first_of_stages(get_card(network)) == layers
     assert make(network=network).layers == dict.fromkeys(layers, 1.0)
 
 

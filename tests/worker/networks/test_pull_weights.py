@@ -268,7 +268,9 @@ def test_what_is_warm_is_used_by_every_kind() -> None:
 
 
 def test_only_what_is_published_is_pulled() -> None:
-    with pytest.raises(ParamsError, match=r"vgg19-random needs no download.*squeezenet1_1, vgg16, vgg19"):
+    with pytest.raises(
+        ParamsError, match=r"vgg19-random needs no download.*squeezenet1_1, vgg11, vgg13, vgg16, vgg19"
+    ):
         parse_params("pull_weights", {"network": "vgg19-random"}, SHIPPED)
     with pytest.raises(ParamsError, match="There is no network 'vgg99'"):
         parse_params("pull_weights", {"network": "vgg99"}, SHIPPED)

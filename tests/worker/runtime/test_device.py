@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from worker.runtime.device import available_devices, choose_device, choose_dtype, has_native_bfloat16
+from worker.runtime.device import (
+    available_devices,
+    choose_device,
+    choose_dtype,
+    choose_threads,
+    has_native_bfloat16,
+)
 
 CPU = torch.device("cpu")
 
@@ -39,3 +45,23 @@ def test_another_dtype_is_an_error_that_names_the_setting() -> None:
 
 def test_a_device_without_bfloat16_gets_float32() -> None:
     assert choose_dtype(torch.device("mps"), "auto") == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("setting", "lane", "sharing", "threads"),
+    [
+        pytest.param(None, "long", 1, 12, id="alone"),
+        pytest.param(None, "training", 2, 6, id="two"),
+        pytest.param(None, "long", 5, 2, id="five"),
+        pytest.param(None, "long", 13, 1, id="more than cores"),
+        pytest.param(3, "long", 2, 3, id="the setting"),
+        pytest.param(None, "short", 0, 1, id="short"),
+        pytest.param(3, "short", 2, 1, id="short whatever the setting"),
+        pytest.param(None, "long", 0, 12, id="of nobody"),
+    ],
+)
+def test_workers_share_the_cores(
+    setting: int | None, lane: str, sharing: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 12)
+    assert choose_threads(setting, lane, sharing) == threads

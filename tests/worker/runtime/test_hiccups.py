@@ -169,7 +169,7 @@ def test_an_error_of_the_computation_is_none_of_the_storage(
     def missing(*_: object) -> None:
         raise FileNotFoundError("weights")
 
-    monkeypatch.setattr("worker.runtime.run_job.network_for", missing)
+    monkeypatch.setattr("worker.runtime.loaded.network_for", missing)
     queue(context)
     job = run(context)
     assert job.state is State.FAILED and job.error is not None and job.error["type"] == "internal"

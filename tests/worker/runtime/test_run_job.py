@@ -112,7 +112,7 @@ def test_a_picture_that_will_not_decode_fails_the_job_naming_the_field(context: 
     queue(context, style=[add_picture(context, good), add_picture(context, spoilt)])
     job = run(context)
     assert job.state is State.FAILED and job.error is not None
-    assert (job.error["type"], job.error["field"]) == ("input", "style")
+    assert (job.error["type"], job.error["field"]) == ("input", "style.1")
     assert files(context) == set()
 
 

@@ -131,7 +131,7 @@ class Tiling:
         self.strides = {layer.name: layer.stride for layer in upto}
         self.channels = {layer.name: layer.channels for layer in upto}
         self._sides = height, width
-        self.on_grid = _on_grid(network, depth)
+        self.on_grid = is_on_grid(network, layers)
         stride = max(self.strides.values())
         self.margin = math.ceil(margin / stride) * stride if self.on_grid else 0
         sight = max(layer.receptive_field - layer.stride for layer in upto) / 2
@@ -253,7 +253,11 @@ def _bytes_per_pixel(network: Network, depth: int) -> float:
     return 2 * numbers * torch.finfo(network.dtype).bits / 8
 
 
-def _on_grid(network: Network, depth: int) -> bool:
-    """Whether position ``i`` of each layer lies amid the pixels ``i * stride`` to ``(i + 1) * stride``."""
+def is_on_grid(network: Network, layers: Collection[str]) -> bool:
+    """Whether position ``i`` of each layer, to the deepest of ``layers``, lies amid its own pixels.
+
+    These are the pixels ``i * stride`` to ``(i + 1) * stride``.
+    """
+    depth = 1 + max(place for place, name in enumerate(network.stack) if name in layers)
     windows = (window_of(module) for module in list(network.stack.values())[:depth])
-    return all(2 * window.padding == window.size - window.stride for window in windows if window)
+    return all(window.on_grid for window in windows if window)

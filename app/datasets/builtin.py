@@ -1,0 +1,82 @@
+"""The sets that are made here without an upload: where their pictures come from, and how many there are."""
+
+from typing import Annotated, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Engine
+
+from app.datasets import repository
+from app.datasets.dataset import BuiltIn, Dataset
+from app.datasets.errors import DatasetNameTaken, InvalidDataset
+from app.networks.catalogue import get_card
+
+BUILT_IN: tuple[BuiltIn, ...] = get_args(BuiltIn)
+
+# Of each class; 1,024 pictures of palette's 64 classes are drawn in seconds.
+DEFAULT_COUNT = 16
+DEFAULT_SIZE = 64
+
+
+class DigitsOptions(BaseModel):
+    """Handwritten digits of 8×8 pixels from the UCI repository, as scikit-learn has them: 1797 pictures."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PaletteOptions(BaseModel):
+    """The pictures that palette was trained on, drawn from seeds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    classes: list[str] | None = Field(None, min_length=1, max_length=64, description="Empty: all 64.")
+    count: Annotated[int, Field(ge=1, le=50_000, description="Pictures of each class.")] = DEFAULT_COUNT
+    seed: Annotated[int, Field(ge=0, lt=2**62, description="Seed of the first picture of each class.")] = 0
+    size: Annotated[int, Field(ge=8, le=512, description="Side in pixels.")] = DEFAULT_SIZE
+
+    @property
+    def class_names(self) -> list[str]:
+        """The names of its classes, in the order of its members."""
+        return list(get_card("palette").classes) if self.classes is None else self.classes
+
+
+Options = DigitsOptions | PaletteOptions
+_OPTIONS: dict[str, type[DigitsOptions] | type[PaletteOptions]] = {
+    "digits": DigitsOptions,
+    "palette": PaletteOptions,
+}
+
+
+def parse_options(source: str, options: dict[str, object]) -> Options:
+    """The options of a built-in set, checked. Raises pydantic's ValidationError; InvalidDataset."""
+    parsed = _OPTIONS[source].model_validate(options)
+    if isinstance(parsed, PaletteOptions):
+        known = get_card("palette").classes
+        unknown = [name for name in parsed.class_names if name not in known]
+        if unknown:
+            raise InvalidDataset("classes", f"palette draws no {unknown[0][:80]!r}, but {', '.join(known)}.")
+        if len(set(parsed.class_names)) < len(parsed.class_names):
+            raise InvalidDataset("classes", "A class is named twice: name each once.")
+    return parsed
+
+
+def options_of(dataset: Dataset) -> Options:
+    """The options of a built-in set that is kept."""
+    return _OPTIONS[dataset.source].model_validate(dataset.options)
+
+
+def built_in(name: str) -> BuiltIn | None:
+    """The built-in source of that name; None if there is none."""
+    return next((source for source in BUILT_IN if source == name), None)
+
+
+def find_or_begin(engine: Engine, source: BuiltIn) -> Dataset:
+    """The built-in set with default options, which is open until a worker has made it."""
+    found = repository.find_dataset(engine, source)
+    if found is not None:
+        return found
+    try:
+        return repository.add_dataset(
+            engine, source, source, parse_options(source, {}).model_dump(exclude_defaults=True)
+        )
+    except DatasetNameTaken:  # by another request, at this moment
+        return repository.get_dataset(engine, source)

@@ -1,0 +1,151 @@
+"""Which files of a folder or a ZIP are members of a set, under which names and labels.
+
+The folders at the top are classes, as in torchvision's ImageFolder; ``train``, ``val`` and ``test`` at the
+top are none, but the folders in them are. A folder around every picture is left out, and no class. Pictures
+at the top have no label, unless a table gives them one.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from app.datasets.dataset import MAX_LABEL, is_text
+from app.datasets.errors import UnusableLabels
+
+# Endings of pictures, those that are not read included: these are listed as refused, all else is ignored.
+_PICTURES = {
+    *("jpg", "jpeg", "jpe", "jfif", "png", "webp"),
+    *("gif", "bmp", "tif", "tiff", "heic", "heif", "avif", "jxl", "jp2", "ppm", "pgm", "pbm"),
+}
+_SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
+_FILE_COLUMNS = ("file", "filename", "file_name", "name", "path", "image", "picture", "id")
+_LABEL_COLUMNS = ("label", "class", "category", "target")
+MAX_TABLE_BYTES = 20_000_000
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The members of a set by the path of their file: name and label. ``ignored`` counts other files."""
+
+    members: dict[str, tuple[str, str | None]]
+    ignored: int
+    # Rows of the table for which there is no picture.
+    unmatched: list[str] = field(default_factory=list)
+
+
+def is_picture(path: str) -> bool:
+    """Whether a file should be a picture, by its ending."""
+    return path.rpartition(".")[2].lower() in _PICTURES and "." in path
+
+
+def is_table(path: str) -> bool:
+    """Whether a file is a table of labels, by its ending."""
+    return path.lower().endswith(".csv")
+
+
+def arrange(paths: Iterable[str], labels: Mapping[str, str | None] | None = None) -> Layout:
+    """Which of some paths are members. ``labels`` are those of a table by path or name of the file.
+
+    In the order of names, which no program that makes ZIPs changes.
+    """
+    every = list(paths)
+    pictures = sorted(path for path in every if is_picture(path))
+    ignored = sum(not is_picture(path) and not is_table(path) for path in every)
+    around = _around(pictures)
+    members = {path: (path[around:], _label(path[around:])) for path in pictures}
+    unmatched = [] if labels is None else _apply(labels, members)
+    return Layout(members, ignored, unmatched)
+
+
+def read_labels(data: bytes) -> dict[str, str | None]:
+    """Labels by file, from a CSV whose first line names its columns, ``file`` and ``label`` for example.
+
+    Raises UnusableLabels.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UnusableLabels("The table is not UTF-8: save it as CSV in UTF-8.") from None
+    try:
+        rows = csv.reader(io.StringIO(text, newline=""), _dialect(text), strict=True)
+        header = [name.strip().lower() for name in next(rows, [])]
+        file, label = _column(header, _FILE_COLUMNS), _column(header, _LABEL_COLUMNS)
+        found: dict[str, str | None] = {}
+        for row in rows:
+            if not any(cell.strip() for cell in row):
+                continue
+            if len(row) <= max(file, label):
+                raise UnusableLabels(f"Line {rows.line_num} has {len(row)} columns of {len(header)}.")
+            name, value = row[file].strip().replace("\\", "/").removeprefix("./"), row[label].strip()
+            if value and not is_text(value, MAX_LABEL):
+                raise UnusableLabels(
+                    f"Line {rows.line_num}: a label has at most {MAX_LABEL} characters, and no control "
+                    "characters."
+                )
+            if found.get(name, value) != value:
+                raise UnusableLabels(f"Line {rows.line_num}: {name[:80]!r} has two labels.")
+            found[name] = value
+    except csv.Error as error:
+        raise UnusableLabels(f"The table cannot be read as CSV: {error}.") from None
+    return {name: value or None for name, value in found.items()}
+
+
+def _dialect(text: str) -> type[csv.Dialect]:
+    """Separated by what the first line has: commas, or the semicolons and tabs of spreadsheets."""
+    first = text.partition("\n")[0]
+
+    class Separated(csv.excel):
+        delimiter = max(",;\t", key=first.count)
+
+    return Separated
+
+
+def _column(header: list[str], names: tuple[str, ...]) -> int:
+    for name in names:
+        if name in header:
+            return header.index(name)
+    shown = ", ".join(header)[:200] or "nothing"
+    raise UnusableLabels(f"Its first line has no column {names[0]!r}, but {shown}: begin it with file,label.")
+
+
+def _around(paths: list[str]) -> int:
+    """Characters of the folders that are around every picture."""
+    if not paths:
+        return 0
+    folders = [path.rpartition("/")[0].split("/") for path in paths]
+    common = 0
+    while all(len(parts) > common and parts[common] == folders[0][common] != "" for parts in folders):
+        common += 1
+    return sum(len(part) + 1 for part in folders[0][:common])
+
+
+def _label(name: str) -> str | None:
+    parts = name.split("/")[:-1]
+    if parts and parts[0].lower() in _SPLITS:
+        parts = parts[1:]
+    return parts[0][:MAX_LABEL] if parts else None
+
+
+def _apply(labels: Mapping[str, str | None], members: dict[str, tuple[str, str | None]]) -> list[str]:
+    """Give members the labels of a table, in place; returns the rows without one picture.
+
+    A row names a path, a member, or a file, with or without its ending, if only one has that name.
+    """
+    by_name: dict[str, list[str]] = {}
+    for path, (name, _) in members.items():
+        for key in {path, name}:
+            by_name.setdefault(key, []).append(path)
+    by_file: dict[str, list[str]] = {}
+    for path in members:
+        file = path.rpartition("/")[2]
+        for key in {file, file.rpartition(".")[0]}:
+            by_file.setdefault(key, []).append(path)
+    unmatched = []
+    for key, label in labels.items():
+        found = by_name.get(key) or by_file.get(key, [])
+        if len(found) == 1:
+            members[found[0]] = (members[found[0]][0], label)
+        else:
+            unmatched.append(key)
+    return unmatched

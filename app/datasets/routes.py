@@ -1,0 +1,370 @@
+"""Routes of sets: make, fill, close, list and delete them."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+from starlette.concurrency import run_in_threadpool
+
+from app.database.ids import new_id
+from app.datasets import repository
+from app.datasets.dataset import Dataset, is_name
+from app.datasets.errors import (
+    DatasetClosed,
+    DatasetEmpty,
+    DatasetInUse,
+    DatasetNameInvalid,
+    DatasetNameTaken,
+    DatasetTooLarge,
+    InvalidDataset,
+    UnknownDataset,
+    UnusableLabels,
+    UnusableZip,
+)
+from app.datasets.layout import MAX_TABLE_BYTES, read_labels
+from app.datasets.schemas import (
+    AddedView,
+    DatasetDetail,
+    DatasetPage,
+    DatasetView,
+    MemberPage,
+    MemberView,
+    NewDataset,
+    NewMembers,
+    UploadParams,
+    ZipParams,
+    body_description,
+)
+from app.datasets.uploads import labels_key, open_upload, zip_key
+from app.http.bodies import BODY_ERRORS, LimitedRoute, media_type_of
+from app.http.errors import DatabaseUnavailable, InvalidForm, InvalidRequest, UnsupportedBody
+from app.http.problems import documented
+from app.http.services import Services, ServicesDep
+from app.http.uploads import Part, in_upload_thread, is_form, stated_bytes
+from app.jobs import filling
+from app.jobs.errors import KeyReused, ParamsError
+from app.jobs.job import Job
+from app.jobs.repository import get_job_with_artifacts, jobs_with_datasets
+from app.jobs.request_headers import JobHeaders, JobHeadersDep
+from app.jobs.schemas import JobView
+from app.jobs.storage_keys import job_folder, work_folder
+from app.storage import StorageFull
+
+PATH = "/v1/datasets"
+MEMBERS_PATH = f"{PATH}/{{dataset}}/members"
+router = APIRouter(prefix=PATH, tags=["datasets"], route_class=LimitedRoute)
+
+M = TypeVar("M", bound=BaseModel)
+
+Reference = Annotated[str, Path(description="Id or name of a set.")]
+UPLOAD_ERRORS = (
+    *BODY_ERRORS,
+    InvalidForm,
+    InvalidRequest,
+    InvalidDataset,
+    UnusableZip,
+    UnusableLabels,
+    DatasetTooLarge,
+    KeyReused,
+    ParamsError,
+    StorageFull,
+    DatabaseUnavailable,
+)
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    responses={
+        **documented(*UPLOAD_ERRORS, DatasetNameInvalid, DatasetNameTaken),
+        200: {"model": DatasetDetail, "description": "The built-in set is there already."},
+        202: {"model": DatasetDetail, "description": "A job fills the set; `jobs` names it."},
+    },
+    openapi_extra=body_description(NewDataset, ZipParams, {"name": "birds"}),
+)
+async def create_dataset(
+    services: ServicesDep, request: Request, headers: JobHeadersDep, response: Response
+) -> DatasetDetail:
+    """Make an open set, a built-in one, or with a ZIP a whole one: filled, and closed by default."""
+    if is_form(request):
+        job_id: str | None
+        name, job_id = await in_upload_thread(
+            partial(_create_from_zip, services, headers, stated_bytes(request)), request
+        )
+        response.status_code = HTTPStatus.ACCEPTED
+    else:
+        new = _parse(NewDataset, await _read_json(request))
+        name, job_id, is_new = await run_in_threadpool(_create, services, headers, new)
+        if job_id is not None:
+            response.status_code = HTTPStatus.ACCEPTED
+        elif not is_new:
+            response.status_code = HTTPStatus.OK
+    if job_id is not None and headers.wait_seconds:
+        response.headers["Preference-Applied"] = f"wait={headers.wait_seconds:.0f}"
+        await services.notifier.wait_for_end(job_id, headers.wait_seconds)
+    view = await run_in_threadpool(_detail, services, name)
+    response.headers["Location"] = f"{PATH}/{view.id}"
+    return view
+
+
+@router.get("", responses=documented(InvalidRequest))
+def list_datasets(
+    services: ServicesDep,
+    limit: Annotated[int, Query(ge=1, le=100, description="Sets a page.")] = 20,
+    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
+) -> DatasetPage:
+    """Sets from the newest on."""
+    found = repository.list_datasets(services.engine, limit=limit + 1, before=cursor)
+    shown = found[:limit]
+    jobs = jobs_with_datasets(services.engine, [dataset.id for dataset in shown])
+    return DatasetPage(
+        items=[DatasetView.of(dataset, jobs[dataset.id]) for dataset in shown],
+        next_cursor=shown[-1].id if len(found) > limit else None,
+    )
+
+
+@router.get("/{dataset}", responses=documented(UnknownDataset))
+def get_dataset(services: ServicesDep, dataset: Reference) -> DatasetDetail:
+    """A set, with its labels."""
+    return _detail(services, dataset)
+
+
+@router.get("/{dataset}/members", responses=documented(UnknownDataset, InvalidRequest))
+def list_members(
+    services: ServicesDep,
+    dataset: Reference,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Members a page.")] = 100,
+    cursor: Annotated[int, Query(ge=-1, lt=2**31, description="next_cursor of the page before.")] = -1,
+    label: Annotated[str | None, Query(description="Only members with this label.")] = None,
+) -> MemberPage:
+    """The members of a set, in order."""
+    found = repository.list_members(
+        services.engine,
+        repository.get_dataset(services.engine, dataset).id,
+        after=cursor,
+        limit=limit + 1,
+        label=label,
+    )
+    shown = found[:limit]
+    return MemberPage(
+        items=[MemberView.of(member) for member in shown],
+        next_cursor=shown[-1].position if len(found) > limit else None,
+    )
+
+
+@router.post(
+    "/{dataset}/members",
+    responses={
+        **documented(*UPLOAD_ERRORS, UnknownDataset, DatasetClosed),
+        200: {"description": "The stored pictures were added; or the job ended while the request waited."},
+        202: {"model": JobView, "description": "A job checks the ZIP, and adds its pictures."},
+    },
+    openapi_extra=body_description(
+        NewMembers,
+        UploadParams,
+        {"members": [{"image": "0198c0de-0000-7000-8000-000000000000", "label": "robin"}]},
+    ),
+)
+async def add_members(
+    services: ServicesDep, request: Request, dataset: Reference, headers: JobHeadersDep, response: Response
+) -> AddedView | JobView:
+    """Add members to an open set: the pictures of a ZIP, or stored ones. Nothing is added twice."""
+    found = await run_in_threadpool(filling.open_for_members, services.engine, dataset)
+    if not is_form(request):
+        new = _parse(NewMembers, await _read_json(request))
+        members = [member.to_member() for member in new.members]
+        return AddedView.of(await run_in_threadpool(services.datasets.add_images, found, members))
+    job_id = await in_upload_thread(
+        partial(_add_zip, services, headers, found, stated_bytes(request)), request
+    )
+    response.headers["Location"] = f"/v1/jobs/{job_id}"
+    if headers.wait_seconds:
+        response.headers["Preference-Applied"] = f"wait={headers.wait_seconds:.0f}"
+        await services.notifier.wait_for_end(job_id, headers.wait_seconds)
+    job, artifacts = await run_in_threadpool(get_job_with_artifacts, services.engine, job_id)
+    response.status_code = HTTPStatus.OK if job.ended else HTTPStatus.ACCEPTED
+    return JobView.of(job, artifacts)
+
+
+@router.post(
+    "/{dataset}/close", responses=documented(UnknownDataset, DatasetEmpty, DatasetInUse, InvalidDataset)
+)
+def close_dataset(services: ServicesDep, dataset: Reference) -> DatasetDetail:
+    """Close a set: its content is hashed, and never changes from then on. A closed one stays as it is."""
+    filling.close(services.datasets, repository.get_dataset(services.engine, dataset))
+    return _detail(services, dataset)
+
+
+@router.delete(
+    "/{dataset}", status_code=HTTPStatus.NO_CONTENT, responses=documented(UnknownDataset, DatasetInUse)
+)
+def delete_dataset(services: ServicesDep, dataset: Reference) -> None:
+    """Delete a set with the pictures that came with it, unless a job that has not ended needs it."""
+    filling.delete(services.datasets, repository.get_dataset(services.engine, dataset))
+
+
+def _detail(services: Services, reference: str) -> DatasetDetail:
+    dataset = repository.get_dataset(services.engine, reference)
+    labels = repository.count_labels(services.engine, dataset.id)
+    return DatasetDetail.with_labels(dataset, filling.fillers(services.engine, dataset), labels)
+
+
+async def _read_json(request: Request) -> dict[str, Any]:
+    media_type = media_type_of(request.headers.get("content-type", ""))
+    if media_type != "application/json":
+        raise UnsupportedBody(media_type)
+    values: dict[str, Any] = await request.json()
+    return values
+
+
+def _parse(model: type[M], values: dict[str, Any], place: str = "body") -> M:
+    """The values as a model. Raises RequestValidationError that names the fields."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise _refusal(error, place) from None
+
+
+def _refusal(error: ValidationError, place: str) -> RequestValidationError:
+    """The error as FastAPI raises it for what a model refuses in a ``place`` of the request."""
+    found = error.errors(include_url=False)
+    return RequestValidationError([{**each, "loc": (place, *each["loc"])} for each in found])
+
+
+def _create(services: Services, headers: JobHeaders, new: NewDataset) -> tuple[str, str | None, bool]:
+    """The id of a set, that of the job that makes it if there is one, and whether the set is new."""
+    if new.source == "upload":
+        if new.name is None:
+            raise InvalidDataset("name", "This is missing: name the set, or a source that is built in.")
+        if new.options:
+            wrong = next(iter(new.options))
+            raise InvalidDataset(wrong, "Only sets of the source palette have this: leave it out.")
+        return services.datasets.begin(new.name).id, None, True
+    try:
+        dataset, job = filling.make_built_in(
+            services.jobs, services.datasets, new.source, new.name, new.options, headers.priority
+        )
+    except ValidationError as error:
+        raise _refusal(error, "body") from None
+    return dataset.id, None if job is None else job.id, job is not None
+
+
+@dataclass
+class _Received:
+    """What came of a form: its params, and the SHA-256 of the files that are stored."""
+
+    params: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+
+
+def _receive(services: Services, job_id: str, size: int, parts: Iterator[Part]) -> _Received:
+    """Store the files of a form of ``size`` bytes where the job to be looks for them, and check them."""
+    services.storage.require_space(size)
+    received, folder = _Received(), work_folder(job_id)
+    for part in parts:
+        if part.name in received.files:
+            raise InvalidDataset(part.name, "This came twice: send one.")
+        match part.name:
+            case "params":
+                received.params = part.read_json()
+            case "file":
+                received.files["file"] = services.storage.put(zip_key(folder), part.chunks).sha256
+            case "labels":
+                data = part.read(MAX_TABLE_BYTES)
+                read_labels(data)
+                received.files["labels"] = services.storage.put(labels_key(folder), data).sha256
+            case name:
+                raise InvalidDataset(name, "There is no such field: a form has file, labels and params.")
+    if "file" not in received.files:
+        raise InvalidDataset("file", "This is missing: send a ZIP as the field `file`.")
+    with open_upload(services.storage, folder, services.datasets.limits):
+        return received
+
+
+@contextlib.contextmanager
+def _upload(services: Services) -> Iterator[str]:
+    """The id of a job to be, whose files are deleted if it does not come to it."""
+    job_id = new_id()
+    try:
+        yield job_id
+    except BaseException:
+        services.storage.delete_prefix(job_folder(job_id))
+        raise
+
+
+def _add_zip(
+    services: Services, headers: JobHeaders, dataset: Dataset, size: int, parts: Iterator[Part]
+) -> str:
+    """The id of the job that adds the pictures of a form's ZIP."""
+    with _upload(services) as job_id:
+        received = _receive(services, job_id, size, parts)
+        params = _parse(UploadParams, received.params, "params")
+        hashed = (dataset.id, params.model_dump(mode="json"))
+        job = _submit(services, headers, dataset, job_id, received, hashed, label=params.label, close=False)
+        return job.id
+
+
+def _create_from_zip(
+    services: Services, headers: JobHeaders, size: int, parts: Iterator[Part]
+) -> tuple[str, str]:
+    """The ids of a new set, and of the job that fills it with the pictures of a form's ZIP."""
+    with _upload(services) as job_id:
+        received = _receive(services, job_id, size, parts)
+        params = _parse(ZipParams, received.params, "params")
+        if not is_name(params.name):
+            raise DatasetNameInvalid(params.name)
+        hashed = ("", params.model_dump(mode="json"))
+        earlier, _ = filling.earlier_import(
+            services.engine, headers.idempotency_key, hashed, sorted(received.files.values())
+        )
+        if earlier is not None:
+            services.storage.delete_prefix(job_folder(job_id))
+            return earlier.params["dataset"], earlier.id
+        dataset = services.datasets.begin(params.name)
+        try:
+            job = _submit(
+                services, headers, dataset, job_id, received, hashed, label=params.label, close=params.close
+            )
+        except BaseException:
+            services.datasets.delete(dataset)
+            raise
+        return dataset.id, job.id
+
+
+def _submit(
+    services: Services,
+    headers: JobHeaders,
+    dataset: Dataset,
+    job_id: str,
+    received: _Received,
+    hashed: tuple[Any, ...],
+    *,
+    label: str | None,
+    close: bool,
+) -> Job:
+    """The job that adds the pictures of an upload, or the one of an earlier request with the same key."""
+    earlier, payload = filling.earlier_import(
+        services.engine, headers.idempotency_key, hashed, sorted(received.files.values())
+    )
+    if earlier is not None:
+        services.storage.delete_prefix(job_folder(job_id))
+        return earlier
+    job = filling.submit_import(
+        services.jobs,
+        dataset,
+        job_id,
+        label=label,
+        close=close,
+        priority=headers.priority,
+        idempotency_key=headers.idempotency_key,
+        payload_hash=payload,
+    )
+    if job.id != job_id:  # the same request came at this moment
+        services.storage.delete_prefix(job_folder(job_id))
+    return job

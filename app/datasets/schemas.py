@@ -1,0 +1,225 @@
+"""What the API answers with, and takes, of sets."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.datasets.builtin import DEFAULT_COUNT, DEFAULT_SIZE
+from app.datasets.dataset import MAX_LABEL, MAX_NAME, Dataset, Source, StoredMember
+from app.datasets.repository import Added
+from app.datasets.service import ImageMember
+from app.http.timestamps import timestamp
+
+_Label = Annotated[str, Field(min_length=1, max_length=MAX_LABEL)]
+
+
+class LabelCount(BaseModel):
+    """A label, and how many members have it."""
+
+    label: str | None = Field(description="Null: members without a label.")
+    members: int
+
+
+class DatasetView(BaseModel):
+    """A set of pictures."""
+
+    id: str
+    name: str
+    source: Source = Field(description="`upload`, or the built-in source that it was made from.")
+    options: dict[str, Any] = Field(description="Those of the source that are not its defaults.")
+    state: Literal["open", "closed"] = Field(description="A closed set never changes.")
+    sha256: str | None = Field(description="Of its content: hash, label, name and boxes of each member.")
+    members: int
+    duplicates: int = Field(description="Members whose picture an earlier member has, too.")
+    bytes: int = Field(description="Of the files of all members.")
+    jobs: list[str] = Field(description="Ids of jobs that have not ended and that need or fill it.")
+    created_at: datetime | None
+    closed_at: datetime | None
+
+    @classmethod
+    def of(cls, dataset: Dataset, jobs: Sequence[str]) -> "DatasetView":
+        """The view of a set, with the jobs that need or fill it."""
+        times = {"created_at": timestamp(dataset.created_at), "closed_at": timestamp(dataset.closed_at)}
+        return cls(**{**vars(dataset), **times, "jobs": list(jobs)})
+
+
+class DatasetDetail(DatasetView):
+    """A set, with its labels."""
+
+    labels: list[LabelCount] = Field(description="In alphabetical order.")
+
+    @classmethod
+    def with_labels(
+        cls, dataset: Dataset, jobs: Sequence[str], labels: Mapping[str | None, int]
+    ) -> "DatasetDetail":
+        """The view of a set, with the number of members by label."""
+        counts = [LabelCount(label=label, members=count) for label, count in labels.items()]
+        return cls(**dict(DatasetView.of(dataset, jobs)), labels=counts)
+
+
+class DatasetPage(BaseModel):
+    """Sets from the newest on."""
+
+    items: list[DatasetView]
+    next_cursor: str | None = Field(description="Pass as cursor for the next page; null: no more.")
+
+
+class Box(BaseModel):
+    """A box around something in a picture, in its pixels as displayed."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    x: float = Field(ge=0, description="Left edge.")
+    y: float = Field(ge=0, description="Upper edge.")
+    width: float = Field(gt=0)
+    height: float = Field(gt=0)
+    label: _Label | None = None
+
+
+class MemberView(BaseModel):
+    """A picture of a set."""
+
+    position: int = Field(description="From 0 on.")
+    image: str = Field(description="Its id, for every param that takes a picture.")
+    url: str = Field(description="Where its bytes are; with `?side=160` a small copy.")
+    sha256: str
+    label: str | None
+    name: str = Field(description="Of its file, with the folders that it lay in.")
+    boxes: list[Box] | None
+
+    @classmethod
+    def of(cls, member: StoredMember) -> "MemberView":
+        """The view of a member."""
+        image_id = member.image_id
+        return cls.model_validate(
+            {**vars(member), "image": image_id, "url": f"/v1/images/{image_id}/content"}
+        )
+
+
+class MemberPage(BaseModel):
+    """Members in order."""
+
+    items: list[MemberView]
+    next_cursor: int | None = Field(description="Pass as cursor for the next page; null: no more.")
+
+
+class NewDataset(BaseModel):
+    """An open set without members, or a built-in one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = Field(
+        None, description="1 to 64 of a-z, 0-9, `.`, `_` and `-`; a built-in set has that of its source."
+    )
+    source: Source = "upload"
+    classes: list[str] | None = Field(None, description="Of palette: names of classes; empty: all 64.")
+    count: int | None = Field(None, description=f"Of palette: pictures of each class; {DEFAULT_COUNT}.")
+    seed: int | None = Field(None, description="Of palette: seed of the first picture of each class; 0.")
+    size: int | None = Field(None, description=f"Of palette: side in pixels; {DEFAULT_SIZE}.")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of its source that are given."""
+        return self.model_dump(exclude={"name", "source"}, exclude_none=True)
+
+
+class UploadParams(BaseModel):
+    """What the JSON field ``params`` beside a ZIP may say."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: _Label | None = Field(None, description="Label of the pictures that have none.")
+
+
+class ZipParams(UploadParams):
+    """The same where the call makes the set, too."""
+
+    name: str = Field(description="1 to 64 of a-z, 0-9, `.`, `_` and `-`.")
+    close: bool = Field(True, description="Close the set once its members are there.")
+
+
+class NewMemberBody(BaseModel):
+    """A stored picture as a member."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: str = Field(max_length=100, description="Id of a stored picture.")
+    label: _Label | None = None
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)] | None = Field(
+        None, description="Empty: that of its file, or its id."
+    )
+    boxes: list[Box] | None = Field(None, max_length=1000)
+
+    def to_member(self) -> ImageMember:
+        """As the service takes it."""
+        boxes = None if self.boxes is None else [box.model_dump() for box in self.boxes]
+        return ImageMember(image=self.image, label=self.label, name=self.name, boxes=boxes)
+
+
+class NewMembers(BaseModel):
+    """Stored pictures to be added to a set."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    members: list[NewMemberBody] = Field(min_length=1, max_length=10_000)
+
+
+class AddedView(BaseModel):
+    """What a call added."""
+
+    added: int = Field(description="New members.")
+    present: int = Field(description="Those that were there already, with the same name and content.")
+    duplicates: int = Field(description="New members whose picture another member has, too.")
+
+    @classmethod
+    def of(cls, added: Added) -> "AddedView":
+        """The view."""
+        return cls(**vars(added))
+
+
+def body_description(
+    json_model: type[BaseModel], form_model: type[BaseModel], example: dict[str, Any]
+) -> dict[str, Any]:
+    """The description of a body that is JSON, or a form with a ZIP."""
+    form = {
+        "type": "object",
+        "required": ["file"],
+        "properties": {
+            "file": {"type": "string", "format": "binary", "description": "A ZIP of pictures."},
+            "labels": {
+                "type": "string",
+                "format": "binary",
+                "description": "A CSV with the columns file and label; it may also lie in the ZIP.",
+            },
+            "params": {
+                "type": "string",
+                "description": f"JSON: {', '.join(form_model.model_fields)}.",
+            },
+        },
+    }
+    schema = json_model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": _inlined(schema, definitions), "example": example},
+                "multipart/form-data": {"schema": form},
+            },
+        }
+    }
+
+
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
+    """A schema with its definitions in their places."""
+    match schema:
+        case {"$ref": str(reference)}:
+            return _inlined(definitions[reference.rpartition("/")[2]], definitions)
+        case dict():
+            return {name: _inlined(value, definitions) for name, value in schema.items()}
+        case list():
+            return [_inlined(value, definitions) for value in schema]
+        case _:
+            return schema

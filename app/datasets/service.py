@@ -1,0 +1,168 @@
+"""What can be done with sets: begin, fill, close and delete them."""
+
+import contextlib
+import hashlib
+import uuid
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
+
+from app.datasets import repository
+from app.datasets.builtin import BUILT_IN
+from app.datasets.dataset import MAX_LABEL, MAX_NAME, Boxes, Dataset, NewMember, Source, is_name, is_text
+from app.datasets.errors import DatasetNameInvalid, DatasetNameTaken, InvalidDataset
+from app.datasets.repository import Added, Limits
+from app.images.errors import UnknownImage
+from app.images.repository import get_image, image_key
+from app.media import PictureInfo
+from app.settings import Settings
+from app.storage import Storage
+
+# Files that are written at a time: each waits for the disk, which takes several in one go.
+WRITERS = 16
+# Tries to add members whose pictures are deleted with another set at the same moment.
+TRIES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureFile:
+    """A picture that came with a set, whole and checked."""
+
+    data: bytes
+    sha256: str
+    info: PictureInfo
+    name: str
+    label: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageMember:
+    """A stored picture as a member; without a name it has the one of its file, or its id."""
+
+    image: str
+    label: str | None = None
+    name: str | None = None
+    boxes: Boxes | None = None
+
+
+@dataclass(frozen=True)
+class DatasetService:
+    """The operations on sets."""
+
+    settings: Settings
+    engine: Engine
+    storage: Storage
+
+    @property
+    def limits(self) -> Limits:
+        """What a set may have at most."""
+        return Limits(self.settings.max_dataset_members, self.settings.max_dataset_bytes)
+
+    def begin(self, name: str, source: Source = "upload", options: dict[str, Any] | None = None) -> Dataset:
+        """An open set without members. Raises DatasetNameInvalid, DatasetNameTaken, StorageFull."""
+        if not is_name(name):
+            raise DatasetNameInvalid(name)
+        if name in BUILT_IN and (source != name or options):
+            raise DatasetNameTaken(name)
+        self.storage.require_space()
+        return repository.add_dataset(self.engine, name, source, options or {})
+
+    def add_images(self, dataset: Dataset, members: Sequence[ImageMember]) -> Added:
+        """Add stored pictures. Raises InvalidDataset, DatasetClosed, DatasetTooLarge; then none is added."""
+        new = [self._image_member(place, member) for place, member in enumerate(members)]
+        try:
+            return repository.add_members(self.engine, dataset.id, new, self.limits)
+        except IntegrityError:
+            raise InvalidDataset("members", "A picture was deleted meanwhile: leave it out.") from None
+
+    def _image_member(self, place: int, member: ImageMember) -> NewMember:
+        field = f"members.{place}"
+        try:
+            image = get_image(self.engine, member.image)
+        except UnknownImage:
+            raise InvalidDataset(
+                f"{field}.image", f"There is no image {member.image[:80]!r}: upload it first."
+            ) from None
+        if image.is_clip:
+            raise InvalidDataset(
+                f"{field}.image", f"{member.image} is a clip: use a still picture, such as one frame of it."
+            )
+        name = member.name or image.name or image.id
+        for part, text, most in (("name", name, MAX_NAME), ("label", member.label, MAX_LABEL)):
+            if text is not None and not is_text(text, most):
+                raise InvalidDataset(
+                    f"{field}.{part}", f"It may have 1 to {most} characters, and no control characters."
+                )
+        return NewMember(
+            image_id=image.id,
+            sha256=image.sha256,
+            bytes=image.bytes,
+            name=name,
+            label=member.label,
+            boxes=member.boxes,
+        )
+
+    def add_files(self, dataset_id: str, files: Sequence[PictureFile], owner: str) -> Added:
+        """Add pictures that came with a set: their files first, then all rows in one transaction.
+
+        A picture that another set brought is not stored again. A repeated call of the same ``owner``, which
+        is an upload for example, stores and adds nothing twice, also if the one before was killed.
+
+        Raises UnknownDataset, DatasetClosed, DatasetTooLarge, StorageFull; then none is added.
+        """
+        for _ in range(TRIES - 1):
+            # IntegrityError: one of the pictures was deleted meanwhile, with the other set.
+            with contextlib.suppress(IntegrityError):
+                return self._add_files(dataset_id, files, owner)
+        return self._add_files(dataset_id, files, owner)
+
+    def _add_files(self, dataset_id: str, files: Sequence[PictureFile], owner: str) -> Added:
+        there = repository.find_imported(self.engine, sorted({file.sha256 for file in files}))
+        fresh = {file.sha256: file.data for file in files if file.sha256 not in there}
+        put = {sha256: _image_id(owner, sha256) for sha256 in fresh}
+        try:
+            with ThreadPoolExecutor(WRITERS) as pool:
+                stored = pool.map(self.storage.put, map(image_key, put.values()), fresh.values())
+                deque(stored, maxlen=0)  # raises what one of them raised
+            new = [
+                NewMember(
+                    image_id=(there | put)[file.sha256],
+                    sha256=file.sha256,
+                    bytes=file.info.bytes,
+                    name=file.name,
+                    label=file.label,
+                    info=file.info if file.sha256 in put else None,
+                )
+                for file in files
+            ]
+            return repository.add_members(self.engine, dataset_id, new, self.limits)
+        except Exception:
+            for image_id in set(put.values()) - repository.existing_images(self.engine, list(put.values())):
+                self.storage.delete(image_key(image_id))
+            raise
+
+    def close(self, dataset_id: str) -> Dataset:
+        """Close a set, which never changes from then on. Raises UnknownDataset, DatasetEmpty."""
+        return repository.close_dataset(self.engine, dataset_id)
+
+    def delete(self, dataset: Dataset, keep: Iterable[str] = ()) -> None:
+        """Delete a set, and the pictures that came with it unless another set or ``keep`` needs them."""
+        for gone in repository.delete_dataset(self.engine, dataset.id, frozenset(keep)):
+            for image_id in gone:
+                self.storage.delete(image_key(image_id))
+
+
+def _image_id(owner: str, sha256: str) -> str:
+    """The id of a picture that comes with a set: always the same, so that none is stored twice.
+
+    A UUID of version 8 (RFC 9562), from a hash of both.
+    """
+    digest = bytearray(hashlib.sha256(f"{owner} {sha256}".encode()).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x80
+    digest[8] = digest[8] & 0x3F | 0x80
+    return str(uuid.UUID(bytes=bytes(digest)))

@@ -1,0 +1,344 @@
+"""Sets over HTTP: made, filled, closed, listed and deleted."""
+
+import io
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from app.http.services import Services
+from app.settings import Settings
+from app.storage import FolderStorage
+from tests.app.conftest import serving, upload
+from tests.support.strange_pictures import plain
+from tests.support.zips import class_folders, picture, zipped
+from worker.runtime.context import make_context
+from worker.runtime.run_job import run_next
+
+URL = "/v1/datasets"
+Json = dict[str, Any]
+
+
+@pytest.fixture
+def work(settings: Settings, client: TestClient) -> Iterator[Callable[[], None]]:
+    """Runs the jobs that wait, to their ends."""
+    context = make_context(settings, "w1", "cpu")
+
+    def run() -> None:
+        while run_next(context, ["short", "long"], threading.Event()):
+            pass
+
+    yield run
+    context.engine.dispose()
+
+
+def send(client: TestClient, data: bytes, url: str = URL, labels: bytes | None = None, **params: Any) -> Any:
+    files = {"file": ("a.zip", data)}
+    if labels is not None:
+        files["labels"] = ("labels.csv", labels)
+    return client.post(url, files=files, data={"params": json.dumps(params)})
+
+
+def members(client: TestClient, name: str, **query: Any) -> list[tuple[str, str | None]]:
+    items = client.get(f"{URL}/{name}/members", params=query).json()["items"]
+    return [(item["name"], item["label"]) for item in items]
+
+
+def test_one_call_makes_fills_and_closes_a_set(client: TestClient, work: Any) -> None:
+    answer = send(client, zipped({**class_folders(cat=2, dog=1), "readme.txt": b"x"}), name="pets")
+    assert answer.status_code == 202, answer.text
+    made = answer.json()
+    assert (made["state"], made["members"], made["sha256"]) == ("open", 0, None)
+    (job_id,) = made["jobs"]
+    work()
+    job = client.get(f"/v1/jobs/{job_id}").json()
+    assert job["state"] == "succeeded", job["error"]
+    shown = client.get(f"{URL}/pets").json()
+    assert (shown["state"], shown["members"], shown["jobs"]) == ("closed", 3, [])
+    assert shown["labels"] == [{"label": "cat", "members": 2}, {"label": "dog", "members": 1}]
+    assert members(client, "pets") == [("cat/0.png", "cat"), ("cat/1.png", "cat"), ("dog/0.png", "dog")]
+    assert members(client, made["id"], label="dog") == [("dog/0.png", "dog")]
+    assert (job["result"]["added"], job["result"]["ignored"]) == (3, 1)
+    (item,) = client.get(URL).json()["items"]
+    assert item["id"] == made["id"]
+
+
+def test_several_calls_fill_a_set_and_nothing_is_added_twice(client: TestClient, work: Any) -> None:
+    answer = client.post(URL, json={"name": "pets"})
+    assert (answer.status_code, answer.headers["location"]) == (201, f"{URL}/{answer.json()['id']}")
+    files = class_folders(cat=3, dog=2)
+    first = dict(list(files.items())[:3])
+    answer = send(client, zipped(first), f"{URL}/pets/members", label="cat")
+    assert answer.status_code == 202 and answer.headers["location"] == f"/v1/jobs/{answer.json()['id']}"
+    assert client.post(f"{URL}/pets/close").json()["type"] == "dataset_in_use"
+    assert client.delete(f"{URL}/pets").json()["type"] == "dataset_in_use"
+    work()
+    # They lay in one folder, which is no class.
+    assert members(client, "pets") == [(f"{place}.png", "cat") for place in range(3)]
+    again = send(client, zipped(first), f"{URL}/pets/members")
+    work()
+    result = client.get(f"/v1/jobs/{again.json()['id']}").json()["result"]
+    assert (result["added"], result["present"], result["duplicates"]) == (0, 3, 0)
+    # The same pictures under other names are members, and counted.
+    third = send(client, zipped(files), f"{URL}/pets/members")
+    work()
+    result = client.get(f"/v1/jobs/{third.json()['id']}").json()["result"]
+    assert (result["added"], result["present"], result["duplicates"]) == (5, 0, 3)
+    shown = client.post(f"{URL}/pets/close").json()
+    assert (shown["state"], shown["members"], shown["duplicates"]) == ("closed", 8, 3)
+    assert client.post(f"{URL}/pets/close").json() == shown
+    closed = send(client, zipped(files), f"{URL}/pets/members").json()
+    assert (closed["status"], closed["type"]) == (409, "dataset_closed")
+
+
+def test_stored_pictures_are_members_by_id(client: TestClient, work: Any) -> None:
+    ids = [upload(client, picture(number), f"{number}.png").json()["id"] for number in range(3)]
+    client.post(URL, json={"name": "mine"})
+    box = {"x": 1, "y": 2, "width": 3, "height": 4, "label": "eye"}
+    new = [{"image": ids[0], "label": "a", "boxes": [box]}, {"image": ids[1], "name": "one"}]
+    assert client.post(f"{URL}/mine/members", json={"members": new}).json() == {
+        "added": 2,
+        "present": 0,
+        "duplicates": 0,
+    }
+    both = {"members": [*new, {"image": ids[0], "name": "other"}]}
+    assert client.post(f"{URL}/mine/members", json=both).json() == {"added": 1, "present": 2, "duplicates": 1}
+    client.post(f"{URL}/mine/close")
+    first, second, third = client.get(f"{URL}/mine/members").json()["items"]
+    assert (first["image"], first["name"], first["boxes"]) == (ids[0], "0.png", [box])
+    assert (second["name"], second["label"], third["name"]) == ("one", None, "other")
+    refused = client.delete(f"/v1/images/{ids[0]}").json()
+    assert (refused["status"], refused["type"]) == (409, "image_in_set") and "mine" in refused["detail"]
+    assert client.delete(f"/v1/images/{ids[2]}").status_code == 204
+    # They were there before the set, and stay.
+    assert client.delete(f"{URL}/mine").status_code == 204
+    assert client.delete(f"/v1/images/{ids[0]}").status_code == 204
+
+
+def test_pictures_go_with_the_last_set_that_holds_them(
+    client: TestClient, services: Services, work: Any
+) -> None:
+    data = zipped(class_folders(cat=2, dog=2))
+    for name in ("a", "b"):
+        send(client, data, name=name)
+    work()
+    one, other = (client.get(f"{URL}/{name}").json() for name in ("a", "b"))
+    assert one["sha256"] == other["sha256"] and one["id"] != other["id"]
+    stored = services.settings.data_dir / "files" / "images"
+    assert len(list(stored.iterdir())) == 4
+    ids = [item["image"] for item in client.get(f"{URL}/a/members").json()["items"]]
+    job = client.post("/v1/deep-dream", json={"image": ids[0]}).json()
+    assert client.delete(f"{URL}/a").status_code == 204
+    assert len(list(stored.iterdir())) == 4
+    # A relabelled set shares them.
+    client.post(URL, json={"name": "c"})
+    client.post(f"{URL}/c/members", json={"members": [{"image": ids[1], "label": "tiger"}]})
+    assert client.delete(f"{URL}/b").status_code == 204
+    assert {path.name for path in stored.iterdir()} == {ids[0], ids[1]}
+    assert client.delete(f"{URL}/c").status_code == 204
+    assert {path.name for path in stored.iterdir()} == {ids[0]}
+    # What a job still needed is a picture like any other now.
+    client.post(f"/v1/jobs/{job['id']}/cancel")
+    assert client.delete(f"/v1/images/{ids[0]}").status_code == 204
+    assert client.get(f"{URL}/a").json()["type"] == "unknown_dataset"
+
+
+def test_damaged_files_are_listed_and_left_out(client: TestClient, work: Any) -> None:
+    whole = picture(1)
+    files = {
+        "cat/good.png": whole,
+        "cat/cut.png": whole[:40],
+        "cat/text.png": b"no picture",
+        "dog/pixels.jpg": plain("JPEG", size=(64, 64))[:-300] + b"\xff\xd9",
+        "dog/drawing.gif": plain("GIF"),
+        "__MACOSX/cat/._good.png": b"x",
+        "notes.md": b"x",
+    }
+    table = b"file,label\ngood.png,lion\nabsent.png,lion\n"
+    answer = send(client, zipped(files), labels=table, name="pets")
+    work()
+    job = client.get(f"/v1/jobs/{answer.json()['jobs'][0]}").json()
+    assert job["state"] == "succeeded", job["error"]
+    result = job["result"]
+    reasons = {item["name"]: item["reason"] for item in result["skipped"]}
+    assert set(reasons) == {"cat/cut.png", "cat/text.png", "dog/pixels.jpg", "dog/drawing.gif"}
+    assert "cut off" in reasons["cat/cut.png"] and "GIF" in reasons["dog/drawing.gif"]
+    assert (result["added"], result["skipped_count"], result["ignored"]) == (1, 4, 1)
+    assert result["rows_without_picture"] == ["absent.png"]
+    assert members(client, "pets") == [("cat/good.png", "lion")]
+    (report,) = [artifact for artifact in job["artifacts"] if artifact["name"] == "report"]
+    lines = client.get(report["url"]).text.splitlines()
+    assert len(lines) == 7 and "cat/good.png,lion," in lines
+    # The ZIP itself went with the job.
+    assert "members.zip" not in {path.name for path in stored_files(client)}
+
+
+def stored_files(client: TestClient) -> list[Path]:
+    services: Services = client.app.state.services  # type: ignore[attr-defined]
+    return [path for path in (services.settings.data_dir / "files").rglob("*") if path.is_file()]
+
+
+def test_a_hostile_zip_leaves_nothing(client: TestClient, work: Any) -> None:
+    client.post(URL, json={"name": "open"})
+    for url, more in ((URL, {"name": "pets"}), (f"{URL}/open/members", {})):
+        problem = send(client, zipped({"../a.png": picture(1)}), url, **more).json()
+        assert (problem["status"], problem["type"], problem["field"]) == (422, "zip_unusable", "file")
+    lying = bytearray(zipped({"cat/a.png": picture(1), "cat/b.png": picture(2) + bytes(200)}))
+    directory = lying.rindex(b"PK\x01\x02")
+    lying[directory + 24 : directory + 28] = (50).to_bytes(4, "little")
+    answer = send(client, bytes(lying), name="pets")
+    work()
+    job = client.get(f"/v1/jobs/{answer.json()['jobs'][0]}").json()
+    assert (job["state"], job["error"]["type"], job["error"]["field"]) == ("failed", "zip_unusable", "file")
+    assert client.get(f"{URL}/pets").json()["members"] == 0
+    assert stored_files(client) == []
+    assert client.delete(f"{URL}/pets").status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("form", "field"),
+    [
+        ({"data": {"params": '{"name": "x"}'}, "files": {"zip": b"x"}}, "zip"),
+        ({"data": {"params": '{"name": "x"}'}, "files": {"labels": b"file,label\n"}}, "file"),
+        ({"data": {"params": '{"name": "x", "size": 3}'}, "files": {"file": zipped({"a.png": b""})}}, "size"),
+        ({"files": {"file": zipped({"a.png": b""})}}, "name"),
+        ({"data": {"params": "{"}, "files": {"file": zipped({"a.png": b""})}}, "params"),
+        ({"data": {"params": '{"name": "A"}'}, "files": {"file": zipped({"a.png": b""})}}, "name"),
+        ({"data": {"params": '{"name": "x"}'}, "files": {"file": zipped({"a.txt": b""})}}, "file"),
+        ({"data": {"params": '{"name": "x"}'}, "files": {"labels": b"a"}}, "labels"),
+        ({"json": {}}, "name"),
+        ({"json": {"name": "x", "count": 3}}, "count"),
+        ({"json": {"source": "palette", "count": 3}}, "name"),
+        ({"json": {"source": "palette", "name": "x", "classes": ["lake"]}}, "classes"),
+        ({"json": {"source": "palette", "name": "x", "size": 3}}, "size"),
+        ({"json": {"source": "digits", "name": "x", "size": 8}}, "size"),
+        ({"json": {"source": "mnist"}}, "source"),
+        ({"json": {"name": "digits"}}, "name"),
+        ({"json": {"name": "0198c0de-0000-7000-8000-000000000000"}}, "name"),
+    ],
+)  # fmt: skip
+def test_a_wrong_request_names_the_field_and_leaves_nothing(
+    client: TestClient, form: Json, field: str
+) -> None:
+    answer = client.post(URL, **form)
+    assert 400 <= answer.status_code < 500, answer.text
+    assert answer.json()["field"] == field, answer.text
+    assert stored_files(client) == [] and client.get(URL).json()["items"] == []
+
+
+def test_members_that_cannot_be(client: TestClient, image_id: str) -> None:
+    client.post(URL, json={"name": "x"})
+    for member, field in (
+        ({"image": "none"}, "members.1.image"),
+        ({"image": image_id, "label": ""}, "members.1.label"),
+        ({"image": image_id, "label": "a\n"}, "members.1.label"),
+        ({"image": image_id, "boxes": [{"x": -1, "y": 0, "width": 1, "height": 1}]}, "members.1.boxes.0.x"),
+    ):
+        problem = client.post(f"{URL}/x/members", json={"members": [{"image": image_id}, member]}).json()
+        assert (problem["status"], problem["field"]) == (422, field), problem
+    assert client.get(f"{URL}/x").json()["members"] == 0
+    assert client.post(f"{URL}/x/close").json()["type"] == "dataset_empty"
+    assert client.post(f"{URL}/none/close").status_code == 404
+    assert client.post(f"{URL}/x/members", content=b"x").status_code == 415
+
+
+def test_names_pages_and_keys(client: TestClient, work: Any) -> None:
+    data = zipped(class_folders(a=3, b=2))
+    key = {"Idempotency-Key": "once"}
+    form: Json = {"files": {"file": data}, "data": {"params": '{"name": "x"}'}, "headers": key}
+    first, second = client.post(URL, **form).json(), client.post(URL, **form).json()
+    assert first == second and len(first["jobs"]) == 1
+    assert client.post(URL, **{**form, "files": {"file": zipped({"b.png": b""})}}).status_code == 422
+    assert send(client, data, name="x").json()["type"] == "dataset_name_taken"
+    work()
+    pages = []
+    cursor: int | None = -1
+    while cursor is not None:
+        page = client.get(f"{URL}/x/members", params={"limit": 2, "cursor": cursor}).json()
+        pages.append([item["position"] for item in page["items"]])
+        cursor = page["next_cursor"]
+    assert pages == [[0, 1], [2, 3], [4]]
+    client.post(URL, json={"name": "y"})
+    newest = client.get(URL, params={"limit": 1}).json()
+    assert [item["name"] for item in newest["items"]] == ["y"]
+    older = client.get(URL, params={"limit": 1, "cursor": newest["next_cursor"]}).json()
+    assert [item["name"] for item in older["items"]] == ["x"] and older["next_cursor"] is None
+
+
+@pytest.mark.medium
+def test_a_request_may_wait_for_its_job(client: TestClient, settings: Settings) -> None:
+    context, answered = make_context(settings, "w1", "cpu"), threading.Event()
+
+    def run() -> None:
+        while not answered.wait(0.05):
+            run_next(context, ["long"], threading.Event())
+
+    worker = threading.Thread(target=run)
+    worker.start()
+    wait = {"Prefer": "wait=60"}
+    params = {"params": '{"name": "x", "close": false}'}
+    made = client.post(URL, files={"file": zipped({"a.png": picture(1)})}, data=params, headers=wait)
+    more = client.post(f"{URL}/x/members", files={"file": zipped({"b.png": picture(2)})}, headers=wait)
+    answered.set()
+    worker.join()
+    context.engine.dispose()
+    assert (made.status_code, made.json()["members"], made.json()["jobs"]) == (202, 1, []), made.text
+    assert (more.status_code, more.json()["result"]["added"]) == (200, 1), more.text
+
+
+def test_no_zip_is_taken_that_the_disk_has_no_space_for(client: TestClient, services: Services) -> None:
+    storage = services.storage
+    assert isinstance(storage, FolderStorage)
+    storage._min_free_bytes = 1 << 60
+    problem = send(client, zipped({"a.png": picture(1)}), name="x").json()
+    assert (problem["status"], problem["type"]) == (507, "storage_full")
+    assert stored_files(client) == []
+
+
+def test_limits_are_those_of_sets(settings: Settings) -> None:
+    data = zipped(class_folders(a=3))
+    small = {"max_request_bytes": 1000, "max_dataset_bytes": len(data), "max_dataset_members": 4}
+    limited = settings.model_copy(update=small)
+    with serving(limited) as client:
+        context = make_context(limited, "w1", "cpu")
+        assert send(client, data, name="x", close=False).status_code == 202
+        assert run_next(context, ["long"], threading.Event())
+        answer = send(client, zipped({f"c{n}.png": picture(90 + n) for n in range(3)}), f"{URL}/x/members")
+        assert run_next(context, ["long"], threading.Event())
+        job = client.get(f"/v1/jobs/{answer.json()['id']}").json()
+        assert (job["state"], job["error"]["type"]) == ("failed", "dataset_too_large")
+        assert client.get(f"{URL}/x").json()["members"] == 3
+        problem = send(client, zipped(class_folders(c=5)), f"{URL}/x/members").json()
+        assert problem["type"] == "zip_unusable" and "5 pictures" in problem["detail"]
+        assert send(client, bytes(21_000_000 + len(data)), f"{URL}/x/members").status_code == 413
+        context.engine.dispose()
+
+
+@pytest.mark.medium
+def test_built_in_sets_are_made_by_a_job(client: TestClient, work: Any) -> None:
+    options = {"classes": ["spiral", "gear"], "count": 2, "seed": 5, "size": 16}
+    answer = client.post(URL, json={"source": "palette", "name": "small", **options})
+    assert answer.status_code == 202, answer.text
+    assert client.post(f"{URL}/small/close").json()["type"] == "invalid_dataset"
+    assert client.post(f"{URL}/small/members", json={"members": []}).json()["type"] == "invalid_dataset"
+    work()
+    assert members(client, "small") == [
+        ("spiral/000005.png", "spiral"),
+        ("spiral/000006.png", "spiral"),
+        ("gear/000005.png", "gear"),
+        ("gear/000006.png", "gear"),
+    ]
+    shown = client.get(f"{URL}/small").json()
+    assert (shown["source"], shown["options"], shown["state"]) == ("palette", options, "closed")
+    again = client.post(URL, json={"source": "palette", "name": "small", **options})
+    assert (again.status_code, again.json()["id"]) == (200, shown["id"])
+    other = client.post(URL, json={"source": "palette", "name": "small", **options, "seed": 6})
+    assert other.json()["type"] == "dataset_name_taken"
+    item = client.get(f"{URL}/small/members").json()["items"][0]
+    (width, height) = Image.open(io.BytesIO(client.get(item["url"]).content)).size
+    assert (width, height) == (16, 16)

@@ -1,0 +1,49 @@
+"""What a job is computed from, and what becomes of its outcome."""
+
+from dataclasses import dataclass
+from itertools import chain
+
+from app.datasets.service import DatasetService
+from app.jobs.states import State
+from app.kinds import KINDS, Params
+from models.network import Network
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Outcome
+from worker.datasets.members import with_datasets
+from worker.networks.loading import compute_for, further_networks, network_for
+from worker.runtime.artifacts import encode, encode_recipe
+from worker.runtime.claimed_job import ClaimedJob, End
+from worker.runtime.context import WorkerContext
+from worker.runtime.inputs import load_inputs
+from worker.runtime.recipes import make_recipe
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The resolved params of a job, its inputs, the network that it needs, and how it computes."""
+
+    params: Params
+    inputs: Inputs
+    network: Network | None
+    compute: Compute
+
+
+def load(context: WorkerContext, job: ClaimedJob) -> Loaded:
+    """Find what a job needs. Raises InputError that names the param if something is gone."""
+    datasets = DatasetService(context.settings, context.engine, context.storage)
+    params = with_datasets(datasets, KINDS[job.row.kind].load(job.row.params))
+    compute = compute_for(params, context.compute)
+    further = further_networks(params, compute, context.networks)
+    inputs = load_inputs(datasets, params, context.settings.weights, further)
+    network = network_for(params, compute, context.networks, job.row.network_sha256)
+    return Loaded(params, inputs, network, compute)
+
+
+def save(job: ClaimedJob, loaded: Loaded, outcome: Outcome, seconds: float, batch_size: int = 1) -> End:
+    """Store the files of an outcome, with the recipe; how the job ends. It computed for ``seconds``."""
+    recipe = make_recipe(loaded.params, loaded.inputs.hashes, loaded.network, loaded.compute, batch_size)
+    alpha = loaded.inputs.alpha(loaded.params.keeps_alpha_of() or "")
+    made = job.store(chain(encode(outcome, alpha, recipe), [encode_recipe(recipe)]))
+    result = {**outcome.result, "compute_seconds": seconds, "recipe": recipe}
+    return End(State.SUCCEEDED, made=made, result=result, progress=job.progress)
