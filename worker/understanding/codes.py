@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+from app.errors import InputError
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Member
@@ -64,9 +65,8 @@ def collect(
         # A state within a chunk goes on from its begin.
         kept = partial(StepState, {}, {"done": first, **damage.values()}, dict(parts))
         found: list[dict[str, Tensor]] = []
-        for places, pictures in batches(
-            chunk, side, on_damaged=lambda at, e, to=first: damage.add(to + at, e)
-        ):
+        note = partial(_note, damage, first)
+        for places, pictures in batches(chunk, side, on_damaged=note):
             with torch.no_grad():
                 features = network.features(pictures.to(compute.device), layers)
             made = {layer: code_of(each).cpu().float() for layer, each in features.items()}
@@ -89,6 +89,10 @@ def collect(
     everything = {name: torch.cat([each[name] for each in loaded]) for name in loaded[0]}
     by_layer = {layer: everything[layer] for layer in layers}
     return Codes(everything[_PLACES], by_layer, everything[_THUMBNAILS], damage, whole)
+
+
+def _note(damage: Damage, first: int, place: int, error: InputError) -> None:
+    damage.add(first + place, error)
 
 
 def nearest(codes: Tensor, queries: Tensor, count: int, *, leave_out_self: bool) -> tuple[Tensor, Tensor]:

@@ -130,8 +130,8 @@ def _spread(points: Points) -> Points:
     """Points within the unit square, the longer side filling it."""
     low, high = points.min(0), points.max(0)
     span = float((high - low).max()) or 1.0
-    unit = 0.5 + (points - (low + high) / 2) / span
-    return INSET + (1 - 2 * INSET) * unit
+    unit: Points = 0.5 + (points - (low + high) / 2) / span
+    return np.asarray(INSET + (1 - 2 * INSET) * unit)
 
 
 def _map(

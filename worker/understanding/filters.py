@@ -170,21 +170,21 @@ def _slices(weights: Tensor, channels: list[int], slices: list[int], scale: str,
         return sheet(panels, side=SIDE, heading=f"{heading}: filter {channels[0]} by input channel")
     height, width = weights.shape[2:]
     times = max(1, SLICE_SIDE // max(height, width))
-    panels = []
-    for row, channel in zip(relative, channels, strict=True):
+    rows = []
+    for row in relative:
         squares = [
             nn.functional.pad(
                 enlarge_sharp(colorize(each, signed), height * times, width * times), (1, 1, 1, 1), value=1.0
             )
             for each in row
         ]
-        panels.append((channel, torch.cat(squares, 3)))
-    rows = torch.cat([each for _, each in panels], 2)
-    side = max(rows.shape[2:])
+        rows.append(torch.cat(squares, 3))
+    grid = torch.cat(rows, 2)
+    side = max(grid.shape[2:])
     caption = f"rows: filters {_named(channels)}; columns: input channels {_named(slices)}"
     scaled = "of each slice's largest" if scale == "each" else "of the largest"
     legend = signed_scale_of(torch.ones(1), scaled)
-    return sheet([Panel(rows, caption=caption, scale=legend)], side=side, heading=heading)
+    return sheet([Panel(grid, caption=caption, scale=legend)], side=side, heading=heading)
 
 
 def _named(numbers: list[int]) -> str:
