@@ -64,6 +64,12 @@ class EmbeddingParams(Params):
         title="Probe",
         description="Also learn the labels of the set from each layer alone, and say how well that goes.",
     )
+    probe_layers: LayerNames | None = Field(
+        None,
+        max_length=MOST_PROBED,
+        title="Probed layers",
+        description=f"Layers that labels are learned from. Empty: {MOST_PROBED} at most, evenly spaced.",
+    )
     limit: int = Field(
         MOST_PICTURES,
         ge=8,
@@ -81,31 +87,30 @@ class EmbeddingParams(Params):
 
     def network_need(self) -> NetworkNeed:
         """The network as far as the layers."""
-        return NetworkNeed(self.network, {"layer": [self.layer] if self.layer else []}, float32=True)
+        layers = {"layer": [self.layer] if self.layer else [], "probe_layers": self.probe_layers or []}
+        return NetworkNeed(self.network, layers, float32=True)
 
     def resolve(self, catalogue: Catalogue) -> "ResolvedEmbedding":
         """Fill in layers and size, and check them against the network."""
         card = require_card(catalogue, self.network)
         layer = self.layer or _last(card)
         require_layers(card, [layer], "layer")
-        values = {
-            "layer": layer,
-            "size": self.size or card.input_size or DEFAULT_SIZE,
-            "probed": _probed(card) if self.probe else None,
-        }
+        values = {"layer": layer, "size": self.size or card.input_size or DEFAULT_SIZE}
+        if self.probe_layers is not None and not self.probe:
+            raise InputError("probe_layers", "Nothing is probed: leave this out, or set probe to true.")
+        if self.probe:
+            given = self.probe_layers or _probed(card)
+            require_layers(card, given, "probe_layers")
+            # Each once, from the picture to the output.
+            values["probe_layers"] = [name for name in card.layer_names if name in given]
         return self.resolved_as(ResolvedEmbedding, values)
 
 
 class ResolvedEmbedding(EmbeddingParams):
-    """Resolved params of embedding. ``probed`` are the layers that a probe reads; null: there is none."""
+    """Resolved params of embedding. ``probe_layers`` are null where nothing is probed."""
 
     layer: LayerName
     size: int
-    probed: LayerNames | None = None
-
-    def network_need(self) -> NetworkNeed:
-        """The network as far as the layers."""
-        return NetworkNeed(self.network, {"layer": [self.layer], "probe": self.probed or ()}, float32=True)
 
 
 def _last(card: NetworkCard) -> str:

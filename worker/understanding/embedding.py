@@ -56,17 +56,17 @@ def embedding(
     """
     every = inputs.members("dataset")
     members = _spaced(every, params.limit)
-    layers = list(dict.fromkeys([params.layer, *(params.probed or ())]))
+    layers = list(dict.fromkeys([params.layer, *(params.probe_layers or ())]))
     require_size(network, layers, params.size)
     if len(members) < FEWEST:
         raise InputError("dataset", f"It has {len(members)} pictures: {FEWEST} at least are needed.")
     labels = [member.label for member in members]
-    if params.probed is not None:
+    if params.probe_layers is not None:
         _require_labels(labels)
     thumbnail = next(side for most, side in THUMBNAILS if len(members) <= most)
     # Each round counts as much as the pictures of a fifteenth of the set.
     round_ = max(1, len(members) // ROUNDS)
-    total = len(members) + ROUNDS * round_ + len(params.probed or ())
+    total = len(members) + ROUNDS * round_ + len(params.probe_layers or ())
     codes = yield from collect(members, network, layers, params.size, thumbnail, compute, total, resume)
     if len(codes) < FEWEST:
         raise InputError("dataset", f"{len(codes)} pictures can be decoded: {FEWEST} at least are needed.")
@@ -116,16 +116,16 @@ def _probed(
     params: ResolvedEmbedding, codes: Codes, members: Sequence[Member], total: int
 ) -> Generator[Step, None, dict[str, Any] | None]:
     """How well each layer knows the labels, a step for each."""
-    if params.probed is None:
+    if params.probe_layers is None:
         return None
     labelled = [place for place, member in enumerate(members) if member.label is not None]
     labels = [members[place].label or "" for place in labelled]
     _require_labels(labels)
     tested = held_out(labels, fold_seed(params.seed))
     probes: list[Probe] = []
-    for number, layer in enumerate(params.probed, start=1):
+    for number, layer in enumerate(params.probe_layers, start=1):
         probes.append(probe(layer, codes.layers[layer][labelled], labels, tested))
-        done = total - len(params.probed) + number
+        done = total - len(params.probe_layers) + number
         yield Step(done, total, losses=dict, image=None, state=lambda: codes.state)
     return {
         "layers": probes,

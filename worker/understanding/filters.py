@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from app.errors import InputError
-from app.kinds.filters import ResolvedFilters
+from app.kinds.filters import CONVOLUTIONS, ResolvedFilters
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
@@ -66,7 +66,8 @@ def filters(
     shown = [_filters_of(network, params.layer, params.part, "layer")]
     if params.against is not None:
         other = inputs.networks[params.against]
-        shown.append(_filters_of(other, params.against_layer or params.layer, params.part, "against"))
+        is_first = params.layer == _first(network)
+        shown.append(_filters_of(other, _first(other) if is_first else params.layer, params.part, "against"))
     drawn = [_draw(params, each) for each in shown]
     image = beside([each for each, _, _ in drawn], gap=24)
     yield Step(1, 1, losses=dict, image=lambda: image, state=lambda: StepState({}, {}))
@@ -82,6 +83,11 @@ def picture_of(weights: Tensor, largest: Tensor | float) -> Tensor:
     """Filters of colors (N, 3, h, w) as pictures in [0, 1]: 0 is mid-grey, plus ``largest`` 1, minus it 0."""
     most = torch.as_tensor(largest).clamp_min(torch.finfo(torch.float32).tiny)
     return (0.5 + weights / (2 * most)).clamp(0, 1)
+
+
+def _first(network: Network) -> str:
+    """The first layer with a convolution."""
+    return next(layer.name for layer in network.layers if layer.kind in CONVOLUTIONS)
 
 
 def _filters_of(network: Network, layer: str, part: str | None, field: str) -> Filters:

@@ -162,7 +162,7 @@ def test_a_share_of_every_label_is_held_out() -> None:
 def test_a_run_from_set_to_figures() -> None:
     members = colored(24)
     query = torch.tensor([0.1, 0.1, 0.9]).view(1, 3, 1, 1).expand(1, 3, 20, 20)
-    outcome, seen = run(color_network(), members, image=query, probed=["conv1", "logits"])
+    outcome, seen = run(color_network(), members, image=query, probe_layers=["conv1", "logits"])
 
     assert [step.done for step, _ in seen] == sorted(step.done for step, _ in seen)
     assert seen[-1][0].done == seen[-1][0].total
@@ -193,7 +193,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(codes_module, "CHUNK", 20)
     pictures = [member_of(drawn(20, 20, seed), f"{seed}.png", "ab"[seed % 2]) for seed in range(45)]
     members = [*pictures[:18], damaged_member("bad.png", "a"), *pictures[18:]]
-    values: dict[str, Any] = {"layer": "relu2", "probed": ["relu1", "relu2"], "seed": 7}
+    values: dict[str, Any] = {"layer": "relu2", "probe_layers": ["relu1", "relu2"], "seed": 7}
     whole, seen = run(NETWORK, members, **values)
     again, _ = run(NETWORK, members, **values)
     assert whole.files["coordinates"] == again.files["coordinates"]
@@ -230,8 +230,8 @@ def test_many_labels_have_their_names_on_the_map_and_few_a_legend() -> None:
     [
         (colored(7), {}, "dataset"),
         ([damaged_member(f"{place}") for place in range(9)], {}, "dataset"),
-        ([member_of(drawn(16, 16, n)) for n in range(9)], {"probed": ["conv1"]}, "probe"),
-        ([member_of(drawn(16, 16, n), label=f"{n}") for n in range(9)], {"probed": ["conv1"]}, "probe"),
+        ([member_of(drawn(16, 16, n)) for n in range(9)], {"probe_layers": ["conv1"]}, "probe"),
+        ([member_of(drawn(16, 16, n), label=f"{n}") for n in range(9)], {"probe_layers": ["conv1"]}, "probe"),
         ([member_of(drawn(16, 16, 0))] * 9, {}, "layer"),
     ],
 )
@@ -250,8 +250,8 @@ def test_params_are_checked_against_the_network() -> None:
     assert resolve(network="palette").layer == "pool5"
     assert resolve(network="efficientnet_lite0").layer == "pool"
     assert resolve(network="vgg19").layer == "relu7"
-    assert resolve(network="palette").probed is None
-    probed = resolve(network="palette", probe=True).probed
+    assert resolve(network="palette").probe_layers is None
+    probed = resolve(network="palette", probe=True).probe_layers
     assert probed is not None
     assert (len(probed), probed[0], probed[-1]) == (12, "relu1_1", "logits")
     with pytest.raises(InputError) as error:
