@@ -43,9 +43,9 @@ def _span(network: Network, layer: str, channel: int, place: int, side: int) -> 
             return 0, side
         window = window_of(module)
         if window is not None:
+            if isinstance(module, Block) and name == layer:
+                window = module.channel_window(channel)
             passed.append((window, inputs))
-            if name == layer and isinstance(module, Block):
-                passed[-1] = module.channel_window(channel), inputs
             inputs = window.output_side(inputs)
         if name == layer:
             break
