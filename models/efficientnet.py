@@ -93,8 +93,11 @@ def _kept(source: Path, folder: Path) -> dict[str, Tensor]:
     path = weights_path(folder, NAME)
     with suppress(FileNotFoundError, DamagedWeights):
         return load_weights(path)[0]
+    if not folder.parent.is_dir():
+        # A command in somebody's folder of pictures must not begin a data folder there.
+        return _converted(source)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         with (folder / f".{NAME}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with suppress(FileNotFoundError, DamagedWeights):

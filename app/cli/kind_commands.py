@@ -1,6 +1,6 @@
 """A command for every kind of job, computed in this process without a service.
 
-Required pictures are arguments, all other params are options.
+Required pictures and sets are arguments, all other params are options.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ def make_command(spec: KindSpec[Params]) -> Callable[..., None]:
     parameters = [
         *_arguments(spec),
         *_own_options(spec),
-        *option_parameters(spec.params, without=[*_required_pictures(spec.params), *(spec.arguments or ())]),
+        *option_parameters(spec.params, without=[*_required_inputs(spec.params), *(spec.arguments or ())]),
     ]
     command.__doc__ = f"{spec.summary} On this machine, without a service."
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -56,8 +56,13 @@ def make_command(spec: KindSpec[Params]) -> Callable[..., None]:
     return command
 
 
-def _required_pictures(cls: type[Params]) -> list[str]:
-    return [name for name in cls.picture_fields() if cls.model_fields[name].is_required()]
+def _required_inputs(cls: type[Params]) -> list[str]:
+    """The required params that are pictures or sets."""
+    return [
+        name
+        for name in (*cls.picture_fields(), *cls.dataset_fields())
+        if cls.model_fields[name].is_required()
+    ]
 
 
 def _arguments(spec: KindSpec[Params]) -> list[inspect.Parameter]:
@@ -66,9 +71,12 @@ def _arguments(spec: KindSpec[Params]) -> list[inspect.Parameter]:
     if spec.arguments is not None:
         argument = typer.Argument(metavar="PICTURES...", help="One picture file or several.")
         found.append(keyword(_FILES, Annotated[list[Path] | None, argument], None))
-    for name in _required_pictures(cls):
+    for name in _required_inputs(cls):
         argument = typer.Argument(metavar=name.upper(), help=cls.model_fields[name].description)
-        found.append(keyword(name, Annotated[list[Path] if fields[name].many else Path, argument]))
+        if name in fields:
+            found.append(keyword(name, Annotated[list[Path] if fields[name].many else Path, argument]))
+        else:
+            found.append(keyword(name, Annotated[str, argument]))
     return found
 
 
@@ -140,7 +148,7 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
         for name, columns in spec.tables.items():
             print_table(name, result.get(name), columns)
     for name, path in written:
-        typer.echo(f"The {name} is in {path}", err=as_json)
+        typer.echo(f"The {name} {'are' if name.endswith('s') else 'is'} in {path}", err=as_json)
     if output is not None and output not in (path for _, path in written):
         typer.echo(
             f"impasto: note: this job made no {output.suffix} file, so that {output} is not there.", err=True
@@ -193,7 +201,7 @@ def _shown(spec: KindSpec[Params], pictures: Pictures, field: str) -> str:
     if name in (spec.arguments or ()):
         files = pictures.get(name, [])
         return str(files[int(entry or 0)]) if files else "PICTURES"
-    shown = name.upper() if name in _required_pictures(spec.params) else option_name(name)
+    shown = name.upper() if name in _required_inputs(spec.params) else option_name(name)
     return shown + (f" ({entry})" if entry else "")
 
 

@@ -6,17 +6,20 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+# The entry of a result that needs no title.
+MAIN = "table"
 # Where the output is no terminal, which says how wide it is: for programs and files.
 _WIDE = 200
 
 
 def print_table(name: str, entry: Any, columns: Sequence[str] = ()) -> None:
-    """Print an entry of a result as a table, with ``name`` above.
+    """Print an entry of a result as a table, with ``name`` above unless it is the main one.
 
     A list of objects has a column for each key (or those in ``columns``), one of numbers aligned at its
     right; an object has a line for each key. Nothing is printed for an entry that is empty or neither.
     """
-    table = Table(title=_words(name), title_justify="left", show_edge=False, pad_edge=False)
+    title = None if name == MAIN else _words(name)
+    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
     match entry:
         case [Mapping(), *_]:
             columns = columns or list(dict.fromkeys(key for row in entry for key in row))

@@ -13,13 +13,15 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from app.http.bodies import FORM, MAX_FILES, MAX_JSON_BYTES, media_type_of, parse_json_object
+from app.http.bodies import FORM, MAX_JSON_BYTES, media_type_of, parse_json_object
 from app.http.errors import InvalidForm, JsonTooLarge, UnsupportedBody
 
 T = TypeVar("T")
 
 # At a time: each has a thread for as long as its client sends, apart from those of all other requests.
 MAX_UPLOADS = 16
+# One file, and the texts beside it.
+MAX_PARTS = 16
 _uploads = anyio.CapacityLimiter(MAX_UPLOADS)
 
 
@@ -150,7 +152,7 @@ def _parts(boundary: bytes, receive: Callable[[], bytes]) -> Iterator[Part]:
                 return
             yield value
 
-    for _ in range(MAX_FILES):
+    for _ in range(MAX_PARTS):
         kind, value = next_event()
         if kind == "last":
             # The rest of the body is of no interest, but has to be read for the connection to go on.
@@ -161,4 +163,4 @@ def _parts(boundary: bytes, receive: Callable[[], bytes]) -> Iterator[Part]:
         yield part
         for _ in part.chunks:
             pass
-    raise InvalidForm(f"it has more than {MAX_FILES} parts")
+    raise InvalidForm(f"it has more than {MAX_PARTS} parts")

@@ -21,6 +21,7 @@ _MODULES = (
     "activations",
     "filters",
     "max_patches",
+    "embedding",
     "evaluate",
     "architecture",
     "pull_weights",

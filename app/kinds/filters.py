@@ -74,20 +74,16 @@ class FiltersParams(Params):
         _require(card, layer, self.channels, "layer")
         if self.against is not None:
             other = require_card(catalogue, self.against, "against")
-            # Networks that name their first layer otherwise are shown by theirs.
-            if self.layer is not None:
-                _require(other, layer, self.channels, "against")
-        values = {"layer": layer}
-        if self.against is not None:
-            values["against_layer"] = self.layer or _first(other)
-        return self.resolved_as(ResolvedFilters, values)
+            # A network that names its first layer otherwise is shown by that.
+            counterpart = _first(other) if layer == _first(card) else layer
+            _require(other, counterpart, self.channels, "against")
+        return self.resolved_as(ResolvedFilters, {"layer": layer})
 
 
 class ResolvedFilters(FiltersParams):
-    """Resolved params of filters. ``against_layer`` is the layer of the other network, if there is one."""
+    """Resolved params of filters."""
 
     layer: LayerName
-    against_layer: LayerName | None = None
 
 
 def _first(card: NetworkCard) -> str:

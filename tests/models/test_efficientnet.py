@@ -178,7 +178,7 @@ def _load(folder: Path) -> str:
 
 @pytest.mark.medium
 def test_processes_that_ask_at_once_convert_it_once(network: Network, tmp_path: Path) -> None:
-    folder = tmp_path / "data" / "weights"
+    folder = tmp_path / "weights"
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         assert set(pool.map(_load, [folder] * 3)) == {network.sha256}
     assert {path.name for path in folder.iterdir()} == {f"{NAME}.safetensors", f".{NAME}.lock"}
@@ -191,6 +191,11 @@ def test_a_kept_file_that_is_damaged_is_made_again(network: Network, tmp_path: P
     weights_path(tmp_path, NAME).write_bytes(b"nothing")
     assert _load(tmp_path) == network.sha256
     assert load_weights(weights_path(tmp_path, NAME))[1]["network"] == NAME
+
+
+def test_no_data_folder_is_begun(network: Network, tmp_path: Path) -> None:
+    assert _load(tmp_path / "data" / "weights") == network.sha256
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_costs_no_job(network: Network, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from app.errors import InputError
 from app.kinds import KINDS
 from app.networks.catalogue import SHIPPED
 from tests.support.fake_device import DEVICE, FakeDevice
@@ -82,6 +83,13 @@ CASES: list[tuple[str, Json]] = [
     ),
     ("class_map", {"image": "i", "network": "palette", "size": 192}),
     ("class_map", {"image": "i", "network": "efficientnet_lite0", "size": 300}),
+    (
+        "activations",
+        {"image": "i", "network": "palette", "size": 48, "layers": ["conv2_1", "relu2_2", "logits"]},
+    ),
+    ("filters", {"network": "palette"}),
+    ("filters", {"network": "efficientnet_lite0", "layer": "block4", "part": "project"}),
+    ("max_patches", {"dataset": "d", "network": "palette", "size": 48, "layer": "relu2_2", "limit": 2}),
 ]
 
 
@@ -114,7 +122,19 @@ def test_a_job_mixes_no_devices_and_needs_no_float64(kind: str, asked: Json) -> 
 
 def test_every_kind_that_computes_with_a_network_is_tried() -> None:
     untried = set(KINDS) - {kind for kind, _ in CASES}
-    assert untried == {"pull_weights", "import_members", "make_dataset"}
+    assert untried == {"embedding", "pull_weights", "import_members", "make_dataset"}
+
+
+def test_an_embedding_reads_codes_alone_from_the_device() -> None:
+    """They are all 1 there, which it refuses to arrange, after all that it does on the device."""
+    compute = Compute(DEVICE, torch.bfloat16)
+    asked = {"dataset": "d", "network": "palette", "size": 48, "probe": True}
+    params = KINDS["embedding"].params.model_validate(asked).resolve(SHIPPED)
+    picture = Source("", lambda: Picture(torch.rand(1, 3, 96, 128)))
+    inputs = Inputs(sets={"dataset": [Member(picture, label, label) for label in "aabbccdd"]})
+    network = network_for(params, compute, NetworkLoader())
+    with FakeDevice(), pytest.raises(InputError, match="says the same of all pictures"):
+        run_steps(steps_of(params, inputs, network, compute))
 
 
 @pytest.mark.parametrize(

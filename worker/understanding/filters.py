@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from app.errors import InputError
-from app.kinds.filters import ResolvedFilters
+from app.kinds.filters import CONVOLUTIONS, ResolvedFilters
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
@@ -66,7 +66,8 @@ def filters(
     shown = [_filters_of(network, params.layer, params.part, "layer")]
     if params.against is not None:
         other = inputs.networks[params.against]
-        shown.append(_filters_of(other, params.against_layer or params.layer, params.part, "against"))
+        is_first = params.layer == _first(network)
+        shown.append(_filters_of(other, _first(other) if is_first else params.layer, params.part, "against"))
     drawn = [_draw(params, each) for each in shown]
     image = beside([each for each, _, _ in drawn], gap=24)
     yield Step(1, 1, losses=dict, image=lambda: image, state=lambda: StepState({}, {}))
@@ -82,6 +83,11 @@ def picture_of(weights: Tensor, largest: Tensor | float) -> Tensor:
     """Filters of colors (N, 3, h, w) as pictures in [0, 1]: 0 is mid-grey, plus ``largest`` 1, minus it 0."""
     most = torch.as_tensor(largest).clamp_min(torch.finfo(torch.float32).tiny)
     return (0.5 + weights / (2 * most)).clamp(0, 1)
+
+
+def _first(network: Network) -> str:
+    """The first layer with a convolution."""
+    return next(layer.name for layer in network.layers if layer.kind in CONVOLUTIONS)
 
 
 def _filters_of(network: Network, layer: str, part: str | None, field: str) -> Filters:
@@ -170,21 +176,21 @@ def _slices(weights: Tensor, channels: list[int], slices: list[int], scale: str,
         return sheet(panels, side=SIDE, heading=f"{heading}: filter {channels[0]} by input channel")
     height, width = weights.shape[2:]
     times = max(1, SLICE_SIDE // max(height, width))
-    panels = []
-    for row, channel in zip(relative, channels, strict=True):
+    rows = []
+    for row in relative:
         squares = [
             nn.functional.pad(
                 enlarge_sharp(colorize(each, signed), height * times, width * times), (1, 1, 1, 1), value=1.0
             )
             for each in row
         ]
-        panels.append((channel, torch.cat(squares, 3)))
-    rows = torch.cat([each for _, each in panels], 2)
-    side = max(rows.shape[2:])
+        rows.append(torch.cat(squares, 3))
+    grid = torch.cat(rows, 2)
+    side = max(grid.shape[2:])
     caption = f"rows: filters {_named(channels)}; columns: input channels {_named(slices)}"
     scaled = "of each slice's largest" if scale == "each" else "of the largest"
     legend = signed_scale_of(torch.ones(1), scaled)
-    return sheet([Panel(rows, caption=caption, scale=legend)], side=side, heading=heading)
+    return sheet([Panel(grid, caption=caption, scale=legend)], side=side, heading=heading)
 
 
 def _named(numbers: list[int]) -> str:

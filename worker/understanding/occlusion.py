@@ -21,6 +21,7 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import File, Outcome, Step, Steps, StepState
 from worker.losses.regularizers import blur
+from worker.optim.memory import require_memory
 from worker.optim.objectives import precise
 from worker.understanding.figures import colorize, scale_of
 from worker.understanding.incremental import Change, IncrementalInference, Rectangle
@@ -45,7 +46,8 @@ def occlusion(
 ) -> Steps:
     """Follow the probability of a class while a square moves over the picture.
 
-    Raises InputError if the size is too small for the network, ComputationError if its scores are not finite.
+    Raises InputError if the size is too small for the network or too large for the memory, ComputationError
+    if its scores are not finite.
     """
     if network is None:
         raise TypeError("occlusion needs a network")
@@ -54,6 +56,9 @@ def occlusion(
         raise InputError(
             "size", f"Size {params.size} is too small for {network.name}: it needs {smallest} px at least."
         )
+    # What is kept of the picture as it is takes no more than a gradient would.
+    sides = (params.size, params.size)
+    require_memory(network, ("logits",), sides, params.size, compute, tiles=False)
     view = as_input(inputs.picture("image"), params.size)
     inference = IncrementalInference(network, view.to(compute.device))
     clean = _probabilities(inference.logits)[0]

@@ -109,7 +109,7 @@ def _nearest(centers: Sequence[float], length: int) -> Tensor:
 
 def drop_scale(drop: Tensor) -> Scale:
     """The colors of drops, symmetric around none."""
-    return signed_scale_of(drop, "drop of the probability")
+    return signed_scale_of(drop, "drop")
 
 
 def occlusion_figure(seen: Occluded, fill: Fill) -> Tensor:
@@ -141,13 +141,11 @@ def occlusion_figure(seen: Occluded, fill: Fill) -> Tensor:
         f"{percent(float(seen.probabilities.max()))} with a {_FILLS[fill]} square of {side} px"
     )
     if not seen.changed:
-        return sheet(panels, columns=len(panels), heading=heading, side=SIDE)
+        return _trimmed(sheet(panels, columns=len(panels), heading=heading, side=SIDE))
     colors = _class_colors(seen)
     panels.append(Panel(_class_map(seen, colors), "Most likely class"))
     made = sheet(panels, columns=len(panels), heading=heading, side=SIDE)
-    # The last panel has no color bar, so that the legend may stand close.
-    used = int((made < 1).any(1).any(2)[0].nonzero().max()) + 1
-    return torch.cat([made[:, :, :used], _legend(seen, colors, made.shape[3])], 2)
+    return torch.cat([_trimmed(made, 0), _legend(seen, colors, made.shape[3])], 2)
 
 
 def _outlined(seen: Occluded) -> Tensor:
@@ -202,3 +200,10 @@ def _legend(seen: Occluded, colors: dict[int, tuple[int, int, int]], width: int)
         room = column - gap - 3 * size - width_of(share, size)
         draw.text((left + round(1.6 * size), top), f"{shorten(name, size, room)} {share}", INK, font(size))
     return to_tensor(canvas)
+
+
+def _trimmed(sheet: Tensor, margin: int = round(SIDE / 14)) -> Tensor:
+    """A sheet (1, 3, H, W) without the white below what is drawn last, except for a margin."""
+    drawn = (sheet < 1).any(1).any(2)[0]
+    below = int(drawn.flip(0).long().argmax())
+    return sheet[:, :, : len(drawn) - below + margin].contiguous()

@@ -20,7 +20,7 @@ TITLE, TEXT, NUMBER = 19, 16, 14
 # What is beyond a picture.
 BEYOND = (236, 236, 240)
 # Of the projections' values, this share is within black and white.
-QUANTILE = 0.999
+QUANTILE = 0.99
 
 PROJECTIONS = {"deconvnet": "what excites it (deconvnet)", "guided": "what excites it (guided)"}
 

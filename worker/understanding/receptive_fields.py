@@ -43,8 +43,9 @@ def _span(network: Network, layer: str, channel: int, place: int, side: int) -> 
             return 0, side
         window = window_of(module)
         if window is not None:
-            last_block = isinstance(module, Block) and name == layer
-            passed.append((module.channel_window(channel) if last_block else window, inputs))
+            if isinstance(module, Block) and name == layer:
+                window = module.channel_window(channel)
+            passed.append((window, inputs))
             inputs = window.output_side(inputs)
         if name == layer:
             break

@@ -29,13 +29,13 @@ def batches(
 
     Yields the places in the set, which follow each other, and the pictures (N, 3, side, side) on the CPU.
     Each is decoded when its turn comes. One that cannot be decoded is left out, and ends its batch:
-    ``on_damaged`` is told its place and what is wrong; None: the InputError is raised. Batches begin at the
-    same places wherever one of them is the ``start``.
+    ``on_damaged`` is told its place and what is wrong; None: the InputError is raised. Batches end at the
+    same places whatever the ``start`` is.
     """
     size = max(1, min(size, BATCH_PIXELS // side**2))
-    for first in range(start, len(members), size):
-        begun, pictures = first, list[Tensor]()
-        for place in range(first, min(first + size, len(members))):
+    for first in range(start - start % size, len(members), size):
+        begun, pictures = max(start, first), list[Tensor]()
+        for place in range(begun, min(first + size, len(members))):
             try:
                 pictures.append(as_input(still(members[place]), side))
             except InputError as error:

@@ -56,7 +56,7 @@ def test_a_folder_is_a_set() -> None:
         "planet": "planet",
         "mushroom": "mushroom",
     }
-    judged = numbers(run("evaluate", "--dataset", "set", "-o", "confusion.png", "--json"))
+    judged = numbers(run("evaluate", "set", "-o", "confusion.png", "--json"))
     assert judged["summary"]["top1_error"] == 0
     for name in ("confusion.png", "confusion-sheet.png", "confusion-per_class.csv"):
         assert Path(name).is_file()

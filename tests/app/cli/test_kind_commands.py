@@ -47,7 +47,8 @@ def test_every_kind_has_a_command_with_an_option_for_each_param(spec: KindSpec[P
     result = CliRunner().invoke(program, [str(spec.command), "--help"], env={"COLUMNS": "200"})
     assert result.exit_code == 0
     for name, info in spec.params.model_fields.items():
-        is_argument = name in spec.params.picture_fields() and info.is_required()
+        inputs = {**spec.params.picture_fields(), **spec.params.dataset_fields()}
+        is_argument = name in inputs and info.is_required()
         shown = name.upper() if is_argument else option_name(name)
         assert ("PICTURES" if name in (spec.arguments or ()) else shown) in result.stdout
 

@@ -87,7 +87,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def opened(path: Path | str, context: WorkerContext) -> LocalSet:
-    return open_local(str(path), "dataset", None, context.settings)
+    return open_local(str(path), "dataset", (None, None), context.settings)
 
 
 def labels(found: LocalSet) -> list[tuple[str, str | None]]:

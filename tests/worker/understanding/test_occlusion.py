@@ -198,3 +198,7 @@ def test_a_size_that_the_network_cannot_see_is_refused() -> None:
     with pytest.raises(InputError, match="at least") as refused:
         run_steps(occlusion(params_of(size=2, window=1, stride=1), picture, make_classifier(), COMPUTE))
     assert refused.value.field == "size"
+    little = Compute(torch.device("cpu"), picture_bytes=10_000)
+    with pytest.raises(InputError, match="largest size that fits") as refused:
+        run_steps(occlusion(params_of(), picture, make_classifier(), little))
+    assert refused.value.field == "size"
