@@ -1,10 +1,11 @@
 /** A field for a set of pictures: one that is there, a built-in one, or a folder or ZIP that becomes one. */
 
-import { deleteDataset, getDataset, listDatasets, Problem, Unreachable, uploadDataset } from "./api.js";
+import { deleteDataset, getDataset, Problem, Unreachable, uploadDataset } from "./api.js";
 import { el, newId, notifyInput, showText } from "./dom.js";
 import { notes, problemSetter } from "./fields.js";
 import { filesOfEntries, isZip, withPaths } from "./folders.js";
 import { waitForJob } from "./follow.js";
+import { findSet, knownSets, onSets, refreshSets } from "./sets.js";
 import { counted, megabytes } from "./text.js";
 import { zipOf } from "./zip.js";
 
@@ -12,20 +13,11 @@ import { zipOf } from "./zip.js";
 const LISTED = 5;
 const MAX_NAME = 60;
 
-/** Sets that the service has, newest first; shared by the fields of all kinds. */
-let sets = [];
-const renderers = new Set();
-
-async function refresh() {
-  sets = await listDatasets();
-  for (const render of renderers) render();
-}
-
 /** A name for a set, from that of a file or folder, that no other set has. */
 function freeName(title) {
   const plain = title.normalize("NFKD").toLowerCase().replace(/\.zip$/, "").replace(/[^a-z0-9._-]+/g, "-");
   const base = plain.replace(/^[^a-z0-9]+|-+$/g, "").slice(0, MAX_NAME - 4) || "pictures";
-  const taken = new Set(sets.map(({ name }) => name));
+  const taken = new Set(knownSets().map(({ name }) => name));
   let name = base;
   for (let count = 2; taken.has(name); count += 1) name = `${base}-${count}`;
   return name;
@@ -98,15 +90,12 @@ export function datasetField(param) {
 
   /** The name or id that a job's `<id>@<sha256>` is listed by. */
   function listed(reference) {
-    if (reference === null) return null;
-    const [id] = reference.split("@");
-    const found = sets.find((set) => set.id === id || set.name === id);
-    return found ? found.name : reference;
+    return reference === null ? null : (findSet(reference)?.name ?? reference);
   }
 
   function render() {
     const shown = listed(value);
-    const known = sets.filter(({ state, name }) => state === "closed" && !param.builtIn.includes(name));
+    const known = knownSets().filter(({ state, name }) => state === "closed" && !param.builtIn.includes(name));
     const option = (name, title = name) => el("option", { value: name }, title);
     const group = (label, ...options) => (options.length ? [el("optgroup", { label }, ...options)] : []);
     const gone = shown !== null && !param.builtIn.includes(shown) && !known.some(({ name }) => name === shown);
@@ -133,7 +122,7 @@ export function datasetField(param) {
     showText(counts, null);
     report.hidden = true;
     const name = listed(value);
-    if (!sets.some((set) => set.name === name)) return;
+    if (name === null || !findSet(name)) return;
     try {
       const set = await getDataset(name);
       if (listed(value) === name) showText(counts, set.state === "closed" ? describe(set) : null);
@@ -162,7 +151,7 @@ export function datasetField(param) {
     const { signal } = making;
     showProgress("Reading");
     const { blob, title } = await pack(files, entries);
-    await refresh();
+    await refreshSets();
     const size = megabytes(blob.size);
     const onprogress = (share) =>
       share < 1 ? showProgress(`Sending ${megabytes(share * blob.size)} of ${size}`, share) : showProgress("Storing");
@@ -173,7 +162,7 @@ export function datasetField(param) {
       signal.throwIfAborted();
       throw new RangeError(job.error?.detail ?? "This was cancelled.");
     }
-    await refresh();
+    await refreshSets();
     await choose(set.name);
     report.replaceChildren(...findings(job.result));
     report.hidden = report.childElementCount === 0;
@@ -235,7 +224,7 @@ export function datasetField(param) {
     if (!element.contains(event.relatedTarget)) element.classList.remove("drag-over");
   });
   element.addEventListener("drop", () => element.classList.remove("drag-over"));
-  renderers.add(() => {
+  onSets(() => {
     render();
     if (!making) showCounts();
   });
@@ -255,11 +244,3 @@ export function datasetField(param) {
     focus: () => select.focus(),
   };
 }
-
-refresh().then(
-  () => {},
-  (error) => {
-    // The page says elsewhere that the service does not answer; sets are listed again before one is made.
-    if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
-  },
-);

@@ -4,6 +4,7 @@ import { pictureUrl } from "./api.js";
 import { isTerminal } from "./follow.js";
 import { nameOf } from "./image_names.js";
 import { kindOf, picturesOf } from "./kinds.js";
+import { findSet } from "./sets.js";
 import { ago, capitalized, duration, joined, secondsBetween, spaced, titleOfFile } from "./text.js";
 
 /** Controls of params that name classes. */
@@ -21,14 +22,15 @@ function textOf(param, value) {
   return names.length > MAX_NAMES ? `${names.length} ${param.title.toLowerCase()}` : joined(names) || null;
 }
 
-/** The first picture's name, with the number of others beside it, else the classes that the job is about, else the kind's title. */
+/** The first picture's name, with the number of others beside it, else the set, else the classes that the job is about, else the kind's title. */
 function subjectOf(job, kind) {
   const [first] = picturesOf(job);
   const [name] = namesOf(first ? [first.reference] : []);
   const others = name ? [job.params[first.param.name]].flat().length - 1 : 0;
   const target = kind.params.find(({ control, name }) => CLASSES.has(control) && job.params[name]);
+  const set = kind.params.find(({ control, name }) => control === "dataset" && job.params[name]);
   if (others > 0) return `${name} and ${others} more`;
-  return name ?? (target ? capitalized(textOf(target, job.params[target.name])) : kind.title);
+  return name ?? (set && findSet(job.params[set.name])?.name) ?? (target ? capitalized(textOf(target, job.params[target.name])) : kind.title);
 }
 
 /** A job's title in two parts: {subject, rest}; `rest` may be empty. */

@@ -10,6 +10,7 @@ import { kindOf, picturesOf } from "./kinds.js";
 import { makeLooks } from "./looks.js";
 import { makeOverlay } from "./overlay.js";
 import { rankingElements } from "./rankings.js";
+import { firstSets } from "./sets.js";
 import { tablesOf } from "./tables.js";
 import { duration } from "./text.js";
 import { makeViewer } from "./viewer.js";
@@ -56,6 +57,7 @@ export function openResult({ onreuse }) {
     announced = "";
     element.dataset.state = "empty";
     delete element.dataset.rankings;
+    element.removeAttribute("data-plain");
     document.title = "Impasto";
     compare(false);
     overlay.hide();
@@ -170,6 +172,7 @@ export function openResult({ onreuse }) {
     // Without a picture of its own, the job's answer is in its rankings.
     const isAnswer = shown.length > 0 && viewsOf(job).length === 0;
     element.dataset.rankings = !isAnswer ? "below" : shown.length > 1 ? "alone" : "beside";
+    element.toggleAttribute("data-plain", isTerminal(job) && !viewsOf(job).length && !picturesOf(job).length);
   }
 
   function renderNumbers() {
@@ -197,7 +200,7 @@ export function openResult({ onreuse }) {
     if (isNew) {
       renderSources();
       const references = picturesOf(job).map(({ reference }) => reference);
-      fetchNames(references).then(() => job?.id === next.id && renderInfo());
+      Promise.all([fetchNames(references), firstSets]).then(() => job?.id === next.id && renderInfo());
     }
     if (isTerminal(job)) {
       document.title = `${STATES[job.state]} · Impasto`;
