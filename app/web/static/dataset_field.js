@@ -12,6 +12,8 @@ import { zipOf } from "./zip.js";
 /** Skipped files that are listed. */
 const LISTED = 5;
 const MAX_NAME = 60;
+/** The error of a job that found no picture for its set. */
+const EMPTY = "dataset_empty";
 
 /** A name for a set, from that of a file or folder, that no other set has. */
 function freeName(title) {
@@ -160,7 +162,8 @@ export function datasetField(param) {
     if (job.state !== "succeeded") {
       await deleteDataset(set.id);
       signal.throwIfAborted();
-      throw new RangeError(job.error?.detail ?? "This was cancelled.");
+      const { type, detail = "This was cancelled." } = job.error ?? {};
+      throw new RangeError(type?.endsWith(EMPTY) ? "None of its files is a picture that can be read." : detail);
     }
     await refreshSets();
     await choose(set.name);

@@ -24,6 +24,15 @@ const MAKERS = {
   choice: (param) => selectField(param),
 };
 
+const PICTURE_MISSING = "Choose a picture first.";
+/** What is said of a required field that is empty, by control. */
+const MISSING = {
+  picture: PICTURE_MISSING,
+  pictures: PICTURE_MISSING,
+  clip: PICTURE_MISSING,
+  dataset: "Choose a set first.",
+};
+
 /** The form of a kind, not yet in the page. */
 export function makeKindForm(kind, networks) {
   const makerOf = ({ control }) => MAKERS[control] ?? textField;
@@ -70,7 +79,7 @@ export function makeKindForm(kind, networks) {
         if (name === several && value?.length === 1) params[single] = value[0];
         else if (value !== undefined) params[name] = value;
         else if (field.param.required) {
-          problems.push({ field: name, detail: isPicture(field.param) ? "Choose a picture first." : "Fill this in first." });
+          problems.push({ field: name, detail: MISSING[field.param.control] ?? "Fill this in first." });
         }
       } catch (error) {
         if (!(error instanceof RangeError)) throw error;
