@@ -115,7 +115,7 @@ DatasetRef = Annotated[
         max_length=200,
         title="Set",
         description="A set, by its name or id; `digits` and `palette` are built in.",
-        json_schema_extra={"widget": "dataset"},
+        json_schema_extra={"widget": "dataset", "built_in": ["digits", "palette"]},
     ),
     DatasetField(),
 ]
