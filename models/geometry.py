@@ -102,8 +102,8 @@ class PaddedConv2d(nn.Conv2d):
 class PointwiseConv2d(nn.Conv2d):
     """A convolution of one position, which on the CPU oneDNN computes, whatever the number of threads.
 
-    torch leaves it to another routine on one thread, for batches under 16, which takes efficientnet_lite0 from
-    6 to 10 ms a picture in batches of 4, and from 8.5 to 11 alone (AVX-512).
+    torch leaves it to another routine on one thread, for batches under 16, which takes efficientnet_lite0
+    from 6 to 10 ms a picture in batches of 4, and from 9 to 11 alone (AVX-512).
     """
 
     def __init__(self, channels: int, out_channels: int) -> None:
