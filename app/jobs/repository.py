@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import now, read, write
 from app.database.ids import new_id
+from app.images.repository import NewImage, insert_images
 from app.jobs.errors import JobNotEnded, KeyReused, UnknownJob
 from app.jobs.job import Artifact, Event, Job, Json
 from app.jobs.states import TERMINAL, State
@@ -23,7 +24,8 @@ from app.jobs.transitions import record, state_data, transition
 class NewJob:
     """A request for a job, validated and resolved: columns of its row, and the pictures and sets it needs.
 
-    ``id`` is one that was made before, for files that are stored already.
+    ``images`` are pictures that came with it, whose rows are written with its own. ``id`` is one that was
+    made before, for files that are stored already.
     """
 
     kind: str
@@ -31,6 +33,7 @@ class NewJob:
     params: Json
     pictures: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
+    images: tuple[NewImage, ...] = ()
     id: str | None = None
     priority: int = 0
     retry_of: str | None = None
@@ -49,12 +52,15 @@ def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
     KeyReused.
     """
     fresh = {"state": State.QUEUED, "seq": 1, "attempt": 0, "lost_attempts": 0, "hinted_at": now()}
-    asked = {name: value for name, value in vars(new).items() if name not in ("pictures", "datasets")}
+    others = ("pictures", "datasets", "images")
+    asked = {name: value for name, value in vars(new).items() if name not in others}
     asked["id"] = new.id or new_id()
     statement = insert(jobs).values(created_at=now(), **fresh, **asked).returning(*jobs.c)
     try:
         with write(engine) as connection:
             job = Job.from_row(connection.execute(statement).mappings().one())
+            if new.images:
+                insert_images(connection, new.images)
             if new.pictures:
                 needed = [{"job_id": job.id, "reference": ref} for ref in sorted(set(new.pictures))]
                 connection.execute(insert(job_pictures), needed)

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from app.database.ids import new_id
 from app.database.removal import remove
+from app.images.repository import NewImage
 from app.images.service import ImageService, Upload, file_sha256
 from app.jobs import repository
 from app.jobs.dispatch.base import Dispatcher
@@ -67,18 +68,17 @@ class JobService:
         existing = repository.find_by_key(self.engine, idempotency_key, payload)
         if existing is not None:
             return existing
-        stored: list[str] = []
+        uploaded = [(image_id, file, info) for (_, image_id, file), info in zip(pictures, infos, strict=True)]
+        stored = self.images.store_files(uploaded) if uploaded else []
         is_new = False
         try:
-            for (_, image_id, file), info in zip(pictures, infos, strict=True):
-                stored.append(self.images.store(file, info, image_id).id)
             job, is_new = self.submit(
-                checked, priority, idempotency_key=idempotency_key, payload_hash=payload
+                checked, priority, images=stored, idempotency_key=idempotency_key, payload_hash=payload
             )
         finally:
             if not is_new:
-                for image_id in stored:
-                    self.images.delete(image_id)
+                for each in stored:
+                    self.images.delete(each.id)
         return job
 
     def submit(
@@ -86,6 +86,7 @@ class JobService:
         params: Params,
         priority: int = DEFAULT_PRIORITY,
         *,
+        images: Sequence[NewImage] = (),
         retry_of: str | None = None,
         idempotency_key: str | None = None,
         payload_hash: str | None = None,
@@ -93,11 +94,12 @@ class JobService:
     ) -> tuple[Job, bool]:
         """Queue a job of resolved params. Returns it, and whether it is new.
 
-        It is not if the key has come before. ``job_id`` is that of a job whose files are stored already.
-        Raises ParamsError for pictures and sets that do not exist, KeyReused, StorageFull.
+        It is not if the key has come before. ``images`` came with it, and get their rows with its own;
+        ``job_id`` is that of a job whose files are stored already. Raises ParamsError for pictures and sets
+        that do not exist, KeyReused, StorageFull.
         """
         self.storage.require_space()
-        check_pictures(self.engine, params)
+        check_pictures(self.engine, params, {each.id for each in images})
         params, datasets = resolve_datasets(self.engine, params)
         spec, need = spec_of(params), params.network_need()
         card = None if need is None else Catalogue(self.engine).find(need.name)
@@ -109,6 +111,7 @@ class JobService:
                 params=params.model_dump(mode="json"),
                 pictures=tuple(ref for refs in params.pictures().values() for ref in refs),
                 datasets=datasets,
+                images=tuple(images),
                 id=job_id,
                 priority=priority,
                 retry_of=retry_of,
