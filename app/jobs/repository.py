@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import now, read, write
@@ -42,6 +42,7 @@ class NewJob:
     payload_hash: str | None = None
     network: str | None = None
     network_sha256: str | None = None
+    further_networks: dict[str, str | None] | None = None
     batch_key: str | None = None
 
 
@@ -281,9 +282,13 @@ def pictures_needed(engine: Engine) -> set[str]:
 
 def jobs_with_network(engine: Engine, sha256: str) -> list[str]:
     """Ids of jobs that have not ended and that use a network with these weights."""
-    query = select(jobs.c.id).where(jobs.c.network_sha256 == sha256, jobs.c.state.not_in(TERMINAL))
+    uses = or_(jobs.c.network_sha256 == sha256, jobs.c.further_networks.is_not(None))
+    query = select(jobs.c.id, jobs.c.network_sha256, jobs.c.further_networks)
     with read(engine) as connection:
-        return list(connection.execute(query).scalars())
+        rows = connection.execute(query.where(uses, jobs.c.state.not_in(TERMINAL)).order_by(jobs.c.id))
+        return [
+            job_id for job_id, own, further in rows if sha256 == own or sha256 in (further or {}).values()
+        ]
 
 
 _WAITING = (jobs.c.state == State.QUEUED, jobs.c.paused.is_(False))

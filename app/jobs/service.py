@@ -22,6 +22,7 @@ from app.jobs.repository import NewJob
 from app.jobs.states import State
 from app.jobs.storage_keys import delete_job_files
 from app.kinds import KINDS, Params, spec_of
+from app.networks.card import NetworkCard
 from app.networks.catalogue import Catalogue
 from app.storage import Storage
 
@@ -102,7 +103,9 @@ class JobService:
         check_pictures(self.engine, params, {each.id for each in images})
         params, datasets = resolve_datasets(self.engine, params)
         spec, need = spec_of(params), params.network_need()
-        card = None if need is None else Catalogue(self.engine).find(need.name)
+        catalogue = Catalogue(self.engine)
+        card = None if need is None else catalogue.find(need.name)
+        further = {name: _weights(catalogue.find(name)) for name in params.further_networks()}
         job, is_new = repository.create_job(
             self.engine,
             NewJob(
@@ -118,8 +121,9 @@ class JobService:
                 idempotency_key=idempotency_key,
                 payload_hash=payload_hash,
                 network=None if card is None else card.name,
-                network_sha256=None if card is None else card.sha256,
-                batch_key=_batch_key(params, None if card is None else card.sha256),
+                network_sha256=_weights(card),
+                further_networks=further or None,
+                batch_key=_batch_key(params, _weights(card)),
             ),
         )
         if is_new:
@@ -134,12 +138,12 @@ class JobService:
         old = repository.get_job(self.engine, job_id)
         if not old.ended:
             raise JobNotEnded(job_id)
-        catalogue, params = Catalogue(self.engine), old.params
+        catalogue = Catalogue(self.engine)
+        used = dict(old.further_networks or {})
         if old.network is not None:
-            # It may have been renamed since.
-            card = catalogue.find(old.network, old.network_sha256)
-            if card is not None and card.name != old.network:
-                params = {**params, "network": card.name}
+            used[old.network] = old.network_sha256
+        # They may have been renamed since.
+        params = KINDS[old.kind].params.with_network_names(old.params, catalogue.present_names(used))
         return self.submit(parse_params(old.kind, params, catalogue), old.priority, retry_of=old.id)[0]
 
     def cancel(self, job_id: str) -> Job:
@@ -214,6 +218,10 @@ def _with_ids(
             raise InvalidParam(field, f"{field!r} came both as a file and in params: send one of the two.")
         ids.setdefault(field, []).append(image_id)
     return params | {field: given[0] if len(given) == 1 else given for field, given in ids.items()}
+
+
+def _weights(card: NetworkCard | None) -> str | None:
+    return None if card is None else card.sha256
 
 
 def _batch_key(params: Params, weights: str | None) -> str | None:
