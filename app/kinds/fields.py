@@ -47,6 +47,10 @@ class DatasetField:
         self.is_open = is_open
 
 
+class NetworkField:
+    """Marks a param as the name of a network, or of several."""
+
+
 def as_list(value: Any) -> Any:
     """A list of one from a single value."""
     return value if isinstance(value, list) else [value]
@@ -138,12 +142,15 @@ LayerWeights = Annotated[
 ]
 
 NetworkName = Annotated[
-    str, Field(title="Network", description="Name of the network.", json_schema_extra={"widget": "network"})
+    str,
+    Field(title="Network", description="Name of the network.", json_schema_extra={"widget": "network"}),
+    NetworkField(),
 ]
 NetworkNames = Annotated[
     list[str],
     BeforeValidator(split_names, json_schema_input_type=str | list[str]),
     Field(min_length=1, max_length=8, title="Networks", json_schema_extra={"widget": "names"}),
+    NetworkField(),
 ]
 Seed = Annotated[
     int, Field(ge=0, le=2**63 - 1, title="Seed", description="Seed of everything that is drawn at random.")
