@@ -112,7 +112,8 @@ class PointwiseConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         """(N, channels, H, W) to (N, out_channels, H, W)."""
         by_onednn = input.device.type == "cpu" and input.dtype == torch.float32
-        if not (by_onednn and torch.backends.mkldnn.is_available() and input.numel()):
+        available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        if not (by_onednn and available and input.numel()):
             return super().forward(input)
         return torch.mkldnn_convolution(input, self.weight, self.bias, (0, 0), (1, 1), (1, 1), 1)
 
