@@ -38,14 +38,14 @@ def read_ahead(
         except InputError as error:
             return error
 
-    if len(members) - start == 1:
+    if len(members) - start <= 1:
         # A thread would only cost time.
-        yield start, [attempt(members[start])]
+        if start < len(members):
+            yield start, [attempt(members[start])]
         return
     batches = [
         range(max(start, first), min(first + size, len(members)))
         for first in range(start - start % size, len(members), size)
-        if start < len(members)
     ]
     pool = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
 
@@ -53,7 +53,7 @@ def read_ahead(
         return [pool.submit(attempt, members[place]) for place in batch]
 
     try:
-        coming = begin(batches[0]) if batches else []
+        coming = begin(batches[0])
         for batch, following in zip(batches, [*batches[1:], range(0)], strict=True):
             waiting, coming = coming, begin(following)
             yield batch.start, [each.result() for each in waiting]
