@@ -78,6 +78,7 @@ def class_map(
     common = _common(best, network.classes)
     images = draw(picture.cpu(), found, best, grid, network.name, network.classes[index], strongest, common)
     result = {
+        "network": network.name,
         "size": params.size,
         **ranking([index], judged, network.classes)[0],
         "rows": found.shape[0],
