@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from app.errors import InputError
 from app.kinds.activations import ResolvedActivations
 from models.network import Network
 from worker.contract.compute import Compute
@@ -36,7 +35,7 @@ from worker.understanding.figures import (
     sheet,
     signed_scale_of,
 )
-from worker.understanding.views import as_input
+from worker.understanding.views import as_input, require_side
 
 # Channels beside the picture, and rows of the table of a layer.
 STRONGEST = 5
@@ -74,10 +73,11 @@ def activations(
     """The maps of each of ``params.layers`` for the picture ``image``, as the network is shown it.
 
     ``image`` has a figure for each layer, one below the other; the file ``maps`` the maps that are shown by
-    layer, and the numbers of their channels. Raises InputError if the picture is too small for a layer.
+    layer, and the numbers of their channels. Raises InputError if the size is too small for a layer or
+    too large for the memory.
     """
     del resume
-    require_size(network, params.layers, params.size)
+    require_side(network, params.layers, params.size, compute, gradient=False)
     picture = as_input(inputs.picture("image"), params.size).to(compute.device)
     with torch.no_grad():
         found = network.features(picture, params.layers)
@@ -98,13 +98,6 @@ def activations(
         {"network": network.name, "size": params.size, "layers": reports, "table": table},
         files={"maps": File(save(files), "application/octet-stream", ".safetensors")},
     )
-
-
-def require_size(network: Network, layers: Sequence[str], size: int) -> None:
-    """Check that a square of ``size`` pixels leaves the layers positions. Raises InputError on ``size``."""
-    smallest = network.minimum_side(layers)
-    if size < smallest:
-        raise InputError("size", f"{size} px are too few for the layer: it needs {smallest} px.")
 
 
 def channel_statistics(values: Tensor) -> list[ChannelStatistics]:

@@ -1,7 +1,5 @@
 """The table of an architecture: what each layer gives, costs and sees, without computing it."""
 
-import csv
-import io
 from collections.abc import Sequence
 from math import prod
 from typing import Any
@@ -16,6 +14,7 @@ from worker.contract.inputs import Inputs
 from worker.contract.steps import File, Outcome, Step, Steps, StepState
 from worker.understanding.architecture_figure import architecture_figure
 from worker.understanding.layer_rows import layer_rows
+from worker.understanding.tables import csv_file
 
 # Bytes of a number: float32.
 BYTES = 4
@@ -44,7 +43,7 @@ def architecture(
     sums = totals(shape, rows)
     name = "A list of layers" if network is None else network.name
     files = {
-        "table": File(as_csv(table).encode(), "text/csv", ".csv"),
+        "table": as_csv(table),
         "markdown": File(as_markdown(table).encode(), "text/markdown", ".md"),
     }
     result: dict[str, Any] = {} if network is None else {"network": network.name}
@@ -111,13 +110,10 @@ def totals(given: Shape, rows: Sequence[LayerRow]) -> dict[str, int]:
     }
 
 
-def as_csv(table: Sequence[dict[str, Any]]) -> str:
+def as_csv(table: Sequence[dict[str, Any]]) -> File:
     """The table as comma-separated values; sizes as 64x112x112."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**row, "output": "x".join(map(str, row["output"]))} for row in table)
-    return text.getvalue()
+    rows = ({**row, "output": "x".join(map(str, row["output"]))} for row in table)
+    return csv_file(list(table[0]), (list(row.values()) for row in rows))
 
 
 def as_markdown(table: Sequence[dict[str, Any]]) -> str:

@@ -8,10 +8,8 @@ picture they give a score for each window of that size, at the cost of one forwa
 - Long, Shelhamer, Darrell, "Fully convolutional networks for semantic segmentation", CVPR 2015, section 3.1.
 """
 
-import io
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,10 +23,11 @@ from models.geometry import GlobalAverage, window_of
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import File, Outcome, Step, Steps, StepState
+from worker.contract.steps import Outcome, Step, Steps, StepState
 from worker.optim.memory import require_memory
 from worker.optim.pyramids.scales import fit, resize
 from worker.understanding.class_map_figure import Grid, draw
+from worker.understanding.tables import npz_file
 from worker.understanding.verdicts import ranking
 from worker.understanding.views import as_input
 
@@ -89,7 +88,9 @@ def class_map(
         "strongest": strongest,
         "common": common,
     }
-    return Outcome({**images, "view": picture.cpu()}, result, files={"maps": _npz(found, best)})
+    # (rows, columns): the probability, float32, and the index of the most likely class, int64.
+    maps = npz_file({"class_map": found.numpy(), "classes": best.numpy()})
+    return Outcome({**images, "view": picture.cpu()}, result, files={"maps": maps})
 
 
 def dense_logits(network: Network, picture: Tensor) -> Tensor:
@@ -174,10 +175,3 @@ def _common(best: Tensor, classes: Any) -> list[dict[str, Any]]:
         for place in order
         if counts[place] > 0
     ]
-
-
-def _npz(found: Tensor, best: Tensor) -> File:
-    """The probability (rows, columns) float32, and the index of the most likely class, int64."""
-    data = io.BytesIO()
-    np.savez_compressed(data, class_map=found.numpy(), classes=best.numpy())
-    return File(data.getvalue(), "application/zip", ".npz")

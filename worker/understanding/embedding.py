@@ -23,12 +23,11 @@ from worker.contract.inputs import Inputs, Member
 from worker.contract.steps import File, Outcome, Step, Steps, StepState
 from worker.optim.pyramids.scales import resize
 from worker.optim.randomness import fold_seed
-from worker.understanding.activations import require_size
 from worker.understanding.codes import Codes, code_of, collect, nearest
 from worker.understanding.embedding_figure import neighbors_figure, probe_figure, scatter, thumbnail_grid
 from worker.understanding.layout import ROUNDS, Points, grid_size, principal_components, snap, tsne
 from worker.understanding.probes import Probe, chance, held_out, probe
-from worker.understanding.views import as_input
+from worker.understanding.views import as_input, require_side
 
 # Fewer have no neighbourhoods to show.
 FEWEST = 8
@@ -57,7 +56,7 @@ def embedding(
     every = inputs.members("dataset")
     members = _spaced(every, params.limit)
     layers = list(dict.fromkeys([params.layer, *(params.probe_layers or ())]))
-    require_size(network, layers, params.size)
+    require_side(network, layers, params.size, compute, gradient=False)
     if len(members) < FEWEST:
         raise InputError("dataset", f"It has {len(members)} pictures: {FEWEST} at least are needed.")
     labels = [member.label for member in members]

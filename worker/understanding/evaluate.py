@@ -1,8 +1,6 @@
 """Evaluation: how often networks are right about pictures whose classes are known."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, astuple, fields
 from functools import partial
 from typing import Any
@@ -31,6 +29,7 @@ from worker.understanding.prediction_run import (
 from worker.understanding.predictions import Prediction, average, classifiers
 from worker.understanding.scores import ClassScores, class_scores, confusion, macro, top_error
 from worker.understanding.sets import still
+from worker.understanding.tables import csv_file
 from worker.understanding.verdicts import TOP, ranking
 
 # Rows of the tables of a result; the files have all.
@@ -50,8 +49,7 @@ def evaluate(
     Several networks are an ensemble: the mean of their probabilities. Raises InputError if there are no
     labels, or some that are no classes; ComputationError if scores are not finite.
     """
-    del compute
-    voters = classifiers(params, inputs, network)
+    voters = classifiers(params, inputs, network, compute)
     classes = voters[0].network.classes
     every = items_of(inputs, params)
     items = [item for item in every if item.label is not None]
@@ -180,17 +178,9 @@ def _doubt(record: Record) -> float:
     return first if record["rank"] == 1 else -first
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> File:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return File(text.getvalue().encode(), "text/csv", ".csv")
-
-
 def _scores_csv(classes: Sequence[str], scores: Sequence[ClassScores]) -> File:
     rows = [[title, *astuple(each)] for title, each in _seen(classes, scores)]
-    return _csv(["class", *(each.name for each in fields(ClassScores))], rows)
+    return csv_file(["class", *(each.name for each in fields(ClassScores))], rows)
 
 
 def _confusion_csv(counts: Tensor, classes: Sequence[str]) -> File:
@@ -198,4 +188,4 @@ def _confusion_csv(counts: Tensor, classes: Sequence[str]) -> File:
     kept = (counts.sum(0) + counts.sum(1)).nonzero().flatten().tolist()
     names = [classes[place] for place in kept]
     lines = counts[kept][:, kept].tolist()
-    return _csv(["class", *names], ([title, *line] for title, line in zip(names, lines, strict=True)))
+    return csv_file(["class", *names], ([title, *line] for title, line in zip(names, lines, strict=True)))

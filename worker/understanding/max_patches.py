@@ -22,11 +22,10 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs, Member
 from worker.contract.steps import Outcome, Step, Steps, StepState
 from worker.optim.objectives import precise
-from worker.understanding.activations import require_size
 from worker.understanding.patch_figure import Found, patch_figure
 from worker.understanding.receptive_fields import receptive_field
 from worker.understanding.sets import Damage, batches, still
-from worker.understanding.views import as_input
+from worker.understanding.views import as_input, require_side
 
 RULES = {"deconvnet": deconvnet, "guided": guided}
 
@@ -81,10 +80,11 @@ def max_patches(
     A picture has one patch of a channel at most, at its strongest position, and only activations above zero
     count. Pictures that cannot be decoded are left out, and named in the result. A step is a batch.
 
-    Raises InputError if none can be decoded, or the pictures are too small for the layer.
+    Raises InputError if none can be decoded, or the size is too small for the layer or too large for
+    the memory.
     """
-    require_size(network, [params.layer], params.size)
     rule = params.projection if params.projection != "auto" else _usual_rule(network, params.layer)
+    require_side(network, [params.layer], params.size, compute, gradient=rule != "none")
     members = inputs.members("dataset")
     strongest, damage = yield from _searched(params, members, network, compute, resume)
     if len(damage) == len(members):

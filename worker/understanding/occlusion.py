@@ -4,8 +4,6 @@ Zeiler, Fergus, "Visualizing and understanding convolutional networks", ECCV 201
 computed exactly, but only as far as it changes anything: see :mod:`worker.understanding.incremental`.
 """
 
-import csv
-import io
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -13,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from app.errors import ComputationError, InputError
+from app.errors import ComputationError
 from app.kinds.classes import class_index
 from app.kinds.occlusion import Fill, ResolvedOcclusion, positions
 from models.network import Network
@@ -21,13 +19,13 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import File, Outcome, Step, Steps, StepState
 from worker.losses.regularizers import blur
-from worker.optim.memory import require_memory
 from worker.optim.objectives import precise
 from worker.understanding.figures import colorize, scale_of
 from worker.understanding.incremental import Change, IncrementalInference, Rectangle
 from worker.understanding.occlusion_figure import Occluded, by_center, drop_scale, occlusion_figure
+from worker.understanding.tables import csv_file
 from worker.understanding.verdicts import verdict
-from worker.understanding.views import as_input
+from worker.understanding.views import as_input, require_side
 
 # The blur's deviation as a share of the window: 10 of 224 px, as in Fong and Vedaldi, "Interpretable
 # explanations of black boxes by meaningful perturbation", ICCV 2017.
@@ -51,14 +49,8 @@ def occlusion(
     """
     if network is None:
         raise TypeError("occlusion needs a network")
-    smallest = network.minimum_side(("logits",))
-    if params.size < smallest:
-        raise InputError(
-            "size", f"Size {params.size} is too small for {network.name}: it needs {smallest} px at least."
-        )
     # What is kept of the picture as it is takes no more than a gradient would.
-    sides = (params.size, params.size)
-    require_memory(network, ("logits",), sides, params.size, compute, tiles=False)
+    require_side(network, ("logits",), params.size, compute, gradient=True)
     view = as_input(inputs.picture("image"), params.size)
     inference = IncrementalInference(network, view.to(compute.device))
     clean = _probabilities(inference.logits)[0]
@@ -164,7 +156,7 @@ def _outcome(params: ResolvedOcclusion, network: str, seen: Occluded) -> Outcome
     return Outcome(
         images,
         {"network": network, **_result(params, seen)},
-        files={"map": File(_table(seen), "text/csv", ".csv")},
+        files={"map": _table(seen)},
     )
 
 
@@ -202,11 +194,7 @@ def _row(seen: Occluded, place: int) -> dict[str, Any]:
     }
 
 
-def _table(seen: Occluded) -> bytes:
-    """All squares as CSV, row by row."""
-    text = io.StringIO()
+def _table(seen: Occluded) -> File:
+    """All squares, row by row."""
     rows = [_row(seen, place) for place in range(len(seen.squares))]
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
+    return csv_file(list(rows[0]), (list(row.values()) for row in rows))

@@ -7,17 +7,18 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from app.errors import ComputationError, InputError
+from app.errors import ComputationError
 from app.kinds.classifying import ClassifyingParams
 from models.network import Network
+from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.optim.objectives import precise
 from worker.understanding.crops import views_of
-from worker.understanding.views import input_side
+from worker.understanding.views import input_side, require_side
 
-# Views in one forward pass. On one thread of a CPU efficientnet_lite0 takes 9 ms a view by ones, 7 by twos,
-# 6 by fours, and 6 to 11 by more, whose activations are mapped anew each time.
-CHUNK_ON_CPU, CHUNK = 4, 32
+# Views of CHUNK_SIDE pixels in one forward pass. On one thread of a CPU efficientnet_lite0 takes 9 ms a view
+# by ones, 7 by twos, 6 by fours, and 6 to 11 by more, whose activations are mapped anew each time.
+CHUNK_ON_CPU, CHUNK, CHUNK_SIDE = 4, 32, 224
 
 Verdict = Literal["one of its classes", "none of its classes"]
 
@@ -54,18 +55,20 @@ class Prediction:
         return "none of its classes" if self.energy > threshold else "one of its classes"
 
 
-def classifiers(params: ClassifyingParams, inputs: Inputs, network: Network | None) -> list[Classifier]:
-    """The classifiers of a job of resolved params. Raises InputError if a size is too small for one."""
+def classifiers(
+    params: ClassifyingParams, inputs: Inputs, network: Network | None, compute: Compute
+) -> list[Classifier]:
+    """The classifiers of a job of resolved params.
+
+    Raises InputError if a size is too small for one of them, or too large for the memory.
+    """
     if network is None:
         raise TypeError("a network is needed")
     found = []
     for each in (network, *(inputs.networks[name] for name in params.further_networks())):
         side = params.size or input_side(each)
-        smallest = each.minimum_side(("logits",))
-        if side < smallest:
-            raise InputError(
-                "size", f"Size {side} is too small for {each.name}: it needs {smallest} px at least."
-            )
+        if side != input_side(each):
+            require_side(each, ("logits",), side, compute, gradient=False)
         found.append(Classifier(each, side, params.temperature or each.temperature or 1.0))
     return found
 
@@ -96,7 +99,9 @@ def predict(classifier: Classifier, views: Sequence[Tensor]) -> list[Prediction]
 @torch.no_grad()
 def logits_of(network: Network, views: Tensor) -> Tensor:
     """Logits (N, C) of views (N, 3, H, W), in chunks, float32 or better on the CPU."""
-    size = CHUNK_ON_CPU if network.device.type == "cpu" else CHUNK
+    most = CHUNK_ON_CPU if network.device.type == "cpu" else CHUNK
+    # Larger views take more memory each.
+    size = max(1, min(most, most * CHUNK_SIDE**2 // views.shape[3] ** 2))
     return torch.cat(
         [precise(network.logits(each.to(network.device))).cpu() for each in torch.split(views, size)]
     )

@@ -1,30 +1,27 @@
 """Saliency: maps of what in a picture a class, or a neuron, depends on, and a figure of them."""
 
-import io
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from app.errors import InputError
 from app.kinds.classes import class_index
 from app.kinds.saliency import Method, ResolvedSaliency
 from models.network import Network
 from models.relu import deconvnet, guided
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import File, Outcome, Step, Steps, StepState
+from worker.contract.steps import Outcome, Step, Steps, StepState
 from worker.losses.regularizers import blur
-from worker.optim.memory import require_memory
 from worker.understanding import cams, explanations, gradient_maps
 from worker.understanding.aims import Aim, strongest_neuron
 from worker.understanding.explanations import Explanation
 from worker.understanding.saliency_figure import draw
+from worker.understanding.tables import npz_file
 from worker.understanding.verdicts import ranking, verdict
-from worker.understanding.views import as_input
+from worker.understanding.views import as_input, require_side
 
 # Sturmfels, Lundberg, Lee, "Visualizing the impact of feature attribution baselines", Distill 2020: a blur of
 # about 20 px for pictures of 224 px leaves no detail.
@@ -48,7 +45,8 @@ def saliency(
     Raises InputError if the size is too small for the network or too large for the memory, or if the neuron
     is not there.
     """
-    _require_size(params, network, compute)
+    layers = [name for name in (params.layer or "logits", params.cam_layer) if name is not None]
+    require_side(network, layers, params.size, compute, gradient=True)
     view = as_input(inputs.picture("image").to(compute.device), params.size)
     aim, explained = _aim(params, network, view)
     methods = {name: _method(name, params, aim, view) for name in params.methods}
@@ -71,7 +69,8 @@ def saliency(
         "cam_layer": params.cam_layer,
         "methods": reports,
     }
-    return Outcome({**images, "view": shown}, result, files={"maps": _npz(found)})
+    maps = npz_file({name: each.map.numpy() for name, each in found.items()})
+    return Outcome({**images, "view": shown}, result, files={"maps": maps})
 
 
 def _aim(params: ResolvedSaliency, network: Network, view: Tensor) -> tuple[Aim, dict[str, Any]]:
@@ -139,14 +138,6 @@ def _baseline(params: ResolvedSaliency, network: Network, view: Tensor) -> Tenso
             return blur(view, BLUR * params.size)
 
 
-def _require_size(params: ResolvedSaliency, network: Network, compute: Compute) -> None:
-    layers = [name for name in (params.layer or "logits", params.cam_layer) if name is not None]
-    smallest = network.minimum_side(layers)
-    if params.size < smallest:
-        raise InputError("size", f"{network.name} needs {smallest} px for {layers[0]}: use at least that.")
-    require_memory(network, layers, (params.size, params.size), params.size, compute, tiles=False)
-
-
 def _state(sums: Mapping[str, Mapping[str, Tensor]], done: int) -> StepState:
     tensors = {
         f"{method}.{name}": each.detach().to("cpu", copy=True).contiguous()
@@ -162,10 +153,3 @@ def _restore(resume: StepState, sums: dict[str, dict[str, Tensor]], compute: Com
         method, name = key.split(".")
         sums[method][name] = each.to(compute.device)
     return int(resume.values["done"])
-
-
-def _npz(found: Mapping[str, Explanation]) -> File:
-    """The maps by method, (H, W) float32."""
-    data = io.BytesIO()
-    np.savez_compressed(data, **{name: each.map.numpy() for name, each in found.items()})  # type: ignore[arg-type]
-    return File(data.getvalue(), "application/zip", ".npz")

@@ -1,9 +1,14 @@
 """A picture as a classifier is shown it."""
 
+from collections.abc import Collection
+
 from torch import Tensor
 
+from app.errors import InputError
 from app.kinds.fields import CROP_SHARE, DEFAULT_SIZE
 from models.network import Network
+from worker.contract.compute import Compute
+from worker.optim.memory import require_memory
 from worker.optim.pyramids.scales import resize
 
 # The share of the shorter side that is cut out.
@@ -13,6 +18,23 @@ CENTER = CROP_SHARE
 def input_side(network: Network) -> int:
     """Side in pixels of the square that a network classifies."""
     return network.input_size or DEFAULT_SIZE
+
+
+def require_side(
+    network: Network, layers: Collection[str], side: int, compute: Compute, *, gradient: bool
+) -> None:
+    """Check that a square of ``side`` pixels leaves the layers positions, and fits into the memory.
+
+    Raises InputError on ``size``, which names the size that does.
+    """
+    smallest = network.minimum_side(layers)
+    if side < smallest:
+        deepest = [name for name in network.stack if name in layers][-1]
+        raise InputError(
+            "size",
+            f"Size {side} is too small for {deepest} of {network.name}: it needs {smallest} px at least.",
+        )
+    require_memory(network, layers, (side, side), side, compute, tiles=False, gradient=gradient)
 
 
 def shown_short(picture: Tensor, short: int) -> Tensor:
