@@ -92,11 +92,10 @@ def _snap(
         cells[members] = _assign(points[members], rows, columns) + np.array([top, left])
         return
     axis = 0 if columns >= rows else 1
-    side, other = (columns, rows) if axis == 0 else (rows, columns)
+    side = max(rows, columns)
     half = side // 2
-    # In proportion, but no more than there are cells for.
+    # In proportion, which is never more than there are cells for.
     share = round(len(members) * half / side)
-    share = max(len(members) - (side - half) * other, min(half * other, share))
     order = members[np.argsort(points[members, axis], kind="stable")]
     if axis == 0:
         parts = (top, left, rows, half), (top, left + half, rows, columns - half)

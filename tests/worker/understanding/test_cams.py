@@ -42,6 +42,20 @@ def test_grad_cam_by_hand(index: int) -> None:
     assert torch.equal(found.map, expected)
 
 
+def test_grad_cam_weighs_a_map_by_the_mean_of_its_gradients() -> None:
+    # A score that has a weight for each position: its gradients are these.
+    network = two_maps()
+    gradients = torch.tensor([[[1.0, -2.0], [0.5, 4.5]], [[3.0, 0.0], [-1.0, 0.0]]])
+    dense = PooledLinear(2, 2, 1)
+    with torch.no_grad():
+        dense.weight.copy_(gradients.view(1, 8))
+        dense.bias.zero_()
+    stack = {**{name: network.stack[name] for name in ("conv1", "relu1")}, "logits": dense}
+    network = Network("dense", stack, mean=(0.0,) * 3, std=(1.0,) * 3, source="a test", classes=("a",))
+    found = explain(grad_cam(Aim(network, "logits", 0), PICTURE, "relu1"), 1)
+    assert torch.equal(found.map, 1.0 * RED + 0.5 * GREEN)
+
+
 @pytest.mark.parametrize("index", [0, 1])
 @pytest.mark.parametrize("noise", [0.0, 0.2])
 def test_smooth_grad_cam_by_hand(index: int, noise: float) -> None:
