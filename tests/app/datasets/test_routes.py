@@ -50,6 +50,7 @@ def members(client: TestClient, name: str, **query: Any) -> list[tuple[str, str 
     return [(item["name"], item["label"]) for item in items]
 
 
+@pytest.mark.medium
 def test_one_call_makes_fills_and_closes_a_set(client: TestClient, work: Any) -> None:
     answer = send(client, zipped({**class_folders(cat=2, dog=1), "readme.txt": b"x"}), name="pets")
     assert answer.status_code == 202, answer.text
@@ -201,6 +202,7 @@ def test_a_hostile_zip_leaves_nothing(client: TestClient, work: Any) -> None:
     assert client.delete(f"{URL}/pets").status_code == 204
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("form", "field"),
     [
@@ -248,6 +250,7 @@ def test_members_that_cannot_be(client: TestClient, image_id: str) -> None:
     assert client.post(f"{URL}/x/members", content=b"x").status_code == 415
 
 
+@pytest.mark.medium
 def test_names_pages_and_keys(client: TestClient, work: Any) -> None:
     data = zipped(class_folders(a=3, b=2))
     key = {"Idempotency-Key": "once"}
@@ -301,6 +304,7 @@ def test_no_zip_is_taken_that_the_disk_has_no_space_for(client: TestClient, serv
     assert stored_files(client) == []
 
 
+@pytest.mark.medium
 def test_limits_are_those_of_sets(settings: Settings) -> None:
     data = zipped(class_folders(a=3))
     small = {"max_request_bytes": 1000, "max_dataset_bytes": len(data), "max_dataset_members": 4}
