@@ -17,8 +17,9 @@ from worker.contract.steps import Step, StepState
 from worker.media.pictures import Picture
 from worker.understanding.predictions import Classifier, Prediction, predict, views_for
 
-# Pictures in a batch: a step, and a file of a checkpoint.
-BATCH = 32
+# Pictures in a batch: a step, and a file of a checkpoint. Fewer where their crops have more pixels: the next
+# batch is decoded meanwhile, so that twice as many are in the memory, of 12 bytes each.
+BATCH, MAX_PIXELS = 32, 1 << 25
 # Threads that decode.
 DECODERS = 2
 
@@ -79,7 +80,7 @@ def predicted(
     records = [json.loads(line) for name in sorted(parts) for line in parts[name].splitlines()]
     views = partial(_views, params, classifiers, skip_broken=skip_broken)
     with ExitStack() as stack:
-        for batch, loaded in _ahead(stack, items[done:], views):
+        for batch, loaded in _ahead(stack, items[done:], views, batch_size(params, classifiers)):
             made = _describe(batch, loaded, classifiers, describe)
             records += made
             parts[f"{done:06d}"] = to_lines(made)
@@ -87,6 +88,12 @@ def predicted(
             state = partial(StepState, {}, {"done": done}, dict(parts))
             yield Step(done, len(items), losses=dict, image=None, state=state)
     return records
+
+
+def batch_size(params: ClassifyingParams, classifiers: Sequence[Classifier]) -> int:
+    """Pictures whose views are computed at once."""
+    pixels = params.views() * sum(side**2 for side in {each.side for each in classifiers})
+    return max(1, min(BATCH, MAX_PIXELS // pixels))
 
 
 def predictions_of(classifiers: Sequence[Classifier], views: Sequence[Views]) -> list[list[Prediction]]:
@@ -127,10 +134,10 @@ def _views(
 
 
 def _ahead(
-    stack: ExitStack, items: Sequence[Item], views: Callable[[Item], Views | str]
+    stack: ExitStack, items: Sequence[Item], views: Callable[[Item], Views | str], size: int
 ) -> Iterator[tuple[Sequence[Item], list[Views | str]]]:
     """Batches with their views, the next of which is decoded while one is computed."""
-    batches = [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
+    batches = [items[start : start + size] for start in range(0, len(items), size)]
     if len(items) == 1:
         # A thread would only cost time.
         yield batches[0], [views(items[0])]

@@ -20,6 +20,7 @@ from worker.media.pictures import Picture
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.understanding import prediction_run
 from worker.understanding.classify import classify, classify_jobs
+from worker.understanding.predictions import Classifier
 
 CPU = Compute(torch.device("cpu"))
 NETWORK = make_classifier(input_size=24)
@@ -108,6 +109,34 @@ def test_a_broken_picture_of_a_set_is_a_line_with_its_error() -> None:
     assert all(
         same(*pair) for pair in zip(good, several([*PICTURES[:2], *PICTURES[3:]])["pictures"], strict=True)
     )
+
+
+def test_crops_with_more_pixels_are_computed_in_smaller_batches() -> None:
+    voter = Classifier(NETWORK, 24, 1.0)
+    for values, size in (({}, 32), ({"crops": "ten"}, 32), ({"crops": "ten", "scales": [1.0] * 8}, 32)):
+        assert prediction_run.batch_size(make_params(image="x", **values), [voter]) == size
+    large = make_params(image="x", crops="ten", scales=[1.0] * 2, size=512)
+    assert prediction_run.batch_size(large, [Classifier(NETWORK, 512, 1.0)]) == 6
+    assert prediction_run.batch_size(large, [Classifier(NETWORK, 2048, 1.0)]) == 1
+
+
+def test_a_size_that_there_is_no_memory_for_is_refused() -> None:
+    little = Compute(torch.device("cpu"), picture_bytes=1000)
+    with pytest.raises(InputError, match="the largest size that fits"):
+        run_steps(classify(make_params(image="x"), Inputs({"image": []}), NETWORK, little))
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"size": 2048, "crops": "ten", "scales": [4.0] * 8}, "size"),
+        ({"size": 2048, "crops": "ten", "scales": [1.0] * 2}, "size"),
+    ],
+)
+def test_more_crops_than_the_memory_holds_are_refused(values: dict[str, Any], field: str) -> None:
+    with pytest.raises(InputError, match="px or less, or fewer crops") as refused:
+        ClassifyParams(image="x", network="palette", **values).resolve(SHIPPED)
+    assert refused.value.field == field
 
 
 def test_resumed_is_uninterrupted(monkeypatch: pytest.MonkeyPatch) -> None:
