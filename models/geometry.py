@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -96,6 +97,25 @@ class PaddedConv2d(nn.Conv2d):
         if self.window.extra:
             input = F.pad(input, (self.window.padding, self.window.after) * 2)
         return super().forward(input)
+
+
+class PointwiseConv2d(nn.Conv2d):
+    """A convolution of one position, which on the CPU oneDNN computes, whatever the number of threads.
+
+    torch leaves it to another routine on one thread, for batches under 16, which takes efficientnet_lite0
+    from 6 to 10 ms a picture in batches of 4, and from 9 to 11 alone (AVX-512).
+    """
+
+    def __init__(self, channels: int, out_channels: int) -> None:
+        super().__init__(channels, out_channels, 1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, channels, H, W) to (N, out_channels, H, W)."""
+        by_onednn = input.device.type == "cpu" and input.dtype == torch.float32
+        available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        if not (by_onednn and available and input.numel()):
+            return super().forward(input)
+        return torch.mkldnn_convolution(input, self.weight, self.bias, (0, 0), (1, 1), (1, 1), 1)
 
 
 class Block(nn.Module):

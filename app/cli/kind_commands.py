@@ -236,16 +236,23 @@ def _recipe_params(
     params = {
         name: value for name, value in recipe["params"].items() if name not in spec.params.picture_fields()
     }
-    return _with_network(params, recipe.get("network"), catalogue) | dict(given)
+    names = catalogue.present_names(_networks_of(recipe))
+    return spec.params.with_network_names(params, names) | dict(given)
 
 
-def _with_network(params: dict[str, Any], network: Any, catalogue: Catalogue) -> dict[str, Any]:
-    """The params with the present name of the network that the recipe names, if its weights are here."""
-    match network:
-        case {"name": str(name), "sha256": str(sha256)} if "network" in params:
-            card = catalogue.find(name, sha256)
-            return params if card is None else {**params, "network": card.name}
-    return params
+def _networks_of(recipe: Mapping[str, Any]) -> dict[str, str]:
+    """The hashes of the networks that a recipe was made with, by their names in its params."""
+    found: dict[str, str] = {}
+    further = recipe.get("further_networks")
+    for network in further if isinstance(further, list) else ():
+        match network:
+            case {"name": str(name), "sha256": str(sha256)}:
+                found[name] = sha256
+    match recipe:
+        # Recipes of earlier versions have the name of today there, and that of the job in the params.
+        case {"network": {"sha256": str(sha256)}, "params": {"network": str(name)}}:
+            found[name] = sha256
+    return found
 
 
 def _sha256(path: Path) -> str:

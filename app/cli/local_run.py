@@ -76,7 +76,7 @@ def compute(
         outcome = _show(steps_of(params, inputs, network, where), spec_of(params).title)
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise InputError("size", "Not enough memory for a picture of this size.") from error
-    recipe = make_recipe(params, inputs.hashes, network, where)
+    recipe = make_recipe(params, inputs, network, where)
     return encode(outcome, inputs.alpha(params.keeps_alpha_of() or ""), recipe), outcome.result
 
 

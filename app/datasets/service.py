@@ -3,9 +3,7 @@
 import contextlib
 import hashlib
 import uuid
-from collections import deque
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +19,8 @@ from app.images.errors import UnknownImage
 from app.images.repository import get_image, image_key
 from app.media import PictureInfo
 from app.settings import Settings
-from app.storage import Storage
+from app.storage import Storage, put_all
 
-# Files that are written at a time: each waits for the disk, which takes several in one go.
-WRITERS = 16
 # Tries to add members whose pictures are deleted with another set at the same moment.
 TRIES = 3
 
@@ -126,9 +122,7 @@ class DatasetService:
         fresh = {file.sha256: file.data for file in files if file.sha256 not in there}
         put = {sha256: _image_id(owner, sha256) for sha256 in fresh}
         try:
-            with ThreadPoolExecutor(WRITERS) as pool:
-                stored = pool.map(self.storage.put, map(image_key, put.values()), fresh.values())
-                deque(stored, maxlen=0)  # raises what one of them raised
+            put_all(self.storage, {image_key(put[sha256]): data for sha256, data in fresh.items()})
             new = [
                 NewMember(
                     image_id=(there | put)[file.sha256],

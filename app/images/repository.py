@@ -1,8 +1,9 @@
 """The SQL statements about stored pictures."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import now, read, write
@@ -37,18 +38,44 @@ class Image:
         return self.frames > 1 or is_clip_type(self.media_type)
 
 
+@dataclass(frozen=True)
+class NewImage:
+    """A picture whose bytes are stored already, and that has no row yet."""
+
+    id: str
+    name: str | None
+    info: PictureInfo
+    stored: Stored
+
+
 def image_key(image_id: str) -> str:
     """The storage key of a picture."""
     return f"images/{image_id}"
 
 
-def add_image(engine: Engine, image_id: str, name: str | None, info: PictureInfo, stored: Stored) -> Image:
-    """Write the row of a picture whose bytes are stored already."""
-    shown = {"media_type": info.media_type, "width": info.width, "height": info.height, "frames": info.frames}
-    values = {"id": image_id, "name": name, "bytes": stored.bytes, "sha256": stored.sha256, **shown}
-    statement = insert(images).values(**values, created_at=now()).returning(*images.c)
+def add_image(engine: Engine, new: NewImage) -> Image:
+    """Write the row of a picture."""
+    statement = insert(images).values(**_values(new), created_at=now()).returning(*images.c)
     with write(engine) as connection:
         return Image(**connection.execute(statement).mappings().one())
+
+
+def insert_images(connection: Connection, new: Sequence[NewImage]) -> None:
+    """Write the rows of pictures in a transaction of the caller's."""
+    connection.execute(insert(images).values(created_at=now()), [_values(each) for each in new])
+
+
+def _values(new: NewImage) -> dict[str, object]:
+    return {
+        "id": new.id,
+        "name": new.name,
+        "media_type": new.info.media_type,
+        "bytes": new.stored.bytes,
+        "sha256": new.stored.sha256,
+        "width": new.info.width,
+        "height": new.info.height,
+        "frames": new.info.frames,
+    }
 
 
 def get_image(engine: Engine, image_id: str) -> Image:
@@ -58,6 +85,15 @@ def get_image(engine: Engine, image_id: str) -> Image:
     if row is None:
         raise UnknownImage(image_id)
     return Image(**row)
+
+
+def find_images(engine: Engine, image_ids: Collection[str]) -> dict[str, Image]:
+    """The stored pictures of some ids, a few hundred at most; those that do not exist are left out."""
+    if not image_ids:
+        return {}
+    with read(engine) as connection:
+        rows = connection.execute(select(images).where(images.c.id.in_(image_ids))).mappings()
+        return {row["id"]: Image(**row) for row in rows}
 
 
 def delete_image(engine: Engine, image_id: str) -> None:

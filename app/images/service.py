@@ -1,6 +1,7 @@
 """From an uploaded file to a stored picture, and its end."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -9,10 +10,10 @@ from sqlalchemy import Engine
 from app.database.ids import new_id
 from app.database.removal import remove
 from app.images import repository
-from app.images.repository import Image, image_key
+from app.images.repository import Image, NewImage, image_key
 from app.media import PictureError, PictureInfo, inspect_picture, inspect_upload
 from app.settings import Settings
-from app.storage import Storage
+from app.storage import Storage, put_all
 
 MAX_NAME = 200
 
@@ -42,19 +43,34 @@ class ImageService:
         except PictureError as error:
             raise error.in_field(field) from None
 
-    def store(self, upload: Upload, info: PictureInfo, image_id: str | None = None) -> Image:
+    def store(self, upload: Upload, info: PictureInfo) -> Image:
         """Store a picture that was inspected: its bytes first, then its row. Raises StorageFull."""
-        self.storage.require_space(info.bytes)
-        image_id = image_id or new_id()
-        key = image_key(image_id)
-        upload.file.seek(0)
-        stored = self.storage.put(key, upload.file)
+        (new,) = self.store_files([(new_id(), upload, info)])
         try:
-            name = upload.filename[:MAX_NAME] if upload.filename else None
-            return repository.add_image(self.engine, image_id, name, info, stored)
+            return repository.add_image(self.engine, new)
         except BaseException:
-            self.storage.delete(key)
+            self.storage.delete(image_key(new.id))
             raise
+
+    def store_files(self, pictures: Sequence[tuple[str, Upload, PictureInfo]]) -> list[NewImage]:
+        """Store the bytes of pictures that were inspected, by the ids that they get; the caller writes rows.
+
+        Raises StorageFull, and then none is stored.
+        """
+        self.storage.require_space(sum(info.bytes for _, _, info in pictures))
+        for _, upload, _ in pictures:
+            upload.file.seek(0)
+        files = {image_key(image_id): upload.file for image_id, upload, _ in pictures}
+        try:
+            stored = put_all(self.storage, files)
+        except BaseException:
+            for key in files:
+                self.storage.delete(key)
+            raise
+        return [
+            NewImage(image_id, upload.filename[:MAX_NAME] if upload.filename else None, info, each)
+            for (image_id, upload, info), each in zip(pictures, stored, strict=True)
+        ]
 
     def delete(self, image_id: str) -> None:
         """Delete a stored picture."""

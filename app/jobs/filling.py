@@ -56,8 +56,10 @@ def submit_import(
 ) -> Job:
     """Queue the import of the ZIP that lies in the folder of the job ``job_id`` to be."""
     params = ImportMembersParams(dataset=dataset.id, upload=job_id, label=label, close=close)
-    keys = {"idempotency_key": idempotency_key, "payload_hash": payload_hash}
-    return jobs.submit(params, priority, job_id=job_id, **keys)[0]
+    job, _ = jobs.submit(
+        params, priority, job_id=job_id, idempotency_key=idempotency_key, payload_hash=payload_hash
+    )
+    return job
 
 
 def make_built_in(

@@ -41,6 +41,7 @@ class Job:
     payload_hash: str | None
     network: str | None
     network_sha256: str | None
+    further_networks: dict[str, str | None] | None
     batch_key: str | None
 
     @property

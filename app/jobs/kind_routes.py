@@ -57,6 +57,7 @@ def _view(spec: KindSpec[Params]) -> dict[str, Any]:
         "listed": spec.listed,
         "group": spec.group,
         "class_looks": spec.class_looks,
+        "arguments": spec.arguments,
         "submit_label": spec.submit_label,
         "primary_fields": spec.primary_fields,
         "label_fields": spec.label_fields,

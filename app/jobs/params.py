@@ -1,5 +1,6 @@
 """Checks the params of a job: by the class of its kind, and that the pictures and sets they name exist."""
 
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -10,8 +11,7 @@ from app.datasets.builtin import BUILT_IN, built_in, find_or_begin
 from app.datasets.dataset import Dataset
 from app.datasets.repository import find_dataset
 from app.errors import MAX_ERRORS, FieldError, InputError
-from app.images.errors import UnknownImage
-from app.images.repository import get_image
+from app.images.repository import Image, find_images
 from app.jobs.errors import InvalidParam, ParamsError
 from app.jobs.repository import get_artifact
 from app.kinds import KINDS, Params
@@ -64,20 +64,27 @@ def _field_error(cls: type[Params], error: Any) -> FieldError:
             return FieldError(field, f"{error['msg']}.{shown_value[:200]}")
 
 
-def check_pictures(engine: Engine, params: Params) -> None:
-    """Check that every picture that the params name exists and may be used there. Raises ParamsError."""
+def check_pictures(engine: Engine, params: Params, uploaded: Collection[str] = ()) -> None:
+    """Check that every picture that the params name exists and may be used there. Raises ParamsError.
+
+    Those with the ids of ``uploaded`` came with the request, and were checked then.
+    """
+    named = {field: [ref for ref in refs if ref not in uploaded] for field, refs in params.pictures().items()}
+    stored = find_images(engine, {ref for refs in named.values() for ref in refs})
     errors = []
-    for field, references in params.pictures().items():
+    for field, references in named.items():
         accepts_clips = params.picture_fields()[field].clips
         for reference in references:
-            detail = _problem_of(engine, reference, accepts_clips)
+            detail = _problem_of(engine, reference, stored, accepts_clips)
             if detail:
                 errors.append(FieldError(field, detail))
     if errors:
         raise ParamsError(errors)
 
 
-def _problem_of(engine: Engine, reference: str, accepts_clips: bool) -> str | None:
+def _problem_of(
+    engine: Engine, reference: str, stored: Mapping[str, Image], accepts_clips: bool
+) -> str | None:
     """Why a param cannot use the picture that it names; None if it can."""
     owner, _, artifact_name = reference.partition("/")
     if not is_id(owner):
@@ -87,11 +94,10 @@ def _problem_of(engine: Engine, reference: str, accepts_clips: bool) -> str | No
         if artifact is None:
             return f"Job {owner} has no artifact {artifact_name!r}."
         is_clip = is_clip_type(artifact.media_type)
+    elif owner in stored:
+        is_clip = stored[owner].is_clip
     else:
-        try:
-            is_clip = get_image(engine, owner).is_clip
-        except UnknownImage:
-            return f"There is no image {owner}: upload it first."
+        return f"There is no image {owner}: upload it first."
     if is_clip and not accepts_clips:
         return f"{reference} is a clip: use a still picture, such as one frame of it."
     return None

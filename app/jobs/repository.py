@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import now, read, write
 from app.database.ids import new_id
+from app.images.repository import NewImage, insert_images
 from app.jobs.errors import JobNotEnded, KeyReused, UnknownJob
 from app.jobs.job import Artifact, Event, Job, Json
 from app.jobs.states import TERMINAL, State
@@ -23,7 +24,8 @@ from app.jobs.transitions import record, state_data, transition
 class NewJob:
     """A request for a job, validated and resolved: columns of its row, and the pictures and sets it needs.
 
-    ``id`` is one that was made before, for files that are stored already.
+    ``images`` are pictures that came with it, whose rows are written with its own. ``id`` is one that was
+    made before, for files that are stored already.
     """
 
     kind: str
@@ -31,6 +33,7 @@ class NewJob:
     params: Json
     pictures: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
+    images: tuple[NewImage, ...] = ()
     id: str | None = None
     priority: int = 0
     retry_of: str | None = None
@@ -39,6 +42,7 @@ class NewJob:
     payload_hash: str | None = None
     network: str | None = None
     network_sha256: str | None = None
+    further_networks: dict[str, str | None] | None = None
     batch_key: str | None = None
 
 
@@ -49,12 +53,15 @@ def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
     KeyReused.
     """
     fresh = {"state": State.QUEUED, "seq": 1, "attempt": 0, "lost_attempts": 0, "hinted_at": now()}
-    asked = {name: value for name, value in vars(new).items() if name not in ("pictures", "datasets")}
+    others = ("pictures", "datasets", "images")
+    asked = {name: value for name, value in vars(new).items() if name not in others}
     asked["id"] = new.id or new_id()
     statement = insert(jobs).values(created_at=now(), **fresh, **asked).returning(*jobs.c)
     try:
         with write(engine) as connection:
             job = Job.from_row(connection.execute(statement).mappings().one())
+            if new.images:
+                insert_images(connection, new.images)
             if new.pictures:
                 needed = [{"job_id": job.id, "reference": ref} for ref in sorted(set(new.pictures))]
                 connection.execute(insert(job_pictures), needed)
@@ -275,9 +282,13 @@ def pictures_needed(engine: Engine) -> set[str]:
 
 def jobs_with_network(engine: Engine, sha256: str) -> list[str]:
     """Ids of jobs that have not ended and that use a network with these weights."""
-    query = select(jobs.c.id).where(jobs.c.network_sha256 == sha256, jobs.c.state.not_in(TERMINAL))
+    uses = or_(jobs.c.network_sha256 == sha256, jobs.c.further_networks.is_not(None))
+    query = select(jobs.c.id, jobs.c.network_sha256, jobs.c.further_networks)
     with read(engine) as connection:
-        return list(connection.execute(query).scalars())
+        rows = connection.execute(query.where(uses, jobs.c.state.not_in(TERMINAL)).order_by(jobs.c.id))
+        return [
+            job_id for job_id, own, further in rows if sha256 == own or sha256 in (further or {}).values()
+        ]
 
 
 _WAITING = (jobs.c.state == State.QUEUED, jobs.c.paused.is_(False))

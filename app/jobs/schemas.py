@@ -76,6 +76,7 @@ class JobView(BaseModel):
     network: NetworkUse | None = Field(
         description="What it computes with; null: it needs none, or an earlier version of Impasto made it."
     )
+    further_networks: list[NetworkUse] = Field(description="What it computes with beside that.")
 
     @classmethod
     def of(cls, job: Job, artifacts: Sequence[Artifact]) -> "JobView":
@@ -84,6 +85,9 @@ class JobView(BaseModel):
             "cancel_requested": job.cancel_requested_at is not None,
             "artifacts": [ArtifactView.of(artifact) for artifact in artifacts],
             "network": job.network and NetworkUse(name=job.network, sha256=job.network_sha256),
+            "further_networks": [
+                NetworkUse(name=name, sha256=sha256) for name, sha256 in (job.further_networks or {}).items()
+            ],
         }
         for name in ("created_at", "started_at", "finished_at"):
             shown[name] = timestamp(shown[name])

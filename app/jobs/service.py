@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from app.database.ids import new_id
 from app.database.removal import remove
+from app.images.repository import NewImage
 from app.images.service import ImageService, Upload, file_sha256
 from app.jobs import repository
 from app.jobs.dispatch.base import Dispatcher
@@ -21,6 +22,7 @@ from app.jobs.repository import NewJob
 from app.jobs.states import State
 from app.jobs.storage_keys import delete_job_files
 from app.kinds import KINDS, Params, spec_of
+from app.networks.card import NetworkCard
 from app.networks.catalogue import Catalogue
 from app.storage import Storage
 
@@ -67,18 +69,17 @@ class JobService:
         existing = repository.find_by_key(self.engine, idempotency_key, payload)
         if existing is not None:
             return existing
-        stored: list[str] = []
+        uploaded = [(image_id, file, info) for (_, image_id, file), info in zip(pictures, infos, strict=True)]
+        stored = self.images.store_files(uploaded) if uploaded else []
         is_new = False
         try:
-            for (_, image_id, file), info in zip(pictures, infos, strict=True):
-                stored.append(self.images.store(file, info, image_id).id)
             job, is_new = self.submit(
-                checked, priority, idempotency_key=idempotency_key, payload_hash=payload
+                checked, priority, images=stored, idempotency_key=idempotency_key, payload_hash=payload
             )
         finally:
             if not is_new:
-                for image_id in stored:
-                    self.images.delete(image_id)
+                for each in stored:
+                    self.images.delete(each.id)
         return job
 
     def submit(
@@ -86,6 +87,7 @@ class JobService:
         params: Params,
         priority: int = DEFAULT_PRIORITY,
         *,
+        images: Sequence[NewImage] = (),
         retry_of: str | None = None,
         idempotency_key: str | None = None,
         payload_hash: str | None = None,
@@ -93,14 +95,17 @@ class JobService:
     ) -> tuple[Job, bool]:
         """Queue a job of resolved params. Returns it, and whether it is new.
 
-        It is not if the key has come before. ``job_id`` is that of a job whose files are stored already.
-        Raises ParamsError for pictures and sets that do not exist, KeyReused, StorageFull.
+        It is not if the key has come before. ``images`` came with it, and get their rows with its own;
+        ``job_id`` is that of a job whose files are stored already. Raises ParamsError for pictures and sets
+        that do not exist, KeyReused, StorageFull.
         """
         self.storage.require_space()
-        check_pictures(self.engine, params)
+        check_pictures(self.engine, params, {each.id for each in images})
         params, datasets = resolve_datasets(self.engine, params)
         spec, need = spec_of(params), params.network_need()
-        card = None if need is None else Catalogue(self.engine).find(need.name)
+        catalogue = Catalogue(self.engine)
+        card = None if need is None else catalogue.find(need.name)
+        further = {name: _weights(catalogue.find(name)) for name in params.further_networks()}
         job, is_new = repository.create_job(
             self.engine,
             NewJob(
@@ -109,14 +114,16 @@ class JobService:
                 params=params.model_dump(mode="json"),
                 pictures=tuple(ref for refs in params.pictures().values() for ref in refs),
                 datasets=datasets,
+                images=tuple(images),
                 id=job_id,
                 priority=priority,
                 retry_of=retry_of,
                 idempotency_key=idempotency_key,
                 payload_hash=payload_hash,
                 network=None if card is None else card.name,
-                network_sha256=None if card is None else card.sha256,
-                batch_key=_batch_key(params, None if card is None else card.sha256),
+                network_sha256=_weights(card),
+                further_networks=further or None,
+                batch_key=_batch_key(params, _weights(card)),
             ),
         )
         if is_new:
@@ -131,12 +138,12 @@ class JobService:
         old = repository.get_job(self.engine, job_id)
         if not old.ended:
             raise JobNotEnded(job_id)
-        catalogue, params = Catalogue(self.engine), old.params
+        catalogue = Catalogue(self.engine)
+        used = dict(old.further_networks or {})
         if old.network is not None:
-            # It may have been renamed since.
-            card = catalogue.find(old.network, old.network_sha256)
-            if card is not None and card.name != old.network:
-                params = {**params, "network": card.name}
+            used[old.network] = old.network_sha256
+        # They may have been renamed since.
+        params = KINDS[old.kind].params.with_network_names(old.params, catalogue.present_names(used))
         return self.submit(parse_params(old.kind, params, catalogue), old.priority, retry_of=old.id)[0]
 
     def cancel(self, job_id: str) -> Job:
@@ -211,6 +218,10 @@ def _with_ids(
             raise InvalidParam(field, f"{field!r} came both as a file and in params: send one of the two.")
         ids.setdefault(field, []).append(image_id)
     return params | {field: given[0] if len(given) == 1 else given for field, given in ids.items()}
+
+
+def _weights(card: NetworkCard | None) -> str | None:
+    return None if card is None else card.sha256
 
 
 def _batch_key(params: Params, weights: str | None) -> str | None:

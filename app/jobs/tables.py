@@ -50,6 +50,8 @@ jobs = Table(
     # The network that the job uses, and the hash of its weights, by which it is found when it was renamed.
     Column("network", String(64)),
     Column("network_sha256", String(64)),
+    # The same of those that it uses beside that one, by name; null: none.
+    Column("further_networks", JSON(none_as_null=True)),
     # Waiting jobs that have the same can be claimed and computed together; null: this one is computed alone.
     Column("batch_key", String(64)),
     # Ids sort by time, so lists page by id.

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from app.kinds.fields import DatasetField, PictureField
+from app.kinds.fields import DatasetField, NetworkField, PictureField
 from app.networks.catalogue import Catalogue
 
 R = TypeVar("R", bound="Params")
@@ -94,9 +94,31 @@ class Params(BaseModel):
         """The network that a job of these resolved params needs; None: none."""
         return None
 
-    def further_networks(self) -> Sequence[str]:
-        """Names of the networks that a job of these resolved params needs beside that one."""
-        return ()
+    def further_networks(self) -> dict[str, str]:
+        """The networks that a job of these resolved params needs beside that one, with the field of each."""
+        need = self.network_need()
+        if need is None:
+            return {}
+        found: dict[str, str] = {}
+        for field in self._marked(NetworkField):
+            value = getattr(self, field)
+            named = [(field, value)] if isinstance(value, str) else _places(field, value or ())
+            for place, name in named:
+                if name != need.name:
+                    found.setdefault(name, place)
+        return found
+
+    @classmethod
+    def with_network_names(cls, values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+        """Stored ``values`` of these params, in which the networks that ``names`` has bear the new ones."""
+        renamed = dict(values)
+        for field in cls._marked(NetworkField):
+            match values.get(field):
+                case str(name):
+                    renamed[field] = names.get(name, name)
+                case list(several):
+                    renamed[field] = [names.get(name, name) for name in several]
+        return renamed
 
     def batch_key(self) -> str | None:
         """What jobs of a kind with a ``batch_function`` share that can be computed together; None: nothing.
@@ -117,6 +139,10 @@ class Params(BaseModel):
     def resolved_as(self, cls: type[R], values: Mapping[str, Any]) -> R:
         """These params with some ``values`` in their places, as the class of a kind's resolved params."""
         return cls.model_validate({**dict(self), **values})
+
+
+def _places(field: str, names: Sequence[str]) -> list[tuple[str, str]]:
+    return [(f"{field}.{place}", name) for place, name in enumerate(names)]
 
 
 def _find_mark(kind: type[M], metadata: Sequence[Any], annotation: Any) -> M | None:

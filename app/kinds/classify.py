@@ -17,7 +17,7 @@ class ClassifyParams(ClassifyingParams):
 
     image: PictureRef | None = Field(None, title="Picture", description="The picture.")
     images: ManyPictureRefs | None = Field(
-        None, title="Pictures", description="Up to 100 pictures, in the place of one."
+        None, title="Pictures", description="Pictures to classify, up to 100."
     )
     dataset: DatasetRef | None = Field(
         None,
@@ -86,7 +86,7 @@ SPEC = KindSpec(
     group="Look inside",
     class_looks=("saliency", "occlusion"),
     arguments=("image", "images"),
-    primary_fields=("network", "top"),
+    primary_fields=("dataset", "network"),
     label_fields=("network", "crops"),
     file_extensions=(".png", ".jsonl"),
     tables={"table": ()},

@@ -69,10 +69,6 @@ class ClassifyingParams(Params):
         """The network, or the first of several, in float32: what is computed in a batch is what is alone."""
         return NetworkNeed(self.network, float32=True)
 
-    def further_networks(self) -> Sequence[str]:
-        """The others of several networks."""
-        return () if self.networks is None else self.networks[1:]
-
     def short_side(self) -> int | None:
         """Shorter side in pixels of the largest picture that crops are cut out of; None: it depends."""
         if self.size is None:

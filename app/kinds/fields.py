@@ -4,7 +4,8 @@ JSON Schema extras: ``widget`` names the control of a form (``picture``, ``pictu
 ``dataset``, ``layer``, ``layers``, ``channels``, ``class``, ``classes``, ``extents``, ``names``, ``preset``,
 ``size``, or ``slider``: a factor of the preset's value, ``decades`` powers of ten to either side); ``unit``
 is written after the value on a label; ``title_prefix`` goes before the names of a param's pictures in a job's
-title; ``empty_means: equal`` marks a list that resolves to equal numbers when it is left empty.
+title; ``built_in`` names the sets that need no upload; ``empty_means: equal`` marks a list that resolves to
+equal numbers when it is left empty.
 """
 
 from typing import Annotated, Any
@@ -45,6 +46,10 @@ class DatasetField:
 
     def __init__(self, is_open: bool = False) -> None:
         self.is_open = is_open
+
+
+class NetworkField:
+    """Marks a param as the name of a network, or of several."""
 
 
 def as_list(value: Any) -> Any:
@@ -115,7 +120,7 @@ DatasetRef = Annotated[
         max_length=200,
         title="Set",
         description="A set, by its name or id; `digits` and `palette` are built in.",
-        json_schema_extra={"widget": "dataset"},
+        json_schema_extra={"widget": "dataset", "built_in": ["digits", "palette"]},
     ),
     DatasetField(),
 ]
@@ -138,12 +143,15 @@ LayerWeights = Annotated[
 ]
 
 NetworkName = Annotated[
-    str, Field(title="Network", description="Name of the network.", json_schema_extra={"widget": "network"})
+    str,
+    Field(title="Network", description="Name of the network.", json_schema_extra={"widget": "network"}),
+    NetworkField(),
 ]
 NetworkNames = Annotated[
     list[str],
     BeforeValidator(split_names, json_schema_input_type=str | list[str]),
     Field(min_length=1, max_length=8, title="Networks", json_schema_extra={"widget": "names"}),
+    NetworkField(),
 ]
 Seed = Annotated[
     int, Field(ge=0, le=2**63 - 1, title="Seed", description="Seed of everything that is drawn at random.")

@@ -1,6 +1,6 @@
 """Params of filters: the weights of a convolution as pictures."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -21,14 +21,12 @@ class FiltersParams(Params):
     """What the filters of a convolution look like (Krizhevsky, Sutskever, Hinton 2012, figure 3)."""
 
     network: NetworkName = DEFAULT_CLASSIFIER
-    against: Annotated[
-        str | None,
-        Field(
-            title="Against",
-            description="Another network to show beside it, such as one with random weights.",
-            json_schema_extra={"widget": "network"},
-        ),
-    ] = None
+    against: NetworkName | None = Field(
+        None,
+        title="Against",
+        description="Another network to show beside it, such as one with random weights.",
+        json_schema_extra={"widget": "network"},
+    )
     layer: LayerName | None = Field(
         None, title="Layer", description="A layer with a convolution. Empty: the first, which sees colors."
     )
@@ -63,15 +61,13 @@ class FiltersParams(Params):
         """The network as far as the layer."""
         return NetworkNeed(self.network, {"layer": [self.layer] if self.layer else []}, float32=True)
 
-    def further_networks(self) -> list[str]:
-        """The one beside it."""
-        return [] if self.against is None else [self.against]
-
     def resolve(self, catalogue: Catalogue) -> "ResolvedFilters":
         """Fill in the layer, and check it against both networks."""
         card = require_card(catalogue, self.network)
         layer = self.layer or _first(card)
         _require(card, layer, self.channels, "layer")
+        if self.against == card.name:
+            raise InputError("against", f"{card.name} is the network itself: name another one.")
         if self.against is not None:
             other = require_card(catalogue, self.against, "against")
             # A network that names its first layer otherwise is shown by that.

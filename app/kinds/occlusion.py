@@ -143,6 +143,7 @@ SPEC = KindSpec(
     summary="Hide one part of a picture after another, and see which of them a network needs.",
     submit_label="Hide",
     command="occlusion",
+    group="Look inside",
     primary_fields=("target", "window", "stride"),
     label_fields=("window", "stride", "network"),
     example={},

@@ -1,6 +1,6 @@
 """The networks that a job may name."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -37,6 +37,11 @@ class Catalogue:
             return _cards().get(name)
         stored = repository.find_network(self.engine, name, sha256)
         return None if stored is None else stored.card
+
+    def present_names(self, used: Mapping[str, str | None]) -> dict[str, str]:
+        """What networks are called now that were used under some names, from the hashes of their weights."""
+        found = {name: None if sha256 is None else self.find(name, sha256) for name, sha256 in used.items()}
+        return {name: card.name for name, card in found.items() if card is not None}
 
     def names(self) -> list[str]:
         """The names of the shipped networks, then of those in the database."""

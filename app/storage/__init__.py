@@ -1,6 +1,14 @@
 """Blobs by key, in a folder."""
 
 from app.storage.errors import StorageFull, StorageUnavailable
-from app.storage.folder import FolderStorage, Storage, Stored, make_storage
+from app.storage.folder import FolderStorage, Storage, Stored, make_storage, put_all
 
-__all__ = ["FolderStorage", "Storage", "StorageFull", "StorageUnavailable", "Stored", "make_storage"]
+__all__ = [
+    "FolderStorage",
+    "Storage",
+    "StorageFull",
+    "StorageUnavailable",
+    "Stored",
+    "make_storage",
+    "put_all",
+]

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from models.architectures.inverted_residual import InvertedResidual
-from models.geometry import GlobalAverage, PaddedConv2d, same_padding
+from models.geometry import GlobalAverage, PaddedConv2d, PointwiseConv2d, same_padding
 from models.relu import ReLU6
 
 # Of each stage: expansion, channels, blocks, stride of the first block, side of the kernel (table 1).
@@ -44,7 +44,7 @@ def efficientnet_lite0_stack(classes: int) -> dict[str, nn.Module]:
                 window = same_padding(side, stride if place == 0 else 1)
                 stack[f"block{number}"] = InvertedResidual(channels, out_channels, expansion, window)
                 channels = out_channels
-        stack["head_conv"] = nn.Conv2d(channels, HEAD, 1)
+        stack["head_conv"] = PointwiseConv2d(channels, HEAD)
         stack["head"] = ReLU6()
         stack["pool"] = GlobalAverage()
         stack["dropout"] = nn.Dropout(DROPOUT)

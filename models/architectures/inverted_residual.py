@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from models.geometry import Block, Kind, PaddedConv2d, Window
+from models.geometry import Block, Kind, PaddedConv2d, PointwiseConv2d, Window
 from models.relu import ReLU6
 
 
@@ -21,9 +21,9 @@ class InvertedResidual(Block):
         """``window`` is that of the depthwise convolution; with an ``expansion`` of 1 it comes first."""
         super().__init__()
         wide = channels * expansion
-        self.expand = nn.Conv2d(channels, wide, 1) if expansion != 1 else nn.Identity()
+        self.expand = PointwiseConv2d(channels, wide) if expansion != 1 else nn.Identity()
         self.depthwise = PaddedConv2d(wide, wide, window, groups=wide)
-        self.project = nn.Conv2d(wide, out_channels, 1)
+        self.project = PointwiseConv2d(wide, out_channels)
         self.relu = ReLU6()
         self.adds = window.stride == 1 and channels == out_channels
         self.channels = out_channels

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from models.architectures.inverted_residual import InvertedResidual
-from models.geometry import GlobalAverage, Window
+from models.geometry import GlobalAverage, PointwiseConv2d, Window
 from models.relu import ReLU6
 
 # Of each stage: expansion, channels, blocks, stride of the first block (table 2).
@@ -39,7 +39,7 @@ def mobilenet_v2_stack(classes: int) -> dict[str, nn.Module]:
                 window = Window(3, stride if place == 0 else 1, 1)
                 stack[f"block{number}"] = InvertedResidual(channels, out_channels, expansion, window)
                 channels = out_channels
-        stack["head_conv"] = nn.Conv2d(channels, HEAD, 1)
+        stack["head_conv"] = PointwiseConv2d(channels, HEAD)
         stack["head"] = ReLU6()
         stack["pool"] = GlobalAverage()
         stack["dropout"] = nn.Dropout(DROPOUT)

@@ -5,7 +5,7 @@ import threading
 from app.database.ids import new_id
 from app.datasets.service import DatasetService
 from app.datasets.uploads import zip_key
-from app.images.repository import add_image, image_key
+from app.images.repository import NewImage, add_image, image_key
 from app.images.service import ImageService
 from app.jobs import repository
 from app.jobs.filling import submit_import
@@ -23,7 +23,7 @@ def add_picture(context: WorkerContext, data: bytes) -> str:
     image_id = new_id()
     stored = context.storage.put(image_key(image_id), data)
     info = PictureInfo("PNG", "image/png", 1, 1, has_alpha=False, orientation=1, bytes=stored.bytes)
-    add_image(context.engine, image_id, None, info, stored)
+    add_image(context.engine, NewImage(image_id, None, info, stored))
     return image_id
 
 

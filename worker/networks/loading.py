@@ -1,5 +1,6 @@
 """Networks ready for a device and dtype, kept for the jobs that follow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -170,10 +171,22 @@ def network_for(
     return network
 
 
-def further_networks(params: Params, compute: Compute, loader: NetworkLoader) -> dict[str, Network]:
-    """The networks that a job of resolved params needs beside its own, by name, whole. Raises InputError."""
+def further_networks(
+    params: Params, compute: Compute, loader: NetworkLoader, hashes: Mapping[str, str | None] | None = None
+) -> dict[str, Network]:
+    """The networks that a job of resolved params needs beside its own, whole, by the names in the params.
+
+    ``hashes`` are those of their weights, where the job knows them. Raises InputError on the param that names
+    one that is not here.
+    """
     where = compute_for(params, compute)
-    return {name: loader.prepared(name, None, where) for name in params.further_networks()}
+    found = {}
+    for name, field in params.further_networks().items():
+        try:
+            found[name] = loader.prepared(name, None, where, sha256=(hashes or {}).get(name))
+        except InputError as error:
+            raise InputError(field, error.detail) from error
+    return found
 
 
 def _is_convolutional(need: NetworkNeed, card: NetworkCard) -> bool:

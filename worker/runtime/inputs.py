@@ -8,8 +8,7 @@ from sqlalchemy import Engine
 
 from app.datasets.service import DatasetService
 from app.errors import InputError
-from app.images.errors import UnknownImage
-from app.images.repository import get_image, image_key
+from app.images.repository import Image, find_images, image_key
 from app.jobs.repository import get_artifact
 from app.kinds import Params
 from app.media.clips import clip_format
@@ -51,9 +50,10 @@ def load_inputs(
     ``networks`` are those that it needs beside its own.
     """
     engine, storage = datasets.engine, datasets.storage
+    stored = find_images(engine, {ref for references in params.pictures().values() for ref in references})
 
     def source(name: str, field: str, reference: str) -> Source:
-        key, sha256, file_name = _find(engine, reference, field)
+        key, sha256, file_name = _find(engine, stored, reference, field)
 
         def load() -> Picture | Clip:
             try:
@@ -76,7 +76,7 @@ def load_inputs(
     return Inputs(sources, sets, weights, hashes, datasets, networks)
 
 
-def _find(engine: Engine, reference: str, field: str) -> tuple[str, str, str]:
+def _find(engine: Engine, stored: Mapping[str, Image], reference: str, field: str) -> tuple[str, str, str]:
     """The storage key of a picture, its SHA-256, and its name."""
     item_id, _, artifact_name = reference.partition("/")
     if artifact_name:
@@ -84,8 +84,7 @@ def _find(engine: Engine, reference: str, field: str) -> tuple[str, str, str]:
         if artifact is None:
             raise InputError(field, f"The artifact {reference} is gone: run that job again.")
         return artifact.key, artifact.sha256, artifact_name
-    try:
-        image = get_image(engine, item_id)
-    except UnknownImage:
-        raise InputError(field, f"The image {item_id} was deleted: upload it again.") from None
+    image = stored.get(item_id)
+    if image is None:
+        raise InputError(field, f"The image {item_id} was deleted: upload it again.")
     return image_key(item_id), image.sha256, image.name or ""

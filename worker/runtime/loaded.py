@@ -34,7 +34,7 @@ def load(context: WorkerContext, job: ClaimedJob) -> Loaded:
     datasets = DatasetService(context.settings, context.engine, context.storage)
     params = with_datasets(datasets, KINDS[job.row.kind].load(job.row.params))
     compute = compute_for(params, context.compute)
-    further = further_networks(params, compute, context.networks)
+    further = further_networks(params, compute, context.networks, job.row.further_networks)
     inputs = load_inputs(datasets, params, context.settings.weights, further)
     network = network_for(params, compute, context.networks, job.row.network_sha256)
     return Loaded(params, inputs, network, compute)
@@ -42,7 +42,7 @@ def load(context: WorkerContext, job: ClaimedJob) -> Loaded:
 
 def save(job: ClaimedJob, loaded: Loaded, outcome: Outcome, seconds: float, batch_size: int = 1) -> End:
     """Store the files of an outcome, with the recipe; how the job ends. It computed for ``seconds``."""
-    recipe = make_recipe(loaded.params, loaded.inputs.hashes, loaded.network, loaded.compute, batch_size)
+    recipe = make_recipe(loaded.params, loaded.inputs, loaded.network, loaded.compute, batch_size)
     alpha = loaded.inputs.alpha(loaded.params.keeps_alpha_of() or "")
     made = job.store(chain(encode(outcome, alpha, recipe), [encode_recipe(recipe)]))
     result = {**outcome.result, "compute_seconds": seconds, "recipe": recipe}

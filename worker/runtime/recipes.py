@@ -1,6 +1,5 @@
 """The recipe of a result: what is needed to make the same one again."""
 
-from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -10,27 +9,34 @@ import torch
 from app.kinds import Params, spec_of
 from models.network import Network
 from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
 
 
 def make_recipe(
     params: Params,
-    inputs: Mapping[str, Sequence[str]],
+    inputs: Inputs,
     network: Network | None,
     compute: Compute,
     batch_size: int = 1,
 ) -> dict[str, Any]:
     """The recipe, as JSON.
 
-    ``params`` are the resolved ones; ``inputs`` the SHA-256 of the picture files by param; ``batch_size``
-    the number of jobs that were computed together. On the same build of torch, processor, thread count, dtype
-    and batch size it makes the same, bit for bit, which is why it names versions and processor.
+    ``params`` are the resolved ones; ``batch_size`` the number of jobs that were computed together. On the
+    same build of torch, processor, thread count, dtype and batch size it makes the same, bit for bit, which
+    is why it names versions and processor. Of the inputs it has the SHA-256 of the files by param.
     """
-    values = params.model_dump(mode="json")
+    need = params.network_need()
+    names = {name: each.name for name, each in inputs.networks.items()}
+    if need is not None and network is not None:
+        names[need.name] = network.name
+    # As the networks are called now: another one may have the name that the job was asked with.
+    values = params.with_network_names(params.model_dump(mode="json"), names)
     return {
         "kind": spec_of(params).name,
         "params": values,
-        "inputs": {field: list(hashes) for field, hashes in inputs.items()},
+        "inputs": {field: list(hashes) for field, hashes in inputs.hashes.items()},
         "network": None if network is None else _used(network),
+        "further_networks": [_used(each) for each in inputs.networks.values()],
         "seed": values.get("seed"),
         "device": str(compute.device),
         "processor": _processor(compute.device),

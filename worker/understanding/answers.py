@@ -1,5 +1,6 @@
 """Figures of answers: a picture with bars of what it is taken for."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,7 +8,6 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from worker.media.contact_sheet import contact_sheet
 from worker.media.lettering import font, line_height, shorten
 from worker.optim.pyramids.scales import fit, resize
 from worker.understanding.figures import FAINT, INK, RIGHT, Bar, bar_chart, beside, percent, to_tensor
@@ -78,9 +78,18 @@ def pad_to(picture: Tensor, height: int, width: int) -> Tensor:
 
 
 def sheet_of(cards: Sequence[Tensor], columns: int | None = None) -> Tensor:
-    """Cards of any sizes on one sheet, in rows."""
+    """Cards of any sizes on one sheet, in rows as high as their highest.
+
+    None: about as many columns as make a square.
+    """
     height, width = (max(card.shape[side] for card in cards) for side in (2, 3))
-    return contact_sheet(torch.cat([pad_to(card, height, width) for card in cards]), columns)
+    across = columns or math.ceil(math.sqrt(len(cards) * height / width))
+    rows = [cards[place : place + across] for place in range(0, len(cards), across)]
+    made = []
+    for row in rows:
+        highest = max(card.shape[2] for card in row)
+        made.append(torch.cat([pad_to(card, highest, width) for card in row], 3))
+    return torch.cat([pad_to(each, each.shape[2], made[0].shape[3]) for each in made], 2)
 
 
 def _column(answer: Answer) -> Tensor:

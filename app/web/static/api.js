@@ -93,11 +93,43 @@ export function pictureUrl(reference) {
   return artifact ? `/v1/jobs/${id}/artifacts/${artifact}` : `/v1/images/${id}/content`;
 }
 
-/** Upload a picture. `onprogress` gets the share sent, 0 to 1, which fetch does not report. */
+/** All sets, newest first. */
+export async function listDatasets() {
+  const found = [];
+  let cursor = null;
+  do {
+    const page = await request(`/v1/datasets?${new URLSearchParams({ limit: 100, ...(cursor ? { cursor } : {}) })}`);
+    found.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor);
+  return found;
+}
+
+export const getDataset = (reference) => request(`/v1/datasets/${encodeURIComponent(reference)}`);
+
+export const deleteDataset = (reference) =>
+  request(`/v1/datasets/${encodeURIComponent(reference)}`, { method: "DELETE" });
+
+/** Upload a picture. `onprogress` gets the share sent, 0 to 1. */
 export function uploadImage(file, onprogress, signal) {
+  const form = new FormData();
+  form.append("image", file, file.name);
+  return sendForm("/v1/images", form, onprogress, signal);
+}
+
+/** Upload a ZIP (a Blob) as a set, which a job then fills and closes: the first of `jobs`. */
+export function uploadDataset(zip, name, onprogress, signal) {
+  const form = new FormData();
+  form.append("params", JSON.stringify({ name }));
+  form.append("file", zip, `${name}.zip`);
+  return sendForm("/v1/datasets", form, onprogress, signal);
+}
+
+/** Send a form with files. fetch does not report the share that is sent. */
+function sendForm(path, form, onprogress, signal) {
   return new Promise((resolve, reject) => {
     const call = new XMLHttpRequest();
-    call.open("POST", "/v1/images");
+    call.open("POST", path);
     call.upload.onprogress = (event) => event.lengthComputable && onprogress(event.loaded / event.total);
     call.onerror = () => reject(new Unreachable());
     call.onabort = () => reject(new DOMException("Upload stopped.", "AbortError"));
@@ -107,8 +139,6 @@ export function uploadImage(file, onprogress, signal) {
       else reject(UNAVAILABLE.has(call.status) ? new Unreachable() : new Problem(call.status, body));
     };
     signal.addEventListener("abort", () => call.abort());
-    const form = new FormData();
-    form.append("image", file, file.name);
     call.send(form);
   });
 }

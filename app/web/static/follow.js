@@ -1,6 +1,6 @@
 /** Follow a job until it ends. */
 
-import { getJob, Unreachable } from "./api.js";
+import { cancelJob, getJob, Problem, Unreachable } from "./api.js";
 
 const TERMINAL = new Set(["succeeded", "failed", "cancelled"]);
 
@@ -86,4 +86,24 @@ export function follow(id, { onjob, onconnection, onproblem }) {
   addEventListener("online", fetchNow);
   fetchJob();
   return stop;
+}
+
+/** The job when it has ended; `onjob(job)` is called at every change, `signal` cancels it. Throws Problem. */
+export function waitForJob(id, signal, onjob) {
+  async function cancel() {
+    try {
+      onjob(await cancelJob(id));
+    } catch (error) {
+      // It ended meanwhile, or goes on.
+      if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+    }
+  }
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", cancel, { once: true });
+    follow(id, {
+      onjob: (job) => (isTerminal(job) ? resolve(job) : onjob(job)),
+      onconnection() {},
+      onproblem: reject,
+    });
+  });
 }

@@ -2,6 +2,7 @@
 
 import { findNetworks, Problem, sendJob, Unreachable } from "./api.js";
 import { el, showText } from "./dom.js";
+import { entriesOf, isZip } from "./folders.js";
 import { makeKindForm, showKindForm } from "./kind_form.js";
 import { isPicture, kindOf, listedKinds } from "./kinds.js";
 import { same } from "./schema.js";
@@ -135,16 +136,16 @@ export function openForm(networks, onjob) {
   kindSelect.addEventListener("change", () => choose(kindSelect.value));
   const last = load("kind");
   choose(listed.some(({ kind }) => kind === last) ? last : listed[0].kind);
-  receiveFiles(() => current.pictures);
+  receiveFiles(() => current);
   submit.disabled = false;
   return { reuse };
 }
 
 /** Copy the first picture of one form to the first required picture of another, if that is empty. */
 function copyPicture(from, to) {
-  const [source, target] = [from.required[0], to.required[0]];
+  const [source, target] = [from.main[0], to.main[0]];
   if (!source || !target?.isEmpty() || source.param.control === "clip") return;
-  const [reference] = [from.read().params[source.param.name] ?? []].flat();
+  const [reference] = source.references();
   if (reference) target.set(target.param.control === "pictures" ? [reference] : reference);
 }
 
@@ -153,27 +154,35 @@ function randomKey() {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
 }
 
-/** Files dropped or pasted anywhere go to the picture field at that place, else to the first required empty one. */
-function receiveFiles(currentFields) {
-  const receive = (target, files) => {
-    const all = currentFields();
-    const required = all.filter((field) => field.param.required);
+/**
+ * Files dropped or pasted anywhere go to the field at that place; elsewhere folders and ZIPs go to the set, if the
+ * form has one, pictures to the first empty field.
+ */
+function receiveFiles(currentForm) {
+  function receive(target, files, entries) {
+    const { pictures, main, dataset } = currentForm();
+    const isBulk = files.some(isZip) || entries.some(({ isDirectory }) => isDirectory);
+    if (dataset && (dataset.element.contains(target) || isBulk)) {
+      dataset.add(files, entries);
+      return;
+    }
     const field =
-      all.find(({ element }) => element.contains(target)) ??
-      required.find((candidate) => candidate.isEmpty()) ??
-      required.at(-1) ??
-      all[0];
-    field?.add([...files]);
-  };
+      pictures.find(({ element }) => element.contains(target)) ??
+      main.find((candidate) => candidate.isEmpty()) ??
+      main.at(-1) ??
+      pictures[0];
+    if (field) field.add(files);
+    else dataset?.add(files, entries);
+  }
   addEventListener("dragover", (event) => {
     if (event.dataTransfer.types.includes("Files")) event.preventDefault();
   });
   addEventListener("drop", (event) => {
     if (!event.dataTransfer.files.length) return;
     event.preventDefault();
-    receive(event.target, event.dataTransfer.files);
+    receive(event.target, [...event.dataTransfer.files], entriesOf(event.dataTransfer));
   });
   addEventListener("paste", (event) => {
-    if (event.clipboardData.files.length) receive(document.activeElement, event.clipboardData.files);
+    if (event.clipboardData.files.length) receive(document.activeElement, [...event.clipboardData.files], []);
   });
 }

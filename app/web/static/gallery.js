@@ -1,7 +1,7 @@
 /** Past jobs as pictures, newest first. */
 
 import { listJobs, Problem, Unreachable } from "./api.js";
-import { el } from "./dom.js";
+import { el, showText } from "./dom.js";
 import { isTerminal } from "./follow.js";
 import { thumbnailUrl, titleOfJob } from "./jobs.js";
 import { listedKinds } from "./kinds.js";
@@ -28,7 +28,7 @@ export function openGallery() {
   const list = document.getElementById("gallery-list");
   const more = document.getElementById("more");
   const empty = document.getElementById("gallery-empty");
-  /** By job id: {job, item, link, image, caption}. */
+  /** By job id: {job, item, link, image, title, caption}. */
   const entries = new Map();
   let loaded = false;
   let cursor = null;
@@ -45,9 +45,10 @@ export function openGallery() {
       item.style.setProperty("--aspect", String(image.naturalWidth / image.naturalHeight));
     });
     const caption = el("span", { class: "caption" });
-    const link = el("a", { href: `#job=${job.id}` }, image, caption);
+    const title = el("span", { class: "gallery-title", "aria-hidden": "true" });
+    const link = el("a", { href: `#job=${job.id}` }, image, title, caption);
     const item = el("li", { "data-created": job.created_at }, link);
-    return { job: null, item, link, image, caption };
+    return { job: null, item, link, image, title, caption };
   }
 
   function render(entry, job) {
@@ -58,6 +59,7 @@ export function openGallery() {
     if (url && entry.image.getAttribute("src") !== url) entry.image.src = url;
     entry.caption.textContent = captionOf(job);
     entry.image.alt = titleOfJob(job);
+    showText(entry.title, url ? null : titleOfJob(job));
   }
 
   /** Show a job as it is now; a new one at its place by age. */

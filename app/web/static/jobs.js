@@ -3,7 +3,8 @@
 import { pictureUrl } from "./api.js";
 import { isTerminal } from "./follow.js";
 import { nameOf } from "./image_names.js";
-import { kindOf, picturesOf } from "./kinds.js";
+import { kindOf, picturesOf, setsOf } from "./kinds.js";
+import { findSet } from "./sets.js";
 import { ago, capitalized, duration, joined, secondsBetween, spaced, titleOfFile } from "./text.js";
 
 /** Controls of params that name classes. */
@@ -21,11 +22,15 @@ function textOf(param, value) {
   return names.length > MAX_NAMES ? `${names.length} ${param.title.toLowerCase()}` : joined(names) || null;
 }
 
-/** The first picture's name, else the classes that the job is about, else the kind's title. */
+/** The first picture's name, with the number of others beside it, else the set, else the classes that the job is about, else the kind's title. */
 function subjectOf(job, kind) {
-  const [name] = namesOf(picturesOf(job).slice(0, 1).map(({ reference }) => reference));
+  const [first] = picturesOf(job);
+  const [name] = namesOf(first ? [first.reference] : []);
+  const others = name ? [job.params[first.param.name]].flat().length - 1 : 0;
   const target = kind.params.find(({ control, name }) => CLASSES.has(control) && job.params[name]);
-  return name ?? (target ? capitalized(textOf(target, job.params[target.name])) : kind.title);
+  const [set] = setsOf(job).map(findSet).filter(Boolean);
+  if (others > 0) return `${name} and ${others} more`;
+  return name ?? set?.name ?? (target ? capitalized(textOf(target, job.params[target.name])) : kind.title);
 }
 
 /** A job's title in two parts: {subject, rest}; `rest` may be empty. */
@@ -60,7 +65,8 @@ export function timesOf(job) {
   if (!isTerminal(job)) return "";
   const when = ago(job.finished_at);
   if (!job.started_at) return `${job.state} ${when}`;
-  const span = duration(secondsBetween(job.started_at, job.finished_at));
+  const seconds = secondsBetween(job.started_at, job.finished_at);
+  const span = seconds < 1 ? `${Math.max(1, Math.round(1000 * seconds))} ms` : duration(seconds);
   return `${job.state === "succeeded" ? "made in" : `${job.state} after`} ${span}, ${when}`;
 }
 

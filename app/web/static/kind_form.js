@@ -1,10 +1,12 @@
 /** The form of one kind of job: its fields, made from its schema, and their values. */
 
+import { datasetField } from "./dataset_field.js";
 import { showText } from "./dom.js";
 import { checkboxField, radioField, selectField, sizeField, textField } from "./fields.js";
 import { isPicture } from "./kinds.js";
 import { networkField } from "./network_field.js";
 import { pictureField } from "./picture_field.js";
+import { showSamples } from "./samples.js";
 import { same } from "./schema.js";
 import { sliderField } from "./slider_field.js";
 
@@ -13,6 +15,7 @@ const MAKERS = {
   picture: pictureField,
   pictures: pictureField,
   clip: pictureField,
+  dataset: datasetField,
   preset: (param, { kind }) => radioField(param, kind.presets),
   size: sizeField,
   slider: sliderField,
@@ -21,17 +24,34 @@ const MAKERS = {
   choice: (param) => selectField(param),
 };
 
+const PICTURE_MISSING = "Choose a picture first.";
+/** What is said of a required field that is empty, by control. */
+const MISSING = {
+  picture: PICTURE_MISSING,
+  pictures: PICTURE_MISSING,
+  clip: PICTURE_MISSING,
+  dataset: "Choose a set first.",
+};
+
 /** The form of a kind, not yet in the page. */
 export function makeKindForm(kind, networks) {
   const makerOf = ({ control }) => MAKERS[control] ?? textField;
-  const fields = new Map(kind.params.map((param) => [param.name, makerOf(param)(param, { kind, networks })]));
-  const all = [...fields.values()];
+  const [single, several] = kind.arguments ?? [];
+  const shown = kind.params.filter(({ name }) => name !== single);
+  const fields = new Map(shown.map((param) => [param.name, makerOf(param)(param, { kind, networks })]));
+  // Params for one picture and for several are one field, whose value goes by its number.
+  if (single) fields.set(single, fields.get(several));
+  const all = [...new Set(fields.values())];
   const pictures = all.filter((field) => isPicture(field.param));
-  const required = pictures.filter((field) => field.param.required);
   const named = kind.primary_fields.map((name) => fields.get(name)).filter(Boolean);
+  /** Pictures that the form shows first. */
+  const main = pictures.filter((field) => field.param.required || field.param.name === several || named.includes(field));
   const needed = all.filter((field) => field.param.required && !isPicture(field.param) && !named.includes(field));
-  const primary = [...named, ...needed];
-  const rest = all.filter((field) => !required.includes(field) && !primary.includes(field));
+  const isSet = (field) => field.param.control === "dataset";
+  const settings = [...named, ...needed].filter((field) => !isPicture(field.param));
+  const primary = [...settings.filter(isSet), ...settings.filter((field) => !isSet(field))];
+  const dataset = primary.find(isSet) ?? null;
+  const rest = all.filter((field) => !main.includes(field) && !primary.includes(field));
   const fieldWith = (control) => all.find(({ param }) => param.control === control);
 
   const valuesOf = (preset) => kind.presets[preset]?.values ?? {};
@@ -52,12 +72,14 @@ export function makeKindForm(kind, networks) {
   function read() {
     const params = {};
     const problems = [];
-    for (const [name, field] of fields) {
+    for (const field of all) {
+      const { name } = field.param;
       try {
         const value = field.get();
-        if (value !== undefined) params[name] = value;
+        if (name === several && value?.length === 1) params[single] = value[0];
+        else if (value !== undefined) params[name] = value;
         else if (field.param.required) {
-          problems.push({ field: name, detail: isPicture(field.param) ? "Choose a picture first." : "Fill this in first." });
+          problems.push({ field: name, detail: MISSING[field.param.control] ?? "Fill this in first." });
         }
       } catch (error) {
         if (!(error instanceof RangeError)) throw error;
@@ -69,6 +91,11 @@ export function makeKindForm(kind, networks) {
     return { params, problems };
   }
 
+  /** The value of a field among params, or null. */
+  function valueIn(params, { param: { name } }) {
+    return params[name] ?? (name === several ? params[single] : null) ?? null;
+  }
+
   function write(params) {
     const preset = fieldWith("preset");
     if (preset) {
@@ -78,7 +105,7 @@ export function makeKindForm(kind, networks) {
     }
     showPreset();
     for (const field of all) {
-      if (field !== preset) field.set(params[field.param.name] ?? field.param.default);
+      if (field !== preset) field.set(valueIn(params, field) ?? field.param.default);
     }
     showNetwork();
   }
@@ -118,17 +145,18 @@ export function makeKindForm(kind, networks) {
     return others;
   }
 
-  return { kind, fields, pictures, required, primary, rest, read, write, reuse, show, showPreset, showNetwork, clearProblems };
+  return { kind, fields, pictures, main, dataset, primary, rest, read, write, reuse, show, showPreset, showNetwork, clearProblems };
 }
 
 /** Put a kind's fields into the page. */
 export function showKindForm(form) {
   const put = (id, fields) =>
     document.getElementById(id).replaceChildren(...fields.map((field) => field.element));
-  put("picture-fields", form.required);
+  put("picture-fields", form.main);
   put("primary-fields", form.primary);
   put("advanced-fields", form.rest);
-  document.getElementById("picture-fields").hidden = form.required.length === 0;
+  document.getElementById("picture-fields").hidden = form.main.length === 0;
+  showSamples(form.main);
   document.getElementById("advanced").hidden = form.rest.length === 0;
   document.querySelector("#submit span").textContent = form.kind.submit_label;
   showText(document.getElementById("kind-summary"), form.kind.summary);

@@ -6,7 +6,7 @@ import { follow, isTerminal } from "./follow.js";
 import { artifactUrl } from "./jobs.js";
 import { kindOf } from "./kinds.js";
 
-/** The looks within an element. Returns {show({name, index, reference}, kinds, network), clear()}. */
+/** The looks within an element. Returns {show({name, index, reference, network}, kinds), clear()}. */
 export function makeLooks(element) {
   const title = element.querySelector(".looks-title");
   const list = element.querySelector(".looks-list");
@@ -27,12 +27,13 @@ export function makeLooks(element) {
     const image = el("img", { alt: "", decoding: "async", hidden: true });
     const text = el("p", { class: "help", role: "status" }, "Waiting for its turn");
     const link = el("a", { class: "look-title" }, kind.title);
-    const item = el("li", { class: "look" }, link, image, text);
+    const picture = el("a", { class: "look-picture", tabindex: -1, "aria-hidden": "true" }, image);
+    const item = el("li", { class: "look" }, link, picture, text);
     return {
       item,
       fail: (message) => showText(text, message),
       render(job) {
-        link.href = `#job=${job.id}`;
+        link.href = picture.href = `#job=${job.id}`;
         const url = artifactUrl(job, "image");
         if (url && image.getAttribute("src") !== url) {
           image.src = url;
@@ -63,7 +64,7 @@ export function makeLooks(element) {
     }
   }
 
-  async function show({ name, index, reference }, kinds, network) {
+  async function show({ name, index, reference, network }, kinds) {
     clear();
     const run = asked;
     title.textContent = `What speaks for “${name}”`;

@@ -3,6 +3,9 @@
 /** The name of the artifact that maps of a job are of, if it has such. */
 const BASE = "view";
 
+/** Names of pictures that have it in them already. */
+const FIGURE = /^image$|_overlay$/;
+
 /** The overlay within the result's element. Returns {show(job, view), hide()}. */
 export function makeOverlay(element) {
   const part = (selector) => element.querySelector(selector);
@@ -41,7 +44,7 @@ export function makeOverlay(element) {
     /** Lay a view of a job over the picture that it is a map of; nothing if it is none. */
     show(job, view) {
       const under = job.artifacts.find(({ name }) => name === BASE);
-      if (!under || !view || [BASE, "image"].includes(view.name) || !view.media_type.startsWith("image/")) {
+      if (!under || !view || view.name === BASE || FIGURE.test(view.name) || !view.media_type.startsWith("image/")) {
         hide();
         return;
       }

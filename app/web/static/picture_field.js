@@ -4,9 +4,11 @@ import { pictureUrl, Problem, Unreachable } from "./api.js";
 import { el, newId, notifyInput } from "./dom.js";
 import { notes, problemSetter } from "./fields.js";
 import { fetchNames, nameOf } from "./image_names.js";
-import { sampleRow } from "./samples.js";
 import { megabytes, titleOfFile } from "./text.js";
 import { forgetUpload, upload } from "./uploads.js";
+
+/** More pictures than these are shown as small tiles. */
+const FEW = 8;
 
 /** One picture of the field. `reference` is null until it is uploaded; `unsent` if the service was unreachable. */
 function fromFile(file) {
@@ -41,31 +43,42 @@ export function pictureField(param) {
   });
   const prompt = el("span", { class: "prompt" });
   const dropZone = el("label", { class: "drop-zone", for: input.id }, prompt);
+  const total = el("span", { class: "help" });
+  const removeAll = el("button", { type: "button", class: "link", onclick: () => clear() }, "Remove all");
   const tiles = el("ul", { class: "tiles" });
   const title = newId(`${param.name}-title`);
   const element = el(
     "div",
     { class: "picture-field", role: "group", "aria-labelledby": title, "data-field": param.name },
-    el("p", { class: "picture-title", id: title }, param.title),
+    el("div", { class: "picture-heading" }, el("p", { class: "picture-title", id: title }, param.title), total, removeAll),
     el("div", { class: "picture-body" }, tiles, input, dropZone),
     problem,
     help,
-    sampleRow((file) => add([file]), (text) => showProblem(text)),
   );
   const showProblem = problemSetter(problem, input);
   let items = [];
 
-  function drop(item) {
-    item.sending?.abort();
-    if (item.file) URL.revokeObjectURL(item.url);
-    items = items.filter((other) => other !== item);
+  /** Forget items, and stop their uploads. */
+  function drop(...dropped) {
+    for (const item of dropped) {
+      item.sending?.abort();
+      if (item.file) URL.revokeObjectURL(item.url);
+    }
+    items = items.filter((item) => !dropped.includes(item));
     render();
+  }
+
+  /** Show the state of one item. */
+  function update(item) {
+    const before = item.tile;
+    item.tile = tileOf(item);
+    before?.replaceWith(item.tile);
   }
 
   async function send(item) {
     const sending = new AbortController();
     Object.assign(item, { sending, unsent: false, share: 0 });
-    render();
+    update(item);
     try {
       const image = await upload(item.file, (share) => showShare(item, share), sending.signal);
       item.reference = image.id;
@@ -80,7 +93,7 @@ export function pictureField(param) {
     } finally {
       item.sending = null;
     }
-    render();
+    update(item);
     notifyInput(element);
   }
 
@@ -96,12 +109,13 @@ export function pictureField(param) {
     if (wrong) showProblem(`${wrong.name} is ${clips ? "neither a picture nor a clip" : "not a picture"}.`);
     const pictures = files.filter(accepted);
     if (!pictures.length) return;
-    if (!many) items.forEach(drop);
+    if (!many) drop(...items);
     const free = max - items.length;
     if (pictures.length > free) showProblem(`At most ${max} pictures: the others were left out.`);
     const added = pictures.slice(0, free).map(fromFile);
     items = [...items, ...added];
     for (const item of added) item.done = send(item);
+    render();
     notifyInput(element);
   }
 
@@ -116,9 +130,15 @@ export function pictureField(param) {
     notifyInput(element);
   }
 
-  function tileOf(item) {
-    const filename = item.file?.name ?? nameOf(item.reference);
-    const name = filename ? titleOfFile(filename) : param.title;
+  function clear() {
+    drop(...items);
+    showProblem(null);
+    input.focus();
+    notifyInput(element);
+  }
+
+  /** The picture of an item, made once: others come and go without it being decoded again. */
+  function imageOf(item, name) {
     // The browser may not know a format that the service accepts, or the service has deleted the picture.
     const showName = (event) =>
       event.target.replaceWith(el("p", { class: "tile-text" }, item.file?.name ?? "This picture was deleted."));
@@ -127,8 +147,14 @@ export function pictureField(param) {
         el("video", { src: item.url, muted: true, preload: "metadata", "aria-label": name, onerror: showName }),
       );
     const onerror = clips ? showVideo : showName;
-    const image = el("img", { src: item.url, alt: name, decoding: "async", onerror });
-    const tile = el("li", { class: "tile" }, image);
+    return el("img", { src: item.url, alt: name, decoding: "async", onerror });
+  }
+
+  function tileOf(item) {
+    const filename = item.file?.name ?? nameOf(item.reference);
+    const name = filename ? titleOfFile(filename) : param.title;
+    const shown = item.tile?.dataset.name === name ? item.tile.firstElementChild : imageOf(item, name);
+    const tile = el("li", { class: "tile", "data-name": name }, shown);
     if (item.sending) {
       const label = `Uploading ${name}, ${megabytes(item.file.size)}`;
       tile.append(el("progress", { max: 1, value: item.share, "aria-label": label }));
@@ -144,10 +170,13 @@ export function pictureField(param) {
   }
 
   function render() {
-    for (const item of items) item.tile = tileOf(item);
+    for (const item of items) update(item);
     tiles.replaceChildren(...items.map((item) => item.tile));
     tiles.hidden = items.length === 0;
     element.dataset.count = String(items.length);
+    element.toggleAttribute("data-many", items.length > FEW);
+    total.textContent = items.length > FEW ? `${items.length} pictures` : "";
+    removeAll.hidden = items.length <= FEW;
     prompt.textContent = items.length === 0 ? "Drop or choose" : many ? "Add" : "Replace";
     dropZone.hidden = many && items.length >= max;
   }
@@ -169,6 +198,8 @@ export function pictureField(param) {
     element,
     add,
     isEmpty: () => items.length === 0,
+    /** References of the pictures that are uploaded. */
+    references: () => items.map((item) => item.reference).filter(Boolean),
     /** Resolves when all uploads have ended. */
     async settled() {
       await Promise.all(items.map((item) => item.done));
@@ -180,7 +211,7 @@ export function pictureField(param) {
       return many ? references : references[0];
     },
     set(value) {
-      items.forEach(drop);
+      drop(...items);
       const references = value === null ? [] : [value].flat();
       items = references.map(fromReference);
       render();

@@ -2,13 +2,15 @@
 
 import { cancelJob, pictureUrl, Problem, Unreachable } from "./api.js";
 import { el, showText } from "./dom.js";
+import { fileItems } from "./files.js";
 import { isTerminal } from "./follow.js";
 import { fetchNames } from "./image_names.js";
 import { artifactUrl, captionOf, detailsOf, draftUrl, timesOf, titleOfJob, titleParts, viewsOf } from "./jobs.js";
-import { kindOf, picturesOf } from "./kinds.js";
+import { kindOf, picturesOf, setsOf } from "./kinds.js";
 import { makeLooks } from "./looks.js";
 import { makeOverlay } from "./overlay.js";
 import { rankingElements } from "./rankings.js";
+import { fetchSets } from "./sets.js";
 import { tablesOf } from "./tables.js";
 import { duration } from "./text.js";
 import { makeViewer } from "./viewer.js";
@@ -20,6 +22,9 @@ const STATES = {
   failed: "Failed",
   cancelled: "Cancelled",
 };
+
+/** Parts of a result that its rankings show. */
+const RANKED = ["top", "pictures", "table"];
 
 const element = document.getElementById("result");
 const part = (selector) => element.querySelector(selector);
@@ -51,6 +56,8 @@ export function openResult({ onreuse }) {
     chosen = null;
     announced = "";
     element.dataset.state = "empty";
+    delete element.dataset.rankings;
+    element.removeAttribute("data-plain");
     document.title = "Impasto";
     compare(false);
     overlay.hide();
@@ -150,24 +157,32 @@ export function openResult({ onreuse }) {
     // A single picture made from another shows the same place, and can be laid over it.
     action("compare").hidden = viewsOf(job).length !== 1 || picturesOf(job).length === 0;
     action("reuse").hidden = !kindOf(job.kind)?.listed;
+    const files = fileItems(job, filename);
+    part(".files").replaceChildren(...files);
+    part(".files").hidden = files.length === 0;
     part(".job-info").hidden = false;
   }
 
   function renderRankings() {
-    const onclass = (chosenClass) =>
-      looks.show(chosenClass, kindOf(job.kind)?.class_looks ?? [], job.params.network);
-    const shown = isTerminal(job) ? rankingElements(job, onclass) : [];
+    const kinds = kindOf(job.kind)?.class_looks ?? [];
+    const shown = isTerminal(job) ? rankingElements(job, (chosenClass) => looks.show(chosenClass, kinds)) : [];
     part(".rankings").hidden = shown.length === 0;
-    part(".rankings").replaceChildren(...shown);
+    part(".rankings-help").hidden = kinds.length === 0;
+    part(".rankings-list").replaceChildren(...shown);
+    // Without a picture of its own, the job's answer is in its rankings.
+    const isAnswer = shown.length > 0 && viewsOf(job).length === 0;
+    element.dataset.rankings = !isAnswer ? "below" : shown.length > 1 ? "alone" : "beside";
+    element.toggleAttribute("data-plain", isTerminal(job) && !viewsOf(job).length && !picturesOf(job).length);
   }
 
   function renderNumbers() {
     const numbers = part(".numbers");
-    const tables = isTerminal(job) ? tablesOf(job.result) : [];
+    const isRanked = !part(".rankings").hidden;
+    const tables = isTerminal(job) ? tablesOf(job.result, isRanked ? RANKED : []) : [];
     numbers.hidden = tables.length === 0;
     part(".tables").replaceChildren(...tables);
     // Without a picture the numbers are the result.
-    if (!numbers.hidden && viewsOf(job).length === 0) numbers.open = true;
+    if (!numbers.hidden && !isRanked && viewsOf(job).length === 0) numbers.open = true;
   }
 
   /** Show a job as it is now. */
@@ -185,7 +200,7 @@ export function openResult({ onreuse }) {
     if (isNew) {
       renderSources();
       const references = picturesOf(job).map(({ reference }) => reference);
-      fetchNames(references).then(() => job?.id === next.id && renderInfo());
+      Promise.all([fetchNames(references), fetchSets(setsOf(job))]).then(() => job?.id === next.id && renderInfo());
     }
     if (isTerminal(job)) {
       document.title = `${STATES[job.state]} · Impasto`;

@@ -1,20 +1,30 @@
 /** Pictures to try, which come with the page. Their licences: samples/LICENSES.md. */
 
 import { el } from "./dom.js";
+import { capitalized } from "./text.js";
 
 const FOLDER = new URL("samples/", import.meta.url);
 
-/** `by` is shown where a licence asks for it. */
+/** `by` is shown, as the licence of these asks for. */
 const SAMPLES = [
   { file: "chelsea.jpg", title: "A cat" },
   { file: "coffee.jpg", title: "Coffee" },
   { file: "rocket.jpg", title: "A rocket" },
-  { file: "china.jpg", title: "A palace", by: "danielbuechele, CC BY 2.0" },
-  { file: "flower.jpg", title: "A flower", by: "vultilion, CC BY 2.0" },
+  { file: "china.jpg", title: "A palace", by: "danielbuechele" },
+  { file: "flower.jpg", title: "A flower", by: "vultilion" },
   { file: "drawn-butterfly.jpg", title: "A drawn butterfly" },
   { file: "drawn-mushroom.jpg", title: "A drawn mushroom" },
   { file: "drawn-planet.jpg", title: "A drawn planet" },
 ];
+const CREDITED = SAMPLES.filter(({ by }) => by);
+
+const strip = document.getElementById("samples");
+const list = document.getElementById("sample-list");
+const credit = document.getElementById("sample-credit");
+/** The picture fields that are shown. */
+let fields = [];
+/** Chosen samples that name their photographer. */
+let used = new Set();
 
 async function fetchFile({ file }) {
   const response = await fetch(new URL(file, FOLDER));
@@ -22,26 +32,42 @@ async function fetchFile({ file }) {
   return new File([await response.blob()], file, { type: "image/jpeg" });
 }
 
-/** A row of samples; `onfile(file)` is called with the chosen one, `onproblem(text)` if it cannot be had. */
-export function sampleRow(onfile, onproblem) {
-  async function choose(sample) {
-    try {
-      onfile(await fetchFile(sample));
-    } catch (error) {
-      if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
-      onproblem(error.message);
-    }
+async function choose(sample) {
+  const field = fields.find((candidate) => candidate.isEmpty());
+  if (!field) return;
+  try {
+    const file = await fetchFile(sample);
+    if (sample.by) used.add(sample);
+    field.add([file]);
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    field.showProblem(error instanceof RangeError ? error.message : "The service does not answer.");
   }
-
-  const buttons = SAMPLES.map((sample) => {
-    const title = [sample.title, sample.by].filter(Boolean).join(", ");
-    const image = el("img", { src: new URL(sample.file, FOLDER), alt: title, loading: "lazy", decoding: "async" });
-    return el("li", {}, el("button", { type: "button", class: "sample", title, onclick: () => choose(sample) }, image));
-  });
-  return el(
-    "details",
-    { class: "samples" },
-    el("summary", {}, "Samples"),
-    el("ul", { class: "sample-list", "aria-label": "Samples" }, ...buttons),
-  );
 }
+
+/** The strip is there as long as a picture is missing; who made a picture, as long as it may be shown. */
+function render() {
+  const offered = fields.some((field) => field.isEmpty());
+  const named = offered ? CREDITED : [...used];
+  list.hidden = !offered;
+  credit.hidden = named.length === 0;
+  strip.hidden = list.hidden && credit.hidden;
+  credit.firstElementChild.textContent = capitalized(named.map(({ title, by }) => `${title.replace(/^A /, "")} by ${by}`).join(", "));
+}
+
+/** Offer samples for these picture fields. */
+export function showSamples(pictureFields) {
+  fields = pictureFields;
+  used = new Set();
+  render();
+}
+
+list.append(
+  ...SAMPLES.map((sample) => {
+    const image = el("img", { src: new URL(sample.file, FOLDER), alt: sample.title, decoding: "async" });
+    const attributes = { type: "button", class: "sample", title: sample.title, onclick: () => choose(sample) };
+    return el("li", {}, el("button", attributes, image));
+  }),
+);
+credit.querySelector("a").href = new URL("LICENSES.md", FOLDER);
+document.getElementById("job-form").addEventListener("input", render);

@@ -43,6 +43,7 @@ export function paramsOf(schema) {
       unit: keywordOf(property, "unit"),
       decades: keywordOf(property, "decades"),
       titlePrefix: keywordOf(property, "title_prefix"),
+      builtIn: keywordOf(property, "built_in") ?? [],
       emptyMeans: keywordOf(property, "empty_means"),
     };
   });

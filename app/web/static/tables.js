@@ -11,9 +11,14 @@ const isPlain = (value) => value === null || typeof value !== "object";
 const words = (name) => spaced(name).replaceAll(".", " · ");
 const isEmpty = (value) => Array.isArray(value) && value.length === 0;
 
+/** The beginning of a SHA-256; all of it is in the JSON. */
+const shortened = (text) => (/^[0-9a-f]{64}$/.test(text) ? `${text.slice(0, 12)}…` : text);
+
 function format(value) {
+  // Counts are exact.
+  if (Number.isInteger(value)) return value.toLocaleString("en");
   if (typeof value === "number") return formatNumber(value);
-  if (isPlain(value)) return value === null ? "–" : String(value);
+  if (isPlain(value)) return value === null ? "–" : shortened(String(value));
   if (Array.isArray(value)) return value.map(format).join(", ");
   // An entry of a ranking: "spiral 0.82".
   const parts = Object.values(value).filter((part) => isPlain(part) && !Number.isInteger(part));
@@ -32,8 +37,19 @@ const isTable = (value) => Array.isArray(value?.columns) && Array.isArray(value?
 const isRow = (value) => !isPlain(value) && !Array.isArray(value);
 const isRows = (value) => Array.isArray(value) && value.length > 0 && value.every(isRow);
 
-function cell(value) {
-  return el("td", { class: typeof value === "number" ? "number" : null }, format(value));
+/** Longer texts are broken into lines. */
+const MAX_LINE = 40;
+
+function cell(value, isNumber = typeof value === "number") {
+  const text = format(value);
+  const classes = [isNumber ? "number" : null, text.length > MAX_LINE ? "long" : null].filter(Boolean);
+  return el("td", { class: classes.join(" ") || null }, text);
+}
+
+/** Rows of cells; in a column with numbers all are to the right. */
+function linesOf(rows) {
+  const numeric = (rows[0] ?? []).map((_, place) => rows.some((row) => typeof row[place] === "number"));
+  return rows.map((row) => el("tr", {}, ...row.map((value, place) => cell(value ?? null, numeric[place]))));
 }
 
 function table(caption, head, rows) {
@@ -53,8 +69,7 @@ function table(caption, head, rows) {
 function tableOfRows(name, entries) {
   const rows = entries.map((entry) => new Map(flatten(entry)));
   const columns = [...new Set(rows.flatMap((row) => [...row.keys()]))];
-  const lines = rows.map((row) => el("tr", {}, ...columns.map((column) => cell(row.get(column) ?? null))));
-  return table(words(name), columns, lines);
+  return table(words(name), columns, linesOf(rows.map((row) => columns.map((column) => row.get(column)))));
 }
 
 function tableOfPairs(name, pairs) {
@@ -62,17 +77,17 @@ function tableOfPairs(name, pairs) {
   return table(words(name), null, lines);
 }
 
-/** Tables of a job's result; none if it has no numbers. */
-export function tablesOf(result) {
-  const entries = Object.entries(result ?? {}).filter(([name, value]) => !NOT_SHOWN.has(name) && !isEmpty(value));
+/** Tables of a job's result, `without` some of its parts; none if it has no numbers. */
+export function tablesOf(result, without) {
+  const isShown = ([name, value]) => !NOT_SHOWN.has(name) && !without.includes(name) && !isEmpty(value);
+  const entries = Object.entries(result ?? {}).filter(isShown);
   const single = entries.filter(([, value]) => isPlain(value) || (Array.isArray(value) && !isRows(value)));
   const tables = entries
     .filter(([, value]) => !isPlain(value))
     .flatMap(([name, value]) => {
       if (isRows(value)) return [tableOfRows(name, value)];
       if (isTable(value)) {
-        const lines = value.rows.map((row) => el("tr", {}, ...row.map((entry) => cell(entry ?? null))));
-        return [table(words(name), value.columns, lines)];
+        return [table(words(name), value.columns, linesOf(value.rows))];
       }
       if (Array.isArray(value)) return [];
       const inner = flatten(value);

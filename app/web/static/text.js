@@ -49,6 +49,12 @@ export function titleOfFile(filename) {
   return capitalized(filename.replace(/\.[a-z0-9]{2,5}$/i, "").replace(/[_-]+/g, " ").trim() || filename);
 }
 
+/** "1 picture", "1,797 pictures". */
+export const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+
+/** Bytes as "3.4 MB" or "12 kB". */
+export const fileSize = (bytes) => (bytes < 1e6 ? `${formatNumber(bytes / 1e3)} kB` : megabytes(bytes));
+
 /** Bytes as "3.4 MB". */
 export function megabytes(bytes) {
   return `${formatNumber(bytes / 1e6)} MB`;

@@ -31,14 +31,15 @@ const MAX_FILES = 0xffff;
 
 /**
  * A ZIP as a Blob of files [{name, file}]. `onprogress` gets the share that is read. Throws a RangeError for what
- * does not fit into one ZIP, a DOMException for a file that cannot be read.
+ * does not fit into one ZIP, a DOMException for a file that cannot be read, or when `signal` stops it.
  */
-export async function zipOf(entries, onprogress) {
+export async function zipOf(entries, onprogress, signal) {
   if (entries.length > MAX_FILES) throw new RangeError(`At most ${MAX_FILES} files at a time.`);
   const parts = [];
   const directory = [];
   let offset = 0;
   for (const [index, { name, file }] of entries.entries()) {
+    signal.throwIfAborted();
     const crc = crc32(new Uint8Array(await file.arrayBuffer()));
     const encoded = new TextEncoder().encode(name);
     const common = [[2, 20], [2, UTF8], [2, 0], [2, 0], [2, 0x21], [4, crc], [4, file.size], [4, file.size], [2, encoded.length], [2, 0]];

@@ -35,7 +35,7 @@ def turbulent(sheet: Sheet) -> Tensor:
     """Perlin's marble: a wave shifted by noise."""
     turn = sheet.turned()
     phase = turn.x * sheet.log_uniform(0.8, 2.0) * TAU + sheet.uniform(4, 8) * sheet.noise(1.0, 5, 0.55)
-    value = 0.5 + 0.5 * torch.sin(phase)
+    value = (0.5 + 0.5 * torch.sin(phase)).clamp_min(0)
     picture = gradient(value**0.7, [sheet.colors[2], sheet.colors[1], sheet.colors[0]])
     return tint(picture, 0.08 * sheet.noise(6.0, 3))
 

@@ -221,7 +221,7 @@ def galaxy(sheet: Sheet) -> Tensor:
     sheet = sheet.off_center(0.25).warped(0.05, 3.0)
     arms = torch.full_like(sheet.x[:, :1, :1], 2.0)
     position, radius, _ = _arms(sheet, sheet.uniform(1.6, 2.6), torch.ones_like(arms), arms)
-    arm = (0.5 + 0.5 * torch.cos(position * TAU)) ** 1.5
+    arm = (0.5 + 0.5 * torch.cos(position * TAU)).clamp_min(0) ** 1.5
     cloud = sheet.noise(3.0, 4, 0.6)
     glow = torch.exp(-radius * 1.6) * (0.25 + 0.9 * arm) * (1 + 0.6 * cloud) + torch.exp(
         -radius * radius * 25

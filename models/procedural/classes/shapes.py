@@ -53,7 +53,7 @@ def rounded_star(sheet: Sheet) -> Layer:
     """A puffed cushion, a sea star with dots."""
     radius, angle = polar(sheet.x, sheet.y)
     count = 5.0
-    arm = 0.5 + 0.5 * torch.cos(angle * count)
+    arm = (0.5 + 0.5 * torch.cos(angle * count)).clamp_min(0)
     outline = 0.32 + sheet.uniform(0.45, 0.6) * arm ** sheet.uniform(1.2, 2.2)
     distance = (radius - outline) * 0.6
     u, v, _ = fold_angle(sheet.x, sheet.y, count)

@@ -163,7 +163,8 @@ def rib(sheet: Sheet) -> Tensor:
         sheet, sheet.x * frequency, sheet.y * frequency * 1.3, sheet.uniform(1.0, 1.5)
     )
     across = fraction(sheet.x * frequency / 3)
-    ridge = torch.sin(across * 3.1416) ** 0.7
+    # 3.1416 is past pi, where the sine is below 0 and has no such power.
+    ridge = torch.sin(across * 3.1416).clamp_min(0) ** 0.7
     picture = _knit(sheet, height, sheet.colors[0], twist, frequency)
     return lit(picture, relief(sheet, ridge * 0.5 / frequency, gloss=0.0) * (0.45 + 0.55 * ridge))
 

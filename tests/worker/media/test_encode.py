@@ -18,7 +18,8 @@ from app.media.recipe_text import MAX_RECIPE_BYTES, RECIPE_KEY, dump_recipe
 from tests.support import strange_pictures as strange
 from tests.support.fake_device import DEVICE, FakeDevice
 from worker.contract.compute import Compute
-from worker.media.pictures import encode_png, encode_preview, load_picture, resize
+from worker.contract.inputs import Inputs, Source
+from worker.media.pictures import Picture, encode_png, encode_preview, load_picture, resize
 from worker.runtime.recipes import make_recipe
 
 RECIPE = {"kind": "style_transfer", "params": {"size": 256, "style": ["Öl", "油画"]}, "seed": 2**62}
@@ -208,12 +209,13 @@ def test_a_preview_copies_no_more_than_it_shows() -> None:
 
 def test_a_recipe_says_what_made_the_picture() -> None:
     params = StyleTransferParams(content="a", style=["b", "c"], seed=7)
-    recipe = make_recipe(
-        params, {"content": ["11"], "style": ["22", "33"]}, None, Compute(torch.device("cpu"), torch.bfloat16)
-    )
+    hashes = {"content": ["11"], "style": ["22", "33"]}
+    picture = Picture(torch.zeros(1, 3, 8, 8))
+    inputs = Inputs({param: [Source(each, lambda: picture) for each in own] for param, own in hashes.items()})
+    recipe = make_recipe(params, inputs, None, Compute(torch.device("cpu"), torch.bfloat16))
     assert recipe["kind"] == "style_transfer"
     assert StyleTransferParams(**recipe["params"]) == params
-    assert recipe["inputs"] == {"content": ["11"], "style": ["22", "33"]}
+    assert recipe["inputs"] == hashes
     assert (recipe["seed"], recipe["device"], recipe["dtype"]) == (7, "cpu", "bfloat16")
     assert recipe["threads"] == torch.get_num_threads()
     assert recipe["torch"] == torch.__version__
@@ -222,7 +224,7 @@ def test_a_recipe_says_what_made_the_picture() -> None:
 
 def float32_of(compute: Compute) -> dict[str, str] | None:
     params = StyleTransferParams(content="a", style=["b"])
-    found: dict[str, str] | None = make_recipe(params, {}, None, compute)["float32"]
+    found: dict[str, str] | None = make_recipe(params, Inputs(), None, compute)["float32"]
     return found
 
 

@@ -18,6 +18,7 @@ from app.jobs import repository
 from app.jobs.errors import ParamsError
 from app.jobs.job import Job
 from app.jobs.params import parse_params
+from app.jobs.repository import jobs_with_network
 from app.jobs.states import State
 from app.main import create_app
 from app.media.recipe_text import read_recipe
@@ -88,6 +89,59 @@ def test_a_job_finds_a_renamed_network_by_its_hash(context: WorkerContext) -> No
     again = job_service(context).retry(done.id)
     assert (again.network, again.network_sha256) == ("renamed", first.sha256)
     assert again.params["network"] == "renamed"
+
+
+def classify_with(context: WorkerContext, *networks: str) -> Job:
+    asked = {"image": add_picture(context, strange.noise(size=(80, 72))), "networks": list(networks)}
+    return submit(context, parse_params("classify", asked, Catalogue(context.engine)))
+
+
+def test_every_network_of_an_ensemble_is_found_by_its_hash(context: WorkerContext) -> None:
+    first, second = register(context, "first", seed=1), register(context, "second", seed=2)
+    job = classify_with(context, "first", "second")
+    assert (job.network_sha256, job.further_networks) == (first.sha256, {"second": second.sha256})
+    for network in (first, second):
+        assert jobs_with_network(context.engine, network.sha256) == [job.id]
+    service.rename(context.engine, "second", "renamed")
+    other = register(context, "second", seed=3)  # another network takes the old name
+    assert jobs_with_network(context.engine, other.sha256) == []
+    done = run(context)
+    assert done.state is State.SUCCEEDED and done.result is not None
+    assert [(each["name"], each["sha256"]) for each in done.result["networks"]] == [
+        ("first", first.sha256),
+        ("renamed", second.sha256),
+    ]
+    recipe = done.result["recipe"]
+    assert recipe["network"] == {"name": "first", "sha256": first.sha256}
+    assert recipe["further_networks"] == [{"name": "renamed", "sha256": second.sha256}]
+    assert recipe["params"]["networks"] == ["first", "renamed"]
+    assert jobs_with_network(context.engine, second.sha256) == []
+    again = job_service(context).retry(done.id)
+    assert again.params["networks"] == ["first", "renamed"]
+    assert again.further_networks == {"renamed": second.sha256}
+
+
+def test_a_network_of_an_ensemble_that_is_gone_is_named_by_its_place(context: WorkerContext) -> None:
+    register(context, "first", seed=1)
+    second = register(context, "second", seed=2)
+    classify_with(context, "first", "second")
+    service.delete(context.engine, context.storage, second)
+    failed = run(context)
+    assert failed.error is not None and failed.error["field"] == "networks.1"
+
+
+def test_a_network_that_is_compared_with_is_found_by_its_hash(context: WorkerContext) -> None:
+    register(context, "first", seed=1)
+    second = register(context, "second", seed=2)
+    with pytest.raises(ParamsError, match="network itself"):
+        parse_params("filters", {"network": "first", "against": "first"}, Catalogue(context.engine))
+    asked = {"network": "first", "against": "second"}
+    job = submit(context, parse_params("filters", asked, Catalogue(context.engine)))
+    assert job.further_networks == {"second": second.sha256}
+    service.rename(context.engine, "second", "renamed")
+    done = run(context)
+    assert done.result is not None and done.result["recipe"]["params"]["against"] == "renamed"
+    assert done.result["filters"][1]["title"].startswith("renamed")
 
 
 def test_a_job_does_not_take_another_network_of_the_name(context: WorkerContext) -> None:

@@ -243,7 +243,7 @@ def test_files_and_figure() -> None:
 
 def test_its_recipe_names_a_network_without_weights() -> None:
     params = parse_params("architecture", {"network": "vgg19"}, SHIPPED)
-    recipe = make_recipe(params, {}, network_for(params, CPU, NetworkLoader()), CPU)
+    recipe = make_recipe(params, Inputs(), network_for(params, CPU, NetworkLoader()), CPU)
     assert recipe["network"] == {"name": "vgg19", "sha256": None}
 
 

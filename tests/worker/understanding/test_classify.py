@@ -20,7 +20,6 @@ from worker.media.pictures import Picture
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.understanding import prediction_run
 from worker.understanding.classify import classify, classify_jobs
-from worker.understanding.predictions import Classifier
 
 CPU = Compute(torch.device("cpu"))
 NETWORK = make_classifier(input_size=24)
@@ -30,7 +29,7 @@ PICTURES = [drawn(40 + 3 * place, 50, place) for place in range(7)]
 
 def make_params(**values: Any) -> ClassifyParams:
     """Resolved params, but for a network that is in no catalogue."""
-    return ClassifyParams.model_validate({"size": 24, "temperature": 1.0, **values})
+    return ClassifyParams.model_validate({"network": "tiny", "size": 24, "temperature": 1.0, **values})
 
 
 def run(params: ClassifyParams, inputs: Inputs, resume: StepState | None = None) -> Outcome:
@@ -111,15 +110,6 @@ def test_a_broken_picture_of_a_set_is_a_line_with_its_error() -> None:
     )
 
 
-def test_crops_with_more_pixels_are_computed_in_smaller_batches() -> None:
-    voter = Classifier(NETWORK, 24, 1.0)
-    for values, size in (({}, 32), ({"crops": "ten"}, 32), ({"crops": "ten", "scales": [1.0] * 8}, 32)):
-        assert prediction_run.batch_size(make_params(image="x", **values), [voter]) == size
-    large = make_params(image="x", crops="ten", scales=[1.0] * 2, size=512)
-    assert prediction_run.batch_size(large, [Classifier(NETWORK, 512, 1.0)]) == 6
-    assert prediction_run.batch_size(large, [Classifier(NETWORK, 2048, 1.0)]) == 1
-
-
 def test_a_size_that_there_is_no_memory_for_is_refused() -> None:
     little = Compute(torch.device("cpu"), picture_bytes=1000)
     with pytest.raises(InputError, match="the largest size that fits"):
@@ -171,6 +161,8 @@ def test_an_ensemble_averages_or_compares() -> None:
     compared = several(networks=["tiny", "other"], top=6, ensemble="compare")["pictures"]
     assert len(compared) == 14 and all(entry["network"] == "tiny" for entry in compared)
     for place, entry in enumerate(averaged):
+        assert entry["energy"] is entry["verdict"] is None
+        assert entry["energies"] == [each["energy"] for each in compared[2 * place :][:2]]
         by_index = [
             {row["index"]: row["probability"] for row in each["top"]} for each in compared[2 * place :][:2]
         ]

@@ -1,0 +1,110 @@
+"""Sets of pictures on the page: a folder or a ZIP becomes one, by choosing it or by dropping it anywhere."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.support import ConsoleErrors
+from tests.support.zips import class_folders, zipped
+
+pytestmark = pytest.mark.browser
+
+JOB_MS = 120_000
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two classes of pictures, a file that is none, one that is damaged, and what systems leave behind."""
+    root = tmp_path / "My birds"
+    files = class_folders(robin=3, wren=2) | {
+        "robin/damaged.png": b"no picture",
+        "notes.txt": b"hello",
+        ".DS_Store": b"x",
+    }
+    for name, data in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+    return root
+
+
+def open_field(page: Page) -> Locator:
+    page.goto("/")
+    page.get_by_label("What to make").select_option("evaluate")
+    return page.locator("[data-field=dataset]")
+
+
+def drop(page: Page, path: Path, target: Locator) -> None:
+    """Drop a file or a folder of this machine there, as the browser's own drag and drop does."""
+    box = target.bounding_box()
+    assert box
+    data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    session = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        session.send("Input.dispatchDragEvent", {"type": kind, **point, "data": data})
+
+
+def test_a_folder_becomes_a_set(page: Page, folder: Path) -> None:
+    field = open_field(page)
+    field.locator("input[type=file]").first.set_input_files(folder)
+    expect(field.locator("select")).to_have_value("my-birds", timeout=JOB_MS)
+    expect(field.locator(".counts")).to_have_text("5 pictures, 2 labels")
+    expect(field.locator(".report")).to_contain_text("1 file skipped")
+    expect(field.locator(".report")).to_contain_text("damaged.png")
+    expect(field.locator(".report")).to_contain_text("1 other file ignored")
+    expect(field.locator(".download")).to_be_hidden()
+
+    # It is there after a reload, and in the forms of other kinds.
+    page.reload()
+    expect(field.locator("select")).to_have_value("my-birds")
+    expect(field.locator(".counts")).to_have_text("5 pictures, 2 labels")
+    page.get_by_label("What to make").select_option("classify")
+    expect(field.locator("option", has_text="my-birds (5 pictures)")).to_have_count(1)
+
+
+def test_a_dropped_folder_becomes_a_set(page: Page, folder: Path) -> None:
+    field = open_field(page)
+    drop(page, folder.rename(folder.with_name("dropped")), field.locator(".set-drop"))
+    expect(field.locator("select")).to_have_value("dropped", timeout=JOB_MS)
+    expect(field.locator(".counts")).to_have_text("5 pictures, 2 labels")
+
+
+def test_a_zip_dropped_anywhere_becomes_a_set(page: Page, tmp_path: Path) -> None:
+    page.goto("/")
+    page.get_by_label("What to make").select_option("classify")
+    file = tmp_path / "Two words.zip"
+    file.write_bytes(zipped(class_folders(robin=2)))
+    drop(page, file, page.locator(".viewer"))
+    field = page.locator("[data-field=dataset]")
+    expect(field.locator("select")).to_have_value("two-words", timeout=JOB_MS)
+    expect(field.locator(".counts")).to_have_text("2 pictures, no labels")
+    expect(page.locator(".tile")).to_have_count(0)
+
+    page.locator("#submit").click()
+    expect(page.locator("#result[data-state=succeeded]")).to_be_visible(timeout=JOB_MS)
+    expect(page.locator(".job-title")).to_have_text("two-words, Classification")
+    expect(page.get_by_role("link", name="predictions.jsonl")).to_be_visible()
+    page.get_by_role("button", name="Use these settings").click()
+    expect(field.locator("select")).to_have_value("two-words")
+
+
+def test_what_is_wrong_with_a_zip_is_said_at_the_field(
+    page: Page, tmp_path: Path, console_errors: ConsoleErrors
+) -> None:
+    console_errors.expect("422", "/v1/datasets")
+    field = open_field(page)
+    zip_input = field.locator("input[type=file]").last
+    zip_input.set_input_files({"name": "bad.zip", "mimeType": "application/zip", "buffer": b"no ZIP at all"})
+    expect(field.locator(".problem")).to_contain_text("ZIP")
+    expect(field.locator("select")).to_have_attribute("aria-invalid", "true")
+    expect(field.locator("select")).to_be_enabled()
+
+    # Without any picture nothing is left behind.
+    empty = zipped({"a.png": b"no picture"})
+    zip_input.set_input_files({"name": "empty.zip", "mimeType": "application/zip", "buffer": empty})
+    expect(field.locator(".problem")).to_contain_text("None of its files is a picture", timeout=JOB_MS)
+    names = [each["name"] for each in page.request.get("/v1/datasets").json()["items"]]
+    assert "empty" not in names and "bad" not in names
+    page.locator("#submit").click()
+    expect(field.locator(".problem")).to_have_text("Choose a set first.")
