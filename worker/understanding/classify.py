@@ -46,8 +46,7 @@ def classify(
     Of a set, a picture that cannot be decoded is a line with its error. Raises InputError if another cannot,
     or if the size is too small for a network; ComputationError if scores are not finite.
     """
-    del compute
-    voters = classifiers(params, inputs, network)
+    voters = classifiers(params, inputs, network, compute)
     items = items_of(inputs, params)
     records = yield from predicted(
         items,
@@ -67,8 +66,7 @@ def classify_jobs(
 
     A picture that cannot be decoded fails its own job.
     """
-    del compute
-    voters = classifiers(params[0], inputs[0], network)
+    voters = classifiers(params[0], inputs[0], network, compute)
     waiting = [items_of(each, own) for own, each in zip(params, inputs, strict=True)]
     loaded = [_views_of(own, voters, items) for own, items in zip(params, waiting, strict=True)]
     views = [view for each in loaded if not isinstance(each, ServiceError) for view in each]

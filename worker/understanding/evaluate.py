@@ -50,8 +50,7 @@ def evaluate(
     Several networks are an ensemble: the mean of their probabilities. Raises InputError if there are no
     labels, or some that are no classes; ComputationError if scores are not finite.
     """
-    del compute
-    voters = classifiers(params, inputs, network)
+    voters = classifiers(params, inputs, network, compute)
     classes = voters[0].network.classes
     every = items_of(inputs, params)
     items = [item for item in every if item.label is not None]

@@ -10,7 +10,9 @@ from torch import Tensor
 from app.errors import ComputationError, InputError
 from app.kinds.classifying import ClassifyingParams
 from models.network import Network
+from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
+from worker.optim.memory import require_memory
 from worker.optim.objectives import precise
 from worker.understanding.crops import views_of
 from worker.understanding.views import input_side
@@ -54,8 +56,10 @@ class Prediction:
         return "none of its classes" if self.energy > threshold else "one of its classes"
 
 
-def classifiers(params: ClassifyingParams, inputs: Inputs, network: Network | None) -> list[Classifier]:
-    """The classifiers of a job of resolved params. Raises InputError if a size is too small for one."""
+def classifiers(
+    params: ClassifyingParams, inputs: Inputs, network: Network | None, compute: Compute
+) -> list[Classifier]:
+    """The classifiers of a job of resolved params. Raises InputError if a size does not do for one."""
     if network is None:
         raise TypeError("a network is needed")
     found = []
@@ -66,6 +70,7 @@ def classifiers(params: ClassifyingParams, inputs: Inputs, network: Network | No
             raise InputError(
                 "size", f"Size {side} is too small for {each.name}: it needs {smallest} px at least."
             )
+        require_memory(each, ("logits",), (side, side), side, compute, tiles=False, gradient=False)
         found.append(Classifier(each, side, params.temperature or each.temperature or 1.0))
     return found
 

@@ -185,6 +185,21 @@ def stored_files(client: TestClient) -> list[Path]:
     return [path for path in (services.settings.data_dir / "files").rglob("*") if path.is_file()]
 
 
+def test_a_set_of_pictures_none_of_which_can_be_read_says_why(client: TestClient, work: Any) -> None:
+    made = send(client, zipped({"a.png": b"no", "b.jpg": b""}), name="pets").json()
+    work()
+    error = client.get(f"/v1/jobs/{made['jobs'][0]}").json()["error"]
+    assert (error["type"], error["field"]) == ("zip_unusable", "file")
+    assert error["title"] and "None of its 2 pictures can be read" in error["detail"]
+
+
+@pytest.mark.parametrize("label", ["a\nb", "\0", "", "x" * 101])
+def test_labels_are_a_line_of_text(client: TestClient, label: str) -> None:
+    answer = send(client, zipped(class_folders(cat=1)), name="pets", label=label)
+    assert answer.status_code == 422 and answer.json()["errors"][0]["field"] == "label"
+    assert client.get(URL).json()["items"] == []
+
+
 def test_a_hostile_zip_leaves_nothing(client: TestClient, work: Any) -> None:
     client.post(URL, json={"name": "open"})
     for url, more in ((URL, {"name": "pets"}), (f"{URL}/open/members", {})):
