@@ -11,22 +11,22 @@ from app.errors import InputError, ServiceError
 from app.kinds.classify import ClassifyParams
 from models.network import Network
 from worker.contract.compute import Compute
-from worker.contract.inputs import Inputs
+from worker.contract.inputs import Inputs, Member
 from worker.contract.steps import File, Outcome, Steps, StepState
 from worker.understanding.answers import answer_card, sheet_of
 from worker.understanding.figures import percent
 from worker.understanding.prediction_run import (
     JSON_LINES,
-    Item,
     Record,
     items_of,
-    load,
     networks_of,
     predicted,
     predictions_of,
     to_lines,
+    views_of_item,
 )
-from worker.understanding.predictions import Classifier, Prediction, average, classifiers, views_for
+from worker.understanding.predictions import Classifier, Prediction, average, classifiers
+from worker.understanding.sets import still
 from worker.understanding.verdicts import ranking
 
 # Classes that a table names of each picture, and rows of that of a set.
@@ -84,17 +84,17 @@ def classify_jobs(
 
 
 def _views_of(
-    params: ClassifyParams, voters: Sequence[Classifier], items: Sequence[Item]
+    params: ClassifyParams, voters: Sequence[Classifier], items: Sequence[Member]
 ) -> list[dict[int, Tensor]] | ServiceError:
     """The views of the pictures of a job, or why there are none."""
     try:
-        return [views_for(params, voters, load(item)) for item in items]
+        return [views_of_item(params, voters, item) for item in items]
     except InputError as error:
         return error
 
 
 def _records(
-    params: ClassifyParams, voters: Sequence[Classifier], item: Item, predictions: Sequence[Prediction]
+    params: ClassifyParams, voters: Sequence[Classifier], item: Member, predictions: Sequence[Prediction]
 ) -> list[Record]:
     """What is said of a picture: one entry, or one for each network that is compared."""
     head: Record = {"name": item.name}
@@ -102,7 +102,9 @@ def _records(
         head["label"] = item.label
     if len(voters) > 1 and params.ensemble == "average":
         top = _top(params, average(predictions), voters[0].network.classes)
-        return [{**head, "top": top, "energy": None, "verdict": None}]
+        # Scores of networks have scales of their own, so that their energies have no mean.
+        energies = [each.energy for each in predictions]
+        return [{**head, "top": top, "energy": None, "energies": energies, "verdict": None}]
     records = []
     for voter, each in zip(voters, predictions, strict=True):
         own = {"network": voter.network.name} if len(voters) > 1 else {}
@@ -118,7 +120,7 @@ def _top(params: ClassifyParams, probabilities: Tensor, classes: Sequence[str]) 
 
 
 def _outcome(
-    params: ClassifyParams, voters: Sequence[Classifier], items: Sequence[Item], records: Sequence[Record]
+    params: ClassifyParams, voters: Sequence[Classifier], items: Sequence[Member], records: Sequence[Record]
 ) -> Outcome:
     result = networks_of(voters)
     if len(voters) > 1:
@@ -143,7 +145,7 @@ def _row(record: Record) -> dict[str, str]:
     return row
 
 
-def _summary(items: Sequence[Item], records: Sequence[Record]) -> dict[str, Any]:
+def _summary(items: Sequence[Member], records: Sequence[Record]) -> dict[str, Any]:
     """Counts of a set: what its pictures are taken for, each network by itself."""
     good = [record for record in records if "error" not in record]
     counts = Counter((record.get("network"), record["top"][0]["class"]) for record in good)
@@ -164,11 +166,11 @@ def _summary(items: Sequence[Item], records: Sequence[Record]) -> dict[str, Any]
     }
 
 
-def _figures(params: ClassifyParams, items: Sequence[Item], records: Sequence[Record]) -> dict[str, Tensor]:
+def _figures(params: ClassifyParams, items: Sequence[Member], records: Sequence[Record]) -> dict[str, Tensor]:
     """The pictures beside bars of their classes."""
     per_picture = len(records) // len(items)
     cards = []
     for place, item in enumerate(items):
         mine = records[place * per_picture : (place + 1) * per_picture]
-        cards.append(answer_card(load(item), mine, title=item.name if len(items) > 1 else ""))
+        cards.append(answer_card(still(item), mine, title=item.name if len(items) > 1 else ""))
     return {"image": sheet_of(cards)}

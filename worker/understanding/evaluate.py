@@ -14,7 +14,7 @@ from app.errors import InputError
 from app.kinds.evaluate import EvaluateParams
 from models.network import Network
 from worker.contract.compute import Compute
-from worker.contract.inputs import Inputs
+from worker.contract.inputs import Inputs, Member
 from worker.contract.steps import File, Outcome, Steps, StepState
 from worker.understanding.answers import marked_card, sheet_of
 from worker.understanding.confusion_figure import confusion_figure
@@ -22,16 +22,15 @@ from worker.understanding.figures import percent
 from worker.understanding.labels import classes_of_labels
 from worker.understanding.prediction_run import (
     JSON_LINES,
-    Item,
     Record,
     items_of,
-    load,
     networks_of,
     predicted,
     to_lines,
 )
 from worker.understanding.predictions import Prediction, average, classifiers
 from worker.understanding.scores import ClassScores, class_scores, confusion, macro, top_error
+from worker.understanding.sets import still
 from worker.understanding.verdicts import TOP, ranking
 
 # Rows of the tables of a result; the files have all.
@@ -87,7 +86,7 @@ def evaluate(
 
 
 def _records(
-    classes: Sequence[str], known: dict[str, int], item: Item, predictions: Sequence[Prediction]
+    classes: Sequence[str], known: dict[str, int], item: Member, predictions: Sequence[Prediction]
 ) -> list[Record]:
     """The line of a picture: its class, the rank and the probability that it has, and the most likely."""
     probabilities = average(predictions)
@@ -113,7 +112,7 @@ def _confusion(records: Sequence[Record], classes: int) -> Tensor:
 
 
 def _summary(
-    members: int, items: Sequence[Item], records: Sequence[Record], scores: Sequence[ClassScores]
+    members: int, items: Sequence[Member], records: Sequence[Record], scores: Sequence[ClassScores]
 ) -> dict[str, Any]:
     ranks = [record["rank"] for record in records]
     tried = [each for each in scores if each.support]
@@ -162,7 +161,7 @@ def _figures(
     name: str,
     counts: Tensor,
     classes: Sequence[str],
-    good: Sequence[tuple[Item, Record]],
+    good: Sequence[tuple[Member, Record]],
     summary: dict[str, Any],
 ) -> dict[str, Tensor]:
     said = f"top-1 error {percent(summary['top1_error'])}, top-5 error {percent(summary['top5_error'])}"
@@ -171,7 +170,7 @@ def _figures(
     # The surest mistakes come first, then what is right, the least sure first.
     order = sorted(good, key=lambda pair: (pair[1]["rank"] == 1, _doubt(pair[1])))[: params.shown]
     if order:
-        images["sheet"] = sheet_of([marked_card(load(item), record) for item, record in order], COLUMNS)
+        images["sheet"] = sheet_of([marked_card(still(item), record) for item, record in order], COLUMNS)
     return images
 
 

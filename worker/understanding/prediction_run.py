@@ -1,10 +1,8 @@
-"""Predictions for many pictures: decoded ahead in threads, a batch at a time, resumable between batches."""
+"""Predictions for many pictures, a batch at a time, resumable between batches."""
 
 import json
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -12,15 +10,15 @@ from torch import Tensor
 
 from app.errors import InputError
 from app.kinds.classifying import ClassifyingParams
-from worker.contract.inputs import Inputs, Source
+from worker.contract.inputs import Inputs, Member
 from worker.contract.steps import Step, StepState
-from worker.media.pictures import Picture
 from worker.understanding.predictions import Classifier, Prediction, predict, views_for
+from worker.understanding.sets import read_ahead, still
 
-# Pictures in a batch: a step, and a file of a checkpoint.
+# Pictures in a batch, which is a step, and a file of a checkpoint; fewer where they have many views. The
+# pixels take 190 MB, and those of the next batch are there too.
 BATCH = 32
-# Threads that decode.
-DECODERS = 2
+BATCH_PIXELS = 320 * 224**2
 
 JSON_LINES = "application/jsonl"
 
@@ -28,40 +26,23 @@ Record = dict[str, Any]
 Views = dict[int, Tensor]
 
 
-@dataclass(frozen=True)
-class Item:
-    """A picture to be classified: its file, its name, and the label that it has in its set."""
-
-    source: Source
-    name: str
-    label: str | None = None
-
-
 # The lines of a picture, from its item and the predictions of each classifier.
-Describe = Callable[[Item, Sequence[Prediction]], list[Record]]
+Describe = Callable[[Member, Sequence[Prediction]], list[Record]]
 
 
-def items_of(inputs: Inputs, params: ClassifyingParams) -> list[Item]:
+def items_of(inputs: Inputs, params: ClassifyingParams) -> list[Member]:
     """The pictures of a job: those of a set, or of the picture params, in order."""
     if "dataset" in inputs:
-        return [Item(each.source, each.name, each.label) for each in inputs.members("dataset")]
+        return list(inputs.members("dataset"))
     return [
-        Item(source, source.name or reference)
+        Member(source, None, source.name or reference)
         for param, references in params.pictures().items()
         for source, reference in zip(inputs.sources(param), references, strict=True)
     ]
 
 
-def load(item: Item) -> Tensor:
-    """The picture of an item, (1, 3, H, W). Raises InputError."""
-    loaded = item.source.load()
-    if not isinstance(loaded, Picture):
-        raise InputError(item.name, "This is a clip: take a still picture, such as one frame of it.")
-    return loaded.rgb
-
-
 def predicted(
-    items: Sequence[Item],
+    items: Sequence[Member],
     params: ClassifyingParams,
     classifiers: Sequence[Classifier],
     describe: Describe,
@@ -77,10 +58,12 @@ def predicted(
     parts = dict(resume.parts) if resume is not None else {}
     done = int(resume.values["done"]) if resume is not None else 0
     records = [json.loads(line) for name in sorted(parts) for line in parts[name].splitlines()]
-    views = partial(_views, params, classifiers, skip_broken=skip_broken)
-    with ExitStack() as stack:
-        for batch, loaded in _ahead(stack, items[done:], views):
-            made = _describe(batch, loaded, classifiers, describe)
+    pixels = params.views() * sum({classifier.side**2 for classifier in classifiers})
+    size = max(1, min(BATCH, BATCH_PIXELS // pixels))
+    with closing(read_ahead(items, partial(views_of_item, params, classifiers), size, done)) as read:
+        for first, loaded in read:
+            batch = items[first : first + len(loaded)]
+            made = _describe(batch, loaded, classifiers, describe, skip_broken=skip_broken)
             records += made
             parts[f"{done:06d}"] = to_lines(made)
             done += len(batch)
@@ -114,50 +97,27 @@ def to_lines(records: Sequence[Record]) -> bytes:
     return b"".join(json.dumps(record, ensure_ascii=False).encode() + b"\n" for record in records)
 
 
-def _views(
-    params: ClassifyingParams, classifiers: Sequence[Classifier], item: Item, *, skip_broken: bool
-) -> Views | str:
-    """The views of a picture, or why it cannot be decoded."""
-    try:
-        return views_for(params, classifiers, load(item))
-    except InputError as error:
-        if not skip_broken:
-            raise
-        return error.detail
-
-
-def _ahead(
-    stack: ExitStack, items: Sequence[Item], views: Callable[[Item], Views | str]
-) -> Iterator[tuple[Sequence[Item], list[Views | str]]]:
-    """Batches with their views, the next of which is decoded while one is computed."""
-    batches = [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
-    if len(items) == 1:
-        # A thread would only cost time.
-        yield batches[0], [views(items[0])]
-        return
-    pool = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
-    stack.callback(pool.shutdown, wait=True, cancel_futures=True)
-
-    def begin(batch: Sequence[Item]) -> list[Future[Views | str]]:
-        return [pool.submit(views, item) for item in batch]
-
-    coming = begin(batches[0]) if batches else []
-    for place, batch in enumerate(batches):
-        waiting, coming = coming, begin(batches[place + 1]) if place + 1 < len(batches) else []
-        yield batch, [each.result() for each in waiting]
+def views_of_item(params: ClassifyingParams, classifiers: Sequence[Classifier], item: Member) -> Views:
+    """What the classifiers are shown of a picture. Raises InputError."""
+    return views_for(params, classifiers, still(item, "dataset" if params.datasets() else "image"))
 
 
 def _describe(
-    batch: Sequence[Item],
-    loaded: Sequence[Views | str],
+    batch: Sequence[Member],
+    loaded: Sequence[Views | InputError],
     classifiers: Sequence[Classifier],
     describe: Describe,
+    *,
+    skip_broken: bool,
 ) -> list[Record]:
-    made = iter(predictions_of(classifiers, [each for each in loaded if not isinstance(each, str)]))
+    for each in loaded:
+        if isinstance(each, InputError) and not skip_broken:
+            raise each
+    made = iter(predictions_of(classifiers, [each for each in loaded if not isinstance(each, InputError)]))
     records: list[Record] = []
     for item, each in zip(batch, loaded, strict=True):
-        if isinstance(each, str):
-            records.append({"name": item.name, "error": each})
+        if isinstance(each, InputError):
+            records.append({"name": item.name, "error": each.detail})
         else:
             records += describe(item, next(made))
     return records

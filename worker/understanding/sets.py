@@ -1,7 +1,9 @@
-"""The pictures of a set as a network is shown them, batch by batch."""
+"""Many pictures one after the other: decoded ahead in threads, a batch at a time."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,6 +17,48 @@ from worker.understanding.views import as_input
 # Pixels of the pictures of a batch together at most: 16 of 224 px a side. The first layers of VGG-16 then
 # take 400 MB in float32.
 BATCH_PIXELS = 16 * 224**2
+# Threads that decode.
+DECODERS = 2
+
+T = TypeVar("T")
+
+
+def read_ahead(
+    members: Sequence[Member], read: Callable[[Member], T], size: int, start: int = 0
+) -> Generator[tuple[int, list[T | InputError]], None, None]:
+    """What ``read`` makes of each from place ``start`` on, or the InputError that it raises, by batches.
+
+    Yields the place of the first, and ``size`` at most. The next batch is read while one is computed. Batches
+    end at the same places whatever the ``start`` is.
+    """
+
+    def attempt(member: Member) -> T | InputError:
+        try:
+            return read(member)
+        except InputError as error:
+            return error
+
+    if len(members) - start <= 1:
+        # A thread would only cost time.
+        if start < len(members):
+            yield start, [attempt(members[start])]
+        return
+    batches = [
+        range(max(start, first), min(first + size, len(members)))
+        for first in range(start - start % size, len(members), size)
+    ]
+    pool = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
+
+    def begin(batch: range) -> list[Future[T | InputError]]:
+        return [pool.submit(attempt, members[place]) for place in batch]
+
+    try:
+        coming = begin(batches[0])
+        for batch, following in zip(batches, [*batches[1:], range(0)], strict=True):
+            waiting, coming = coming, begin(following)
+            yield batch.start, [each.result() for each in waiting]
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def batches(
@@ -27,33 +71,34 @@ def batches(
 ) -> Iterator[tuple[range, Tensor]]:
     """The pictures from place ``start`` on, each as :func:`as_input` shows it, at most ``size`` at a time.
 
-    Yields the places in the set, which follow each other, and the pictures (N, 3, side, side) on the CPU.
-    Each is decoded when its turn comes. One that cannot be decoded is left out, and ends its batch:
-    ``on_damaged`` is told its place and what is wrong; None: the InputError is raised. Batches end at the
-    same places whatever the ``start`` is.
+    Yields the places in the set, which follow each other, and the pictures (N, 3, side, side) on the CPU. One
+    that cannot be decoded is left out, and ends its batch: ``on_damaged`` is told its place and what is
+    wrong; None: the InputError is raised. Batches end at the same places whatever the ``start`` is.
     """
     size = max(1, min(size, BATCH_PIXELS // side**2))
-    for first in range(start - start % size, len(members), size):
-        begun, pictures = max(start, first), list[Tensor]()
-        for place in range(begun, min(first + size, len(members))):
-            try:
-                pictures.append(as_input(still(members[place]), side))
-            except InputError as error:
+    with closing(read_ahead(members, lambda each: as_input(still(each), side), size, start)) as read:
+        for begun, found in read:
+            pictures: list[Tensor] = []
+            for place, each in enumerate(found, start=begun):
+                if not isinstance(each, InputError):
+                    pictures.append(each)
+                    continue
                 if on_damaged is None:
-                    raise
-                on_damaged(place, error)
+                    raise each
+                on_damaged(place, each)
                 if pictures:
-                    yield range(begun, place), torch.cat(pictures)
-                begun, pictures = place + 1, []
-        if pictures:
-            yield range(begun, begun + len(pictures)), torch.cat(pictures)
+                    yield range(place - len(pictures), place), torch.cat(pictures)
+                pictures = []
+            if pictures:
+                end = begun + len(found)
+                yield range(end - len(pictures), end), torch.cat(pictures)
 
 
-def still(member: Member) -> Tensor:
-    """The picture (1, 3, H, W) of a member. Raises InputError if it cannot be decoded, or moves."""
+def still(member: Member, field: str = "dataset") -> Tensor:
+    """The picture (1, 3, H, W) of a member. Raises InputError if it cannot be decoded, or is a clip."""
     loaded = member.source.load()
     if not isinstance(loaded, Picture):
-        raise InputError("dataset", f"{member.name} is a clip: a set has still pictures.")
+        raise InputError(field, f"{member.name} is a clip: take a still picture, such as one frame of it.")
     return loaded.rgb
 
 

@@ -11,6 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from app.datasets.builtin import BUILT_IN
 from app.http.services import Services
 from app.settings import Settings
 from app.storage import FolderStorage
@@ -342,3 +343,9 @@ def test_built_in_sets_are_made_by_a_job(client: TestClient, work: Any) -> None:
     item = client.get(f"{URL}/small/members").json()["items"][0]
     (width, height) = Image.open(io.BytesIO(client.get(item["url"]).content)).size
     assert (width, height) == (16, 16)
+
+
+def test_forms_offer_the_built_in_sets(client: TestClient) -> None:
+    kinds = client.get("/v1/kinds").json()["items"]
+    (evaluate,) = [kind for kind in kinds if kind["kind"] == "evaluate"]
+    assert evaluate["schema"]["properties"]["dataset"]["built_in"] == list(BUILT_IN)

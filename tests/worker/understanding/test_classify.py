@@ -29,7 +29,7 @@ PICTURES = [drawn(40 + 3 * place, 50, place) for place in range(7)]
 
 def make_params(**values: Any) -> ClassifyParams:
     """Resolved params, but for a network that is in no catalogue."""
-    return ClassifyParams.model_validate({"size": 24, "temperature": 1.0, **values})
+    return ClassifyParams.model_validate({"network": "tiny", "size": 24, "temperature": 1.0, **values})
 
 
 def run(params: ClassifyParams, inputs: Inputs, resume: StepState | None = None) -> Outcome:
@@ -142,6 +142,8 @@ def test_an_ensemble_averages_or_compares() -> None:
     compared = several(networks=["tiny", "other"], top=6, ensemble="compare")["pictures"]
     assert len(compared) == 14 and all(entry["network"] == "tiny" for entry in compared)
     for place, entry in enumerate(averaged):
+        assert entry["energy"] is entry["verdict"] is None
+        assert entry["energies"] == [each["energy"] for each in compared[2 * place :][:2]]
         by_index = [
             {row["index"]: row["probability"] for row in each["top"]} for each in compared[2 * place :][:2]
         ]
