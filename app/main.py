@@ -24,6 +24,7 @@ from app.images import routes as images
 from app.jobs import event_routes as events
 from app.jobs import kind_routes as kinds
 from app.jobs import routes as jobs
+from app.jobs.leftovers import delete_leftovers
 from app.jobs.reaper import ROUND_SECONDS, LeaseWatch, finish_takeback
 from app.kinds import KINDS
 from app.monitoring import health, metrics
@@ -110,9 +111,20 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         services.engine.dispose()
 
 
+def _clean(services: Services) -> None:
+    """Delete what processes that were killed left behind."""
+    try:
+        gone = delete_leftovers(services.engine, services.storage)
+        if gone:
+            log.info("%d files of processes that were killed are deleted", gone)
+    except (OperationalError, OSError) as error:
+        log.warning("files of processes that were killed stay: %s", error)
+
+
 def _reap(services: Services, stop: threading.Event) -> None:
     """Repair from time to time what lost workers left behind, and delete what is old."""
     settings = services.settings
+    _clean(services)
     leases = LeaseWatch(services.engine, settings.lease_seconds, settings.max_attempts)
     while not stop.wait(ROUND_SECONDS):
         try:

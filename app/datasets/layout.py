@@ -7,6 +7,7 @@ at the top have no label, unless a table gives them one.
 
 import csv
 import io
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -77,7 +78,8 @@ def read_labels(data: bytes) -> dict[str, str | None]:
                 continue
             if len(row) <= max(file, label):
                 raise UnusableLabels(f"Line {rows.line_num} has {len(row)} columns of {len(header)}.")
-            name, value = row[file].strip().replace("\\", "/").removeprefix("./"), row[label].strip()
+            name, value = (unicodedata.normalize("NFC", row[place].strip()) for place in (file, label))
+            name = name.replace("\\", "/").removeprefix("./")
             if value and not is_text(value, MAX_LABEL):
                 raise UnusableLabels(
                     f"Line {rows.line_num}: a label has at most {MAX_LABEL} characters, and no control "

@@ -4,15 +4,22 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.datasets.builtin import DEFAULT_COUNT, DEFAULT_SIZE
-from app.datasets.dataset import MAX_LABEL, MAX_NAME, Dataset, Source, StoredMember
+from app.datasets.dataset import MAX_LABEL, MAX_NAME, Dataset, Source, StoredMember, is_text
 from app.datasets.repository import Added
 from app.datasets.service import ImageMember
 from app.http.timestamps import timestamp
 
-_Label = Annotated[str, Field(min_length=1, max_length=MAX_LABEL)]
+
+def _check_label(label: str) -> str:
+    if not is_text(label, MAX_LABEL):
+        raise ValueError("a label has no control characters")
+    return label
+
+
+_Label = Annotated[str, Field(min_length=1, max_length=MAX_LABEL), AfterValidator(_check_label)]
 
 
 class LabelCount(BaseModel):

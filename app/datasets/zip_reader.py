@@ -8,6 +8,7 @@ write: entries that are stored or deflated, in one file, with ZIP64 where it is 
 import re
 import stat
 import struct
+import unicodedata
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -258,8 +259,9 @@ def _check_name(raw: bytes, flags: int) -> str:
         raise UnusableZip(f"The name {shown!r} has {len(name)} characters; 1 to {MAX_NAME} are taken.")
     if not is_text(name, MAX_NAME):
         raise UnusableZip(f"The name {shown!r} has control characters. {_REMEDY}")
-    if "\\" in name:
-        raise UnusableZip(f"The name {shown!r} has a backslash; '/' is between folders. {_REMEDY}")
+    # Against the format (APPNOTE 4.4.17.1), Compress-Archive of Windows PowerShell 5 separates folders so.
+    # macOS takes letters apart (é is e and an accent), and tables have them whole.
+    name = unicodedata.normalize("NFC", name.replace("\\", "/"))
     if name.startswith("/") or re.match(r"[A-Za-z]:", name):
         raise UnusableZip(f"The name {shown!r} is absolute: names begin within the ZIP. {_REMEDY}")
     parts = name.removesuffix("/").split("/")
@@ -297,7 +299,7 @@ def _check_entry(entry: Entry, flags: int, mode: int) -> None:
 def _bounded(entries: list[Entry], directory: int) -> list[Entry]:
     """The entries with their ends. Raises UnusableZip where one begins within another."""
     ordered = sorted(entries, key=lambda entry: entry.offset)
-    ends = [*(entry.offset for entry in ordered[1:]), directory]
+    ends = [*(entry.offset for entry in ordered), directory][1:]
     bounded = []
     for entry, end in zip(ordered, ends, strict=True):
         if entry.offset + _LOCAL.size + len(entry.raw_name) + entry.packed > end:

@@ -8,7 +8,14 @@ from pydantic import Field
 from app.errors import InputError
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.classes import require_classifier
-from app.kinds.fields import CROP_SHARE, DEFAULT_SIZE, NetworkName, NetworkNames, NetworkSize
+from app.kinds.fields import (
+    CROP_SHARE,
+    DEFAULT_SIZE,
+    MAX_SHEET_PIXELS,
+    NetworkName,
+    NetworkNames,
+    NetworkSize,
+)
 from app.kinds.layers import require_card
 from app.kinds.spec import DECODING, forward_work
 from app.networks.card import NetworkCard
@@ -48,7 +55,8 @@ class ClassifyingParams(Params):
     )
     temperature: float | None = Field(
         None,
-        gt=0,
+        # Scores divided by less are no longer finite in float32.
+        ge=0.001,
         le=1000,
         title="Temperature",
         description="Divides the scores of the classes: above 1 the probabilities are less certain. Empty: "
@@ -90,6 +98,13 @@ class ClassifyingParams(Params):
             )
         values: dict[str, Any] = {"network": cards[0].name}
         sizes = {card.input_size or DEFAULT_SIZE for card in cards}
+        largest = self.size or max(sizes)
+        if self.views() * largest**2 > MAX_SHEET_PIXELS:
+            raise InputError(
+                "size",
+                f"{self.views()} crops of {largest} px have too many pixels for the memory: use "
+                f"{int((MAX_SHEET_PIXELS / self.views()) ** 0.5)} px or less, or fewer crops and scales.",
+            )
         if self.size is None and len(sizes) == 1:
             values["size"] = sizes.pop()
         if self.temperature is None and len(cards) == 1:

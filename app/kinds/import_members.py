@@ -20,6 +20,7 @@ class ImportMembersParams(Params):
         None,
         min_length=1,
         max_length=100,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
         title="Label",
         description="Label of the pictures that have none. Empty: they have none.",
     )

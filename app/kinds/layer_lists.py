@@ -139,16 +139,19 @@ def as_text(value: Any) -> Any:
 
     Raises ValueError for what is neither; other values are returned as they are.
     """
-    if isinstance(value, str) and value.lstrip().startswith(("[{", "[ {")):
+    if isinstance(value, str) and len(value) <= MAX_TEXT and value.lstrip().startswith(("[{", "[ {")):
         try:
             value = json.loads(value)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"this begins as JSON and is none: {error}") from None
     if isinstance(value, str):
         parse_layers(value)
         return value.strip()
     if isinstance(value, list):
-        return format_layers(_validated(value))
+        text = format_layers(_validated(value))
+        if len(text) > MAX_TEXT:
+            raise ValueError(f"as text they have {len(text):,} characters; {MAX_TEXT:,} at most")
+        return text
     return value
 
 

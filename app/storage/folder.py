@@ -59,6 +59,9 @@ class Storage(Protocol):
     def delete_prefix(self, prefix: str, keep: Collection[str] = ()) -> None:
         """Delete every blob whose key begins with ``prefix/``, except those in ``keep``."""
 
+    def list_old(self, prefix: str, older_than: float) -> list[str]:
+        """The names that follow ``prefix/`` in keys, but for those that changed in ``older_than`` seconds."""
+
     def clean_leftovers(self, older_than: float = DAY_SECONDS) -> int:
         """Remove temporary files of writers that were killed; returns their number."""
 
@@ -154,15 +157,16 @@ class FolderStorage:
             doomed = folder
         shutil.rmtree(doomed)
 
+    def list_old(self, prefix: str, older_than: float) -> list[str]:
+        """The names that follow ``prefix/`` in keys, but for those that changed in ``older_than`` seconds."""
+        folder = self.path(prefix)
+        return [entry.name for entry in _old_entries(folder, older_than)] if folder.is_dir() else []
+
     def clean_leftovers(self, older_than: float = DAY_SECONDS) -> int:
         """Delete entries of the temporary folder older than ``older_than`` seconds; returns their number."""
         gone = 0
-        for entry in list(self._temporary.iterdir()):
+        for entry in _old_entries(self._temporary, older_than):
             try:
-                # ctime, the last change of name or content: a rename does not change a folder's mtime.
-                changed = entry.lstat().st_ctime
-                if time.time() - changed < older_than:
-                    continue
                 if entry.is_dir():
                     shutil.rmtree(entry)
                 else:
@@ -171,6 +175,18 @@ class FolderStorage:
                 continue  # its writer finished, or another process deleted it
             gone += 1
         return gone
+
+
+def _old_entries(folder: Path, older_than: float) -> list[Path]:
+    """What lies in a folder and has not changed for so many seconds."""
+    found = []
+    for entry in folder.iterdir():
+        # Its writer finished, or another process deleted it.
+        with contextlib.suppress(FileNotFoundError):
+            # ctime, the last change of name or content: a rename does not change a folder's mtime.
+            if time.time() - entry.lstat().st_ctime >= older_than:
+                found.append(entry)
+    return found
 
 
 def put_all(storage: Storage, blobs: Mapping[str, bytes | BinaryIO]) -> list[Stored]:

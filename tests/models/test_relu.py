@@ -127,6 +127,10 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "palette": {"classes": 3},
     "squeezenet1_1": {"classes": 3},
     "efficientnet_lite0": {"classes": 3},
+    "alexnet": {"classes": 3, "width": 1 / 16},
+    "googlenet": {"classes": 3},
+    "resnet": {"depth": 18, "classes": 3, "width": 1 / 8},
+    "mobilenet_v2": {"classes": 3},
 }
 RECTIFIERS = ("relu", "relu_", "relu6", "relu6_", "hardtanh", "hardtanh_", "threshold", "threshold_")
 
@@ -148,14 +152,15 @@ class Counter(TorchDispatchMode):
 @pytest.mark.parametrize("before", [False, True], ids=["in-place", "functional"])
 def test_every_relu_of_every_architecture_takes_the_rule(architecture: str, before: bool) -> None:
     stack = build_stack(architecture, ARCHITECTURES[architecture])
+    drawn = torch.Generator().manual_seed(3)
     for module in stack.values():
         module.to_empty(device="cpu")
-        for parameter in module.parameters():
-            nn.init.normal_(parameter, std=parameter.numel() ** -0.5)
+        for values in (*module.parameters(), *module.buffers()):
+            nn.init.normal_(values, std=values.numel() ** -0.5, generator=drawn)
     network = Network(architecture, stack, mean=(0.5,) * 3, std=(0.2,) * 3, source="a test", classes="abc")
     # Whoever asks for all layers gets no ReLU in place.
     layers = list(stack) if before else ["logits"]
-    picture = torch.rand(1, 3, 32, 32)
+    picture = torch.rand(1, 3, 64, 64, generator=drawn)
     with torch.no_grad(), Counter() as plain:
         expected = network.features(picture, layers)["logits"]
     relus = sum(plain.counts.get(name, 0) for name in RECTIFIERS)

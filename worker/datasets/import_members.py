@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 
-from app.datasets.errors import DatasetClosed
+from app.datasets.errors import DatasetClosed, UnusableZip
 from app.datasets.repository import get_dataset, require_room
 from app.datasets.service import DatasetService, PictureFile
 from app.datasets.uploads import Upload, open_upload
@@ -89,6 +89,11 @@ def _import(
         findings.hashes.append(sha256)
         findings.reasons.append(reason)
         yield _step(len(findings.reasons), total, findings)
+    if params.close and not dataset.members and not any(findings.hashes):
+        raise UnusableZip(
+            f"None of its {len(paths)} pictures can be read, so that the set stays empty and open. "
+            f"{paths[0]}: {findings.reasons[0]}"
+        )
     if not findings.stored:
         files = [
             (members[path][0], sha256, upload.entries[path].size)

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -68,7 +69,7 @@ def open_local(given: str, param: str, sides: Sides, settings: Settings) -> Loca
 def _folder(folder: Path, param: str, sides: Sides, settings: Settings) -> LocalSet:
     """Pictures in a folder, with a table of labels in it if there is one."""
     paths = {
-        path.relative_to(folder).as_posix(): path
+        unicodedata.normalize("NFC", path.relative_to(folder).as_posix()): path
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     }

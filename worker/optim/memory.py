@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from itertools import pairwise
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -14,6 +15,11 @@ from worker.optim.tiling.tiles import is_on_grid
 # Bytes for each byte of activations: what is kept for the gradient, and gradients on their way. Measured on
 # efficientnet_lite0 at 1024 and 1600 px it is 1.5, in float32 and in bfloat16.
 WITH_GRADIENT = 2
+
+# What was counted, of each network while it is there: by layers, sides, gradient and dtype.
+_Case = tuple[frozenset[str], tuple[int, int], bool, torch.dtype]
+_KNOWN: WeakKeyDictionary[Network, dict[_Case, int]] = WeakKeyDictionary()
+MOST_KNOWN = 1000
 
 
 def require_memory(
@@ -54,7 +60,20 @@ def _scaled(sides: tuple[int, int], share: float) -> tuple[int, int]:
 
 
 def _bytes(network: Network, layers: Collection[str], sides: tuple[int, int], gradient: bool) -> int:
-    """Memory of a forward pass of one picture, and a backward pass if there is to be a gradient."""
+    """Memory of a forward pass of one picture, and a backward pass if there is to be a gradient.
+
+    Counting takes as long as classifying a picture does, so that it is done once.
+    """
+    known = _KNOWN.setdefault(network, {})
+    key = frozenset(layers), sides, gradient, network.dtype
+    if key not in known:
+        if len(known) >= MOST_KNOWN:
+            known.clear()
+        known[key] = _count_bytes(network, layers, sides, gradient)
+    return known[key]
+
+
+def _count_bytes(network: Network, layers: Collection[str], sides: tuple[int, int], gradient: bool) -> int:
     if min(sides) < network.minimum_side(layers):
         return 0
     costs = layer_costs(network, *sides, layers)

@@ -31,7 +31,8 @@ def describe_failure(error: Exception, job_id: str, device: torch.device) -> Jso
     field = None
     match error:
         case ServiceError():
-            kind, title, detail, field = error.type, error.title, error.detail, error.field
+            kind, title = error.type, error.title or error.status.phrase
+            detail, field = error.detail, error.field
         case error if isinstance(error, OUT_OF_MEMORY):
             kind, title, detail, field = _OUT_OF_MEMORY
         case RuntimeError() if "not enough memory" in str(error):

@@ -86,7 +86,8 @@ def _side(name: str, side: int, window: Window, rounds: bool) -> int:
         raise InputError(
             "layers",
             f"{name}: {formula(side, window)}, so windows of {window.size} at stride {window.stride} do not "
-            f"fit the {padded}. Strides that do: {', '.join(strides)}; or set rounding to floor or ceil.",
+            f"fit the {padded.removesuffix(',')}. Strides that do: {', '.join(strides)}; or set rounding to "
+            "floor or ceil.",
         )
     return window.output_side(side)
 

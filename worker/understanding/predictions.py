@@ -1,6 +1,7 @@
 """What classifiers say of pictures: probabilities at a temperature, and the energy of the scores."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,9 +17,11 @@ from worker.optim.objectives import precise
 from worker.understanding.crops import views_of
 from worker.understanding.views import input_side, require_side
 
-# Views of CHUNK_SIDE pixels in one forward pass. On one thread of a CPU efficientnet_lite0 takes 9 ms a view
-# by ones, 7 by twos, 6 by fours, and 6 to 11 by more, whose activations are mapped anew each time.
-CHUNK_ON_CPU, CHUNK, CHUNK_SIDE = 4, 32, 224
+# Views in one forward pass. On one thread of a CPU efficientnet_lite0 takes 9 ms a view by ones, 7 by twos,
+# 6 by fours, and 6 to 11 by more, whose activations are mapped anew each time; larger views are fewer.
+CHUNK_PIXELS_ON_CPU, CHUNK_PIXELS = 4 * 224**2, 32 * 224**2
+# Passes at a time on a CPU whose arithmetic has one thread: many views are done before others notice.
+PASSES = 2
 
 Verdict = Literal["one of its classes", "none of its classes"]
 
@@ -67,8 +70,7 @@ def classifiers(
     found = []
     for each in (network, *(inputs.networks[name] for name in params.further_networks())):
         side = params.size or input_side(each)
-        if side != input_side(each):
-            require_side(each, ("logits",), side, compute, gradient=False)
+        require_side(each, ("logits",), side, compute, gradient=False)
         found.append(Classifier(each, side, params.temperature or each.temperature or 1.0))
     return found
 
@@ -96,15 +98,21 @@ def predict(classifier: Classifier, views: Sequence[Tensor]) -> list[Prediction]
     return found
 
 
-@torch.no_grad()
 def logits_of(network: Network, views: Tensor) -> Tensor:
     """Logits (N, C) of views (N, 3, H, W), in chunks, float32 or better on the CPU."""
-    most = CHUNK_ON_CPU if network.device.type == "cpu" else CHUNK
-    # Larger views take more memory each.
-    size = max(1, min(most, most * CHUNK_SIDE**2 // views.shape[3] ** 2))
-    return torch.cat(
-        [precise(network.logits(each.to(network.device))).cpu() for each in torch.split(views, size)]
-    )
+    on_cpu = network.device.type == "cpu"
+    pixels = CHUNK_PIXELS_ON_CPU if on_cpu else CHUNK_PIXELS
+    size = max(1, pixels // (views.shape[2] * views.shape[3]))
+
+    @torch.no_grad()
+    def compute(chunk: Tensor) -> Tensor:
+        return precise(network.logits(chunk.to(network.device))).cpu()
+
+    chunks = torch.split(views, size)
+    if on_cpu and len(chunks) > 1 and torch.get_num_threads() == 1:
+        with ThreadPoolExecutor(PASSES, thread_name_prefix="classify") as pool:
+            return torch.cat(list(pool.map(compute, chunks)))
+    return torch.cat([compute(chunk) for chunk in chunks])
 
 
 def energy(logits: Tensor, temperature: float) -> Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds.fields import CROP_SHARE, DEFAULT_SIZE
+from app.kinds.fields import CROP_SHARE, DEFAULT_SIZE, MAX_SHEET_PIXELS
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.optim.memory import require_memory
@@ -38,10 +38,21 @@ def require_side(
 
 
 def shown_short(picture: Tensor, short: int) -> Tensor:
-    """A picture (N, 3, H, W) with its shorter side at ``short`` pixels, antialiased."""
+    """A picture (N, 3, H, W) with its shorter side at ``short`` pixels, antialiased.
+
+    Raises InputError on ``size`` if a long picture becomes too large for the memory.
+    """
     height, width = picture.shape[2:]
     scale = short / min(height, width)
-    return resize(picture, max(short, round(height * scale)), max(short, round(width * scale)))
+    sides = max(short, round(height * scale)), max(short, round(width * scale))
+    if sides[0] * sides[1] > MAX_SHEET_PIXELS:
+        raise InputError(
+            "size",
+            f"With {short:,} px at its shorter side the picture has {sides[1]:,} × {sides[0]:,}, and "
+            f"{MAX_SHEET_PIXELS // 10**6} megapixels are allowed: choose a smaller size, or "
+            "crop the picture.",
+        )
+    return resize(picture, *sides)
 
 
 def as_input(picture: Tensor, side: int, center: float = CENTER) -> Tensor:

@@ -6,7 +6,7 @@ import { notes, problemSetter } from "./fields.js";
 import { filesOfEntries, isZip, withPaths } from "./folders.js";
 import { waitForJob } from "./follow.js";
 import { findSet, knownSets, onSets, refreshSets } from "./sets.js";
-import { counted, megabytes } from "./text.js";
+import { counted, fileSize } from "./text.js";
 import { zipOf } from "./zip.js";
 
 /** Skipped files that are listed. */
@@ -154,9 +154,9 @@ export function datasetField(param) {
     showProgress("Reading");
     const { blob, title } = await pack(files, entries);
     await refreshSets();
-    const size = megabytes(blob.size);
+    const size = fileSize(blob.size);
     const onprogress = (share) =>
-      share < 1 ? showProgress(`Sending ${megabytes(share * blob.size)} of ${size}`, share) : showProgress("Storing");
+      share < 1 ? showProgress(`Sending ${fileSize(share * blob.size)} of ${size}`, share) : showProgress("Storing");
     const set = await uploadDataset(blob, freeName(title), onprogress, signal);
     const job = await waitForJob(set.jobs[0], signal, showJob);
     if (job.state !== "succeeded") {

@@ -3,7 +3,7 @@
 import { pictureUrl } from "./api.js";
 import { isTerminal } from "./follow.js";
 import { nameOf } from "./image_names.js";
-import { kindOf, picturesOf } from "./kinds.js";
+import { kindOf, picturesOf, setsOf } from "./kinds.js";
 import { findSet } from "./sets.js";
 import { ago, capitalized, duration, joined, secondsBetween, spaced, titleOfFile } from "./text.js";
 
@@ -28,9 +28,9 @@ function subjectOf(job, kind) {
   const [name] = namesOf(first ? [first.reference] : []);
   const others = name ? [job.params[first.param.name]].flat().length - 1 : 0;
   const target = kind.params.find(({ control, name }) => CLASSES.has(control) && job.params[name]);
-  const set = kind.params.find(({ control, name }) => control === "dataset" && job.params[name]);
+  const [set] = setsOf(job).map(findSet).filter(Boolean);
   if (others > 0) return `${name} and ${others} more`;
-  return name ?? (set && findSet(job.params[set.name])?.name) ?? (target ? capitalized(textOf(target, job.params[target.name])) : kind.title);
+  return name ?? set?.name ?? (target ? capitalized(textOf(target, job.params[target.name])) : kind.title);
 }
 
 /** A job's title in two parts: {subject, rest}; `rest` may be empty. */

@@ -18,6 +18,12 @@ export const kindOf = (name) => kinds.get(name);
 /** Whether a param is a picture, several, or a clip. */
 export const isPicture = (param) => ["picture", "pictures", "clip"].includes(param.control);
 
+/** References of the sets that a job uses. */
+export function setsOf(job) {
+  const params = kinds.get(job.kind)?.params.filter(({ control }) => control === "dataset") ?? [];
+  return params.map(({ name }) => job.params[name]).filter(Boolean);
+}
+
 /** References of the pictures that a job is made from: [{param, reference}], in the order of its params. */
 export function picturesOf(job) {
   const params = kinds.get(job.kind)?.params.filter(isPicture) ?? [];

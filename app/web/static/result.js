@@ -6,11 +6,11 @@ import { fileItems } from "./files.js";
 import { isTerminal } from "./follow.js";
 import { fetchNames } from "./image_names.js";
 import { artifactUrl, captionOf, detailsOf, draftUrl, timesOf, titleOfJob, titleParts, viewsOf } from "./jobs.js";
-import { kindOf, picturesOf } from "./kinds.js";
+import { kindOf, picturesOf, setsOf } from "./kinds.js";
 import { makeLooks } from "./looks.js";
 import { makeOverlay } from "./overlay.js";
 import { rankingElements } from "./rankings.js";
-import { firstSets } from "./sets.js";
+import { fetchSets } from "./sets.js";
 import { tablesOf } from "./tables.js";
 import { duration } from "./text.js";
 import { makeViewer } from "./viewer.js";
@@ -200,7 +200,7 @@ export function openResult({ onreuse }) {
     if (isNew) {
       renderSources();
       const references = picturesOf(job).map(({ reference }) => reference);
-      Promise.all([fetchNames(references), firstSets]).then(() => job?.id === next.id && renderInfo());
+      Promise.all([fetchNames(references), fetchSets(setsOf(job))]).then(() => job?.id === next.id && renderInfo());
     }
     if (isTerminal(job)) {
       document.title = `${STATES[job.state]} · Impasto`;

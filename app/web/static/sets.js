@@ -23,7 +23,19 @@ export function findSet(reference) {
   return sets.find((set) => set.id === id || set.name === id);
 }
 
-/** Resolves when the sets were listed for the first time, or cannot be: that the service is gone is said elsewhere. */
-export const firstSets = refreshSets().catch((error) => {
-  if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
-});
+async function attempt() {
+  try {
+    await refreshSets();
+  } catch (error) {
+    // That the service does not answer is said elsewhere.
+    if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+  }
+}
+
+const first = attempt();
+
+/** List the sets anew if one of these is not known, such as a built-in one that a job has just begun. */
+export async function fetchSets(references) {
+  await first;
+  if (!references.every(findSet)) await attempt();
+}

@@ -11,6 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from app.datasets.builtin import BUILT_IN
 from app.http.services import Services
 from app.settings import Settings
 from app.storage import FolderStorage
@@ -49,6 +50,7 @@ def members(client: TestClient, name: str, **query: Any) -> list[tuple[str, str 
     return [(item["name"], item["label"]) for item in items]
 
 
+@pytest.mark.medium
 def test_one_call_makes_fills_and_closes_a_set(client: TestClient, work: Any) -> None:
     answer = send(client, zipped({**class_folders(cat=2, dog=1), "readme.txt": b"x"}), name="pets")
     assert answer.status_code == 202, answer.text
@@ -183,6 +185,21 @@ def stored_files(client: TestClient) -> list[Path]:
     return [path for path in (services.settings.data_dir / "files").rglob("*") if path.is_file()]
 
 
+def test_a_set_of_pictures_none_of_which_can_be_read_says_why(client: TestClient, work: Any) -> None:
+    made = send(client, zipped({"a.png": b"no", "b.jpg": b""}), name="pets").json()
+    work()
+    error = client.get(f"/v1/jobs/{made['jobs'][0]}").json()["error"]
+    assert (error["type"], error["field"]) == ("zip_unusable", "file")
+    assert error["title"] and "None of its 2 pictures can be read" in error["detail"]
+
+
+@pytest.mark.parametrize("label", ["a\nb", "\0", "", "x" * 101])
+def test_labels_are_a_line_of_text(client: TestClient, label: str) -> None:
+    answer = send(client, zipped(class_folders(cat=1)), name="pets", label=label)
+    assert answer.status_code == 422 and answer.json()["errors"][0]["field"] == "label"
+    assert client.get(URL).json()["items"] == []
+
+
 def test_a_hostile_zip_leaves_nothing(client: TestClient, work: Any) -> None:
     client.post(URL, json={"name": "open"})
     for url, more in ((URL, {"name": "pets"}), (f"{URL}/open/members", {})):
@@ -200,6 +217,7 @@ def test_a_hostile_zip_leaves_nothing(client: TestClient, work: Any) -> None:
     assert client.delete(f"{URL}/pets").status_code == 204
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("form", "field"),
     [
@@ -247,6 +265,7 @@ def test_members_that_cannot_be(client: TestClient, image_id: str) -> None:
     assert client.post(f"{URL}/x/members", content=b"x").status_code == 415
 
 
+@pytest.mark.medium
 def test_names_pages_and_keys(client: TestClient, work: Any) -> None:
     data = zipped(class_folders(a=3, b=2))
     key = {"Idempotency-Key": "once"}
@@ -300,6 +319,7 @@ def test_no_zip_is_taken_that_the_disk_has_no_space_for(client: TestClient, serv
     assert stored_files(client) == []
 
 
+@pytest.mark.medium
 def test_limits_are_those_of_sets(settings: Settings) -> None:
     data = zipped(class_folders(a=3))
     small = {"max_request_bytes": 1000, "max_dataset_bytes": len(data), "max_dataset_members": 4}
@@ -342,3 +362,9 @@ def test_built_in_sets_are_made_by_a_job(client: TestClient, work: Any) -> None:
     item = client.get(f"{URL}/small/members").json()["items"][0]
     (width, height) = Image.open(io.BytesIO(client.get(item["url"]).content)).size
     assert (width, height) == (16, 16)
+
+
+def test_forms_offer_the_built_in_sets(client: TestClient) -> None:
+    kinds = client.get("/v1/kinds").json()["items"]
+    (evaluate,) = [kind for kind in kinds if kind["kind"] == "evaluate"]
+    assert evaluate["schema"]["properties"]["dataset"]["built_in"] == list(BUILT_IN)

@@ -86,6 +86,7 @@ def test_zip64_streamed_and_commented_files_are_read() -> None:
     assert contents(bytes(streamed.data)) == {"a.png": b"pixels"}
 
 
+@pytest.mark.medium
 def test_more_entries_than_16_bits_count() -> None:
     data = zipped({f"{number:05}.png": b"" for number in range(65_537)}, zipfile.ZIP_STORED)
     assert len(entries(data)) == 65_537
@@ -130,7 +131,8 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "parent inside": (lambda: named("a/../../b.png"), "leaves the folder"),
     "absolute": (lambda: named("/etc/a.png"), "absolute"),
     "drive": (lambda: named("C:a.png"), "absolute"),
-    "backslash": (lambda: named("a\\..\\b.png"), "backslash"),
+    "backslash": (lambda: named("a\\..\\b.png"), "leaves the folder"),
+    "backslash in front": (lambda: named("\\a.png"), "absolute"),
     "control": (lambda: named("a\x01.png"), "control"),
     "dot": (lambda: named("./a.png"), "'.'"),
     "double": (lambda: named("a//b.png"), "empty part"),
@@ -191,6 +193,16 @@ def test_damaged_entries_are_no_attack() -> None:
     more = patched(data, central(data) + 24, "<L", 300)
     with pytest.raises(DamagedEntry, match="cut off"):
         read_entry(io.BytesIO(more), entries(more)[0])
+
+
+def test_names_are_the_same_whichever_system_wrote_them() -> None:
+    """Compress-Archive of Windows PowerShell 5 writes backslashes, and macOS letters apart from accents."""
+    for name in ("Stra\u00dfe\\caf\u00e9.png", "Stra\u00dfe/cafe\u0301.png"):
+        assert contents(named(name)) == contents(named("Stra\u00dfe/caf\u00e9.png"))
+
+
+def test_an_empty_zip_has_no_entries() -> None:
+    assert entries(zipped({})) == []
 
 
 def test_what_programs_add_for_themselves_is_hidden() -> None:

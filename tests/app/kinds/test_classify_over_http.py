@@ -112,6 +112,15 @@ def test_what_is_missing_is_a_problem_of_its_field(client: TestClient) -> None:
     assert answer.json()["errors"][0]["field"] == "image"
 
 
+@pytest.mark.parametrize("temperature", [1e-300, 0, 1e5])
+def test_a_temperature_that_leaves_no_probabilities_is_refused(
+    client: TestClient, temperature: float
+) -> None:
+    answer = client.post("/v1/classify", json={"image": "x", "temperature": temperature})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "temperature"
+
+
 def test_a_jpeg_is_decoded_small_to_the_same_within_a_few_levels() -> None:
     data = (SAMPLES / "chelsea.jpg").read_bytes()
     whole = load_picture(BytesIO(data), "image").rgb

@@ -138,13 +138,10 @@ def test_a_command_takes_a_set(pictures: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(pictures)
     monkeypatch.setenv("IMPASTO_DEVICE", "cpu")
     program = make_program()
-    result = CliRunner().invoke(program, ["counting", "--dataset", "pets.zip", "-o", "out.json"])
+    result = CliRunner().invoke(program, ["counting", "pets.zip", "-o", "out.json"])
     assert result.exit_code == 0, result.output
     assert json.loads(Path("out.json").read_text())["labels"] == {"cat": 2, "dog": 1}
-    result = CliRunner().invoke(program, ["counting", "--dataset", "digits", "--at-most", "20"])
+    result = CliRunner().invoke(program, ["counting", "digits", "--at-most", "20"])
     assert set(json.loads(result.stdout)["labels"].values()) == {2}
-    wrong = CliRunner().invoke(program, ["counting", "--dataset", "nothing"])
-    assert (wrong.exit_code, wrong.stderr.startswith("impasto: --dataset: There is no 'nothing'")) == (
-        2,
-        True,
-    )
+    wrong = CliRunner().invoke(program, ["counting", "nothing"])
+    assert wrong.exit_code == 2 and "There is no 'nothing'" in wrong.stderr

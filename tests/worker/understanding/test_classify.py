@@ -110,6 +110,25 @@ def test_a_broken_picture_of_a_set_is_a_line_with_its_error() -> None:
     )
 
 
+def test_a_size_that_there_is_no_memory_for_is_refused() -> None:
+    little = Compute(torch.device("cpu"), picture_bytes=1000)
+    with pytest.raises(InputError, match="the largest size that fits"):
+        run_steps(classify(make_params(image="x"), Inputs({"image": []}), NETWORK, little))
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"size": 2048, "crops": "ten", "scales": [4.0] * 8}, "size"),
+        ({"size": 2048, "crops": "ten", "scales": [1.0] * 2}, "size"),
+    ],
+)
+def test_more_crops_than_the_memory_holds_are_refused(values: dict[str, Any], field: str) -> None:
+    with pytest.raises(InputError, match="px or less, or fewer crops") as refused:
+        ClassifyParams(image="x", network="palette", **values).resolve(SHIPPED)
+    assert refused.value.field == field
+
+
 def test_resumed_is_uninterrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prediction_run, "BATCH", 2)
     states: list[StepState] = []

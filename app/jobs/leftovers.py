@@ -1,0 +1,56 @@
+"""Deletes files without a row: those of jobs and pictures whose writer was killed before it wrote the row."""
+
+import logging
+from collections.abc import Callable
+
+from sqlalchemy import Engine, Table, select
+
+from app.database.engine import read
+from app.images.repository import image_key
+from app.images.tables import images
+from app.jobs.storage_keys import job_folder
+from app.jobs.tables import jobs
+from app.storage import Storage
+from app.storage.folder import DAY_SECONDS
+
+log = logging.getLogger(__name__)
+
+# Ids in one query: SQLite takes 32,766.
+IN_ONE = 500
+
+
+def delete_leftovers(engine: Engine, storage: Storage, older_than: float = DAY_SECONDS) -> int:
+    """Delete the files of jobs and pictures without a row that are older than that; returns how many.
+
+    Whoever writes a row does so within seconds of the file. Where more files are unknown than known, the
+    database is another one than theirs, and nothing is deleted.
+    """
+    stores: tuple[tuple[Table, Callable[[str], str], Callable[[str], None]], ...] = (
+        (jobs, job_folder, storage.delete_prefix),
+        (images, image_key, storage.delete),
+    )
+    gone = 0
+    for table, key_of, delete in stores:
+        folder = key_of("x").rpartition("/")[0]
+        names = storage.list_old(folder, older_than)
+        unknown = _without_rows(engine, table, names)
+        if 2 * len(unknown) > len(names):
+            log.warning(
+                "%d of %d files in %s are not in the database, and stay: are both of one service?",
+                *(len(unknown), len(names), folder),
+            )
+            continue
+        for name in unknown:
+            delete(key_of(name))
+        gone += len(unknown)
+    return gone
+
+
+def _without_rows(engine: Engine, table: Table, names: list[str]) -> list[str]:
+    """Those of some ids that no row of a table has."""
+    found: set[str] = set()
+    with read(engine) as connection:
+        for start in range(0, len(names), IN_ONE):
+            query = select(table.c.id).where(table.c.id.in_(names[start : start + IN_ONE]))
+            found.update(connection.execute(query).scalars())
+    return [name for name in names if name not in found]
