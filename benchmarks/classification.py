@@ -65,7 +65,7 @@ def while_painting(service: Deployment) -> None:
     headers, body = multipart({"image": photo()}, {"params": json.dumps({})})
     data = request("POST", PATH, headers, body)
     port = int(service.url.rpartition(":")[2])
-    with busy(service):
+    with busy(service, size=512):
         send_at_rate(port, lambda _: data, rate=RATE, seconds=3.0)
         answers = send_at_rate(port, lambda _: data, rate=RATE, seconds=LOAD_SECONDS)
     name = f"{RATE:.0f}/s beside a style transfer"

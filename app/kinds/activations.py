@@ -9,12 +9,15 @@ from app.kinds.base import NetworkNeed, Params
 from app.kinds.feature_visualization import Channels
 from app.kinds.fields import CROP_SHARE, DEFAULT_SIZE, LayerName, LayerNames, NetworkName, PictureRef
 from app.kinds.layers import middle_layer, require_card, require_channel, require_layers
-from app.kinds.spec import KindSpec, Lane, lane_by_work
+from app.kinds.spec import DECODING, KindSpec, Lane, forward_work, lane_by_work
 from app.networks.card import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
 
 # Maps on one figure at most: 16 x 16 are still told apart on a slide.
 MOST_MAPS = 256
+
+# What drawing 64 maps costs, in multiply-adds that take as long: 0.2 s.
+DRAWING = 4e9
 
 # The first layers of VGG-19 take half a gigabyte at the largest.
 ShownSize = Annotated[
@@ -99,17 +102,9 @@ class ResolvedActivations(ActivationsParams):
     size: int
 
 
-def work_of(card: NetworkCard | None, size: int, pictures: float = 1) -> float | None:
-    """Multiply-adds for so many pictures at a size, decoding included; None: nobody knows."""
-    if card is None or card.multiply_adds is None:
-        return None
-    return pictures * (2e8 + card.multiply_adds * (size / (card.input_size or 224)) ** 2)
-
-
 def _lane(params: ResolvedActivations, card: NetworkCard | None) -> Lane:
-    # Drawing 64 maps takes about as long as 4e9 multiply-adds.
-    work = work_of(card, params.size)
-    return lane_by_work(None if work is None else work + 4e9 * len(params.layers))
+    work = forward_work(card, params.size)
+    return lane_by_work(None if work is None else DECODING + work + DRAWING * len(params.layers))
 
 
 SPEC = KindSpec(

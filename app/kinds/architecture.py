@@ -11,10 +11,9 @@ from app.kinds.fields import NetworkName
 from app.kinds.layer_lists import MAX_TEXT, AnyLayer, Rounding, as_text
 from app.kinds.layers import require_card
 from app.kinds.spec import KindSpec
+from app.networks.card import USUAL_SIDE
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
 
-# Side of the picture where neither the job nor the network says one: that of ImageNet's networks.
-USUAL_SIDE = 224
 COLORS = 3
 MAX_INPUT = 1 << 14
 
@@ -93,8 +92,7 @@ class ArchitectureParams(Params):
             raise InputError(
                 "rounding", f"{card.name} rounds as it was built: leave this out, or give layers."
             )
-        side = card.input_size or USUAL_SIDE
-        shape = self.input or [COLORS, side, side]
+        shape = self.input or [COLORS, card.counted_side, card.counted_side]
         if shape[0] != COLORS:
             raise InputError("input", f"{card.name} takes {COLORS} channels, not {shape[0]}.")
         return self.resolved_as(ResolvedArchitecture, {"network": card.name, "input": shape})

@@ -6,7 +6,7 @@ from app.kinds.base import NetworkNeed, Params
 from app.kinds.classes import ClassName, require_classes, require_classifier
 from app.kinds.fields import NetworkName, PictureRef
 from app.kinds.layers import require_card
-from app.kinds.spec import KindSpec, Lane, lane_by_work
+from app.kinds.spec import KindSpec, Lane, forward_work, lane_by_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
 
@@ -14,7 +14,6 @@ from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
 # Zisserman, "Very deep convolutional networks for large-scale image recognition", ICLR 2015, section 3.2,
 # classify densely at 1 to 2.3 times the side they trained at; this is for pictures of several things.
 SIDES = 3
-USUAL_SIDE = 224
 LARGEST = 4096
 
 
@@ -52,7 +51,7 @@ class ClassMapParams(Params):
         card = require_card(catalogue, self.network)
         require_classifier(card)
         target = None if self.target is None else require_classes(card, [self.target], "target")[0]
-        size = self.size or SIDES * (card.input_size or USUAL_SIDE)
+        size = self.size or SIDES * card.counted_side
         return self.resolved_as(ResolvedClassMap, {"target": target, "size": size})
 
 
@@ -64,9 +63,7 @@ class ResolvedClassMap(ClassMapParams):
 
 def class_map_lane(params: ResolvedClassMap, card: NetworkCard | None) -> Lane:
     """``short`` if even a square picture is over in about a second."""
-    if card is None or card.multiply_adds is None:
-        return "long"
-    return lane_by_work((params.size / (card.input_size or USUAL_SIDE)) ** 2 * card.multiply_adds)
+    return lane_by_work(forward_work(card, params.size))
 
 
 SPEC = KindSpec(

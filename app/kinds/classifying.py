@@ -17,6 +17,7 @@ from app.kinds.fields import (
     NetworkSize,
 )
 from app.kinds.layers import require_card
+from app.kinds.spec import DECODING, forward_work
 from app.networks.card import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
 
@@ -24,9 +25,6 @@ Crops = Literal["center", "resize", "ten"]
 
 # Pictures that a network is shown, of one picture at one scale.
 VIEWS: dict[Crops, int] = {"center": 1, "resize": 1, "ten": 10}
-
-# What decoding a picture costs, in multiply-adds that take as long: 10 ms.
-DECODING = 2e8
 
 
 class ClassifyingParams(Params):
@@ -115,12 +113,9 @@ class ClassifyingParams(Params):
 
     def work(self, pictures: int, card: NetworkCard | None) -> float | None:
         """Multiply-adds that take as long as that many pictures; None: nobody knows."""
-        if card is None or card.multiply_adds is None:
-            return None
-        usual = card.input_size or 224
-        area = ((self.size or usual) / usual) ** 2
         networks = 1 if self.networks is None else len(self.networks)
-        return pictures * (DECODING + networks * self.views() * area * card.multiply_adds)
+        each = forward_work(card, self.size, networks * self.views())
+        return None if each is None else pictures * (DECODING + each)
 
 
 def require_same_classes(cards: Sequence[NetworkCard], remedy: str) -> None:

@@ -9,7 +9,7 @@ from app.kinds.base import NetworkNeed, Params
 from app.kinds.classes import ClassName, require_classes, require_classifier
 from app.kinds.fields import DEFAULT_SIZE, NetworkName, NetworkSize, PictureRef
 from app.kinds.layers import require_card
-from app.kinds.spec import KindSpec, Lane, lane_by_work
+from app.kinds.spec import KindSpec, Lane, forward_work, lane_by_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
 
@@ -26,8 +26,6 @@ MAX_POSITIONS = 10_000
 # What is computed again of a network on average, by the default window and stride. Measured: 0.12 of vgg16 at
 # 224 px, 0.30 of efficientnet_lite0 at 224 px, 0.32 of palette at 128 px.
 SHARE_COMPUTED = 0.35
-# Side of the pictures, where networks take any, that a card counts its multiply-adds for.
-COUNTED_SIDE = 224
 
 
 def positions(side: int, window: int, stride: int) -> list[int]:
@@ -125,11 +123,8 @@ def _count(size: int, window: int, stride: int) -> int:
 
 def lane_of(params: ResolvedOcclusion, card: NetworkCard | None) -> Lane:
     """``short`` where all positions are predicted to take less than a second."""
-    if card is None or card.multiply_adds is None:
-        return "long"
-    scale = (params.size / (card.input_size or COUNTED_SIDE)) ** 2
     windows = _count(params.size, params.window, params.stride)
-    return lane_by_work(card.multiply_adds * scale * (1 + SHARE_COMPUTED * windows))
+    return lane_by_work(forward_work(card, params.size, 1 + SHARE_COMPUTED * windows))
 
 
 SPEC = KindSpec(

@@ -9,7 +9,7 @@ from app.kinds.base import NetworkNeed, Params
 from app.kinds.classes import ClassName, require_classes, require_classifier
 from app.kinds.fields import DEFAULT_SIZE, NetworkName, NetworkSize, PictureRef, Seed, split_names
 from app.kinds.layers import is_spatial, require_card, require_channel, require_layers
-from app.kinds.spec import KindSpec, Lane, lane_by_work
+from app.kinds.spec import KindSpec, Lane, forward_work, lane_by_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
 
@@ -224,10 +224,7 @@ def passes(params: ResolvedSaliency, card: NetworkCard) -> int:
 
 def saliency_lane(params: ResolvedSaliency, card: NetworkCard | None) -> Lane:
     """``short`` if it is over in about a second."""
-    if card is None or card.multiply_adds is None:
-        return "long"
-    pixels = (params.size / (card.input_size or 224)) ** 2
-    return lane_by_work(passes(params, card) * pixels * card.multiply_adds)
+    return "long" if card is None else lane_by_work(forward_work(card, params.size, passes(params, card)))
 
 
 SPEC = KindSpec(

@@ -9,6 +9,10 @@ MOST = 1 << 31
 Argument = Annotated[int, Field(gt=-MOST, lt=MOST)]
 
 
+# Side in pixels of the picture of a network that takes any: what ImageNet's networks classify.
+USUAL_SIDE = 224
+
+
 class LayerCard(BaseModel):
     """One named layer of a network."""
 
@@ -91,6 +95,11 @@ class NetworkCard(BaseModel):
             if layer.name == name:
                 return layer
         raise KeyError(name)
+
+    @property
+    def counted_side(self) -> int:
+        """Side in pixels of the picture that the multiply-adds are counted for."""
+        return self.input_size or USUAL_SIDE
 
     @property
     def layer_names(self) -> list[str]:

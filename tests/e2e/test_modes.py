@@ -140,7 +140,7 @@ def test_a_picture_is_classified_in_the_same_call(service: Deployment) -> None:
     job = service.request("POST", "/v1/classify", files=files, headers={"Prefer": "wait=60"})
     assert job["state"] == "succeeded", job
     result = job["result"]
-    assert (result["network"]["name"], len(result["top"])) == ("efficientnet_lite0", 5)
+    assert (result["network"], len(result["top"])) == ("efficientnet_lite0", 5)
     several = [("images", (f"{seed}.png", noise(size=(64, 64), seed=seed))) for seed in range(3)]
     job = service.request("POST", "/v1/classify", files=several, headers={"Prefer": "wait=60"})
     assert job["state"] == "succeeded", job

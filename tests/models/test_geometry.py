@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from models.architectures.squeezenet import Fire
-from models.geometry import PaddedConv2d, Window, same_padding, window_of
+from models.geometry import PaddedConv2d, PointwiseConv2d, Window, same_padding, window_of
 from models.relu import ReLU
 
 windows = st.builds(
@@ -127,3 +127,17 @@ def test_tensorflows_padding_as_for_even_sides(
 def test_a_window_that_cannot_be_told_is_refused(module: nn.Conv2d) -> None:
     with pytest.raises(ValueError, match="cannot tell"):
         window_of(module)
+
+
+@pytest.mark.parametrize("batch", [0, 1, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_pointwise_convolution_is_a_linear_layer_at_each_position(batch: int, dtype: torch.dtype) -> None:
+    conv = PointwiseConv2d(5, 4).to(dtype)
+    x = torch.rand(batch, 5, 6, 7, dtype=dtype, requires_grad=True)
+    made = conv(x)
+    by_hand = torch.nn.functional.linear(x.movedim(1, 3), conv.weight.flatten(1), conv.bias).movedim(3, 1)
+    torch.testing.assert_close(made, by_hand)
+    gradients = [
+        torch.autograd.grad(each.square().sum(), [x, conv.weight, conv.bias]) for each in (made, by_hand)
+    ]
+    torch.testing.assert_close(*gradients, atol=1e-4, rtol=1e-4)

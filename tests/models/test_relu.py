@@ -127,6 +127,10 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "palette": {"classes": 3},
     "squeezenet1_1": {"classes": 3},
     "efficientnet_lite0": {"classes": 3},
+    "alexnet": {"classes": 3, "width": 1 / 16},
+    "googlenet": {"classes": 3},
+    "resnet": {"depth": 18, "classes": 3, "width": 1 / 8},
+    "mobilenet_v2": {"classes": 3},
 }
 RECTIFIERS = ("relu", "relu_", "relu6", "relu6_", "hardtanh", "hardtanh_", "threshold", "threshold_")
 
@@ -155,7 +159,7 @@ def test_every_relu_of_every_architecture_takes_the_rule(architecture: str, befo
     network = Network(architecture, stack, mean=(0.5,) * 3, std=(0.2,) * 3, source="a test", classes="abc")
     # Whoever asks for all layers gets no ReLU in place.
     layers = list(stack) if before else ["logits"]
-    picture = torch.rand(1, 3, 32, 32)
+    picture = torch.rand(1, 3, 64, 64)
     with torch.no_grad(), Counter() as plain:
         expected = network.features(picture, layers)["logits"]
     relus = sum(plain.counts.get(name, 0) for name in RECTIFIERS)

@@ -47,7 +47,8 @@ def architecture(
         "table": File(as_csv(table).encode(), "text/csv", ".csv"),
         "markdown": File(as_markdown(table).encode(), "text/markdown", ".md"),
     }
-    result = {"input": list(shape), "totals": sums, "table": table, "rounded": rounded(rows)}
+    result: dict[str, Any] = {} if network is None else {"network": network.name}
+    result |= {"input": list(shape), "totals": sums, "table": table, "rounded": rounded(rows)}
     return Outcome({"image": architecture_figure(name, shape, rows, sums)}, result, files=files)
 
 

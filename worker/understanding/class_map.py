@@ -17,8 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from app.errors import InputError
-from app.kinds.class_map import USUAL_SIDE, ResolvedClassMap
+from app.kinds.class_map import ResolvedClassMap
 from app.kinds.classes import class_index
+from app.networks.card import USUAL_SIDE
 from models.architectures.vgg import PooledLinear
 from models.geometry import GlobalAverage, window_of
 from models.network import Network
@@ -78,6 +79,7 @@ def class_map(
     common = _common(best, network.classes)
     images = draw(picture.cpu(), found, best, grid, network.name, network.classes[index], strongest, common)
     result = {
+        "network": network.name,
         "size": params.size,
         **ranking([index], judged, network.classes)[0],
         "rows": found.shape[0],

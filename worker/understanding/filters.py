@@ -40,14 +40,21 @@ SLICES = 16
 
 @dataclass(frozen=True)
 class Filters:
-    """The weights (O, I, h, w) of a convolution, and what they are called.
+    """The weights (O, I, h, w) of a convolution, and whose they are; ``part`` is empty where it is the layer.
 
     ``I`` is 3 where they are of colors, 1 for a depthwise convolution.
     """
 
-    title: str
+    network: str
+    layer: str
+    part: str
     weights: Tensor
     depthwise: bool
+
+    @property
+    def title(self) -> str:
+        """The name of all this."""
+        return f"{self.network}, {self.layer}" + (f".{self.part}" if self.part else "")
 
 
 def filters(
@@ -100,9 +107,9 @@ def _filters_of(network: Network, layer: str, part: str | None, field: str) -> F
         there = ", ".join(name for name in convolutions if name) or "one, without a name"
         raise InputError("part", f"{layer} of {network.name} has no part {part!r}. Its parts: {there}.")
     convolution = convolutions[part]
-    title = f"{network.name}, {layer}" + (f".{part}" if part else "")
     weights = convolution.weight.detach().float().cpu()
-    return Filters(title, weights, convolution.groups > 1 and convolution.weight.shape[1] == 1)
+    is_depthwise = convolution.groups > 1 and convolution.weight.shape[1] == 1
+    return Filters(network.name, layer, part, weights, is_depthwise)
 
 
 def _draw(params: ResolvedFilters, shown: Filters) -> tuple[Tensor, dict[str, Any], Tensor]:
@@ -127,7 +134,9 @@ def _draw(params: ResolvedFilters, shown: Filters) -> tuple[Tensor, dict[str, An
         weights = weights[:, slices]
         image = _slices(weights, channels, slices, params.scale, heading)
     report = {
-        "title": shown.title,
+        "network": shown.network,
+        "layer": shown.layer,
+        "part": shown.part or None,
         "shape": [count, depth, height, width],
         "depthwise": shown.depthwise,
         "channels": channels,

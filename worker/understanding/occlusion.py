@@ -96,7 +96,7 @@ def occlusion(
             image=lambda: _map_so_far(seen()),
             state=partial(_state, probabilities, winners, done),
         )
-    return _outcome(params, seen())
+    return _outcome(params, network.name, seen())
 
 
 @dataclass(frozen=True)
@@ -154,14 +154,18 @@ def _probabilities(logits: Tensor) -> Tensor:
     return probabilities
 
 
-def _outcome(params: ResolvedOcclusion, seen: Occluded) -> Outcome:
+def _outcome(params: ResolvedOcclusion, network: str, seen: Occluded) -> Outcome:
     drop = seen.mean_drop
     images = {
         "image": occlusion_figure(seen, params.fill),
         "view": seen.view.clone(),
         "occlusion": colorize(drop, drop_scale(drop)),
     }
-    return Outcome(images, _result(params, seen), files={"map": File(_table(seen), "text/csv", ".csv")})
+    return Outcome(
+        images,
+        {"network": network, **_result(params, seen)},
+        files={"map": File(_table(seen), "text/csv", ".csv")},
+    )
 
 
 def _result(params: ResolvedOcclusion, seen: Occluded) -> dict[str, Any]:
@@ -172,6 +176,7 @@ def _result(params: ResolvedOcclusion, seen: Occluded) -> dict[str, Any]:
         "index": seen.target,
         "probability": seen.probability,
         "top": verdict(seen.clean, seen.classes)["top"],
+        "size": params.size,
         "window": params.window,
         "stride": params.stride,
         "positions": len(seen.squares),

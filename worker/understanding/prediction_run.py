@@ -79,17 +79,16 @@ def predictions_of(classifiers: Sequence[Classifier], views: Sequence[Views]) ->
 
 
 def networks_of(classifiers: Sequence[Classifier]) -> Record:
-    """Which networks answer, and how: ``network``, or ``networks``."""
+    """Which network answers, at which temperature and threshold of the energy; of several, ``networks``."""
     described = [
         {
-            "name": each.network.name,
-            "sha256": each.network.sha256,
+            "network": each.network.name,
             "temperature": each.temperature,
             "energy_threshold": each.threshold,
         }
         for each in classifiers
     ]
-    return {"network": described[0]} if len(described) == 1 else {"networks": described}
+    return described[0] if len(described) == 1 else {"networks": described}
 
 
 def to_lines(records: Sequence[Record]) -> bytes:

@@ -64,7 +64,13 @@ def saliency(
     shown = view.to("cpu", torch.float32)
     images = draw(shown, found, explained, network.name, _channel(aim, view))
     reports = [{"method": name, **each.numbers} for name, each in found.items()]
-    result = {"size": params.size, **explained, "cam_layer": params.cam_layer, "methods": reports}
+    result = {
+        "network": network.name,
+        "size": params.size,
+        **explained,
+        "cam_layer": params.cam_layer,
+        "methods": reports,
+    }
     return Outcome({**images, "view": shown}, result, files={"maps": _npz(found)})
 
 

@@ -73,6 +73,7 @@ def test_watch_of_a_job_that_ended_long_ago(address: str, job_id: str, database:
     assert impasto(address, "watch", job_id).exit_code == 1
 
 
+@pytest.mark.medium
 def test_what_is_not_there_is_said_in_one_line(address: str) -> None:
     unknown = impasto(address, "show", "nope")
     assert unknown.exit_code == 1 and "There is no job nope" in unknown.output

@@ -67,6 +67,7 @@ def test_options_reach_the_engine(folder: Path) -> None:
     assert params["style"] == ["style.png", "other.png"]
 
 
+@pytest.mark.medium
 def test_a_recipe_makes_the_same_picture_again(folder: Path) -> None:
     assert style("content.png", "style.png", "-o", "one.png", *QUICK, "--seed", "3").exit_code == 0
     result = style("content.png", "style.png", "-o", "two.png", "--recipe", "one.png")

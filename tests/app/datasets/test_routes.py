@@ -50,6 +50,7 @@ def members(client: TestClient, name: str, **query: Any) -> list[tuple[str, str 
     return [(item["name"], item["label"]) for item in items]
 
 
+@pytest.mark.medium
 def test_one_call_makes_fills_and_closes_a_set(client: TestClient, work: Any) -> None:
     answer = send(client, zipped({**class_folders(cat=2, dog=1), "readme.txt": b"x"}), name="pets")
     assert answer.status_code == 202, answer.text
@@ -216,6 +217,7 @@ def test_a_hostile_zip_leaves_nothing(client: TestClient, work: Any) -> None:
     assert client.delete(f"{URL}/pets").status_code == 204
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("form", "field"),
     [
@@ -276,6 +278,7 @@ def test_a_key_whose_set_was_deleted_is_refused(client: TestClient, work: Any) -
     assert answer.status_code == 422 and "use another key" in answer.json()["detail"]
 
 
+@pytest.mark.medium
 def test_names_pages_and_keys(client: TestClient, work: Any) -> None:
     data = zipped(class_folders(a=3, b=2))
     key = {"Idempotency-Key": "once"}
@@ -329,6 +332,7 @@ def test_no_zip_is_taken_that_the_disk_has_no_space_for(client: TestClient, serv
     assert stored_files(client) == []
 
 
+@pytest.mark.medium
 def test_limits_are_those_of_sets(settings: Settings) -> None:
     data = zipped(class_folders(a=3))
     small = {"max_request_bytes": 1000, "max_dataset_bytes": len(data), "max_dataset_members": 4}

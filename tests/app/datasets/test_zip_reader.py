@@ -3,6 +3,7 @@
 import io
 import stat
 import struct
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -86,6 +87,7 @@ def test_zip64_streamed_and_commented_files_are_read() -> None:
     assert contents(bytes(streamed.data)) == {"a.png": b"pixels"}
 
 
+@pytest.mark.medium
 def test_more_entries_than_16_bits_count() -> None:
     data = zipped({f"{number:05}.png": b"" for number in range(65_537)}, zipfile.ZIP_STORED)
     assert len(entries(data)) == 65_537
@@ -217,7 +219,8 @@ def test_a_name_is_safe_or_refused(name: str) -> None:
         return
     for entry in found:
         parts = entry.name.split("/")
-        assert entry.name == name and "\\" not in name and not name.startswith("/")
+        assert entry.name == unicodedata.normalize("NFC", name.replace("\\", "/"))
+        assert not entry.name.startswith("/")
         assert not {"", ".", ".."} & set(parts)
 
 

@@ -93,6 +93,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], int, str]] = {
 }
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_refusal_names_the_field_and_stores_nothing(
     client: TestClient, settings: Settings, name: str
@@ -169,6 +170,7 @@ def test_a_picture_that_a_job_waits_for_is_not_deleted(client: TestClient, image
     assert client.delete(f"/v1/images/{image_id}").status_code == 204
 
 
+@pytest.mark.medium
 def test_files_come_with_etag_ranges_and_head(client: TestClient) -> None:
     data = strange.noise(size=(64, 64))
     image = upload(client, data).json()

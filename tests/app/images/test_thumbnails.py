@@ -27,6 +27,7 @@ def picture(data: bytes) -> Image.Image:
     return image
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(("side", "size"), [(160, (160, 80)), (320, (320, 160)), (640, (500, 250))])
 def test_it_is_as_small_as_asked_for_and_never_larger_than_the_file(
     client: TestClient, side: int, size: tuple[int, int]

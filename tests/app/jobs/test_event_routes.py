@@ -67,6 +67,7 @@ def progress(engine: Engine, claim: Claim, done: int) -> None:
     claims.report_progress(engine, claim, {"done": done, "total": 9, "losses": {}, "eta_seconds": None})
 
 
+@pytest.mark.medium
 def test_a_stream_tells_the_whole_life_and_ends_with_it(
     address: str, database: Engine, settings: Settings, job_id: str
 ) -> None:

@@ -18,6 +18,7 @@ def view(client: TestClient, kind: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.medium
 @EVERY
 def test_every_param_says_what_it_is_called_and_for(client: TestClient, spec: KindSpec[Params]) -> None:
     shown = view(client, spec.name)
@@ -35,6 +36,7 @@ def test_what_comes_first_is_there(client: TestClient, spec: KindSpec[Params]) -
     assert set(shown["primary_fields"]).isdisjoint(spec.params.picture_fields())
 
 
+@pytest.mark.medium
 @EVERY
 def test_presets_give_values_to_params_alone(client: TestClient, spec: KindSpec[Params]) -> None:
     shown = view(client, spec.name)
@@ -43,6 +45,7 @@ def test_presets_give_values_to_params_alone(client: TestClient, spec: KindSpec[
     assert not shown["presets"] or "preset" in shown["schema"]["properties"]
 
 
+@pytest.mark.medium
 @EVERY
 def test_its_endpoint_refuses_what_it_does_not_know(client: TestClient, spec: KindSpec[Params]) -> None:
     answer = client.post(view(client, spec.name)["path"], json={"nonsense": 1})

@@ -114,6 +114,7 @@ BAD_PARAMS: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(("change", "field", "hint"), BAD_PARAMS)
 def test_bad_params_name_the_field_and_the_remedy(
     client: TestClient, image_id: str, change: dict[str, Any], field: str, hint: str
@@ -126,6 +127,7 @@ def test_bad_params_name_the_field_and_the_remedy(
     assert client.get("/v1/jobs").json()["items"] == []
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
 @pytest.mark.parametrize("field", ["style_weight", "tv_weight", "style_scale"])
 def test_numbers_that_are_not_finite(client: TestClient, image_id: str, field: str, number: str) -> None:

@@ -57,7 +57,7 @@ def test_one_call_says_what_is_in_a_photograph(client: TestClient, settings: Set
         job = post(client, [("image", sample("coffee"))])
         assert job["state"] == "succeeded", job["error"]
         result = job["result"]
-        assert result["network"]["name"] == "efficientnet_lite0" == job["network"]["name"]
+        assert result["network"] == "efficientnet_lite0" == job["network"]["name"]
         assert result["top"][0]["class"] == "espresso" and len(result["top"]) == 5
         assert result["verdict"] is None and result["name"] == "coffee.jpg"
         assert [artifact["name"] for artifact in job["artifacts"]] == ["recipe"]

@@ -54,6 +54,7 @@ def half(network: Network, dtype: torch.dtype) -> bytes:
     return network_file(network, card={"sha256": hash_weights(weights)}, weights=weights)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_weights_of_16_bits_are_taken(client: TestClient, network: Network, dtype: torch.dtype) -> None:
     answer = send(client, half(network, dtype))

@@ -17,7 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from app.settings import Settings
-from app.storage import FolderStorage, StorageFull, make_storage
+from app.storage import FolderStorage, StorageFull, make_storage, put_all
 
 
 @pytest.fixture
@@ -43,6 +43,21 @@ def test_bytes_a_file_and_an_iterable_are_stored_alike(storage: FolderStorage, d
         with storage.open(key) as file:
             assert file.read() == data
     assert files_in(storage) == ["images/a", "images/b", "jobs/j-1/2/image.png"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 40])
+def test_several_are_stored_as_each_alone(storage: FolderStorage, count: int) -> None:
+    blobs = {f"images/{number:02}": f"picture {number}".encode() * number for number in range(count)}
+    stored = put_all(storage, blobs)
+    assert [each.key for each in stored] == files_in(storage) == list(blobs)
+    for each, data in zip(stored, blobs.values(), strict=True):
+        assert (each.bytes, each.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+        assert storage.path(each.key).read_bytes() == data
+
+
+def test_one_of_several_that_fails_is_said(storage: FolderStorage) -> None:
+    with pytest.raises(ValueError, match="malformed"):
+        put_all(storage, {"images/a": b"a", "..": b"b", "images/c": b"c"})
 
 
 def test_put_replaces_but_an_open_reader_keeps_what_it_has(storage: FolderStorage) -> None:

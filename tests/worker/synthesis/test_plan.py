@@ -87,6 +87,7 @@ def test_a_style_too_narrow_names_the_size_that_works(network: Network) -> None:
     assert plan(network, (3, 96), size=112)[-1].style_sizes == ((4, 112),)
 
 
+@pytest.mark.medium
 @given(
     own=st.tuples(st.integers(1, 2000), st.integers(1, 2000)),
     size=st.integers(16, 4096),

@@ -77,7 +77,7 @@ def test_one_picture_has_its_classes_in_order() -> None:
     outcome = run(make_params(image="x", top=3), Inputs.of({"image": PICTURES[:1]}))
     result = outcome.result
     assert not outcome.images and not outcome.files
-    assert result["network"]["name"] == "tiny" and result["network"]["sha256"] == NETWORK.sha256
+    assert result["network"] == "tiny" and result["temperature"] == 1.0
     given = [row["probability"] for row in result["top"]]
     assert len(given) == 3 and given == sorted(given, reverse=True)
     logits = NETWORK.logits(PICTURES[0][..., :24, :24].mean((2, 3), keepdim=True).expand(1, 3, 24, 24))

@@ -34,7 +34,7 @@ def test_first_layers_are_shown_whole_beside_each_other() -> None:
     for report, name, artifact in zip(
         outcome.result["filters"], ("palette", "vgg19-random"), ("weights", "against"), strict=True
     ):
-        assert report["title"].startswith(f"{name}, conv1_1")
+        assert (report["network"], report["layer"], report["part"]) == (name, "conv1_1", None)
         assert (report["shape"], report["channels"]) == ([32, 3, 3, 3], [3, 4, 5])
         shown = load(outcome.files["weights"].data)[artifact]
         assert torch.equal(shown, load_network(name).stack["conv1_1"].weight[3:6])
