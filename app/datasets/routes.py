@@ -325,7 +325,10 @@ def _create_from_zip(
         )
         if earlier is not None:
             services.storage.delete_prefix(job_folder(job_id))
-            return earlier.params["dataset"], earlier.id
+            dataset_id = str(earlier.params["dataset"])
+            if repository.find_dataset(services.engine, dataset_id) is None:
+                raise InvalidDataset("Idempotency-Key", "The set of this key was deleted: use another key.")
+            return dataset_id, earlier.id
         dataset = services.datasets.begin(params.name)
         try:
             job = _submit(

@@ -118,6 +118,16 @@ class InvalidForm(BodyError):
         super().__init__(f"This is no multipart/form-data: {reason}.")
 
 
+class NulCharacter(ServiceError):
+    """A text of the request has a character that PostgreSQL cannot store."""
+
+    status, type = HTTPStatus.BAD_REQUEST, "bad_request"
+    example = ()
+
+    def __init__(self) -> None:
+        super().__init__("A text in the request has the character U+0000 (NUL): leave it out.")
+
+
 class RequestTooLarge(BodyError):
     """The files have more bytes than the limit."""
 

@@ -8,12 +8,12 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 
 from app.database.engine import is_disk_full
 from app.errors import ServiceError
-from app.http.errors import DatabaseUnavailable, HttpError, InternalError, InvalidRequest
+from app.http.errors import DatabaseUnavailable, HttpError, InternalError, InvalidRequest, NulCharacter
 from app.storage import StorageFull
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,14 @@ def problem_response(error: ServiceError) -> Response:
 
 def install(app: FastAPI) -> None:
     """Answer every error with a problem."""
-    for error in (ServiceError, RequestValidationError, HTTPException, OperationalError, Exception):
+    for error in (
+        ServiceError,
+        RequestValidationError,
+        HTTPException,
+        OperationalError,
+        DataError,
+        Exception,
+    ):
         app.add_exception_handler(error, _answer)
 
 
@@ -106,6 +113,9 @@ def _service_error(request: Request, error: Exception) -> ServiceError:
         case OperationalError():
             log.warning("the database does not answer: %s", error.orig)
             return DatabaseUnavailable()
+        case DataError() if "NUL" in str(error.orig):
+            # SQLite stores and finds it; PostgreSQL takes it in no text.
+            return NulCharacter()
         case _:
             # Starlette logs the traceback itself when it raises the error again after this answer.
             log.error("%s %s: %s", request.method, request.url.path, type(error).__name__)

@@ -87,7 +87,8 @@ def _body_schema(spec: KindSpec[Params]) -> dict[str, Any]:
     example = dict(spec.example)
     schema = {"$ref": REF.format(model=spec.params.__name__)}
     fields = spec.params.model_fields
-    by_id = {name: _example(mark.many) for name, mark in pictures.items() if fields[name].is_required()}
+    needed = {name for name in pictures if fields[name].is_required() or name == spec.example_picture}
+    by_id = {name: _example(mark.many) for name, mark in pictures.items() if name in needed}
     return {
         "requestBody": {
             "required": True,

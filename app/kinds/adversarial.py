@@ -254,5 +254,6 @@ SPEC = KindSpec(
     command="adversarial",
     primary_fields=("method", "target", "epsilon"),
     label_fields=("steps", "network", "size"),
+    example_picture="image",
     example={"method": "pgd-linf", "target": "leopard"},
 )

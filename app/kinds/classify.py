@@ -90,5 +90,6 @@ SPEC = KindSpec(
     label_fields=("network", "crops"),
     file_extensions=(".png", ".jsonl"),
     tables={"table": ()},
+    example_picture="image",
     example={"network": "palette", "top": 3},
 )

@@ -115,8 +115,9 @@ class KindSpec(Generic[P]):
     # Entries of the result that its command prints as tables, each with the columns to print (none: all).
     # Such a command needs no output file.
     tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    # Params of an example, beside its pictures.
+    # Params of an example, beside its pictures: those that are required, and one that the example needs.
     example: Mapping[str, JsonValue] = field(default_factory=dict)
+    example_picture: str | None = None
     presets: Mapping[str, Preset] = field(default_factory=dict)
 
     @property

@@ -98,20 +98,26 @@ def dense_logits(network: Network, picture: Tensor) -> Tensor:
 
     Networks with a global average have the mean over each window in its place; the first of VGG's fully
     connected layers is a convolution over 7 by 7 positions (over none but its own side, so without the
-    averaging that lets it classify other sizes).
+    averaging that lets it classify other sizes). A network that was trained at another side averages in each
+    window.
     """
     last, head = _head(network)
     features = network.features(picture, (last,))[last]
-    module = network.stack[head]
-    if isinstance(module, PooledLinear) and module.grid > 1:
-        weight = module.weight.view(module.out_features, features.shape[1], module.grid, module.grid)
+    module, side = network.stack[head], _positions(network)
+    grid = module.grid if isinstance(module, PooledLinear) else 1
+    if grid > 1 and grid != side:
+        windows = features[0].unfold(1, side, 1).unfold(2, side, 1).permute(1, 2, 0, 3, 4)
+        rows, columns = windows.shape[:2]
+        flat = torch.cat([network.features_from(last, row, ("logits",))["logits"] for row in windows])
+    elif isinstance(module, PooledLinear) and grid > 1:
+        weight = module.weight.view(module.out_features, features.shape[1], grid, grid)
         scores = F.conv2d(features, weight, module.bias)
         rows, columns = scores.shape[2:]
         flat = scores[0].flatten(1).T
         if head != "logits":
             flat = network.features_from(head, flat, ("logits",))["logits"]
     else:
-        means = F.avg_pool2d(features, _positions(network), stride=1)
+        means = F.avg_pool2d(features, side, stride=1)
         rows, columns = means.shape[2:]
         each = means[0].flatten(1).T[:, :, None, None]
         flat = network.features_from(last, each, ("logits",))["logits"]
@@ -142,10 +148,7 @@ def _side(network: Network) -> int:
 
 def _positions(network: Network) -> int:
     """Positions on a side of the last maps, for a picture of the size that the network classifies."""
-    last, head = _head(network)
-    module = network.stack[head]
-    if isinstance(module, PooledLinear) and module.grid > 1:
-        return module.grid
+    last, _ = _head(network)
     side = _side(network)
     for name, each in network.stack.items():
         window = window_of(each)

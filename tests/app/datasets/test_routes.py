@@ -265,6 +265,19 @@ def test_members_that_cannot_be(client: TestClient, image_id: str) -> None:
     assert client.post(f"{URL}/x/members", content=b"x").status_code == 415
 
 
+def test_a_key_whose_set_was_deleted_is_refused(client: TestClient, work: Any) -> None:
+    form: Json = {
+        "files": {"file": zipped(class_folders(a=1))},
+        "data": {"params": '{"name": "x"}'},
+        "headers": {"Idempotency-Key": "once"},
+    }
+    client.post(URL, **form)
+    work()
+    assert client.delete(f"{URL}/x").status_code == 204
+    answer = client.post(URL, **form)
+    assert answer.status_code == 422 and "use another key" in answer.json()["detail"]
+
+
 @pytest.mark.medium
 def test_names_pages_and_keys(client: TestClient, work: Any) -> None:
     data = zipped(class_folders(a=3, b=2))

@@ -1,11 +1,13 @@
 """What the service says of its kinds: all that a form, a client or a command line needs."""
 
+import json
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from app.kinds import KINDS, KindSpec, Params
+from tests.app.conftest import upload
 
 EVERY = pytest.mark.parametrize("spec", KINDS.values(), ids=lambda spec: spec.name)
 
@@ -49,6 +51,23 @@ def test_its_endpoint_refuses_what_it_does_not_know(client: TestClient, spec: Ki
     answer = client.post(view(client, spec.name)["path"], json={"nonsense": 1})
     assert answer.status_code == 422
     assert "nonsense" in {error["field"] for error in answer.json()["errors"]}
+
+
+@EVERY
+def test_the_example_of_its_endpoint_is_accepted(client: TestClient, spec: KindSpec[Params]) -> None:
+    path = view(client, spec.name)["path"]
+    body = client.get("/v1/openapi.json").json()["paths"][path]["post"]["requestBody"]["content"]
+    image = upload(client).json()["id"]
+    example = json.dumps(body["application/json"]["example"]).replace(
+        "0198c0de-0000-7000-8000-000000000000", image
+    )
+    headers = {"Content-Type": "application/json", "Prefer": "respond-async"}
+    answer = client.post(path, content=example, headers=headers)
+    if "dataset" in spec.params.model_fields and not spec.listed:
+        # An open set, which the service makes.
+        assert "There is no set" in answer.json()["detail"]
+    else:
+        assert answer.status_code == 202, answer.text
 
 
 def test_pictures_and_clips_are_marked(client: TestClient) -> None:

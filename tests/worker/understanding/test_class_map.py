@@ -16,6 +16,7 @@ from models.geometry import GlobalAverage
 from models.network import Network
 from models.registry import load_network
 from models.relu import ReLU
+from tests.support.network_files import small_network
 from tests.support.networks import color_network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
@@ -93,6 +94,19 @@ def test_real_networks_agree_with_the_classified_middle(name: str) -> None:
     with torch.no_grad():
         assert torch.allclose(dense_logits(network, seen)[:, 0, 0], network.logits(seen)[0], atol=1e-4)
         assert dense_logits(network, picture(side, side + 64)).shape[1:] == (1, 3)
+
+
+def test_a_network_of_another_side_than_its_pool_has_the_scores_of_its_crops() -> None:
+    """VGG's pool gives 7 by 7 positions, also of the 2 by 2 that a picture of 64 px has."""
+    network, seen = small_network(), picture(96, 128)
+    scores = dense_logits(network, seen)
+    assert scores.shape == (len(network.classes), 2, 3)
+    torch.testing.assert_close(
+        dense_logits(network, seen[..., :64, :64])[:, 0, 0], network.logits(seen[..., :64, :64])[0]
+    )
+    maps = network.features(seen, ("pool5",))["pool5"]
+    corner = network.features_from("pool5", maps[..., :2, 1:3], ("logits",))["logits"]
+    torch.testing.assert_close(scores[:, 0, 1], corner[0])
 
 
 def run(network: Network, seen: Tensor, **values: Any) -> Outcome:
