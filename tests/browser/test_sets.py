@@ -103,7 +103,7 @@ def test_what_is_wrong_with_a_zip_is_said_at_the_field(
     # Without any picture nothing is left behind.
     empty = zipped({"a.png": b"no picture"})
     zip_input.set_input_files({"name": "empty.zip", "mimeType": "application/zip", "buffer": empty})
-    expect(field.locator(".problem")).to_contain_text("None of its files is a picture", timeout=JOB_MS)
+    expect(field.locator(".problem")).to_contain_text("None of its pictures (1) can be read", timeout=JOB_MS)
     names = [each["name"] for each in page.request.get("/v1/datasets").json()["items"]]
     assert "empty" not in names and "bad" not in names
     page.locator("#submit").click()

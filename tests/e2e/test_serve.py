@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from app.kinds import all_lanes
 from tests.support.service import IMPASTO, Service, processes_of, running, wait_for
 
 pytestmark = [
@@ -157,7 +158,8 @@ def test_a_signal_ends_everything_and_the_job_waits_for_the_next_start(
     with running(data_dir) as service:
         job_id = service.paint(size=48, steps=20_000)
         service.wait_for_job(job_id, "running")
-        assert len(processes_of(data_dir)) == 3
+        # The supervisor, the API, and a worker for each lane.
+        assert len(processes_of(data_dir)) == 2 + len(all_lanes())
         service.process.send_signal(number)
         assert service.wait_for_end() == 0, service.log
         assert processes_of(data_dir) == {}

@@ -91,7 +91,7 @@ def _import(
         yield _step(len(findings.reasons), total, findings)
     if params.close and not dataset.members and not any(findings.hashes):
         raise UnusableZip(
-            f"None of its {len(paths)} pictures can be read, so that the set stays empty and open. "
+            f"None of its pictures ({len(paths)}) can be read, so that the set stays empty and open. "
             f"{paths[0]}: {findings.reasons[0]}"
         )
     if not findings.stored:
