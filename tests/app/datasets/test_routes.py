@@ -190,7 +190,7 @@ def test_a_set_of_pictures_none_of_which_can_be_read_says_why(client: TestClient
     work()
     error = client.get(f"/v1/jobs/{made['jobs'][0]}").json()["error"]
     assert (error["type"], error["field"]) == ("zip_unusable", "file")
-    assert error["title"] and "None of its 2 pictures can be read" in error["detail"]
+    assert error["title"] and "None of its pictures (2) can be read" in error["detail"]
 
 
 @pytest.mark.parametrize("label", ["a\nb", "\0", "", "x" * 101])
