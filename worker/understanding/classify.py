@@ -126,16 +126,17 @@ def _outcome(
     if params.dataset is not None:
         file = File(to_lines(records), JSON_LINES, ".jsonl")
         return Outcome(result=result | _summary(items, records), files={"predictions": file})
-    table = [_row(record) for record in records]
+    asked = " + ".join(voter.network.name for voter in voters)
+    table = [_row(record, asked) for record in records]
     images = _figures(params, items, records) if params.figure else {}
     if params.image is not None and len(records) == 1:
         return Outcome(images, {**result, **records[0], "table": table})
     return Outcome(images, {**result, "pictures": list(records), "table": table})
 
 
-def _row(record: Record) -> dict[str, str]:
-    """A row of the table that a command prints."""
-    row: dict[str, str] = {key: record[key] for key in ("name", "network") if key in record}
+def _row(record: Record, network: str) -> dict[str, str]:
+    """A row of the table that a command prints; ``network`` is the one that answered, or all of them."""
+    row: dict[str, str] = {"name": record["name"], "network": record.get("network", network)}
     for place, each in enumerate(record["top"][:SHOWN], start=1):
         row[str(place)] = f"{each['class']} {percent(each['probability'])}"
     if record["verdict"] is not None:
