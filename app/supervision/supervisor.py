@@ -40,7 +40,7 @@ _READY_CALL_SECONDS = 10.0
 _MISCONFIGURED = 2
 _KILLED = 130
 # A computation must not make the page wait, nor a long one those who wait for a short one.
-_NICE: dict[str, int] = {"short": 5}
+_NICE: dict[str, int] = {"short": 1}
 _NICE_OF_LONG = 10
 
 
