@@ -25,7 +25,9 @@ def test_a_download_goes_on_after_its_worker_was_killed(tmp_path: Path) -> None:
 
             wait_for(come)
             (worker,) = [
-                pid for pid, line in processes_of(service.data_dir).items() if "worker.runtime.local" in line
+                pid
+                for pid, line in processes_of(service.data_dir).items()
+                if "worker.runtime.local --lane long" in line
             ]
             os.kill(worker, signal.SIGKILL)
             wait_for(lambda: len(served.asked) == 2)
