@@ -23,9 +23,10 @@ LONG = 20_000
 Figure = Callable[[str], None]
 
 
-def computing(service: Deployment) -> int | None:
-    """Process id of a running process that computes, busy or not."""
-    return next((w.pid for w in workers.list_alive(service.engine, 3600.0) if runs(w.pid)), None)
+def painters(service: Deployment) -> list[int]:
+    """Process ids of the running processes of the lane that paints, busy or not."""
+    alive = workers.list_alive(service.engine, 3600.0)
+    return [worker.pid for worker in alive if worker.lanes == ["long"] and runs(worker.pid)]
 
 
 def part_of(service: Deployment, pid: int) -> Part:
@@ -57,8 +58,7 @@ def test_a_worker_killed_at_twenty_random_moments_loses_nothing(
     for _ in range(KILLS):
         keep_busy()
         time.sleep(rng.uniform(0, 1.5))
-        pid = wait_for(lambda: computing(service))
-        assert pid is not None
+        (pid,) = wait_for(lambda: painters(service))
         moment = time.time()
         kill(pid)
         # The last jobs may have ended just before the kill, and then nothing would be left to start.
@@ -81,7 +81,7 @@ def test_a_worker_killed_at_twenty_random_moments_loses_nothing(
 def test_another_worker_goes_on_when_one_is_killed(deploy: Deploy, figure: Figure, what: str) -> None:
     service = deploy("celery", IMPASTO_CHECKPOINT_SECONDS="0.5")
     service.add_worker("worker-2")
-    wait_for(lambda: len([w for w in workers.list_alive(service.engine, 60.0) if runs(w.pid)]) == 2)
+    wait_for(lambda: len(painters(service)) == 2)
     job_id = service.paint(size=48, steps=LONG)
     service.wait_for_job(job_id, "running")
     wait_for(lambda: service.job(job_id).checkpoint)
@@ -92,7 +92,9 @@ def test_another_worker_goes_on_when_one_is_killed(deploy: Deploy, figure: Figur
         case "its supervisor":
             lost.kill()
         case _:
-            (celery,) = [pid for pid, line in lost.pids().items() if "worker.runtime.celery_main" in line]
+            (celery,) = [
+                pid for pid, line in lost.pids().items() if "worker.runtime.celery_main --lane long" in line
+            ]
             kill(celery)
     moment = time.time()
     saved = service.job(job_id).checkpoint
@@ -108,7 +110,7 @@ def test_a_worker_that_was_frozen_past_its_lease_writes_nothing(deploy: Deploy, 
     service = deploy(mode, IMPASTO_LEASE_SECONDS="4", IMPASTO_DEVICE="cpu,cpu")
     if mode == "celery":
         service.add_worker("worker-2")
-    wait_for(lambda: len([w for w in workers.list_alive(service.engine, 60.0) if runs(w.pid)]) == 2)
+    wait_for(lambda: len(painters(service)) == 2)
     job_id = service.paint(size=48, steps=200)
     service.wait_for_progress(job_id)
     worker = service.worker_of(job_id)
