@@ -136,6 +136,7 @@ def test_the_client_is_told_of_a_full_database(
     assert answer.status_code == 507 and "database" in answer.json()["detail"]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("running", [False, True])
 def test_only_a_job_that_has_ended_loses_its_files(
     client: TestClient, services: Services, image_id: str, running: bool, monkeypatch: pytest.MonkeyPatch

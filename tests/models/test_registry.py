@@ -37,6 +37,7 @@ def test_the_card_tells_what_the_network_is(name: str) -> None:
     assert card.summary.endswith(".")
 
 
+@pytest.mark.medium
 def test_the_committed_cards_are_those_that_are_generated(tmp_path: Path) -> None:
     write_cards(tmp_path)
     made = [NetworkCard.model_validate_json(path.read_bytes()) for path in sorted(tmp_path.iterdir())]

@@ -53,6 +53,7 @@ def test_every_kind_has_a_command_with_an_option_for_each_param(spec: KindSpec[P
         assert ("PICTURES" if name in (spec.arguments or ()) else shown) in result.stdout
 
 
+@pytest.mark.medium
 def test_a_dream_and_its_numbers(folder: Path) -> None:
     result = run("deep-dream", "photo.png", "-o", "out.png", *QUICK, "--json")
     assert result.exit_code == 0, result.output

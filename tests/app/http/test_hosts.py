@@ -104,6 +104,7 @@ def test_what_is_no_name_of_a_host_is_no_setting(names: str) -> None:
         Settings(allowed_hosts=f"good.example,{names}")
 
 
+@pytest.mark.medium
 def test_a_refusal_is_a_problem_on_every_route(make: Client) -> None:
     client = make()
     paths = client.get("/v1/openapi.json", headers={"host": "localhost"}).json()["paths"]

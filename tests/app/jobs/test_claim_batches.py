@@ -166,6 +166,7 @@ def test_eight_workers_claim_each_job_once(engine: Engine) -> None:
 waiting = st.lists(st.tuples(st.sampled_from([None, "a", "b"]), st.integers(0, 2)), max_size=12)
 
 
+@pytest.mark.medium
 @limits(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(waiting=waiting, limit=st.integers(1, 5))
 def test_batches_follow_the_order_of_the_queue(

@@ -77,6 +77,7 @@ def test_jobs_are_claimed_by_priority_then_age_and_by_lane(engine: Engine) -> No
     assert claims.claim_next(engine, "w1", ["long"], LEASE) is None
 
 
+@pytest.mark.medium
 def test_eight_workers_claim_each_job_once(engine: Engine) -> None:
     made = {new_job(engine).id for _ in range(40)}
 

@@ -218,6 +218,7 @@ def test_shipped_networks_are_exported(
     assert (copy.status_code, copy.json()["sha256"]) == (201, shown["sha256"])
 
 
+@pytest.mark.medium
 def test_what_was_not_downloaded_is_not_exported(client: TestClient) -> None:
     problem = client.get("/v1/networks/vgg19/export").json()
     assert (problem["status"], problem["type"]) == (409, "weights_not_here")

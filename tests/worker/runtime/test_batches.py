@@ -146,6 +146,7 @@ def once_running(context: WorkerContext, job_id: str, act: Callable[[], object])
     return thread
 
 
+@pytest.mark.medium
 def test_a_cancel_of_one_ends_that_one_alone(context: WorkerContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.runtime.heartbeat.HEARTBEAT_SECONDS", 0.02)
     first, cancelled, paused, last = queue(context, 4, seconds=0.3)

@@ -189,6 +189,7 @@ def test_a_run_from_set_to_figures() -> None:
             assert cosine == pytest.approx(float(torch.cosine_similarity(*codes)), abs=2e-4)
 
 
+@pytest.mark.medium
 def test_a_resumed_run_is_the_uninterrupted_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(codes_module, "CHUNK", 20)
     pictures = [member_of(drawn(20, 20, seed), f"{seed}.png", "ab"[seed % 2]) for seed in range(45)]

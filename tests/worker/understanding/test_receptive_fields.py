@@ -64,6 +64,7 @@ windows = st.builds(
 ).filter(lambda window: window.after < window.size)
 
 
+@pytest.mark.medium
 @settings(max_examples=60, deadline=None)
 @given(st.lists(windows, min_size=1, max_size=3), st.integers(40, 47))
 def test_it_holds_for_any_stack_of_windows(stack: list[Window], side: int) -> None:
