@@ -62,7 +62,7 @@ def test_jobs_that_wait_together_run_as_one_batch_with_one_thread_above_long_job
     alive = {worker.lanes[0]: worker.pid for worker in workers.list_alive(service.engine)}
     above = os.getpriority(os.PRIO_PROCESS, service.front.process.pid)
     assert {lane: os.getpriority(os.PRIO_PROCESS, pid) - above for lane, pid in alive.items()} == {
-        "short": 5,
+        "short": 1,
         "long": 10,
     }
 
