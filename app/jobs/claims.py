@@ -96,7 +96,7 @@ def claim_batch(
 
     The first is the job of an id, or else the oldest of the highest priority that waits in ``lanes``; the
     others follow in the order of the queue; ``limit`` at most, none if the first does not wait. A job whose
-    worker died is claimed alone: if it was the cause, the next death strikes no other.
+    worker died is claimed alone: if it was the cause, no other job is lost with it the next time.
     """
     first = _first(jobs.c.lane.in_(lanes) if job_id is None else jobs.c.id == job_id)
     claimed = [select(first.c.id)]
