@@ -7,6 +7,7 @@ from functools import lru_cache
 from torch import Tensor
 
 from app.datasets.service import DatasetService
+from app.datasets.split import Part
 from app.errors import InputError
 from app.settings import WeightsFolder
 from models.network import Network
@@ -29,11 +30,17 @@ class Source:
 
 @dataclass(frozen=True)
 class Member:
-    """A picture of a set, with its label (None: it has none) and the name of its file."""
+    """A picture of a set, with its label (None: it has none) and the name of its file.
+
+    ``part`` is its place in the split of the set (None: it has no label). ``image_id`` is that of the stored
+    picture (None: there is no service).
+    """
 
     source: Source
     label: str | None
     name: str
+    part: Part | None = None
+    image_id: str | None = None
 
 
 class Inputs:

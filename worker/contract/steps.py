@@ -12,6 +12,8 @@ from typing import Any, Literal, TypeVar
 
 from torch import Tensor
 
+from app.networks.card import NetworkCard
+
 
 @dataclass(frozen=True)
 class StepState:
@@ -37,7 +39,8 @@ class Step:
     ``losses()`` gives finite numbers by dotted name (``style.relu3_1``, ``total``); ``image()`` the
     picture so far, float32 RGB ``(1, 3, H, W)`` on any device, sRGB values in [0, 1] (None: there is none);
     ``state()`` what a later run needs to go on from here. ``milestone`` marks a step after which the state
-    is worth saving earlier than otherwise: a frame is done, say.
+    is worth saving earlier than otherwise: a frame is done, say. ``finish()`` asks the generator to end soon
+    with the best that it has so far (None: it cannot).
     """
 
     done: int
@@ -46,6 +49,7 @@ class Step:
     image: Callable[[], Tensor] | None
     state: Callable[[], StepState]
     milestone: bool = False
+    finish: Callable[[], None] | None = None
 
 
 VideoFormat = Literal["mp4", "webp"]
@@ -70,18 +74,32 @@ class File:
 
 
 @dataclass(frozen=True)
+class NewNetwork:
+    """A network for the catalogue, on the CPU in float32.
+
+    ``card`` has the name that it should have; if that is taken, a number is added to it. ``weights`` are by
+    the names of :class:`models.network.Network`'s stack.
+    """
+
+    card: NetworkCard
+    weights: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a finished generator returns.
 
     All by artifact name: ``images`` are pictures (``image`` first), float32 RGB ``(1, 3, H, W)`` in
     [0, 1] on the CPU, or with a fourth channel alpha; ``videos`` and ``files`` what else there is.
-    ``result`` is JSON: numbers and tables.
+    ``result`` is JSON: numbers and tables. ``network`` is registered, and ``network`` in the result is the
+    name that it got.
     """
 
     images: dict[str, Tensor] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
     videos: dict[str, Video] = field(default_factory=dict)
     files: dict[str, File] = field(default_factory=dict)
+    network: NewNetwork | None = None
 
 
 Steps = Generator[Step, None, Outcome]

@@ -1,0 +1,37 @@
+"""The architectures that a training can begin with, without torch: names, builders, and their params."""
+
+from typing import Literal
+
+Architecture = Literal[
+    "linear",
+    "mlp",
+    "cnn",
+    "lenet",
+    "lenet_1998",
+    "alexnet",
+    "alexnet_2012",
+    "zfnet",
+    "zfnet_lecture",
+    "vgg_a",
+    "vgg_a_lrn",
+    "vgg_b",
+    "vgg_c",
+    "vgg_d",
+    "vgg_e",
+    "googlenet",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "resnet20",
+    "resnet32",
+    "resnet44",
+    "resnet56",
+    "plain18",
+    "plain34",
+    "plain20",
+    "plain32",
+    "plain44",
+    "plain56",
+]

@@ -1,0 +1,225 @@
+"""Params of training: from a set of labelled pictures to a network of the catalogue."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, JsonValue
+
+from app.kinds.architectures import Architecture
+from app.kinds.base import NetworkNeed, Params
+from app.kinds.fields import DatasetRef, LayerName, LayerNames, NetworkName, Seed
+from app.kinds.spec import Preset
+
+Transfer = Literal["svm", "head", "last", "all"]
+Objective = Literal["softmax", "logistic", "hinge", "quadratic", "triplet"]
+Optimizer = Literal["sgd", "adam", "adamw", "muon"]
+Rates = Literal["constant", "step", "plateau", "cosine", "one_cycle"]
+Metric = Literal["accuracy", "loss", "macro_f1"]
+Initialization = Literal["he", "xavier", "glorot", "constant"]
+
+Share = Annotated[float, Field(ge=0, le=1)]
+# Trainings that one job runs at most.
+MOST_RUNS = 64
+
+
+class TrainParams(Params):
+    """Train a network on a set of labelled pictures."""
+
+    dataset: DatasetRef = Field(title="Set", description="Pictures with labels: the classes.")
+    preset: Literal["quick", "fine-tune", "from-scratch", "alexnet-2012"] = Field(
+        "quick", title="Preset", json_schema_extra={"widget": "preset"}
+    )
+    name: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
+        title="Name",
+        description="Name of the new network. Empty: after the set and what it began with.",
+    )
+    # What is trained: a network that is here, or an architecture from random weights.
+    base: NetworkName | None = Field(
+        None, title="Begin with", description="A trained network whose features are used or tuned."
+    )
+    transfer: Transfer | None = Field(
+        None,
+        title="Transfer",
+        description="svm: a linear SVM on its features; head: a linear classifier on its frozen layers; "
+        "last: its last blocks, too; all: every layer, the earlier the slower.",
+    )
+    feature_layer: LayerName | None = Field(
+        None, title="Features", description="The layer of `base` whose mean is classified. Empty: the last."
+    )
+    compare_layers: LayerNames | None = Field(
+        None,
+        title="Compared layers",
+        description="Also learn a linear classifier from each of these layers, and say how well it does.",
+    )
+    last_blocks: int | None = Field(
+        None, ge=1, le=100, title="Blocks", description="Blocks that `last` tunes."
+    )
+    rate_decay: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        title="Rate decay",
+        description="Of `all`: a block's rate over that of the next one.",
+    )
+    architecture: Architecture | None = Field(
+        None, title="Architecture", description="Trained from random weights, in the place of `base`."
+    )
+    architecture_params: dict[str, bool | int | float | str] | None = Field(
+        None, title="Its params", description='As `architecture` takes them, such as `{"width": 0.5}`.'
+    )
+    batch_norm: bool | None = Field(None, title="Batch norm", description="Behind each convolution.")
+    initialization: Initialization | None = Field(
+        None,
+        title="Initialization",
+        description="Variance of random weights. he: 2 / inputs; xavier: 1 / inputs; glorot: 2 / (inputs + "
+        "outputs); constant: the square of `initial_std`.",
+    )
+    initial_std: float = Field(0.01, gt=0, le=1, title="Initial deviation")
+    size: int | None = Field(
+        None, ge=8, le=1024, title="Size", description="Side in pixels of the square that it is shown."
+    )
+    # What is minimized.
+    objective: Objective | None = Field(None, title="Objective")
+    margin: float = Field(1.0, gt=0, le=100, title="Margin", description="Of hinge and triplet.")
+    embedding: int = Field(
+        64, ge=2, le=4096, title="Embedding", description="Numbers that triplet embeds in."
+    )
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, title="Label smoothing")
+    l1: float = Field(0.0, ge=0, le=1, title="L1", description="Weight of the sum of |w| in the objective.")
+    l2: float = Field(
+        0.0, ge=0, le=1, title="L2", description="Weight of half the sum of w² in the objective."
+    )
+    # How.
+    epochs: int | None = Field(None, ge=1, le=10_000, title="Epochs")
+    batch_size: int | None = Field(None, ge=1, le=4096, title="Batch size")
+    optimizer: Optimizer | None = Field(None, title="Optimizer")
+    learning_rate: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        title="Learning rate",
+        description="Empty: the preset's, or the optimizer's usual.",
+    )
+    find_learning_rate: bool = Field(
+        False, title="Find the rate", description="Look for the learning rate first, by a range test."
+    )
+    momentum: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, title="Momentum")
+    weight_decay: float | None = Field(
+        None,
+        ge=0,
+        le=10,
+        title="Weight decay",
+        description="A step takes this times the rate of each weight.",
+    )
+    schedule: Rates | None = Field(None, title="Schedule", description="Of the learning rate.")
+    warm_up: Share | None = Field(None, title="Warm-up", description="Share of the steps of a rising rate.")
+    step_epochs: int = Field(30, ge=1, le=10_000, title="Step", description="Of `step`: epochs between them.")
+    rate_factor: float = Field(
+        0.1, gt=0, lt=1, title="Rate factor", description="Of `step` and `plateau`: what each multiplies."
+    )
+    plateau_patience: int = Field(
+        5, ge=1, le=1000, title="Plateau", description="Of `plateau`: epochs without progress before it."
+    )
+    average: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        None, title="Average", description="Decay a step of a moving average of the weights; 0: none is kept."
+    )
+    # When it ends. The best weights are restored, always.
+    metric: Metric = Field("accuracy", title="Metric", description="On the validation part: what is best.")
+    patience: int | None = Field(
+        None,
+        ge=0,
+        le=10_000,
+        title="Patience",
+        description="Epochs without progress before it ends; 0: never.",
+    )
+    min_delta: float = Field(0.0, ge=0, le=1, title="Least progress")
+    # Augmentation.
+    flip: bool | None = Field(None, title="Flip", description="Mirror half of the pictures.")
+    crop: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, title="Crop", description="Smallest share of a picture's area that is shown; 1: all."
+    )
+    shift: Share | None = Field(None, title="Shift", description="Most of a side that a picture is moved.")
+    rotation: Annotated[float, Field(ge=0, le=180)] | None = Field(
+        None, title="Rotation", description="Degrees."
+    )
+    distortion: Share | None = Field(
+        None, title="Distortion", description="Most of a side that a corner moves."
+    )
+    color: Share | None = Field(None, title="Color", description="Strength of changes of light and color.")
+    cutout: Share | None = Field(
+        None, title="Cutout", description="Side of a grey square, as share of a side."
+    )
+    mixup: Annotated[float, Field(ge=0, le=10)] | None = Field(
+        None, title="Mixup", description="Alpha of the beta distribution of shares; 0: none."
+    )
+    cutmix: Annotated[float, Field(ge=0, le=10)] | None = Field(
+        None, title="CutMix", description="Its alpha."
+    )
+    attack: Annotated[float, Field(ge=0, le=100)] | None = Field(
+        None,
+        title="Attack",
+        description="L2 norm of an attack on half of each batch, at the end: what it learns is then "
+        "clearer in pictures of its classes.",
+    )
+    # Several trainings.
+    restarts: int = Field(
+        1,
+        ge=1,
+        le=MOST_RUNS,
+        title="Restarts",
+        description="From other seeds; the best by validation is kept.",
+    )
+    folds: int | None = Field(
+        None, ge=2, le=20, title="Folds", description="Cross-validation on all that is not in the test part."
+    )
+    search: dict[str, list[JsonValue]] | None = Field(
+        None, title="Search", description='Values to try of some params: `{"learning_rate": [0.1, 0.01]}`.'
+    )
+    ensemble: int | None = Field(
+        None, ge=2, le=16, title="Ensemble", description="Keep the mean of so many of the best trainings."
+    )
+    seed: Seed = 0
+
+    def picture_short_side(self, field: str) -> int | None:
+        """A little more than the size, so that crops are not enlarged."""
+        del field
+        return None if self.size is None else round(self.size * 8 / 7)
+
+    def network_need(self) -> NetworkNeed | None:
+        """The network that it begins with."""
+        return None if self.base is None else NetworkNeed(self.base, float32=True)
+
+
+class TrainPreset(Preset):
+    """Values of the params that are null."""
+
+    base: str | None = None
+    transfer: Transfer | None = None
+    architecture: Architecture | None = None
+    architecture_params: Mapping[str, Any] = {}
+    batch_norm: bool = False
+    initialization: Initialization = "he"
+    objective: Objective = "softmax"
+    label_smoothing: float = 0.0
+    epochs: int
+    batch_size: int
+    optimizer: Optimizer
+    learning_rate: float
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    schedule: Rates
+    warm_up: float = 0.0
+    average: float = 0.0
+    patience: int = 0
+    flip: bool = False
+    crop: float = 1.0
+    shift: float = 0.0
+    rotation: float = 0.0
+    distortion: float = 0.0
+    color: float = 0.0
+    cutout: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    attack: float = 0.0
