@@ -103,9 +103,7 @@ def accuracies(logits: Tensor, labels: Tensor) -> dict[str, float]:
 
 
 @torch.no_grad()
-def logits_of(
-    model: nn.Module, places: Tensor, view: Callable[[Tensor], Tensor], compute: Compute
-) -> Tensor:
+def logits_of(model: nn.Module, places: Tensor, view: Callable[[Tensor], Tensor], compute: Compute) -> Tensor:
     """Logits (n, classes), float32 on the CPU, of the pictures of some places (n,), in eval mode."""
     model.eval()
     numbers = view(places[:1])[0].numel()

@@ -16,7 +16,7 @@ from worker.runtime import checkpoints
 from worker.training.drawings import DrawnSet
 from worker.training.evaluation import Accuracies, accuracies
 from worker.training.loop import eval_logits, train
-from worker.training.muon import Muon
+from worker.training.muon import NormedMuon
 from worker.training.palette import DRAWN_SIZE, RATE, palette_model, sample_from
 from worker.training.phases import PhasedCourse, Schedule
 
@@ -51,7 +51,7 @@ def train_palette(
     resume = _read(path, identity)
     drawn = DrawnSet(folder, size=DRAWN_SIZE, files=files)
     course = PhasedCourse(sample_from(drawn, compute.device), len(CLASSES), schedule)
-    steps = train(model, Muon(model, RATE), course, compute, resume)
+    steps = train(model, NormedMuon(model, RATE), course, compute, resume)
     classify = partial(eval_logits, model, compute=compute)
     measure = partial(accuracies, classify, PER_CLASS, DRAWN_SIZE)
     saved = monotonic()
