@@ -1,9 +1,9 @@
-"""Temperatures and thresholds."""
+"""Calibration."""
 
 import pytest
 import torch
 
-from worker.training.calibration import fit_temperature
+from worker.training.confidence import fit_temperature
 
 
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 4.0])
