@@ -17,8 +17,10 @@ Color = tuple[int, int, int]
 _FINE = 3
 _TEXT = 15
 _MARGIN = 18
+# Room for the numbers of a vertical axis at least, so that charts line up.
+_NUMBERS = 44
 # Ticks of an axis, about.
-_TICKS = 4
+_TICKS = 5
 # Positive values whose largest is so many times the smallest are drawn over a logarithmic axis.
 _WIDE = 50.0
 # Points that are drawn with a dot each, at most.
@@ -95,7 +97,7 @@ def line_chart(
     on it, and what is there.
     """
     texts = [number(tick) for tick in vertical.ticks]
-    left = _MARGIN + max(width_of(text, _TEXT) for text in texts) + 8
+    left = _MARGIN + max(_NUMBERS, *(width_of(text, _TEXT) for text in texts)) + 8
     top = _MARGIN + line_height(_TEXT) + 10
     box = (left, top, width - _MARGIN, height - _MARGIN - line_height(_TEXT) * (2 if label else 1))
     canvas = Image.new("RGB", (width, height), "white")

@@ -111,7 +111,7 @@ def report(
     matrix = confusion_figure(counts, classes, f"{title}: {said} of {len(judged):,} pictures")
     sheet = _sheet(judged, records[part], mistakes)
     images = {
-        "image": beside([curves_figure(history, best_epoch or 1), matrix]) if history else matrix,
+        "image": beside([curves_figure(_thinned(history), best_epoch or 1), matrix]) if history else matrix,
         "confusion": matrix,
         "calibration": reliability_figure(before, after, f"accuracy on the {_PHRASES[part]} part"),
     }
