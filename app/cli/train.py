@@ -19,7 +19,6 @@ from app.cli.serve import read_settings
 from app.cli.tables import print_table
 from app.cli.training_view import TrainingView
 from app.database.engine import make_engine
-from app.database.migrations import upgrade
 from app.errors import ComputationError, InputError
 from app.jobs.errors import ParamsError
 from app.jobs.params import parse_params
@@ -124,9 +123,7 @@ def _train(given: dict[str, Any]) -> None:
         note(line)
     for title, path in written:
         typer.echo(f"The {title} is in {path}", err=as_json)
-    typer.echo(
-        f"The network {name} is kept. Try it: impasto classify PICTURE --network {name}", err=as_json
-    )
+    typer.echo(f"The network {name} is kept. Try it: impasto classify PICTURE --network {name}", err=as_json)
 
 
 def _pairs(option: str, given: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
@@ -152,9 +149,12 @@ def _database(settings: Settings) -> Iterator[Engine]:
     """The database of the data folder, which is made if there is none: the network is kept there."""
     if settings.database_url:
         fail(
-            "IMPASTO_DATABASE_URL is set, and this command keeps networks in the data folder alone: unset it, "
-            "or send the training to the service."
+            "IMPASTO_DATABASE_URL is set, but this command keeps networks in the data folder: unset it, or "
+            "send the training to the service."
         )
+    # Imports Alembic, which other commands need not wait for.
+    from app.database.migrations import upgrade
+
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     upgrade(settings.resolved_database_url)
     engine = make_engine(settings.resolved_database_url)

@@ -40,9 +40,7 @@ class Trained:
     result: dict[str, Any]
 
 
-def train_here(
-    params: Params, data: str, settings: Settings, engine: Engine, view: TrainingView
-) -> Trained:
+def train_here(params: Params, data: str, settings: Settings, engine: Engine, view: TrainingView) -> Trained:
     """Train as resolved params say, on the set that ``data`` names, and keep the network in the catalogue.
 
     The first interrupt ends the training early with the best so far, the second at once: KeyboardInterrupt.

@@ -90,7 +90,11 @@ class TrainingView:
         for (run, epoch), numbers in list(self._epochs.items()):
             cells = (_number(title, numbers) for title in _COLUMNS)
             table.add_row(*([str(run)] if several else []), str(epoch), *cells)
-        parts = ([table] if self._epochs else []), [self._progress], ([self._message] if self._message else [])
+        parts = (
+            ([table] if self._epochs else []),
+            [self._progress],
+            ([self._message] if self._message else []),
+        )
         return Group(*(part for group in parts for part in group))
 
 
