@@ -1,6 +1,6 @@
 """The layers that a Network is made of beside torch's, and the receptive fields of stacks of layers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
@@ -209,6 +209,18 @@ def output_side(modules: Iterable[nn.Module], side: int) -> int:
     for module in modules:
         window = window_of(module)
         side = side if window is None else window.output_side(side)
+    return side
+
+
+def input_side(modules: Sequence[nn.Module]) -> int:
+    """The smallest side, 1 or more, from which modules in turn leave one position."""
+    side = 1
+    for module in reversed(modules):
+        window = window_of(module)
+        if window is not None:
+            side = window.input_side(side)
+        elif isinstance(module, OwnLayer) and module.whole:
+            side = module.smallest_side
     return side
 
 
