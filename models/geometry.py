@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.relu import ReLU
+
 Kind = Literal[
     "conv",
     "relu",
@@ -23,6 +25,10 @@ Kind = Literal[
     "luminance",
     "sparse_conv",
 ]
+
+
+# Activation functions of torch that a network may have beside ours.
+ACTIVATION_MODULES = nn.Sigmoid | nn.Tanh | nn.LeakyReLU | nn.ELU
 
 
 @dataclass(frozen=True)
@@ -202,6 +208,13 @@ def window_of(module: nn.Module) -> Window | None:
 def is_whole(module: nn.Module) -> bool:
     """Whether each output of a module sees all positions of its input, and none has a position."""
     return isinstance(module, nn.Linear) or (isinstance(module, OwnLayer) and module.whole)
+
+
+def is_positionwise(module: nn.Module) -> bool:
+    """Whether a position of what a module gives depends on that position of its input alone."""
+    if isinstance(module, OwnLayer):
+        return module.window is None and not module.whole
+    return isinstance(module, ReLU | nn.LocalResponseNorm | ACTIVATION_MODULES)
 
 
 def output_side(modules: Iterable[nn.Module], side: int) -> int:

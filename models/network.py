@@ -9,7 +9,16 @@ from typing import Literal, Self
 import torch
 from torch import Tensor, nn
 
-from models.geometry import GlobalAverage, Kind, OwnLayer, Window, input_side, is_whole, window_of
+from models.geometry import (
+    ACTIVATION_MODULES,
+    GlobalAverage,
+    Kind,
+    OwnLayer,
+    Window,
+    input_side,
+    is_whole,
+    window_of,
+)
 from models.relu import ReLU
 
 Pooling = Literal["average", "max"]
@@ -318,7 +327,7 @@ def _kind(name: str, module: nn.Module) -> Kind:
             return "conv"
         case ReLU():
             return "relu"
-        case nn.Sigmoid() | nn.Tanh() | nn.LeakyReLU() | nn.ELU():
+        case _ if isinstance(module, ACTIVATION_MODULES):
             return "activation"
         case nn.MaxPool2d() | nn.AvgPool2d() | nn.LPPool2d():
             return "pool"

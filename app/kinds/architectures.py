@@ -214,7 +214,7 @@ ARCHITECTURES: dict[Architecture, ArchitectureSpec] = {
         title="ZFNet, wider",
         builder="zfnet",
         size=_IMAGENET,
-        smallest=1,
+        smallest=47,
         params=WidthParams,
         fixed={"wider": True},
     ),

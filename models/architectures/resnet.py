@@ -153,10 +153,9 @@ def residual_stages(
     shortcuts: bool = True,
     padded: bool = False,
 ) -> dict[str, nn.Module]:
-    """The modules behind the stem: so many ``blocks`` in each of the ``stages``, which have so many channels, a
-    mean over positions, and the logits.
+    """The modules behind the stem: stages of so many ``blocks`` each, a mean over positions, and the logits.
 
-    ``first`` are the channels of the stem, if they are others than those of the first stage.
+    ``stages`` has the channels of each, and ``first`` are those of the stem where they are others.
     """
     if not shortcuts and block is not Basic:
         raise ValueError("only networks of basic blocks have plain twins")
