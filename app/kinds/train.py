@@ -7,7 +7,7 @@ from pydantic import Field, JsonValue
 
 from app.kinds.architectures import Architecture
 from app.kinds.base import NetworkNeed, Params
-from app.kinds.fields import DatasetRef, LayerName, LayerNames, NetworkName, Seed
+from app.kinds.fields import DatasetRef, LayerName, LayerNames, NetworkName, NewNetworkName, Seed
 from app.kinds.spec import Preset
 
 Transfer = Literal["svm", "head", "last", "all"]
@@ -29,9 +29,8 @@ class TrainParams(Params):
     preset: Literal["quick", "fine-tune", "from-scratch", "alexnet-2012"] = Field(
         "quick", title="Preset", json_schema_extra={"widget": "preset"}
     )
-    name: str | None = Field(
+    name: NewNetworkName | None = Field(
         None,
-        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
         title="Name",
         description="Name of the new network. Empty: after the set and what it began with.",
     )
