@@ -11,7 +11,7 @@ from app.datasets.split import Part
 from app.media import PictureInfo
 
 State = Literal["open", "closed"]
-BuiltIn = Literal["digits", "palette"]
+BuiltIn = Literal["digits", "palette", "cifar10"]
 Source = Literal["upload", BuiltIn]
 Boxes = list[dict[str, Any]]
 

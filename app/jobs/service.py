@@ -101,7 +101,7 @@ class JobService:
         """
         self.storage.require_space()
         check_pictures(self.engine, params, {each.id for each in images})
-        params, datasets = resolve_datasets(self.engine, params)
+        params, datasets = resolve_datasets(self.engine, params, self.images.settings.data_dir)
         spec, need = spec_of(params), params.network_need()
         catalogue = Catalogue(self.engine)
         card = None if need is None else catalogue.find(need.name)
