@@ -192,4 +192,4 @@ def _of_members(members: list[Member], skipped: list[tuple[str, str]], param: st
     keys = [(member.source.sha256, member.label, member.name) for member in members]
     parts = split_members(keys)
     placed = [replace(member, part=part) for member, part in zip(members, parts, strict=True)]
-    return LocalSet(placed, content_hash(keys), skipped)
+    return LocalSet(placed, content_hash((*key, None) for key in keys), skipped)
