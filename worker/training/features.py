@@ -3,7 +3,7 @@
 Donahue et al., "DeCAF: a deep convolutional activation feature for generic visual recognition" (ICML 2014).
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,46 +21,57 @@ BATCH, PART = 32, 256
 
 _PART = "features_"
 
-Show = Callable[[int, int], Tensor]
-"""The pictures from one place to before another, (n, 3, side, side) in [0, 1], as a network is shown them."""
+View = Callable[[Tensor], Tensor]
+"""Places (n,) in a set to its pictures as a network is shown them, (n, 3, side, side) in [0, 1]."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """By layer, the means over positions of N pictures, (N, channels) float32 on the CPU.
+    """By layer, the means over positions of the pictures of ``places`` (N,), (N, channels) float32.
 
-    ``mirrored`` are those of the mirror images of some pictures, in order. ``state`` is what a run goes on
-    from that has them all.
+    ``mirrored`` are those of the mirror images of ``mirrored_places``. ``state`` is what a run goes on from
+    that has them all.
     """
 
-    plain: dict[str, Tensor]
-    mirrored: dict[str, Tensor]
+    places: Tensor
+    plain: Mapping[str, Tensor]
+    mirrored_places: Tensor
+    mirrored: Mapping[str, Tensor]
     state: StepState
+
+    def of(self, layer: str, places: Tensor) -> Tensor:
+        """The features of pictures at some places (n,), in this order, (n, channels)."""
+        return self.plain[layer][_rows(self.places, places)]
+
+    def mirrored_of(self, layer: str, places: Tensor) -> Tensor:
+        """Those of the mirror images of pictures at some places."""
+        return self.mirrored[layer][_rows(self.mirrored_places, places)]
 
 
 def collect_features(
     network: Network,
     layers: Sequence[str],
-    show: Show,
-    mirror: Sequence[bool],
+    view: View,
+    places: Tensor,
+    mirrored: Tensor,
     total: int,
     resume: StepState | None = None,
 ) -> Generator[Step, None, Features]:
-    """The features of pictures, and of the mirror image of each for which ``mirror`` has True.
+    """The features of the pictures of ``places`` (N,), and of mirror images where ``mirrored`` (N,) is True.
 
     The network runs once a picture, in its own dtype, for all layers. A step is a batch, ``done`` are
     pictures, of ``total``. A state has the features of whole parts, so that a job that was killed computes
     those of PART - 1 pictures at most again.
     """
     parts = {name: data for name, data in resume.parts.items() if name.startswith(_PART)} if resume else {}
-    for first in range(len(parts) * PART, len(mirror), PART):
-        end = min(first + PART, len(mirror))
+    for first in range(len(parts) * PART, len(places), PART):
+        end = min(first + PART, len(places))
         # A state within a part goes on from its begin.
         kept = partial(StepState, {}, {}, dict(parts))
         found: list[dict[str, Tensor]] = []
         for begin in range(first, end, BATCH):
             stop = min(begin + BATCH, end)
-            found.append(_features(network, layers, show(begin, stop), mirror[begin:stop]))
+            found.append(_features(network, layers, view(places[begin:stop]), mirrored[begin:stop]))
             if stop < end:
                 yield Step(stop, total, losses=dict, image=None, state=kept)
         whole = {name: torch.cat([each[name] for each in found]) for name in found[0]}
@@ -72,14 +83,14 @@ def collect_features(
     def joined(prefix: str) -> dict[str, Tensor]:
         return {layer: torch.cat([each[prefix + layer] for each in loaded]) for layer in layers}
 
-    return Features(joined("plain."), joined("mirrored."), StepState({}, {}, parts))
+    return Features(places, joined("plain."), places[mirrored], joined("mirrored."), StepState({}, {}, parts))
 
 
 def _features(
-    network: Network, layers: Sequence[str], pictures: Tensor, mirror: Sequence[bool]
+    network: Network, layers: Sequence[str], pictures: Tensor, mirrored: Tensor
 ) -> dict[str, Tensor]:
     """The features of some pictures (n, 3, side, side), and of mirror images, by name in a part."""
-    views = torch.cat([pictures, pictures[torch.tensor(mirror)].flip(3)])
+    views = torch.cat([pictures, pictures[mirrored.to(pictures.device)].flip(3)])
 
     def compute(chunk: Tensor) -> dict[str, Tensor]:
         activations = network.features(chunk, layers)
@@ -92,3 +103,9 @@ def _features(
         found[f"plain.{layer}"] = values[: len(pictures)].clone()
         found[f"mirrored.{layer}"] = values[len(pictures) :].clone()
     return found
+
+
+def _rows(known: Tensor, places: Tensor) -> Tensor:
+    """Where each of ``places`` is in ``known``."""
+    order = known.argsort()
+    return order[torch.searchsorted(known[order], places)]
