@@ -1,8 +1,6 @@
 """What can be done with sets: begin, fill, close and delete them."""
 
 import contextlib
-import hashlib
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
+from app.database.ids import derived_id
 from app.datasets import changes, repository
 from app.datasets.builtin import BUILT_IN
 from app.datasets.dataset import (
@@ -205,11 +204,5 @@ def _require_own_name(name: str) -> None:
 
 
 def _image_id(owner: str, sha256: str) -> str:
-    """The id of a picture that comes with a set: always the same, so that none is stored twice.
-
-    A UUID of version 8 (RFC 9562), from a hash of both.
-    """
-    digest = bytearray(hashlib.sha256(f"{owner} {sha256}".encode()).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x80
-    digest[8] = digest[8] & 0x3F | 0x80
-    return str(uuid.UUID(bytes=bytes(digest)))
+    """The id of a picture that comes with a set: always the same, so that none is stored twice."""
+    return derived_id(f"{owner} {sha256}")

@@ -11,13 +11,14 @@ from app.database.ids import is_id
 from app.datasets.builtin import BUILT_IN, built_in, find_or_begin, problem_of
 from app.datasets.dataset import Dataset
 from app.datasets.repository import find_dataset
-from app.errors import MAX_ERRORS, FieldError, InputError
+from app.errors import MAX_ERRORS, FieldError, InputError, ServiceError
 from app.images.repository import Image, find_images
 from app.jobs.errors import InvalidParam, ParamsError
 from app.jobs.repository import get_artifact
 from app.kinds import KINDS, Params
 from app.media.clips import is_clip_type
 from app.networks.catalogue import Catalogue
+from app.networks.service import require_free
 
 P = TypeVar("P", bound=Params)
 
@@ -102,6 +103,18 @@ def _problem_of(
     if is_clip and not accepts_clips:
         return f"{reference} is a clip: use a still picture, such as one frame of it."
     return None
+
+
+def check_new_names(engine: Engine, params: Params) -> None:
+    """Check that a job may give its network the name that its params have. Raises ParamsError."""
+    errors = []
+    for field, name in params.new_networks().items():
+        try:
+            require_free(engine, name)
+        except ServiceError as error:
+            errors.append(FieldError(field, error.detail))
+    if errors:
+        raise ParamsError(errors)
 
 
 def resolve_datasets(engine: Engine, params: P, data_dir: Path) -> tuple[P, tuple[str, ...]]:

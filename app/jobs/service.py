@@ -17,10 +17,10 @@ from app.jobs import repository
 from app.jobs.dispatch.base import Dispatcher
 from app.jobs.errors import InvalidParam, JobInUse, JobNotEnded, UnknownArtifact
 from app.jobs.job import Artifact, Job
-from app.jobs.params import check_pictures, parse_params, resolve_datasets
+from app.jobs.params import check_new_names, check_pictures, parse_params, resolve_datasets
 from app.jobs.repository import NewJob
 from app.jobs.states import State
-from app.jobs.storage_keys import delete_job_files
+from app.jobs.storage_keys import delete_job_files, discard_job_files
 from app.kinds import KINDS, Params, spec_of
 from app.networks.card import NetworkCard
 from app.networks.catalogue import Catalogue
@@ -97,10 +97,12 @@ class JobService:
 
         It is not if the key has come before. ``images`` came with it, and get their rows with its own;
         ``job_id`` is that of a job whose files are stored already. Raises ParamsError for pictures and sets
-        that do not exist, KeyReused, StorageFull.
+        that do not exist and for the name of a network that is taken, KeyReused, StorageFull.
         """
         self.storage.require_space()
         check_pictures(self.engine, params, {each.id for each in images})
+        if retry_of is None:  # whose network has the name, if it made one
+            check_new_names(self.engine, params)
         params, datasets = resolve_datasets(self.engine, params, self.images.settings.data_dir)
         spec, need = spec_of(params), params.network_need()
         catalogue = Catalogue(self.engine)
@@ -150,7 +152,7 @@ class JobService:
         """Cancel a queued job at once, a running one at its next step; an ended one stays as it is."""
         job = repository.request_cancel(self.engine, job_id)
         if job.state is State.CANCELLED:
-            delete_job_files(self.storage, job.id)
+            discard_job_files(self.storage, job.id)
         self.dispatcher.changed(job.id)
         return job
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from app.kinds.fields import DatasetField, NetworkField, PictureField
+from app.kinds.fields import DatasetField, NetworkField, NewNetworkField, PictureField
 from app.networks.catalogue import Catalogue
 
 R = TypeVar("R", bound="Params")
@@ -107,6 +107,11 @@ class Params(BaseModel):
                 if name != need.name:
                     found.setdefault(name, place)
         return found
+
+    def new_networks(self) -> dict[str, str]:
+        """The names that this job gives the network that it makes, by param; none: it finds one itself."""
+        names = {field: getattr(self, field) for field in self._marked(NewNetworkField)}
+        return {field: name for field, name in names.items() if name is not None}
 
     @classmethod
     def with_network_names(cls, values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

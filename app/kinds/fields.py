@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from app.errors import InputError
+from app.networks.names import NAME_PATTERN
 
 # Side in pixels of the largest picture; a sheet of pictures that a job makes one after the other has no more
 # pixels.
@@ -50,6 +51,10 @@ class DatasetField:
 
 class NetworkField:
     """Marks a param as the name of a network, or of several."""
+
+
+class NewNetworkField:
+    """Marks a param as the name of the network that the job makes."""
 
 
 def as_list(value: Any) -> Any:
@@ -152,6 +157,11 @@ NetworkNames = Annotated[
     BeforeValidator(split_names, json_schema_input_type=str | list[str]),
     Field(min_length=1, max_length=8, title="Networks", json_schema_extra={"widget": "names"}),
     NetworkField(),
+]
+NewNetworkName = Annotated[
+    str,
+    Field(pattern=NAME_PATTERN, title="Name", description="Name of the new network."),
+    NewNetworkField(),
 ]
 Seed = Annotated[
     int, Field(ge=0, le=2**63 - 1, title="Seed", description="Seed of everything that is drawn at random.")

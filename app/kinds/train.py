@@ -7,11 +7,11 @@ from pydantic import Field, JsonValue
 
 from app.kinds.architectures import Architecture
 from app.kinds.base import NetworkNeed, Params
-from app.kinds.fields import DatasetRef, LayerName, LayerNames, NetworkName, Seed
+from app.kinds.fields import DatasetRef, LayerName, LayerNames, NetworkName, NewNetworkName, Seed
 from app.kinds.spec import Preset
 
 Transfer = Literal["svm", "head", "last", "all"]
-Objective = Literal["softmax", "logistic", "hinge", "quadratic", "triplet"]
+Objective = Literal["softmax", "logistic", "hinge", "squared_hinge", "quadratic", "triplet"]
 Optimizer = Literal["sgd", "adam", "adamw", "muon"]
 Rates = Literal["constant", "step", "plateau", "cosine", "one_cycle"]
 Metric = Literal["accuracy", "loss", "macro_f1"]
@@ -29,9 +29,8 @@ class TrainParams(Params):
     preset: Literal["quick", "fine-tune", "from-scratch", "alexnet-2012"] = Field(
         "quick", title="Preset", json_schema_extra={"widget": "preset"}
     )
-    name: str | None = Field(
+    name: NewNetworkName | None = Field(
         None,
-        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
         title="Name",
         description="Name of the new network. Empty: after the set and what it began with.",
     )
@@ -82,7 +81,7 @@ class TrainParams(Params):
     )
     # What is minimized.
     objective: Objective | None = Field(None, title="Objective")
-    margin: float = Field(1.0, gt=0, le=100, title="Margin", description="Of hinge and triplet.")
+    margin: float = Field(1.0, gt=0, le=100, title="Margin", description="Of the hinges and of triplet.")
     embedding: int = Field(
         64, ge=2, le=4096, title="Embedding", description="Numbers that triplet embeds in."
     )
@@ -111,7 +110,8 @@ class TrainParams(Params):
         ge=0,
         le=10,
         title="Weight decay",
-        description="A step takes this times the rate of each weight.",
+        description="Of weights, not of biases and norms. sgd and adam add it times the weight to the "
+        "gradient; adamw and muon take it times the rate of each weight in a step.",
     )
     schedule: Rates | None = Field(None, title="Schedule", description="Of the learning rate.")
     warm_up: Share | None = Field(None, title="Warm-up", description="Share of the steps of a rising rate.")
@@ -144,7 +144,7 @@ class TrainParams(Params):
     rotation: Annotated[float, Field(ge=0, le=180)] | None = Field(
         None, title="Rotation", description="Degrees."
     )
-    distortion: Share | None = Field(
+    distortion: Annotated[float, Field(ge=0, le=0.5)] | None = Field(
         None, title="Distortion", description="Most of a side that a corner moves."
     )
     color: Share | None = Field(None, title="Color", description="Strength of changes of light and color.")

@@ -56,6 +56,8 @@ class Residual(Block):
 class Basic(Residual):
     """Two 3 × 3 convolutions (figure 5, left)."""
 
+    added: ClassVar[str | None] = "conv2"
+
     def __init__(self, channels: int, out_channels: int, stride: int) -> None:
         super().__init__(channels, out_channels, stride)
         self.conv1 = nn.Conv2d(channels, out_channels, 3, stride, 1)
@@ -70,6 +72,8 @@ class Basic(Residual):
 
 class Bottleneck(Residual):
     """1 × 1 to few channels, 3 × 3, and 1 × 1 to many (figure 5, right)."""
+
+    added: ClassVar[str | None] = "conv3"
 
     def __init__(self, channels: int, out_channels: int, stride: int) -> None:
         super().__init__(channels, out_channels, stride)

@@ -96,7 +96,7 @@ class NetworkLoader:
                 f"The weights of network {name!r} are not here any more; another network has its name now. "
                 "Send the job again to use that one.",
             )
-        return _Stored(self.storage, found.key, found.card.model_dump_json())
+        return _Stored(self.storage, found.key, found.card.model_dump_json(exclude={"training"}))
 
 
 @dataclass(frozen=True)

@@ -45,5 +45,6 @@ def save(job: ClaimedJob, loaded: Loaded, outcome: Outcome, seconds: float, batc
     recipe = make_recipe(loaded.params, loaded.inputs, loaded.network, loaded.compute, batch_size)
     alpha = loaded.inputs.alpha(loaded.params.keeps_alpha_of() or "")
     made = job.store(chain(encode(outcome, alpha, recipe), [encode_recipe(recipe)]))
+    network = None if outcome.network is None else job.store_network(outcome.network)
     result = {**outcome.result, "compute_seconds": seconds, "recipe": recipe}
-    return End(State.SUCCEEDED, made=made, result=result, progress=job.progress)
+    return End(State.SUCCEEDED, made=made, result=result, progress=job.progress, network=network)

@@ -16,7 +16,7 @@ from worker.runtime import checkpoints
 from worker.training.drawings import DrawnSet
 from worker.training.evaluation import Accuracies, accuracies
 from worker.training.loop import Schedule, eval_logits, train
-from worker.training.muon import Muon
+from worker.training.muon import NormedMuon
 from worker.training.palette import DRAWN_SIZE, RATE, palette_model, sample_from
 
 CHECKPOINT_SECONDS = 120.0
@@ -50,7 +50,7 @@ def train_palette(
     resume = _read(path, identity)
     drawn = DrawnSet(folder, size=DRAWN_SIZE, files=files)
     sample = sample_from(drawn, compute.device)
-    steps = train(model, Muon(model, RATE), sample, len(CLASSES), schedule, compute, resume)
+    steps = train(model, NormedMuon(model, RATE), sample, len(CLASSES), schedule, compute, resume)
     classify = partial(eval_logits, model, compute=compute)
     measure = partial(accuracies, classify, PER_CLASS, DRAWN_SIZE)
     saved = monotonic()
