@@ -95,10 +95,20 @@ def choose_compute(settings: Settings) -> Compute:
     )
 
 
+def _has_sets(engine: Engine, param: str) -> bool:
+    """Whether a database has sets. Raises InputError that names the param if a former version wrote them."""
+    inspector = inspect(engine)
+    if not inspector.has_table(datasets.name):
+        return False
+    if any(column["name"] == datasets.c.is_split.name for column in inspector.get_columns(datasets.name)):
+        return True
+    raise InputError(param, "A former version wrote the data folder: start `impasto serve` once.")
+
+
 def _open_set(given: str, name: str, params: Params, settings: Settings, engine: Engine | None) -> LocalSet:
     """A set: of the data folder if one has that name or content, and no file does. Raises InputError."""
     key, _, sha256 = ("", "", "") if Path(given).exists() else given.partition("@")
-    if key and key not in BUILT_IN and engine is not None and inspect(engine).has_table(datasets.name):
+    if key and key not in BUILT_IN and engine is not None and _has_sets(engine, name):
         dataset = find_dataset(engine, given)
         if dataset is not None and dataset.sha256 is not None:
             kept = DatasetService(settings, engine, make_storage(settings))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from app.datasets.split import Part
 from app.media import PictureInfo
 
 State = Literal["open", "closed"]
@@ -38,6 +39,7 @@ class Dataset:
     bytes: int
     created_at: float
     closed_at: float | None
+    is_split: bool
 
     @property
     def reference(self) -> str:
@@ -47,7 +49,10 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredMember:
-    """A member: a stored picture, with its label and boxes if it has any."""
+    """A member: a stored picture, with its label and boxes if it has any.
+
+    ``part`` is None if it has no label, or the set is open.
+    """
 
     position: int
     image_id: str
@@ -55,6 +60,7 @@ class StoredMember:
     label: str | None
     name: str
     boxes: Boxes | None
+    part: Part | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 
 from app.datasets.dataset import MAX_LABEL, is_text
 from app.datasets.errors import UnusableLabels
+from app.datasets.split import PART_FOLDERS
 
 # Endings of pictures, those that are not read included: these are listed as refused, all else is ignored.
 _PICTURES = {
     *("jpg", "jpeg", "jpe", "jfif", "png", "webp"),
     *("gif", "bmp", "tif", "tiff", "heic", "heif", "avif", "jxl", "jp2", "ppm", "pgm", "pbm"),
 }
-_SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 _FILE_COLUMNS = ("file", "filename", "file_name", "name", "path", "image", "picture", "id")
 _LABEL_COLUMNS = ("label", "class", "category", "target")
 MAX_TABLE_BYTES = 20_000_000
@@ -124,7 +124,7 @@ def _around(paths: list[str]) -> int:
 
 def _label(name: str) -> str | None:
     parts = name.split("/")[:-1]
-    if parts and parts[0].lower() in _SPLITS:
+    if parts and parts[0].lower() in PART_FOLDERS:
         parts = parts[1:]
     return parts[0][:MAX_LABEL] if parts else None
 

@@ -28,6 +28,7 @@ from app.datasets.errors import (
     UnusableZip,
 )
 from app.datasets.layout import MAX_TABLE_BYTES, read_labels
+from app.datasets.parts import count_labels, require_parts
 from app.datasets.schemas import (
     AddedView,
     DatasetDetail,
@@ -41,12 +42,14 @@ from app.datasets.schemas import (
     ZipParams,
     body_description,
 )
+from app.datasets.split import Part
 from app.datasets.uploads import labels_key, open_upload, zip_key
 from app.http.bodies import BODY_ERRORS, LimitedRoute, media_type_of
 from app.http.errors import DatabaseUnavailable, InvalidForm, InvalidRequest, UnsupportedBody
 from app.http.problems import documented
 from app.http.services import Services, ServicesDep
-from app.http.uploads import Part, in_upload_thread, is_form, stated_bytes
+from app.http.uploads import Part as FormPart
+from app.http.uploads import in_upload_thread, is_form, stated_bytes
 from app.jobs import filling
 from app.jobs.errors import KeyReused, ParamsError
 from app.jobs.job import Job
@@ -131,7 +134,7 @@ def list_datasets(
 
 @router.get("/{dataset}", responses=documented(UnknownDataset))
 def get_dataset(services: ServicesDep, dataset: Reference) -> DatasetDetail:
-    """A set, with its labels."""
+    """A set, with its labels and parts."""
     return _detail(services, dataset)
 
 
@@ -142,14 +145,13 @@ def list_members(
     limit: Annotated[int, Query(ge=1, le=1000, description="Members a page.")] = 100,
     cursor: Annotated[int, Query(ge=-1, lt=2**31, description="next_cursor of the page before.")] = -1,
     label: Annotated[str | None, Query(description="Only members with this label.")] = None,
+    part: Annotated[Part | None, Query(description="Only members in this part.")] = None,
 ) -> MemberPage:
     """The members of a set, in order."""
+    named = repository.get_dataset(services.engine, dataset)
+    require_parts(services.engine, named)
     found = repository.list_members(
-        services.engine,
-        repository.get_dataset(services.engine, dataset).id,
-        after=cursor,
-        limit=limit + 1,
-        label=label,
+        services.engine, named.id, after=cursor, limit=limit + 1, label=label, part=part
     )
     shown = found[:limit]
     return MemberPage(
@@ -211,7 +213,8 @@ def delete_dataset(services: ServicesDep, dataset: Reference) -> None:
 
 def _detail(services: Services, reference: str) -> DatasetDetail:
     dataset = repository.get_dataset(services.engine, reference)
-    labels = repository.count_labels(services.engine, dataset.id)
+    require_parts(services.engine, dataset)
+    labels = count_labels(services.engine, dataset.id)
     return DatasetDetail.with_labels(dataset, filling.fillers(services.engine, dataset), labels)
 
 
@@ -263,7 +266,7 @@ class _Received:
     files: dict[str, str] = field(default_factory=dict)
 
 
-def _receive(services: Services, job_id: str, size: int, parts: Iterator[Part]) -> _Received:
+def _receive(services: Services, job_id: str, size: int, parts: Iterator[FormPart]) -> _Received:
     """Store the files of a form of ``size`` bytes where the job to be looks for them, and check them."""
     services.storage.require_space(size)
     received, folder = _Received(), work_folder(job_id)
@@ -299,7 +302,7 @@ def _upload(services: Services) -> Iterator[str]:
 
 
 def _add_zip(
-    services: Services, headers: JobHeaders, dataset: Dataset, size: int, parts: Iterator[Part]
+    services: Services, headers: JobHeaders, dataset: Dataset, size: int, parts: Iterator[FormPart]
 ) -> str:
     """The id of the job that adds the pictures of a form's ZIP."""
     with _upload(services) as job_id:
@@ -311,7 +314,7 @@ def _add_zip(
 
 
 def _create_from_zip(
-    services: Services, headers: JobHeaders, size: int, parts: Iterator[Part]
+    services: Services, headers: JobHeaders, size: int, parts: Iterator[FormPart]
 ) -> tuple[str, str]:
     """The ids of a new set, and of the job that fills it with the pictures of a form's ZIP."""
     with _upload(services) as job_id:

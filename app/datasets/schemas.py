@@ -1,6 +1,7 @@
 """What the API answers with, and takes, of sets."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -8,8 +9,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.datasets.builtin import DEFAULT_COUNT, DEFAULT_SIZE
 from app.datasets.dataset import MAX_LABEL, MAX_NAME, Dataset, Source, StoredMember, is_text
+from app.datasets.parts import LabelParts
 from app.datasets.repository import Added
 from app.datasets.service import ImageMember
+from app.datasets.split import Part
 from app.http.timestamps import timestamp
 
 
@@ -22,11 +25,20 @@ def _check_label(label: str) -> str:
 _Label = Annotated[str, Field(min_length=1, max_length=MAX_LABEL), AfterValidator(_check_label)]
 
 
+class PartCounts(BaseModel):
+    """Number of members by part of a set."""
+
+    train: int = Field(0, description="Trained on.")
+    validation: int = Field(0, description="What choices are made by, such as when to stop.")
+    test: int = Field(0, description="Tested on at the end, and used for no choice.")
+
+
 class LabelCount(BaseModel):
     """A label, and how many members have it."""
 
     label: str | None = Field(description="Null: members without a label.")
     members: int
+    parts: PartCounts | None = Field(description="How many of them are in which part; null: none is.")
 
 
 class DatasetView(BaseModel):
@@ -53,17 +65,28 @@ class DatasetView(BaseModel):
 
 
 class DatasetDetail(DatasetView):
-    """A set, with its labels."""
+    """A set, with its labels and parts."""
 
     labels: list[LabelCount] = Field(description="In alphabetical order.")
+    parts: PartCounts | None = Field(description="Null while it is open.")
 
     @classmethod
-    def with_labels(
-        cls, dataset: Dataset, jobs: Sequence[str], labels: Mapping[str | None, int]
-    ) -> "DatasetDetail":
-        """The view of a set, with the number of members by label."""
-        counts = [LabelCount(label=label, members=count) for label, count in labels.items()]
-        return cls(**dict(DatasetView.of(dataset, jobs)), labels=counts)
+    def with_labels(cls, dataset: Dataset, jobs: Sequence[str], labels: LabelParts) -> "DatasetDetail":
+        """The view of a set, with the number of members by label and part."""
+        total: Counter[str] = Counter()
+        counts = []
+        for label, by_part in labels.items():
+            parts = {part: count for part, count in by_part.items() if part is not None}
+            total.update(parts)
+            counts.append(
+                LabelCount(
+                    label=label,
+                    members=sum(by_part.values()),
+                    parts=PartCounts.model_validate(parts) if parts else None,
+                )
+            )
+        parts_of_all = PartCounts.model_validate(total) if dataset.state == "closed" else None
+        return cls(**dict(DatasetView.of(dataset, jobs)), labels=counts, parts=parts_of_all)
 
 
 class DatasetPage(BaseModel):
@@ -95,6 +118,7 @@ class MemberView(BaseModel):
     label: str | None
     name: str = Field(description="Of its file, with the folders that it lay in.")
     boxes: list[Box] | None
+    part: Part | None = Field(description="Null: it has no label, or the set is open.")
 
     @classmethod
     def of(cls, member: StoredMember) -> "MemberView":

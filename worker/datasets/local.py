@@ -4,7 +4,7 @@ import hashlib
 import io
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from app.datasets.dataset import content_hash
 from app.datasets.errors import UnusableLabels, UnusableZip
 from app.datasets.layout import Layout, arrange, is_table, read_labels
 from app.datasets.repository import Limits
+from app.datasets.split import split_members
 from app.datasets.uploads import read_upload
 from app.datasets.zip_reader import DamagedEntry, Entry, read_entry
 from app.errors import InputError
@@ -183,4 +184,7 @@ def _of_members(members: list[Member], skipped: list[tuple[str, str]], param: st
     if not members:
         reason = f" {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
         raise InputError(param, f"There is no picture in it: JPEG, PNG and WebP are taken.{reason}")
-    return LocalSet(members, content_hash((m.source.sha256, m.label, m.name) for m in members), skipped)
+    keys = [(member.source.sha256, member.label, member.name) for member in members]
+    parts = split_members(keys)
+    placed = [replace(member, part=part) for member, part in zip(members, parts, strict=True)]
+    return LocalSet(placed, content_hash(keys), skipped)

@@ -5,6 +5,7 @@ from functools import partial
 from typing import TypeVar
 
 from app.datasets.builtin import BUILT_IN
+from app.datasets.parts import require_parts
 from app.datasets.repository import all_members, find_dataset
 from app.datasets.service import DatasetService
 from app.errors import InputError
@@ -48,6 +49,7 @@ def load_sets(datasets: DatasetService, params: Params) -> tuple[dict[str, Seque
         if not params.dataset_fields()[field].is_open:
             dataset = find_dataset(datasets.engine, reference)
         if dataset is not None and dataset.sha256 is not None:
+            require_parts(datasets.engine, dataset)
             sides = params.picture_side(field), params.picture_short_side(field)
             sets[field] = [
                 Member(
@@ -57,6 +59,8 @@ def load_sets(datasets: DatasetService, params: Params) -> tuple[dict[str, Seque
                     ),
                     member.label,
                     member.name,
+                    member.part,
+                    member.image_id,
                 )
                 for member in all_members(datasets.engine, dataset.id)
             ]

@@ -62,9 +62,15 @@ def test_one_call_makes_fills_and_closes_a_set(client: TestClient, work: Any) ->
     assert job["state"] == "succeeded", job["error"]
     shown = client.get(f"{URL}/pets").json()
     assert (shown["state"], shown["members"], shown["jobs"]) == ("closed", 3, [])
-    assert shown["labels"] == [{"label": "cat", "members": 2}, {"label": "dog", "members": 1}]
+    assert shown["labels"] == [
+        {"label": "cat", "members": 2, "parts": {"train": 1, "validation": 1, "test": 0}},
+        {"label": "dog", "members": 1, "parts": {"train": 1, "validation": 0, "test": 0}},
+    ]
+    assert shown["parts"] == {"train": 2, "validation": 1, "test": 0}
     assert members(client, "pets") == [("cat/0.png", "cat"), ("cat/1.png", "cat"), ("dog/0.png", "dog")]
     assert members(client, made["id"], label="dog") == [("dog/0.png", "dog")]
+    assert members(client, "pets", label="dog", part="train") == [("dog/0.png", "dog")]
+    assert [label for _, label in members(client, "pets", part="validation")] == ["cat"]
     assert (job["result"]["added"], job["result"]["ignored"]) == (3, 1)
     (item,) = client.get(URL).json()["items"]
     assert item["id"] == made["id"]

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import make_program
-from app.datasets.repository import find_dataset, get_dataset, list_datasets
+from app.datasets.repository import all_members, find_dataset, get_dataset, list_datasets
 from app.datasets.service import DatasetService
 from app.errors import InputError
 from app.jobs import repository
@@ -22,6 +22,7 @@ from tests.support.worker_context import queue_import as queue
 from tests.support.worker_context import run, submit
 from tests.support.zips import class_folders, picture, zipped
 from worker.datasets.local import LocalSet, open_local
+from worker.datasets.members import load_sets
 from worker.runtime.context import WorkerContext
 from worker.runtime.run_job import run_next
 
@@ -109,7 +110,15 @@ def test_folders_and_zips_are_the_set_that_a_service_makes(context: WorkerContex
     service = DatasetService(context.settings, context.engine, context.storage)
     dataset = queue(context, zipped(class_folders(cat=2, dog=1)))
     assert run(context).state is State.SUCCEEDED
-    assert get_dataset(service.engine, dataset.params["dataset"]).sha256 == folder.sha256
+    made = get_dataset(service.engine, dataset.params["dataset"])
+    assert made.sha256 == folder.sha256
+    sets, hashes = load_sets(service, CountingParams(dataset=made.reference))
+    assert hashes == {"dataset": folder.sha256}
+    assert [member.part for member in sets["dataset"]] == [member.part for member in folder.members]
+    assert sorted(str(member.part) for member in folder.members) == ["train", "train", "validation"]
+    stored = [member.image_id for member in all_members(service.engine, made.id)]
+    assert [member.image_id for member in sets["dataset"]] == stored
+    assert {member.image_id for member in folder.members} == {None}
 
 
 @pytest.mark.parametrize(
