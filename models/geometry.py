@@ -1,5 +1,6 @@
 """The layers that a Network is made of beside torch's, and the receptive fields of stacks of layers."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
@@ -7,7 +8,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Kind = Literal["conv", "relu", "pool", "fc", "dropout", "fire", "residual", "inception", "logits"]
+from models.relu import ReLU
+
+Kind = Literal[
+    "conv",
+    "relu",
+    "pool",
+    "fc",
+    "dropout",
+    "fire",
+    "residual",
+    "inception",
+    "logits",
+    "activation",
+    "norm",
+    "luminance",
+    "sparse_conv",
+]
+
+
+# Activation functions of torch that a network may have beside ours.
+ACTIVATION_MODULES = nn.Sigmoid | nn.Tanh | nn.LeakyReLU | nn.ELU
 
 
 @dataclass(frozen=True)
@@ -118,18 +139,33 @@ class PointwiseConv2d(nn.Conv2d):
         return torch.mkldnn_convolution(input, self.weight, self.bias, (0, 0), (1, 1), (1, 1), 1)
 
 
-class Block(nn.Module):
-    """Several convolutions that are one named layer.
+class OwnLayer(nn.Module):
+    """A layer that is none of torch's, and says what a Network must know of it.
 
-    The output has ``channels``, and each of its positions sees ``window`` of the input. Where ReLUs alone
-    follow the convolutions, ``entries`` are the names of those that read the input and ``exits`` those whose
-    results, concatenated in this order, are the output, none of it negative: such a block can be rescaled
-    channel by channel. Other blocks name none, and their output may be negative.
+    The output has ``channels`` (None: as many as the input), and each of its positions sees ``window`` of the
+    input (None: its own position). A layer that is ``whole`` gives (N, channels), from all positions, and
+    takes maps from ``smallest_side`` on.
     """
 
     kind: ClassVar[Kind]
+    whole: ClassVar[bool] = False
+    window: Window | None = None
+    channels: int | None = None
+    smallest_side: int = 1
+
+
+class Block(OwnLayer):
+    """Several convolutions that are one named layer.
+
+    Where ReLUs alone follow the convolutions, ``entries`` are the names of those that read the input and
+    ``exits`` those whose results, concatenated in this order, are the output, none of it negative: such a
+    block can be rescaled channel by channel. Other blocks name none, and their output may be negative.
+    ``added`` is the last convolution of what is added to a shortcut, if the block has one.
+    """
+
     entries: ClassVar[tuple[str, ...]] = ()
     exits: ClassVar[tuple[str, ...]] = ()
+    added: ClassVar[str | None] = None
     window: Window
     channels: int
 
@@ -139,8 +175,11 @@ class Block(nn.Module):
         return self.window
 
 
-class GlobalAverage(nn.Module):
+class GlobalAverage(OwnLayer):
     """The mean over all positions, (N, channels, h, w) to (N, channels)."""
+
+    kind: ClassVar[Kind] = "pool"
+    whole: ClassVar[bool] = True
 
     def forward(self, input: Tensor) -> Tensor:
         """The mean of each channel."""
@@ -148,7 +187,7 @@ class GlobalAverage(nn.Module):
 
 
 def window_of(module: nn.Module) -> Window | None:
-    """The window of a convolution, a pool or a block; None for a module that works position by position.
+    """The window of a convolution, a pool or a layer of ours; None for one that works position by position.
 
     Windows are square. Raises ValueError for a dilated convolution or one with padding "same" or "valid".
     """
@@ -161,7 +200,41 @@ def window_of(module: nn.Module) -> Window | None:
     if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
         sides = (_one(module.kernel_size), _one(module.stride), _one(module.padding))
         return Window(*sides, ceil=module.ceil_mode)
-    return module.window if isinstance(module, Block) else None
+    if isinstance(module, nn.LPPool2d):
+        return Window(_one(module.kernel_size), _one(module.stride), 0, ceil=module.ceil_mode)
+    return module.window if isinstance(module, OwnLayer) else None
+
+
+def is_whole(module: nn.Module) -> bool:
+    """Whether each output of a module sees all positions of its input, and none has a position."""
+    return isinstance(module, nn.Linear) or (isinstance(module, OwnLayer) and module.whole)
+
+
+def is_positionwise(module: nn.Module) -> bool:
+    """Whether a position of what a module gives depends on that position of its input alone."""
+    if isinstance(module, OwnLayer):
+        return module.window is None and not module.whole
+    return isinstance(module, ReLU | nn.LocalResponseNorm | ACTIVATION_MODULES)
+
+
+def output_side(modules: Iterable[nn.Module], side: int) -> int:
+    """The number of positions, 0 or more, that modules in turn leave along a side of ``side``."""
+    for module in modules:
+        window = window_of(module)
+        side = side if window is None else window.output_side(side)
+    return side
+
+
+def input_side(modules: Sequence[nn.Module]) -> int:
+    """The smallest side, 1 or more, from which modules in turn leave one position."""
+    side = 1
+    for module in reversed(modules):
+        window = window_of(module)
+        if window is not None:
+            side = window.input_side(side)
+        elif isinstance(module, OwnLayer) and module.whole:
+            side = module.smallest_side
+    return side
 
 
 def _one(sides: int | tuple[int, ...]) -> int:

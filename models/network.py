@@ -9,7 +9,16 @@ from typing import Literal, Self
 import torch
 from torch import Tensor, nn
 
-from models.geometry import Block, GlobalAverage, Kind, Window, window_of
+from models.geometry import (
+    ACTIVATION_MODULES,
+    GlobalAverage,
+    Kind,
+    OwnLayer,
+    Window,
+    input_side,
+    is_whole,
+    window_of,
+)
 from models.relu import ReLU
 
 Pooling = Literal["average", "max"]
@@ -74,7 +83,7 @@ class Network(nn.Module):
         self.stack = nn.ModuleDict(stack)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
-        self.layers = _describe(stack)
+        self.layers = describe_layers(stack)
         self._sha256: str | None = None
         self.requires_grad_(False)
         self.eval()
@@ -143,14 +152,9 @@ class Network(nn.Module):
         Raises KeyError for an unknown layer.
         """
         self._require(layers)
-        side = 1
-        wanted = False
-        for name, module in reversed(list(self.stack.items())):
-            wanted = wanted or name in layers
-            window = window_of(module)
-            if wanted and window is not None:
-                side = window.input_side(side)
-        return side
+        modules = dict(self.stack.items())
+        deepest = max((place for place, name in enumerate(modules) if name in layers), default=-1)
+        return input_side(list(modules.values())[: deepest + 1])
 
     def window(self, layer: str) -> Window | None:
         """The pixels that a position of a layer sees, padding included; None: it sees the whole picture.
@@ -160,7 +164,7 @@ class Network(nn.Module):
         self._require((layer,))
         seen = Window(1, 1, 0)
         for name, module in self.stack.items():
-            if isinstance(module, nn.Linear | GlobalAverage):
+            if is_whole(module):
                 return None
             window = window_of(module)
             seen = seen if window is None else seen.then(window)
@@ -284,19 +288,18 @@ def hash_weights(weights: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _describe(stack: Mapping[str, nn.Module]) -> tuple[Layer, ...]:
+def describe_layers(stack: Mapping[str, nn.Module]) -> tuple[Layer, ...]:
+    """What is known of the layers of a stack that takes RGB, in their order.
+
+    Raises TypeError for a module that no Network can have.
+    """
     layers = []
     channels, seen = 3, Window(1, 1, 0)
     for name, module in stack.items():
         kind = _kind(name, module)
         window = window_of(module)
-        if isinstance(module, nn.Conv2d):
-            channels = module.out_channels
-        elif isinstance(module, Block):
-            channels = module.channels
-        elif isinstance(module, nn.Linear):
-            channels, seen = module.out_features, Window(0, 0, 0)
-        elif isinstance(module, GlobalAverage):
+        channels = _channels(module, channels)
+        if is_whole(module):
             seen = Window(0, 0, 0)
         if window is not None:
             seen = seen.then(window)
@@ -304,29 +307,46 @@ def _describe(stack: Mapping[str, nn.Module]) -> tuple[Layer, ...]:
     return tuple(layers)
 
 
+def _channels(module: nn.Module, before: int) -> int:
+    match module:
+        case nn.Conv2d():
+            return module.out_channels
+        case nn.Linear():
+            return module.out_features
+        case OwnLayer(channels=int(own)):
+            return own
+        case _:
+            return before
+
+
 def _kind(name: str, module: nn.Module) -> Kind:
+    if name == "logits" and is_whole(module):
+        return "logits"
     match module:
         case nn.Conv2d():
             return "conv"
         case ReLU():
             return "relu"
-        case nn.MaxPool2d() | nn.AvgPool2d():
+        case _ if isinstance(module, ACTIVATION_MODULES):
+            return "activation"
+        case nn.MaxPool2d() | nn.AvgPool2d() | nn.LPPool2d():
             return "pool"
+        case nn.LocalResponseNorm():
+            return "norm"
         case nn.Dropout():
             return "dropout"
         case nn.Linear():
-            return "logits" if name == "logits" else "fc"
-        case GlobalAverage():
-            return "logits" if name == "logits" else "pool"
-        case Block():
+            return "fc"
+        case OwnLayer():
             return module.kind
         case _:
             raise TypeError(f"layer {name!r} is a {type(module).__name__}, which a Network cannot describe")
 
 
 def _repool(module: nn.Module, pooling: Pooling) -> nn.Module:
-    if not isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
+    if not isinstance(module, nn.MaxPool2d | nn.AvgPool2d | nn.LPPool2d):
         return module
     if pooling not in POOLS:
         raise ValueError(f"pooling must be 'average' or 'max', not {pooling!r}")
-    return POOLS[pooling](module.kernel_size, module.stride, module.padding, ceil_mode=module.ceil_mode)
+    padding = 0 if isinstance(module, nn.LPPool2d) else module.padding
+    return POOLS[pooling](module.kernel_size, module.stride, padding, ceil_mode=module.ceil_mode)

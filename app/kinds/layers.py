@@ -12,7 +12,7 @@ from app.networks.catalogue import Catalogue
 MIDDLE = 0.65
 
 # Kinds of layers that end in what a network passes on: ReLUs, and blocks of several convolutions.
-ACTIVATIONS = ("relu", "fire", "residual", "inception")
+ACTIVATIONS = ("relu", "activation", "fire", "residual", "inception")
 
 # Stride of the deepest layer that textures and styles are taken from: relu4_1 of a VGG, as in style transfer.
 # One stage deeper adds little to a texture, and its positions see 156 px.

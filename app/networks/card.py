@@ -21,7 +21,21 @@ class LayerCard(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str = Field(description="Name of the layer, such as relu4_1.")
-    kind: Literal["conv", "relu", "pool", "fc", "logits", "dropout", "fire", "residual", "inception"]
+    kind: Literal[
+        "conv",
+        "relu",
+        "pool",
+        "fc",
+        "logits",
+        "dropout",
+        "fire",
+        "residual",
+        "inception",
+        "activation",
+        "norm",
+        "luminance",
+        "sparse_conv",
+    ]
     channels: int = Field(ge=1, lt=MOST, description="Feature maps (or units, for a fully connected layer).")
     stride: int = Field(ge=0, lt=MOST, description="Pixels of the picture between neighbouring positions.")
     receptive_field: int = Field(

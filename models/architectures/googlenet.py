@@ -1,7 +1,8 @@
 """GoogLeNet (Szegedy et al., "Going deeper with convolutions", CVPR 2015, table 1), as torchvision has it.
 
 There are batch norms, here part of the convolutions, and none of the local response norms; the convolutions
-of 5 × 5 are of 3 × 3, by a mistake that was kept. The auxiliary classifiers serve training alone.
+of 5 × 5 are of 3 × 3, by a mistake that was kept. The auxiliary classifiers serve training alone, and are no
+part of the stack.
 """
 
 from typing import ClassVar
@@ -10,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.architectures.vgg import PooledLinear
 from models.geometry import Block, GlobalAverage, Kind, Window
 from models.relu import ReLU
 
@@ -26,6 +28,13 @@ INCEPTIONS: dict[str, tuple[int, int, int, int, int, int]] = {
     "5b": (384, 192, 384, 48, 128, 128),
 }
 DROPOUT = 0.2
+
+# The auxiliary classifiers (section 5), with torchvision's pool to 4 × 4, not 5 × 5 with a stride of 3.
+HEADS = ("4a", "4d")
+HEAD_GRID = 4
+HEAD_CHANNELS = 128
+HEAD_UNITS = 1024
+HEAD_DROPOUT = 0.7
 
 
 class Inception(Block):
@@ -82,3 +91,22 @@ def googlenet_stack(classes: int) -> dict[str, nn.Module]:
         stack["dropout"] = nn.Dropout(DROPOUT)
         stack["logits"] = nn.Linear(channels, classes)
     return stack
+
+
+def googlenet_heads(classes: int) -> dict[str, dict[str, nn.Module]]:
+    """The modules of the auxiliary classifiers, by the layer that each is on; parameters on the meta
+    device."""
+    heads: dict[str, dict[str, nn.Module]] = {}
+    with torch.device("meta"):
+        for place in HEADS:
+            one, _, three, _, five, pooled = INCEPTIONS[place]
+            heads[f"inception_{place}"] = {
+                "pool": nn.AdaptiveAvgPool2d(HEAD_GRID),
+                "conv": nn.Conv2d(one + three + five + pooled, HEAD_CHANNELS, 1),
+                "relu_conv": ReLU(),
+                "fc": PooledLinear(HEAD_CHANNELS, HEAD_GRID, HEAD_UNITS),
+                "relu_fc": ReLU(),
+                "dropout": nn.Dropout(HEAD_DROPOUT),
+                "logits": nn.Linear(HEAD_UNITS, classes),
+            }
+    return heads

@@ -16,6 +16,7 @@ class InvertedResidual(Block):
     """
 
     kind: ClassVar[Kind] = "residual"
+    added: ClassVar[str | None] = "project"
 
     def __init__(self, channels: int, out_channels: int, expansion: int, window: Window) -> None:
         """``window`` is that of the depthwise convolution; with an ``expansion`` of 1 it comes first."""
@@ -32,7 +33,7 @@ class InvertedResidual(Block):
     def forward(self, input: Tensor) -> Tensor:
         """(N, channels, h, w) to (N, out_channels, h', w')."""
         x = input
-        if isinstance(self.expand, nn.Conv2d):
+        if not isinstance(self.expand, nn.Identity):
             x = self.relu(self.expand(x), inplace=True)
         x = self.relu(self.depthwise(x), inplace=True)
         projected: Tensor = self.project(x)

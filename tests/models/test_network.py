@@ -220,5 +220,5 @@ def test_weights_must_fit(small: Network) -> None:
 
 
 def test_a_module_that_cannot_be_described_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"'odd' is a Sigmoid"):
-        identity(odd=nn.Sigmoid())
+    with pytest.raises(TypeError, match=r"'odd' is a Hardswish"):
+        identity(odd=nn.Hardswish())
