@@ -25,6 +25,7 @@ _MODULES = (
     "evaluate",
     "architecture",
     "gradient_check",
+    "train",
     "pull_weights",
     "import_members",
     "make_dataset",

@@ -22,7 +22,7 @@ SHORT_SECONDS = 1.0
 # What decoding a picture costs, in multiply-adds that take as long: 10 ms.
 DECODING = 2e8
 
-Group = Literal["Make pictures", "Look inside"]
+Group = Literal["Make pictures", "Look inside", "Train"]
 
 # The param that names the preset, in every kind that has presets.
 PRESET = "preset"

@@ -160,10 +160,11 @@ def network_for(
         return None
     if not need.weights:
         return loader.skeleton(need.name, sha256)
+    where = compute_for(params, compute)
     network = loader.prepared(
         need.name,
         need.pooling,
-        compute_for(params, compute),
+        replace(where, dtype=torch.float32) if need.float32_weights else where,
         sha256=sha256,
         convolutions_only=_is_convolutional(need, loader.card(need.name, sha256)),
     )

@@ -188,6 +188,7 @@ def train(
         model.load_state_dict(at.best)
     elif averaged is not None:
         model.load_state_dict(averaged.model.state_dict())
+    require_finite(model.state_dict(), at.done)
     return at
 
 
