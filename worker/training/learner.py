@@ -20,8 +20,8 @@ class Lesson(Protocol):
 class Learner(Protocol):
     """Makes one step after the other."""
 
-    def step(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Learn from inputs (n, ...) and targets (n, classes) on the device.
+    def step(self, inputs: Tensor, targets: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        """Learn from inputs (n, ...) and targets (n, classes) on the device; ``seed`` is that of dropout.
 
         The objective before the step, a scalar, and the logits (n, classes), both without gradients.
         """
@@ -39,8 +39,10 @@ class LocalLearner:
         self._lesson = lesson
         self._compute = compute
 
-    def step(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, inputs: Tensor, targets: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """See :class:`Learner`."""
+        # Dropout has no generator of its own.
+        torch.manual_seed(seed)
         self._model.train()
         self._optimizer.zero_grad()
         logits = run_model(self._model, inputs, self._compute)

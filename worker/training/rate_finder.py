@@ -24,8 +24,8 @@ FIRST, LAST, STEPS = 1e-7, 10.0, 100
 DIVERGED = 4.0
 # Weight of the past in the moving average (fastai's Recorder).
 MEMORY = 0.98
-# Points that the suggestion leaves out: the first, when the average has seen few losses, and the last, when it
-# diverges.
+# Points that the suggestion leaves out: the first, when the average has seen few losses, and the last, when
+# it diverges.
 SKIPPED_FIRST, SKIPPED_LAST = STEPS // 10, 5
 # Fewer points have no valley.
 FEWEST = 4
@@ -62,8 +62,9 @@ def range_test(
             for group, own in zip(optimizer.param_groups, at_first, strict=True):
                 group["lr"] = own * tried / rate
             place = step % course.steps
-            batch = course.batch(place, generator_at(course.seed, place))
-            found, _ = learner.step(batch.inputs, batch.targets)
+            generator = generator_at(course.seed, place)
+            batch = course.batch(place, generator)
+            found, _ = learner.step(batch.inputs, batch.targets, generator.initial_seed())
             loss = float(found)
             if not math.isfinite(loss):
                 return

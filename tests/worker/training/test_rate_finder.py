@@ -1,5 +1,6 @@
 import copy
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 import torch
@@ -60,7 +61,7 @@ def test_rates_grow_by_equal_factors_from_the_first_to_the_last() -> None:
     course = SmallCourse()
     points = points_of(course, "adam")
     assert points[0].rate == pytest.approx(FIRST)
-    assert [later.rate / one.rate for one, later in zip(points, points[1:], strict=False)] == pytest.approx(
+    assert [later.rate / one.rate for one, later in pairwise(points)] == pytest.approx(
         [(LAST / FIRST) ** (1 / (STEPS - 1))] * (len(points) - 1)
     )
     if len(points) == STEPS:
