@@ -67,6 +67,8 @@ COURSES: dict[str, dict[str, Any]] = {
     "adam, norms, mixup": {"architecture": "cnn", "optimizer": "adam", "mixup": 0.4, "cutmix": 0.5},
     "muon, crops": {"architecture": "cnn", "optimizer": "muon", "crop": 0.6, "color": 0.2, "flip": True},
     "triplet, attack-free": {"objective": "triplet", "embedding": 4, "optimizer": "adamw"},
+    "dropout": {"architecture": "mlp", "architecture_params": {"dropout": 0.5}},
+    "rate found first": {"find_learning_rate": True},
     "attack, L1": {"attack": 0.5, "l1": 1e-3},
     "restarts": {"restarts": 2},
     "folds": {"folds": 2, "restarts": 2},
