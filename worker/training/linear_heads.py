@@ -16,8 +16,8 @@ from torch import Tensor
 
 from app.kinds.train import Metric
 from worker.training.confidence import temperature_of_few
+from worker.training.judging import accuracies
 from worker.training.objectives import Objective
-from worker.understanding.scores import class_scores, confusion, macro
 
 Solver = Literal["svm", "head"]
 
@@ -155,10 +155,8 @@ def _try(strength: float, head: LinearHead, examples: Examples) -> Trial:
     if not len(labels):
         return Trial(strength)
     logits = head(examples.validation_features)
-    guessed = logits.argmax(1)
-    f1 = [each.f1 for each in class_scores(confusion(labels, guessed, examples.classes)) if each.support]
     loss = F.cross_entropy(logits.double() / temperature_of_few(logits, labels), labels)
-    return Trial(strength, float((guessed == labels).double().mean()), macro(f1), float(loss))
+    return Trial(strength, **accuracies(logits, labels), loss=float(loss))
 
 
 def _fit_svm(standard: Tensor, labels: Tensor, strength: float) -> tuple[Tensor, Tensor]:

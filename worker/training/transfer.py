@@ -15,24 +15,24 @@ import torch
 from torch import Tensor, nn
 
 from app.datasets.split import Part
-from app.errors import InputError
 from app.kinds.train import Metric
 from app.kinds.transferring import Way, blocks_of, suggest
 from models.architectures import classifier_on
 from models.network import Network
 from models.trainable import Trainable, make_trainable
-from worker.contract.steps import Step, StepState
+from worker.contract.steps import Step, StepState, map_steps
 from worker.training.features import Features, Show, collect_features
 from worker.training.linear_heads import Examples, FittedHead, LinearHead, Solver, fit_head
 from worker.training.objectives import Objective
 from worker.training.similarity import Similarity, measure_similarity
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TransferSettings:
-    """How a classifier is learned from features; resolved params by the same names fill it.
+    """What is learned, and from which layers of the base.
 
-    ``strength`` is that of L2; None: chosen on the validation part.
+    ``strength`` is that of L2; None: it is chosen on the validation part. ``last_blocks`` are those that
+    ``last`` tunes, ``rate_decay`` is of ``all``.
     """
 
     transfer: Way
@@ -52,16 +52,20 @@ class TransferSettings:
 
 @dataclass(frozen=True)
 class LabelledPictures:
-    """The pictures of a set: ``show`` gives them as a network is shown them, ``labels`` are (N,)."""
+    """The pictures of a set: ``show`` gives them as a network is shown them, ``labels`` (N,) are by index."""
 
     show: Show
     labels: Tensor
     parts: Sequence[Part]
     classes: Sequence[str]
 
-    def places(self, part: Part) -> Tensor:
-        """The places of the pictures of a part."""
-        return torch.tensor([each == part for each in self.parts], dtype=torch.bool).nonzero()[:, 0]
+    def places(self, *parts: Part) -> Tensor:
+        """The places (n,) of the pictures of parts."""
+        return torch.tensor([each in parts for each in self.parts], dtype=torch.bool).nonzero()[:, 0]
+
+    def per_class(self) -> Tensor:
+        """Pictures of each class in the training part, (classes,)."""
+        return torch.bincount(self.labels[self.places("train")], minlength=len(self.classes))
 
 
 @dataclass(frozen=True)
@@ -78,14 +82,15 @@ class LayerRow:
 class Learned:
     """What was learned from features.
 
-    ``logits`` (N, classes) are of all pictures, by the classifier on the layer that was asked for; ``layers``
-    are the compared ones.
+    ``fitted`` is the classifier on the layer that was asked for, ``logits`` (N, classes) are what it says of
+    all pictures; ``layers`` are those compared with each other. ``state`` has the features.
     """
 
     fitted: FittedHead
     logits: Tensor
     layers: tuple[LayerRow, ...]
     similarity: Similarity | None
+    state: StepState
 
 
 def learn_from_features(
@@ -96,46 +101,52 @@ def learn_from_features(
     total: int,
     resume: StepState | None = None,
 ) -> Generator[Step, None, Learned]:
-    """Compute the features of all pictures, and learn a classifier from those of the training part.
+    """Compute the features of all pictures once, and learn classifiers from those of the training part.
 
-    The strength of L2 is chosen on the validation part; nothing is learned, or chosen, from the test part.
-    Steps are batches of pictures, then parts of fits, up to ``total``; a state has the features. Raises
-    InputError on ``dataset`` if a class has no picture in training.
+    The strength of L2 is chosen on the validation part; nothing is learned or chosen from the test part.
+    Steps are batches of pictures, then parts of fits, up to ``total``; each state has the features so far.
+    Every class needs a picture in training.
     """
-    _require_classes(pictures)
-    early = early_layer(network, settings.feature_layer)
-    layers = list(
-        dict.fromkeys([settings.feature_layer, *settings.compare_layers, *([early] if early else [])])
-    )
-    mirror = [settings.flip and part == "train" for part in pictures.parts]
+    layer = settings.feature_layer
+    early = early_layer(network, layer)
+    layers = list(dict.fromkeys([layer, *settings.compare_layers, *([early] if early else [])]))
+    # Folds train on either of the other parts.
+    mirror = torch.tensor([settings.flip and part != "test" for part in pictures.parts])
     features = yield from collect_features(network, layers, pictures.show, mirror, total, resume)
-    done = min(len(mirror), total)
 
-    def fitting(layer: str) -> Generator[Step, None, FittedHead]:
-        fit = fit_head(
-            settings.solver,
-            _examples(features, layer, pictures),
-            objective,
-            strength=settings.strength,
-            metric=settings.metric,
-        )
-        while True:
-            try:
-                next(fit)
-            except StopIteration as stop:
-                fitted: FittedHead = stop.value
-                return fitted
-            yield Step(done, total, losses=dict, image=None, state=lambda: features.state)
+    def fitting(each: str) -> Generator[Step, None, FittedHead]:
+        done = Step(min(len(mirror), total), total, losses=dict, image=None, state=lambda: features.state)
+        return map_steps(learn_head(features, each, settings, pictures, objective), lambda _: done)
 
-    fitted = yield from fitting(settings.feature_layer)
-    logits = fitted.head(features.plain[settings.feature_layer])
+    fitted = yield from fitting(layer)
     rows = []
-    for layer in settings.compare_layers:
-        each = fitted if layer == settings.feature_layer else (yield from fitting(layer))
-        channels = features.plain[layer].shape[1]
-        rows.append(LayerRow(layer, channels, each.best.accuracy, each.best.strength))
-    similarity = _similarity(early, features, settings, pictures)
-    return Learned(fitted, logits, tuple(rows), similarity)
+    for each in settings.compare_layers:
+        compared = fitted if each == layer else (yield from fitting(each))
+        channels = features.plain[each].shape[1]
+        rows.append(LayerRow(each, channels, compared.best.accuracy, compared.best.strength))
+    similarity = _similarity(early, layer, features, pictures)
+    return Learned(fitted, fitted.head(features.plain[layer]), tuple(rows), similarity, features.state)
+
+
+def learn_head(
+    features: Features,
+    layer: str,
+    settings: TransferSettings,
+    pictures: LabelledPictures,
+    objective: Objective,
+) -> Generator[None, None, FittedHead]:
+    """A classifier on a layer, from the training part, its strength chosen on the validation part.
+
+    Yields now and then, so that a job can be cancelled.
+    """
+    training, validation = pictures.places("train"), pictures.places("validation")
+    plain = features.plain[layer]
+    values, labels = plain[training], pictures.labels[training]
+    if settings.flip:
+        values = torch.cat([values, features.mirrored_of(layer, training)])
+        labels = torch.cat([labels, labels])
+    examples = Examples(values, labels, plain[validation], pictures.labels[validation], len(pictures.classes))
+    return fit_head(settings.solver, examples, objective, strength=settings.strength, metric=settings.metric)
 
 
 def new_model(network: Network, layer: str, head: LinearHead) -> Trainable:
@@ -149,24 +160,23 @@ def new_model(network: Network, layer: str, head: LinearHead) -> Trainable:
     logits.load_state_dict({"weight": head.weight, "bias": head.bias})
     stack["logits"] = logits.to(network.device)
     mean, std = (each.flatten().tolist() for each in (network.mean, network.std))
-    return make_trainable(stack, mean=mean, std=std)
+    return make_trainable(stack, mean=mean, std=std).to(network.device)
 
 
 def rate_shares(network: Network, settings: TransferSettings) -> dict[str, float]:
     """By layer up to the feature layer, the share of the learning rate that tunes it; 0: it is frozen.
 
-    ``last`` tunes the last blocks at the whole rate. ``all`` tunes every block, each at ``rate_decay`` times
-    the rate of the one behind it, the last at that of the classifier: the earlier features are, the more
-    general (Howard and Ruder, "Universal language model fine-tuning for text classification", ACL 2018,
-    section 3.2). The classifier itself is not in it.
+    ``last`` tunes the last blocks at the whole rate. ``all`` tunes every block: the last at ``rate_decay``
+    times the rate of the classifier, and each at that many times the rate of the one behind it, since the
+    earlier features are, the more general they are (Howard and Ruder, "Universal language model fine-tuning
+    for text classification", ACL 2018, section 3.2). The classifier itself is not in it.
     """
-    blocks = blocks_of(network.layers, settings.feature_layer)
     shares: dict[str, float] = {}
-    for behind, block in enumerate(reversed(blocks)):
+    for behind, block in enumerate(reversed(blocks_of(network.layers, settings.feature_layer)), start=1):
         if settings.transfer == "all":
             share = settings.rate_decay**behind
         else:
-            share = float(settings.transfer == "last" and behind < settings.last_blocks)
+            share = float(settings.transfer == "last" and behind <= settings.last_blocks)
         shares |= dict.fromkeys(block, share)
     return shares
 
@@ -178,11 +188,11 @@ def tune(model: Trainable, shares: Mapping[str, float]) -> Callable[[str], float
     """
     for layer, share in shares.items():
         model.stack[layer].requires_grad_(share > 0)
-    return lambda name: shares.get(name.split(".")[1], 1.0) if name.startswith("stack.") else 1.0
+    return lambda parameter: shares.get(parameter.split(".")[1], 1.0)
 
 
 def early_layer(network: Network, layer: str) -> str | None:
-    """The end of the block a third of the way to ``layer``; None if that has too few blocks."""
+    """The end of the block a third of the way to ``layer``; None if there is one block alone."""
     blocks = blocks_of(network.layers, layer)
     return blocks[(len(blocks) - 1) // 3][-1] if len(blocks) > 1 else None
 
@@ -190,20 +200,10 @@ def early_layer(network: Network, layer: str) -> str | None:
 def transfer_report(
     learned: Learned, settings: TransferSettings, pictures: LabelledPictures
 ) -> dict[str, Any]:
-    """Entries of the result: ``compare_layers``, ``suggestion``, and what ``transfer`` was chosen by."""
-    per_class = median_per_class(pictures)
-    similarity = learned.similarity
-    rows = [row for row in learned.layers if row.accuracy is not None]
-    best = max(rows, key=lambda row: row.accuracy or 0.0, default=None)
-    inner = best.layer if best is not None and best.layer != settings.feature_layer else None
-    suggestion = suggest(per_class, None if similarity is None else similarity.similar, inner)
+    """Entries of the result: ``compare_layers``, ``suggestion``, and how the classifier was chosen."""
     return {
         "compare_layers": [asdict(row) for row in learned.layers],
-        "suggestion": {
-            **asdict(suggestion),
-            "pictures_per_class": per_class,
-            "similarity": None if similarity is None else asdict(similarity),
-        },
+        "suggestion": _suggestion(learned, settings, pictures),
         "transfer": {
             "way": settings.transfer,
             "layer": settings.feature_layer,
@@ -213,45 +213,28 @@ def transfer_report(
     }
 
 
-def median_per_class(pictures: LabelledPictures) -> int:
-    """The median number of pictures a class in the training part."""
-    counts = torch.bincount(pictures.labels[pictures.places("train")], minlength=len(pictures.classes))
-    return int(counts.median())
-
-
-def _examples(features: Features, layer: str, pictures: LabelledPictures) -> Examples:
-    """What to learn from: the training part, with mirror images if there are any, and the validation part."""
-    training, validation = pictures.places("train"), pictures.places("validation")
-    plain, mirrored, labels = features.plain[layer], features.mirrored[layer], pictures.labels
-    values, classes = plain[training], labels[training]
-    if len(mirrored):
-        values, classes = torch.cat([values, mirrored]), torch.cat([classes, classes])
-    return Examples(values, classes, plain[validation], labels[validation], len(pictures.classes))
+def _suggestion(learned: Learned, settings: TransferSettings, pictures: LabelledPictures) -> dict[str, Any]:
+    """Which way suits the set, why, and what that was judged by; nothing is judged by the test part."""
+    per_class = int(pictures.per_class().median())
+    similarity = learned.similarity
+    known = [row for row in learned.layers if row.accuracy is not None]
+    best = max(known, key=lambda row: row.accuracy or 0.0, default=None)
+    inner = best.layer if best is not None and best.layer != settings.feature_layer else None
+    return {
+        **asdict(suggest(per_class, None if similarity is None else similarity.similar, inner)),
+        "pictures_per_class": per_class,
+        "similarity": None if similarity is None else asdict(similarity),
+    }
 
 
 def _similarity(
-    early: str | None, features: Features, settings: TransferSettings, pictures: LabelledPictures
+    early: str | None, last: str, features: Features, pictures: LabelledPictures
 ) -> Similarity | None:
     """Of the training and the validation part; None if there is too little to compare."""
     if early is None:
         return None
-    places = torch.cat([pictures.places("train"), pictures.places("validation")])
-    last = settings.feature_layer
+    places = pictures.places("train", "validation")
+    labels = [pictures.classes[label] for label in pictures.labels[places].tolist()]
     return measure_similarity(
-        (early, features.plain[early][places]),
-        (last, features.plain[last][places]),
-        [pictures.classes[label] for label in pictures.labels[places].tolist()],
+        (early, features.plain[early][places]), (last, features.plain[last][places]), labels
     )
-
-
-def _require_classes(pictures: LabelledPictures) -> None:
-    if len(pictures.classes) < 2:
-        raise InputError(
-            "dataset", "A classifier needs two classes at least: add pictures with another label."
-        )
-    counts = torch.bincount(pictures.labels[pictures.places("train")], minlength=len(pictures.classes))
-    for name, count in zip(pictures.classes, counts.tolist(), strict=True):
-        if not count:
-            raise InputError(
-                "dataset", f"Class {name!r} has no picture to learn from: put some of them into training."
-            )
