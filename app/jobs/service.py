@@ -103,7 +103,7 @@ class JobService:
         check_pictures(self.engine, params, {each.id for each in images})
         if retry_of is None:  # whose network has the name, if it made one
             check_new_names(self.engine, params)
-        params, datasets = resolve_datasets(self.engine, params)
+        params, datasets = resolve_datasets(self.engine, params, self.images.settings.data_dir)
         spec, need = spec_of(params), params.network_need()
         catalogue = Catalogue(self.engine)
         card = None if need is None else catalogue.find(need.name)

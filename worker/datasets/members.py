@@ -7,6 +7,7 @@ from typing import TypeVar
 from sqlalchemy import Engine
 
 from app.datasets.builtin import BUILT_IN
+from app.datasets.cifar10 import Cifar10Error
 from app.datasets.parts import require_parts
 from app.datasets.repository import all_members, find_dataset
 from app.datasets.service import DatasetService
@@ -25,7 +26,7 @@ P = TypeVar("P", bound=Params)
 def with_datasets(datasets: DatasetService, params: P) -> P:
     """Params that name every set they use by its content. Makes built-in sets that have not been made.
 
-    Raises InputError that names the param if a set is gone.
+    Raises InputError that names the param if a set is gone, or cannot be made.
     """
     names: dict[str, str] = {}
     for field, reference in params.datasets().items():
@@ -37,7 +38,10 @@ def with_datasets(datasets: DatasetService, params: P) -> P:
         if dataset.state == "open":
             if dataset.source not in BUILT_IN:
                 raise InputError(field, f"Set {dataset.name!r} is open: close it first.")
-            dataset = run_steps(make(datasets, dataset))
+            try:
+                dataset = run_steps(make(datasets, dataset))
+            except Cifar10Error as error:
+                raise InputError(field, str(error)) from error
         names[field] = dataset.reference
     return params.model_copy(update=names)
 

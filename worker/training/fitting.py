@@ -26,7 +26,7 @@ from worker.training.linear_heads import LinearHead
 from worker.training.loop import Progress, train
 from worker.training.objectives import ObjectiveSettings, make_objective, penalty
 from worker.training.optimizers import OptimizerSettings, make_optimizer
-from worker.training.pictures import center, statistics
+from worker.training.pictures import middle, statistics
 from worker.training.schedules import ScheduleSettings, make_schedule
 from worker.training.settings import settings_of
 from worker.training.transfer import (
@@ -222,7 +222,7 @@ def _view(
     """Training pictures, changed at random; without crops their center, as it is shown afterwards."""
     squares = data.pictures.take(places)
     if augmentation.crop == 1:
-        squares = center(squares, data.size)
+        squares = middle(squares, data.size)
     return augment(squares, data.size, augmentation, generator)
 
 

@@ -71,8 +71,13 @@ def decode(
 
 def center(pictures: Tensor, size: int) -> Tensor:
     """The middle of pictures (n, 3, S, S) uint8, as (n, 3, size, size) floats in [0, 1]."""
+    return middle(pictures, size).float() / 255
+
+
+def middle(pictures: Tensor, size: int) -> Tensor:
+    """The middle of pictures (n, 3, S, S), (n, 3, size, size)."""
     edge = (pictures.shape[-1] - size) // 2
-    return pictures[..., edge : edge + size, edge : edge + size].float() / 255
+    return pictures[..., edge : edge + size, edge : edge + size]
 
 
 def statistics(pictures: Pictures, places: Tensor, size: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
