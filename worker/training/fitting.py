@@ -213,7 +213,18 @@ def _descend(
         compute=compute,
         chooses=not only_measure,
     )
-    return (yield from train(model, optimizer, course, compute, resume, judge=judge, average=params.average))
+    return (
+        yield from train(
+            model,
+            optimizer,
+            course,
+            compute,
+            resume,
+            judge=judge,
+            average=params.average,
+            begun=params.base is not None and not embeds,
+        )
+    )
 
 
 def _view(
@@ -252,14 +263,7 @@ def _fitted(
         layer = nearest_mean_layer(weights["logits.weight"], weights["logits.bias"], means)
         weights["logits.weight"], weights["logits.bias"] = layer
     history = [_epoch(row) for row in progress.history]
-    kept = history[(progress.best_epoch or len(history)) - 1]
-    measures = {
-        "loss": kept.validation_loss,
-        "accuracy": kept.validation_accuracy,
-        "macro_f1": kept.validation_macro_f1,
-    }
-    there = {name: value for name, value in measures.items() if value is not None}
-    return Fitted(blueprint, weights, there, history, progress.best_epoch)
+    return Fitted(blueprint, weights, progress.measures, history, progress.best_epoch)
 
 
 def _epoch(row: Mapping[str, float | None]) -> Epoch:

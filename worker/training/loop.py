@@ -81,7 +81,7 @@ class Course(Protocol):
         ...
 
     def numbers(self, step: int, rate: float, batch: Batch) -> dict[str, float]:
-        """What a step reports beside ``loss`` and ``accuracy``; ``rate`` is that of the first weights."""
+        """What a step reports beside ``loss`` and ``accuracy``; ``rate`` is the highest of all weights."""
         ...
 
 
@@ -109,6 +109,8 @@ class Judge(Protocol):
 class Progress:
     """Where a training is: steps done, epochs judged, the sums of the epoch begun, and the best weights.
 
+    ``measures`` are those of the weights that are kept: the best, or where nothing is chosen the last; of
+    ``best_epoch`` 0 they are those that it began with.
     ``sums`` are the sum of losses times pictures, right pictures, and pictures of this epoch.
     """
 
@@ -116,6 +118,7 @@ class Progress:
     history: list[dict[str, float | None]] = field(default_factory=list)
     best: dict[str, Tensor] | None = None
     best_epoch: int | None = None
+    measures: dict[str, float] = field(default_factory=dict)
     quality: tuple[float, float] = (-math.inf, -math.inf)
     sums: Tensor = field(default_factory=lambda: torch.zeros(3))
     over: bool = False
@@ -131,6 +134,7 @@ def train(
     *,
     judge: Judge | None = None,
     average: float = 0.0,
+    begun: bool = False,
 ) -> Generator[Step, None, Progress]:
     """Train ``model``, which is on the device of ``compute``, in place, one batch a step.
 
@@ -140,7 +144,8 @@ def train(
     batch. ``average`` is the decay of a moving average of the weights, which is judged and kept in their
     place; 0: none.
 
-    With a ``judge`` the model ends with the best weights of all epochs. ``Step.finish`` ends the
+    With a ``judge`` the model ends with the best weights of all epochs; those that it began with are among
+    them if it has ``begun`` with some knowledge of the classes. ``Step.finish`` ends the
     training after that step.
 
     Raises ComputationError when a loss is not finite, CHECK_EVERY steps later at the latest. No state of a
@@ -151,6 +156,10 @@ def train(
     at = Progress(sums=torch.zeros(3, device=compute.device))
     if resume is not None:
         _restore(resume, at, model, optimizer, averaged, judge)
+    elif begun and judge is not None:
+        model.eval()
+        if (verdict := judge.measure(model)) is not None:
+            _keep(at, model, verdict, 0)
     losses: deque[Tensor] = deque(maxlen=CHECK_EVERY)
     while at.done < course.steps and not at.over:
         factor = course.factor(at.done)
@@ -169,7 +178,7 @@ def train(
         optimizer.step()
         if averaged is not None:
             averaged.update(model, at.done)
-        numbers = course.numbers(at.done, factor * highest[0], batch)
+        numbers = course.numbers(at.done, factor * max(highest), batch)
         at.done += 1
         losses.append(loss.detach())
         if judge is not None:
@@ -180,7 +189,7 @@ def train(
             require_finite(model.state_dict(), at.done)
         if judge is not None and (at.done % judge.every == 0 or at.done == course.steps):
             require_finite_losses(losses, at.done)
-            _judge(at, model if averaged is None else averaged.model, course, judge, factor * highest[0])
+            _judge(at, model if averaged is None else averaged.model, course, judge, factor * max(highest))
         yield Step(
             done=at.done,
             total=course.steps,
@@ -200,7 +209,7 @@ def train(
             break
     if judge is not None and float(at.sums[2]) > 0:
         # It was ended within an epoch.
-        rate = optimizer.param_groups[0]["lr"]
+        rate = max(group["lr"] for group in optimizer.param_groups)
         _judge(at, model if averaged is None else averaged.model, course, judge, rate)
     if at.best is not None:
         model.load_state_dict(at.best)
@@ -223,10 +232,17 @@ def _judge(at: Progress, model: nn.Module, course: Course, judge: Judge, rate: f
         at.history.append(learned)
         return
     at.history.append(learned | {f"validation_{name}": value for name, value in verdict.measures.items()})
-    if verdict.chooses and (at.best is None or verdict.quality > at.quality):
-        at.best = {name: each.detach().to("cpu", copy=True) for name, each in model.state_dict().items()}
-        at.best_epoch, at.quality = epoch, verdict.quality
+    _keep(at, model, verdict, epoch)
     at.over = judge.is_over(verdict)
+
+
+def _keep(at: Progress, model: nn.Module, verdict: Verdict, epoch: int) -> None:
+    """Keep the weights if they are the best so far."""
+    if not verdict.chooses:
+        at.measures = verdict.measures
+    elif at.best is None or verdict.quality > at.quality:
+        at.best = {name: each.detach().to("cpu", copy=True) for name, each in model.state_dict().items()}
+        at.best_epoch, at.quality, at.measures = epoch, verdict.quality, verdict.measures
 
 
 def _attacked(model: nn.Module, batch: Batch, compute: Compute, generator: torch.Generator) -> Tensor:
@@ -348,6 +364,7 @@ def _state(
         "done": at.done,
         "history": [dict(row) for row in at.history],
         "best_epoch": at.best_epoch,
+        "measures": at.measures,
         "quality": None if at.best is None else list(at.quality),
         "over": at.over,
         "judge": None if judge is None else judge.state(),
@@ -380,7 +397,7 @@ def _restore(
     at.sums.copy_(state.tensors["sums"])
     values = state.values
     at.done, at.over = int(values["done"]), bool(values["over"])
-    at.history = [dict(row) for row in values["history"]]
+    at.history, at.measures = [dict(row) for row in values["history"]], values["measures"]
     if values["quality"] is not None:
         at.best, at.best_epoch = weights["best"], values["best_epoch"]
         at.quality = (values["quality"][0], values["quality"][1])
