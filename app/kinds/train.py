@@ -9,6 +9,7 @@ from app.kinds.architectures import Architecture
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.fields import (
     CROP_SHARE,
+    SMALLEST_SEEN,
     DatasetRef,
     LayerName,
     LayerNames,
@@ -86,7 +87,11 @@ class TrainParams(Params):
     )
     initial_std: float = Field(0.01, gt=0, le=1, title="Initial deviation")
     size: int | None = Field(
-        None, ge=8, le=1024, title="Size", description="Side in pixels of the square that it is shown."
+        None,
+        ge=SMALLEST_SEEN,
+        le=1024,
+        title="Size",
+        description="Side in pixels of the square that it is shown.",
     )
     # What is minimized.
     objective: Objective | None = Field(None, title="Objective")
