@@ -25,6 +25,7 @@ _MODULES = (
     "evaluate",
     "architecture",
     "train",
+    "export_network",
     "pull_weights",
     "import_members",
     "make_dataset",

@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue
 
-from app.errors import InputError
 from app.kinds.architectures import Architecture
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.fields import (
@@ -354,6 +353,7 @@ SPEC = KindSpec(
     resolved=(ResolvedTraining, ResolvedFrozen),
     function="worker.training.train:train",
     lane="training",
+    can_finish=True,
     title="Training",
     summary="From a set of labelled pictures to a network that every other kind can use.",
     submit_label="Train",

@@ -110,7 +110,9 @@ def _blocks(params: TrainParams, card: NetworkCard, layer: str, transfer: str) -
 def _with_architecture(params: TrainParams, preset: TrainPreset) -> ResolvedTraining:
     for name in OF_BASE:
         if getattr(params, name) is not None:
-            raise InputError(name, f"{params.preset} begins with random weights: name a base, or leave it empty.")
+            raise InputError(
+                name, f"{params.preset} begins with random weights: name a base, or leave it empty."
+            )
     values = with_preset(params, preset)
     own = params.architecture_params
     if own is None:

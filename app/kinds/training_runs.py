@@ -122,4 +122,3 @@ def _with_values(params: Resolved, values: dict[str, JsonValue]) -> Resolved:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
         raise InputError("search", f"{name} {first.get('input')!r}: {first['msg']}.") from None
-
