@@ -26,7 +26,7 @@ from worker.contract.inputs import Inputs, Source
 from worker.contract.steps import Outcome, Step, Steps, StepState, run_steps
 from worker.datasets.local import LocalSet, open_local
 from worker.datasets.members import load_sets
-from worker.networks.loading import NetworkLoader, compute_for, further_networks, network_for
+from worker.networks.loading import NetworkLoader, cards_for, compute_for, further_networks, network_for
 from worker.runtime.artifacts import EncodedFile, encode
 from worker.runtime.device import choose_device, choose_dtype
 from worker.runtime.functions import steps_of
@@ -111,6 +111,8 @@ def prepare(
         settings.weights,
         {name: each.sha256 for name, each in found.items()},
         networks=further_networks(params, where, loader),
+        cards=cards_for(params, loader),
+        set_names={name: Path(given).stem for name, given in sets.items()},
     )
     return LocalJob(params, inputs, network, where)
 

@@ -24,6 +24,7 @@ _MODULES = (
     "embedding",
     "evaluate",
     "architecture",
+    "gradient_check",
     "train",
     "export_network",
     "pull_weights",

@@ -243,13 +243,12 @@ class ResolvedTraining(TrainParams):
 
 
 class ResolvedFrozen(TrainParams):
-    """Resolved params of a classifier on the features of a frozen base, which is solved for, without steps."""
+    """Resolved params of a classifier that is solved for, without steps, on features of a frozen base."""
 
     base: NetworkName
     transfer: Literal["svm", "head"]
     feature_layer: LayerName
     size: int
-    objective: Objective
     flip: bool
 
 
@@ -330,8 +329,7 @@ PRESETS: dict[str, TrainPreset] = {
         shift=0.05,
         color=0.2,
     ),
-    # Krizhevsky, Sutskever, Hinton (NIPS 2012), sections 4 and 5; crops by share of the area instead of 224 of
-    # 256 px.
+    # Krizhevsky, Sutskever, Hinton (NIPS 2012), sections 4 and 5; 224 of 256 px are 0.76 of the area.
     "alexnet-2012": TrainPreset(
         summary="AlexNet as it was trained in 2012: needs thousands of pictures, and a GPU.",
         architecture="alexnet_2012",

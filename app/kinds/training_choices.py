@@ -11,6 +11,8 @@ from app.kinds.spec import with_preset
 from app.kinds.train import PRESETS, ResolvedFrozen, ResolvedTraining, TrainParams, TrainPreset
 from app.kinds.transferring import (
     FROZEN,
+    OF_DESCENT,
+    OF_PICTURES,
     last_features,
     refuse_for_frozen,
     require_base,
@@ -23,28 +25,6 @@ from app.networks.catalogue import Catalogue
 # Params of a base, and those of an architecture.
 OF_BASE = ("transfer", "feature_layer", "compare_layers", "last_blocks", "rate_decay")
 OF_ARCHITECTURE = ("architecture_params", "batch_norm", "initialization")
-# What a frozen base has no use for; see ResolvedFrozen.
-OF_DESCENT = (
-    "epochs",
-    "batch_size",
-    "optimizer",
-    "learning_rate",
-    "momentum",
-    "weight_decay",
-    "schedule",
-    "warm_up",
-    "average",
-    "patience",
-    "crop",
-    "shift",
-    "rotation",
-    "distortion",
-    "color",
-    "cutout",
-    "mixup",
-    "cutmix",
-    "attack",
-)
 # Objectives whose labels can be smoothed.
 SMOOTHED = ("softmax", "logistic", "quadratic")
 
@@ -82,14 +62,16 @@ def _with_base(
     transfer = values["transfer"]
     card = require_card(catalogue, values["base"], "base")
     require_base(card)
-    layer = params.feature_layer or last_features(card)
+    layer = params.feature_layer or last_features(card.layers)
     require_feature_layers(card, [layer], "feature_layer")
     require_feature_layers(card, params.compare_layers or [], "compare_layers")
     values |= {"feature_layer": layer, "size": params.size or card.input_size or DEFAULT_SIZE}
     values |= _blocks(params, card, layer, transfer)
     if transfer in FROZEN:
         refuse_for_frozen(transfer, params)
-        values |= dict.fromkeys(OF_DESCENT)
+        values |= dict.fromkeys((*OF_DESCENT, *OF_PICTURES))
+        if transfer == "svm":
+            values |= {"objective": None, "label_smoothing": None}
         return params.resolved_as(ResolvedFrozen, values)
     return _descending(params, preset, values)
 
@@ -117,7 +99,7 @@ def _with_architecture(params: TrainParams, preset: TrainPreset) -> ResolvedTrai
     own = params.architecture_params
     if own is None:
         own = dict(preset.architecture_params) if values["architecture"] == preset.architecture else {}
-    # The number of classes is that of the set, which is not known yet; no architecture asks for more than one.
+    # The number of classes is that of the set, which is not known yet.
     resolved = resolve_architecture(values["architecture"], own, params.size, 2)
     values |= {"architecture_params": own, "size": resolved.input_size}
     return _descending(params, preset, values)

@@ -30,7 +30,7 @@ WHOLE_BLOCKS = ("fire", "residual", "inception", "fc")
 FEW = 100
 
 # Params that mean something to gradient descent alone.
-_OF_DESCENT = (
+OF_DESCENT = (
     "epochs",
     "batch_size",
     "optimizer",
@@ -43,7 +43,7 @@ _OF_DESCENT = (
     "patience",
 )
 # Augmentations that would need features of their own for every epoch.
-_OF_PICTURES = (
+OF_PICTURES = (
     "crop",
     "shift",
     "rotation",
@@ -154,12 +154,12 @@ def refuse_for_frozen(way: Way, params: object) -> None:
     """
     given: dict[str, Any] = vars(params)
     remedy = "leave it empty, or set transfer to last or all."
-    for name in _OF_DESCENT:
+    for name in OF_DESCENT:
         if given[name] is not None:
             raise InputError(
                 name, f"With transfer {way} a classifier is solved for, without steps or epochs: {remedy}"
             )
-    for name in _OF_PICTURES:
+    for name in OF_PICTURES:
         if given[name] is not None:
             raise InputError(
                 name,

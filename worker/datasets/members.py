@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TypeVar
 
+from sqlalchemy import Engine
+
 from app.datasets.builtin import BUILT_IN
 from app.datasets.cifar10 import Cifar10Error
 from app.datasets.parts import require_parts
@@ -70,6 +72,12 @@ def load_sets(datasets: DatasetService, params: Params) -> tuple[dict[str, Seque
             ]
             hashes[field] = dataset.sha256
     return sets, hashes
+
+
+def names_of_sets(engine: Engine, params: Params) -> dict[str, str]:
+    """What people call the sets that params name, by param."""
+    found = {field: find_dataset(engine, reference) for field, reference in params.datasets().items()}
+    return {field: dataset.name for field, dataset in found.items() if dataset is not None}
 
 
 def _load(

@@ -172,6 +172,12 @@ def network_for(
     return network
 
 
+def cards_for(params: Params, loader: NetworkLoader, sha256: str | None = None) -> dict[str, NetworkCard]:
+    """The card of the network that a job of resolved params needs, by its name. Raises InputError."""
+    need = params.network_need()
+    return {} if need is None else {need.name: loader.card(need.name, sha256)}
+
+
 def further_networks(
     params: Params, compute: Compute, loader: NetworkLoader, hashes: Mapping[str, str | None] | None = None
 ) -> dict[str, Network]:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.trainable import AUXILIARY_WEIGHT, Trainable
 from worker.optim.randomness import generator_at
 from worker.training.loop import Batch
 
@@ -36,7 +37,7 @@ class EpochCourse:
 
     ``places`` (n,) are those of the part in the set, ``labels`` (N,) the classes of the whole set, -1: none.
     Batches of an epoch differ by one picture at most, so that none has one picture alone. ``attack`` is the
-    L2 norm that attacks rise to; 0: none.
+    L2 norm that attacks rise to; 0: none. ``scored``: the model gives scores of the classes, not embeddings.
     """
 
     seed: int
@@ -49,9 +50,9 @@ class EpochCourse:
     mix: Mix
     rates: Rates
     loss: Callable[[Tensor, Tensor], Tensor]
-    penalize: Callable[[nn.Module], Tensor] | None
-    attack: float
-    device: torch.device
+    penalize: Callable[[nn.Module], Tensor] | None = None
+    attack: float = 0.0
+    scored: bool = True
 
     @property
     def steps_per_epoch(self) -> int:
@@ -69,7 +70,7 @@ class EpochCourse:
         order = _order(self.seed, epoch, len(self.places))
         places = self.places[order.tensor_split(self.steps_per_epoch)[within]]
         inputs = self.view(places, generator)
-        targets = F.one_hot(self.labels[places], self.classes).float().to(self.device)
+        targets = F.one_hot(self.labels[places], self.classes).float().to(inputs.device)
         inputs, targets = self.mix(inputs, targets, generator)
         radius = self.attack * min(1.0, max(0.0, (step / self.steps - CALM) / RISING))
         return Batch(inputs, targets, round(ATTACKED * len(places)), radius)
@@ -82,9 +83,13 @@ class EpochCourse:
         """The objective of the params."""
         return self.loss(logits, targets)
 
-    def penalty(self, model: nn.Module) -> Tensor | None:
-        """L1 and L2 of the weights, if asked for."""
-        return None if self.penalize is None else self.penalize(model)
+    def penalty(self, model: nn.Module, targets: Tensor) -> Tensor | None:
+        """L1 and L2 of the weights, if asked for, and the losses of auxiliary classifiers, if there are."""
+        terms = [] if self.penalize is None else [self.penalize(model)]
+        if isinstance(model, Trainable):
+            losses = [self.loss(logits.float(), targets) for logits in model.auxiliary_logits]
+            terms += [AUXILIARY_WEIGHT * loss for loss in losses]
+        return torch.stack(terms).sum() if terms else None
 
     def numbers(self, step: int, rate: float, batch: Batch) -> dict[str, float]:
         """``rate``, ``epoch`` (from 1), and ``radius`` of attacks."""

@@ -38,8 +38,9 @@ Scores = Callable[[nn.Module, Tensor], Tensor]
 class PartJudge:
     """Loss, accuracy and macro-F1 on some places of a set, of labels (N,).
 
-    ``metric`` is what is best; among equals it is the loss. It is over after ``patience`` epochs, 0: never,
-    in which the metric was not better by more than ``min_delta``.
+    ``scores`` are those of the classes, which are the logits themselves, or made of embeddings. ``metric`` is
+    what is best; among equals it is the loss. It is over after ``patience`` epochs, 0: never,
+    in which the metric was not better by more than ``min_delta``. One that does not choose only measures.
     """
 
     every: int
@@ -47,24 +48,31 @@ class PartJudge:
     labels: Tensor
     classes: int
     view: Callable[[Tensor], Tensor]
+    scores: Scores
     loss: Callable[[Tensor, Tensor], Tensor]
     metric: Metric
     patience: int
     min_delta: float
     rates: EpochRates
     compute: Compute
+    chooses: bool = True
     highest: float = field(default=-math.inf, init=False)
     waited: int = field(default=0, init=False)
 
-    def measure(self, model: nn.Module) -> Verdict:
-        """Measure a model in eval mode. Raises ComputationError if its loss is not finite."""
-        logits = logits_of(model, self.places, self.view, self.compute)
+    def measure(self, model: nn.Module) -> Verdict | None:
+        """Measure a model in eval mode; None: there are no pictures to do so.
+
+        Raises ComputationError if its loss is not finite.
+        """
+        if not len(self.places):
+            return None
+        found = logits_of(model, self.places, self.view, self.compute)
         labels = self.labels[self.places]
-        loss = float(self.loss(logits, F.one_hot(labels, self.classes).float()))
+        loss = float(self.loss(found, F.one_hot(labels, self.classes).float()))
         if not math.isfinite(loss):
             raise ComputationError(f"The loss on the validation part is {loss}. Try a lower learning rate.")
-        measures = {"loss": loss, **accuracies(logits, labels)}
-        return Verdict(measures, (self._quality(measures), -loss))
+        measures = {"loss": loss, **accuracies(self.scores(model, found), labels)}
+        return Verdict(measures, (self._quality(measures), -loss), self.chooses)
 
     def is_over(self, verdict: Verdict) -> bool:
         """Whether to stop: the patience is over."""
@@ -74,7 +82,7 @@ class PartJudge:
             self.highest, self.waited = quality, 0
             return False
         self.waited += 1
-        return 0 < self.patience <= self.waited
+        return self.chooses and 0 < self.patience <= self.waited
 
     def state(self) -> dict[str, Any]:
         """The best so far, the epochs since then, and the state of the schedule."""

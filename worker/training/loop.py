@@ -46,11 +46,13 @@ class Batch:
 class Verdict:
     """Measures of a model on the validation part by name.
 
-    The best model has the highest ``quality``: the one measure, then another among equals.
+    The best model has the highest ``quality``: the one measure, then another among equals. It is kept if the
+    judge ``chooses``; else the last one is.
     """
 
     measures: dict[str, float]
     quality: tuple[float, float]
+    chooses: bool = True
 
 
 class Course(Protocol):
@@ -60,6 +62,11 @@ class Course(Protocol):
     def seed(self) -> int: ...
     @property
     def steps(self) -> int: ...
+    @property
+    def scored(self) -> bool:
+        """Whether logits are scores of the classes."""
+        ...
+
     def batch(self, step: int, generator: torch.Generator) -> Batch:
         """What a step learns from; its random numbers are of the generator, or of the course's seed."""
         ...
@@ -69,7 +76,10 @@ class Course(Protocol):
         ...
 
     def objective(self, logits: Tensor, targets: Tensor) -> Tensor: ...
-    def penalty(self, model: nn.Module) -> Tensor | None: ...
+    def penalty(self, model: nn.Module, targets: Tensor) -> Tensor | None:
+        """What is added to the objective, but not reported; ``model`` has just been run."""
+        ...
+
     def numbers(self, step: int, rate: float, batch: Batch) -> dict[str, float]:
         """What a step reports beside ``loss`` and ``accuracy``; ``rate`` is that of the first weights."""
         ...
@@ -80,8 +90,8 @@ class Judge(Protocol):
 
     @property
     def every(self) -> int: ...
-    def measure(self, model: nn.Module) -> Verdict:
-        """Measure a model, which is in eval mode, on the validation part."""
+    def measure(self, model: nn.Module) -> Verdict | None:
+        """Measure a model, which is in eval mode, on the validation part; None: that is empty."""
         ...
 
     def is_over(self, verdict: Verdict) -> bool:
@@ -103,7 +113,7 @@ class Progress:
     """
 
     done: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, float | None]] = field(default_factory=list)
     best: dict[str, Tensor] | None = None
     best_epoch: int | None = None
     quality: tuple[float, float] = (-math.inf, -math.inf)
@@ -153,7 +163,7 @@ def train(
         optimizer.zero_grad()
         logits = run_model(model, inputs, compute)
         loss = course.objective(logits, batch.targets)
-        penalty = course.penalty(model)
+        penalty = course.penalty(model, batch.targets)
         whole = loss if penalty is None else loss + penalty
         whole.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -170,11 +180,18 @@ def train(
             require_finite(model.state_dict(), at.done)
         if judge is not None and (at.done % judge.every == 0 or at.done == course.steps):
             require_finite_losses(losses, at.done)
-            _judge(at, model if averaged is None else averaged.model, judge, factor * highest[0])
+            _judge(at, model if averaged is None else averaged.model, course, judge, factor * highest[0])
         yield Step(
             done=at.done,
             total=course.steps,
-            losses=partial(_numbers, loss.detach(), logits.detach(), batch.targets, numbers, at),
+            losses=partial(
+                _numbers,
+                at,
+                loss.detach(),
+                logits.detach() if course.scored else None,
+                batch.targets,
+                numbers,
+            ),
             image=partial(_contact_sheet, inputs) if inputs.ndim == 4 else None,
             state=partial(_state, at, model, optimizer, averaged, judge, losses),
             finish=partial(setattr, at, "finishing", True),
@@ -183,7 +200,8 @@ def train(
             break
     if judge is not None and float(at.sums[2]) > 0:
         # It was ended within an epoch.
-        _judge(at, model if averaged is None else averaged.model, judge, optimizer.param_groups[0]["lr"])
+        rate = optimizer.param_groups[0]["lr"]
+        _judge(at, model if averaged is None else averaged.model, course, judge, rate)
     if at.best is not None:
         model.load_state_dict(at.best)
     elif averaged is not None:
@@ -192,17 +210,20 @@ def train(
     return at
 
 
-def _judge(at: Progress, model: nn.Module, judge: Judge, rate: float) -> None:
+def _judge(at: Progress, model: nn.Module, course: Course, judge: Judge, rate: float) -> None:
     """Measure the model after an epoch, remember it if it is the best so far, and begin the next one."""
     model.eval()
     verdict = judge.measure(model)
     loss, right, count = at.sums.tolist()
+    accuracy = right / count if course.scored else None
     at.sums.zero_()
     epoch = len(at.history) + 1
-    measures = {f"validation_{name}": value for name, value in verdict.measures.items()}
-    learned = {"loss": loss / count, "accuracy": right / count, "rate": rate}
-    at.history.append({"epoch": epoch, **learned, **measures})
-    if at.best is None or verdict.quality > at.quality:
+    learned = {"epoch": epoch, "loss": loss / count, "accuracy": accuracy, "rate": rate}
+    if verdict is None:
+        at.history.append(learned)
+        return
+    at.history.append(learned | {f"validation_{name}": value for name, value in verdict.measures.items()})
+    if verdict.chooses and (at.best is None or verdict.quality > at.quality):
         at.best = {name: each.detach().to("cpu", copy=True) for name, each in model.state_dict().items()}
         at.best_epoch, at.quality = epoch, verdict.quality
     at.over = judge.is_over(verdict)
@@ -258,15 +279,20 @@ def _sums(loss: Tensor, logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def _numbers(
-    loss: Tensor, logits: Tensor, targets: Tensor, numbers: Mapping[str, float], at: Progress
+    at: Progress, loss: Tensor, logits: Tensor | None, targets: Tensor, numbers: Mapping[str, float]
 ) -> dict[str, float]:
+    """What a step reports; ``logits`` are None where they are no scores of classes."""
     require_finite_losses([loss], at.done)
-    right = logits.argmax(dim=1) == targets.argmax(dim=1)
+    found = {"loss": float(loss)}
+    if logits is not None:
+        found["accuracy"] = float((logits.argmax(dim=1) == targets.argmax(dim=1)).float().mean())
     last = at.history[-1] if at.history else {}
     judged = {
-        name.replace("_", ".", 1): value for name, value in last.items() if name.startswith("validation_")
+        name.replace("_", ".", 1): value
+        for name, value in last.items()
+        if name.startswith("validation_") and value is not None
     }
-    return {"loss": float(loss), "accuracy": float(right.float().mean()), **numbers, **judged}
+    return {**found, **numbers, **judged}
 
 
 def require_finite_losses(losses: Sequence[Tensor], done: int) -> None:

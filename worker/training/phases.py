@@ -109,6 +109,11 @@ class PhasedCourse:
         """The schedule's."""
         return self.schedule.steps
 
+    @property
+    def scored(self) -> bool:
+        """Logits are scores of the classes."""
+        return True
+
     def batch(self, step: int, generator: torch.Generator) -> Batch:
         """Samples of the phase, mixed by cutmix with its probability."""
         phase, progress = self.schedule.at(step)
@@ -127,9 +132,9 @@ class PhasedCourse:
         """Cross-entropy with label smoothing."""
         return F.cross_entropy(logits, targets, label_smoothing=self.schedule.smoothing)
 
-    def penalty(self, model: nn.Module) -> None:
+    def penalty(self, model: nn.Module, targets: Tensor) -> None:
         """None."""
-        del model
+        del model, targets
 
     def numbers(self, step: int, rate: float, batch: Batch) -> dict[str, float]:
         """``rate`` and ``radius``."""

@@ -25,18 +25,22 @@ CHUNK = 32
 
 
 class Pictures:
-    """Squares (N, 3, side, side) uint8 of the members of a set, by their places in it."""
+    """Pictures of a set by their places, squares of one size."""
 
-    def __init__(self, squares: Tensor, device: torch.device) -> None:
-        """``squares`` of all places; those of damaged pictures are never asked for."""
+    def __init__(self, squares: Tensor, device: torch.device, rows: Tensor | None = None) -> None:
+        """``squares`` (N, 3, side, side) uint8, of which ``rows`` (n,) are those there are; None: all."""
         kept = device.type != "cpu" and squares.nbytes <= ON_DEVICE
         self._squares = squares.to(device) if kept else squares
         self._device = device
-        self.side = squares.shape[-1]
+        self._rows = torch.arange(len(squares)) if rows is None else rows
+
+    def only(self, rows: Tensor) -> "Pictures":
+        """Some of the pictures (n,), which then have the places 0 to n - 1."""
+        return Pictures(self._squares, self._device, self._rows[rows])
 
     def take(self, places: Tensor) -> Tensor:
         """The pictures of some places (n,), as (n, 3, side, side) uint8 on the device."""
-        return self._squares[places.to(self._squares.device)].to(self._device)
+        return self._squares[self._rows[places].to(self._squares.device)].to(self._device)
 
 
 def decoded_side(size: int) -> int:
@@ -67,8 +71,13 @@ def decode(
 
 def center(pictures: Tensor, size: int) -> Tensor:
     """The middle of pictures (n, 3, S, S) uint8, as (n, 3, size, size) floats in [0, 1]."""
+    return middle(pictures, size).float() / 255
+
+
+def middle(pictures: Tensor, size: int) -> Tensor:
+    """The middle of pictures (n, 3, S, S), (n, 3, size, size)."""
     edge = (pictures.shape[-1] - size) // 2
-    return pictures[..., edge : edge + size, edge : edge + size].float() / 255
+    return pictures[..., edge : edge + size, edge : edge + size]
 
 
 def statistics(pictures: Pictures, places: Tensor, size: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

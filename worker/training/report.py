@@ -122,7 +122,7 @@ def report(
         "top5": 1 - top_error([record["rank"] for record in records[part]], TOP),
         "macro_f1": macro([each.f1 for each in scores if each.support]),
         "classes": list(classes),
-        "split": {each: len(parts.get(each, ())) for each in PARTS},
+        "split": {each: _count(each, parts, members) for each in PARTS},
         "best_epoch": best_epoch,
         "epochs": len(history),
         "history": [asdict(row) for row in _thinned(history)],
@@ -153,6 +153,11 @@ def report(
         _files(classes, scores, [record for each in records.values() for record in each], members, history),
         temperature,
     )
+
+
+def _count(part: Part, parts: Mapping[Part, Predictions], members: Sequence[Member]) -> int:
+    """Pictures of a part: those with predictions, or if it has none, the members."""
+    return len(parts[part]) if part in parts else sum(member.part == part for member in members)
 
 
 def _notes(part: Part, validated: int) -> list[str]:

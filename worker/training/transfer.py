@@ -15,14 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from app.datasets.split import Part
-from app.errors import InputError
 from app.kinds.train import Metric
 from app.kinds.transferring import Way, blocks_of, suggest
 from models.architectures import classifier_on
 from models.network import Network
 from models.trainable import Trainable, make_trainable
-from worker.contract.steps import Step, StepState
-from worker.training.features import Features, View, collect_features
+from worker.contract.steps import Step, StepState, map_steps
+from worker.training.features import Features, Show, collect_features
 from worker.training.linear_heads import Examples, FittedHead, LinearHead, Solver, fit_head
 from worker.training.objectives import Objective
 from worker.training.similarity import Similarity, measure_similarity
@@ -53,21 +52,20 @@ class TransferSettings:
 
 @dataclass(frozen=True)
 class LabelledPictures:
-    """Pictures of a set: ``places`` (n,) in it by part, and ``labels`` (N,) of the whole set, by index."""
+    """The pictures of a set: ``show`` gives them as a network is shown them, ``labels`` (N,) are by index."""
 
-    view: View
-    places: Mapping[Part, Tensor]
+    show: Show
     labels: Tensor
+    parts: Sequence[Part]
     classes: Sequence[str]
 
-    def of(self, *parts: Part) -> Tensor:
-        """The places of the pictures of parts, one after the other."""
-        none = torch.zeros(0, dtype=torch.int64)
-        return torch.cat([none, *(self.places[part] for part in parts if part in self.places)])
+    def places(self, *parts: Part) -> Tensor:
+        """The places (n,) of the pictures of parts."""
+        return torch.tensor([each in parts for each in self.parts], dtype=torch.bool).nonzero()[:, 0]
 
     def per_class(self) -> Tensor:
         """Pictures of each class in the training part, (classes,)."""
-        return torch.bincount(self.labels[self.of("train")], minlength=len(self.classes))
+        return torch.bincount(self.labels[self.places("train")], minlength=len(self.classes))
 
 
 @dataclass(frozen=True)
@@ -80,31 +78,54 @@ class LayerRow:
     strength: float
 
 
-def features_for(
+@dataclass(frozen=True)
+class Learned:
+    """What was learned from features.
+
+    ``fitted`` is the classifier on the layer that was asked for, ``logits`` (N, classes) are what it says of
+    all pictures; ``layers`` are those compared with each other. ``state`` has the features.
+    """
+
+    fitted: FittedHead
+    logits: Tensor
+    layers: tuple[LayerRow, ...]
+    similarity: Similarity | None
+    state: StepState
+
+
+def learn_from_features(
     network: Network,
     settings: TransferSettings,
     pictures: LabelledPictures,
+    objective: Objective,
     total: int,
     resume: StepState | None = None,
-) -> Generator[Step, None, Features]:
-    """The features that a transfer needs of all parts, for all that is learned from them.
+) -> Generator[Step, None, Learned]:
+    """Compute the features of all pictures once, and learn classifiers from those of the training part.
 
-    With ``flip`` those of the mirror images of what is trained on, and of what folds may train on. Steps and
-    states are those of :func:`worker.training.features.collect_features`. Raises InputError on ``dataset`` if
-    a class has no picture to learn from.
+    The strength of L2 is chosen on the validation part; nothing is learned or chosen from the test part.
+    Steps are batches of pictures, then parts of fits, up to ``total``; each state has the features so far.
+    Every class needs a picture in training.
     """
-    require_classes(pictures)
-    early = early_layer(network, settings.feature_layer)
-    layers = [settings.feature_layer, *settings.compare_layers, *([early] if early else [])]
-    held = pictures.of("test")
-    places = torch.cat([pictures.of("train", "validation"), held])
-    mirrored = torch.full((len(places),), settings.flip)
-    mirrored[len(places) - len(held) :] = False
-    return (
-        yield from collect_features(
-            network, list(dict.fromkeys(layers)), pictures.view, places, mirrored, total, resume
-        )
-    )
+    layer = settings.feature_layer
+    early = early_layer(network, layer)
+    layers = list(dict.fromkeys([layer, *settings.compare_layers, *([early] if early else [])]))
+    # Folds train on either of the other parts.
+    mirror = torch.tensor([settings.flip and part != "test" for part in pictures.parts])
+    features = yield from collect_features(network, layers, pictures.show, mirror, total, resume)
+
+    def fitting(each: str) -> Generator[Step, None, FittedHead]:
+        done = Step(min(len(mirror), total), total, losses=dict, image=None, state=lambda: features.state)
+        return map_steps(learn_head(features, each, settings, pictures, objective), lambda _: done)
+
+    fitted = yield from fitting(layer)
+    rows = []
+    for each in settings.compare_layers:
+        compared = fitted if each == layer else (yield from fitting(each))
+        channels = features.plain[each].shape[1]
+        rows.append(LayerRow(each, channels, compared.best.accuracy, compared.best.strength))
+    similarity = _similarity(early, layer, features, pictures)
+    return Learned(fitted, fitted.head(features.plain[layer]), tuple(rows), similarity, features.state)
 
 
 def learn_head(
@@ -114,35 +135,18 @@ def learn_head(
     pictures: LabelledPictures,
     objective: Objective,
 ) -> Generator[None, None, FittedHead]:
-    """A classifier on a layer, learned from the training part, its strength chosen on the validation part.
+    """A classifier on a layer, from the training part, its strength chosen on the validation part.
 
     Yields now and then, so that a job can be cancelled.
     """
-    training, validation = pictures.of("train"), pictures.of("validation")
-    values, labels = features.of(layer, training), pictures.labels[training]
+    training, validation = pictures.places("train"), pictures.places("validation")
+    plain = features.plain[layer]
+    values, labels = plain[training], pictures.labels[training]
     if settings.flip:
         values = torch.cat([values, features.mirrored_of(layer, training)])
         labels = torch.cat([labels, labels])
-    examples = Examples(
-        values,
-        labels,
-        features.of(layer, validation),
-        pictures.labels[validation],
-        len(pictures.classes),
-    )
+    examples = Examples(values, labels, plain[validation], pictures.labels[validation], len(pictures.classes))
     return fit_head(settings.solver, examples, objective, strength=settings.strength, metric=settings.metric)
-
-
-def compare_layers(
-    features: Features, settings: TransferSettings, pictures: LabelledPictures, objective: Objective
-) -> Generator[None, None, list[LayerRow]]:
-    """How well classifiers on ``settings.compare_layers`` do, one after the other."""
-    rows = []
-    for layer in settings.compare_layers:
-        fitted = yield from learn_head(features, layer, settings, pictures, objective)
-        channels = features.plain[layer].shape[1]
-        rows.append(LayerRow(layer, channels, fitted.best.accuracy, fitted.best.strength))
-    return rows
 
 
 def new_model(network: Network, layer: str, head: LinearHead) -> Trainable:
@@ -193,46 +197,44 @@ def early_layer(network: Network, layer: str) -> str | None:
     return blocks[(len(blocks) - 1) // 3][-1] if len(blocks) > 1 else None
 
 
-def suggestion(
-    network: Network,
-    features: Features,
-    settings: TransferSettings,
-    pictures: LabelledPictures,
-    rows: Sequence[LayerRow],
+def transfer_report(
+    learned: Learned, settings: TransferSettings, pictures: LabelledPictures
 ) -> dict[str, Any]:
+    """Entries of the result: ``compare_layers``, ``suggestion``, and how the classifier was chosen."""
+    return {
+        "compare_layers": [asdict(row) for row in learned.layers],
+        "suggestion": _suggestion(learned, settings, pictures),
+        "transfer": {
+            "way": settings.transfer,
+            "layer": settings.feature_layer,
+            "strength": learned.fitted.best.strength,
+            "trials": [asdict(trial) for trial in learned.fitted.trials],
+        },
+    }
+
+
+def _suggestion(learned: Learned, settings: TransferSettings, pictures: LabelledPictures) -> dict[str, Any]:
     """Which way suits the set, why, and what that was judged by; nothing is judged by the test part."""
     per_class = int(pictures.per_class().median())
-    similarity = _similarity(early_layer(network, settings.feature_layer), features, settings, pictures)
-    known = [row for row in rows if row.accuracy is not None]
+    similarity = learned.similarity
+    known = [row for row in learned.layers if row.accuracy is not None]
     best = max(known, key=lambda row: row.accuracy or 0.0, default=None)
     inner = best.layer if best is not None and best.layer != settings.feature_layer else None
-    suggested = suggest(per_class, None if similarity is None else similarity.similar, inner)
     return {
-        **asdict(suggested),
+        **asdict(suggest(per_class, None if similarity is None else similarity.similar, inner)),
         "pictures_per_class": per_class,
         "similarity": None if similarity is None else asdict(similarity),
     }
 
 
-def require_classes(pictures: LabelledPictures) -> None:
-    """Check that there are classes, and pictures of each to learn from. Raises InputError on ``dataset``."""
-    if len(pictures.classes) < 2:
-        raise InputError(
-            "dataset", "A classifier needs two classes at least: add pictures with another label."
-        )
-    for name, count in zip(pictures.classes, pictures.per_class().tolist(), strict=True):
-        if not count:
-            raise InputError(
-                "dataset", f"Class {name!r} has no picture to learn from: put some of them into training."
-            )
-
-
 def _similarity(
-    early: str | None, features: Features, settings: TransferSettings, pictures: LabelledPictures
+    early: str | None, last: str, features: Features, pictures: LabelledPictures
 ) -> Similarity | None:
     """Of the training and the validation part; None if there is too little to compare."""
     if early is None:
         return None
-    places, last = pictures.of("train", "validation"), settings.feature_layer
+    places = pictures.places("train", "validation")
     labels = [pictures.classes[label] for label in pictures.labels[places].tolist()]
-    return measure_similarity((early, features.of(early, places)), (last, features.of(last, places)), labels)
+    return measure_similarity(
+        (early, features.plain[early][places]), (last, features.plain[last][places]), labels
+    )

@@ -58,6 +58,13 @@ def test_the_measures_are_of_the_test_part() -> None:
     assert result["macro_f1"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
 
 
+def test_parts_without_predictions_are_counted_in_the_set() -> None:
+    test = _predictions("test", [0, 1], [0, 1])
+    members = [*test.members, *(_member(place, 0, "train") for place in range(5))]
+    found = report("cnn on pets", CLASSES, {"test": test}, members, HISTORY, 2)
+    assert found.result["split"] == {"train": 5, "validation": 0, "test": 2}
+
+
 def test_cells_of_the_confusion_matrix_name_their_pictures() -> None:
     confusion = _report(test=_predictions("test", [0, 0, 1, 2], [0, 1, 1, 2])).result["confusion"]
     assert confusion["labels"] == CLASSES

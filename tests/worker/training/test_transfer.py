@@ -1,6 +1,7 @@
 """Transfer: features computed once, classifiers on them, and blocks that are tuned or frozen."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Generator, Sequence
 
 import pytest
 import torch
@@ -8,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.datasets.split import Part
-from app.errors import InputError
 from models.architectures import build_stack
 from models.network import Network
 from models.registry import load_network
@@ -16,20 +16,19 @@ from models.trainable import plain_weights
 from tests.support.networks import make_classifier
 from worker.contract.steps import Step, StepState, run_steps
 from worker.training import features as features_module
-from worker.training.features import collect_features
+from worker.training.features import Features, collect_features
 from worker.training.linear_heads import LinearHead
 from worker.training.objectives import softmax
 from worker.training.optimizers import OptimizerSettings, make_optimizer
 from worker.training.transfer import (
     LabelledPictures,
+    Learned,
     TransferSettings,
-    compare_layers,
     early_layer,
-    features_for,
-    learn_head,
+    learn_from_features,
     new_model,
     rate_shares,
-    suggestion,
+    transfer_report,
     tune,
 )
 from worker.understanding.codes import code_of
@@ -45,83 +44,102 @@ def colored(count: int = 30, classes: Sequence[str] = COLORS) -> LabelledPicture
     labels = torch.arange(count) % len(classes)
     squares = torch.rand(count, 3, SIDE, SIDE, generator=generator) * 0.6
     squares[torch.arange(count), labels % 3] += 0.4
-    place = torch.arange(count) // len(classes) % 6
-    places: dict[Part, Tensor] = {
-        "train": (place < 4).nonzero()[:, 0],
-        "validation": (place == 4).nonzero()[:, 0],
-        "test": (place == 5).nonzero()[:, 0],
-    }
-    return LabelledPictures(lambda some: squares[some], places, labels, classes)
+    rounds: tuple[Part, ...] = ("train", "train", "train", "train", "validation", "test")
+    parts = [rounds[place // len(classes) % 6] for place in range(count)]
+    return LabelledPictures(lambda first, end: squares[first:end], labels, parts, classes)
 
 
 def settings_of(**values: object) -> TransferSettings:
     return TransferSettings(**{"transfer": "head", "feature_layer": "pool2", **values})  # type: ignore[arg-type]
 
 
+def learn(pictures: LabelledPictures, settings: TransferSettings, base: Network = NETWORK) -> Learned:
+    return run_steps(learn_from_features(base, settings, pictures, softmax, len(pictures.parts)))
+
+
 @pytest.mark.parametrize("layers", [["pool1", "pool2"], ["logits"]])
 def test_features_are_those_of_each_picture_alone(layers: list[str]) -> None:
     pictures = colored()
-    places = torch.tensor([7, 2, 29, 0, 11])
-    mirrored = torch.tensor([True, False, True, False, False])
-    made = run_steps(collect_features(NETWORK, layers, pictures.view, places, mirrored, 5))
+    mirror = torch.arange(30) % 3 != 1
+    made = run_steps(collect_features(NETWORK, layers, pictures.show, mirror, 30))
     for layer in layers:
-        for place in places.tolist():
+        for place in range(30):
+            alone = pictures.show(place, place + 1)
             with torch.no_grad():
-                alone = code_of(NETWORK.features(pictures.view(torch.tensor([place])), [layer])[layer])
-            torch.testing.assert_close(made.of(layer, torch.tensor([place])), alone, rtol=1e-5, atol=1e-6)
-        with torch.no_grad():
-            flipped = NETWORK.features(pictures.view(torch.tensor([29, 7])).flip(3), [layer])[layer]
-        both = made.mirrored_of(layer, torch.tensor([29, 7]))
-        torch.testing.assert_close(both, code_of(flipped), rtol=1e-5, atol=1e-6)
+                plain, flipped = (
+                    code_of(NETWORK.features(each, [layer])[layer]) for each in (alone, alone.flip(3))
+                )
+            torch.testing.assert_close(made.plain[layer][place : place + 1], plain, rtol=1e-5, atol=1e-6)
+            if mirror[place]:
+                found = made.mirrored_of(layer, torch.tensor([place]))
+                torch.testing.assert_close(found, flipped, rtol=1e-5, atol=1e-6)
+        assert len(made.mirrored[layer]) == 20
 
 
 def test_a_killed_job_goes_on_from_whole_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features_module, "BATCH", 2)
     monkeypatch.setattr(features_module, "PART", 4)
     pictures = colored()
-    places = torch.arange(11)
     seen: list[int] = []
 
-    def view(some: Tensor) -> Tensor:
-        seen.extend(some.tolist())
-        return pictures.view(some)
+    def show(first: int, end: int) -> Tensor:
+        seen.extend(range(first, end))
+        return pictures.show(first, end)
 
-    def steps(resume: StepState | None = None):  # type: ignore[no-untyped-def]
-        return collect_features(NETWORK, ["pool2"], view, places, places % 2 == 0, 11, resume)
+    def steps(
+        resume: StepState | None = None, layers: Sequence[str] = ("pool2",)
+    ) -> Generator[Step, None, Features]:
+        return collect_features(NETWORK, layers, show, torch.arange(11) % 2 == 0, 11, resume)
 
-    whole = run_steps(steps())
-    assert seen == places.tolist()
-    states: list[StepState] = []
-    done: list[int] = []
-
-    def keep(step: Step) -> None:
-        states.append(step.state())
-        done.append(step.done)
-
-    run_steps(steps(), keep)
-    assert done == [2, 4, 6, 8, 10, 11]
-    for at, state in zip(done, states, strict=True):
+    made: list[tuple[int, StepState]] = []
+    whole = run_steps(steps(), lambda step: made.append((step.done, step.state())))
+    # The side is that of the first.
+    assert seen == [0, *range(11)]
+    assert [done for done, _ in made] == [2, 4, 6, 8, 10, 11]
+    for done, state in made:
         seen.clear()
         resumed = run_steps(steps(state))
-        # What it computes again are less than a part.
-        assert seen == places[at // 4 * 4 if at < 11 else 11 :].tolist()
-        assert torch.equal(resumed.of("pool2", places), whole.of("pool2", places))
+        # Less than a part is computed again.
+        assert seen == [0, *range(done // 4 * 4 if done < 11 else 11, 11)]
+        assert torch.equal(resumed.plain["pool2"], whole.plain["pool2"])
         assert torch.equal(resumed.mirrored["pool2"], whole.mirrored["pool2"])
+    seen.clear()
+    run_steps(steps(whole.state, ("pool1", "pool2")))
+    assert len(seen) == 12
 
 
 @pytest.mark.parametrize("way", ["svm", "head"])
 @pytest.mark.parametrize("flip", [False, True])
 def test_the_network_says_what_the_classifier_says_of_cached_features(way: str, flip: bool) -> None:
     pictures, settings = colored(), settings_of(transfer=way, flip=flip)
-    features = run_steps(features_for(NETWORK, settings, pictures, 30))
-    fitted = run_steps(learn_head(features, "pool2", settings, pictures, softmax))
-    model = new_model(NETWORK, "pool2", fitted.head).eval()
-    every = torch.arange(30)
+    learned = learn(pictures, settings)
+    model = new_model(NETWORK, "pool2", learned.fitted.head).eval()
     with torch.no_grad():
-        logits = model(pictures.view(every))
-    torch.testing.assert_close(logits, fitted.head(features.of("pool2", every)), rtol=1e-3, atol=1e-3)
-    test = pictures.of("test")
+        logits = model(pictures.show(0, 30))
+    torch.testing.assert_close(logits, learned.logits, rtol=1e-3, atol=1e-3)
+    test = pictures.places("test")
     assert (logits[test].argmax(1) == pictures.labels[test]).all()
+
+
+def test_mirror_images_are_learned_from() -> None:
+    """Bars at the left are of one class, and at the right of another: mirrored they are both."""
+    squares = torch.zeros(24, 3, SIDE, SIDE)
+    labels = torch.arange(24) % 2
+    squares[labels == 0, :, :, :4] = 1
+    squares[labels == 1, :, :, -4:] = 1
+    base = make_classifier()
+    with torch.no_grad():
+        # An edge with the light at its left is not one with the light at its right.
+        conv = base.stack["conv1"]
+        conv.weight[0] = torch.tensor([1.0, 0.0, -1.0]).expand(3, 3, 3)
+        conv.weight[1] = -conv.weight[0]
+    pictures = LabelledPictures(
+        lambda first, end: squares[first:end], labels, ["train"] * 24, ("left", "right")
+    )
+    for flip in (False, True):
+        learned = learn(pictures, settings_of(feature_layer="pool1", flip=flip), base)
+        likely = learned.logits.softmax(1).gather(1, labels[:, None])
+        assert (likely > 0.7).all() if not flip else ((likely - 0.5).abs() < 0.01).all()
 
 
 def test_the_network_is_a_card_and_weights() -> None:
@@ -159,7 +177,7 @@ def train_a_step(
     pictures = colored()
     for _ in range(2):
         made.zero_grad()
-        logits = model(pictures.view(torch.arange(6)))
+        logits = model(pictures.show(0, 6))
         F.cross_entropy(logits, pictures.labels[:6]).backward()
         made.step()
     return before, model.state_dict()
@@ -204,52 +222,36 @@ def test_nothing_runs_backward_through_frozen_layers() -> None:
 
 def test_layers_are_compared_on_the_validation_part() -> None:
     pictures = colored()
-    settings = settings_of(compare_layers=("conv1", "pool2"))
-    features = run_steps(features_for(NETWORK, settings, pictures, 30))
-    rows = run_steps(compare_layers(features, settings, pictures, softmax))
-    assert [(row.layer, row.channels) for row in rows] == [("conv1", 6), ("pool2", 8)]
-    validation = pictures.of("validation")
-    fitted = run_steps(learn_head(features, "pool2", settings, pictures, softmax))
-    right = fitted.head(features.of("pool2", validation)).argmax(1) == pictures.labels[validation]
-    assert rows[1].accuracy == float(right.float().mean())
+    learned = learn(pictures, settings_of(compare_layers=("conv1", "pool2")))
+    assert [(row.layer, row.channels) for row in learned.layers] == [("conv1", 6), ("pool2", 8)]
+    validation = pictures.places("validation")
+    right = learned.logits[validation].argmax(1) == pictures.labels[validation]
+    assert learned.layers[1].accuracy == float(right.float().mean())
 
 
-def test_the_suggestion_says_what_it_was_judged_by() -> None:
-    pictures, settings = colored(), settings_of()
-    features = run_steps(features_for(NETWORK, settings, pictures, 30))
-    found = suggestion(NETWORK, features, settings, pictures, [])
-    assert found["pictures_per_class"] == 8
-    assert found["similarity"]["early_layer"] == early_layer(NETWORK, "pool2") == "pool1"
-    assert found["similarity"]["last_layer"] == "pool2"
-    assert found["transfer"] == "head"
+def test_the_report_says_what_it_was_judged_by() -> None:
+    pictures, settings = colored(), settings_of(transfer="svm", compare_layers=("conv1",))
+    report = transfer_report(learn(pictures, settings), settings, pictures)
+    suggested = report["suggestion"]
+    assert suggested["transfer"] == "head"
+    assert suggested["pictures_per_class"] == 8
+    assert suggested["similarity"]["early_layer"] == early_layer(NETWORK, "pool2") == "pool1"
+    assert suggested["similarity"]["last_layer"] == "pool2"
+    assert report["compare_layers"][0]["layer"] == "conv1"
+    chosen = [
+        each for each in report["transfer"]["trials"] if each["strength"] == report["transfer"]["strength"]
+    ]
+    assert chosen[0]["accuracy"] == max(each["accuracy"] for each in report["transfer"]["trials"])
+    json.dumps(report, allow_nan=False)
 
 
 def test_the_test_part_is_used_for_no_choice() -> None:
-    pictures, settings = colored(), settings_of(compare_layers=("conv1",))
+    pictures, settings = colored(), settings_of(compare_layers=("conv1",), flip=True)
     scrambled = pictures.labels.clone()
-    scrambled[pictures.of("test")] = 0
+    scrambled[pictures.places("test")] = 0
     found = []
     for labels in (pictures.labels, scrambled):
-        each = LabelledPictures(pictures.view, pictures.places, labels, COLORS)
-        features = run_steps(features_for(NETWORK, settings, each, 30))
-        fitted = run_steps(learn_head(features, "pool2", settings, each, softmax))
-        rows = run_steps(compare_layers(features, settings, each, softmax))
-        found.append(
-            (
-                fitted.best,
-                fitted.head.weight.tolist(),
-                rows,
-                suggestion(NETWORK, features, settings, each, rows),
-            )
-        )
+        each = LabelledPictures(pictures.show, labels, pictures.parts, COLORS)
+        learned = learn(each, settings)
+        found.append((learned.fitted.head.weight.tolist(), transfer_report(learned, settings, each)))
     assert found[0] == found[1]
-
-
-def test_a_class_without_a_picture_to_learn_from_is_refused() -> None:
-    pictures = colored()
-    lacking = LabelledPictures(pictures.view, pictures.places, pictures.labels, (*COLORS, "grey"))
-    with pytest.raises(InputError, match="'grey' has no picture to learn from") as caught:
-        run_steps(features_for(NETWORK, settings_of(), lacking, 30))
-    assert caught.value.field == "dataset"
-    with pytest.raises(InputError, match="two classes"):
-        run_steps(features_for(NETWORK, settings_of(), colored(classes=("red",)), 30))
