@@ -36,7 +36,7 @@ def choose(page: Page) -> Locator:
     """Open the page and choose SqueezeNet; its field."""
     page.goto("/")
     page.get_by_text("Advanced", exact=True).click()
-    page.get_by_label("Network").select_option(NAME)
+    page.get_by_label("Network", exact=True).select_option(NAME)
     return page.locator("[data-field=network]")
 
 
