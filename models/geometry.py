@@ -1,12 +1,14 @@
 """The layers that a Network is made of beside torch's, and the receptive fields of stacks of layers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from models.relu import ReLU
 
 Kind = Literal[
     "conv",
@@ -23,6 +25,10 @@ Kind = Literal[
     "luminance",
     "sparse_conv",
 ]
+
+
+# Activation functions of torch that a network may have beside ours.
+ACTIVATION_MODULES = nn.Sigmoid | nn.Tanh | nn.LeakyReLU | nn.ELU
 
 
 @dataclass(frozen=True)
@@ -204,11 +210,30 @@ def is_whole(module: nn.Module) -> bool:
     return isinstance(module, nn.Linear) or (isinstance(module, OwnLayer) and module.whole)
 
 
+def is_positionwise(module: nn.Module) -> bool:
+    """Whether a position of what a module gives depends on that position of its input alone."""
+    if isinstance(module, OwnLayer):
+        return module.window is None and not module.whole
+    return isinstance(module, ReLU | nn.LocalResponseNorm | ACTIVATION_MODULES)
+
+
 def output_side(modules: Iterable[nn.Module], side: int) -> int:
     """The number of positions, 0 or more, that modules in turn leave along a side of ``side``."""
     for module in modules:
         window = window_of(module)
         side = side if window is None else window.output_side(side)
+    return side
+
+
+def input_side(modules: Sequence[nn.Module]) -> int:
+    """The smallest side, 1 or more, from which modules in turn leave one position."""
+    side = 1
+    for module in reversed(modules):
+        window = window_of(module)
+        if window is not None:
+            side = window.input_side(side)
+        elif isinstance(module, OwnLayer) and module.whole:
+            side = module.smallest_side
     return side
 
 

@@ -9,7 +9,16 @@ from typing import Literal, Self
 import torch
 from torch import Tensor, nn
 
-from models.geometry import GlobalAverage, Kind, OwnLayer, Window, is_whole, window_of
+from models.geometry import (
+    ACTIVATION_MODULES,
+    GlobalAverage,
+    Kind,
+    OwnLayer,
+    Window,
+    input_side,
+    is_whole,
+    window_of,
+)
 from models.relu import ReLU
 
 Pooling = Literal["average", "max"]
@@ -143,16 +152,9 @@ class Network(nn.Module):
         Raises KeyError for an unknown layer.
         """
         self._require(layers)
-        side = 1
-        wanted = False
-        for name, module in reversed(list(self.stack.items())):
-            wanted = wanted or name in layers
-            window = window_of(module)
-            if wanted and window is not None:
-                side = window.input_side(side)
-            elif wanted and isinstance(module, OwnLayer) and module.whole:
-                side = module.smallest_side
-        return side
+        modules = dict(self.stack.items())
+        deepest = max((place for place, name in enumerate(modules) if name in layers), default=-1)
+        return input_side(list(modules.values())[: deepest + 1])
 
     def window(self, layer: str) -> Window | None:
         """The pixels that a position of a layer sees, padding included; None: it sees the whole picture.
@@ -325,7 +327,7 @@ def _kind(name: str, module: nn.Module) -> Kind:
             return "conv"
         case ReLU():
             return "relu"
-        case nn.Sigmoid() | nn.Tanh() | nn.LeakyReLU() | nn.ELU():
+        case _ if isinstance(module, ACTIVATION_MODULES):
             return "activation"
         case nn.MaxPool2d() | nn.AvgPool2d() | nn.LPPool2d():
             return "pool"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, fx, nn
 
-from models.geometry import Block, Window, window_of
+from models.geometry import Block, OwnLayer, Window, is_positionwise, window_of
 from models.network import Network
 from models.relu import ReLU
 
@@ -66,7 +66,7 @@ def operations_of(network: Network) -> list[Operation]:
 
 def _operation(name: str, module: nn.Module, source: int) -> Operation:
     """The operation of a module that reads one result."""
-    if isinstance(module, ReLU):
+    if is_positionwise(module):
         return Operation(name, "position", (source,), module)
     if _is_local(module):
         value = float("-inf") if isinstance(module, nn.MaxPool2d) else 0.0
@@ -82,8 +82,10 @@ def _is_local(module: nn.Module) -> bool:
     """Whether a module is a convolution or a pool whose padding is one value everywhere."""
     if isinstance(module, nn.Conv2d):
         return module.padding_mode == "zeros" and module.dilation == (1, 1)
-    if isinstance(module, nn.MaxPool2d):
+    if isinstance(module, nn.MaxPool2d | nn.LPPool2d):
         return True
+    if isinstance(module, OwnLayer):
+        return module.window is not None and not isinstance(module, Block)
     # Elsewhere the mean at the edge is over fewer values, and depends on where the edge is.
     return isinstance(module, nn.AvgPool2d) and module.padding in (0, (0, 0)) and not module.ceil_mode
 

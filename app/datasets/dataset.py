@@ -11,7 +11,7 @@ from app.datasets.split import Part
 from app.media import PictureInfo
 
 State = Literal["open", "closed"]
-BuiltIn = Literal["digits", "palette"]
+BuiltIn = Literal["digits", "palette", "cifar10"]
 Source = Literal["upload", BuiltIn]
 Boxes = list[dict[str, Any]]
 
@@ -104,9 +104,9 @@ class ContentHash:
         return self._digest.hexdigest()
 
 
-def content_hash(members: Iterable[tuple[str, str | None, str]]) -> str:
-    """The hash of a set of (SHA-256 of the file, label, name)."""
+def content_hash(members: Iterable[tuple[str, str | None, str, Boxes | None]]) -> str:
+    """The hash of a set of (SHA-256 of the file, label, name, boxes)."""
     digest = ContentHash()
-    for sha256, label, name in members:
-        digest.add(sha256, label, name)
+    for member in members:
+        digest.add(*member)
     return digest.hexdigest()

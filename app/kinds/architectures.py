@@ -200,16 +200,23 @@ ARCHITECTURES: dict[Architecture, ArchitectureSpec] = {
         title="Convolutional network", builder="cnn", size=64, smallest=2, sized=True, params=CnnParams
     ),
     "lenet": ArchitectureSpec(title="LeNet-5", builder="lenet", size=32, smallest=16),
-    "lenet_1998": ArchitectureSpec(title="LeNet-5 of 1998", builder="lenet_1998", size=32, smallest=16),
+    "lenet_1998": ArchitectureSpec(title="LeNet-5 of 1998", builder="lenet_1998", size=32, smallest=32),
     "alexnet": ArchitectureSpec(
         title="AlexNet", builder="alexnet", size=_IMAGENET, smallest=63, params=WidthParams
     ),
     "alexnet_2012": ArchitectureSpec(
         title="AlexNet of 2012", builder="alexnet_2012", size=227, smallest=67, params=WidthParams
     ),
-    "zfnet": ArchitectureSpec(title="ZFNet", builder="zfnet", size=225, smallest=1, params=WidthParams),
+    "zfnet": ArchitectureSpec(
+        title="ZFNet", builder="zfnet", size=_IMAGENET, smallest=47, params=WidthParams
+    ),
     "zfnet_lecture": ArchitectureSpec(
-        title="ZFNet, wider", builder="zfnet", size=225, smallest=1, params=WidthParams, fixed={"wide": True}
+        title="ZFNet, wider",
+        builder="zfnet",
+        size=_IMAGENET,
+        smallest=47,
+        params=WidthParams,
+        fixed={"wider": True},
     ),
     "vgg_a": _vgg("A", 11),
     "vgg_a_lrn": _vgg("A-LRN", 11, response_norm=True),
@@ -217,7 +224,7 @@ ARCHITECTURES: dict[Architecture, ArchitectureSpec] = {
     "vgg_c": _vgg("C", 16, pointwise=True),
     "vgg_d": _vgg("D", 16),
     "vgg_e": _vgg("E", 19),
-    "googlenet": ArchitectureSpec(title="GoogLeNet", builder="googlenet", size=_IMAGENET),
+    "googlenet": ArchitectureSpec(title="GoogLeNet", builder="googlenet", size=_IMAGENET, smallest=15),
     "resnet18": _resnet(18),
     "resnet34": _resnet(34),
     "resnet50": _resnet(50),

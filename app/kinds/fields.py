@@ -124,8 +124,8 @@ DatasetRef = Annotated[
         min_length=1,
         max_length=200,
         title="Set",
-        description="A set, by its name or id; `digits` and `palette` are built in.",
-        json_schema_extra={"widget": "dataset", "built_in": ["digits", "palette"]},
+        description="A set, by its name or id; `digits`, `palette` and `cifar10` are built in.",
+        json_schema_extra={"widget": "dataset", "built_in": ["digits", "palette", "cifar10"]},
     ),
     DatasetField(),
 ]

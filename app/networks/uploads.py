@@ -68,8 +68,10 @@ def _check_layer(layer: LayerCard, before: int, tensors: dict[str, Tensor]) -> N
         if layer.kind in ("conv", "fc"):
             raise UnusableFile(f"The tensor '{layer.name}.weight' is missing.")
         return
+    # A filter of a convolution in groups sees its share of the channels.
+    inputs = weight.shape[1] if layer.kind == "conv" and len(weight.shape) == 4 else before
     expected = (layer.channels, before) if layer.kind == "conv" else (layer.channels,)
-    if weight.shape[: len(expected)] != expected:
+    if weight.shape[:1] != expected[:1] or (layer.kind == "conv" and (not inputs or before % inputs)):
         raise UnusableFile(
             f"Tensor '{layer.name}.weight' has the shape {list(weight.shape)}; by its card it begins with "
             f"{list(expected)}."

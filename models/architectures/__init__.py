@@ -4,15 +4,20 @@ A card names its builder and the arguments, so that a network can be built from 
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
 from models.architectures.alexnet import alexnet_stack
+from models.architectures.alexnet_2012 import alexnet_2012_stack
+from models.architectures.cifar_resnet import cifar_resnet_stack
 from models.architectures.cnn import cnn_stack
 from models.architectures.efficientnet_lite import efficientnet_lite0_stack
+from models.architectures.ensemble import ensemble_stack
 from models.architectures.googlenet import googlenet_heads, googlenet_stack
+from models.architectures.lenet import lenet_1998_stack, lenet_stack
 from models.architectures.linear import linear_stack
 from models.architectures.mlp import mlp_stack
 from models.architectures.mobilenet import mobilenet_v2_stack
@@ -20,6 +25,7 @@ from models.architectures.palette import palette_stack
 from models.architectures.resnet import resnet_stack
 from models.architectures.squeezenet import squeezenet_stack
 from models.architectures.vgg import vgg_stack
+from models.architectures.zfnet import zfnet_stack
 from models.geometry import GlobalAverage
 from models.network import describe_layers
 
@@ -34,9 +40,14 @@ BUILDERS: dict[str, Callable[..., Stack]] = {
     "vgg": vgg_stack,
     "squeezenet1_1": squeezenet_stack,
     "palette": palette_stack,
+    "lenet": lenet_stack,
+    "lenet_1998": lenet_1998_stack,
     "alexnet": alexnet_stack,
+    "alexnet_2012": alexnet_2012_stack,
+    "zfnet": zfnet_stack,
     "googlenet": googlenet_stack,
     "resnet": resnet_stack,
+    "cifar_resnet": cifar_resnet_stack,
     "mobilenet_v2": mobilenet_v2_stack,
     "efficientnet_lite0": efficientnet_lite0_stack,
 }
@@ -99,3 +110,6 @@ def _build(builders: Mapping[str, Callable[..., Any]], architecture: str, params
         return builders[architecture](**params)
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"architecture {architecture!r} does not take the params {dict(params)}") from error
+
+
+BUILDERS["ensemble"] = partial(ensemble_stack, build_stack)

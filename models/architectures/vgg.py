@@ -1,5 +1,5 @@
 """VGG-11 to VGG-19 (Simonyan and Zisserman, "Very deep convolutional networks for large-scale image
-recognition", ICLR 2015, table 1, columns A, B, D and E)."""
+recognition", ICLR 2015, table 1): columns A (11 layers), A-LRN, B (13), C, D (16) and E (19)."""
 
 from typing import Literal
 
@@ -40,12 +40,20 @@ class PooledLinear(nn.Linear):
 
 
 def vgg_stack(
-    depth: Depth, *, width: float = 1.0, classes: int = 0, pooling: Pooling = "max"
+    depth: Depth,
+    *,
+    width: float = 1.0,
+    classes: int = 0,
+    pooling: Pooling = "max",
+    response_norm: bool = False,
+    pointwise: bool = False,
 ) -> dict[str, nn.Module]:
     """The modules by layer name, from conv1_1 to pool5, or to the logits if there are classes.
 
-    ``width`` multiplies the channels, and the units of fc6 and fc7. The paper has max pooling. Parameters are
-    on the meta device: load weights with ``load_state_dict(assign=True)``.
+    ``width`` multiplies the channels, and the units of fc6 and fc7. The paper has max pooling. A
+    ``response_norm`` behind the first convolution is column A-LRN's; third convolutions of stages that are
+    ``pointwise``, 1 × 1, make column C of 16 layers. Parameters are on the meta device: load weights with
+    ``load_state_dict(assign=True)``.
     """
     with torch.device("meta"):
         stack: dict[str, nn.Module] = {}
@@ -53,8 +61,12 @@ def vgg_stack(
         for stage, count in enumerate(CONVOLUTIONS[depth], start=1):
             for place in range(1, count + 1):
                 wider = round(CHANNELS[stage - 1] * width)
-                stack[f"conv{stage}_{place}"] = nn.Conv2d(channels, wider, 3, padding=1)
+                side = 1 if pointwise and place == 3 else 3
+                stack[f"conv{stage}_{place}"] = nn.Conv2d(channels, wider, side, padding=side // 2)
                 stack[f"relu{stage}_{place}"] = ReLU()
+                if response_norm and stage == place == 1:
+                    # With AlexNet's numbers, as section 2.3 says; torch's alpha is of the mean of 5 squares.
+                    stack["norm1_1"] = nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
                 channels = wider
             stack[f"pool{stage}"] = POOLS[pooling](2)
         if classes:

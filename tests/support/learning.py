@@ -81,6 +81,7 @@ SPEC = KindSpec(
     params=LearningParams,
     function="tests.support.learning:learning",
     lane="short",
+    can_finish=True,
     title="Learning",
     summary="A network that is made at random.",
     file_extensions=(),

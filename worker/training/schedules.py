@@ -1,7 +1,7 @@
 """Schedules of the learning rate: factors of the optimizer's own rates, by step."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -52,7 +52,7 @@ class Schedule:
         """What has been noted, as JSON."""
         return {} if self._plateau is None else dict(vars(self._plateau))
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: Mapping[str, Any]) -> None:
         """Go on from a :meth:`state` of a schedule of the same settings."""
         if self._plateau is not None:
             vars(self._plateau).update(state)

@@ -12,14 +12,14 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from app.errors import InputError
 from app.kinds.class_map import ResolvedClassMap
 from app.kinds.classes import class_index
 from app.networks.card import USUAL_SIDE
 from models.architectures.vgg import PooledLinear
-from models.geometry import GlobalAverage, window_of
+from models.geometry import is_whole, window_of
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
@@ -136,7 +136,7 @@ def _head(network: Network) -> tuple[str, str]:
     """The last layer with positions, and the one behind it that sees all of them."""
     before = ""
     for name, module in network.stack.items():
-        if isinstance(module, nn.Linear | GlobalAverage):
+        if is_whole(module):
             return before, name
         before = name
     raise InputError("network", f"{network.name} has no layer that sees the whole picture.")

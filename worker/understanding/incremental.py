@@ -286,7 +286,8 @@ def _slide(operation: Operation, crops: Tensor) -> Tensor:
         return F.conv2d(crops, module.weight, module.bias, window.stride, groups=module.groups)
     if isinstance(module, nn.MaxPool2d):
         return F.max_pool2d(crops, window.size, window.stride)
-    return F.avg_pool2d(crops, window.size, window.stride)
+    # Others have no padding.
+    return operation([crops])
 
 
 def _empty(like: Tensor, count: int, height: int, width: int) -> Tensor:

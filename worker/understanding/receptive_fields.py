@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from torch import nn
-
-from models.geometry import Block, GlobalAverage, window_of
+from models.geometry import Block, is_whole, window_of
 from models.network import Network
 
 
@@ -39,7 +37,7 @@ def _span(network: Network, layer: str, channel: int, place: int, side: int) -> 
         raise KeyError(layer)
     passed, inputs = [], side
     for name, module in network.stack.items():
-        if isinstance(module, nn.Linear | GlobalAverage):
+        if is_whole(module):
             return 0, side
         window = window_of(module)
         if window is not None:

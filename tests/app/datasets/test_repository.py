@@ -78,7 +78,7 @@ def test_a_closed_set_is_named_by_its_content(engine: Engine) -> None:
         dataset = repository.add_dataset(engine, name, "upload", {})
         repository.add_members(engine, dataset.id, [member(1, label="ü"), member(2)], LIMITS)
         closed = repository.close_dataset(engine, dataset.id)
-        expected = content_hash([(f"{1:064}", "ü", "1.png"), (f"{2:064}", None, "2.png")])
+        expected = content_hash([(f"{1:064}", "ü", "1.png", None), (f"{2:064}", None, "2.png", None)])
         assert (closed.state, closed.sha256) == ("closed", expected)
         assert repository.close_dataset(engine, dataset.id) == closed
         with pytest.raises(DatasetClosed):

@@ -124,7 +124,7 @@ def test_folders_and_zips_are_the_set_that_a_service_makes(context: WorkerContex
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("absent", "name a folder, a ZIP, a CSV beside pictures, or digits or palette"),
+        ("absent", "name a folder, a ZIP, a CSV beside pictures, or a built-in set: digits, palette"),
         ("empty", "no picture in it"),
         ("text.zip", "no ZIP"),
         ("absent.csv", "cannot be read"),
