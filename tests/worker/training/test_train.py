@@ -67,6 +67,8 @@ COURSES: dict[str, dict[str, Any]] = {
     "adam, norms, mixup": {"architecture": "cnn", "optimizer": "adam", "mixup": 0.4, "cutmix": 0.5},
     "muon, crops": {"architecture": "cnn", "optimizer": "muon", "crop": 0.6, "color": 0.2, "flip": True},
     "triplet, attack-free": {"objective": "triplet", "embedding": 4, "optimizer": "adamw"},
+    "dropout": {"architecture": "mlp", "architecture_params": {"dropout": 0.5}},
+    "rate found first": {"find_learning_rate": True},
     "attack, L1": {"attack": 0.5, "l1": 1e-3},
     "restarts": {"restarts": 2},
     "folds": {"folds": 2, "restarts": 2},
@@ -253,6 +255,26 @@ def test_restarts_differ_by_their_seed() -> None:
     assert [row["seed"] for row in outcome.result["runs"]] == [2**63 - 2, 2**63 - 1, 0]
     assert len({row["loss"] for row in outcome.result["runs"]}) == 3
     assert outcome.result["spread"]["min"] <= outcome.result["spread"]["mean"]
+
+
+def test_an_ensemble_is_a_network_of_the_best() -> None:
+    params = resolved(restarts=3, ensemble=2, epochs=3, architecture="cnn")
+    outcome = run_training(params, inputs_of(members_of(colored(40))))
+    rows = [row for row in outcome.result["runs"] if row["kept"]]
+    assert len(rows) == 2
+    made = outcome.network
+    assert made is not None
+    assert made.card.architecture == "ensemble"
+    together = build_network(made.card, made.weights)
+    pictures = torch.cat([picture[..., :8, :8] for picture, _ in colored(9)])
+    alone = []
+    for row in rows:
+        one = run_training(
+            resolved(seed=row["seed"], epochs=3, architecture="cnn"), inputs_of(members_of(colored(40)))
+        ).network
+        assert one is not None
+        alone.append(build_network(one.card, one.weights).logits(pictures).softmax(1))
+    torch.testing.assert_close(together.logits(pictures).softmax(1), torch.stack(alone).mean(0))
 
 
 def test_an_optimizer_that_is_searched_has_its_own_rate() -> None:
