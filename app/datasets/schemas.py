@@ -73,22 +73,30 @@ class DatasetDetail(DatasetView):
     parts: PartCounts | None = Field(description="Null while it is open.")
 
     @classmethod
-    def with_labels(cls, dataset: Dataset, jobs: Sequence[str], labels: LabelParts) -> "DatasetDetail":
+    def with_labels(cls, dataset: Dataset, jobs: Sequence[str], counts: LabelParts) -> "DatasetDetail":
         """The view of a set, with the number of members by label and part."""
-        total: Counter[str] = Counter()
-        counts = []
-        for label, by_part in labels.items():
-            parts = {part: count for part, count in by_part.items() if part is not None}
-            total.update(parts)
-            counts.append(
-                LabelCount(
-                    label=label,
-                    members=sum(by_part.values()),
-                    parts=PartCounts.model_validate(parts) if parts else None,
-                )
-            )
-        parts_of_all = PartCounts.model_validate(total) if dataset.state == "closed" else None
-        return cls(**dict(DatasetView.of(dataset, jobs)), labels=counts, parts=parts_of_all)
+        parts = sum_parts(counts) if dataset.state == "closed" else None
+        return cls(**dict(DatasetView.of(dataset, jobs)), labels=label_counts(counts), parts=parts)
+
+
+def label_counts(counts: LabelParts) -> list[LabelCount]:
+    """The view of the number of members by label and part."""
+    return [
+        LabelCount(
+            label=label,
+            members=sum(by_part.values()),
+            parts=sum_parts({label: by_part}) if by_part.keys() - {None} else None,
+        )
+        for label, by_part in counts.items()
+    ]
+
+
+def sum_parts(counts: LabelParts) -> PartCounts:
+    """The number of members by part, whatever their label."""
+    total: Counter[Part] = Counter()
+    for by_part in counts.values():
+        total.update({part: count for part, count in by_part.items() if part is not None})
+    return PartCounts.model_validate(total)
 
 
 class DatasetPage(BaseModel):

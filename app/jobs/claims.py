@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Row,
     and_,
     case,
     delete,
@@ -78,7 +79,13 @@ class HeartbeatReply:
     """What was requested of a running job, as a heartbeat returns it."""
 
     cancel_requested: bool
+    finish_requested: bool
     paused: bool
+
+    @classmethod
+    def of(cls, row: Job | Row[Any]) -> "HeartbeatReply":
+        """The reply for a job, or a row with these columns."""
+        return cls(row.cancel_requested_at is not None, row.finish_requested_at is not None, row.paused)
 
 
 def claim_next(engine: Engine, worker_id: str, lanes: Sequence[str], lease_seconds: float) -> Claim | None:
@@ -168,10 +175,9 @@ def heartbeat_all(engine: Engine, claims: Sequence[Claim]) -> dict[str, Heartbea
     held = or_(*(and_(*claim.conditions) for claim in claims))
     extended = update(jobs).where(held).values(lease_until=now() + claims[0].lease_seconds)
     with write(engine) as connection:
-        rows = connection.execute(
-            extended.returning(jobs.c.id, jobs.c.cancel_requested_at, jobs.c.paused)
-        ).all()
-    found = {row.id: HeartbeatReply(row.cancel_requested_at is not None, row.paused) for row in rows}
+        requests = (jobs.c.cancel_requested_at, jobs.c.finish_requested_at, jobs.c.paused)
+        rows = connection.execute(extended.returning(jobs.c.id, *requests)).all()
+    found = {row.id: HeartbeatReply.of(row) for row in rows}
     return {claim.job.id: found.get(claim.job.id) for claim in claims}
 
 
@@ -180,7 +186,7 @@ def report_progress(engine: Engine, claim: Claim, progress: Json) -> HeartbeatRe
     values = {"progress": progress, "lease_until": now() + claim.lease_seconds}
     with write(engine) as connection:
         job = _transition(connection, claim, event="progress", data=lambda _: progress, values=values)
-    return HeartbeatReply(job.cancel_requested_at is not None, job.paused)
+    return HeartbeatReply.of(job)
 
 
 def save_preview(engine: Engine, claim: Claim, artifact: Artifact) -> None:

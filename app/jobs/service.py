@@ -15,7 +15,7 @@ from app.images.repository import NewImage
 from app.images.service import ImageService, Upload, file_sha256
 from app.jobs import repository
 from app.jobs.dispatch.base import Dispatcher
-from app.jobs.errors import InvalidParam, JobInUse, JobNotEnded, UnknownArtifact
+from app.jobs.errors import CannotFinish, InvalidParam, JobInUse, JobNotEnded, UnknownArtifact
 from app.jobs.job import Artifact, Job
 from app.jobs.params import check_new_names, check_pictures, parse_params, resolve_datasets
 from app.jobs.repository import NewJob
@@ -154,6 +154,24 @@ class JobService:
         if job.state is State.CANCELLED:
             discard_job_files(self.storage, job.id)
         self.dispatcher.changed(job.id)
+        return job
+
+    def finish(self, job_id: str) -> Job:
+        """Ask a job that has begun to end early with the best that it has; a paused one goes on to do so.
+
+        Raises UnknownJob, CannotFinish.
+        """
+        kind = repository.get_job(self.engine, job_id).kind
+        if kind not in KINDS or not KINDS[kind].can_finish:
+            raise CannotFinish(job_id, f"{kind} has nothing to keep before its end. Cancel it, or wait")
+        job = repository.request_finish(self.engine, job_id)
+        if job.ended:
+            raise CannotFinish(job_id, f"it has ended as {job.state}")
+        if job.finish_requested_at is None:
+            raise CannotFinish(job_id, "it has not begun. Cancel it, or wait")
+        self.dispatcher.changed(job.id)
+        if job.state is State.QUEUED:
+            self.dispatcher.hint(job)
         return job
 
     def pause(self, job_id: str) -> Job:

@@ -24,6 +24,7 @@ _MODULES = (
     "embedding",
     "evaluate",
     "architecture",
+    "gradient_check",
     "train",
     "pull_weights",
     "import_members",

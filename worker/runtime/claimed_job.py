@@ -73,6 +73,7 @@ class ClaimedJob:
         self._checkpoint_key: str | None = (claim.job.checkpoint or {}).get("key")
         self._parts: dict[str, str] = {}
         self._end = End(State.QUEUED)
+        self._asked_to_finish = False
 
     def __enter__(self) -> "ClaimedJob":
         return self
@@ -111,12 +112,15 @@ class ClaimedJob:
         self._parts = {}
 
     def report(self, step: Step, stop: threading.Event) -> None:
-        """Save progress, a preview and a checkpoint, each if it is due.
+        """Save progress, a preview and a checkpoint, each if it is due; tell the job to finish if asked.
 
         If the attempt must end after this step, raises ClaimLost, Cancelled or, when ``stop`` is set or the
         job was paused, Released after saving a checkpoint.
         """
         self.check(stop, step)
+        if self._pulse.finish_requested and step.finish is not None and not self._asked_to_finish:
+            step.finish()
+            self._asked_to_finish = True
         now = time.monotonic()
         if step.total == 1:
             # The end, which comes now, carries it.

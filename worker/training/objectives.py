@@ -112,6 +112,18 @@ def triplet(embeddings: Tensor, targets: Tensor, margin: float = 1.0) -> Tensor:
     return violations.sum() / torch.where(positive, nearer, 0).sum().clamp_min(1)
 
 
+@torch.no_grad()
+def sides_of(name: ObjectiveName, logits: Tensor, targets: Tensor, margin: float = 1.0) -> Tensor:
+    """On which side of its kinks an objective is: what it compares, as bools; empty for one without kinks."""
+    match name:
+        case "hinge" | "squared_hinge":
+            return _violations(logits, targets, margin) > 0
+        case "triplet":
+            distances = torch.cdist(logits, logits).square()
+            return distances[:, :, None] + margin > distances[:, None, :]
+    return torch.zeros(0, dtype=torch.bool)
+
+
 def smooth(targets: Tensor, smoothing: float) -> Tensor:
     """Targets (n, classes), of which a share is spread evenly over all classes.
 

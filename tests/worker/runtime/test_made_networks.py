@@ -1,6 +1,7 @@
 """Networks that jobs make: registered with the end of the job, or not at all."""
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from models.network import hash_weights
 from tests.support import learning
 from tests.support.learning import LearningParams
 from tests.support.network_files import small_network
-from tests.support.worker_context import job_service, run, submit
+from tests.support.worker_context import job_service, once_begun, run, submit
 from worker.contract.steps import Outcome
 from worker.networks.keeping import keep_network
 from worker.runtime import claimed_job
@@ -172,6 +173,28 @@ def last(steps: object) -> Outcome:
             next(steps)  # type: ignore[call-overload]
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
+
+
+def test_a_job_that_is_finished_early_keeps_what_it_has(
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.runtime.heartbeat.HEARTBEAT_SECONDS", 0.02)
+    job = queue(context, steps=2000, pause=0.01)
+    once_begun(context, job, lambda: job_service(context).finish(job.id))
+    ended = run(context)
+    assert (ended.state, ended.finish_requested_at is not None) == (State.SUCCEEDED, True)
+    assert ended.result is not None and ended.result["steps"] < 2000 and len(networks(context)) == 1
+
+
+def test_one_that_was_told_to_finish_does_so_in_its_next_attempt(context: WorkerContext) -> None:
+    job = queue(context, steps=2000)
+    stop = threading.Event()
+    stop.set()
+    assert run(context, stop).state is State.QUEUED
+    job_service(context).finish(job.id)
+    ended = run(context)
+    # It goes on from the checkpoint, and stops after its first step.
+    assert ended.state is State.SUCCEEDED and ended.result is not None and ended.result["steps"] == 2
 
 
 def test_deleting_the_job_keeps_the_network(context: WorkerContext) -> None:
