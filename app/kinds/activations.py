@@ -7,6 +7,7 @@ from pydantic import Field
 from app.errors import InputError
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.feature_visualization import Channels
+<<<<<<< HEAD
 from app.kinds.fields import (
     CROP_SHARE,
     DEFAULT_SIZE,
@@ -17,6 +18,10 @@ from app.kinds.fields import (
     PictureRef,
 )
 from app.kinds.layers import middle_layer, require_card, require_channel, require_layers
+=======
+from app.kinds.fields import CROP_SHARE, DEFAULT_SIZE, LayerName, LayerNames, NetworkName, PictureRef
+from app.kinds.layers import middle_layer_of_any, require_card, require_channel, require_layers
+>>>>>>> h-l
 from app.kinds.spec import DECODING, KindSpec, Lane, forward_work, lane_by_work
 from app.networks.card import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
@@ -91,7 +96,7 @@ class ActivationsParams(Params):
         if self.layer is not None and self.layers is not None and self.layers != [self.layer]:
             raise InputError("layers", "There is a layer already: leave out one of the two.")
         field = "layers" if self.layer is None else "layer"
-        given = self.layers or [self.layer or middle_layer(card)]
+        given = self.layers or [self.layer or middle_layer_of_any(card)]
         require_layers(card, given, field)
         for layer in given:
             for channel in self.channels or ():

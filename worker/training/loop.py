@@ -17,6 +17,7 @@ from worker.contract.steps import Step, StepState
 from worker.optim.randomness import fold_seed
 from worker.training.adversary import one_step_l2
 from worker.training.averaging import WeightAverage
+from worker.training.learner import Lesson, LocalLearner, run_model
 
 # The distance between the step seeds of two trainings.
 APART = 1_000_003
@@ -55,7 +56,7 @@ class Verdict:
     chooses: bool = True
 
 
-class Course(Protocol):
+class Course(Lesson, Protocol):
     """What a training does in each step, counted from 0."""
 
     @property
@@ -73,11 +74,6 @@ class Course(Protocol):
 
     def factor(self, step: int) -> float:
         """What multiplies the optimizer's learning rates."""
-        ...
-
-    def objective(self, logits: Tensor, targets: Tensor) -> Tensor: ...
-    def penalty(self, model: nn.Module, targets: Tensor) -> Tensor | None:
-        """What is added to the objective, but not reported; ``model`` has just been run."""
         ...
 
     def numbers(self, step: int, rate: float, batch: Batch) -> dict[str, float]:
@@ -160,6 +156,7 @@ def train(
         model.eval()
         if (verdict := judge.measure(model)) is not None:
             _keep(at, model, verdict, 0)
+    learner = LocalLearner(model, optimizer, course, compute)
     losses: deque[Tensor] = deque(maxlen=CHECK_EVERY)
     while at.done < course.steps and not at.over:
         factor = course.factor(at.done)
@@ -168,21 +165,14 @@ def train(
         generator = torch.Generator().manual_seed(fold_seed(course.seed) * APART + at.done)
         batch = course.batch(at.done, generator)
         inputs = _attacked(model, batch, compute, generator)
-        model.train()
-        optimizer.zero_grad()
-        logits = run_model(model, inputs, compute)
-        loss = course.objective(logits, batch.targets)
-        penalty = course.penalty(model, batch.targets)
-        whole = loss if penalty is None else loss + penalty
-        whole.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        loss, logits = learner.step(inputs, batch.targets, generator.initial_seed())
         if averaged is not None:
             averaged.update(model, at.done)
         numbers = course.numbers(at.done, factor * max(highest), batch)
         at.done += 1
-        losses.append(loss.detach())
+        losses.append(loss)
         if judge is not None:
-            at.sums += _sums(loss.detach(), logits.detach(), batch.targets)
+            at.sums += _sums(loss, logits, batch.targets)
         if at.done % CHECK_EVERY == 0 or at.done == course.steps:
             require_finite_losses(losses, at.done)
         if at.done == course.steps:
@@ -193,14 +183,7 @@ def train(
         yield Step(
             done=at.done,
             total=course.steps,
-            losses=partial(
-                _numbers,
-                at,
-                loss.detach(),
-                logits.detach() if course.scored else None,
-                batch.targets,
-                numbers,
-            ),
+            losses=partial(_numbers, at, loss, logits if course.scored else None, batch.targets, numbers),
             image=partial(_contact_sheet, inputs) if inputs.ndim == 4 else None,
             state=partial(_state, at, model, optimizer, averaged, judge, losses),
             finish=partial(setattr, at, "finishing", True),
@@ -277,15 +260,6 @@ class _frozen:
     def __exit__(self, *_: object) -> None:
         for parameter in self._parameters:
             parameter.requires_grad_(True)
-
-
-def run_model(model: nn.Module, inputs: Tensor, compute: Compute) -> Tensor:
-    """Logits, float32, of inputs on the device; activations are in the dtype of ``compute``."""
-    if inputs.ndim == 4:
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-    with torch.autocast(compute.device.type, compute.dtype, enabled=compute.dtype == torch.bfloat16):
-        logits: Tensor = model(inputs)
-    return logits.float()
 
 
 def _sums(loss: Tensor, logits: Tensor, targets: Tensor) -> Tensor:
