@@ -11,7 +11,9 @@ from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
 from app.database.migrations import upgrade
+from app.datasets import change_routes as dataset_changes
 from app.datasets import routes as datasets
+from app.datasets import statistics_routes as dataset_statistics
 from app.datasets.layout import MAX_TABLE_BYTES
 from app.http import openapi as description
 from app.http import problems
@@ -62,7 +64,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.services = make_services(settings)
     problems.install(app)
     app.include_router(kinds.make_router())
-    for module in (jobs, events, images, datasets, networks, health, metrics):
+    sets = (datasets, dataset_changes, dataset_statistics)
+    for module in (jobs, events, images, *sets, networks, health, metrics):
         app.include_router(module.router)
     description.install(app)
     app.include_router(web_router)
@@ -80,6 +83,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         form_limits={
             **dict.fromkeys(forms, settings.max_request_bytes),
             datasets.PATH: settings.max_dataset_bytes + DATASET_FORM_BYTES,
+            dataset_changes.RELABEL_PATH: DATASET_FORM_BYTES,
             datasets.MEMBERS_PATH: settings.max_dataset_bytes + DATASET_FORM_BYTES,
             networks.PATH: settings.max_network_bytes + MULTIPART_BYTES,
         },

@@ -46,14 +46,19 @@ class Settings(BaseSettings):
         description="Origins whose pages may call the API, with commas: `https://studio.example`, `*`.",
     )
     device: str = Field("auto", description="auto, cpu, mps, cuda or cuda:N.")
+    training_devices: str = Field(
+        "",
+        description="Devices that each training uses together, and nothing else, with commas: "
+        "`cuda:0,cuda:1`. Empty: the one of `device`, as for other jobs.",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Of activations; auto: bfloat16 where the hardware has it."
     )
     threads: int | None = Field(
         None,
         ge=1,
-        description="Threads of one worker's arithmetic. Unset: the cores, divided by the workers of one "
-        "`impasto serve` or `impasto worker`. Those of the lane `short` have one, and do not count.",
+        description="Threads of one worker's arithmetic. Unset: the cores, divided by the devices, which "
+        "have a worker each in a lane. Workers of the lane `short` have one thread.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
 
@@ -125,6 +130,11 @@ class Settings(BaseSettings):
     def origins(self) -> list[str]:
         """The origins of ``allowed_origins``, as browsers write them."""
         return _split(self.allowed_origins)
+
+    @property
+    def training_device_names(self) -> list[str]:
+        """The devices of ``training_devices``, in order; the same one may be there several times."""
+        return _split(self.training_devices)
 
     @property
     def weights(self) -> WeightsFolder:

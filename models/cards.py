@@ -2,17 +2,33 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
 from models.costs import multiply_adds
-from models.imagenet import PUBLISHED, Published, skeleton
+from models.imagenet import PUBLISHED, skeleton
 from models.network import Network
-from models.registry import ENTRIES, Entry, load_network, network_names
+from models.registry import ENTRIES, load_network, network_names
 
 FOLDER = Path(__file__).parents[1] / "app" / "networks" / "cards"
+
+
+class Origin(Protocol):
+    """What a network does not know of itself: how its layers are built, and what people are told of it."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def summary(self) -> str: ...
+    @property
+    def architecture(self) -> str: ...
+    @property
+    def architecture_params(self) -> Mapping[str, Any]: ...
+    @property
+    def has_norms(self) -> bool: ...
 
 
 def make_card(name: str) -> dict[str, Any]:
@@ -28,10 +44,10 @@ def make_card(name: str) -> dict[str, Any]:
     return {**describe(skeleton(name), published), "download": download}
 
 
-def describe(network: Network, origin: Entry | Published) -> dict[str, Any]:
+def describe(network: Network, origin: Origin) -> dict[str, Any]:
     """The card of a network as JSON, with the fields of ``app.networks.card.NetworkCard``.
 
-    ``origin`` has what the network itself does not know. One without weights, on the meta device, has no
+    One without weights, on the meta device, has no
     hash.
     """
     return {
@@ -39,7 +55,7 @@ def describe(network: Network, origin: Entry | Published) -> dict[str, Any]:
         "title": origin.title,
         "summary": origin.summary,
         "architecture": origin.architecture,
-        "architecture_params": origin.architecture_params,
+        "architecture_params": dict(origin.architecture_params),
         "layers": [dataclasses.asdict(layer) for layer in network.layers],
         "classes": list(network.classes),
         "input_size": network.input_size,

@@ -12,6 +12,7 @@ from app.cli.kind_commands import make_command
 from app.cli.palette import palette
 from app.cli.serve import api, serve, worker
 from app.cli.sheet import sheet
+from app.cli.train import make_train_command
 from app.cli.weights import weights
 from app.kinds import KINDS
 
@@ -46,6 +47,7 @@ def make_program() -> typer.Typer:
     for spec in KINDS.values():
         if spec.command is not None:
             program.command(spec.command)(make_command(spec))
+    program.command("train")(make_train_command())
     for command in (sheet, demo, api, worker):
         program.command()(command)
     program.add_typer(jobs, name="jobs")

@@ -1,6 +1,5 @@
-"""``impasto datasets``: make, fill, close, list, show and delete sets of a running service."""
+"""``impasto datasets``: the sets of a running service."""
 
-import io
 import json
 import zipfile
 from collections.abc import Iterator
@@ -15,10 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 from app.cli.jobs import LINE_WIDTH, follow
-from app.cli.messages import fail
+from app.cli.messages import fail, fail_on
+from app.cli.output_files import check_output, write_file
 from app.cli.service_client import AsJson, Url, answer, service
 from app.datasets.dataset import Source
 from app.datasets.layout import is_picture, is_table
+from app.datasets.split import PARTS, Part
 from app.jobs.states import State
 
 datasets = typer.Typer(help="Sets of pictures of a running service.", no_args_is_help=True)
@@ -103,15 +104,99 @@ def list_(
 
 @datasets.command()
 def show(name: Name, as_json: AsJson = False, url: Url = None) -> None:
-    """Show one set: its state, its size and its labels."""
+    """Show one set: its state, its classes and parts, and what may harm a training."""
     with service(url) as client:
         found = answer(client.get(f"/v1/datasets/{name}"))
+        statistics = answer(client.get(f"/v1/datasets/{name}/statistics"))
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps({**found, "statistics": statistics}, indent=2))
         return
     _print(found)
-    for each in found["labels"]:
-        typer.echo(f"{each['label'] or '(no label)'}: {each['members']:,}")
+    _print_statistics(statistics)
+
+
+@datasets.command()
+def sheet(
+    name: Name,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write it: .jpg.")] = Path(
+        "sheet.jpg"
+    ),
+    columns: Annotated[int, typer.Option(min=1, max=20, help="Pictures of each class.")] = 8,
+    side: Annotated[int, typer.Option(min=32, max=160, help="Longer side of each in pixels.")] = 96,
+    skip: Annotated[int, typer.Option(min=0, help="Classes that are left out at the start.")] = 0,
+    part: Annotated[Part | None, typer.Option(help="Only pictures of this part.")] = None,
+    url: Url = None,
+) -> None:
+    """Write a contact sheet: a row of pictures for each class, at most 50."""
+    check_output("--output", output, [".jpg"])
+    params = {"columns": columns, "side": side, "skip": skip, **({"part": part} if part else {})}
+    with service(url) as client:
+        sent = client.get(f"/v1/datasets/{name}/contact-sheet", params=params, timeout=120)
+        if sent.is_error:
+            answer(sent)
+    try:
+        write_file(output, sent.content)
+    except OSError as error:
+        fail(f"{output}: {error.strerror}")
+    typer.echo(str(output))
+
+
+@datasets.command()
+def relabel(
+    name: Name,
+    new_name: Annotated[str, typer.Argument(metavar="NEW", help="Name of the new set.")],
+    rename: Annotated[
+        list[str] | None, typer.Option(metavar="OLD=NEW", help="Another name for a label; empty: none.")
+    ] = None,
+    drop: Annotated[list[str] | None, typer.Option(metavar="LABEL", help="Leave its members out.")] = None,
+    member: Annotated[
+        list[str] | None, typer.Option(metavar="MEMBER=LABEL", help="Label of one, by name or position.")
+    ] = None,
+    drop_member: Annotated[
+        list[int] | None, typer.Option(metavar="POSITION", help="Leave one member out.")
+    ] = None,
+    labels: Labels = None,
+    url: Url = None,
+) -> None:
+    """Make a set of the pictures of another one, with other labels. Options may come several times."""
+    body: dict[str, Any] = {
+        "name": new_name,
+        "rename": _pairs("--rename", rename or []),
+        "labels": _pairs("--member", member or []),
+        "drop": [*(drop or []), *(drop_member or [])],
+    }
+    path = f"/v1/datasets/{name}/relabel"
+    with service(url) as client:
+        if labels is None:
+            made = client.post(path, json=body, timeout=120)
+        else:
+            files = {"labels": (labels.name, _read(labels), "text/csv")}
+            made = client.post(path, files=files, data={"params": json.dumps(body)}, timeout=120)
+        _print(answer(made))
+
+
+def _pairs(option: str, given: list[str]) -> dict[str, str | None]:
+    """What is before the last equals sign, and behind it."""
+    for each in given:
+        if "=" not in each:
+            fail_on([(option, f"{each!r} has no equals sign.")])
+    return {each.rpartition("=")[0]: each.rpartition("=")[2] or None for each in given}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        fail(f"{path} cannot be read: {error.strerror}.")
+
+
+@datasets.command()
+def rename(
+    name: Name, new_name: Annotated[str, typer.Argument(metavar="NEW", help="Its new name.")], url: Url = None
+) -> None:
+    """Rename a set. Jobs and recipes go on to find it."""
+    with service(url) as client:
+        _print(answer(client.patch(f"/v1/datasets/{name}", json={"name": new_name})))
 
 
 @datasets.command()
@@ -130,6 +215,28 @@ def _print(found: dict[str, Any]) -> None:
     )
 
 
+def _print_statistics(found: dict[str, Any]) -> None:
+    table = Table()
+    table.add_column("label")
+    for column in ("members", *PARTS):
+        table.add_column(column, justify="right")
+    for each in found["labels"]:
+        parts = each["parts"] or dict.fromkeys(PARTS, 0)
+        counts = [f"{count:,}" for count in (each["members"], *(parts[part] for part in PARTS))]
+        table.add_row(each["label"] or "(no label)", *counts)
+    Console(width=max(Console().width, LINE_WIDTH)).print(table)
+    for name in ("widths", "heights"):
+        if found[name]:
+            bars = ", ".join(
+                f"{bar['least']:,} to {bar['below'] - 1:,}: {bar['members']:,}"
+                for bar in found[name]["histogram"]
+                if bar["members"]
+            )
+            typer.echo(f"{name} in pixels: {bars}")
+    for note in found["notes"]:
+        typer.echo(note)
+
+
 def _finish(client: httpx.Client, job: str) -> None:
     """Wait for the job that fills a set; says what it left out."""
     ended = follow(client, job)
@@ -146,7 +253,7 @@ def _upload(
         with _zipped(pictures) as file:
             files: dict[str, Any] = {"file": (f"{pictures.stem}.zip", file, "application/zip")}
             if labels is not None:
-                files["labels"] = (labels.name, io.BytesIO(labels.read_bytes()), "text/csv")
+                files["labels"] = (labels.name, _read(labels), "text/csv")
             sent = client.post(path, files=files, data={"params": json.dumps(params)}, timeout=None)
     except OSError as error:
         fail(f"{error.filename or pictures} cannot be read: {error.strerror}.")

@@ -41,7 +41,12 @@ def demo(
     with tempfile.TemporaryDirectory(prefix="impasto-demo-") as folder:
         settings = read_settings(host="127.0.0.1", port=0, data_dir=Path(folder))
         settings = settings.model_copy(
-            update={"database_url": None, "redis_url": None, "log_level": "WARNING"}
+            update={
+                "database_url": None,
+                "redis_url": None,
+                "training_devices": "",
+                "log_level": "WARNING",
+            }
         )
 
         def send(url: str) -> None:

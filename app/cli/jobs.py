@@ -1,4 +1,4 @@
-"""``impasto jobs``: list, show, follow, cancel and retry jobs of a running service."""
+"""``impasto jobs``: list, show, follow, finish, cancel and retry jobs of a running service."""
 
 import json
 import time
@@ -15,7 +15,9 @@ from app.cli.messages import fail
 from app.cli.service_client import AsJson, Url, answer, service
 from app.jobs.states import TERMINAL, State
 
-jobs = typer.Typer(help="List, follow, cancel and retry jobs of a running service.", no_args_is_help=True)
+jobs = typer.Typer(
+    help="List, follow, finish, cancel and retry jobs of a running service.", no_args_is_help=True
+)
 
 # Seconds between attempts to reach a service that stopped answering while a job is followed.
 RETRY_SECONDS = 1.0
@@ -86,6 +88,14 @@ def cancel(job: JobIds, url: Url = None) -> None:
 
 
 @jobs.command()
+def finish(job: JobId, url: Url = None) -> None:
+    """End a training early, and keep the best that it has."""
+    with service(url) as client:
+        found = answer(client.post(f"/v1/jobs/{job}/finish"))
+        typer.echo(f"{found['id']}: {_state(found)}")
+
+
+@jobs.command()
 def retry(job: JobId, url: Url = None) -> None:
     """Send a job that has ended again; prints the id of the new job."""
     with service(url) as client:
@@ -143,8 +153,11 @@ def _show(progress: Progress, task: TaskID, kind: str, data: dict[str, Any]) -> 
 
 
 def _state(job: dict[str, Any]) -> str:
-    cancelling = job["cancel_requested"] and job["state"] not in TERMINAL
-    return f"{job['state']}{' (cancelling)' if cancelling else ' (paused)' if job['paused'] else ''}"
+    if job["state"] in TERMINAL:
+        return str(job["state"])
+    marks = {"cancelling": "cancel_requested", "finishing": "finish_requested", "paused": "paused"}
+    found = next((f" ({mark})" for mark, name in marks.items() if job[name]), "")
+    return f"{job['state']}{found}"
 
 
 def _progress(job: dict[str, Any]) -> str:

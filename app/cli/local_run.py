@@ -4,6 +4,7 @@ import hashlib
 import io
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ from app.errors import InputError
 from app.kinds import Params, spec_of
 from app.settings import Settings
 from app.storage import make_storage
+from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs, Source
-from worker.contract.steps import Outcome, Step, Steps, run_steps
+from worker.contract.steps import Outcome, Step, Steps, StepState, run_steps
 from worker.datasets.local import LocalSet, open_local
 from worker.datasets.members import load_sets
-from worker.networks.loading import NetworkLoader, compute_for, further_networks, network_for
+from worker.networks.loading import NetworkLoader, cards_for, compute_for, further_networks, network_for
 from worker.runtime.artifacts import EncodedFile, encode
 from worker.runtime.device import choose_device, choose_dtype
 from worker.runtime.functions import steps_of
@@ -51,6 +53,44 @@ def compute(
 
     Raises InputError that names the param, or ``device`` or ``precision``, and ComputationError.
     """
+    job = prepare(params, files, settings, engine, sets)
+    try:
+        outcome = _show(job.steps(), spec_of(params).title)
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise InputError("size", "Not enough memory for a picture of this size.") from error
+    return job.encoded(outcome), outcome.result
+
+
+@dataclass(frozen=True)
+class LocalJob:
+    """A job of resolved params with all that it is computed from, in this process."""
+
+    params: Params
+    inputs: Inputs
+    network: Network | None
+    compute: Compute
+
+    def steps(self, resume: StepState | None = None) -> Steps:
+        """Its steps, from the start or from a state."""
+        return steps_of(self.params, self.inputs, self.network, self.compute, resume)
+
+    def recipe(self) -> dict[str, Any]:
+        """Its recipe."""
+        return make_recipe(self.params, self.inputs, self.network, self.compute)
+
+    def encoded(self, outcome: Outcome) -> Iterator[EncodedFile]:
+        """The files of its outcome, with the recipe in them."""
+        return encode(outcome, self.inputs.alpha(self.params.keeps_alpha_of() or ""), self.recipe())
+
+
+def prepare(
+    params: Params,
+    files: Mapping[str, Sequence[Path]],
+    settings: Settings,
+    engine: Engine | None = None,
+    sets: Mapping[str, str] | None = None,
+) -> LocalJob:
+    """Find what a job is computed from; see :func:`compute`. Raises InputError."""
     where, sets = compute_for(params, choose_compute(settings)), sets or {}
     sources = {
         name: [
@@ -71,13 +111,10 @@ def compute(
         settings.weights,
         {name: each.sha256 for name, each in found.items()},
         networks=further_networks(params, where, loader),
+        cards=cards_for(params, loader),
+        set_names={name: Path(given).stem for name, given in sets.items()},
     )
-    try:
-        outcome = _show(steps_of(params, inputs, network, where), spec_of(params).title)
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise InputError("size", "Not enough memory for a picture of this size.") from error
-    recipe = make_recipe(params, inputs, network, where)
-    return encode(outcome, inputs.alpha(params.keeps_alpha_of() or ""), recipe), outcome.result
+    return LocalJob(params, inputs, network, where)
 
 
 def choose_compute(settings: Settings) -> Compute:
@@ -95,10 +132,20 @@ def choose_compute(settings: Settings) -> Compute:
     )
 
 
+def _has_sets(engine: Engine, param: str) -> bool:
+    """Whether a database has sets. Raises InputError that names the param if a former version wrote them."""
+    inspector = inspect(engine)
+    if not inspector.has_table(datasets.name):
+        return False
+    if any(column["name"] == datasets.c.is_split.name for column in inspector.get_columns(datasets.name)):
+        return True
+    raise InputError(param, "A former version wrote the data folder: start `impasto serve` once.")
+
+
 def _open_set(given: str, name: str, params: Params, settings: Settings, engine: Engine | None) -> LocalSet:
     """A set: of the data folder if one has that name or content, and no file does. Raises InputError."""
     key, _, sha256 = ("", "", "") if Path(given).exists() else given.partition("@")
-    if key and key not in BUILT_IN and engine is not None and inspect(engine).has_table(datasets.name):
+    if key and key not in BUILT_IN and engine is not None and _has_sets(engine, name):
         dataset = find_dataset(engine, given)
         if dataset is not None and dataset.sha256 is not None:
             kept = DatasetService(settings, engine, make_storage(settings))

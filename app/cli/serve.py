@@ -84,7 +84,11 @@ def worker(
     for lane in wanted:
         if lane not in get_args(Lane):
             fail(f"--lanes: there is no lane {lane!r}. Lanes: {', '.join(get_args(Lane))}.", USAGE)
-    raise typer.Exit(supervise(Supervisor(settings, None, lanes=wanted)))
+    try:
+        supervisor = Supervisor(settings, None, lanes=wanted)
+    except StartError as error:
+        fail(str(error), USAGE)
+    raise typer.Exit(supervise(supervisor))
 
 
 def _settings_of_a_cluster(**flags: object) -> Settings:

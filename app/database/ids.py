@@ -1,5 +1,6 @@
 """Ids of jobs and pictures: UUIDs of version 7 (RFC 9562), which sort by the time they were made."""
 
+import hashlib
 import secrets
 import threading
 import time
@@ -21,6 +22,17 @@ def new_id() -> str:
         ticks = _last = max(_last + 1, time.time_ns() * 4096 // 1_000_000)
     value = (ticks >> 12) << 80 | 0x7 << 76 | (ticks & 0xFFF) << 64 | 0b10 << 62 | secrets.randbits(62)
     return str(uuid.UUID(int=value))
+
+
+def derived_id(text: str) -> str:
+    """The id that belongs to a text: always the same, so that what it says is never kept twice.
+
+    A UUID of version 8 (RFC 9562), from a hash.
+    """
+    digest = bytearray(hashlib.sha256(text.encode()).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x80
+    digest[8] = digest[8] & 0x3F | 0x80
+    return str(uuid.UUID(bytes=bytes(digest)))
 
 
 def is_id(text: str) -> bool:

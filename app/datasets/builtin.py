@@ -1,11 +1,12 @@
 """The sets that are made here without an upload: where their pictures come from, and how many there are."""
 
+from pathlib import Path
 from typing import Annotated, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Engine
 
-from app.datasets import repository
+from app.datasets import cifar10, repository
 from app.datasets.dataset import BuiltIn, Dataset
 from app.datasets.errors import DatasetNameTaken, InvalidDataset
 from app.networks.catalogue import get_card
@@ -19,6 +20,12 @@ DEFAULT_SIZE = 64
 
 class DigitsOptions(BaseModel):
     """Handwritten digits of 8×8 pixels from the UCI repository, as scikit-learn has them: 1797 pictures."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Cifar10Options(BaseModel):
+    """60,000 photographs of 32×32 pixels in ten classes, of files that lie in the data folder."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,10 +46,11 @@ class PaletteOptions(BaseModel):
         return list(get_card("palette").classes) if self.classes is None else self.classes
 
 
-Options = DigitsOptions | PaletteOptions
-_OPTIONS: dict[str, type[DigitsOptions] | type[PaletteOptions]] = {
+Options = DigitsOptions | PaletteOptions | Cifar10Options
+_OPTIONS: dict[str, type[DigitsOptions] | type[PaletteOptions] | type[Cifar10Options]] = {
     "digits": DigitsOptions,
     "palette": PaletteOptions,
+    "cifar10": Cifar10Options,
 }
 
 
@@ -67,6 +75,25 @@ def options_of(dataset: Dataset) -> Options:
 def built_in(name: str) -> BuiltIn | None:
     """The built-in source of that name; None if there is none."""
     return next((source for source in BUILT_IN if source == name), None)
+
+
+def require_count(options: Options, most: int) -> None:
+    """Check that a set of some options has at most ``most`` members. Raises InvalidDataset.
+
+    Sets that are always the same are as large as they are.
+    """
+    if isinstance(options, PaletteOptions) and len(options.class_names) * options.count > most:
+        classes = len(options.class_names)
+        raise InvalidDataset(
+            "count",
+            f"{options.count:,} pictures of {classes} classes are {classes * options.count:,}, and a set "
+            f"may have {most:,}: choose at most {most // classes:,}.",
+        )
+
+
+def problem_of(source: BuiltIn, data_dir: Path) -> str | None:
+    """Why a built-in set cannot be made here, and the remedy; None if it can."""
+    return cifar10.problem_of(data_dir) if source == "cifar10" else None
 
 
 def find_or_begin(engine: Engine, source: BuiltIn) -> Dataset:

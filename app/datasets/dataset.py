@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from app.datasets.split import Part
 from app.media import PictureInfo
 
 State = Literal["open", "closed"]
-BuiltIn = Literal["digits", "palette"]
+BuiltIn = Literal["digits", "palette", "cifar10"]
 Source = Literal["upload", BuiltIn]
 Boxes = list[dict[str, Any]]
 
@@ -38,6 +39,7 @@ class Dataset:
     bytes: int
     created_at: float
     closed_at: float | None
+    is_split: bool
 
     @property
     def reference(self) -> str:
@@ -47,7 +49,10 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredMember:
-    """A member: a stored picture, with its label and boxes if it has any."""
+    """A member: a stored picture, with its label and boxes if it has any.
+
+    ``part`` is None if it has no label, or the set is open.
+    """
 
     position: int
     image_id: str
@@ -55,6 +60,7 @@ class StoredMember:
     label: str | None
     name: str
     boxes: Boxes | None
+    part: Part | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +104,9 @@ class ContentHash:
         return self._digest.hexdigest()
 
 
-def content_hash(members: Iterable[tuple[str, str | None, str]]) -> str:
-    """The hash of a set of (SHA-256 of the file, label, name)."""
+def content_hash(members: Iterable[tuple[str, str | None, str, Boxes | None]]) -> str:
+    """The hash of a set of (SHA-256 of the file, label, name, boxes)."""
     digest = ContentHash()
-    for sha256, label, name in members:
-        digest.add(sha256, label, name)
+    for member in members:
+        digest.add(*member)
     return digest.hexdigest()

@@ -8,18 +8,21 @@ at the top have no label, unless a table gives them one.
 import csv
 import io
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from app.datasets.dataset import MAX_LABEL, is_text
 from app.datasets.errors import UnusableLabels
+from app.datasets.split import PART_FOLDERS
+
+K = TypeVar("K")
 
 # Endings of pictures, those that are not read included: these are listed as refused, all else is ignored.
 _PICTURES = {
     *("jpg", "jpeg", "jpe", "jfif", "png", "webp"),
     *("gif", "bmp", "tif", "tiff", "heic", "heif", "avif", "jxl", "jp2", "ppm", "pgm", "pbm"),
 }
-_SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 _FILE_COLUMNS = ("file", "filename", "file_name", "name", "path", "image", "picture", "id")
 _LABEL_COLUMNS = ("label", "class", "category", "target")
 MAX_TABLE_BYTES = 20_000_000
@@ -124,30 +127,41 @@ def _around(paths: list[str]) -> int:
 
 def _label(name: str) -> str | None:
     parts = name.split("/")[:-1]
-    if parts and parts[0].lower() in _SPLITS:
+    if parts and parts[0].lower() in PART_FOLDERS:
         parts = parts[1:]
     return parts[0][:MAX_LABEL] if parts else None
 
 
 def _apply(labels: Mapping[str, str | None], members: dict[str, tuple[str, str | None]]) -> list[str]:
-    """Give members the labels of a table, in place; returns the rows without one picture.
-
-    A row names a path, a member, or a file, with or without its ending, if only one has that name.
-    """
-    by_name: dict[str, list[str]] = {}
-    for path, (name, _) in members.items():
-        for key in {path, name}:
-            by_name.setdefault(key, []).append(path)
-    by_file: dict[str, list[str]] = {}
-    for path in members:
-        file = path.rpartition("/")[2]
-        for key in {file, file.rpartition(".")[0]}:
-            by_file.setdefault(key, []).append(path)
+    """Give members the labels of a table, in place; returns the rows without one picture."""
+    index = NameIndex((path, {path, name}) for path, (name, _) in members.items())
     unmatched = []
     for key, label in labels.items():
-        found = by_name.get(key) or by_file.get(key, [])
+        found = index.find(key)
         if len(found) == 1:
             members[found[0]] = (members[found[0]][0], label)
         else:
             unmatched.append(key)
     return unmatched
+
+
+class NameIndex(Generic[K]):
+    """Finds members, each known by a key, by their names and by those of their files."""
+
+    def __init__(self, members: Iterable[tuple[K, Collection[str]]]) -> None:
+        self._by_name: dict[str, list[K]] = {}
+        self._by_file: dict[str, list[K]] = {}
+        for key, names in members:
+            files = {name.rpartition("/")[2] for name in names}
+            for name in names:
+                self._by_name.setdefault(name, []).append(key)
+            for file in files | {file.rpartition(".")[0] for file in files}:
+                self._by_file.setdefault(file, []).append(key)
+
+    def named(self, name: str) -> list[K]:
+        """Those with exactly this name."""
+        return self._by_name.get(name, [])
+
+    def find(self, name: str) -> list[K]:
+        """Those with this name, or else those whose file has it, with or without its ending."""
+        return self.named(name) or self._by_file.get(name, [])

@@ -28,6 +28,7 @@ from app.datasets.errors import (
     UnusableZip,
 )
 from app.datasets.layout import MAX_TABLE_BYTES, read_labels
+from app.datasets.parts import count_labels, require_parts
 from app.datasets.schemas import (
     AddedView,
     DatasetDetail,
@@ -41,12 +42,14 @@ from app.datasets.schemas import (
     ZipParams,
     body_description,
 )
+from app.datasets.split import Part
 from app.datasets.uploads import labels_key, open_upload, zip_key
 from app.http.bodies import BODY_ERRORS, LimitedRoute, media_type_of
 from app.http.errors import DatabaseUnavailable, InvalidForm, InvalidRequest, UnsupportedBody
 from app.http.problems import documented
 from app.http.services import Services, ServicesDep
-from app.http.uploads import Part, in_upload_thread, is_form, stated_bytes
+from app.http.uploads import Part as FormPart
+from app.http.uploads import in_upload_thread, is_form, stated_bytes
 from app.jobs import filling
 from app.jobs.errors import KeyReused, ParamsError
 from app.jobs.job import Job
@@ -61,7 +64,6 @@ MEMBERS_PATH = f"{PATH}/{{dataset}}/members"
 router = APIRouter(prefix=PATH, tags=["datasets"], route_class=LimitedRoute)
 
 M = TypeVar("M", bound=BaseModel)
-
 Reference = Annotated[str, Path(description="Id or name of a set.")]
 UPLOAD_ERRORS = (
     *BODY_ERRORS,
@@ -99,7 +101,7 @@ async def create_dataset(
         )
         response.status_code = HTTPStatus.ACCEPTED
     else:
-        new = _parse(NewDataset, await _read_json(request))
+        new = parse(NewDataset, await read_json(request))
         name, job_id, is_new = await run_in_threadpool(_create, services, headers, new)
         if job_id is not None:
             response.status_code = HTTPStatus.ACCEPTED
@@ -108,7 +110,7 @@ async def create_dataset(
     if job_id is not None and headers.wait_seconds:
         response.headers["Preference-Applied"] = f"wait={headers.wait_seconds:.0f}"
         await services.notifier.wait_for_end(job_id, headers.wait_seconds)
-    view = await run_in_threadpool(_detail, services, name)
+    view = await run_in_threadpool(detail, services, name)
     response.headers["Location"] = f"{PATH}/{view.id}"
     return view
 
@@ -131,8 +133,8 @@ def list_datasets(
 
 @router.get("/{dataset}", responses=documented(UnknownDataset))
 def get_dataset(services: ServicesDep, dataset: Reference) -> DatasetDetail:
-    """A set, with its labels."""
-    return _detail(services, dataset)
+    """A set, with its labels and parts."""
+    return detail(services, dataset)
 
 
 @router.get("/{dataset}/members", responses=documented(UnknownDataset, InvalidRequest))
@@ -142,14 +144,13 @@ def list_members(
     limit: Annotated[int, Query(ge=1, le=1000, description="Members a page.")] = 100,
     cursor: Annotated[int, Query(ge=-1, lt=2**31, description="next_cursor of the page before.")] = -1,
     label: Annotated[str | None, Query(description="Only members with this label.")] = None,
+    part: Annotated[Part | None, Query(description="Only members in this part.")] = None,
 ) -> MemberPage:
     """The members of a set, in order."""
+    named = repository.get_dataset(services.engine, dataset)
+    require_parts(services.engine, named)
     found = repository.list_members(
-        services.engine,
-        repository.get_dataset(services.engine, dataset).id,
-        after=cursor,
-        limit=limit + 1,
-        label=label,
+        services.engine, named.id, after=cursor, limit=limit + 1, label=label, part=part
     )
     shown = found[:limit]
     return MemberPage(
@@ -177,7 +178,7 @@ async def add_members(
     """Add members to an open set: the pictures of a ZIP, or stored ones. Nothing is added twice."""
     found = await run_in_threadpool(filling.open_for_members, services.engine, dataset)
     if not is_form(request):
-        new = _parse(NewMembers, await _read_json(request))
+        new = parse(NewMembers, await read_json(request))
         members = [member.to_member() for member in new.members]
         return AddedView.of(await run_in_threadpool(services.datasets.add_images, found, members))
     job_id = await in_upload_thread(
@@ -198,7 +199,7 @@ async def add_members(
 def close_dataset(services: ServicesDep, dataset: Reference) -> DatasetDetail:
     """Close a set: its content is hashed, and never changes from then on. A closed one stays as it is."""
     filling.close(services.datasets, repository.get_dataset(services.engine, dataset))
-    return _detail(services, dataset)
+    return detail(services, dataset)
 
 
 @router.delete(
@@ -209,13 +210,16 @@ def delete_dataset(services: ServicesDep, dataset: Reference) -> None:
     filling.delete(services.datasets, repository.get_dataset(services.engine, dataset))
 
 
-def _detail(services: Services, reference: str) -> DatasetDetail:
+def detail(services: Services, reference: str) -> DatasetDetail:
+    """The view of the set of an id or name. Raises UnknownDataset."""
     dataset = repository.get_dataset(services.engine, reference)
-    labels = repository.count_labels(services.engine, dataset.id)
+    require_parts(services.engine, dataset)
+    labels = count_labels(services.engine, dataset.id)
     return DatasetDetail.with_labels(dataset, filling.fillers(services.engine, dataset), labels)
 
 
-async def _read_json(request: Request) -> dict[str, Any]:
+async def read_json(request: Request) -> dict[str, Any]:
+    """The JSON object that is the body. Raises UnsupportedBody, and what reading one may raise."""
     media_type = media_type_of(request.headers.get("content-type", ""))
     if media_type != "application/json":
         raise UnsupportedBody(media_type)
@@ -223,15 +227,15 @@ async def _read_json(request: Request) -> dict[str, Any]:
     return values
 
 
-def _parse(model: type[M], values: dict[str, Any], place: str = "body") -> M:
+def parse(model: type[M], values: dict[str, Any], place: str = "body") -> M:
     """The values as a model. Raises RequestValidationError that names the fields."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise _refusal(error, place) from None
+        raise refusal(error, place) from None
 
 
-def _refusal(error: ValidationError, place: str) -> RequestValidationError:
+def refusal(error: ValidationError, place: str) -> RequestValidationError:
     """The error as FastAPI raises it for what a model refuses in a ``place`` of the request."""
     found = error.errors(include_url=False)
     return RequestValidationError([{**each, "loc": (place, *each["loc"])} for each in found])
@@ -251,7 +255,7 @@ def _create(services: Services, headers: JobHeaders, new: NewDataset) -> tuple[s
             services.jobs, services.datasets, new.source, new.name, new.options, headers.priority
         )
     except ValidationError as error:
-        raise _refusal(error, "body") from None
+        raise refusal(error, "body") from None
     return dataset.id, None if job is None else job.id, job is not None
 
 
@@ -263,7 +267,7 @@ class _Received:
     files: dict[str, str] = field(default_factory=dict)
 
 
-def _receive(services: Services, job_id: str, size: int, parts: Iterator[Part]) -> _Received:
+def _receive(services: Services, job_id: str, size: int, parts: Iterator[FormPart]) -> _Received:
     """Store the files of a form of ``size`` bytes where the job to be looks for them, and check them."""
     services.storage.require_space(size)
     received, folder = _Received(), work_folder(job_id)
@@ -299,24 +303,24 @@ def _upload(services: Services) -> Iterator[str]:
 
 
 def _add_zip(
-    services: Services, headers: JobHeaders, dataset: Dataset, size: int, parts: Iterator[Part]
+    services: Services, headers: JobHeaders, dataset: Dataset, size: int, parts: Iterator[FormPart]
 ) -> str:
     """The id of the job that adds the pictures of a form's ZIP."""
     with _upload(services) as job_id:
         received = _receive(services, job_id, size, parts)
-        params = _parse(UploadParams, received.params, "params")
+        params = parse(UploadParams, received.params, "params")
         hashed = (dataset.id, params.model_dump(mode="json"))
         job = _submit(services, headers, dataset, job_id, received, hashed, label=params.label, close=False)
         return job.id
 
 
 def _create_from_zip(
-    services: Services, headers: JobHeaders, size: int, parts: Iterator[Part]
+    services: Services, headers: JobHeaders, size: int, parts: Iterator[FormPart]
 ) -> tuple[str, str]:
     """The ids of a new set, and of the job that fills it with the pictures of a form's ZIP."""
     with _upload(services) as job_id:
         received = _receive(services, job_id, size, parts)
-        params = _parse(ZipParams, received.params, "params")
+        params = parse(ZipParams, received.params, "params")
         if not is_name(params.name):
             raise DatasetNameInvalid(params.name)
         hashed = ("", params.model_dump(mode="json"))
@@ -329,7 +333,7 @@ def _create_from_zip(
             if repository.find_dataset(services.engine, dataset_id) is None:
                 raise InvalidDataset("Idempotency-Key", "The set of this key was deleted: use another key.")
             return dataset_id, earlier.id
-        dataset = services.datasets.begin(params.name)
+        dataset = filling.begin_import(services.datasets, params.name)
         try:
             job = _submit(
                 services, headers, dataset, job_id, received, hashed, label=params.label, close=params.close

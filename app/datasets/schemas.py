@@ -1,15 +1,18 @@
 """What the API answers with, and takes, of sets."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt
 
 from app.datasets.builtin import DEFAULT_COUNT, DEFAULT_SIZE
 from app.datasets.dataset import MAX_LABEL, MAX_NAME, Dataset, Source, StoredMember, is_text
+from app.datasets.parts import LabelParts
 from app.datasets.repository import Added
 from app.datasets.service import ImageMember
+from app.datasets.split import Part
 from app.http.timestamps import timestamp
 
 
@@ -22,11 +25,20 @@ def _check_label(label: str) -> str:
 _Label = Annotated[str, Field(min_length=1, max_length=MAX_LABEL), AfterValidator(_check_label)]
 
 
+class PartCounts(BaseModel):
+    """Number of members by part of a set."""
+
+    train: int = Field(0, description="Trained on.")
+    validation: int = Field(0, description="What choices are made by, such as when to stop.")
+    test: int = Field(0, description="Tested on at the end, and used for no choice.")
+
+
 class LabelCount(BaseModel):
     """A label, and how many members have it."""
 
     label: str | None = Field(description="Null: members without a label.")
     members: int
+    parts: PartCounts | None = Field(description="How many of them are in which part; null: none is.")
 
 
 class DatasetView(BaseModel):
@@ -35,7 +47,9 @@ class DatasetView(BaseModel):
     id: str
     name: str
     source: Source = Field(description="`upload`, or the built-in source that it was made from.")
-    options: dict[str, Any] = Field(description="Those of the source that are not its defaults.")
+    options: dict[str, Any] = Field(
+        description="Those of the source that are not its defaults; `relabeled` is the set it is made from."
+    )
     state: Literal["open", "closed"] = Field(description="A closed set never changes.")
     sha256: str | None = Field(description="Of its content: hash, label, name and boxes of each member.")
     members: int
@@ -53,17 +67,36 @@ class DatasetView(BaseModel):
 
 
 class DatasetDetail(DatasetView):
-    """A set, with its labels."""
+    """A set, with its labels and parts."""
 
     labels: list[LabelCount] = Field(description="In alphabetical order.")
+    parts: PartCounts | None = Field(description="Null while it is open.")
 
     @classmethod
-    def with_labels(
-        cls, dataset: Dataset, jobs: Sequence[str], labels: Mapping[str | None, int]
-    ) -> "DatasetDetail":
-        """The view of a set, with the number of members by label."""
-        counts = [LabelCount(label=label, members=count) for label, count in labels.items()]
-        return cls(**dict(DatasetView.of(dataset, jobs)), labels=counts)
+    def with_labels(cls, dataset: Dataset, jobs: Sequence[str], counts: LabelParts) -> "DatasetDetail":
+        """The view of a set, with the number of members by label and part."""
+        parts = sum_parts(counts) if dataset.state == "closed" else None
+        return cls(**dict(DatasetView.of(dataset, jobs)), labels=label_counts(counts), parts=parts)
+
+
+def label_counts(counts: LabelParts) -> list[LabelCount]:
+    """The view of the number of members by label and part."""
+    return [
+        LabelCount(
+            label=label,
+            members=sum(by_part.values()),
+            parts=sum_parts({label: by_part}) if by_part.keys() - {None} else None,
+        )
+        for label, by_part in counts.items()
+    ]
+
+
+def sum_parts(counts: LabelParts) -> PartCounts:
+    """The number of members by part, whatever their label."""
+    total: Counter[Part] = Counter()
+    for by_part in counts.values():
+        total.update({part: count for part, count in by_part.items() if part is not None})
+    return PartCounts.model_validate(total)
 
 
 class DatasetPage(BaseModel):
@@ -95,6 +128,7 @@ class MemberView(BaseModel):
     label: str | None
     name: str = Field(description="Of its file, with the folders that it lay in.")
     boxes: list[Box] | None
+    part: Part | None = Field(description="Null: it has no label, or the set is open.")
 
     @classmethod
     def of(cls, member: StoredMember) -> "MemberView":
@@ -130,6 +164,33 @@ class NewDataset(BaseModel):
     def options(self) -> dict[str, Any]:
         """The options of its source that are given."""
         return self.model_dump(exclude={"name", "source"}, exclude_none=True)
+
+
+class DatasetChange(BaseModel):
+    """What can be changed of a set."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(description="1 to 64 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit.")
+
+
+class RelabelParams(BaseModel):
+    """A new set of the same pictures, with other labels."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(description="Of the new set.")
+    labels: dict[str, _Label | None] = Field(
+        default_factory=dict,
+        description="Labels by name or position of a member; null takes its label away.",
+    )
+    rename: dict[str, _Label | None] = Field(
+        default_factory=dict,
+        description="New labels by old label, which may be that of another class; null takes it away.",
+    )
+    drop: list[StrictInt | str] = Field(
+        default_factory=list, description="Labels, and positions of members, that are left out."
+    )
 
 
 class UploadParams(BaseModel):
@@ -186,26 +247,25 @@ class AddedView(BaseModel):
         return cls(**vars(added))
 
 
+ZIP_FIELDS = {
+    "file": "A ZIP of pictures.",
+    "labels": "A CSV with the columns file and label; it may also lie in the ZIP.",
+}
+
+
 def body_description(
-    json_model: type[BaseModel], form_model: type[BaseModel], example: dict[str, Any]
+    json_model: type[BaseModel],
+    form_model: type[BaseModel],
+    example: dict[str, Any],
+    file_fields: Mapping[str, str] = ZIP_FIELDS,
 ) -> dict[str, Any]:
-    """The description of a body that is JSON, or a form with a ZIP."""
-    form = {
-        "type": "object",
-        "required": ["file"],
-        "properties": {
-            "file": {"type": "string", "format": "binary", "description": "A ZIP of pictures."},
-            "labels": {
-                "type": "string",
-                "format": "binary",
-                "description": "A CSV with the columns file and label; it may also lie in the ZIP.",
-            },
-            "params": {
-                "type": "string",
-                "description": f"JSON: {', '.join(form_model.model_fields)}.",
-            },
-        },
+    """The description of a body that is JSON, or a form with files, of which the first is required."""
+    files = {
+        name: {"type": "string", "format": "binary", "description": description}
+        for name, description in file_fields.items()
     }
+    params = {"type": "string", "description": f"JSON: {', '.join(form_model.model_fields)}."}
+    form = {"type": "object", "required": [next(iter(files))], "properties": {**files, "params": params}}
     schema = json_model.model_json_schema()
     definitions = schema.pop("$defs", {})
     return {

@@ -1,8 +1,6 @@
 """What can be done with sets: begin, fill, close and delete them."""
 
 import contextlib
-import hashlib
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +8,22 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from app.datasets import repository
+from app.database.ids import derived_id
+from app.datasets import changes, repository
 from app.datasets.builtin import BUILT_IN
-from app.datasets.dataset import MAX_LABEL, MAX_NAME, Boxes, Dataset, NewMember, Source, is_name, is_text
+from app.datasets.dataset import (
+    MAX_LABEL,
+    MAX_NAME,
+    Boxes,
+    Dataset,
+    NewMember,
+    Source,
+    content_hash,
+    is_name,
+    is_text,
+)
 from app.datasets.errors import DatasetNameInvalid, DatasetNameTaken, InvalidDataset
+from app.datasets.relabeling import Relabeling, relabeled
 from app.datasets.repository import Added, Limits
 from app.images.errors import UnknownImage
 from app.images.repository import get_image, image_key
@@ -67,6 +77,40 @@ class DatasetService:
             raise DatasetNameTaken(name)
         self.storage.require_space()
         return repository.add_dataset(self.engine, name, source, options or {})
+
+    def rename(self, dataset: Dataset, name: str) -> Dataset:
+        """Give a set another name.
+
+        Raises DatasetNameInvalid, DatasetNameTaken, InvalidDataset for a built-in set, UnknownDataset.
+        """
+        if dataset.name == name:
+            return dataset
+        if dataset.name == dataset.source:
+            raise InvalidDataset("name", f"Set {dataset.name!r} is built in, and keeps its name.")
+        _require_own_name(name)
+        return changes.rename_dataset(self.engine, dataset.id, name)
+
+    def relabel(self, dataset: Dataset, name: str, relabeling: Relabeling) -> tuple[Dataset, bool]:
+        """A closed set of the pictures of a closed one, with other labels; and whether it is new.
+
+        It is not if the set of that name is the same. Raises DatasetNameInvalid, DatasetNameTaken,
+        InvalidDataset, UnknownDataset if it was deleted at this moment.
+        """
+        _require_own_name(name)
+        if dataset.state == "open":
+            raise InvalidDataset("dataset", f"Set {dataset.name!r} is open: close it first.")
+        members = relabeled(list(repository.all_members(self.engine, dataset.id)), relabeling)
+        digest = content_hash((m.sha256, m.label, m.name, m.boxes) for m in members)
+        try:
+            made = changes.add_closed(
+                self.engine, name, {"relabeled": dataset.reference}, members, digest, dataset.id
+            )
+        except DatasetNameTaken:
+            there = repository.find_dataset(self.engine, name)
+            if there is None or there.sha256 != digest:
+                raise
+            return there, False
+        return made, True
 
     def add_images(self, dataset: Dataset, members: Sequence[ImageMember]) -> Added:
         """Add stored pictures. Raises InvalidDataset, DatasetClosed, DatasetTooLarge; then none is added."""
@@ -151,12 +195,14 @@ class DatasetService:
                 self.storage.delete(image_key(image_id))
 
 
-def _image_id(owner: str, sha256: str) -> str:
-    """The id of a picture that comes with a set: always the same, so that none is stored twice.
+def _require_own_name(name: str) -> None:
+    """Check that an upload may have a name. Raises DatasetNameInvalid, DatasetNameTaken."""
+    if not is_name(name):
+        raise DatasetNameInvalid(name)
+    if name in BUILT_IN:
+        raise DatasetNameTaken(name)
 
-    A UUID of version 8 (RFC 9562), from a hash of both.
-    """
-    digest = bytearray(hashlib.sha256(f"{owner} {sha256}".encode()).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x80
-    digest[8] = digest[8] & 0x3F | 0x80
-    return str(uuid.UUID(bytes=bytes(digest)))
+
+def _image_id(owner: str, sha256: str) -> str:
+    """The id of a picture that comes with a set: always the same, so that none is stored twice."""
+    return derived_id(f"{owner} {sha256}")

@@ -3,6 +3,7 @@
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -11,6 +12,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
 )
 
 from app.database.metadata import metadata
@@ -34,6 +36,8 @@ datasets = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("created_at", Float(53), nullable=False),
     Column("closed_at", Float(53)),
+    # Whether its members have their parts: not if it was closed before there were any.
+    Column("is_split", Boolean, nullable=False, server_default=false()),
 )
 
 dataset_members = Table(
@@ -48,6 +52,8 @@ dataset_members = Table(
     Column("label", String(100)),
     Column("name", String(400), nullable=False),
     Column("boxes", JSON(none_as_null=True)),
+    # "train", "validation" or "test"; null: it has no label, or the set is open.
+    Column("part", String(16)),
     # What makes a member the same: a call that is repeated adds nothing.
     UniqueConstraint("dataset_id", "sha256", "name", name="uq_dataset_members_sha256"),
     Index(None, "image_id"),

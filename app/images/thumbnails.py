@@ -51,17 +51,27 @@ def send_thumbnail(
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     if not media_type.startswith("image/"):
         raise NoThumbnail(f"A file of the type {media_type} has no small copy: leave out side.")
+    image = read_small(storage, key, side)
+    out = BytesIO()
+    image.save(out, "WEBP", quality=QUALITY, icc_profile=image.info.get("icc_profile"))
+    return Response(out.getvalue(), headers=headers, media_type=MEDIA_TYPE)
+
+
+def read_small(storage: Storage, key: str, side: int) -> Image.Image:
+    """A stored picture, RGB or RGBA, reduced to ``side`` pixels at most; its profile is in its ``info``.
+
+    Raises NoThumbnail if it cannot be decoded, FileGone.
+    """
     try:
         with storage.open(key) as file, _at_a_time:
-            data = _shrink(file, side)
+            return _shrink(file, side)
     except FileNotFoundError:
         raise FileGone from None
     except Exception as error:  # Pillow's decoders raise a dozen types for damaged data
         raise NoThumbnail("This picture cannot be decoded.") from error
-    return Response(data, headers=headers, media_type=MEDIA_TYPE)
 
 
-def _shrink(file: BinaryIO, side: Side) -> bytes:
+def _shrink(file: BinaryIO, side: int) -> Image.Image:
     with Image.open(file) as opened:
         profile = opened.info.get("icc_profile")
         opened.draft(None, (2 * side, 2 * side))  # reduces a JPEG alone
@@ -72,6 +82,6 @@ def _shrink(file: BinaryIO, side: Side) -> bytes:
             image = image.convert("RGBA" if image.has_transparency_data else "RGB")
             profile = None
         image.thumbnail((side, side), reducing_gap=3.0)
-        out = BytesIO()
-        image.save(out, "WEBP", quality=QUALITY, icc_profile=profile)
-        return out.getvalue()
+        image.load()
+        image.info = {"icc_profile": profile}
+        return image

@@ -5,7 +5,9 @@ Each write of a claim is fenced on (id, worker_id, attempt): without a row that 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -13,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Row,
     and_,
     case,
     delete,
@@ -23,12 +26,18 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import now, write
 from app.jobs.job import Artifact, Job, Json
 from app.jobs.states import State
 from app.jobs.tables import artifacts, jobs
 from app.jobs.transitions import state_data, transition, transition_all
+from app.networks.repository import NewNetwork, insert_network
+from app.networks.service import under_free_name
+
+# Tries to register a network while others take its name.
+NAME_TRIES = 5
 
 # Jobs that are claimed together: they take less than a second each, and the last waits for the first.
 BATCH_LIMIT = 16
@@ -70,7 +79,13 @@ class HeartbeatReply:
     """What was requested of a running job, as a heartbeat returns it."""
 
     cancel_requested: bool
+    finish_requested: bool
     paused: bool
+
+    @classmethod
+    def of(cls, row: Job | Row[Any]) -> "HeartbeatReply":
+        """The reply for a job, or a row with these columns."""
+        return cls(row.cancel_requested_at is not None, row.finish_requested_at is not None, row.paused)
 
 
 def claim_next(engine: Engine, worker_id: str, lanes: Sequence[str], lease_seconds: float) -> Claim | None:
@@ -160,10 +175,9 @@ def heartbeat_all(engine: Engine, claims: Sequence[Claim]) -> dict[str, Heartbea
     held = or_(*(and_(*claim.conditions) for claim in claims))
     extended = update(jobs).where(held).values(lease_until=now() + claims[0].lease_seconds)
     with write(engine) as connection:
-        rows = connection.execute(
-            extended.returning(jobs.c.id, jobs.c.cancel_requested_at, jobs.c.paused)
-        ).all()
-    found = {row.id: HeartbeatReply(row.cancel_requested_at is not None, row.paused) for row in rows}
+        requests = (jobs.c.cancel_requested_at, jobs.c.finish_requested_at, jobs.c.paused)
+        rows = connection.execute(extended.returning(jobs.c.id, *requests)).all()
+    found = {row.id: HeartbeatReply.of(row) for row in rows}
     return {claim.job.id: found.get(claim.job.id) for claim in claims}
 
 
@@ -172,7 +186,7 @@ def report_progress(engine: Engine, claim: Claim, progress: Json) -> HeartbeatRe
     values = {"progress": progress, "lease_until": now() + claim.lease_seconds}
     with write(engine) as connection:
         job = _transition(connection, claim, event="progress", data=lambda _: progress, values=values)
-    return HeartbeatReply(job.cancel_requested_at is not None, job.paused)
+    return HeartbeatReply.of(job)
 
 
 def save_preview(engine: Engine, claim: Claim, artifact: Artifact) -> None:
@@ -209,13 +223,33 @@ def finish(
     result: Json | None = None,
     error: Json | None = None,
     progress: Json | None = None,
+    network: NewNetwork | None = None,
 ) -> Job:
     """End the attempt in one transaction. Raises ClaimLost if the claim is lost.
 
-    In a terminal state the job ends, with its artifacts. ``QUEUED`` puts it back into the queue with its
+    In a terminal state the job ends, with its artifacts and the network that it made, whose name is then
+    ``network`` in the result. ``QUEUED`` puts it back into the queue with its
     checkpoint, after a clean shutdown or for a pause; that is not a lost attempt. A job whose cancel was
     requested is not queued again: it ends as cancelled.
     """
+    end = partial(_finish, engine, claim, state, made, result, error, progress, network)
+    for _ in range(NAME_TRIES - 1):
+        # IntegrityError: another job took the name of the network at the same moment.
+        with suppress(IntegrityError):
+            return end()
+    return end()
+
+
+def _finish(
+    engine: Engine,
+    claim: Claim,
+    state: State,
+    made: Sequence[Artifact],
+    result: Json | None,
+    error: Json | None,
+    progress: Json | None,
+    network: NewNetwork | None,
+) -> Job:
     with write(engine) as connection:
         job = None
         if state is State.QUEUED:
@@ -230,11 +264,16 @@ def finish(
             )
             state = State.CANCELLED
         if job is None:
+            if network is not None:
+                network = under_free_name(connection, network)
+                result = {**(result or {}), "network": network.card.name}
             values = {**_UNCLAIMED, "state": state, "finished_at": now(), "checkpoint": None}
             values |= {"result": result, "error": error}
             if progress is not None:
                 values["progress"] = progress
             job = _transition(connection, claim, event="done", data=state_data, values=values)
+            if network is not None:
+                insert_network(connection, network)
         _replace_artifacts(connection, job.id, made)
         return job
 

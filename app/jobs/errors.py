@@ -40,6 +40,16 @@ class JobNotEnded(ServiceError):
         super().__init__(f"Job {job_id} has not ended: cancel it first, or wait.")
 
 
+class CannotFinish(ServiceError):
+    """The job cannot be asked to end early: it has not begun, it has ended, or jobs of its kind cannot."""
+
+    status, type = HTTPStatus.CONFLICT, "cannot_finish"
+    example = (_JOB_ID, "it has not begun: cancel it, or wait")
+
+    def __init__(self, job_id: str, reason: str) -> None:
+        super().__init__(f"Job {job_id} cannot be finished early: {reason}.")
+
+
 class JobInUse(ServiceError):
     """Jobs that have not ended need a picture that this job made."""
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from app.datasets.builtin import options_of, parse_options
-from app.datasets.dataset import Dataset
+from app.datasets.builtin import options_of, parse_options, problem_of, require_count
+from app.datasets.dataset import Dataset, is_name
 from app.datasets.errors import DatasetClosed, DatasetInUse, DatasetNameTaken, InvalidDataset
 from app.datasets.repository import find_dataset, get_dataset
 from app.datasets.service import DatasetService
@@ -43,6 +43,18 @@ def earlier_import(
     return repository.find_by_key(engine, key, payload), payload
 
 
+def begin_import(datasets: DatasetService, name: str) -> Dataset:
+    """An open set to be filled: a new one, or what an import that failed left of that name.
+
+    Raises DatasetNameInvalid, DatasetNameTaken, StorageFull.
+    """
+    left = find_dataset(datasets.engine, name) if is_name(name) else None
+    if left is None or left.state == "closed" or left.members or left.source != "upload":
+        return datasets.begin(name)
+    failed = repository.had_jobs(datasets.engine, left.id) and not fillers(datasets.engine, left)
+    return left if failed else datasets.begin(name)
+
+
 def submit_import(
     jobs: JobService,
     dataset: Dataset,
@@ -75,16 +87,20 @@ def make_built_in(
     Raises InvalidDataset, DatasetNameInvalid, DatasetNameTaken, pydantic's ValidationError.
     """
     parsed = parse_options(source, options)
+    require_count(parsed, datasets.settings.max_dataset_members)
     kept = parsed.model_dump(exclude_defaults=True)
     if name is None and kept:
         raise InvalidDataset("name", f"A set of {source} that is not the usual one needs a name of its own.")
     dataset = find_dataset(datasets.engine, name or source)
+    if dataset is not None and (dataset.source != source or options_of(dataset) != parsed):
+        raise DatasetNameTaken(dataset.name)
+    if dataset is not None and (dataset.state == "closed" or fillers(datasets.engine, dataset)):
+        return dataset, None
+    problem = problem_of(source, datasets.settings.data_dir)
+    if problem is not None:
+        raise InvalidDataset("source", problem)
     if dataset is None:
         dataset = datasets.begin(name or source, source, kept)
-    elif dataset.source != source or options_of(dataset) != parsed:
-        raise DatasetNameTaken(dataset.name)
-    if dataset.state == "closed" or fillers(datasets.engine, dataset):
-        return dataset, None
     return dataset, jobs.submit(MakeDatasetParams(dataset=dataset.id), priority)[0]
 
 

@@ -27,6 +27,7 @@ class Job:
     worker_id: str | None
     lease_until: float | None
     cancel_requested_at: float | None
+    finish_requested_at: float | None
     created_at: float
     started_at: float | None
     finished_at: float | None

@@ -53,6 +53,7 @@ def _view(spec: KindSpec[Params]) -> dict[str, Any]:
         "lane": spec.fixed_lane,
         "path": kind_path(spec.name),
         "wait_seconds": spec.wait_seconds,
+        "can_finish": spec.can_finish,
         "command": spec.command,
         "listed": spec.listed,
         "group": spec.group,

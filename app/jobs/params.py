@@ -1,22 +1,24 @@
 """Checks the params of a job: by the class of its kind, and that the pictures and sets they name exist."""
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from sqlalchemy import Engine
 
 from app.database.ids import is_id
-from app.datasets.builtin import BUILT_IN, built_in, find_or_begin
+from app.datasets.builtin import BUILT_IN, built_in, find_or_begin, problem_of
 from app.datasets.dataset import Dataset
 from app.datasets.repository import find_dataset
-from app.errors import MAX_ERRORS, FieldError, InputError
+from app.errors import MAX_ERRORS, FieldError, InputError, ServiceError
 from app.images.repository import Image, find_images
 from app.jobs.errors import InvalidParam, ParamsError
 from app.jobs.repository import get_artifact
 from app.kinds import KINDS, Params
 from app.media.clips import is_clip_type
 from app.networks.catalogue import Catalogue
+from app.networks.service import require_free
 
 P = TypeVar("P", bound=Params)
 
@@ -103,10 +105,23 @@ def _problem_of(
     return None
 
 
-def resolve_datasets(engine: Engine, params: P) -> tuple[P, tuple[str, ...]]:
+def check_new_names(engine: Engine, params: Params) -> None:
+    """Check that a job may give its network the name that its params have. Raises ParamsError."""
+    errors = []
+    for field, name in params.new_networks().items():
+        try:
+            require_free(engine, name)
+        except ServiceError as error:
+            errors.append(FieldError(field, error.detail))
+    if errors:
+        raise ParamsError(errors)
+
+
+def resolve_datasets(engine: Engine, params: P, data_dir: Path) -> tuple[P, tuple[str, ...]]:
     """Params that name their sets by id and content, and the ids of these sets. Raises ParamsError.
 
-    A built-in set that has not been made yet has no hash; the worker makes it when it runs the job.
+    A built-in set that has not been made yet has no hash; the worker makes it when it runs the job, of files
+    in the data folder if it needs any.
     """
     errors: list[FieldError] = []
     found: dict[str, Dataset] = {}
@@ -114,9 +129,12 @@ def resolve_datasets(engine: Engine, params: P) -> tuple[P, tuple[str, ...]]:
         is_open = params.dataset_fields()[field].is_open
         dataset = find_dataset(engine, reference)
         source = built_in(reference)
-        if dataset is None and source is not None and not is_open:
+        detail = None
+        if source is not None and (dataset is None or (dataset.source, dataset.state) == (source, "open")):
+            detail = problem_of(source, data_dir)
+        if dataset is None and source is not None and not is_open and detail is None:
             dataset = find_or_begin(engine, source)
-        detail = _problem_of_set(reference, dataset, is_open)
+        detail = detail or _problem_of_set(reference, dataset, is_open)
         if dataset is None or detail is not None:
             errors.append(FieldError(field, detail or ""))
         else:
@@ -134,7 +152,9 @@ def _problem_of_set(reference: str, dataset: Dataset | None, is_open: bool) -> s
         name, _, sha256 = shown.partition("@")
         if sha256:
             return f"No set with the content {sha256!r} is here: upload it again, or name another."
-        return f"There is no set {name!r}: make it with POST /v1/datasets, or use {' or '.join(BUILT_IN)}."
+        return (
+            f"There is no set {name!r}: make it with POST /v1/datasets, or use one of {', '.join(BUILT_IN)}."
+        )
     if is_open and dataset.state == "closed":
         return f"Set {dataset.name!r} is closed: make another one."
     if not is_open and dataset.state == "open" and dataset.source == "upload":

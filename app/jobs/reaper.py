@@ -11,7 +11,7 @@ from app.database.engine import current_time, now, read, write
 from app.jobs.dispatch.base import Dispatcher
 from app.jobs.job import Job, Json
 from app.jobs.states import State
-from app.jobs.storage_keys import delete_job_files
+from app.jobs.storage_keys import discard_job_files
 from app.jobs.tables import jobs
 from app.jobs.transitions import state_data, transition
 from app.storage import Storage
@@ -127,7 +127,7 @@ def finish_takeback(jobs: Sequence[Job], dispatcher: Dispatcher, storage: Storag
         dispatcher.changed(job.id)
         if job.ended:
             try:
-                delete_job_files(storage, job.id)
+                discard_job_files(storage, job.id)
             except OSError as error:
                 log.warning("job %s: files that it no longer needs stay: %s", job.id, error)
 

@@ -205,6 +205,22 @@ def request_cancel(engine: Engine, job_id: str) -> Job:
     return get_job(engine, job_id)
 
 
+def request_finish(engine: Engine, job_id: str) -> Job:
+    """Ask a job that has begun to end early; one that is paused goes on to do so. Others stay as they are."""
+    with write(engine) as connection:
+        transition(
+            connection,
+            jobs.c.id == job_id,
+            jobs.c.state.not_in(TERMINAL),
+            jobs.c.started_at.is_not(None),
+            jobs.c.finish_requested_at.is_(None),
+            event="state",
+            data=lambda job: {**state_data(job), "paused": job.paused},
+            values={"finish_requested_at": now(), "paused": False},
+        )
+    return get_job(engine, job_id)
+
+
 def set_paused(engine: Engine, job_id: str, paused: bool) -> Job:
     """Pause or resume a job. A running one goes back to the queue at its next step."""
     with write(engine) as connection:
@@ -267,6 +283,13 @@ def jobs_with_datasets(engine: Engine, dataset_ids: Sequence[str]) -> dict[str, 
         for dataset_id, job_id in connection.execute(query):
             found[dataset_id].append(job_id)
     return found
+
+
+def had_jobs(engine: Engine, dataset_id: str) -> bool:
+    """Whether a job that is still kept needed or filled a set."""
+    query = select(job_datasets.c.job_id).where(job_datasets.c.dataset_id == dataset_id).limit(1)
+    with read(engine) as connection:
+        return connection.execute(query).first() is not None
 
 
 def pictures_needed(engine: Engine) -> set[str]:

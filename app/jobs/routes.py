@@ -16,6 +16,7 @@ from app.images.errors import NoThumbnail
 from app.images.thumbnails import SideQuery, send_thumbnail
 from app.jobs import repository
 from app.jobs.errors import (
+    CannotFinish,
     InvalidParam,
     JobInUse,
     JobNotEnded,
@@ -142,6 +143,12 @@ async def get_job(services: ServicesDep, job_id: JobId) -> JobView:
 def cancel_job(services: ServicesDep, job_id: JobId) -> JobView:
     """Cancel a job: a queued one at once, a running one at its next step. An ended one stays as it is."""
     return _view(services, services.jobs.cancel(job_id))
+
+
+@router.post("/{job_id}/finish", responses=documented(UnknownJob, CannotFinish))
+def finish_job(services: ServicesDep, job_id: JobId) -> JobView:
+    """End a job, such as a training, early, and keep the best that it has. A paused one goes on to do so."""
+    return _view(services, services.jobs.finish(job_id))
 
 
 @router.post("/{job_id}/pause", responses=documented(UnknownJob))

@@ -64,6 +64,7 @@ class JobView(BaseModel):
     priority: int = Field(description="0 to 7; jobs of higher priority go first.")
     paused: bool
     cancel_requested: bool
+    finish_requested: bool = Field(description="Whether it was asked to end early.")
     created_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
@@ -83,6 +84,7 @@ class JobView(BaseModel):
         """The view of a job and its artifacts."""
         shown = vars(job) | {
             "cancel_requested": job.cancel_requested_at is not None,
+            "finish_requested": job.finish_requested_at is not None,
             "artifacts": [ArtifactView.of(artifact) for artifact in artifacts],
             "network": job.network and NetworkUse(name=job.network, sha256=job.network_sha256),
             "further_networks": [

@@ -15,12 +15,12 @@ from app.images.repository import NewImage
 from app.images.service import ImageService, Upload, file_sha256
 from app.jobs import repository
 from app.jobs.dispatch.base import Dispatcher
-from app.jobs.errors import InvalidParam, JobInUse, JobNotEnded, UnknownArtifact
+from app.jobs.errors import CannotFinish, InvalidParam, JobInUse, JobNotEnded, UnknownArtifact
 from app.jobs.job import Artifact, Job
-from app.jobs.params import check_pictures, parse_params, resolve_datasets
+from app.jobs.params import check_new_names, check_pictures, parse_params, resolve_datasets
 from app.jobs.repository import NewJob
 from app.jobs.states import State
-from app.jobs.storage_keys import delete_job_files
+from app.jobs.storage_keys import delete_job_files, discard_job_files
 from app.kinds import KINDS, Params, spec_of
 from app.networks.card import NetworkCard
 from app.networks.catalogue import Catalogue
@@ -97,11 +97,13 @@ class JobService:
 
         It is not if the key has come before. ``images`` came with it, and get their rows with its own;
         ``job_id`` is that of a job whose files are stored already. Raises ParamsError for pictures and sets
-        that do not exist, KeyReused, StorageFull.
+        that do not exist and for the name of a network that is taken, KeyReused, StorageFull.
         """
         self.storage.require_space()
         check_pictures(self.engine, params, {each.id for each in images})
-        params, datasets = resolve_datasets(self.engine, params)
+        if retry_of is None:  # whose network has the name, if it made one
+            check_new_names(self.engine, params)
+        params, datasets = resolve_datasets(self.engine, params, self.images.settings.data_dir)
         spec, need = spec_of(params), params.network_need()
         catalogue = Catalogue(self.engine)
         card = None if need is None else catalogue.find(need.name)
@@ -150,8 +152,26 @@ class JobService:
         """Cancel a queued job at once, a running one at its next step; an ended one stays as it is."""
         job = repository.request_cancel(self.engine, job_id)
         if job.state is State.CANCELLED:
-            delete_job_files(self.storage, job.id)
+            discard_job_files(self.storage, job.id)
         self.dispatcher.changed(job.id)
+        return job
+
+    def finish(self, job_id: str) -> Job:
+        """Ask a job that has begun to end early with the best that it has; a paused one goes on to do so.
+
+        Raises UnknownJob, CannotFinish.
+        """
+        kind = repository.get_job(self.engine, job_id).kind
+        if kind not in KINDS or not KINDS[kind].can_finish:
+            raise CannotFinish(job_id, f"{kind} has nothing to keep before its end. Cancel it, or wait")
+        job = repository.request_finish(self.engine, job_id)
+        if job.ended:
+            raise CannotFinish(job_id, f"it has ended as {job.state}")
+        if job.finish_requested_at is None:
+            raise CannotFinish(job_id, "it has not begun. Cancel it, or wait")
+        self.dispatcher.changed(job.id)
+        if job.state is State.QUEUED:
+            self.dispatcher.hint(job)
         return job
 
     def pause(self, job_id: str) -> Job:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from app.jobs.job import Artifact
+from app.networks.repository import network_folder, network_of_job
 from app.storage import Storage
 
 
@@ -24,3 +25,9 @@ def work_folder(job_id: str) -> str:
 def delete_job_files(storage: Storage, job_id: str, kept: Sequence[Artifact] = ()) -> None:
     """Delete the files of a job that has ended, except those of the artifacts to keep."""
     storage.delete_prefix(job_folder(job_id), keep=[artifact.key for artifact in kept])
+
+
+def discard_job_files(storage: Storage, job_id: str) -> None:
+    """Delete all files of a job that ended without success, and of a network that it was about to make."""
+    delete_job_files(storage, job_id)
+    storage.delete_prefix(network_folder(network_of_job(job_id)))

@@ -35,6 +35,8 @@ jobs = Table(
     Column("worker_id", String(128)),
     Column("lease_until", Float(53)),
     Column("cancel_requested_at", Float(53)),
+    # To end early, with the best so far; every attempt from then on does.
+    Column("finish_requested_at", Float(53)),
     Column("created_at", Float(53), nullable=False),
     Column("started_at", Float(53)),
     Column("finished_at", Float(53)),

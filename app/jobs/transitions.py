@@ -90,5 +90,6 @@ def state_data(job: Job) -> Json:
         "state": job.state,
         "attempt": job.attempt,
         "cancel_requested": job.cancel_requested_at is not None,
+        "finish_requested": job.finish_requested_at is not None,
         "error": job.error,
     }

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from app.kinds.fields import DatasetField, NetworkField, PictureField
+from app.kinds.fields import DatasetField, NetworkField, NewNetworkField, PictureField
 from app.networks.catalogue import Catalogue
 
 R = TypeVar("R", bound="Params")
@@ -20,14 +20,16 @@ class NetworkNeed:
     ``layers`` are those that the job uses, by the param that named them, so that no more need be loaded;
     None: the whole network. ``pooling`` replaces the network's own. ``float32``: activations are float32
     whatever the worker's precision, for sums and differences of scores that bfloat16 would drown in its
-    rounding. A job that does not need the ``weights`` gets the network on the meta device, also where they
-    are not here.
+    rounding. ``float32_weights``: the weights alone are float32, as those of a training are, whose
+    activations may be less precise. A job that does not need the ``weights`` gets the network on the meta
+    device, also where they are not here.
     """
 
     name: str
     layers: Mapping[str, Sequence[str]] | None = None
     pooling: Literal["average", "max"] | None = None
     float32: bool = False
+    float32_weights: bool = False
     weights: bool = True
 
 
@@ -107,6 +109,11 @@ class Params(BaseModel):
                 if name != need.name:
                     found.setdefault(name, place)
         return found
+
+    def new_networks(self) -> dict[str, str]:
+        """The names that this job gives the network that it makes, by param; none: it finds one itself."""
+        names = {field: getattr(self, field) for field in self._marked(NewNetworkField)}
+        return {field: name for field, name in names.items() if name is not None}
 
     @classmethod
     def with_network_names(cls, values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

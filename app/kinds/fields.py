@@ -4,8 +4,8 @@ JSON Schema extras: ``widget`` names the control of a form (``picture``, ``pictu
 ``dataset``, ``layer``, ``layers``, ``channels``, ``class``, ``classes``, ``extents``, ``names``, ``preset``,
 ``size``, or ``slider``: a factor of the preset's value, ``decades`` powers of ten to either side); ``unit``
 is written after the value on a label; ``title_prefix`` goes before the names of a param's pictures in a job's
-title; ``built_in`` names the sets that need no upload; ``empty_means: equal`` marks a list that resolves to
-equal numbers when it is left empty.
+title; ``built_in`` names the sets that need no upload; a set needs ``least_labels`` different labels;
+``empty_means: equal`` marks a list that resolves to equal numbers when it is left empty.
 """
 
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from app.errors import InputError
+from app.networks.names import NAME_PATTERN
 
 # Side in pixels of the largest picture; a sheet of pictures that a job makes one after the other has no more
 # pixels.
@@ -32,6 +33,9 @@ CROP_SHARE = 0.875
 
 _REFERENCE = "An image id, or `<job id>/<artifact>`."
 
+# Side in pixels of the smallest picture that a network may be trained on.
+SMALLEST_SEEN = 8
+
 
 class PictureField:
     """Marks a param as a picture; ``many`` if it takes a list, ``clips`` if a clip may stand in its place."""
@@ -50,6 +54,10 @@ class DatasetField:
 
 class NetworkField:
     """Marks a param as the name of a network, or of several."""
+
+
+class NewNetworkField:
+    """Marks a param as the name of the network that the job makes."""
 
 
 def as_list(value: Any) -> Any:
@@ -119,8 +127,8 @@ DatasetRef = Annotated[
         min_length=1,
         max_length=200,
         title="Set",
-        description="A set, by its name or id; `digits` and `palette` are built in.",
-        json_schema_extra={"widget": "dataset", "built_in": ["digits", "palette"]},
+        description="A set, by its name or id; `digits`, `palette` and `cifar10` are built in.",
+        json_schema_extra={"widget": "dataset", "built_in": ["digits", "palette", "cifar10"]},
     ),
     DatasetField(),
 ]
@@ -153,6 +161,11 @@ NetworkNames = Annotated[
     Field(min_length=1, max_length=8, title="Networks", json_schema_extra={"widget": "names"}),
     NetworkField(),
 ]
+NewNetworkName = Annotated[
+    str,
+    Field(pattern=NAME_PATTERN, title="Name", description="Name of the new network."),
+    NewNetworkField(),
+]
 Seed = Annotated[
     int, Field(ge=0, le=2**63 - 1, title="Seed", description="Seed of everything that is drawn at random.")
 ]
@@ -182,7 +195,7 @@ SmallSize = Annotated[
 NetworkSize = Annotated[
     int | None,
     Field(
-        ge=16,
+        ge=SMALLEST_SEEN,
         le=2048,
         title="Size",
         description=f"Side in pixels. Empty: what the network classifies, or {DEFAULT_SIZE}.",

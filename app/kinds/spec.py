@@ -22,7 +22,7 @@ SHORT_SECONDS = 1.0
 # What decoding a picture costs, in multiply-adds that take as long: 10 ms.
 DECODING = 2e8
 
-Group = Literal["Make pictures", "Look inside"]
+Group = Literal["Make pictures", "Look inside", "Train"]
 
 # The param that names the preset, in every kind that has presets.
 PRESET = "preset"
@@ -84,6 +84,8 @@ class KindSpec(Generic[P]):
     lane: Lane | Callable[[Any, NetworkCard | None], Lane]
     # Seconds that its own route waits for the end of the job where a request does not say.
     wait_seconds: int = 0
+    # Whether a job that has begun can be told to end early, with the best that it has: `finish` of its steps.
+    can_finish: bool = False
     # Where `variations` means that the function runs once a seed: the result entries that are the same for
     # every seed. None: the function makes its variations itself, or has none.
     shared_by_variations: tuple[str, ...] | None = None

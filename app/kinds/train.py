@@ -7,11 +7,21 @@ from pydantic import Field, JsonValue
 
 from app.kinds.architectures import Architecture
 from app.kinds.base import NetworkNeed, Params
-from app.kinds.fields import DatasetRef, LayerName, LayerNames, NetworkName, Seed
-from app.kinds.spec import Preset
+from app.kinds.fields import (
+    CROP_SHARE,
+    SMALLEST_SEEN,
+    DatasetRef,
+    LayerName,
+    LayerNames,
+    NetworkName,
+    NewNetworkName,
+    Seed,
+)
+from app.kinds.spec import KindSpec, Preset
+from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
 
 Transfer = Literal["svm", "head", "last", "all"]
-Objective = Literal["softmax", "logistic", "hinge", "quadratic", "triplet"]
+Objective = Literal["softmax", "logistic", "hinge", "squared_hinge", "quadratic", "triplet"]
 Optimizer = Literal["sgd", "adam", "adamw", "muon"]
 Rates = Literal["constant", "step", "plateau", "cosine", "one_cycle"]
 Metric = Literal["accuracy", "loss", "macro_f1"]
@@ -25,13 +35,16 @@ MOST_RUNS = 64
 class TrainParams(Params):
     """Train a network on a set of labelled pictures."""
 
-    dataset: DatasetRef = Field(title="Set", description="Pictures with labels: the classes.")
+    dataset: DatasetRef = Field(
+        title="Set",
+        description="Pictures with labels: the classes.",
+        json_schema_extra={"least_labels": 2},
+    )
     preset: Literal["quick", "fine-tune", "from-scratch", "alexnet-2012"] = Field(
         "quick", title="Preset", json_schema_extra={"widget": "preset"}
     )
-    name: str | None = Field(
+    name: NewNetworkName | None = Field(
         None,
-        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
         title="Name",
         description="Name of the new network. Empty: after the set and what it began with.",
     )
@@ -78,11 +91,15 @@ class TrainParams(Params):
     )
     initial_std: float = Field(0.01, gt=0, le=1, title="Initial deviation")
     size: int | None = Field(
-        None, ge=8, le=1024, title="Size", description="Side in pixels of the square that it is shown."
+        None,
+        ge=SMALLEST_SEEN,
+        le=1024,
+        title="Size",
+        description="Side in pixels of the square that it is shown.",
     )
     # What is minimized.
     objective: Objective | None = Field(None, title="Objective")
-    margin: float = Field(1.0, gt=0, le=100, title="Margin", description="Of hinge and triplet.")
+    margin: float = Field(1.0, gt=0, le=100, title="Margin", description="Of the hinges and of triplet.")
     embedding: int = Field(
         64, ge=2, le=4096, title="Embedding", description="Numbers that triplet embeds in."
     )
@@ -111,7 +128,8 @@ class TrainParams(Params):
         ge=0,
         le=10,
         title="Weight decay",
-        description="A step takes this times the rate of each weight.",
+        description="Of weights, not of biases and norms. sgd and adam add it times the weight to the "
+        "gradient; adamw and muon take it times the rate of each weight in a step.",
     )
     schedule: Rates | None = Field(None, title="Schedule", description="Of the learning rate.")
     warm_up: Share | None = Field(None, title="Warm-up", description="Share of the steps of a rising rate.")
@@ -144,7 +162,7 @@ class TrainParams(Params):
     rotation: Annotated[float, Field(ge=0, le=180)] | None = Field(
         None, title="Rotation", description="Degrees."
     )
-    distortion: Share | None = Field(
+    distortion: Annotated[float, Field(ge=0, le=0.5)] | None = Field(
         None, title="Distortion", description="Most of a side that a corner moves."
     )
     color: Share | None = Field(None, title="Color", description="Strength of changes of light and color.")
@@ -183,17 +201,71 @@ class TrainParams(Params):
     seed: Seed = 0
 
     def picture_short_side(self, field: str) -> int | None:
-        """A little more than the size, so that crops are not enlarged."""
+        """The side that pictures are kept at."""
         del field
-        return None if self.size is None else round(self.size * 8 / 7)
+        return None if self.size is None else round(self.size / CROP_SHARE)
 
     def network_need(self) -> NetworkNeed | None:
         """The network that it begins with."""
-        return None if self.base is None else NetworkNeed(self.base, float32=True)
+        return None if self.base is None else NetworkNeed(self.base, float32_weights=True)
+
+    def resolve(self, catalogue: Catalogue) -> "ResolvedTraining | ResolvedFrozen":
+        """Fill in what the preset gives, and what the base or the architecture gives.
+
+        Every combination of ``search`` is checked, too.
+        """
+        # The modules that know what goes with what need these classes.
+        from app.kinds.training_choices import resolve_training
+        from app.kinds.training_runs import require_runs
+
+        resolved = resolve_training(self, catalogue)
+        require_runs(resolved, catalogue)
+        return resolved
+
+
+class ResolvedTraining(TrainParams):
+    """Resolved params of a training by gradient descent."""
+
+    size: int
+    objective: Objective
+    label_smoothing: float
+    epochs: int
+    batch_size: int
+    optimizer: Optimizer
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    schedule: Rates
+    warm_up: float
+    average: float
+    patience: int
+    flip: bool
+    crop: float
+    shift: float
+    rotation: float
+    distortion: float
+    color: float
+    cutout: float
+    mixup: float
+    cutmix: float
+    attack: float
+
+
+class ResolvedFrozen(TrainParams):
+    """Resolved params of a classifier that is solved for, without steps, on features of a frozen base."""
+
+    base: NetworkName
+    transfer: Literal["svm", "head"]
+    feature_layer: LayerName
+    size: int
+    flip: bool
 
 
 class TrainPreset(Preset):
-    """Values of the params that are null."""
+    """Values of the params that are null.
+
+    Those of a frozen base have no optimizer.
+    """
 
     base: str | None = None
     transfer: Transfer | None = None
@@ -203,13 +275,13 @@ class TrainPreset(Preset):
     initialization: Initialization = "he"
     objective: Objective = "softmax"
     label_smoothing: float = 0.0
-    epochs: int
-    batch_size: int
-    optimizer: Optimizer
-    learning_rate: float
+    epochs: int | None = None
+    batch_size: int | None = None
+    optimizer: Optimizer | None = None
+    learning_rate: float | None = None
     momentum: float = 0.9
     weight_decay: float = 0.0
-    schedule: Rates
+    schedule: Rates = "constant"
     warm_up: float = 0.0
     average: float = 0.0
     patience: int = 0
@@ -223,3 +295,80 @@ class TrainPreset(Preset):
     mixup: float = 0.0
     cutmix: float = 0.0
     attack: float = 0.0
+
+
+PRESETS: dict[str, TrainPreset] = {
+    "quick": TrainPreset(
+        summary="A linear classifier on the features of a trained network: seconds, and good with few "
+        "pictures.",
+        base=DEFAULT_CLASSIFIER,
+        transfer="head",
+        flip=True,
+    ),
+    # A tenth of the optimizer's usual rate: the norms of a base are part of its convolutions, and with 1e-3 a
+    # palette that was tuned to 60 digits forgot them.
+    "fine-tune": TrainPreset(
+        summary="A trained network, tuned to the pictures layer by layer: minutes, and the best with some "
+        "dozens of pictures a class.",
+        base=DEFAULT_CLASSIFIER,
+        transfer="all",
+        epochs=12,
+        batch_size=16,
+        optimizer="adamw",
+        learning_rate=1e-4,
+        weight_decay=0.01,
+        schedule="one_cycle",
+        label_smoothing=0.1,
+        flip=True,
+        crop=0.5,
+        color=0.2,
+    ),
+    "from-scratch": TrainPreset(
+        summary="A network of its own from random weights: needs more pictures, and nothing but them.",
+        architecture="cnn",
+        batch_norm=True,
+        epochs=40,
+        batch_size=32,
+        optimizer="sgd",
+        learning_rate=0.05,
+        weight_decay=5e-4,
+        schedule="one_cycle",
+        average=0.99,
+        label_smoothing=0.1,
+        crop=0.7,
+        shift=0.05,
+        color=0.2,
+    ),
+    # Krizhevsky, Sutskever, Hinton (NIPS 2012), sections 4 and 5; 224 of 256 px are 0.76 of the area.
+    "alexnet-2012": TrainPreset(
+        summary="AlexNet as it was trained in 2012: needs thousands of pictures, and a GPU.",
+        architecture="alexnet_2012",
+        epochs=90,
+        batch_size=128,
+        optimizer="sgd",
+        learning_rate=0.01,
+        weight_decay=5e-4,
+        schedule="plateau",
+        flip=True,
+        crop=0.76,
+        color=0.1,
+    ),
+}
+
+SPEC = KindSpec(
+    name="train",
+    params=TrainParams,
+    resolved=(ResolvedTraining, ResolvedFrozen),
+    function="worker.training.train:train",
+    lane="training",
+    can_finish=True,
+    title="Training",
+    summary="From a set of labelled pictures to a network that every other kind can use.",
+    submit_label="Train",
+    group="Train",
+    primary_fields=("preset", "base", "architecture", "epochs"),
+    label_fields=("preset", "base", "architecture"),
+    file_extensions=(".png",),
+    presets=PRESETS,
+    example={"dataset": "digits", "preset": "from-scratch"},
+)

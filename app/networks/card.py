@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.networks.training_record import TrainingRecord
+
 # Above every number of a network; what is larger would be printed and computed with at length.
 MOST = 1 << 31
 Argument = Annotated[int, Field(gt=-MOST, lt=MOST)]
@@ -102,6 +104,7 @@ class NetworkCard(BaseModel):
     source: str = Field(description="Where the weights come from, and their licence.")
     sha256: str | None = Field(description="Hash of the weights; None: they are not here.")
     download: Download | None = Field(None, description="None: there is nothing to download.")
+    training: TrainingRecord | None = Field(None, description="How it was trained, if that was here.")
 
     def layer(self, name: str) -> LayerCard:
         """The layer of that name; KeyError if there is none."""

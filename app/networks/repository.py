@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Engine, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import now, read, write
-from app.database.ids import new_id
+from app.database.ids import derived_id, new_id
 from app.networks.card import NetworkCard
 from app.networks.errors import NameTaken, UnknownNetwork
 from app.networks.tables import networks
@@ -28,25 +28,50 @@ class StoredNetwork:
     created_at: float
 
 
-def add_network(
-    engine: Engine, card: NetworkCard, *, network_id: str, key: str, size: int, origin: Origin
-) -> StoredNetwork:
-    """Write the row of a network whose weights are stored already. Raises NameTaken."""
-    values = {
-        "id": network_id,
-        "name": card.name,
-        "sha256": card.sha256,
-        "card": card.model_dump(mode="json"),
-        "key": key,
-        "bytes": size,
-        "origin": origin,
-    }
+@dataclass(frozen=True, kw_only=True)
+class NewNetwork:
+    """A network whose weights, the blob ``key`` of ``bytes`` bytes, are stored, and which has no row yet."""
+
+    id: str
+    card: NetworkCard
+    key: str
+    bytes: int
+    origin: Origin
+
+
+def add_network(engine: Engine, new: NewNetwork) -> StoredNetwork:
+    """Write the row of a network. Raises NameTaken."""
     try:
         with write(engine) as connection:
-            statement = insert(networks).values(**values, created_at=now()).returning(*networks.c)
-            return _of_row(connection.execute(statement).mappings().one())
+            return insert_network(connection, new)
     except IntegrityError:
-        raise NameTaken(card.name) from None
+        raise NameTaken(new.card.name) from None
+
+
+def insert_network(connection: Connection, new: NewNetwork) -> StoredNetwork:
+    """Write the row of a network within a transaction. IntegrityError if its name is taken."""
+    values = {
+        "id": new.id,
+        "name": new.card.name,
+        "sha256": new.card.sha256,
+        "card": new.card.model_dump(mode="json"),
+        "key": new.key,
+        "bytes": new.bytes,
+        "origin": new.origin,
+    }
+    statement = insert(networks).values(**values, created_at=now()).returning(*networks.c)
+    return _of_row(connection.execute(statement).mappings().one())
+
+
+def list_names(connection: Connection) -> set[str]:
+    """The names of all networks, within a transaction."""
+    return set(connection.execute(select(networks.c.name)).scalars())
+
+
+def key_of(engine: Engine, network_id: str) -> str | None:
+    """The key of the weights of a network; None if no network has the id."""
+    with read(engine) as connection:
+        return connection.execute(select(networks.c.key).where(networks.c.id == network_id)).scalar()
 
 
 def find_network(engine: Engine, name: str, sha256: str | None = None) -> StoredNetwork | None:
@@ -96,6 +121,11 @@ def new_network_key() -> tuple[str, str]:
     """A fresh id, and the key of the weights that go with it."""
     network_id = new_id()
     return network_id, f"{network_folder(network_id)}/weights.safetensors"
+
+
+def network_of_job(job_id: str) -> str:
+    """The id of the network that a job makes."""
+    return derived_id(f"network of job {job_id}")
 
 
 def _of_row(row: RowMapping) -> StoredNetwork:

@@ -16,17 +16,25 @@ class NetworkView(NetworkCard):
     origin: Literal["shipped", "imported", "trained"]
     available: bool = Field(description="Whether its weights are here; if not, `download` says what to get.")
     created_at: datetime | None = Field(description="When it was imported or trained.")
+    bytes: int | None = Field(description="Size of its file; null: it is shipped.")
 
     @classmethod
     def shipped(cls, card: NetworkCard) -> "NetworkView":
         """The view of a shipped network, with the layers that its weights have here."""
-        return cls(**dict(card), origin="shipped", available=card.sha256 is not None, created_at=None)
+        return cls(
+            **dict(card), origin="shipped", available=card.sha256 is not None, created_at=None, bytes=None
+        )
 
     @classmethod
     def stored(cls, network: StoredNetwork) -> "NetworkView":
         """The view of a network of the database."""
-        created_at = timestamp(network.created_at)
-        return cls(**dict(network.card), origin=network.origin, available=True, created_at=created_at)
+        return cls(
+            **dict(network.card),
+            origin=network.origin,
+            available=True,
+            created_at=timestamp(network.created_at),
+            bytes=network.bytes,
+        )
 
 
 class NetworkChange(BaseModel):

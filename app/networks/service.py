@@ -1,23 +1,22 @@
 """Networks that are imported, renamed, deleted and exported."""
 
-import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from app.database.removal import remove
 from app.networks import repository
 from app.networks.catalogue import Catalogue, get_card, is_shipped
 from app.networks.errors import InvalidName, NameReserved, NameTaken, ShippedNetwork, UnknownNetwork
-from app.networks.repository import Origin, StoredNetwork, network_folder
+from app.networks.names import is_name, numbered
+from app.networks.repository import NewNetwork, Origin, StoredNetwork, network_folder
 from app.networks.shipped_files import shipped_file
 from app.networks.uploads import check_weights, read_card
 from app.networks.weights_file import KEY, read_header, with_card
 from app.settings import WeightsFolder
 from app.storage import Storage
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 def get_stored(engine: Engine, name: str) -> StoredNetwork:
@@ -46,15 +45,14 @@ def add_network(
     storage.require_space(size)
     header, card = read_card(file, size)
     card = card.model_copy(update={"name": card.name if name is None else name, "download": None})
-    _require_free(engine, card.name)
+    require_free(engine, card.name)
     check_weights(file, header, card)
     network_id, key = repository.new_network_key()
     file.seek(0)
     stored = storage.put(key, file)
     try:
-        return repository.add_network(
-            engine, card, network_id=network_id, key=key, size=stored.bytes, origin=origin
-        )
+        new = NewNetwork(id=network_id, card=card, key=key, bytes=stored.bytes, origin=origin)
+        return repository.add_network(engine, new)
     except BaseException:
         storage.delete_prefix(network_folder(network_id))
         raise
@@ -66,7 +64,7 @@ def rename(engine: Engine, name: str, new_name: str) -> StoredNetwork:
     Raises ShippedNetwork, UnknownNetwork, InvalidName, NameReserved, NameTaken.
     """
     if get_stored(engine, name).card.name != new_name:
-        _require_free(engine, new_name)
+        require_free(engine, new_name)
     return repository.rename_network(engine, name, new_name)
 
 
@@ -95,8 +93,19 @@ def export(
     return with_card(file, header, card)
 
 
-def _require_free(engine: Engine, name: str) -> None:
-    if not _NAME.fullmatch(name):
+def under_free_name(connection: Connection, new: NewNetwork) -> NewNetwork:
+    """A network under its name or, if that is taken, one like it, to be inserted in this transaction.
+
+    That raises IntegrityError if another transaction takes the name at the same moment.
+    """
+    taken = repository.list_names(connection)
+    name = next(name for name in numbered(new.card.name) if name not in taken and not is_shipped(name))
+    return replace(new, card=new.card.model_copy(update={"name": name}))
+
+
+def require_free(engine: Engine, name: str) -> None:
+    """Raises InvalidName, NameReserved, NameTaken unless a new network may have the name."""
+    if not is_name(name):
         raise InvalidName(name)
     if is_shipped(name):
         raise NameReserved(name)

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-# Ours have a few kB, and 20 more with the names of ImageNet's classes.
-MAX_HEADER_BYTES = 1 << 20
+# Ours have a few kB, 20 more with the names of ImageNet's classes, and 100 with how they were trained. A
+# thousand classes with long names, each also with the number of its pictures, have 1 MB.
+MAX_HEADER_BYTES = 1 << 22
 METADATA = "__metadata__"
 KEY = "impasto"  # the entry of the metadata that is ours
 CHUNK = 1 << 20  # a multiple of every item size

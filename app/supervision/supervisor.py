@@ -26,6 +26,7 @@ from app.storage import make_storage
 from app.supervision.child import Child
 from app.supervision.liveness import LivenessTracker
 from app.supervision.openmp import let_threads_sleep
+from app.supervision.placing import Place, places
 from app.supervision.startup import url_of
 from app.workers import repository as workers
 
@@ -39,17 +40,16 @@ _TAKE_BACK_SECONDS = 1.0
 _READY_CALL_SECONDS = 10.0
 _MISCONFIGURED = 2
 _KILLED = 130
-# A computation must not make the page wait, nor a long one those who wait for a short one.
-_NICE: dict[str, int] = {"short": 1}
-_NICE_OF_LONG = 10
+# A computation must not make the page wait, nor one that takes longer those who wait for a shorter one.
+_NICE: dict[str, int] = {"short": 1, "long": 10, "training": 15}
 
 
 class Supervisor:
     """The service on a listening socket, or without a socket only its workers.
 
     There is a worker for each device and lane: an embedded one, or one of Celery if the settings name a
-    Redis. Those of long lanes share the cores, and yield them to those of short jobs, as all do to the API.
-    ``on_ready`` is called with the URL, in a thread, as soon as ``/readyz`` answers 200.
+    Redis. They yield the cores to those of shorter jobs, and all do to the API. ``on_ready`` is called with
+    the URL, in a thread, as soon as ``/readyz`` answers 200. Raises StartError if the devices do not fit.
     """
 
     def __init__(
@@ -68,21 +68,14 @@ class Supervisor:
         environment = _environment_of(settings)
         self._api = [] if listener is None else [_api_child(listener, environment)]
         module = "worker.runtime.local" if settings.redis_url is None else "worker.runtime.celery_main"
-        served = [
-            (device, lane)
-            for device in settings.device.split(",")
-            for lane in (all_lanes() if lanes is None else lanes)
-        ]
-        # A worker of short jobs has one thread, and is idle for most of the time.
-        sharing = sum(lane != "short" for _, lane in served)
         self._workers = [
             Child(
-                f"worker {device} {lane}",
-                _worker_command(module, device, lane, sharing),
+                f"worker {place.device} {place.lane}",
+                _worker_command(module, place),
                 environment,
-                nice=_NICE.get(lane, _NICE_OF_LONG),
+                nice=_NICE[place.lane],
             )
-            for device, lane in served
+            for place in places(settings, all_lanes() if lanes is None else lanes)
         ]
         self._lost_workers: list[str] = []
         self._next_take_back = 0.0
@@ -263,6 +256,6 @@ def _api_child(listener: socket.socket, environment: Mapping[str, str]) -> Child
     return Child("api", lambda _: command, environment, listener=listener)
 
 
-def _worker_command(module: str, device: str, lane: str, sharing: int) -> Callable[[str], list[str]]:
-    options = ["--lane", lane, "--device", device, "--sharing", str(sharing)]
+def _worker_command(module: str, place: Place) -> Callable[[str], list[str]]:
+    options = ["--lane", place.lane, "--device", place.device, "--sharing", str(place.sharing)]
     return lambda worker_id: _python(module, *options, "--worker-id", worker_id)

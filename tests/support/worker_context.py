@@ -1,6 +1,8 @@
 """Adds pictures to, and runs jobs in, the worker context of a test."""
 
 import threading
+import time
+from collections.abc import Callable
 
 from app.database.ids import new_id
 from app.datasets.service import DatasetService
@@ -42,6 +44,20 @@ def run(context: WorkerContext, stop: threading.Event | None = None) -> Job:
     """Run the next job, to its end or until ``stop``; returns the newest job."""
     assert runner.run_next(context, ["long", "short"], stop or threading.Event())
     return repository.list_jobs(context.engine, limit=1)[0]
+
+
+def once_begun(context: WorkerContext, job: Job, act: Callable[[], object]) -> threading.Thread:
+    """Let ``act`` happen in the middle of a job that is about to run: when its first progress is written."""
+
+    def watch() -> None:
+        until = time.monotonic() + 60
+        while repository.get_job(context.engine, job.id).progress is None and time.monotonic() < until:
+            time.sleep(0.02)
+        act()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    return thread
 
 
 def queue_import(context: WorkerContext, data: bytes, name: str = "pets") -> Job:

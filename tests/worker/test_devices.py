@@ -87,6 +87,7 @@ CASES: list[tuple[str, Json]] = [
         "activations",
         {"image": "i", "network": "palette", "size": 48, "layers": ["conv2_1", "relu2_2", "logits"]},
     ),
+    ("export_network", {"network": "palette"}),
     ("filters", {"network": "palette"}),
     ("filters", {"network": "efficientnet_lite0", "layer": "block4", "part": "project"}),
     ("max_patches", {"dataset": "d", "network": "palette", "size": 48, "layer": "relu2_2", "limit": 2}),
@@ -122,7 +123,7 @@ def test_a_job_mixes_no_devices_and_needs_no_float64(kind: str, asked: Json) -> 
 
 def test_every_kind_that_computes_with_a_network_is_tried() -> None:
     untried = set(KINDS) - {kind for kind, _ in CASES}
-    assert untried == {"embedding", "pull_weights", "import_members", "make_dataset"}
+    assert untried == {"embedding", "gradient_check", "pull_weights", "import_members", "make_dataset"}
 
 
 def test_an_embedding_reads_codes_alone_from_the_device() -> None:

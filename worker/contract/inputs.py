@@ -9,6 +9,7 @@ from torch import Tensor
 from app.datasets.service import DatasetService
 from app.datasets.split import Part
 from app.errors import InputError
+from app.networks.card import NetworkCard
 from app.settings import WeightsFolder
 from models.network import Network
 from worker.media.clips import Clip
@@ -57,13 +58,18 @@ class Inputs:
         set_hashes: Mapping[str, str] | None = None,
         datasets: DatasetService | None = None,
         networks: Mapping[str, Network] | None = None,
+        cards: Mapping[str, NetworkCard] | None = None,
+        set_names: Mapping[str, str] | None = None,
     ) -> None:
-        """``set_hashes`` are of the content of sets, by param.
+        """``set_hashes`` are of the content of sets, by param, and ``set_names`` what people call them.
 
         ``weights`` is the folder of downloaded weights, ``datasets`` the sets, for jobs that add to them;
-        ``networks`` are those that a job needs beside the one that its function is given.
+        ``networks`` are those that a job needs beside the one that its function is given; ``cards`` has the
+        card of that one, by its name.
         """
         self.networks = dict(networks or {})
+        self.cards = dict(cards or {})
+        self.set_names = dict(set_names or {})
         self._sources = dict(sources or {})
         self._sets = dict(sets or {})
         self._weights = weights

@@ -4,7 +4,7 @@ import hashlib
 import io
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -12,17 +12,19 @@ import numpy as np
 import torch
 
 from app.datasets.builtin import BUILT_IN, parse_options
+from app.datasets.cifar10 import Cifar10Error
 from app.datasets.dataset import content_hash
 from app.datasets.errors import UnusableLabels, UnusableZip
 from app.datasets.layout import Layout, arrange, is_table, read_labels
 from app.datasets.repository import Limits
+from app.datasets.split import split_members
 from app.datasets.uploads import read_upload
 from app.datasets.zip_reader import DamagedEntry, Entry, read_entry
 from app.errors import InputError
 from app.media import PictureError, inspect_picture
 from app.settings import Settings
 from worker.contract.inputs import Member, Source
-from worker.datasets.builtin import IN_ONE, BuiltInSet, Drawn
+from worker.datasets.builtin import IN_ONE, Drawn, open_built_in
 from worker.datasets.make_dataset import encode
 from worker.media.pictures import Picture, load_picture
 
@@ -59,10 +61,14 @@ def open_local(given: str, param: str, sides: Sides, settings: Settings) -> Loca
     except (UnusableZip, UnusableLabels) as error:
         raise InputError(param, f"{given}: {error.detail}") from error
     if given in BUILT_IN:
-        return _built_in(given)
+        try:
+            return _built_in(given, settings)
+        except Cifar10Error as error:
+            raise InputError(param, str(error)) from error
     raise InputError(
         param,
-        f"There is no {given!r}: name a folder, a ZIP, a CSV beside pictures, or {' or '.join(BUILT_IN)}.",
+        f"There is no {given!r}: name a folder, a ZIP, a CSV beside pictures, or a built-in set: "
+        f"{', '.join(BUILT_IN)}.",
     )
 
 
@@ -158,9 +164,9 @@ def _load_entry(path: Path, entry: Entry, param: str, sides: Sides) -> Picture:
         raise InputError(param, f"{entry.name}: {error.detail}") from error
 
 
-def _built_in(name: str) -> LocalSet:
+def _built_in(name: str, settings: Settings) -> LocalSet:
     """A built-in set, drawn a few dozen pictures at a time."""
-    pictures = BuiltInSet(parse_options(name, {}))
+    pictures = open_built_in(parse_options(name, {}), settings.data_dir)
 
     @lru_cache(maxsize=4)
     def drawn(block: int) -> list[Drawn]:
@@ -183,4 +189,7 @@ def _of_members(members: list[Member], skipped: list[tuple[str, str]], param: st
     if not members:
         reason = f" {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
         raise InputError(param, f"There is no picture in it: JPEG, PNG and WebP are taken.{reason}")
-    return LocalSet(members, content_hash((m.source.sha256, m.label, m.name) for m in members), skipped)
+    keys = [(member.source.sha256, member.label, member.name) for member in members]
+    parts = split_members(keys)
+    placed = [replace(member, part=part) for member, part in zip(members, parts, strict=True)]
+    return LocalSet(placed, content_hash((*key, None) for key in keys), skipped)

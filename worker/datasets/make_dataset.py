@@ -7,6 +7,7 @@ from collections.abc import Generator
 from PIL import Image
 
 from app.datasets.builtin import options_of
+from app.datasets.cifar10 import Cifar10Error
 from app.datasets.dataset import Dataset
 from app.datasets.errors import DatasetClosed
 from app.datasets.repository import get_dataset
@@ -18,15 +19,16 @@ from app.settings import Settings
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, Step, Steps, StepState, map_steps
-from worker.datasets.builtin import IN_ONE, BuiltInSet, Drawn
+from worker.datasets.builtin import IN_ONE, Drawn, open_built_in
 
 
 def make(datasets: DatasetService, dataset: Dataset) -> Generator[tuple[int, int], None, Dataset]:
     """Make a built-in set, yielding how many of its pictures there are; returns the closed set.
 
-    What was made before is kept, and another process may make it, too.
+    What was made before is kept, and another process may make it, too. Raises Cifar10Error if the files
+    that it needs are not there.
     """
-    pictures = BuiltInSet(options_of(dataset))
+    pictures = open_built_in(options_of(dataset), datasets.settings.data_dir)
     total = len(pictures)
     try:
         for start in range(dataset.members - dataset.members % IN_ONE, total, IN_ONE):
@@ -75,5 +77,8 @@ def make_dataset(
     def step(counts: tuple[int, int]) -> Step:
         return Step(*counts, losses=dict, image=None, state=lambda: StepState({}, {}))
 
-    made = yield from map_steps(make(inputs.datasets, dataset), step)
+    try:
+        made = yield from map_steps(make(inputs.datasets, dataset), step)
+    except Cifar10Error as error:
+        raise InputError("dataset", str(error)) from error
     return Outcome(result={"dataset": made.id, "sha256": made.sha256, "members": made.members})

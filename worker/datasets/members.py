@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TypeVar
 
+from sqlalchemy import Engine
+
 from app.datasets.builtin import BUILT_IN
+from app.datasets.cifar10 import Cifar10Error
+from app.datasets.parts import require_parts
 from app.datasets.repository import all_members, find_dataset
 from app.datasets.service import DatasetService
 from app.errors import InputError
@@ -22,7 +26,7 @@ P = TypeVar("P", bound=Params)
 def with_datasets(datasets: DatasetService, params: P) -> P:
     """Params that name every set they use by its content. Makes built-in sets that have not been made.
 
-    Raises InputError that names the param if a set is gone.
+    Raises InputError that names the param if a set is gone, or cannot be made.
     """
     names: dict[str, str] = {}
     for field, reference in params.datasets().items():
@@ -34,7 +38,10 @@ def with_datasets(datasets: DatasetService, params: P) -> P:
         if dataset.state == "open":
             if dataset.source not in BUILT_IN:
                 raise InputError(field, f"Set {dataset.name!r} is open: close it first.")
-            dataset = run_steps(make(datasets, dataset))
+            try:
+                dataset = run_steps(make(datasets, dataset))
+            except Cifar10Error as error:
+                raise InputError(field, str(error)) from error
         names[field] = dataset.reference
     return params.model_copy(update=names)
 
@@ -48,6 +55,7 @@ def load_sets(datasets: DatasetService, params: Params) -> tuple[dict[str, Seque
         if not params.dataset_fields()[field].is_open:
             dataset = find_dataset(datasets.engine, reference)
         if dataset is not None and dataset.sha256 is not None:
+            require_parts(datasets.engine, dataset)
             sides = params.picture_side(field), params.picture_short_side(field)
             sets[field] = [
                 Member(
@@ -57,11 +65,19 @@ def load_sets(datasets: DatasetService, params: Params) -> tuple[dict[str, Seque
                     ),
                     member.label,
                     member.name,
+                    member.part,
+                    member.image_id,
                 )
                 for member in all_members(datasets.engine, dataset.id)
             ]
             hashes[field] = dataset.sha256
     return sets, hashes
+
+
+def names_of_sets(engine: Engine, params: Params) -> dict[str, str]:
+    """What people call the sets that params name, by param."""
+    found = {field: find_dataset(engine, reference) for field, reference in params.datasets().items()}
+    return {field: dataset.name for field, dataset in found.items() if dataset is not None}
 
 
 def _load(

@@ -96,7 +96,7 @@ class NetworkLoader:
                 f"The weights of network {name!r} are not here any more; another network has its name now. "
                 "Send the job again to use that one.",
             )
-        return _Stored(self.storage, found.key, found.card.model_dump_json())
+        return _Stored(self.storage, found.key, found.card.model_dump_json(exclude={"training"}))
 
 
 @dataclass(frozen=True)
@@ -160,15 +160,22 @@ def network_for(
         return None
     if not need.weights:
         return loader.skeleton(need.name, sha256)
+    where = compute_for(params, compute)
     network = loader.prepared(
         need.name,
         need.pooling,
-        compute_for(params, compute),
+        replace(where, dtype=torch.float32) if need.float32_weights else where,
         sha256=sha256,
         convolutions_only=_is_convolutional(need, loader.card(need.name, sha256)),
     )
     _require_layers(need, network)
     return network
+
+
+def cards_for(params: Params, loader: NetworkLoader, sha256: str | None = None) -> dict[str, NetworkCard]:
+    """The card of the network that a job of resolved params needs, by its name. Raises InputError."""
+    need = params.network_need()
+    return {} if need is None else {need.name: loader.card(need.name, sha256)}
 
 
 def further_networks(

@@ -18,8 +18,10 @@ from app.jobs.job import Artifact, Json
 from app.jobs.repository import get_job, list_artifacts
 from app.jobs.states import State
 from app.jobs.storage_keys import attempt_folder, delete_job_files, work_folder
-from worker.contract.steps import Step, StepState
+from app.networks import repository as networks
+from worker.contract.steps import NewNetwork, Step, StepState
 from worker.media.pictures import PREVIEW_MEDIA_TYPE, encode_preview
+from worker.networks.keeping import store_weights
 from worker.runtime import checkpoints
 from worker.runtime.artifacts import EncodedFile
 from worker.runtime.checkpoints import CheckpointError
@@ -48,6 +50,7 @@ class End:
     result: Json | None = None
     error: Json | None = None
     progress: Json | None = None
+    network: networks.NewNetwork | None = None
 
 
 class ClaimedJob:
@@ -69,7 +72,8 @@ class ClaimedJob:
         # Storage keys of the newest checkpoint, and of its parts by name.
         self._checkpoint_key: str | None = (claim.job.checkpoint or {}).get("key")
         self._parts: dict[str, str] = {}
-        self._made: Sequence[Artifact] = ()
+        self._end = End(State.QUEUED)
+        self._asked_to_finish = False
 
     def __enter__(self) -> "ClaimedJob":
         return self
@@ -108,12 +112,15 @@ class ClaimedJob:
         self._parts = {}
 
     def report(self, step: Step, stop: threading.Event) -> None:
-        """Save progress, a preview and a checkpoint, each if it is due.
+        """Save progress, a preview and a checkpoint, each if it is due; tell the job to finish if asked.
 
         If the attempt must end after this step, raises ClaimLost, Cancelled or, when ``stop`` is set or the
         job was paused, Released after saving a checkpoint.
         """
         self.check(stop, step)
+        if self._pulse.finish_requested and step.finish is not None and not self._asked_to_finish:
+            step.finish()
+            self._asked_to_finish = True
         now = time.monotonic()
         if step.total == 1:
             # The end, which comes now, carries it.
@@ -146,11 +153,20 @@ class ClaimedJob:
         """
         return [persist(partial(self._store, file)) for file in files]
 
+    def store_network(self, new: NewNetwork) -> networks.NewNetwork:
+        """Store the weights of a network, as :meth:`store` does; it is registered when the job is finished.
+
+        Each attempt has a file of its own, so that one that lost its claim overwrites nothing.
+        """
+        network_id = networks.network_of_job(self.row.id)
+        name = str(self.row.attempt)
+        return persist(partial(store_weights, self._context.storage, new, network_id, name))
+
     def finish(self, end: End) -> None:
         """Write the end of the attempt, and retry while the database is unavailable."""
         write = partial(claims.finish, self._context.engine, self._claim, **vars(end))
         self.row = persist(write)
-        self._made = end.made
+        self._end = end
 
     def _try(self, what: str, save: Callable[[], None]) -> None:
         """Save part of a report. The job goes on without; a later report makes up for it."""
@@ -166,7 +182,8 @@ class ClaimedJob:
         if self.row.state is State.QUEUED and not self.row.paused:
             self._context.dispatcher.hint(self.row)
         if self.row.ended:
-            self._delete_files(self._made)
+            network = self._end.network
+            self._delete_files(self._end.made, None if network is None else network.key)
 
     def _remove_late_files(self) -> None:
         """Delete what was stored after the job ended elsewhere, and so after its files were deleted."""
@@ -176,11 +193,17 @@ class ClaimedJob:
         except UnknownJob:
             ended = True
         if ended:
-            self._delete_files(list_artifacts(engine, [self.row.id])[self.row.id])
+            made = list_artifacts(engine, [self.row.id])[self.row.id]
+            network_id = networks.network_of_job(self.row.id)
+            self._delete_files(made, networks.key_of(engine, network_id))
 
-    def _delete_files(self, kept: Sequence[Artifact]) -> None:
+    def _delete_files(self, kept: Sequence[Artifact], network_key: str | None) -> None:
+        """Delete the files of the job but for artifacts and the weights of the network, if they are kept."""
+        storage, network_id = self._context.storage, networks.network_of_job(self.row.id)
         try:
-            delete_job_files(self._context.storage, self.row.id, kept)
+            delete_job_files(storage, self.row.id, kept)
+            weights = [] if network_key is None else [network_key]
+            storage.delete_prefix(networks.network_folder(network_id), keep=weights)
         except OSError as error:
             log.warning("job %s: files that it no longer needs stay: %s", self.row.id, error)
 

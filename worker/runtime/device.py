@@ -33,7 +33,7 @@ def choose_threads(setting: int | None, lane: str, sharing: int) -> int:
     """The threads of a worker's arithmetic, for as long as it lives: a recipe names their number.
 
     One in the lane ``short``. Else those of the setting ``IMPASTO_THREADS``, or an equal share, one at least,
-    of the cores, where ``sharing`` workers with as many threads share them.
+    of the cores, where ``sharing`` workers of the lane share them.
     """
     if lane == "short":
         return 1

@@ -22,6 +22,7 @@ class Pulse:
 
     lost: bool = False
     cancel_requested: bool = False
+    finish_requested: bool = False
     paused: bool = False
 
     def update(self, reply: HeartbeatReply | None) -> None:
@@ -30,6 +31,7 @@ class Pulse:
             self.lost = True
             return
         self.cancel_requested = reply.cancel_requested
+        self.finish_requested = reply.finish_requested
         self.paused = reply.paused
 
 
@@ -39,7 +41,10 @@ class Heartbeat:
     def __init__(self, engine: Engine, claims: Sequence[Claim]) -> None:
         self._engine = engine
         self._claims = {claim.job.id: claim for claim in claims}
-        self._pulses = {claim.job.id: Pulse() for claim in claims}
+        self._pulses = {
+            claim.job.id: Pulse(finish_requested=claim.job.finish_requested_at is not None)
+            for claim in claims
+        }
         self._interval = min(HEARTBEAT_SECONDS, claims[0].lease_seconds / 3)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)

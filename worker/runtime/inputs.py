@@ -12,10 +12,11 @@ from app.images.repository import Image, find_images, image_key
 from app.jobs.repository import get_artifact
 from app.kinds import Params
 from app.media.clips import clip_format
+from app.networks.card import NetworkCard
 from app.settings import WeightsFolder
 from models.network import Network
 from worker.contract.inputs import Inputs, Source
-from worker.datasets.members import load_sets
+from worker.datasets.members import load_sets, names_of_sets
 from worker.media.clips import Clip, open_clip
 from worker.media.pictures import Picture, load_picture
 from worker.runtime.patience import persist
@@ -44,10 +45,11 @@ def load_inputs(
     params: Params,
     weights: WeightsFolder,
     networks: Mapping[str, Network] | None = None,
+    cards: Mapping[str, NetworkCard] | None = None,
 ) -> Inputs:
     """The inputs of a job of resolved params. Raises InputError that names the param if one is gone.
 
-    ``networks`` are those that it needs beside its own.
+    ``networks`` are those that it needs beside its own; ``cards`` has that of its own.
     """
     engine, storage = datasets.engine, datasets.storage
     stored = find_images(engine, {ref for references in params.pictures().values() for ref in references})
@@ -73,7 +75,8 @@ def load_inputs(
         for name, references in params.pictures().items()
     }
     sets, hashes = load_sets(datasets, params)
-    return Inputs(sources, sets, weights, hashes, datasets, networks)
+    names = names_of_sets(engine, params)
+    return Inputs(sources, sets, weights, hashes, datasets, networks, cards, names)
 
 
 def _find(engine: Engine, stored: Mapping[str, Image], reference: str, field: str) -> tuple[str, str, str]:

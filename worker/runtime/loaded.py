@@ -11,7 +11,7 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome
 from worker.datasets.members import with_datasets
-from worker.networks.loading import compute_for, further_networks, network_for
+from worker.networks.loading import cards_for, compute_for, further_networks, network_for
 from worker.runtime.artifacts import encode, encode_recipe
 from worker.runtime.claimed_job import ClaimedJob, End
 from worker.runtime.context import WorkerContext
@@ -35,7 +35,8 @@ def load(context: WorkerContext, job: ClaimedJob) -> Loaded:
     params = with_datasets(datasets, KINDS[job.row.kind].load(job.row.params))
     compute = compute_for(params, context.compute)
     further = further_networks(params, compute, context.networks, job.row.further_networks)
-    inputs = load_inputs(datasets, params, context.settings.weights, further)
+    cards = cards_for(params, context.networks, job.row.network_sha256)
+    inputs = load_inputs(datasets, params, context.settings.weights, further, cards)
     network = network_for(params, compute, context.networks, job.row.network_sha256)
     return Loaded(params, inputs, network, compute)
 
@@ -45,5 +46,6 @@ def save(job: ClaimedJob, loaded: Loaded, outcome: Outcome, seconds: float, batc
     recipe = make_recipe(loaded.params, loaded.inputs, loaded.network, loaded.compute, batch_size)
     alpha = loaded.inputs.alpha(loaded.params.keeps_alpha_of() or "")
     made = job.store(chain(encode(outcome, alpha, recipe), [encode_recipe(recipe)]))
+    network = None if outcome.network is None else job.store_network(outcome.network)
     result = {**outcome.result, "compute_seconds": seconds, "recipe": recipe}
-    return End(State.SUCCEEDED, made=made, result=result, progress=job.progress)
+    return End(State.SUCCEEDED, made=made, result=result, progress=job.progress, network=network)

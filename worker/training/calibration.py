@@ -1,14 +1,13 @@
 """The temperature and the energy threshold of palette, measured on drawn pictures that it has not seen."""
 
-import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from models.network import Network
 from models.reference_pictures import reference_pictures
+from worker.training.confidence import fit_temperature
 from worker.training.evaluation import unseen_pictures
 from worker.understanding.predictions import energy, logits_of
 from worker.understanding.views import as_input, input_side
@@ -20,11 +19,6 @@ KEPT = 0.95
 # Side in pixels at which pictures are drawn, and pictures of what is none of the classes.
 DRAWN = 192
 FOREIGN = 64
-
-# Where the temperature is searched, and how precisely its logarithm.
-BOUNDS = (0.02, 50.0)
-PRECISION = 1e-4
-GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -76,21 +70,3 @@ def calibrate(network: Network, per_class: int) -> Calibration:
         rejected(logits_of(network, noise)),
         rejected(logits_of(network, noise[:, :, :1, :1].expand_as(noise))),
     )
-
-
-def fit_temperature(logits: Tensor, classes: Tensor) -> float:
-    """The temperature at which the cross-entropy of logits (N, C) with classes (N,) is least.
-
-    Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks" (ICML 2017), section 4.2.
-    """
-    exact = logits.double()
-
-    def loss(exponent: float) -> float:
-        return float(F.cross_entropy(exact / math.exp(exponent), classes))
-
-    # Golden section: the loss is convex in 1 / T, so that it has one minimum.
-    low, high = (math.log(bound) for bound in BOUNDS)
-    while high - low > PRECISION:
-        left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-        low, high = (low, right) if loss(left) < loss(right) else (left, high)
-    return math.exp((low + high) / 2)

@@ -1,9 +1,10 @@
-"""Muon for convolutions followed by a norm, Adam for all other parameters.
+"""Muon for matrices, Adam for all other parameters.
 
 Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024): momentum, orthogonalized by
 Newton-Schulz iteration, so that all directions of a layer learn at the same speed.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -19,12 +20,44 @@ BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 
 
-class Muon(torch.optim.Optimizer):
-    """Muon and Adam in one optimizer; a group's ``muon`` says which, its ``lr`` is the learning rate.
+# The learning rate of Adam's part, of Muon's: that of palette.
+ADAM_SHARE = 0.1
 
-    Each step rescales the convolutions to a Frobenius norm of the square root of their number of filters. The
-    norm after them makes the network invariant to that; ``lr`` is then the relative change of a layer in a
-    step.
+
+class Muon(torch.optim.Optimizer):
+    """Muon and Adam in one optimizer: of each param group, ``muon`` says which, and ``lr`` is its rate.
+
+    A step changes a matrix of m rows by about ``lr`` times the square root of m, in the Frobenius norm: that
+    of one with He's initialization is the square root of 2 m. ``weight_decay`` is decoupled.
+    """
+
+    def __init__(self, groups: Iterable[dict[str, Any]], momentum: float = 0.9) -> None:
+        """Of Muon's groups, those that are ``rescaled`` keep the norm that :func:`muon_step` gives them."""
+        super().__init__(groups, {"momentum": momentum, "weight_decay": 0.0, "rescaled": False})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update every parameter that has a gradient."""
+        for group in self.param_groups:
+            rate = group["lr"]
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                state = self.state[parameter]
+                if group["weight_decay"] > 0:
+                    parameter.mul_(1 - rate * group["weight_decay"])
+                if group["muon"]:
+                    momentum, rescaled = group["momentum"], group["rescaled"]
+                    muon_step(parameter, parameter.grad, state, rate, momentum, rescaled=rescaled)
+                else:
+                    adam_step(parameter, parameter.grad, state, rate)
+
+
+class NormedMuon(Muon):
+    """Muon for a model with a norm behind each convolution, Adam for what is no convolution.
+
+    The norm makes the network invariant to the scale of the weights, so that each step can rescale them;
+    ``rate`` is then the relative change of a convolution in a step.
     """
 
     def __init__(self, model: nn.Module, rate: float, momentum: float = 0.9) -> None:
@@ -33,23 +66,10 @@ class Muon(torch.optim.Optimizer):
         chosen = {id(weight) for weight in convolutions}
         others = [parameter for parameter in model.parameters() if id(parameter) not in chosen]
         groups = [
-            {"params": convolutions, "lr": rate, "muon": True},
+            {"params": convolutions, "lr": rate, "muon": True, "rescaled": True},
             {"params": others, "lr": ADAM_RATE, "muon": False},
         ]
-        super().__init__(groups, {"momentum": momentum})
-
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update every parameter that has a gradient."""
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                if group["muon"]:
-                    muon_step(parameter, parameter.grad, state, group["lr"], group["momentum"])
-                else:
-                    adam_step(parameter, parameter.grad, state, group["lr"])
+        super().__init__(groups, momentum)
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:
@@ -64,13 +84,30 @@ def orthogonalize(matrix: Tensor) -> Tensor:
     return (wide if x.shape[0] <= x.shape[1] else wide.T).float()
 
 
-def muon_step(weight: Tensor, gradient: Tensor, state: dict[str, Any], rate: float, momentum: float) -> None:
+def muon_step(
+    weight: Tensor,
+    gradient: Tensor,
+    state: dict[str, Any],
+    rate: float,
+    momentum: float,
+    *,
+    rescaled: bool,
+) -> None:
+    """One step of a weight (m, ...), with Nesterov's momentum.
+
+    A weight that is ``rescaled`` has a Frobenius norm of the square root of m before the step. Other weights
+    change by as much if they are tall as if they are wide.
+    """
     if not state:
         state["momentum"] = torch.zeros_like(weight)
     state["momentum"].mul_(momentum).add_(gradient)
-    ahead = gradient.add(state["momentum"], alpha=momentum)
-    weight.mul_(len(weight) ** 0.5 / weight.norm())
-    weight.add_(orthogonalize(ahead.flatten(1)).view_as(weight), alpha=-rate)
+    ahead = gradient.add(state["momentum"], alpha=momentum).flatten(1)
+    scale = 1.0
+    if rescaled:
+        weight.mul_(len(weight) ** 0.5 / weight.norm())
+    else:
+        scale = max(1.0, ahead.shape[0] / ahead.shape[1]) ** 0.5
+    weight.add_(orthogonalize(ahead).view_as(weight), alpha=-rate * scale)
 
 
 def adam_step(parameter: Tensor, gradient: Tensor, state: dict[str, Any], rate: float) -> None:

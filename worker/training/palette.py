@@ -10,7 +10,7 @@ from models.procedural.catalogue import DRAWINGS
 from worker.optim.randomness import fold_seed
 from worker.training.augmentation import jitter, random_crops
 from worker.training.drawings import DrawnSet
-from worker.training.loop import Cycle, Phase, Sample, Schedule
+from worker.training.phases import Cycle, Phase, Sample, Schedule
 
 # Side of the drawn pictures in pixels; training uses crops of them.
 DRAWN_SIZE = 128

@@ -15,9 +15,10 @@ from worker.contract.steps import Step, StepState
 from worker.runtime import checkpoints
 from worker.training.drawings import DrawnSet
 from worker.training.evaluation import Accuracies, accuracies
-from worker.training.loop import Schedule, eval_logits, train
-from worker.training.muon import Muon
+from worker.training.loop import eval_logits, train
+from worker.training.muon import NormedMuon
 from worker.training.palette import DRAWN_SIZE, RATE, palette_model, sample_from
+from worker.training.phases import PhasedCourse, Schedule
 
 CHECKPOINT_SECONDS = 120.0
 EVALUATE_EVERY = 250
@@ -49,8 +50,8 @@ def train_palette(
     identity = repr((schedule, files))
     resume = _read(path, identity)
     drawn = DrawnSet(folder, size=DRAWN_SIZE, files=files)
-    sample = sample_from(drawn, compute.device)
-    steps = train(model, Muon(model, RATE), sample, len(CLASSES), schedule, compute, resume)
+    course = PhasedCourse(sample_from(drawn, compute.device), len(CLASSES), schedule)
+    steps = train(model, NormedMuon(model, RATE), course, compute, resume)
     classify = partial(eval_logits, model, compute=compute)
     measure = partial(accuracies, classify, PER_CLASS, DRAWN_SIZE)
     saved = monotonic()

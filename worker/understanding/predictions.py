@@ -1,9 +1,9 @@
 """What classifiers say of pictures: probabilities at a temperature, and the energy of the scores."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,6 +22,8 @@ from worker.understanding.views import input_side, require_side
 CHUNK_PIXELS_ON_CPU, CHUNK_PIXELS = 4 * 224**2, 32 * 224**2
 # Passes at a time on a CPU whose arithmetic has one thread: many views are done before others notice.
 PASSES = 2
+
+T = TypeVar("T")
 
 Verdict = Literal["one of its classes", "none of its classes"]
 
@@ -100,19 +102,27 @@ def predict(classifier: Classifier, views: Sequence[Tensor]) -> list[Prediction]
 
 def logits_of(network: Network, views: Tensor) -> Tensor:
     """Logits (N, C) of views (N, 3, H, W), in chunks, float32 or better on the CPU."""
+    return torch.cat(by_chunks(network, views, lambda chunk: precise(network.logits(chunk)).cpu()))
+
+
+def by_chunks(network: Network, views: Tensor, compute: Callable[[Tensor], T]) -> list[T]:
+    """What ``compute`` makes of chunks of views (N, 3, H, W), in order.
+
+    A chunk is on the device of the network, and nothing has a gradient.
+    """
     on_cpu = network.device.type == "cpu"
     pixels = CHUNK_PIXELS_ON_CPU if on_cpu else CHUNK_PIXELS
     size = max(1, pixels // (views.shape[2] * views.shape[3]))
 
     @torch.no_grad()
-    def compute(chunk: Tensor) -> Tensor:
-        return precise(network.logits(chunk.to(network.device))).cpu()
+    def computed(chunk: Tensor) -> T:
+        return compute(chunk.to(network.device))
 
     chunks = torch.split(views, size)
     if on_cpu and len(chunks) > 1 and torch.get_num_threads() == 1:
         with ThreadPoolExecutor(PASSES, thread_name_prefix="classify") as pool:
-            return torch.cat(list(pool.map(compute, chunks)))
-    return torch.cat([compute(chunk) for chunk in chunks])
+            return list(pool.map(computed, chunks))
+    return [computed(chunk) for chunk in chunks]
 
 
 def energy(logits: Tensor, temperature: float) -> Tensor:

@@ -129,6 +129,11 @@ class Damage:
         """The places of those that were left out."""
         return {int(place) for place in self._found}
 
+    @property
+    def first(self) -> str:
+        """What is wrong with the first of them; empty: nothing."""
+        return next(iter(self._found.values()), "")
+
     def report(self) -> dict[str, Any]:
         """How many, and which of them with the reason."""
         named = list(self._found.items())[: self.NAMED]

@@ -57,6 +57,9 @@ function post(path, body = null, headers = {}) {
   });
 }
 
+const patch = (path, body) =>
+  request(path, { method: "PATCH", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
 export const getKinds = async () => (await request("/v1/kinds")).items;
 
 export const getNetworks = async () => (await request("/v1/networks")).items;
@@ -64,6 +67,18 @@ export const getNetworks = async () => (await request("/v1/networks")).items;
 /** The networks with the weights of this SHA-256. */
 export const findNetworks = async (sha256) =>
   (await request(`/v1/networks?${new URLSearchParams({ sha256 })}`)).items;
+
+/** Import a network from a file that was exported, under the name in the file or another. */
+export function importNetwork(file, name = null) {
+  const body = new FormData();
+  body.append("file", file, file.name);
+  if (name) body.append("name", name);
+  return request("/v1/networks", { method: "POST", body });
+}
+
+export const renameNetwork = (name, next) => patch(`/v1/networks/${encodeURIComponent(name)}`, { name: next });
+
+export const deleteNetwork = (name) => request(`/v1/networks/${encodeURIComponent(name)}`, { method: "DELETE" });
 
 export const getImage = (id) => request(`/v1/images/${encodeURIComponent(id)}`);
 
@@ -77,6 +92,13 @@ export function listJobs(limit, cursor, kinds) {
 }
 
 export const cancelJob = (id) => post(`/v1/jobs/${encodeURIComponent(id)}/cancel`);
+
+/** Let a running job end soon, with the best that it has so far. */
+export const finishJob = (id) => post(`/v1/jobs/${encodeURIComponent(id)}/finish`);
+
+export const pauseJob = (id) => post(`/v1/jobs/${encodeURIComponent(id)}/pause`);
+
+export const resumeJob = (id) => post(`/v1/jobs/${encodeURIComponent(id)}/resume`);
 
 /** Send a job. The same key with the same params makes no second job. An `urgent` job is claimed before all others. */
 export const sendJob = (path, params, key, urgent = false) =>
@@ -109,6 +131,25 @@ export const getDataset = (reference) => request(`/v1/datasets/${encodeURICompon
 
 export const deleteDataset = (reference) =>
   request(`/v1/datasets/${encodeURIComponent(reference)}`, { method: "DELETE" });
+
+export const renameDataset = (reference, name) => patch(`/v1/datasets/${encodeURIComponent(reference)}`, { name });
+
+/** All members of a set, in order: [{position, image, url, label, name, part, ...}]. */
+export async function listMembers(reference) {
+  const found = [];
+  let cursor = null;
+  do {
+    const query = new URLSearchParams({ limit: 1000, ...(cursor === null ? {} : { cursor }) });
+    const page = await request(`/v1/datasets/${encodeURIComponent(reference)}/members?${query}`);
+    found.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor !== null);
+  return found;
+}
+
+/** Make a set of the same pictures: `labels` by position, without the positions of `drop`. */
+export const relabelDataset = (reference, { name, labels, drop }) =>
+  post(`/v1/datasets/${encodeURIComponent(reference)}/relabel`, { name, labels, drop });
 
 /** Upload a picture. `onprogress` gets the share sent, 0 to 1. */
 export function uploadImage(file, onprogress, signal) {

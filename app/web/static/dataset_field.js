@@ -1,33 +1,25 @@
 /** A field for a set of pictures: one that is there, a built-in one, or a folder or ZIP that becomes one. */
 
-import { deleteDataset, getDataset, Problem, Unreachable, uploadDataset } from "./api.js";
+import { getDataset, Problem, Unreachable } from "./api.js";
+import { openCameraDialog } from "./camera_dialog.js";
+import { classBars, partLegend, warningsOf } from "./class_bars.js";
 import { el, newId, notifyInput, showText } from "./dom.js";
 import { notes, problemSetter } from "./fields.js";
-import { filesOfEntries, isZip, withPaths } from "./folders.js";
-import { waitForJob } from "./follow.js";
-import { findSet, knownSets, onSets, refreshSets } from "./sets.js";
-import { counted, fileSize } from "./text.js";
-import { zipOf } from "./zip.js";
+import { openSetDialog } from "./set_dialog.js";
+import { makeSet, makeSetOfZip } from "./set_making.js";
+import { findSet, knownSets, onSets } from "./sets.js";
+import { counted } from "./text.js";
 
-/** Skipped files that are listed. */
+/** Skipped files that are listed, and classes. */
 const LISTED = 5;
-const MAX_NAME = 60;
-/** The error of a job that found no picture for its set. */
-const EMPTY = "dataset_empty";
+const CLASSES = 12;
 
-/** A name for a set, from that of a file or folder, that no other set has. */
-function freeName(title) {
-  const plain = title.normalize("NFKD").toLowerCase().replace(/\.zip$/, "").replace(/[^a-z0-9._-]+/g, "-");
-  const base = plain.replace(/^[^a-z0-9]+|-+$/g, "").slice(0, MAX_NAME - 4) || "pictures";
-  const taken = new Set(knownSets().map(({ name }) => name));
-  let name = base;
-  for (let count = 2; taken.has(name); count += 1) name = `${base}-${count}`;
-  return name;
-}
+const namedLabels = ({ labels }) => labels.filter(({ label }) => label !== null);
 
 /** "12 pictures, 3 labels, 1 duplicate". */
-function describe({ members, labels, duplicates }) {
-  const named = labels.filter(({ label }) => label !== null).length;
+function describe(set) {
+  const { members, labels, duplicates } = set;
+  const named = namedLabels(set).length;
   const unnamed = labels.find(({ label }) => label === null)?.members ?? 0;
   return [
     counted(members, "picture"),
@@ -59,6 +51,7 @@ export function datasetField(param) {
   const zip = el("input", { type: "file", class: "visually-hidden", id: newId("zip"), accept: ".zip,application/zip" });
   const counts = el("p", { class: "help counts", role: "status", hidden: true });
   const report = el("div", { class: "help report", hidden: true });
+  const summary = el("div", { class: "set-summary", hidden: true });
   const bar = el("progress", { max: 1, "aria-label": "Progress of the set" });
   const text = el("p", { class: "help", role: "status" });
   const stop = el("button", { type: "button", class: "button", onclick: () => making?.abort() }, "Cancel");
@@ -66,10 +59,12 @@ export function datasetField(param) {
   const prompt = el(
     "div",
     { class: "set-drop" },
-    "Or drop a new one, or choose a ",
+    "Or drop folders here, one for each class, or a ZIP; or choose a ",
     el("span", { class: "set-choice" }, folder, el("label", { class: "link", for: folder.id }, "folder")),
     " or ",
     el("span", { class: "set-choice" }, zip, el("label", { class: "link", for: zip.id }, "ZIP")),
+    ", or ",
+    el("button", { type: "button", class: "link", onclick: useCamera }, "take pictures"),
     ".",
   );
   const element = el(
@@ -80,6 +75,7 @@ export function datasetField(param) {
     prompt,
     box,
     counts,
+    summary,
     report,
     problem,
     help,
@@ -89,6 +85,8 @@ export function datasetField(param) {
   let making = null;
   /** The value, and the reference that an old job has of it. */
   let value = null;
+  /** What the service says of the chosen set, once it has. */
+  let detail = null;
 
   /** The name or id that a job's `<id>@<sha256>` is listed by. */
   function listed(reference) {
@@ -122,15 +120,29 @@ export function datasetField(param) {
   /** Say what is in the chosen set. A built-in one may not be drawn yet. */
   async function showCounts() {
     showText(counts, null);
-    report.hidden = true;
+    report.hidden = summary.hidden = true;
+    detail = null;
     const name = listed(value);
     if (name === null || !findSet(name)) return;
     try {
       const set = await getDataset(name);
-      if (listed(value) === name) showText(counts, set.state === "closed" ? describe(set) : null);
+      if (listed(value) !== name || set.state !== "closed") return;
+      detail = set;
+      showText(counts, describe(set));
+      showSummary(set);
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
     }
+  }
+
+  /** Its classes as bars, what to know of them, and the way to its pictures. */
+  function showSummary(set) {
+    summary.replaceChildren(
+      ...(namedLabels(set).length ? [partLegend(set), classBars(set, { most: CLASSES })].filter(Boolean) : []),
+      ...warningsOf(set).map((text) => el("p", { class: "warning" }, text)),
+      el("button", { type: "button", class: "link", onclick: () => openSetDialog(set.id, chooseMade) }, "Look at the pictures, change labels"),
+    );
+    summary.hidden = false;
   }
 
   function choose(next) {
@@ -139,52 +151,10 @@ export function datasetField(param) {
     return showCounts();
   }
 
-  /** The ZIP of what was given: itself, or one of the files. */
-  async function pack(files, entries) {
-    if (files.length === 1 && isZip(files[0])) return { blob: files[0], title: files[0].name };
-    const found = entries.length ? await filesOfEntries(entries) : withPaths(files);
-    if (found.length === 0) throw new RangeError("There are no files in this folder.");
-    const top = found[0].name.split("/");
-    const blob = await zipOf(found, (share) => showProgress(`Reading ${counted(found.length, "file")}`, share), making.signal);
-    return { blob, title: top.length > 1 ? top[0] : "pictures" };
-  }
-
-  async function make(files, entries) {
-    const { signal } = making;
-    showProgress("Reading");
-    const { blob, title } = await pack(files, entries);
-    await refreshSets();
-    const size = fileSize(blob.size);
-    const onprogress = (share) =>
-      share < 1 ? showProgress(`Sending ${fileSize(share * blob.size)} of ${size}`, share) : showProgress("Storing");
-    const set = await uploadDataset(blob, freeName(title), onprogress, signal);
-    const job = await waitForJob(set.jobs[0], signal, showJob);
-    if (job.state !== "succeeded") {
-      await deleteDataset(set.id);
-      signal.throwIfAborted();
-      const { type, detail = "This was cancelled." } = job.error ?? {};
-      throw new RangeError(type?.endsWith(EMPTY) ? "None of its files is a picture that can be read." : detail);
-    }
-    await refreshSets();
-    await choose(set.name);
-    report.replaceChildren(...findings(job.result));
-    report.hidden = report.childElementCount === 0;
-  }
-
-  /** The job goes over the files twice: it checks all, then keeps those that are right. */
-  function showJob({ progress, state }) {
-    if (making.signal.aborted) {
-      showProgress("Stopping");
-      return;
-    }
-    if (state !== "running" || !progress?.total) {
-      showProgress("Waiting for its turn");
-      return;
-    }
-    const { done, total } = progress;
-    const half = total / 2;
-    const words = done < half ? `Checking ${done + 1} of ${counted(half, "file")}` : `Keeping ${Math.min(done - half + 1, half)} of ${counted(half, "file")}`;
-    showProgress(words, done / total);
+  /** Choose a set that was made of this one. */
+  async function chooseMade(name) {
+    await choose(name);
+    notifyInput(select);
   }
 
   /** What to say of an error, or null for nothing. */
@@ -194,16 +164,20 @@ export function datasetField(param) {
     return error.name === "AbortError" ? null : "It cannot be read. Has it moved?";
   }
 
-  async function add(files, entries = []) {
+  /** Make a set by `make(options)` (see set_making.js), and choose it. */
+  async function run(make) {
     if (making) return;
     showProblem(null);
     making = new AbortController();
     showText(counts, null);
-    report.hidden = true;
+    report.hidden = summary.hidden = true;
     render();
     let failure = null;
     try {
-      await make(files, entries);
+      const { name, result } = await make({ onprogress: showProgress, signal: making.signal, leastLabels: param.leastLabels });
+      await choose(name);
+      report.replaceChildren(...findings(result));
+      report.hidden = report.childElementCount === 0;
     } catch (error) {
       failure = error;
     } finally {
@@ -212,6 +186,21 @@ export function datasetField(param) {
     }
     notifyInput(select);
     if (failure) showProblem(reasonOf(failure));
+  }
+
+  const add = (files, entries = []) => run((options) => makeSet(files, entries, options));
+
+  function useCamera() {
+    openCameraDialog((zip, title) => run((options) => makeSetOfZip(zip, title, options)));
+  }
+
+  /** Why the set cannot be used yet, or null. */
+  function unusable() {
+    if (making) return "This set is still being made.";
+    const named = detail ? namedLabels(detail).length : param.leastLabels;
+    if (named >= param.leastLabels) return null;
+    const found = named === 1 ? "All its pictures have one label" : "Its pictures have no labels";
+    return `${found}: a training needs ${param.leastLabels} classes at least. Look at the pictures to give labels, or drop a folder for each class.`;
   }
 
   select.addEventListener("change", () => choose(select.value || null));
@@ -242,7 +231,7 @@ export function datasetField(param) {
       choose(next);
     },
     setPreset() {},
-    unusable: () => (making ? "This set is still being made." : null),
+    unusable,
     showProblem,
     focus: () => select.focus(),
   };

@@ -5,6 +5,7 @@ import { el, showText } from "./dom.js";
 import { entriesOf, isZip } from "./folders.js";
 import { makeKindForm, showKindForm } from "./kind_form.js";
 import { isPicture, kindOf, listedKinds } from "./kinds.js";
+import { findNetwork, refreshNetworks } from "./networks.js";
 import { same } from "./schema.js";
 import { load, save } from "./session.js";
 
@@ -14,8 +15,11 @@ const submit = document.getElementById("submit");
 const advanced = document.getElementById("advanced");
 const formProblem = document.getElementById("form-problem");
 
-/** Open the form. `onjob(job)` is called with every job sent. Returns {reuse(job)}, which shows a job's settings. */
-export function openForm(networks, onjob) {
+/**
+ * Open the form. `onjob(job)` is called with every job sent. Returns {reuse(job), open(kind, params)}: one shows a
+ * job's settings, the other a form in which some params are filled in.
+ */
+export function openForm(onjob) {
   /** Forms by kind: values stay while another kind is shown. */
   const kindForms = new Map();
   let current = null;
@@ -25,7 +29,7 @@ export function openForm(networks, onjob) {
 
   function kindFormOf(name) {
     if (!kindForms.has(name)) {
-      const made = makeKindForm(kindOf(name), networks);
+      const made = makeKindForm(kindOf(name));
       made.write(load(`settings.${name}`) ?? {});
       kindForms.set(name, made);
     }
@@ -82,7 +86,7 @@ export function openForm(networks, onjob) {
       const found = await findNetworks(network.sha256);
       const card = found.find(({ name }) => name === network.name) ?? found[0];
       if (!card) return params;
-      if (!networks.some(({ name }) => name === card.name)) networks.push(card);
+      if (!findNetwork(card.name)) await refreshNetworks();
       const param = kindOf(kind).params.find(({ control }) => control === "network");
       return { ...params, [param.name]: card.name };
     } catch (error) {
@@ -98,6 +102,15 @@ export function openForm(networks, onjob) {
     current.reuse(params);
     saveSettings();
     form.scrollIntoView({ block: "nearest" });
+  }
+
+  function open(kind, params) {
+    choose(kind);
+    for (const [name, value] of Object.entries(params)) current.fields.get(name)?.set(value);
+    current.showNetwork();
+    saveSettings();
+    form.scrollIntoView({ block: "start" });
+    kindSelect.focus({ preventScroll: true });
   }
 
   form.addEventListener("submit", async (event) => {
@@ -119,7 +132,7 @@ export function openForm(networks, onjob) {
     if (!name) return;
     const field = current.fields.get(name);
     if (field.param.control === "preset") current.showPreset();
-    if (field.param.control === "network") current.showNetwork();
+    if (["preset", "network"].includes(field.param.control)) current.showNetwork();
     if (!isPicture(field.param)) field.showProblem(null);
     showText(formProblem, null);
     saveSettings();
@@ -138,7 +151,7 @@ export function openForm(networks, onjob) {
   choose(listed.some(({ kind }) => kind === last) ? last : listed[0].kind);
   receiveFiles(() => current);
   submit.disabled = false;
-  return { reuse };
+  return { reuse, open };
 }
 
 /** Copy the first picture of one form to the first required picture of another, if that is empty. */

@@ -5,6 +5,7 @@ import { showText } from "./dom.js";
 import { checkboxField, radioField, selectField, sizeField, textField } from "./fields.js";
 import { isPicture } from "./kinds.js";
 import { networkField } from "./network_field.js";
+import { findNetwork } from "./networks.js";
 import { pictureField } from "./picture_field.js";
 import { showSamples } from "./samples.js";
 import { same } from "./schema.js";
@@ -16,10 +17,10 @@ const MAKERS = {
   pictures: pictureField,
   clip: pictureField,
   dataset: datasetField,
-  preset: (param, { kind }) => radioField(param, kind.presets),
+  preset: (param, kind) => radioField(param, kind.presets),
   size: sizeField,
   slider: sliderField,
-  network: (param, { networks }) => networkField(param, networks),
+  network: networkField,
   boolean: checkboxField,
   choice: (param) => selectField(param),
 };
@@ -34,11 +35,11 @@ const MISSING = {
 };
 
 /** The form of a kind, not yet in the page. */
-export function makeKindForm(kind, networks) {
+export function makeKindForm(kind) {
   const makerOf = ({ control }) => MAKERS[control] ?? textField;
   const [single, several] = kind.arguments ?? [];
   const shown = kind.params.filter(({ name }) => name !== single);
-  const fields = new Map(shown.map((param) => [param.name, makerOf(param)(param, { kind, networks })]));
+  const fields = new Map(shown.map((param) => [param.name, makerOf(param)(param, kind)]));
   // Params for one picture and for several are one field, whose value goes by its number.
   if (single) fields.set(single, fields.get(several));
   const all = [...new Set(fields.values())];
@@ -62,9 +63,10 @@ export function makeKindForm(kind, networks) {
     for (const field of all) if (field.param.nullable) field.setPreset(values[field.param.name]);
   }
 
-  /** Tell every field which network is chosen. */
+  /** Tell every field which network is chosen, by the preset if the field is empty. */
   function showNetwork() {
-    const card = networks.find(({ name }) => name === fieldWith("network")?.get());
+    const field = fieldWith("network");
+    const card = field && findNetwork(field.get() ?? valuesOf(fieldWith("preset")?.get())[field.param.name]);
     if (card) for (const field of all) field.setNetwork?.(card);
   }
 

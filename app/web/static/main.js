@@ -6,6 +6,8 @@ import { follow } from "./follow.js";
 import { openForm } from "./form.js";
 import { openGallery } from "./gallery.js";
 import { setKinds } from "./kinds.js";
+import { openLibrary } from "./library.js";
+import { setNetworks } from "./networks.js";
 import { openResult } from "./result.js";
 
 const RETRY_MS = 1000;
@@ -36,10 +38,15 @@ async function retried(request) {
 
 const [kinds, networks] = await retried(() => Promise.all([getKinds(), getNetworks()]));
 setKinds(kinds);
+setNetworks(networks);
 
 const gallery = openGallery();
-const result = openResult({ onreuse: (job) => form.reuse(job) });
-const form = openForm(networks, (job) => {
+const result = openResult({
+  onreuse: (job) => form.reuse(job),
+  onuse: (kind, params) => form.open(kind, params),
+});
+openLibrary();
+const form = openForm((job) => {
   gallery.update(job);
   location.hash = `job=${job.id}`;
 });

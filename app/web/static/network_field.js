@@ -5,6 +5,7 @@ import { el, showText } from "./dom.js";
 import { selectField } from "./fields.js";
 import { follow, isTerminal } from "./follow.js";
 import { kindOf } from "./kinds.js";
+import { findNetwork, knownNetworks, onNetworks, refreshNetworks } from "./networks.js";
 import { duration, megabytes } from "./text.js";
 
 /** The kind of job that downloads weights. */
@@ -23,10 +24,10 @@ function watch(job, network) {
   downloads.set(network.name, job);
   renderAll();
   follow(job.id, {
-    onjob(next) {
+    async onjob(next) {
       downloads.set(network.name, next);
-      network.available = next.state === "succeeded";
       renderAll();
+      if (next.state === "succeeded") await refreshNetworks();
     },
     onconnection() {},
     onproblem() {
@@ -37,10 +38,10 @@ function watch(job, network) {
 }
 
 /** Find the downloads that were started before the page was loaded, or elsewhere. */
-async function findRunning(networks) {
+async function findRunning() {
   try {
     for (const job of (await listJobs(20, null, [KIND])).items) {
-      const network = networks.find(({ name }) => name === job.params.network);
+      const network = findNetwork(job.params.network);
       if (network && !isTerminal(job) && !downloads.has(network.name)) watch(job, network);
     }
   } catch (error) {
@@ -67,9 +68,11 @@ function labelOf(network) {
   return available ? title : `${title} (${size(network)})`;
 }
 
+const optionOf = (network) => el("option", { value: network.name }, labelOf(network));
+
 /** A field (see fields.js) for a param that names a network. */
-export function networkField(param, networks) {
-  const field = selectField(param, networks.map((network) => ({ ...network, title: labelOf(network) })));
+export function networkField(param) {
+  const field = selectField(param, []);
   const select = field.element.querySelector("select");
   const text = el("p", { class: "help" });
   const bar = el("progress", { max: 1, "aria-label": "Download" });
@@ -79,7 +82,7 @@ export function networkField(param, networks) {
   const box = el("div", { class: "download" }, text, bar, problem, el("div", {}, start, stop));
   field.element.append(box);
 
-  const chosen = () => networks.find(({ name }) => name === select.value);
+  const chosen = () => findNetwork(select.value);
 
   async function attempt(request) {
     showText(problem, null);
@@ -104,11 +107,15 @@ export function networkField(param, networks) {
     return attempt(() => cancelJob(downloads.get(select.value).id));
   }
 
+  /** The networks that there are; the chosen one may be newer than the page, or gone: then the service says so. */
+  function renderOptions(value) {
+    const empty = param.nullable ? [select.options[0]] : [];
+    const isKnown = !value || findNetwork(value);
+    select.replaceChildren(...empty, ...(isKnown ? [] : [el("option", { value }, value)]), ...knownNetworks().map(optionOf));
+    select.value = value ?? "";
+  }
+
   function render() {
-    for (const option of select.options) {
-      const network = networks.find(({ name }) => name === option.value);
-      if (network) option.textContent = labelOf(network);
-    }
     const network = chosen();
     box.hidden = !network || network.available;
     if (box.hidden) return;
@@ -128,16 +135,18 @@ export function networkField(param, networks) {
 
   select.addEventListener("change", render);
   renderers.add(render);
+  onNetworks(() => {
+    renderOptions(select.value);
+    render();
+  });
+  renderOptions(null);
   render();
-  if (networks.some(({ available }) => !available)) findRunning(networks);
+  if (knownNetworks().some(({ available }) => !available)) findRunning();
   return {
     ...field,
     unusable: () => (chosen()?.available === false ? "Download it first, or choose another network." : null),
     set(value) {
-      // A network may be newer than the page, or gone: then the service says so.
-      if (value !== null && ![...select.options].some((option) => option.value === value)) {
-        select.append(el("option", { value }, value));
-      }
+      renderOptions(value);
       field.set(value);
       render();
     },

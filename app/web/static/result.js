@@ -13,6 +13,9 @@ import { rankingElements } from "./rankings.js";
 import { fetchSets } from "./sets.js";
 import { tablesOf } from "./tables.js";
 import { duration } from "./text.js";
+import { isTraining, makeTraining } from "./training.js";
+import { REPORTED } from "./training_report.js";
+import { CLASSIFY } from "./uses.js";
 import { makeViewer } from "./viewer.js";
 
 const STATES = {
@@ -23,6 +26,13 @@ const STATES = {
   cancelled: "Cancelled",
 };
 
+/** What a job that goes on does. A running one is paused at its next step. */
+function stateOf({ state, paused, cancel_requested: stopping, finish_requested: finishing }) {
+  if (stopping) return "Stopping";
+  if (paused) return state === "running" ? "Pausing" : "Paused";
+  return finishing ? "Finishing" : STATES[state];
+}
+
 /** Parts of a result that its rankings show. */
 const RANKED = ["top", "pictures", "table"];
 
@@ -30,12 +40,17 @@ const element = document.getElementById("result");
 const part = (selector) => element.querySelector(selector);
 const action = (name) => part(`[data-action="${name}"]`);
 
-/** The result's part of the page. `onreuse(job)` is called for "Use these settings". */
-export function openResult({ onreuse }) {
+/** The result's part of the page. `onreuse(job)` is called for "Use these settings", `onuse(kind, params)` opens a form. */
+export function openResult({ onreuse, onuse }) {
   const bar = part(".progress-bar");
   const viewer = makeViewer(element, (view) => choose(view));
   const overlay = makeOverlay(element);
   const looks = makeLooks(part(".looks"));
+  const training = makeTraining(element, {
+    onuse,
+    onclass: (chosenClass) => looks.show(chosenClass, kindOf(CLASSIFY)?.class_looks ?? []),
+    onjob: (next) => show(next),
+  });
   let job = null;
   /** Name of the chosen view; null: the first. */
   let chosen = null;
@@ -62,6 +77,7 @@ export function openResult({ onreuse }) {
     compare(false);
     overlay.hide();
     looks.clear();
+    training.clear();
     viewer.clear();
     for (const name of [".progress", ".job-info", ".viewer-message", ".rankings", ".numbers"]) part(name).hidden = true;
   }
@@ -90,6 +106,7 @@ export function openResult({ onreuse }) {
   function renderView() {
     const view = currentView();
     overlay.show(job, view);
+    if (isTraining(job)) return;
     if (view) {
       viewer.show(view, onMissing);
       viewer.list(viewsOf(job), view, (each) => captionOf(job, each));
@@ -109,7 +126,7 @@ export function openResult({ onreuse }) {
     const percent = total ? Math.floor((100 * done) / total) : 0;
     bar.style.setProperty("--progress", `${percent}%`);
     bar.setAttribute("aria-valuenow", String(percent));
-    const state = job.cancel_requested ? "Stopping" : STATES[job.state];
+    const state = stateOf(job);
     part(".progress-state").textContent = state;
     part(".progress-numbers").textContent = [
       total ? `${done} of ${total} steps` : null,
@@ -178,11 +195,12 @@ export function openResult({ onreuse }) {
   function renderNumbers() {
     const numbers = part(".numbers");
     const isRanked = !part(".rankings").hidden;
-    const tables = isTerminal(job) ? tablesOf(job.result, isRanked ? RANKED : []) : [];
+    const without = isTraining(job) ? REPORTED : isRanked ? RANKED : [];
+    const tables = isTerminal(job) ? tablesOf(job.result, without) : [];
     numbers.hidden = tables.length === 0;
     part(".tables").replaceChildren(...tables);
     // Without a picture the numbers are the result.
-    if (!numbers.hidden && !isRanked && viewsOf(job).length === 0) numbers.open = true;
+    if (!numbers.hidden && !isRanked && !isTraining(job) && viewsOf(job).length === 0) numbers.open = true;
   }
 
   /** Show a job as it is now. */
@@ -197,6 +215,7 @@ export function openResult({ onreuse }) {
     renderInfo();
     renderRankings();
     renderNumbers();
+    if (isTraining(job)) training.show(job);
     if (isNew) {
       renderSources();
       const references = picturesOf(job).map(({ reference }) => reference);

@@ -44,6 +44,7 @@ export function paramsOf(schema) {
       decades: keywordOf(property, "decades"),
       titlePrefix: keywordOf(property, "title_prefix"),
       builtIn: keywordOf(property, "built_in") ?? [],
+      leastLabels: keywordOf(property, "least_labels") ?? 0,
       emptyMeans: keywordOf(property, "empty_means"),
     };
   });

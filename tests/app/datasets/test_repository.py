@@ -1,18 +1,23 @@
 """Sets in the database, on SQLite and PostgreSQL."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
+from app.database.engine import write
 from app.database.ids import new_id
-from app.datasets import repository
+from app.datasets import changes, repository
 from app.datasets.builtin import find_or_begin
 from app.datasets.dataset import NewMember, content_hash
 from app.datasets.errors import DatasetClosed, DatasetNameTaken, DatasetTooLarge, UnknownDataset
+from app.datasets.parts import count_labels, require_parts
 from app.datasets.repository import Added, Limits
 from app.datasets.service import DatasetService, PictureFile
+from app.datasets.split import split_members
+from app.datasets.tables import dataset_members, datasets
 from app.images.errors import ImageInSet, UnknownImage
 from app.images.repository import delete_image, get_image
 from app.media import PictureInfo
@@ -50,7 +55,7 @@ def test_members_are_added_once_and_in_order(engine: Engine) -> None:
     ]
     kept = repository.get_dataset(engine, "a")
     assert (kept.members, kept.duplicates, kept.bytes) == (4, 1, 40)
-    assert repository.count_labels(engine, dataset.id) == {"x": 1, None: 3}
+    assert count_labels(engine, dataset.id) == {"x": {None: 1}, None: {None: 3}}
     assert get_image(engine, "image-1").imported
 
 
@@ -74,7 +79,7 @@ def test_a_closed_set_is_named_by_its_content(engine: Engine) -> None:
         dataset = repository.add_dataset(engine, name, "upload", {})
         repository.add_members(engine, dataset.id, [member(1, label="ü"), member(2)], LIMITS)
         closed = repository.close_dataset(engine, dataset.id)
-        expected = content_hash([(f"{1:064}", "ü", "1.png"), (f"{2:064}", None, "2.png")])
+        expected = content_hash([(f"{1:064}", "ü", "1.png", None), (f"{2:064}", None, "2.png", None)])
         assert (closed.state, closed.sha256) == ("closed", expected)
         assert repository.close_dataset(engine, dataset.id) == closed
         with pytest.raises(DatasetClosed):
@@ -131,3 +136,62 @@ def test_calls_at_one_time_add_each_member_once(engine: Engine, tmp_path: Path) 
     for m in found:
         with datasets.storage.open(f"images/{m.image_id}") as file:
             assert file.read() == b"%d" % int(m.sha256)
+
+
+def test_members_get_their_parts_when_a_set_is_closed(engine: Engine) -> None:
+    dataset = repository.add_dataset(engine, "a", "upload", {})
+    new = [*(member(number, label="x") for number in range(4)), member(4)]
+    repository.add_members(engine, dataset.id, new, LIMITS)
+    assert not dataset.is_split and {m.part for m in repository.all_members(engine, dataset.id)} == {None}
+    closed = repository.close_dataset(engine, dataset.id)
+    found = list(repository.all_members(engine, dataset.id))
+    assert closed.is_split
+    assert [m.part for m in found] == split_members([(m.sha256, m.label, m.name) for m in found])
+    assert count_labels(engine, dataset.id) == {
+        "x": {"train": 2, "validation": 1, "test": 1},
+        None: {None: 1},
+    }
+    (tested,) = repository.list_members(engine, dataset.id, part="test")
+    assert tested == next(m for m in found if m.part == "test")
+
+
+def test_a_set_of_an_earlier_version_is_split_when_asked(engine: Engine) -> None:
+    dataset = repository.add_dataset(engine, "a", "upload", {})
+    repository.add_members(engine, dataset.id, [member(n, label="x") for n in range(4)], LIMITS)
+    require_parts(engine, repository.get_dataset(engine, "a"))
+    assert count_labels(engine, dataset.id) == {"x": {None: 4}}
+    closed = repository.close_dataset(engine, dataset.id)
+    found = list(repository.all_members(engine, dataset.id))
+    with write(engine) as connection:
+        connection.execute(update(datasets).values(is_split=False))
+        connection.execute(update(dataset_members).values(part=None))
+    require_parts(engine, repository.get_dataset(engine, "a"))
+    assert list(repository.all_members(engine, dataset.id)) == found
+    assert repository.get_dataset(engine, "a") == closed
+
+
+def test_a_set_shares_the_pictures_of_another(engine: Engine) -> None:
+    origin = repository.add_dataset(engine, "a", "upload", {})
+    new = [member(n, label="x") for n in range(3)] + [member(0, "again")]
+    repository.add_members(engine, origin.id, new, LIMITS)
+    repository.close_dataset(engine, origin.id)
+    members = list(repository.all_members(engine, origin.id))
+    kept = [replace(members[3], position=0, label="y"), replace(members[0], position=1)]
+    made = changes.add_closed(engine, "b", {"relabeled": "a"}, kept, "f" * 64, origin.id)
+    assert (made.state, made.members, made.duplicates, made.bytes) == ("closed", 2, 1, 20)
+    assert (made.options, made.is_split) == ({"relabeled": "a"}, True)
+    assert made.closed_at == pytest.approx(made.created_at, abs=1)
+    assert [(m.name, m.label, m.part) for m in repository.all_members(engine, made.id)] == [
+        ("again", "y", "train"),
+        ("0.png", "x", "train"),
+    ]
+    with pytest.raises(DatasetNameTaken):
+        changes.add_closed(engine, "b", {}, kept, "f" * 64, origin.id)
+    with pytest.raises(DatasetNameTaken):
+        changes.rename_dataset(engine, made.id, "a")
+    assert changes.rename_dataset(engine, made.id, "c") == replace(made, name="c")
+    assert list(repository.delete_dataset(engine, origin.id, frozenset())) == [["image-1", "image-2"]]
+    with pytest.raises(UnknownDataset):
+        changes.add_closed(engine, "d", {}, kept, "f" * 64, origin.id)
+    with pytest.raises(UnknownDataset):
+        changes.rename_dataset(engine, origin.id, "d")

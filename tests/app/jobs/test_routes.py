@@ -7,12 +7,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.http.services import Services
-from app.jobs import claims
+from app.jobs import claims, repository
 from app.jobs.states import State
-from app.kinds import all_lanes
+from app.kinds import KINDS, all_lanes
 from app.kinds.style_transfer import PRESETS
 from app.settings import Settings
 from app.workers import repository as workers
+from tests.support import learning
 from tests.support import strange_pictures as strange
 
 URL = "/v1/style-transfer"
@@ -199,6 +200,48 @@ def test_cancel_is_idempotent_and_shows_at_once(
     assert job["state"] == "running" and job["cancel_requested"]
     claims.finish(services.engine, claim, State.CANCELLED)
     assert client.get(f"/v1/jobs/{running['id']}").json()["state"] == "cancelled"
+
+
+def test_only_what_has_begun_and_can_is_finished_early(
+    client: TestClient, services: Services, image_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(job_id: str) -> str:
+        answer = client.post(f"/v1/jobs/{job_id}/finish")
+        assert (answer.status_code, answer.json()["type"]) == (409, "cannot_finish"), answer.text
+        return str(answer.json()["detail"])
+
+    painting = client.post(URL, json={"content": image_id, "style": image_id}).json()
+    assert "style_transfer has nothing to keep" in refused(painting["id"])
+    client.post(f"/v1/jobs/{painting['id']}/cancel")
+    monkeypatch.setitem(KINDS, learning.SPEC.name, learning.SPEC)
+    job = client.post("/v1/jobs", json={"kind": "learning", "params": {}}).json()
+    assert not job["finish_requested"] and "has not begun" in refused(job["id"])
+    claim = claims.claim(services.engine, job["id"], "w", 30)
+    assert claim is not None
+    url = f"/v1/jobs/{job['id']}"
+    seqs = {client.post(f"{url}/finish").json()["seq"] for _ in range(2)}
+    shown = client.get(url).json()
+    assert (shown["state"], shown["finish_requested"], seqs) == ("running", True, {shown["seq"]})
+    events = repository.list_events(services.engine, job["id"])
+    assert [event.data["finish_requested"] for event in events] == [False, False, True]
+    assert claims.heartbeat(services.engine, claim).finish_requested
+    claims.finish(services.engine, claim, State.SUCCEEDED)
+    assert "ended as succeeded" in refused(job["id"])
+
+
+def test_a_paused_job_that_is_finished_early_goes_on_to_its_end(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KINDS, learning.SPEC.name, learning.SPEC)
+    job = client.post("/v1/jobs", json={"kind": "learning", "params": {}}).json()
+    claim = claims.claim(services.engine, job["id"], "w", 30)
+    assert claim is not None
+    client.post(f"/v1/jobs/{job['id']}/pause")
+    claims.finish(services.engine, claim, State.QUEUED)
+    assert claims.claim(services.engine, job["id"], "w", 30) is None
+    shown = client.post(f"/v1/jobs/{job['id']}/finish").json()
+    assert (shown["state"], shown["paused"], shown["finish_requested"]) == ("queued", False, True)
+    assert claims.claim(services.engine, job["id"], "w", 30) is not None
 
 
 def test_unknown_things_are_404_problems(client: TestClient, image_id: str) -> None:

@@ -39,6 +39,7 @@ class Model:
     lost_attempts: int = 0
     checkpoint: int = 0
     cancel: bool = False
+    finish: bool = False
     paused: bool = False
     seq: int = 1
     claimed_at: int = 0
@@ -120,7 +121,8 @@ class Life(RuleBasedStateMachine):
         news: list[claims.HeartbeatReply] = []
         model = self._act(claim, lambda: news.append(claims.heartbeat(self.engine, claim)))
         if model:
-            assert (news[0].cancel_requested, news[0].paused) == (model.cancel, model.paused)
+            reply = claims.HeartbeatReply(model.cancel, model.finish, model.paused)
+            assert news == [reply]
 
     @rule(claim=held, done=st.integers(1, 9))
     def progress(self, claim: Claim, done: int) -> None:
@@ -164,6 +166,16 @@ class Life(RuleBasedStateMachine):
             model.cancel = True
         elif model.state is State.RUNNING and not model.cancel:
             model.cancel = True
+            model.seq += 1
+
+    @rule(job_id=made)
+    def ask_to_finish(self, job_id: str) -> None:
+        model = self.model.get(job_id)
+        if model is None:
+            return
+        repository.request_finish(self.engine, job_id)
+        if model.state not in TERMINAL and model.attempt and not model.finish:
+            model.finish, model.paused = True, False
             model.seq += 1
 
     @rule(job_id=made, paused=st.booleans())
@@ -232,6 +244,7 @@ class Life(RuleBasedStateMachine):
             assert (job.lease_until is not None) == (job.state is State.RUNNING)
             assert (job.finished_at is not None) == (job.state in TERMINAL)
             assert (job.cancel_requested_at is not None) == model.cancel
+            assert (job.finish_requested_at is not None, job.paused) == (model.finish, model.paused)
             assert not (job.state is State.QUEUED and job.cancel_requested_at)
             events = repository.list_events(self.engine, job_id)
             assert [event.seq for event in events] == list(range(1, model.seq + 1))

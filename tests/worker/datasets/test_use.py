@@ -5,10 +5,12 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic import command
 from typer.testing import CliRunner
 
 from app.cli import make_program
-from app.datasets.repository import find_dataset, get_dataset, list_datasets
+from app.database.migrations import configuration
+from app.datasets.repository import all_members, find_dataset, get_dataset, list_datasets
 from app.datasets.service import DatasetService
 from app.errors import InputError
 from app.jobs import repository
@@ -16,12 +18,14 @@ from app.jobs.errors import ParamsError
 from app.jobs.job import Job
 from app.jobs.states import State
 from app.kinds import KINDS
+from app.settings import Settings
 from tests.support import counting
 from tests.support.counting import CountingParams
 from tests.support.worker_context import queue_import as queue
 from tests.support.worker_context import run, submit
 from tests.support.zips import class_folders, picture, zipped
 from worker.datasets.local import LocalSet, open_local
+from worker.datasets.members import load_sets
 from worker.runtime.context import WorkerContext
 from worker.runtime.run_job import run_next
 
@@ -109,13 +113,21 @@ def test_folders_and_zips_are_the_set_that_a_service_makes(context: WorkerContex
     service = DatasetService(context.settings, context.engine, context.storage)
     dataset = queue(context, zipped(class_folders(cat=2, dog=1)))
     assert run(context).state is State.SUCCEEDED
-    assert get_dataset(service.engine, dataset.params["dataset"]).sha256 == folder.sha256
+    made = get_dataset(service.engine, dataset.params["dataset"])
+    assert made.sha256 == folder.sha256
+    sets, hashes = load_sets(service, CountingParams(dataset=made.reference))
+    assert hashes == {"dataset": folder.sha256}
+    assert [member.part for member in sets["dataset"]] == [member.part for member in folder.members]
+    assert sorted(str(member.part) for member in folder.members) == ["train", "train", "validation"]
+    stored = [member.image_id for member in all_members(service.engine, made.id)]
+    assert [member.image_id for member in sets["dataset"]] == stored
+    assert {member.image_id for member in folder.members} == {None}
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("absent", "name a folder, a ZIP, a CSV beside pictures, or digits or palette"),
+        ("absent", "name a folder, a ZIP, a CSV beside pictures, or a built-in set: digits, palette"),
         ("empty", "no picture in it"),
         ("text.zip", "no ZIP"),
         ("absent.csv", "cannot be read"),
@@ -145,3 +157,15 @@ def test_a_command_takes_a_set(pictures: Path, monkeypatch: pytest.MonkeyPatch) 
     assert set(json.loads(result.stdout)["labels"].values()) == {2}
     wrong = CliRunner().invoke(program, ["counting", "nothing"])
     assert wrong.exit_code == 2 and "There is no 'nothing'" in wrong.stderr
+
+
+def test_the_data_folder_of_a_former_version_says_so(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMPASTO_DATA_DIR", str(pictures / "data"))
+    monkeypatch.setenv("IMPASTO_DEVICE", "cpu")
+    (pictures / "data").mkdir()
+    command.upgrade(configuration(Settings(data_dir=pictures / "data").resolved_database_url), "0008")
+    refused = CliRunner().invoke(make_program(), ["counting", "pets"])
+    assert refused.exit_code == 2 and "start `impasto serve` once" in refused.stderr, refused.output
+    # A path is no set of the data folder.
+    monkeypatch.chdir(pictures)
+    assert CliRunner().invoke(make_program(), ["counting", "pets.zip"]).exit_code == 0

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -21,7 +20,7 @@ from app.kinds.style_transfer import StyleTransferParams
 from app.media import read_recipe
 from app.networks.catalogue import SHIPPED
 from tests.support import strange_pictures as strange
-from tests.support.worker_context import add_picture, run, submit
+from tests.support.worker_context import add_picture, once_begun, run, submit
 from worker.contract.steps import StepState
 from worker.runtime import checkpoints
 from worker.runtime import run_job as runner
@@ -37,20 +36,6 @@ def queue(context: WorkerContext, picture: bytes | None = None, **params: object
     }
     made = StyleTransferParams.model_validate({**values, **params}).resolve(SHIPPED)
     return submit(context, made)
-
-
-def once_begun(context: WorkerContext, job: Job, act: Callable[[], object]) -> threading.Thread:
-    """Let ``act`` happen in the middle of a job that is about to run: when its first progress is written."""
-
-    def watch() -> None:
-        until = time.monotonic() + 60
-        while repository.get_job(context.engine, job.id).progress is None and time.monotonic() < until:
-            time.sleep(0.02)
-        act()
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    return thread
 
 
 def files(context: WorkerContext) -> set[str]:

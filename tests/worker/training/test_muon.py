@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from worker.training.muon import Muon, orthogonalize
+from worker.training.muon import NormedMuon, orthogonalize
 
 
 def test_singular_values_come_near_to_one() -> None:
@@ -25,7 +25,7 @@ def test_the_rate_is_the_relative_change_of_a_convolution() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(8, 8, 1, bias=False))
     weight = model[0].weight
-    optimizer = Muon(model, 0.1)
+    optimizer = NormedMuon(model, 0.1)
     weight.data.mul_(8**0.5 / weight.norm())
     before = weight.detach().clone()
     weight.grad = torch.randn_like(weight)
@@ -38,7 +38,7 @@ def test_others_follow_adam() -> None:
     torch.manual_seed(0)
     linear, reference = nn.Linear(3, 2), nn.Linear(3, 2)
     reference.load_state_dict(linear.state_dict())
-    ours, theirs = Muon(linear, 0.1), torch.optim.Adam(reference.parameters(), lr=3e-3)
+    ours, theirs = NormedMuon(linear, 0.1), torch.optim.Adam(reference.parameters(), lr=3e-3)
     for step in range(5):
         for model, optimizer in ((linear, ours), (reference, theirs)):
             optimizer.zero_grad()

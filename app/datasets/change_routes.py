@@ -1,0 +1,110 @@
+"""Routes that change a set: its name, and its labels in a new one."""
+
+from collections.abc import Iterator
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from app.datasets import repository
+from app.datasets.errors import (
+    DatasetNameInvalid,
+    DatasetNameTaken,
+    InvalidDataset,
+    UnknownDataset,
+    UnusableLabels,
+)
+from app.datasets.layout import MAX_TABLE_BYTES, read_labels
+from app.datasets.relabeling import Relabeling
+from app.datasets.routes import PATH, Reference, detail, parse, read_json
+from app.datasets.schemas import DatasetChange, DatasetDetail, RelabelParams, body_description
+from app.http.bodies import BODY_ERRORS, JSON_ERRORS, LimitedRoute
+from app.http.errors import DatabaseUnavailable, InvalidForm, InvalidRequest
+from app.http.problems import documented
+from app.http.services import Services, ServicesDep
+from app.http.uploads import Part, in_upload_thread, is_form
+
+RELABEL_PATH = f"{PATH}/{{dataset}}/relabel"
+router = APIRouter(prefix=PATH, tags=["datasets"], route_class=LimitedRoute)
+
+
+@router.patch(
+    "/{dataset}",
+    responses=documented(
+        *JSON_ERRORS, UnknownDataset, DatasetNameInvalid, DatasetNameTaken, InvalidDataset, InvalidRequest
+    ),
+)
+def rename_dataset(services: ServicesDep, dataset: Reference, change: DatasetChange) -> DatasetDetail:
+    """Rename a set. Jobs and recipes find it by its id and content."""
+    renamed = services.datasets.rename(repository.get_dataset(services.engine, dataset), change.name)
+    return detail(services, renamed.id)
+
+
+@router.post(
+    "/{dataset}/relabel",
+    status_code=HTTPStatus.CREATED,
+    responses={
+        **documented(
+            *BODY_ERRORS,
+            InvalidForm,
+            InvalidRequest,
+            UnknownDataset,
+            InvalidDataset,
+            DatasetNameInvalid,
+            DatasetNameTaken,
+            UnusableLabels,
+            DatabaseUnavailable,
+        ),
+        200: {"model": DatasetDetail, "description": "The set is there already."},
+    },
+    openapi_extra=body_description(
+        RelabelParams,
+        RelabelParams,
+        {"name": "birds-2", "labels": {"robin/7.jpg": "wren"}, "rename": {"Robin": "robin"}, "drop": ["cat"]},
+        file_fields={"labels": "A CSV with the columns file and label, empty for none."},
+    ),
+)
+async def relabel_dataset(
+    services: ServicesDep, request: Request, dataset: Reference, response: Response
+) -> DatasetDetail:
+    """Make a closed set that shares the pictures of a closed one, with other labels or fewer members."""
+    if is_form(request):
+        receive = partial(_relabel_by_form, services, dataset)
+        made, is_new = await in_upload_thread(receive, request)
+    else:
+        made, is_new = await run_in_threadpool(_relabel, services, dataset, await read_json(request))
+    if not is_new:
+        response.status_code = HTTPStatus.OK
+    response.headers["Location"] = f"{PATH}/{made}"
+    return await run_in_threadpool(detail, services, made)
+
+
+def _relabel_by_form(services: Services, reference: str, parts: Iterator[Part]) -> tuple[str, bool]:
+    values: dict[str, Any] = {}
+    table: dict[str, str | None] = {}
+    for part in parts:
+        match part.name:
+            case "params":
+                values = part.read_json()
+            case "labels":
+                table = read_labels(part.read(MAX_TABLE_BYTES))
+            case name:
+                raise InvalidDataset(name, "There is no such field: a form has params and labels.")
+    return _relabel(services, reference, values, "params", table)
+
+
+def _relabel(
+    services: Services,
+    reference: str,
+    values: dict[str, Any],
+    place: str = "body",
+    table: dict[str, str | None] | None = None,
+) -> tuple[str, bool]:
+    """The id of the new set, and whether it is new."""
+    params = parse(RelabelParams, values, place)
+    changes = Relabeling(params.labels, params.rename, params.drop, table or {})
+    dataset = repository.get_dataset(services.engine, reference)
+    made, is_new = services.datasets.relabel(dataset, params.name, changes)
+    return made.id, is_new

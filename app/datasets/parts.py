@@ -1,0 +1,53 @@
+"""The SQL statements about the parts of sets."""
+
+from collections import defaultdict
+
+from sqlalchemy import Connection, Engine, func, select, update
+
+from app.database.engine import read, write
+from app.datasets.dataset import Dataset
+from app.datasets.split import Part, split_members
+from app.datasets.tables import dataset_members, datasets
+
+# Parameters of one statement: SQLite takes 32,766.
+IN_ONE = 500
+
+LabelParts = dict[str | None, dict[Part | None, int]]
+
+
+def fill_parts(connection: Connection, dataset_id: str) -> None:
+    """Say of each member of a closed set which part it belongs to."""
+    table = dataset_members.c
+    query = select(table.position, table.sha256, table.label, table.name).where(
+        table.dataset_id == dataset_id
+    )
+    rows = connection.execute(query.order_by(table.position)).all()
+    positions: dict[Part, list[int]] = defaultdict(list)
+    for row, part in zip(rows, split_members([(r.sha256, r.label, r.name) for r in rows]), strict=True):
+        if part is not None:
+            positions[part].append(row.position)
+    for part, places in positions.items():
+        for start in range(0, len(places), IN_ONE):
+            chosen = table.position.in_(places[start : start + IN_ONE])
+            connection.execute(
+                update(dataset_members).where(table.dataset_id == dataset_id, chosen).values(part=part)
+            )
+    connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(is_split=True))
+
+
+def require_parts(engine: Engine, dataset: Dataset) -> None:
+    """Split a set that was closed before there were parts; others stay as they are."""
+    if dataset.state == "closed" and not dataset.is_split:
+        with write(engine) as connection:
+            fill_parts(connection, dataset.id)
+
+
+def count_labels(engine: Engine, dataset_id: str) -> LabelParts:
+    """Number of members by label and part, in the order of labels; None: those without."""
+    table = dataset_members.c
+    query = select(table.label, table.part, func.count()).where(table.dataset_id == dataset_id)
+    counts: LabelParts = defaultdict(dict)
+    with read(engine) as connection:
+        for label, part, count in connection.execute(query.group_by(table.label, table.part)):
+            counts[label][part] = count
+    return dict(sorted(counts.items(), key=lambda item: (item[0] is None, item[0] or "")))

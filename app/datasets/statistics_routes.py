@@ -1,0 +1,78 @@
+"""Routes that show what a set is like: its statistics, and a contact sheet."""
+
+import hashlib
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from PIL import Image
+
+from app.datasets import repository
+from app.datasets.contact_sheet import MAX_ROWS, MEDIA_TYPE, affordable, choose_rows, draw_sheet
+from app.datasets.errors import UnknownDataset
+from app.datasets.parts import require_parts
+from app.datasets.routes import PATH, Reference
+from app.datasets.split import Part
+from app.datasets.statistics import Statistics, measure
+from app.http.errors import FileGone, InvalidRequest
+from app.http.file_responses import CACHE, is_known
+from app.http.problems import documented
+from app.http.services import ServicesDep
+from app.images.errors import NoThumbnail
+from app.images.repository import image_key
+from app.images.thumbnails import read_small
+from app.storage import Storage
+
+router = APIRouter(prefix=PATH, tags=["datasets"])
+
+
+@router.get("/{dataset}/statistics", responses=documented(UnknownDataset))
+def get_statistics(services: ServicesDep, dataset: Reference) -> Statistics:
+    """What a set is like: classes, parts, identical pictures, contradictions, sizes."""
+    found = repository.get_dataset(services.engine, dataset)
+    require_parts(services.engine, found)
+    return measure(services.engine, found)
+
+
+@router.get(
+    "/{dataset}/contact-sheet",
+    responses={
+        **documented(UnknownDataset, InvalidRequest),
+        200: {"content": {MEDIA_TYPE: {}}, "description": "A row of pictures a class."},
+        304: {"description": "The client has it."},
+    },
+    response_class=Response,
+)
+def get_contact_sheet(
+    services: ServicesDep,
+    request: Request,
+    dataset: Reference,
+    columns: Annotated[int, Query(ge=1, le=20, description="Pictures of each class.")] = 8,
+    side: Annotated[int, Query(ge=32, le=160, description="Longer side of each in pixels.")] = 96,
+    skip: Annotated[
+        int, Query(ge=0, lt=2**31, description=f"Classes that are left out; a sheet shows {MAX_ROWS}.")
+    ] = 0,
+    part: Annotated[Part | None, Query(description="Only pictures of this part.")] = None,
+) -> Response:
+    """A row of pictures for each class, with its name and its number of members, as a JPEG."""
+    found = repository.get_dataset(services.engine, dataset)
+    require_parts(services.engine, found)
+    content = found.sha256 or f"{found.id} {found.members}"
+    asked = f"{content} {columns} {side} {skip} {part}"
+    etag = f'"{hashlib.sha256(asked.encode()).hexdigest()}"'
+    headers = {"ETag": etag, "Cache-Control": CACHE if found.sha256 else "no-cache"}
+    if is_known(request, etag):
+        return Response(status_code=304, headers=headers)
+    rows = choose_rows(services.engine, found.id, columns=columns, skip=skip, part=part)
+    pictures = _read(services.storage, affordable(rows), side)
+    return Response(draw_sheet(rows, pictures, side, columns), headers=headers, media_type=MEDIA_TYPE)
+
+
+def _read(storage: Storage, image_ids: set[str], side: int) -> dict[str, Image.Image]:
+    """Small copies of the pictures that can be decoded."""
+    found = {}
+    for image_id in sorted(image_ids):
+        try:
+            found[image_id] = read_small(storage, image_key(image_id), side)
+        except (NoThumbnail, FileGone):
+            continue
+    return found

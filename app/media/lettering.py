@@ -1,0 +1,48 @@
+"""Text in pictures, in DejaVu Sans: Latin, Greek, Cyrillic and most signs of mathematics."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import ImageFont
+from PIL.ImageFont import FreeTypeFont
+
+_FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
+_ELLIPSIS = "…"
+
+
+@lru_cache(maxsize=32)
+def font(size: int) -> FreeTypeFont:
+    """The font at a size in pixels."""
+    return ImageFont.truetype(_FONT, size)
+
+
+def width_of(text: str, size: int) -> int:
+    """Width of a line in pixels."""
+    return round(font(size).getlength(text))
+
+
+def line_height(size: int) -> int:
+    """Pixels from one line to the next."""
+    return round(size * 1.3)
+
+
+def shorten(text: str, size: int, width: int) -> str:
+    """The text, cut to ``width`` pixels with an ellipsis at its end where it is too long."""
+    if width_of(text, size) <= width:
+        return text
+    while text and width_of(text + _ELLIPSIS, size) > width:
+        text = text[:-1]
+    return text.rstrip() + _ELLIPSIS
+
+
+def wrap(text: str, size: int, width: int, lines: int) -> list[str]:
+    """At most ``lines`` lines of ``width`` pixels, broken between words; the last is shortened."""
+    found: list[str] = []
+    words = text.split()
+    while words and len(found) < lines - 1:
+        taken = 1
+        while taken < len(words) and width_of(" ".join(words[: taken + 1]), size) <= width:
+            taken += 1
+        found.append(shorten(" ".join(words[:taken]), size, width))
+        words = words[taken:]
+    return [*found, shorten(" ".join(words), size, width)] if words else found

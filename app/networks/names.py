@@ -1,0 +1,29 @@
+"""Names of networks."""
+
+import re
+from collections.abc import Iterator
+
+LONGEST = 64
+NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+def is_name(text: str) -> bool:
+    """Whether a network may have that name."""
+    return _NAME.fullmatch(text) is not None
+
+
+def as_name(text: str) -> str:
+    """The name that is most like a text: "My cats, cnn" is my-cats-cnn."""
+    name = re.sub(r"[^a-z0-9._]+", "-", text.lower()).strip("-._")[:LONGEST]
+    return name or "network"
+
+
+def numbered(name: str) -> Iterator[str]:
+    """A name, and then others like it: cats, cats-2, cats-3, ..."""
+    yield name
+    number = 2
+    while True:
+        ending = f"-{number}"
+        yield name[: LONGEST - len(ending)] + ending
+        number += 1

@@ -1,0 +1,97 @@
+/** What a network believes that its classes look like: a job and a tile each. */
+
+import { Problem, sendJob, Unreachable } from "./api.js";
+import { el, showText } from "./dom.js";
+import { isTerminal } from "./follow.js";
+import { followMany } from "./follow_many.js";
+import { artifactUrl, smallUrl } from "./jobs.js";
+import { kindOf } from "./kinds.js";
+import { IMAGINE } from "./uses.js";
+
+/** Classes that are asked for at a time. */
+const AT_A_TIME = 12;
+
+function makeTile(name) {
+  const image = el("img", { alt: `What it imagines of ${name}`, hidden: true });
+  const state = el("span", { class: "tile-state" }, "waiting");
+  const link = el("a", { class: "class-picture" }, image, state);
+  const text = el("p", {}, el("b", {}, name));
+  return {
+    element: el("li", {}, link, text),
+    fail: (message) => showText(state, message),
+    render(job) {
+      link.href = `#job=${job.id}`;
+      const made = artifactUrl(job, "image");
+      const url = made ? smallUrl(made) : artifactUrl(job, "preview");
+      if (url && image.getAttribute("src") !== url) {
+        image.src = url;
+        image.hidden = false;
+      }
+      showText(state, isTerminal(job) ? (job.error?.detail ?? null) : image.hidden ? (job.state === "running" ? "imagining" : "waiting") : null);
+      link.toggleAttribute("data-draft", !isTerminal(job));
+    },
+  };
+}
+
+/** Returns {element, show(network, classes), clear()}. */
+export function makeClassTiles() {
+  const list = el("ul", { class: "class-tiles" });
+  const more = el("button", { type: "button", class: "button", hidden: true, onclick: () => ask() });
+  const problem = el("p", { class: "problem", role: "alert", hidden: true });
+  const element = el("section", { class: "classes-seen", hidden: true, "aria-label": "Its classes" }, el("h3", {}, "Its classes, imagined"), list, problem, more);
+  let network = null;
+  let left = [];
+  /** Functions that stop following. */
+  let unfollow = [];
+  let run = 0;
+
+  async function ask() {
+    const mine = run;
+    const names = left.slice(0, AT_A_TIME);
+    left = left.slice(AT_A_TIME);
+    more.hidden = true;
+    const tiles = new Map();
+    for (const name of names) {
+      const tile = makeTile(name);
+      list.append(tile.element);
+      try {
+        const job = await sendJob(kindOf(IMAGINE).path, { network, target: [name] }, `imagine-${network}-${name}-${Date.now()}`.slice(0, 200));
+        if (mine !== run) return;
+        tile.render(job);
+        tiles.set(job.id, tile);
+      } catch (error) {
+        if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+        tile.element.remove();
+        // What is wrong with one is wrong with all.
+        showText(problem, error.message);
+        left = [];
+        break;
+      }
+    }
+    if (tiles.size) unfollow.push(followMany([...tiles.keys()], (job) => tiles.get(job.id).render(job)));
+    more.hidden = left.length === 0;
+    more.textContent = `See ${Math.min(left.length, AT_A_TIME)} more`;
+  }
+
+  function clear() {
+    run += 1;
+    for (const stop of unfollow) stop();
+    unfollow = [];
+    list.replaceChildren();
+    showText(problem, null);
+    element.hidden = true;
+  }
+
+  return {
+    element,
+    clear,
+    show(name, classes) {
+      clear();
+      network = name;
+      left = classes;
+      element.hidden = false;
+      element.scrollIntoView({ block: "nearest" });
+      return ask();
+    },
+  };
+}

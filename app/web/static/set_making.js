@@ -1,0 +1,98 @@
+/** Makes a set of files: packs them into a ZIP, sends it, and waits for the job that fills the set. */
+
+import { deleteDataset, uploadDataset } from "./api.js";
+import { filesOfEntries, isZip, withPaths } from "./folders.js";
+import { waitForJob } from "./follow.js";
+import { knownSets, refreshSets } from "./sets.js";
+import { counted, fileSize, freeNameOf } from "./text.js";
+import { zipOf } from "./zip.js";
+
+/** Names of several folders at once that are joined to that of the set. */
+const MAX_FOLDERS = 3;
+/** The error of a job that found no picture for its set. */
+const EMPTY = "dataset_empty";
+
+const PICTURE = /\.(avif|bmp|gif|hei[cf]|jpe?g|jfif|png|tiff?|webp)$/i;
+const TABLE = /\.csv$/i;
+const PARTS = /^(train|training|val|valid|validation|test|testing)$/i;
+
+/** A name for a set, from that of a file or folder, that no other set has. */
+const freeName = (title) => freeNameOf(title.replace(/\.zip$/i, ""), knownSets(), "pictures");
+
+/** Paths without the folders that are around all of them, and without those that name parts. */
+function foldersOf(names) {
+  let folders = names.map((name) => name.split("/").slice(0, -1));
+  while (folders.every((each) => each.length > 0 && each[0] === folders[0][0])) folders = folders.map((each) => each.slice(1));
+  return new Set(folders.map((each) => (PARTS.test(each[0] ?? "") ? each[1] : each[0])).filter((each) => each !== undefined));
+}
+
+/** Throws a RangeError if there are no pictures, or fewer classes than `leastLabels` where folders alone name them. */
+function check(found, leastLabels) {
+  const names = found.map(({ name }) => name);
+  const pictures = names.filter((name) => PICTURE.test(name));
+  if (names.length === 0) throw new RangeError("There are no files in this folder.");
+  if (pictures.length === 0) {
+    throw new RangeError(names.length === 1 ? `${names[0]} is not a picture.` : `None of these ${names.length.toLocaleString("en")} files is a picture.`);
+  }
+  if (leastLabels < 2 || names.some((name) => TABLE.test(name))) return;
+  const classes = foldersOf(pictures);
+  if (classes.size < leastLabels) {
+    throw new RangeError("All these pictures are of one class: drop a folder for each class, or a folder of such folders.");
+  }
+}
+
+/** What to call a set of files: their one folder, or the folders that they are in. */
+function titleOf(names) {
+  const tops = [...new Set(names.filter((name) => name.includes("/")).map((name) => name.split("/")[0]))];
+  return tops.length && tops.length <= MAX_FOLDERS ? tops.join("-") : "pictures";
+}
+
+/** The ZIP of what was given, {blob, title}: itself, or one of the files. */
+async function pack(files, entries, { leastLabels, onprogress, signal }) {
+  if (files.length === 1 && isZip(files[0])) return { blob: files[0], title: files[0].name };
+  const found = entries.length ? await filesOfEntries(entries) : withPaths(files);
+  check(found, leastLabels);
+  const read = (share) => onprogress(`Reading ${counted(found.length, "file")}`, share);
+  return { blob: await zipOf(found, read, signal), title: titleOf(found.map(({ name }) => name)) };
+}
+
+/** The job goes over the files twice: it checks all, then keeps those that are right. */
+function sayJob({ progress, state }, { onprogress, signal }) {
+  if (signal.aborted) {
+    onprogress("Stopping");
+  } else if (state !== "running" || !progress?.total) {
+    onprogress("Waiting for its turn");
+  } else {
+    const { done, total } = progress;
+    const half = total / 2;
+    const words = done < half ? `Checking ${done + 1} of ${counted(half, "file")}` : `Keeping ${Math.min(done - half + 1, half)} of ${counted(half, "file")}`;
+    onprogress(words, done / total);
+  }
+}
+
+/**
+ * Make a set of a ZIP (a Blob). `onprogress(words, share)` says how far it is, `signal` stops it. Returns {name,
+ * result}: the set's name, and what the job says of the files. Throws Problem, Unreachable, RangeError, DOMException.
+ */
+export async function makeSetOfZip(blob, title, { onprogress, signal }) {
+  await refreshSets();
+  const size = fileSize(blob.size);
+  const sent = (share) => (share < 1 ? onprogress(`Sending ${fileSize(share * blob.size)} of ${size}`, share) : onprogress("Storing"));
+  const set = await uploadDataset(blob, freeName(title), sent, signal);
+  const job = await waitForJob(set.jobs[0], signal, (next) => sayJob(next, { onprogress, signal }));
+  if (job.state !== "succeeded") {
+    await deleteDataset(set.id);
+    signal.throwIfAborted();
+    const { type, detail = "This was cancelled." } = job.error ?? {};
+    throw new RangeError(type?.endsWith(EMPTY) ? "None of its files is a picture that can be read." : detail);
+  }
+  await refreshSets();
+  return { name: set.name, result: job.result };
+}
+
+/** Make a set of files, or of the `entries` of a drop; `options` as above, with `leastLabels` that it must have. */
+export async function makeSet(files, entries, options) {
+  options.onprogress("Reading");
+  const { blob, title } = await pack(files, entries, options);
+  return makeSetOfZip(blob, title, options);
+}

@@ -1,0 +1,50 @@
+"""Charts."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.training.charts import Line, axis_of, line_chart, nice_step
+
+finite = st.floats(-1e6, 1e6).filter(lambda value: value == 0 or abs(value) > 1e-6)
+
+
+@pytest.mark.parametrize(("least", "step"), [(0.3, 0.5), (1.0, 1.0), (1.1, 2.0), (7.0, 10.0), (40.0, 50.0)])
+def test_steps_are_one_two_or_five(least: float, step: float) -> None:
+    assert nice_step(least) == pytest.approx(step)
+
+
+@given(st.lists(finite, min_size=1, max_size=6))
+def test_an_axis_shows_every_value_and_has_a_few_ticks(values: list[float]) -> None:
+    axis = axis_of(values)
+    assert all(-1e-9 <= axis.share(value) <= 1 + 1e-9 for value in values)
+    assert 1 <= len(axis.ticks) <= 9
+    assert all(-1e-6 <= axis.share(tick) <= 1 + 1e-6 for tick in axis.ticks)
+
+
+def test_values_that_are_far_apart_have_a_logarithmic_axis() -> None:
+    axis = axis_of([0.002, 3.0])
+    assert axis.logarithmic
+    assert axis.share(math.sqrt(axis.low * axis.high)) == pytest.approx(0.5)
+
+
+def test_an_end_that_is_asked_for_is_kept() -> None:
+    axis = axis_of([0.31, 0.97], high=1.0)
+    assert axis.high == 1.0
+    assert axis.low <= 0.31
+
+
+def test_a_line_is_where_its_values_are() -> None:
+    axis = axis_of([], low=0.0, high=1.0)
+    red = (255, 0, 0)
+    chart = line_chart("", [Line("", [(0.0, 0.25), (1.0, 0.25)], red)], axis, axis, width=300, height=200)
+    assert chart.shape == (1, 3, 200, 300)
+    colored = (chart[0] - torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1)).abs().amax(0) < 0.3
+    rows = colored.sum(1).argmax()
+    plain = line_chart("", [Line("", [(0.0, 0.75), (1.0, 0.75)], red)], axis, axis, width=300, height=200)
+    other = (plain[0] - torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1)).abs().amax(0) < 0.3
+    # A smaller value is lower in the picture.
+    assert int(rows) > int(other.sum(1).argmax()) + 30
