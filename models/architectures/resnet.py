@@ -82,7 +82,7 @@ class Residual(Block):
 class Basic(Residual):
     """Two 3 × 3 convolutions (figure 5, left)."""
 
-    added: ClassVar[str | None] = "conv2"
+    added = "conv2"
 
     def __init__(self, channels: int, out_channels: int, stride: int, *, padded: bool = False) -> None:
         super().__init__(channels, out_channels, stride, padded=padded)
@@ -99,7 +99,7 @@ class Basic(Residual):
 class Bottleneck(Residual):
     """1 × 1 to few channels, 3 × 3, and 1 × 1 to many (figure 5, right)."""
 
-    added: ClassVar[str | None] = "conv3"
+    added = "conv3"
 
     def __init__(self, channels: int, out_channels: int, stride: int, *, padded: bool = False) -> None:
         super().__init__(channels, out_channels, stride, padded=padded)

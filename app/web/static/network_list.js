@@ -6,7 +6,7 @@ import { entryElement } from "./entry.js";
 import { waitForJob } from "./follow.js";
 import { kindOf } from "./kinds.js";
 import { knownNetworks, onNetworks, refreshNetworks } from "./networks.js";
-import { ago, counted, fileSize } from "./text.js";
+import { ago, counted, fileSize, freeNameOf } from "./text.js";
 import { EXPORT } from "./uses.js";
 
 const TITLE = "networks-title";
@@ -74,6 +74,16 @@ function entryOf(network, showProblem) {
   });
 }
 
+/** Import a file; if another network has its name, under that of the file. */
+async function importAnyhow(file) {
+  try {
+    await importNetwork(file);
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status !== 409) throw error;
+    await importNetwork(file, freeNameOf(file.name.replace(/\.safetensors$/i, ""), knownNetworks(), "network"));
+  }
+}
+
 /** The section of the page. */
 export function openNetworkList() {
   const list = el("ul", { class: "entries" });
@@ -113,7 +123,7 @@ export function openNetworkList() {
     input.value = "";
     attempt(async () => {
       if (!/\.safetensors$/i.test(file.name)) throw new RangeError(`${file.name} is no network: choose a file that “Export” gave, a .safetensors.`);
-      await importNetwork(file);
+      await importAnyhow(file);
       await refreshNetworks();
     });
   });

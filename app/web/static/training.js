@@ -95,7 +95,7 @@ export function makeTraining(element, { onuse, onclass, onjob }) {
 
   function renderActions() {
     const canAct = !isTerminal(job) && !job.cancel_requested;
-    finish.hidden = !canAct || job.state !== "running";
+    finish.hidden = !canAct || job.state !== "running" || !kindOf(job.kind)?.can_finish;
     finish.disabled = Boolean(job.finish_requested);
     pause.hidden = !canAct;
     pause.textContent = job.paused ? "Resume" : "Pause";
