@@ -355,6 +355,7 @@ SPEC = KindSpec(
     resolved=(ResolvedTraining, ResolvedFrozen),
     function="worker.training.train:train",
     lane="training",
+    can_finish=True,
     title="Training",
     summary="From a set of labelled pictures to a network that every other kind can use.",
     submit_label="Train",
