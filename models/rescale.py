@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from models.geometry import Block, GlobalAverage
 from models.network import Network
+from models.relu import ReLU
 
 # A channel with a mean this far below what is typical of its layer is dead, or active at a few positions of a
 # few pictures. Dividing by its mean would make it the strongest of the layer at those positions.
@@ -24,10 +25,20 @@ ROWS = 256  # of a fully connected layer, rescaled at a time
 
 def can_be_rescaled(network: Network) -> bool:
     """Whether channels can be multiplied by factors that the next layer undoes exactly."""
-    return all(
-        bool(module.exits) if isinstance(module, Block) else getattr(module, "ceiling", None) is None
-        for module in network.stack.values()
-    )
+    return all(_passes_factors(module) for module in network.stack.values())
+
+
+def _passes_factors(module: nn.Module) -> bool:
+    match module:
+        case Block():
+            return bool(module.exits)
+        case ReLU():
+            return module.ceiling is None
+        case nn.Conv2d():
+            return module.groups == 1
+        case _:
+            known = nn.Linear | nn.MaxPool2d | nn.AvgPool2d | nn.LPPool2d | nn.Dropout | GlobalAverage
+            return isinstance(module, known)
 
 
 def mean_activations(network: Network, pictures: Tensor) -> dict[str, Tensor]:

@@ -40,6 +40,8 @@ class TrainingView:
         self._task = self._progress.add_task("Training", total=None, number="")
         # The last numbers of each epoch, by the training that it is of and the epoch.
         self._epochs: dict[tuple[int, int], Numbers] = {}
+        # What a line without a terminal ends in; empty: it was printed.
+        self._line = ""
         self._message = ""
         self._looked = self._printed = -math.inf
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=8)
@@ -54,6 +56,8 @@ class TrainingView:
     ) -> None:
         if self._console.is_terminal:
             self._live.stop()
+        else:
+            self._print_line()
 
     def say(self, message: str) -> None:
         """Show a line below."""
@@ -75,12 +79,20 @@ class TrainingView:
         self._epochs[int(numbers.get("run", 1)), math.ceil(epoch)] = numbers
         while len(self._epochs) > _SHOWN:
             del self._epochs[next(iter(self._epochs))]
-        last = step.done == step.total
-        if not self._console.is_terminal and (now - self._printed >= _LINE or last):
-            self._printed = now
-            cells = (f"{title} {_number(title, numbers)}" for title in _COLUMNS)
-            line = f"epoch {math.ceil(epoch)}: {', '.join(cells)}; step {step.done} of {step.total}"
-            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._line = f"; step {step.done} of {step.total}"
+        if not self._console.is_terminal and now - self._printed >= _LINE:
+            self._print_line()
+
+    def _print_line(self) -> None:
+        """Print the last epoch, where there is no terminal."""
+        if not self._epochs or not self._line:
+            return
+        (run, epoch), numbers = list(self._epochs.items())[-1]
+        which = f"training {run}, epoch {epoch}" if "run" in numbers else f"epoch {epoch}"
+        cells = (f"{title} {_number(title, numbers)}" for title in _COLUMNS)
+        line = f"{which}: {', '.join(cells)}{self._line}"
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._printed, self._line = time.monotonic(), ""
 
     def _render(self) -> Group:
         table = Table(show_edge=False, pad_edge=False)

@@ -333,7 +333,7 @@ def _create_from_zip(
             if repository.find_dataset(services.engine, dataset_id) is None:
                 raise InvalidDataset("Idempotency-Key", "The set of this key was deleted: use another key.")
             return dataset_id, earlier.id
-        dataset = services.datasets.begin(params.name)
+        dataset = filling.begin_import(services.datasets, params.name)
         try:
             job = _submit(
                 services, headers, dataset, job_id, received, hashed, label=params.label, close=params.close

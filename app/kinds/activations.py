@@ -7,8 +7,16 @@ from pydantic import Field
 from app.errors import InputError
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.feature_visualization import Channels
-from app.kinds.fields import CROP_SHARE, DEFAULT_SIZE, LayerName, LayerNames, NetworkName, PictureRef
-from app.kinds.layers import middle_layer, require_card, require_channel, require_layers
+from app.kinds.fields import (
+    CROP_SHARE,
+    DEFAULT_SIZE,
+    SMALLEST_SEEN,
+    LayerName,
+    LayerNames,
+    NetworkName,
+    PictureRef,
+)
+from app.kinds.layers import middle_layer_of_any, require_card, require_channel, require_layers
 from app.kinds.spec import DECODING, KindSpec, Lane, forward_work, lane_by_work
 from app.networks.card import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
@@ -23,7 +31,7 @@ DRAWING = 4e9
 ShownSize = Annotated[
     int | None,
     Field(
-        ge=16,
+        ge=SMALLEST_SEEN,
         le=1024,
         title="Size",
         description="Side in pixels of the square that the network is shown. Empty: what it classifies, or "
@@ -83,7 +91,7 @@ class ActivationsParams(Params):
         if self.layer is not None and self.layers is not None and self.layers != [self.layer]:
             raise InputError("layers", "There is a layer already: leave out one of the two.")
         field = "layers" if self.layer is None else "layer"
-        given = self.layers or [self.layer or middle_layer(card)]
+        given = self.layers or [self.layer or middle_layer_of_any(card)]
         require_layers(card, given, field)
         for layer in given:
             for channel in self.channels or ():

@@ -46,6 +46,9 @@ Architecture = Literal[
     "plain56",
 ]
 
+# The builder of several networks as one, which no training begins with.
+ENSEMBLE = "ensemble"
+
 Activation = Literal["sigmoid", "tanh", "relu", "leaky_relu", "elu", "maxout"]
 Pooling = Literal["max", "average", "l2", "sum", "none"]
 

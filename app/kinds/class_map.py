@@ -5,7 +5,7 @@ from pydantic import Field
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.classes import ClassName, require_classes, require_classifier
 from app.kinds.fields import NetworkName, PictureRef
-from app.kinds.layers import require_card
+from app.kinds.layers import require_card, spatial_layers
 from app.kinds.spec import KindSpec, Lane, forward_work, lane_by_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
@@ -50,6 +50,7 @@ class ClassMapParams(Params):
         """Fill in the size, and check the class against the network."""
         card = require_card(catalogue, self.network)
         require_classifier(card)
+        spatial_layers(card)
         target = None if self.target is None else require_classes(card, [self.target], "target")[0]
         size = self.size or SIDES * card.counted_side
         return self.resolved_as(ResolvedClassMap, {"target": target, "size": size})

@@ -8,7 +8,7 @@ from app.errors import InputError
 from app.kinds.activation_maximization import PRESETS, MaximizationParams, ResolvedMaximization
 from app.kinds.base import NetworkNeed
 from app.kinds.fields import LayerName, PictureRef, as_list, equal_weights
-from app.kinds.layers import middle_layer, require_card, require_channel, require_layers
+from app.kinds.layers import middle_layer_of_any, require_card, require_channel, require_layers
 from app.kinds.spec import KindSpec
 from app.networks import NetworkCard
 from app.networks.catalogue import Catalogue
@@ -20,7 +20,7 @@ Sign = Literal["positive", "negative", "both"]
 _BY_EXAMPLE: tuple[Objective, ...] = ("caricature", "direction")
 
 # Kinds of layers with negative activations.
-_SIGNED = ("conv", "fc", "logits")
+_SIGNED = ("conv", "fc", "logits", "activation", "norm", "luminance", "sparse_conv")
 
 # Channels that are drawn if none is named: a square of them.
 USUAL_CHANNELS = 9
@@ -149,7 +149,7 @@ class FeatureVisualizationParams(MaximizationParams):
 
     def _units_of_layer(self, card: NetworkCard) -> dict[str, Any]:
         self._check_example()
-        layer = self.layer or middle_layer(card)
+        layer = self.layer or middle_layer_of_any(card)
         require_layers(card, [layer], "layer")
         objective = self.objective or "channel"
         values: dict[str, Any] = {"layer": layer, "objective": objective}

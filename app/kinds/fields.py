@@ -33,6 +33,9 @@ CROP_SHARE = 0.875
 
 _REFERENCE = "An image id, or `<job id>/<artifact>`."
 
+# Side in pixels of the smallest picture that a network may be trained on.
+SMALLEST_SEEN = 8
+
 
 class PictureField:
     """Marks a param as a picture; ``many`` if it takes a list, ``clips`` if a clip may stand in its place."""
@@ -192,7 +195,7 @@ SmallSize = Annotated[
 NetworkSize = Annotated[
     int | None,
     Field(
-        ge=16,
+        ge=SMALLEST_SEEN,
         le=2048,
         title="Size",
         description=f"Side in pixels. Empty: what the network classifies, or {DEFAULT_SIZE}.",

@@ -14,7 +14,7 @@ from app.networks.card import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
 
 # Kinds of layers that have convolutions.
-CONVOLUTIONS = ("conv", "fire", "residual", "inception")
+CONVOLUTIONS = ("conv", "fire", "residual", "inception", "sparse_conv")
 
 
 class FiltersParams(Params):

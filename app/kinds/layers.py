@@ -1,6 +1,6 @@
 """Checks of params against the card of a network, and layers chosen where a job names none."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from app.errors import InputError
 from app.networks import LayerCard, NetworkCard
@@ -11,7 +11,7 @@ from app.networks.catalogue import Catalogue
 # dreams are from, lies as far.
 MIDDLE = 0.65
 
-# Kinds of layers that end in what a network passes on: ReLUs, and blocks of several convolutions.
+# Kinds of layers that end in what a network passes on: activations, and blocks of several convolutions.
 ACTIVATIONS = ("relu", "activation", "fire", "residual", "inception")
 
 # Stride of the deepest layer that textures and styles are taken from: relu4_1 of a VGG, as in style transfer.
@@ -64,17 +64,44 @@ def is_spatial(layer: LayerCard) -> bool:
     return layer.receptive_field > 0
 
 
+def spatial_layers(card: NetworkCard) -> list[LayerCard]:
+    """The layers of a network that have positions; InputError on ``network`` if none has."""
+    found = [layer for layer in card.layers if is_spatial(layer)]
+    if not found:
+        raise InputError(
+            "network",
+            f"{card.name} has no layers with positions: all of them see the whole picture at once. Choose a "
+            "network with convolutions.",
+        )
+    return found
+
+
 def middle_layer(card: NetworkCard) -> str:
-    """The ReLU or block (or else the layer) MIDDLE of the way through the spatial part of a network."""
-    spatial = [layer for layer in card.layers if is_spatial(layer)]
-    choice = [layer for layer in spatial if layer.kind in ACTIVATIONS] or spatial
+    """The activation or block (or else the layer) MIDDLE of the way through the spatial part of a network.
+
+    InputError on ``network`` if it has no such part.
+    """
+    return _middle(spatial_layers(card))
+
+
+def middle_layer_of_any(card: NetworkCard) -> str:
+    """As :func:`middle_layer`, but of all layers in a network without positions."""
+    return _middle([layer for layer in card.layers if is_spatial(layer)] or card.layers)
+
+
+def _middle(layers: Sequence[LayerCard]) -> str:
+    choice = [layer for layer in layers if layer.kind in ACTIVATIONS] or layers
     return choice[int(MIDDLE * len(choice))].name
 
 
 def first_of_stages(card: NetworkCard, deepest: int = DEEPEST_STRIDE) -> list[str]:
-    """The first ReLU or block of each stage, up to a stride of ``deepest``."""
+    """The first activation or block of each stage, up to a stride of ``deepest``, or else of the first stage.
+
+    InputError on ``network`` if it has no layers with positions.
+    """
+    spatial = spatial_layers(card)
     first: dict[int, str] = {}
-    for layer in card.layers:
-        if 0 < layer.stride <= deepest and layer.kind in ACTIVATIONS:
+    for layer in [each for each in spatial if each.kind in ACTIVATIONS] or spatial:
+        if layer.stride <= deepest or not first:
             first.setdefault(layer.stride, layer.name)
     return list(first.values())

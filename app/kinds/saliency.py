@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from app.errors import InputError
+from app.kinds.architectures import ENSEMBLE
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.classes import ClassName, require_classes, require_classifier
 from app.kinds.fields import DEFAULT_SIZE, NetworkName, NetworkSize, PictureRef, Seed, split_names
-from app.kinds.layers import is_spatial, require_card, require_channel, require_layers
+from app.kinds.layers import is_spatial, require_card, require_channel, require_layers, spatial_layers
 from app.kinds.spec import KindSpec, Lane, forward_work, lane_by_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
@@ -27,6 +28,10 @@ Baseline = Literal["black", "mean", "white", "blurred"]
 
 # Methods that weigh the maps of one layer.
 CAMS: tuple[Method, ...] = ("grad_cam", "smooth_grad_cam", "score_cam")
+
+# Methods that change the backward of ReLUs, and the kinds of layers that have some.
+RECTIFIERS: tuple[Method, ...] = ("guided_backprop", "deconvnet")
+RECTIFIED = ("relu", "fire", "residual", "inception")
 
 # The three that lectures show, each a single pass, so that the answer comes at once.
 METHODS: tuple[Method, ...] = ("gradient", "guided_backprop", "grad_cam")
@@ -152,13 +157,24 @@ class SaliencyParams(Params):
             target = None if target is None else require_classes(card, [target], "target")[0]
         else:
             self._require_neuron(card, self.layer)
+        methods = self._methods(card)
         values = {
-            "methods": list(dict.fromkeys(self.methods)),
+            "methods": methods,
             "target": target,
-            "cam_layer": self._cam_layer(card),
+            "cam_layer": self._cam_layer(card, methods),
             "size": self.size or card.input_size or DEFAULT_SIZE,
         }
         return self.resolved_as(ResolvedSaliency, values)
+
+    def _methods(self, card: NetworkCard) -> list[Method]:
+        """Each method once; of those that nobody named, the ones that the network has the layers for."""
+        methods, lacking = list(dict.fromkeys(self.methods)), _lacking(card)
+        if "methods" not in self.model_fields_set:
+            return [each for each in methods if each not in lacking]
+        for method in methods:
+            if method in lacking:
+                raise InputError("network", f"{card.name} has no {lacking[method]}, which {method} needs.")
+        return methods
 
     def _require_no_neuron(self) -> None:
         for name in ("channel", "position"):
@@ -182,9 +198,9 @@ class SaliencyParams(Params):
         elif self.position is not None:
             raise InputError("position", f"{layer} has no positions: leave this out.")
 
-    def _cam_layer(self, card: NetworkCard) -> str | None:
+    def _cam_layer(self, card: NetworkCard, methods: list[Method]) -> str | None:
         """The layer that class activation maps use; None if there are to be none."""
-        if not set(self.methods) & set(CAMS):
+        if not set(methods) & set(CAMS):
             if self.cam_layer is not None:
                 raise InputError("cam_layer", f"None of the methods uses this: add {', '.join(CAMS)}.")
             return None
@@ -205,10 +221,20 @@ class ResolvedSaliency(SaliencyParams):
     size: int
 
 
+def _lacking(card: NetworkCard) -> dict[Method, str]:
+    """The methods that a network has not the layers for, each with what it lacks."""
+    lacking: dict[Method, str] = {}
+    if not any(is_spatial(layer) for layer in card.layers):
+        lacking |= dict.fromkeys(CAMS, "layers with positions")
+    # The layers of an ensemble's members are not on its card.
+    if card.architecture != ENSEMBLE and not any(layer.kind in RECTIFIED for layer in card.layers):
+        lacking |= dict.fromkeys(RECTIFIERS, "ReLUs")
+    return lacking
+
+
 def last_maps(card: NetworkCard) -> str:
     """The last layer with positions that is no pool, as in Selvaraju et al. 2017, section 3."""
-    spatial = [layer for layer in card.layers if is_spatial(layer)]
-    return [layer for layer in spatial if layer.kind not in ("pool", "dropout")][-1].name
+    return [layer for layer in spatial_layers(card) if layer.kind not in ("pool", "dropout")][-1].name
 
 
 def passes(params: ResolvedSaliency, card: NetworkCard) -> int:

@@ -216,11 +216,12 @@ class StyleTransferParams(Params):
         return resolved
 
     def _layers_elsewhere(self, card: NetworkCard) -> dict[str, dict[str, float]]:
-        """The layers that are left to the preset, where the network has not those of VGG that it names.
+        """The layers that are left to the preset, where the network has not all those of VGG that it names.
 
         As deep as those of ``impasto``: the first of each stage, and for the content that of stride 4.
         """
-        if set(PRESETS[self.preset].style_layers) & set(card.layer_names):
+        preset = PRESETS[self.preset]
+        if {*preset.style_layers, *preset.content_layers} <= {*card.layer_names}:
             return {}
         style, content = first_of_stages(card), first_of_stages(card, CONTENT_STRIDE)[-1:]
         found = {"style_layers": style, "content_layers": content}

@@ -9,6 +9,7 @@ from app.kinds.architectures import Architecture
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.fields import (
     CROP_SHARE,
+    SMALLEST_SEEN,
     DatasetRef,
     LayerName,
     LayerNames,
@@ -90,7 +91,11 @@ class TrainParams(Params):
     )
     initial_std: float = Field(0.01, gt=0, le=1, title="Initial deviation")
     size: int | None = Field(
-        None, ge=8, le=1024, title="Size", description="Side in pixels of the square that it is shown."
+        None,
+        ge=SMALLEST_SEEN,
+        le=1024,
+        title="Size",
+        description="Side in pixels of the square that it is shown.",
     )
     # What is minimized.
     objective: Objective | None = Field(None, title="Objective")
@@ -300,7 +305,8 @@ PRESETS: dict[str, TrainPreset] = {
         transfer="head",
         flip=True,
     ),
-    # Rates as fastai's fine_tune (2e-3, the earlier blocks slower), for AdamW.
+    # A tenth of the optimizer's usual rate: the norms of a base are part of its convolutions, and with 1e-3 a
+    # palette that was tuned to 60 digits forgot them.
     "fine-tune": TrainPreset(
         summary="A trained network, tuned to the pictures layer by layer: minutes, and the best with some "
         "dozens of pictures a class.",
@@ -309,7 +315,7 @@ PRESETS: dict[str, TrainPreset] = {
         epochs=12,
         batch_size=16,
         optimizer="adamw",
-        learning_rate=1e-3,
+        learning_rate=1e-4,
         weight_decay=0.01,
         schedule="one_cycle",
         label_smoothing=0.1,

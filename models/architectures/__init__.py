@@ -69,10 +69,8 @@ def build_stack(architecture: str, params: Mapping[str, Any]) -> Stack:
 
     Raises ValueError for an unknown architecture, and for params that its builder rejects.
     """
-    features = params.get(FEATURES)
-    own = {name: value for name, value in params.items() if name != FEATURES}
-    stack: Stack = _build(BUILDERS, architecture, own)
-    return stack if features is None else classifier_on(stack, features, params["classes"])
+    stack: Stack = _build(_WITH_FEATURES, architecture, params)
+    return stack
 
 
 def build_heads(architecture: str, params: Mapping[str, Any]) -> dict[str, Stack]:
@@ -112,4 +110,10 @@ def _build(builders: Mapping[str, Callable[..., Any]], architecture: str, params
         raise ValueError(f"architecture {architecture!r} does not take the params {dict(params)}") from error
 
 
+def _with_features(builder: Callable[..., Stack], features: str | None = None, **params: Any) -> Stack:
+    stack = builder(**params)
+    return stack if features is None else classifier_on(stack, features, params["classes"])
+
+
 BUILDERS["ensemble"] = partial(ensemble_stack, build_stack)
+_WITH_FEATURES = {name: partial(_with_features, builder) for name, builder in BUILDERS.items()}

@@ -8,6 +8,7 @@ from typing import Literal
 
 from torch import nn
 
+from models.architectures.limits import require_layers
 from models.architectures.resnet import Basic, residual_stages, stem
 from models.geometry import Window
 
@@ -26,6 +27,7 @@ def cifar_resnet_stack(
     """
     if depth < 8 or depth % 6 != 2:
         raise ValueError(f"a depth is 8, 14, 20, ..., not {depth}")
+    require_layers(depth)
     channels = [round(full * width) for full in CHANNELS]
     stack = stem(channels[0], Window(3, 1, 1))
     blocks = [(depth - 2) // 6] * len(channels)

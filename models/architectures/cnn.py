@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from models.activations import Activation, make_activation, pieces_of
+from models.architectures.limits import require_layers
 from models.architectures.vgg import PooledLinear
 from models.geometry import output_side
 
@@ -55,6 +56,7 @@ def cnn_stack(
 
     Raises ValueError for more stages than the side has halvings.
     """
+    require_layers(n * m + k)
     with torch.device("meta"):
         stack: dict[str, nn.Module] = {}
         pieces = pieces_of(activation)

@@ -59,6 +59,8 @@ def ensemble_stack(
     if member == "ensemble":
         raise ValueError("an ensemble has no ensembles in it")
     params = json.loads(member_params)
+    if not isinstance(params, dict):
+        raise ValueError("the params of a member are not a JSON object")
     return {LAYER: Ensemble([build(member, params) for _ in range(count)])}
 
 

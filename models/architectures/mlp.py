@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from models.activations import Activation, make_activation, pieces_of
+from models.architectures.limits import require_layers
 from models.architectures.linear import COLORS
 from models.architectures.vgg import PooledLinear
 
@@ -24,6 +25,7 @@ def mlp_stack(
     ``fc1``; ``dropout`` is the share of units that a training leaves out behind each. Pictures of another
     size are averaged to ``side`` × ``side`` pixels.
     """
+    require_layers(depth)
     with torch.device("meta"):
         stack: dict[str, nn.Module] = {}
         wider = width * pieces_of(activation)

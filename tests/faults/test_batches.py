@@ -64,6 +64,7 @@ def test_jobs_that_wait_together_run_as_one_batch_with_one_thread_above_long_job
     assert {lane: os.getpriority(os.PRIO_PROCESS, pid) - above for lane, pid in alive.items()} == {
         "short": 1,
         "long": 10,
+        "training": 15,
     }
 
 

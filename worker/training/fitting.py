@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from worker.contract.compute import Compute
 from worker.contract.steps import Step, StepState, map_steps
 from worker.optim.randomness import fold_seed, generator_from
 from worker.training.augmentation import Augmentation, augment, mix
-from worker.training.courses import EpochCourse
+from worker.training.courses import Classes, EpochCourse
 from worker.training.history import Epoch
 from worker.training.judging import PartJudge, logits_of
 from worker.training.learning_set import LearningSet
@@ -27,6 +27,7 @@ from worker.training.loop import Progress, train
 from worker.training.objectives import ObjectiveSettings, make_objective, penalty
 from worker.training.optimizers import OptimizerSettings, make_optimizer
 from worker.training.pictures import middle, statistics
+from worker.training.rate_finder import RatePoint, range_test, suggest
 from worker.training.schedules import ScheduleSettings, make_schedule
 from worker.training.settings import settings_of
 from worker.training.transfer import (
@@ -41,6 +42,11 @@ from worker.training.transfer import (
 from worker.training.triplets import class_means, nearest_mean, nearest_mean_layer
 
 Resolved = ResolvedTraining | ResolvedFrozen
+
+# The entry of a result, and of states, that has the learning rate which a range test found.
+FOUND = "found_learning_rate"
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -112,10 +118,10 @@ def fit(
     norms = bool(params.batch_norm)
     model = new_trainable(architecture.builder, architecture.params, mean=mean, std=std, batch_norm=norms)
     initialize(model, fold_seed(params.seed), params.initialization or "he", params.initial_std)
-    progress = yield from _descend(params, model, data, compute, resume, only_measure)
+    progress, more = yield from _descend(params, model, data, compute, _begun(resume), only_measure)
     kept = {**architecture.params, "classes": len(data.classes)}
     blueprint = Blueprint(architecture.builder, kept, mean, std, params.size, norms)
-    return _fitted(params, model, data, compute, blueprint, progress)
+    return replace(_fitted(params, model, data, compute, blueprint, progress), more=more)
 
 
 def _fit_transfer(
@@ -157,10 +163,10 @@ def _fit_transfer(
         return Fitted(blueprint, plain_weights(model), there, [], None, more)
     share = tune(model, rate_shares(base, settings))
     done = len(data.members)
-    descent = _descend(params, model, data, compute, _after_features(resume), only_measure, share)
-    progress = yield from _shifted(descent, done, features)
+    descent = _descend(params, model, data, compute, _begun(resume), only_measure, share)
+    progress, found = yield from _shifted(descent, done, features)
     fitted = _fitted(params, model, data, compute, blueprint, progress)
-    return replace(fitted, more=more)
+    return replace(fitted, more=more | found)
 
 
 def _descend(
@@ -171,8 +177,11 @@ def _descend(
     resume: StepState | None,
     only_measure: bool,
     share: Callable[[str], float] = lambda name: 1.0,
-) -> Generator[Step, None, Progress]:
-    """Train a model by gradient descent. ``share`` is of the learning rate of each parameter, by its name."""
+) -> Generator[Step, None, tuple[Progress, dict[str, Any]]]:
+    """Train a model by gradient descent. ``share`` is of the learning rate of each parameter, by its name.
+
+    Returns what came of it, and entries for the result.
+    """
     model.to(compute.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(model, settings_of(OptimizerSettings, params), share)
     places = data.places("train")
@@ -193,8 +202,9 @@ def _descend(
         view=partial(_view, data, augmentation),
         mix=lambda inputs, targets, generator: mix(inputs, targets, augmentation, generator),
         rates=rates,
-        loss=loss,
-        penalize=partial(penalty, l1=params.l1, l2=params.l2) if params.l1 or params.l2 else None,
+        lesson=Classes(
+            loss, partial(penalty, l1=params.l1, l2=params.l2) if params.l1 or params.l2 else None
+        ),
         attack=params.attack,
         scored=not embeds,
     )
@@ -213,7 +223,37 @@ def _descend(
         compute=compute,
         chooses=not only_measure,
     )
-    return (yield from train(model, optimizer, course, compute, resume, judge=judge, average=params.average))
+    rate = None if resume is None else resume.values.get(FOUND)
+    if params.find_learning_rate and resume is None:
+        rate = yield from _find_rate(params, model, optimizer, course, compute)
+    for group in optimizer.param_groups:
+        group["lr"] *= (rate or params.learning_rate) / params.learning_rate
+    begun = params.base is not None and not embeds
+    steps = train(model, optimizer, course, compute, resume, judge=judge, average=params.average, begun=begun)
+    progress = yield from map_steps(steps, lambda step: replace(step, state=partial(_with_rate, step, rate)))
+    return progress, {} if rate is None else {FOUND: rate}
+
+
+def _find_rate(
+    params: ResolvedTraining,
+    model: Trainable,
+    optimizer: torch.optim.Optimizer,
+    course: EpochCourse,
+    compute: Compute,
+) -> Generator[Step, None, float]:
+    """The learning rate that a range test suggests; that of the params if it diverged too early to say."""
+    points: list[RatePoint] = []
+    for point in range_test(model, optimizer, course, compute, rate=params.learning_rate):
+        points.append(point)
+        losses = partial(dict, loss=point.loss, rate=point.rate)
+        # A test that was interrupted begins anew.
+        yield Step(0, course.steps, losses=losses, image=None, state=partial(StepState, {}, {}))
+    return suggest(points) or params.learning_rate
+
+
+def _with_rate(step: Step, rate: float | None) -> StepState:
+    state = step.state()
+    return state if rate is None else replace(state, values={**state.values, FOUND: rate})
 
 
 def _view(
@@ -252,14 +292,7 @@ def _fitted(
         layer = nearest_mean_layer(weights["logits.weight"], weights["logits.bias"], means)
         weights["logits.weight"], weights["logits.bias"] = layer
     history = [_epoch(row) for row in progress.history]
-    kept = history[(progress.best_epoch or len(history)) - 1]
-    measures = {
-        "loss": kept.validation_loss,
-        "accuracy": kept.validation_accuracy,
-        "macro_f1": kept.validation_macro_f1,
-    }
-    there = {name: value for name, value in measures.items() if value is not None}
-    return Fitted(blueprint, weights, there, history, progress.best_epoch)
+    return Fitted(blueprint, weights, progress.measures, history, progress.best_epoch)
 
 
 def _epoch(row: Mapping[str, float | None]) -> Epoch:
@@ -304,14 +337,12 @@ def _last_state(
         state = step.state()
 
 
-def _after_features(resume: StepState | None) -> StepState | None:
+def _begun(resume: StepState | None) -> StepState | None:
     """The state of the descent, if it had begun."""
     return resume if resume is not None and "done" in resume.values else None
 
 
-def _shifted(
-    steps: Generator[Step, None, Progress], done: int, features: StepState
-) -> Generator[Step, None, Progress]:
+def _shifted(steps: Generator[Step, None, R], done: int, features: StepState) -> Generator[Step, None, R]:
     """The steps of a descent after ``done`` others, whose states also have the features."""
 
     def whole(step: Step) -> StepState:

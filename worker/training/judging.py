@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from app.errors import ComputationError
 from app.kinds.train import Metric
 from worker.contract.compute import Compute
-from worker.training.loop import Verdict, run_model
+from worker.training.learner import run_model
+from worker.training.loop import Verdict
 from worker.understanding.scores import class_scores, confusion, macro
 
 # Pictures in a forward pass.

@@ -17,6 +17,8 @@ from worker.contract.steps import Step, StepState
 from worker.optim.randomness import fold_seed
 from worker.training.adversary import one_step_l2
 from worker.training.averaging import WeightAverage
+from worker.training.learner import Lesson, run_model
+from worker.training.team import make_learner
 
 # The distance between the step seeds of two trainings.
 APART = 1_000_003
@@ -63,6 +65,8 @@ class Course(Protocol):
     @property
     def steps(self) -> int: ...
     @property
+    def lesson(self) -> Lesson: ...
+    @property
     def scored(self) -> bool:
         """Whether logits are scores of the classes."""
         ...
@@ -75,13 +79,8 @@ class Course(Protocol):
         """What multiplies the optimizer's learning rates."""
         ...
 
-    def objective(self, logits: Tensor, targets: Tensor) -> Tensor: ...
-    def penalty(self, model: nn.Module, targets: Tensor) -> Tensor | None:
-        """What is added to the objective, but not reported; ``model`` has just been run."""
-        ...
-
     def numbers(self, step: int, rate: float, batch: Batch) -> dict[str, float]:
-        """What a step reports beside ``loss`` and ``accuracy``; ``rate`` is that of the first weights."""
+        """What a step reports beside ``loss`` and ``accuracy``; ``rate`` is the highest of all weights."""
         ...
 
 
@@ -109,6 +108,8 @@ class Judge(Protocol):
 class Progress:
     """Where a training is: steps done, epochs judged, the sums of the epoch begun, and the best weights.
 
+    ``measures`` are those of the weights that are kept: the best, or where nothing is chosen the last; of
+    ``best_epoch`` 0 they are those that it began with.
     ``sums`` are the sum of losses times pictures, right pictures, and pictures of this epoch.
     """
 
@@ -116,6 +117,7 @@ class Progress:
     history: list[dict[str, float | None]] = field(default_factory=list)
     best: dict[str, Tensor] | None = None
     best_epoch: int | None = None
+    measures: dict[str, float] = field(default_factory=dict)
     quality: tuple[float, float] = (-math.inf, -math.inf)
     sums: Tensor = field(default_factory=lambda: torch.zeros(3))
     over: bool = False
@@ -131,6 +133,7 @@ def train(
     *,
     judge: Judge | None = None,
     average: float = 0.0,
+    begun: bool = False,
 ) -> Generator[Step, None, Progress]:
     """Train ``model``, which is on the device of ``compute``, in place, one batch a step.
 
@@ -140,7 +143,8 @@ def train(
     batch. ``average`` is the decay of a moving average of the weights, which is judged and kept in their
     place; 0: none.
 
-    With a ``judge`` the model ends with the best weights of all epochs. ``Step.finish`` ends the
+    With a ``judge`` the model ends with the best weights of all epochs; those that it began with are among
+    them if it has ``begun`` with some knowledge of the classes. ``Step.finish`` ends the
     training after that step.
 
     Raises ComputationError when a loss is not finite, CHECK_EVERY steps later at the latest. No state of a
@@ -151,6 +155,11 @@ def train(
     at = Progress(sums=torch.zeros(3, device=compute.device))
     if resume is not None:
         _restore(resume, at, model, optimizer, averaged, judge)
+    elif begun and judge is not None:
+        model.eval()
+        if (verdict := judge.measure(model)) is not None:
+            _keep(at, model, verdict, 0)
+    learner = make_learner(model, optimizer, course.lesson, compute)
     losses: deque[Tensor] = deque(maxlen=CHECK_EVERY)
     while at.done < course.steps and not at.over:
         factor = course.factor(at.done)
@@ -159,39 +168,25 @@ def train(
         generator = torch.Generator().manual_seed(fold_seed(course.seed) * APART + at.done)
         batch = course.batch(at.done, generator)
         inputs = _attacked(model, batch, compute, generator)
-        model.train()
-        optimizer.zero_grad()
-        logits = run_model(model, inputs, compute)
-        loss = course.objective(logits, batch.targets)
-        penalty = course.penalty(model, batch.targets)
-        whole = loss if penalty is None else loss + penalty
-        whole.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        loss, logits = learner.step(inputs, batch.targets, generator.initial_seed())
         if averaged is not None:
             averaged.update(model, at.done)
-        numbers = course.numbers(at.done, factor * highest[0], batch)
+        numbers = course.numbers(at.done, factor * max(highest), batch)
         at.done += 1
-        losses.append(loss.detach())
+        losses.append(loss)
         if judge is not None:
-            at.sums += _sums(loss.detach(), logits.detach(), batch.targets)
+            at.sums += _sums(loss, logits, batch.targets)
         if at.done % CHECK_EVERY == 0 or at.done == course.steps:
             require_finite_losses(losses, at.done)
         if at.done == course.steps:
             require_finite(model.state_dict(), at.done)
         if judge is not None and (at.done % judge.every == 0 or at.done == course.steps):
             require_finite_losses(losses, at.done)
-            _judge(at, model if averaged is None else averaged.model, course, judge, factor * highest[0])
+            _judge(at, model if averaged is None else averaged.model, course, judge, factor * max(highest))
         yield Step(
             done=at.done,
             total=course.steps,
-            losses=partial(
-                _numbers,
-                at,
-                loss.detach(),
-                logits.detach() if course.scored else None,
-                batch.targets,
-                numbers,
-            ),
+            losses=partial(_numbers, at, loss, logits if course.scored else None, batch.targets, numbers),
             image=partial(_contact_sheet, inputs) if inputs.ndim == 4 else None,
             state=partial(_state, at, model, optimizer, averaged, judge, losses),
             finish=partial(setattr, at, "finishing", True),
@@ -200,7 +195,7 @@ def train(
             break
     if judge is not None and float(at.sums[2]) > 0:
         # It was ended within an epoch.
-        rate = optimizer.param_groups[0]["lr"]
+        rate = max(group["lr"] for group in optimizer.param_groups)
         _judge(at, model if averaged is None else averaged.model, course, judge, rate)
     if at.best is not None:
         model.load_state_dict(at.best)
@@ -223,10 +218,17 @@ def _judge(at: Progress, model: nn.Module, course: Course, judge: Judge, rate: f
         at.history.append(learned)
         return
     at.history.append(learned | {f"validation_{name}": value for name, value in verdict.measures.items()})
-    if verdict.chooses and (at.best is None or verdict.quality > at.quality):
-        at.best = {name: each.detach().to("cpu", copy=True) for name, each in model.state_dict().items()}
-        at.best_epoch, at.quality = epoch, verdict.quality
+    _keep(at, model, verdict, epoch)
     at.over = judge.is_over(verdict)
+
+
+def _keep(at: Progress, model: nn.Module, verdict: Verdict, epoch: int) -> None:
+    """Keep the weights if they are the best so far."""
+    if not verdict.chooses:
+        at.measures = verdict.measures
+    elif at.best is None or verdict.quality > at.quality:
+        at.best = {name: each.detach().to("cpu", copy=True) for name, each in model.state_dict().items()}
+        at.best_epoch, at.quality, at.measures = epoch, verdict.quality, verdict.measures
 
 
 def _attacked(model: nn.Module, batch: Batch, compute: Compute, generator: torch.Generator) -> Tensor:
@@ -261,15 +263,6 @@ class _frozen:
     def __exit__(self, *_: object) -> None:
         for parameter in self._parameters:
             parameter.requires_grad_(True)
-
-
-def run_model(model: nn.Module, inputs: Tensor, compute: Compute) -> Tensor:
-    """Logits, float32, of inputs on the device; activations are in the dtype of ``compute``."""
-    if inputs.ndim == 4:
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-    with torch.autocast(compute.device.type, compute.dtype, enabled=compute.dtype == torch.bfloat16):
-        logits: Tensor = model(inputs)
-    return logits.float()
 
 
 def _sums(loss: Tensor, logits: Tensor, targets: Tensor) -> Tensor:
@@ -348,6 +341,7 @@ def _state(
         "done": at.done,
         "history": [dict(row) for row in at.history],
         "best_epoch": at.best_epoch,
+        "measures": at.measures,
         "quality": None if at.best is None else list(at.quality),
         "over": at.over,
         "judge": None if judge is None else judge.state(),
@@ -380,7 +374,7 @@ def _restore(
     at.sums.copy_(state.tensors["sums"])
     values = state.values
     at.done, at.over = int(values["done"]), bool(values["over"])
-    at.history = [dict(row) for row in values["history"]]
+    at.history, at.measures = [dict(row) for row in values["history"]], values["measures"]
     if values["quality"] is not None:
         at.best, at.best_epoch = weights["best"], values["best_epoch"]
         at.quality = (values["quality"][0], values["quality"][1])

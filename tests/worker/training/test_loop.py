@@ -217,3 +217,18 @@ def test_cycles_follow_each_other() -> None:
     assert rates[8:] == pytest.approx([0.25, 0.5, 0.3, 0.1])
     with pytest.raises(ValueError, match="only 12 steps"):
         schedule.at(12)
+
+
+def test_dropout_is_drawn_from_the_step_alone() -> None:
+    """Whatever else draws from torch's own generator between steps, and after a resume."""
+
+    def weights(disturbed: bool) -> Tensor:
+        torch.manual_seed(1)
+        model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(192, 3))
+        course = PhasedCourse(sample, 3, one_phase(Phase(4, size=8, batch=8, mixed=0.0)))
+        for _ in train(model, torch.optim.SGD(model.parameters(), 0.1), course, CPU):
+            if disturbed:
+                torch.rand(3)
+        return model[2].weight.detach()
+
+    assert torch.equal(weights(False), weights(True))

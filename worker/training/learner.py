@@ -1,0 +1,63 @@
+"""One step of learning: the gradient of a batch, and the optimizer's step."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from worker.contract.compute import Compute
+
+
+class Lesson(Protocol):
+    """What is minimized. It can be pickled: other processes learn the same."""
+
+    def objective(self, logits: Tensor, targets: Tensor) -> Tensor: ...
+    def penalty(self, model: nn.Module, targets: Tensor) -> Tensor | None:
+        """What is added to the objective, but not reported; ``model`` has just been run."""
+        ...
+
+
+class Learner(Protocol):
+    """Makes one step after the other."""
+
+    def step(self, inputs: Tensor, targets: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        """Learn from inputs (n, ...) and targets (n, classes) on the device; ``seed`` is that of dropout.
+
+        The objective before the step, a scalar, and the logits (n, classes), both without gradients.
+        """
+        ...
+
+
+class LocalLearner:
+    """Learns on one device."""
+
+    def __init__(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, lesson: Lesson, compute: Compute
+    ) -> None:
+        self._model = model
+        self._optimizer = optimizer
+        self._lesson = lesson
+        self._compute = compute
+
+    def step(self, inputs: Tensor, targets: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        """See :class:`Learner`."""
+        # Dropout has no generator of its own.
+        torch.manual_seed(seed)
+        self._model.train()
+        self._optimizer.zero_grad()
+        logits = run_model(self._model, inputs, self._compute)
+        loss = self._lesson.objective(logits, targets)
+        penalty = self._lesson.penalty(self._model, targets)
+        whole = loss if penalty is None else loss + penalty
+        whole.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        return loss.detach(), logits.detach()
+
+
+def run_model(model: nn.Module, inputs: Tensor, compute: Compute) -> Tensor:
+    """Logits, float32, of inputs on the device; activations are in the dtype of ``compute``."""
+    if inputs.ndim == 4:
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+    with torch.autocast(compute.device.type, compute.dtype, enabled=compute.dtype == torch.bfloat16):
+        logits: Tensor = model(inputs)
+    return logits.float()
