@@ -54,6 +54,8 @@ class TrainingView:
     ) -> None:
         if self._console.is_terminal:
             self._live.stop()
+        else:
+            self._print_line()
 
     def say(self, message: str) -> None:
         """Show a line below."""
@@ -72,15 +74,22 @@ class TrainingView:
         epoch = numbers.get("epoch")
         if epoch is None:
             return
-        self._epochs[int(numbers.get("run", 1)), math.ceil(epoch)] = numbers
+        key = int(numbers.get("run", 1)), math.ceil(epoch)
+        if not self._console.is_terminal and key not in self._epochs and now - self._printed >= _LINE:
+            self._print_line()
+        self._epochs[key] = numbers
         while len(self._epochs) > _SHOWN:
             del self._epochs[next(iter(self._epochs))]
-        last = step.done == step.total
-        if not self._console.is_terminal and (now - self._printed >= _LINE or last):
-            self._printed = now
-            cells = (f"{title} {_number(title, numbers)}" for title in _COLUMNS)
-            line = f"epoch {math.ceil(epoch)}: {', '.join(cells)}; step {step.done} of {step.total}"
-            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def _print_line(self) -> None:
+        """Print the last epoch, if there is one, where there is no terminal."""
+        if not self._epochs:
+            return
+        (run, epoch), numbers = list(self._epochs.items())[-1]
+        which = f"training {run}, epoch {epoch}" if "run" in numbers else f"epoch {epoch}"
+        cells = (f"{title} {_number(title, numbers)}" for title in _COLUMNS)
+        self._console.print(f"{which}: {', '.join(cells)}", highlight=False, markup=False, soft_wrap=True)
+        self._printed = time.monotonic()
 
     def _render(self) -> Group:
         table = Table(show_edge=False, pad_edge=False)

@@ -7,7 +7,15 @@ from pydantic import Field
 from app.errors import InputError
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.feature_visualization import Channels
-from app.kinds.fields import CROP_SHARE, DEFAULT_SIZE, LayerName, LayerNames, NetworkName, PictureRef
+from app.kinds.fields import (
+    CROP_SHARE,
+    DEFAULT_SIZE,
+    SMALLEST_SEEN,
+    LayerName,
+    LayerNames,
+    NetworkName,
+    PictureRef,
+)
 from app.kinds.layers import middle_layer_of_any, require_card, require_channel, require_layers
 from app.kinds.spec import DECODING, KindSpec, Lane, forward_work, lane_by_work
 from app.networks.card import NetworkCard
@@ -23,7 +31,7 @@ DRAWING = 4e9
 ShownSize = Annotated[
     int | None,
     Field(
-        ge=16,
+        ge=SMALLEST_SEEN,
         le=1024,
         title="Size",
         description="Side in pixels of the square that the network is shown. Empty: what it classifies, or "

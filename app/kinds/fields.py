@@ -4,8 +4,8 @@ JSON Schema extras: ``widget`` names the control of a form (``picture``, ``pictu
 ``dataset``, ``layer``, ``layers``, ``channels``, ``class``, ``classes``, ``extents``, ``names``, ``preset``,
 ``size``, or ``slider``: a factor of the preset's value, ``decades`` powers of ten to either side); ``unit``
 is written after the value on a label; ``title_prefix`` goes before the names of a param's pictures in a job's
-title; ``built_in`` names the sets that need no upload; ``empty_means: equal`` marks a list that resolves to
-equal numbers when it is left empty.
+title; ``built_in`` names the sets that need no upload; a set needs ``least_labels`` different labels;
+``empty_means: equal`` marks a list that resolves to equal numbers when it is left empty.
 """
 
 from typing import Annotated, Any
@@ -32,6 +32,9 @@ DEFAULT_SIZE = 128
 CROP_SHARE = 0.875
 
 _REFERENCE = "An image id, or `<job id>/<artifact>`."
+
+# Side in pixels of the smallest picture that a network may be trained on.
+SMALLEST_SEEN = 8
 
 
 class PictureField:
@@ -192,7 +195,7 @@ SmallSize = Annotated[
 NetworkSize = Annotated[
     int | None,
     Field(
-        ge=16,
+        ge=SMALLEST_SEEN,
         le=2048,
         title="Size",
         description=f"Side in pixels. Empty: what the network classifies, or {DEFAULT_SIZE}.",

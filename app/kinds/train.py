@@ -9,6 +9,7 @@ from app.kinds.architectures import Architecture
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.fields import (
     CROP_SHARE,
+    SMALLEST_SEEN,
     DatasetRef,
     LayerName,
     LayerNames,
@@ -34,7 +35,11 @@ MOST_RUNS = 64
 class TrainParams(Params):
     """Train a network on a set of labelled pictures."""
 
-    dataset: DatasetRef = Field(title="Set", description="Pictures with labels: the classes.")
+    dataset: DatasetRef = Field(
+        title="Set",
+        description="Pictures with labels: the classes.",
+        json_schema_extra={"least_labels": 2},
+    )
     preset: Literal["quick", "fine-tune", "from-scratch", "alexnet-2012"] = Field(
         "quick", title="Preset", json_schema_extra={"widget": "preset"}
     )
@@ -86,7 +91,11 @@ class TrainParams(Params):
     )
     initial_std: float = Field(0.01, gt=0, le=1, title="Initial deviation")
     size: int | None = Field(
-        None, ge=8, le=1024, title="Size", description="Side in pixels of the square that it is shown."
+        None,
+        ge=SMALLEST_SEEN,
+        le=1024,
+        title="Size",
+        description="Side in pixels of the square that it is shown.",
     )
     # What is minimized.
     objective: Objective | None = Field(None, title="Objective")
@@ -352,6 +361,7 @@ SPEC = KindSpec(
     resolved=(ResolvedTraining, ResolvedFrozen),
     function="worker.training.train:train",
     lane="training",
+    can_finish=True,
     title="Training",
     summary="From a set of labelled pictures to a network that every other kind can use.",
     submit_label="Train",

@@ -152,7 +152,7 @@ def test_what_a_job_stores_resolves_to_itself(kind: str, params: dict[str, Any])
         ({"transforms": {"jitter": -3}}, "transforms.jitter", "greater than or equal to 0"),
         ({"target": list(range(40)), "variations": 2}, "variations", "makes 80 pictures"),
         ({"target": list(range(30)), "size": 1024}, "size", "747 px is the most"),
-        ({"size": 8}, "size", "greater than or equal to 16"),
+        ({"size": 7}, "size", "greater than or equal to 8"),
         ({"preset": "best"}, "preset", "'lucid'"),
         ({"network": "vgg20"}, "network", "There is no network"),
         ({"frames": 3}, "frames", "There is no param"),
