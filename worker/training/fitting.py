@@ -107,8 +107,39 @@ def fit(
     ``only_measure``: nothing is chosen by the validation part, so that what is measured there holds for
     other pictures: a fold of a cross-validation.
     """
+    ready = yield from make_ready(params, data, begin, resume)
+    if isinstance(params, ResolvedFrozen):
+        return Fitted(ready.blueprint, plain_weights(ready.model), ready.measures, [], None, ready.more)
+    descent = _descend(params, ready, data, compute, _begun(resume), only_measure)
+    if ready.features is not None:
+        descent = _shifted(descent, len(data.members), ready.features)
+    progress, found = yield from descent
+    fitted = _fitted(params, ready.model, data, compute, ready.blueprint, progress)
+    return replace(fitted, more=ready.more | found)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A model that a descent can begin with, how it is built, and the share of the rate of each parameter.
+
+    Of one with a base, ``measures`` are those of the classifier on its features on the validation part,
+    ``features`` is a state that has them, and ``more`` are entries for the result.
+    """
+
+    model: Trainable
+    blueprint: Blueprint
+    share: Callable[[str], float]
+    measures: dict[str, float] = field(default_factory=dict)
+    features: StepState | None = None
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def make_ready(
+    params: Resolved, data: LearningSet, begin: Begin, resume: StepState | None = None
+) -> Generator[Step, None, Ready]:
+    """The model of random weights, or that of a base with a classifier from its features."""
     if params.base is not None:
-        return (yield from _fit_transfer(params, data, begin, compute, resume, only_measure))
+        return (yield from _ready_from_base(params, data, begin, resume))
     if not isinstance(params, ResolvedTraining) or params.architecture is None:
         raise TypeError("a training begins with a base or an architecture")
     mean, std = statistics(data.pictures, data.places("train"), data.size)
@@ -118,21 +149,20 @@ def fit(
     norms = bool(params.batch_norm)
     model = new_trainable(architecture.builder, architecture.params, mean=mean, std=std, batch_norm=norms)
     initialize(model, fold_seed(params.seed), params.initialization or "he", params.initial_std)
-    progress, more = yield from _descend(params, model, data, compute, _begun(resume), only_measure)
     kept = {**architecture.params, "classes": len(data.classes)}
     blueprint = Blueprint(architecture.builder, kept, mean, std, params.size, norms)
-    return replace(_fitted(params, model, data, compute, blueprint, progress), more=more)
+    return Ready(model, blueprint, _all_alike)
 
 
-def _fit_transfer(
-    params: Resolved,
-    data: LearningSet,
-    begin: Begin,
-    compute: Compute,
-    resume: StepState | None,
-    only_measure: bool,
-) -> Generator[Step, None, Fitted]:
-    """A classifier from the features of the base, and where blocks are tuned, the training from there."""
+def _all_alike(parameter: str) -> float:
+    del parameter
+    return 1.0
+
+
+def _ready_from_base(
+    params: Resolved, data: LearningSet, begin: Begin, resume: StepState | None
+) -> Generator[Step, None, Ready]:
+    """A classifier from the features of the base, which blocks are tuned with."""
     if begin.network is None or begin.card is None:
         raise TypeError("a base is needed")
     base, card = begin.network, begin.card
@@ -151,39 +181,42 @@ def _fit_transfer(
     learned, features = yield from _last_state(
         learn_from_features(base, settings, pictures, objective, total, resume)
     )
-    more = transfer_report(learned, settings, pictures)
     model = new_model(base, settings.feature_layer, _new_head(params, learned.fitted.head))
     own = {**card.architecture_params, "features": settings.feature_layer, "classes": len(data.classes)}
     mean, std = (tuple(each.flatten().tolist()) for each in (base.mean, base.std))
-    blueprint = Blueprint(card.architecture, own, mean, std, params.size or data.size, has_norms=False)
-    if isinstance(params, ResolvedFrozen):
-        best = learned.fitted.best
-        measures = {"loss": best.loss, "accuracy": best.accuracy, "macro_f1": best.macro_f1}
-        there = {name: value for name, value in measures.items() if value is not None}
-        return Fitted(blueprint, plain_weights(model), there, [], None, more)
-    share = tune(model, rate_shares(base, settings))
-    done = len(data.members)
-    descent = _descend(params, model, data, compute, _begun(resume), only_measure, share)
-    progress, found = yield from _shifted(descent, done, features)
-    fitted = _fitted(params, model, data, compute, blueprint, progress)
-    return replace(fitted, more=more | found)
+    best = learned.fitted.best
+    measures = {"loss": best.loss, "accuracy": best.accuracy, "macro_f1": best.macro_f1}
+    return Ready(
+        model,
+        Blueprint(card.architecture, own, mean, std, params.size or data.size, has_norms=False),
+        share=_all_alike if isinstance(params, ResolvedFrozen) else tune(model, rate_shares(base, settings)),
+        measures={name: value for name, value in measures.items() if value is not None},
+        features=features,
+        more=transfer_report(learned, settings, pictures),
+    )
 
 
-def _descend(
+@dataclass(frozen=True)
+class Descent:
+    """What a model is trained by, and judged by."""
+
+    optimizer: torch.optim.Optimizer
+    course: EpochCourse
+    judge: PartJudge
+
+
+def make_descent(
     params: ResolvedTraining,
-    model: Trainable,
+    ready: Ready,
     data: LearningSet,
     compute: Compute,
-    resume: StepState | None,
-    only_measure: bool,
-    share: Callable[[str], float] = lambda name: 1.0,
-) -> Generator[Step, None, tuple[Progress, dict[str, Any]]]:
-    """Train a model by gradient descent. ``share`` is of the learning rate of each parameter, by its name.
-
-    Returns what came of it, and entries for the result.
-    """
+    *,
+    only_measure: bool = False,
+) -> Descent:
+    """Move a model to the device, and make what trains it there."""
+    model = ready.model
     model.to(compute.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = make_optimizer(model, settings_of(OptimizerSettings, params), share)
+    optimizer = make_optimizer(model, settings_of(OptimizerSettings, params), ready.share)
     places = data.places("train")
     steps_per_epoch = -(-len(places) // params.batch_size)
     rates = make_schedule(
@@ -223,13 +256,36 @@ def _descend(
         compute=compute,
         chooses=not only_measure,
     )
+    return Descent(optimizer, course, judge)
+
+
+def _descend(
+    params: ResolvedTraining,
+    ready: Ready,
+    data: LearningSet,
+    compute: Compute,
+    resume: StepState | None,
+    only_measure: bool,
+) -> Generator[Step, None, tuple[Progress, dict[str, Any]]]:
+    """Train a model by gradient descent. Returns what came of it, and entries for the result."""
+    descent = make_descent(params, ready, data, compute, only_measure=only_measure)
+    model, optimizer, course = ready.model, descent.optimizer, descent.course
     rate = None if resume is None else resume.values.get(FOUND)
     if params.find_learning_rate and resume is None:
         rate = yield from _find_rate(params, model, optimizer, course, compute)
     for group in optimizer.param_groups:
         group["lr"] *= (rate or params.learning_rate) / params.learning_rate
-    begun = params.base is not None and not embeds
-    steps = train(model, optimizer, course, compute, resume, judge=judge, average=params.average, begun=begun)
+    begun = params.base is not None and params.objective != "triplet"
+    steps = train(
+        model,
+        optimizer,
+        course,
+        compute,
+        resume,
+        judge=descent.judge,
+        average=params.average,
+        begun=begun,
+    )
     progress = yield from map_steps(steps, lambda step: replace(step, state=partial(_with_rate, step, rate)))
     return progress, {} if rate is None else {FOUND: rate}
 
