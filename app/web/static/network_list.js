@@ -40,9 +40,9 @@ async function exportOnnx(network, button) {
   button.disabled = true;
   button.textContent = "Writing…";
   try {
-    const sent = await sendJob(kindOf(EXPORT).path, { network: network.name, format: "onnx" }, `${EXPORT}-${network.sha256}-${Date.now()}`.slice(0, 200), true);
+    const sent = await sendJob(kindOf(EXPORT).path, { network: network.name }, `${EXPORT}-${network.sha256}-${Date.now()}`.slice(0, 200), true);
     const job = await waitForJob(sent.id, new AbortController().signal, () => {});
-    const file = job.artifacts.find(({ name }) => name !== "recipe");
+    const file = job.artifacts.find(({ name }) => name === "model");
     if (!file) throw new RangeError(job.error?.detail ?? "This was cancelled.");
     el("a", { href: file.url, download: `${network.name}.onnx` }).click();
   } finally {
