@@ -128,7 +128,6 @@ def test_every_kind_that_computes_with_a_network_is_tried() -> None:
         "gradient_check",
         "train",
         "learning_rate_range",
-        "export_network",
         "pull_weights",
         "import_members",
         "make_dataset",
