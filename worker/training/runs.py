@@ -1,6 +1,6 @@
 """The trainings of one job, one after the other: restarts, folds, and searched values."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from statistics import fmean
@@ -64,7 +64,8 @@ class _Series:
     """Where the series is.
 
     ``shown`` is the progress that was last reported, ``done`` are steps of the runs that have ended, and
-    ``inner`` is the state of the next one, if that had begun.
+    ``inner`` is the state of the next one, if that had begun. ``features`` are those of the base that runs
+    before it have computed, as files of a state.
     """
 
     params: Resolved
@@ -77,6 +78,7 @@ class _Series:
     finished: list[Finished] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     inner: StepState | None = None
+    features: Mapping[str, bytes] = field(default_factory=dict)
     data: LearningSet | None = None
     ending: bool = False
 
@@ -124,7 +126,8 @@ def _run(at: _Series, run: Run, data: LearningSet) -> Generator[Step, None, Fitt
         params, len(data.members), len(data.places("train"))
     )
     before = len(at.members) + at.done
-    steps = fit(run.params, data, at.begin, at.compute, at.inner, only_measure=run.fold is not None)
+    begun = at.inner or StepState({}, {}, at.features)
+    steps = fit(run.params, data, at.begin, at.compute, begun, only_measure=run.fold is not None)
     at.inner, last = None, 0
     while True:
         try:
@@ -132,6 +135,7 @@ def _run(at: _Series, run: Run, data: LearningSet) -> Generator[Step, None, Fitt
         except StopIteration as stop:
             at.done += last
             fitted: Fitted = stop.value
+            at.features = fitted.features
             return fitted
         if at.ending and step.finish is not None:
             step.finish()
@@ -245,7 +249,7 @@ def _state(at: _Series, step: Step | None) -> StepState:
 
 
 def _without_weights(kept: Kept) -> dict[str, Any]:
-    fitted = replace(kept.fitted, weights={})
+    fitted = replace(kept.fitted, weights={}, features={})
     return {**asdict(replace(kept, fitted=fitted))}
 
 
