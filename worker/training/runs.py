@@ -1,6 +1,6 @@
 """The trainings of one job, one after the other: restarts, folds, and searched values."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from statistics import fmean
@@ -65,7 +65,7 @@ class _Series:
 
     ``shown`` is the progress that was last reported. ``done`` are steps of the runs that have ended,
     ``numbers`` what the last of them ended with, and ``inner`` is the state of the next one, if that had
-    begun.
+    begun. ``features`` are those of the base that runs before it have computed, as files of a state.
     """
 
     params: Resolved
@@ -78,6 +78,7 @@ class _Series:
     finished: list[Finished] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     inner: StepState | None = None
+    features: Mapping[str, bytes] = field(default_factory=dict)
     data: LearningSet | None = None
     numbers: dict[str, float] = field(default_factory=dict)
     ending: bool = False
@@ -126,7 +127,8 @@ def _run(at: _Series, run: Run, data: LearningSet) -> Generator[Step, None, Fitt
         params, len(data.members), len(data.places("train"))
     )
     before = len(at.members) + at.done
-    steps = fit(run.params, data, at.begin, at.compute, at.inner, only_measure=run.fold is not None)
+    begun = at.inner or StepState({}, {}, at.features)
+    steps = fit(run.params, data, at.begin, at.compute, begun, only_measure=run.fold is not None)
     at.inner, last = None, 0
     numbers: Callable[[], dict[str, float]] = dict
     while True:
@@ -136,6 +138,7 @@ def _run(at: _Series, run: Run, data: LearningSet) -> Generator[Step, None, Fitt
             at.done += last
             at.numbers = numbers()
             fitted: Fitted = stop.value
+            at.features = fitted.features
             return fitted
         if at.ending and step.finish is not None:
             step.finish()
@@ -250,7 +253,7 @@ def _state(at: _Series, step: Step | None) -> StepState:
 
 
 def _without_weights(kept: Kept) -> dict[str, Any]:
-    fitted = replace(kept.fitted, weights={})
+    fitted = replace(kept.fitted, weights={}, features={})
     return {**asdict(replace(kept, fitted=fitted))}
 
 
