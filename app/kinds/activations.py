@@ -7,7 +7,6 @@ from pydantic import Field
 from app.errors import InputError
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.feature_visualization import Channels
-<<<<<<< HEAD
 from app.kinds.fields import (
     CROP_SHARE,
     DEFAULT_SIZE,
@@ -17,11 +16,7 @@ from app.kinds.fields import (
     NetworkName,
     PictureRef,
 )
-from app.kinds.layers import middle_layer, require_card, require_channel, require_layers
-=======
-from app.kinds.fields import CROP_SHARE, DEFAULT_SIZE, LayerName, LayerNames, NetworkName, PictureRef
 from app.kinds.layers import middle_layer_of_any, require_card, require_channel, require_layers
->>>>>>> h-l
 from app.kinds.spec import DECODING, KindSpec, Lane, forward_work, lane_by_work
 from app.networks.card import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
