@@ -165,7 +165,7 @@ class Block(OwnLayer):
 
     entries: ClassVar[tuple[str, ...]] = ()
     exits: ClassVar[tuple[str, ...]] = ()
-    added: ClassVar[str | None] = None
+    added: str | None = None
     window: Window
     channels: int
 

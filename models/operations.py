@@ -90,7 +90,9 @@ def _is_local(module: nn.Module) -> bool:
     return isinstance(module, nn.AvgPool2d) and module.padding in (0, (0, 0)) and not module.ceil_mode
 
 
-class _Tracer(fx.Tracer):
+class BlockTracer(fx.Tracer):
+    """Finds the modules and functions in a block, whose own modules it does not look into."""
+
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Look into nothing but blocks."""
         del module_qualified_name
@@ -99,7 +101,7 @@ class _Tracer(fx.Tracer):
 
 def _trace(name: str, block: Block, source: int, first: int) -> list[Operation] | None:
     """The operations of a block, whose places begin at ``first``; None if it does what has no kind here."""
-    graph = _Tracer().trace(block)
+    graph = BlockTracer().trace(block)
     places: dict[fx.Node, int] = {}
     made: list[Operation] = []
     for node in graph.nodes:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from models.architectures import build_heads, build_stack
+from models.architectures.lenet import RadialBasis
 from models.batch_norm import fold
 from models.geometry import Block, window_of
 from models.network import Network
@@ -167,14 +168,22 @@ def initialize(model: Trainable, seed: int, how: Initialization = "he", std: flo
             cast(nn.BatchNorm2d, module).reset_parameters()
     if how != "constant":
         for stack in (model.stack, *model.heads.values()):
-            last = [each for each in stack.modules() if isinstance(each, nn.Conv2d | nn.Linear)][-1]
-            nn.init.normal_(last.weight, std=FIRST_SCORES / math.sqrt(_inputs(last)), generator=generator)
-        for block in model.modules():
-            if isinstance(block, Block) and block.added is not None:
-                added = getattr(block, block.added)
-                if isinstance(added, nn.Conv2d):
-                    nn.init.zeros_(added.weight)
+            _quieten(cast(nn.ModuleDict, stack), generator)
     return model
+
+
+def _quieten(stack: nn.ModuleDict, generator: torch.Generator) -> None:
+    """Small weights in the last layer, and none in what is added to shortcuts without a norm."""
+    last = [each for each in stack.modules() if isinstance(each, nn.Conv2d | nn.Linear)][-1]
+    *_, scores = stack.values()
+    # The deviation of these is larger by this than that of the units.
+    gain = math.sqrt(scores.units) if isinstance(scores, RadialBasis) else 1.0
+    nn.init.normal_(last.weight, std=FIRST_SCORES / gain / math.sqrt(_inputs(last)), generator=generator)
+    for block in stack.modules():
+        if isinstance(block, Block) and block.added is not None:
+            added = getattr(block, block.added)
+            if isinstance(added, nn.Conv2d):
+                nn.init.zeros_(added.weight)
 
 
 def _inputs(module: nn.Conv2d | nn.Linear) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from app.datasets.builtin import options_of, parse_options, problem_of, require_count
-from app.datasets.dataset import Dataset
+from app.datasets.dataset import Dataset, is_name
 from app.datasets.errors import DatasetClosed, DatasetInUse, DatasetNameTaken, InvalidDataset
 from app.datasets.repository import find_dataset, get_dataset
 from app.datasets.service import DatasetService
@@ -41,6 +41,18 @@ def earlier_import(
     text = json.dumps(["import_members", *params, *files], sort_keys=True, separators=(",", ":"))
     payload = hashlib.sha256(text.encode()).hexdigest()
     return repository.find_by_key(engine, key, payload), payload
+
+
+def begin_import(datasets: DatasetService, name: str) -> Dataset:
+    """An open set to be filled: a new one, or what an import that failed left of that name.
+
+    Raises DatasetNameInvalid, DatasetNameTaken, StorageFull.
+    """
+    left = find_dataset(datasets.engine, name) if is_name(name) else None
+    if left is None or left.state == "closed" or left.members or left.source != "upload":
+        return datasets.begin(name)
+    failed = repository.had_jobs(datasets.engine, left.id) and not fillers(datasets.engine, left)
+    return left if failed else datasets.begin(name)
 
 
 def submit_import(

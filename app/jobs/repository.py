@@ -285,6 +285,13 @@ def jobs_with_datasets(engine: Engine, dataset_ids: Sequence[str]) -> dict[str, 
     return found
 
 
+def had_jobs(engine: Engine, dataset_id: str) -> bool:
+    """Whether a job that is still kept needed or filled a set."""
+    query = select(job_datasets.c.job_id).where(job_datasets.c.dataset_id == dataset_id).limit(1)
+    with read(engine) as connection:
+        return connection.execute(query).first() is not None
+
+
 def pictures_needed(engine: Engine) -> set[str]:
     """References of the pictures that jobs need which have not ended."""
     query = (

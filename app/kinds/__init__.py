@@ -26,6 +26,7 @@ _MODULES = (
     "architecture",
     "gradient_check",
     "train",
+    "export_network",
     "pull_weights",
     "import_members",
     "make_dataset",

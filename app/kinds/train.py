@@ -35,7 +35,11 @@ MOST_RUNS = 64
 class TrainParams(Params):
     """Train a network on a set of labelled pictures."""
 
-    dataset: DatasetRef = Field(title="Set", description="Pictures with labels: the classes.")
+    dataset: DatasetRef = Field(
+        title="Set",
+        description="Pictures with labels: the classes.",
+        json_schema_extra={"least_labels": 2},
+    )
     preset: Literal["quick", "fine-tune", "from-scratch", "alexnet-2012"] = Field(
         "quick", title="Preset", json_schema_extra={"widget": "preset"}
     )
@@ -357,6 +361,7 @@ SPEC = KindSpec(
     resolved=(ResolvedTraining, ResolvedFrozen),
     function="worker.training.train:train",
     lane="training",
+    can_finish=True,
     title="Training",
     summary="From a set of labelled pictures to a network that every other kind can use.",
     submit_label="Train",

@@ -16,7 +16,6 @@ class InvertedResidual(Block):
     """
 
     kind: ClassVar[Kind] = "residual"
-    added: ClassVar[str | None] = "project"
 
     def __init__(self, channels: int, out_channels: int, expansion: int, window: Window) -> None:
         """``window`` is that of the depthwise convolution; with an ``expansion`` of 1 it comes first."""
@@ -27,6 +26,7 @@ class InvertedResidual(Block):
         self.project = PointwiseConv2d(wide, out_channels)
         self.relu = ReLU6()
         self.adds = window.stride == 1 and channels == out_channels
+        self.added = "project" if self.adds else None
         self.channels = out_channels
         self.window = window
 

@@ -93,11 +93,12 @@ class SparseConv(Block):
 
 
 class RadialBasis(OwnLayer):
-    """Minus the squared distance of the units to the code of each class: its logit (equation 7).
+    """Minus half of the squared distance of the units to the code of each class: its logit (equation 7).
 
-    A code is of 1 and -1, and fixed. The paper's are 7 × 12 pixels of printed characters; these are bits of
-    the SHA-256 of the class's number, so that there are some for any class: "they could have been chosen at
-    random with equal probabilities".
+    That is the log-likelihood of a Gaussian with the identity as covariance, but for a constant, as which the
+    paper interprets it. A code is of 1 and -1, and fixed. The paper's are 7 × 12 pixels of printed
+    characters; these are bits of the SHA-256 of the class's number, so that there are some for any class:
+    "they could have been chosen at random with equal probabilities".
     """
 
     kind: ClassVar[Kind] = "logits"
@@ -111,7 +112,7 @@ class RadialBasis(OwnLayer):
     def forward(self, input: Tensor) -> Tensor:
         """(N, units) to (N, classes)."""
         codes = torch.from_numpy(class_codes(self.channels, self.units)).to(input.device, input.dtype)
-        return -(input[:, None] - codes).square().sum(2)
+        return (input[:, None] - codes).square().sum(2) / -2
 
 
 @cache

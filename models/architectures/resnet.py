@@ -36,17 +36,17 @@ class PaddedShortcut(OwnLayer):
 
     kind: ClassVar[Kind] = "pool"
 
-    def __init__(self, channels: int, stride: int) -> None:
-        """``channels`` of the output."""
+    def __init__(self, channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
-        self.channels: int = channels
+        self.in_channels = channels
+        self.channels: int = out_channels
         self.window = Window(1, stride, 0)
         self.stride = stride
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, fewer, h, w) to (N, channels, h / stride, w / stride), rounded up."""
         kept = input[:, :, :: self.stride, :: self.stride]
-        return F.pad(kept, (0, 0, 0, 0, 0, self.channels - kept.shape[1]))
+        return F.pad(kept, (0, 0, 0, 0, 0, self.channels - self.in_channels))
 
 
 class Residual(Block):
@@ -63,7 +63,7 @@ class Residual(Block):
         if stride == 1 and channels == out_channels:
             self.shortcut: nn.Module = nn.Identity()
         elif padded:
-            self.shortcut = PaddedShortcut(out_channels, stride)
+            self.shortcut = PaddedShortcut(channels, out_channels, stride)
         else:
             self.shortcut = nn.Conv2d(channels, out_channels, 1, stride)
         self.relu = ReLU()
@@ -82,7 +82,7 @@ class Residual(Block):
 class Basic(Residual):
     """Two 3 × 3 convolutions (figure 5, left)."""
 
-    added: ClassVar[str | None] = "conv2"
+    added = "conv2"
 
     def __init__(self, channels: int, out_channels: int, stride: int, *, padded: bool = False) -> None:
         super().__init__(channels, out_channels, stride, padded=padded)
@@ -99,7 +99,7 @@ class Basic(Residual):
 class Bottleneck(Residual):
     """1 × 1 to few channels, 3 × 3, and 1 × 1 to many (figure 5, right)."""
 
-    added: ClassVar[str | None] = "conv3"
+    added = "conv3"
 
     def __init__(self, channels: int, out_channels: int, stride: int, *, padded: bool = False) -> None:
         super().__init__(channels, out_channels, stride, padded=padded)

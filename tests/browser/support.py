@@ -14,6 +14,8 @@ from typing import Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from playwright.sync_api import Locator, Page
+
 TIMEOUT_SECONDS = 120
 
 
@@ -81,3 +83,15 @@ class ConsoleErrors:
     def unexpected(self) -> list[str]:
         """The errors that the test does not expect."""
         return [text for text in self.found if not any(re.search(known, text) for known in self.expected)]
+
+
+def drop(page: Page, target: Locator, *paths: Path) -> None:
+    """Drop files or folders of this machine there, as the browser's own drag and drop does."""
+    target.scroll_into_view_if_needed()
+    box = target.bounding_box()
+    assert box
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    session = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        session.send("Input.dispatchDragEvent", {"type": kind, **point, "data": data})

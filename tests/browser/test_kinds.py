@@ -31,7 +31,7 @@ def dream(page: Page, picture: Any, **settings: str) -> None:
     choose_kind(page, "deep_dream")
     page.locator("[data-field=image] input[type=file]").set_input_files(picture)
     page.locator("#advanced").evaluate("details => { details.open = true; }")
-    page.get_by_label("Network").select_option("vgg19-random")
+    page.get_by_label("Network", exact=True).select_option("vgg19-random")
     usual = {"Size": "64", "Steps": "2", "Layers": "relu3_1"}
     for label, value in (usual | settings).items():
         page.get_by_label(label, exact=True).fill(value)
@@ -103,7 +103,7 @@ def test_a_clip_is_refused_where_a_picture_is_needed(page: Page) -> None:
 def test_names_of_layers_are_offered_one_after_the_other(page: Page) -> None:
     choose_kind(page, "deep_dream")
     page.locator("#advanced").evaluate("details => { details.open = true; }")
-    page.get_by_label("Network").select_option("vgg19-random")
+    page.get_by_label("Network", exact=True).select_option("vgg19-random")
     offered = page.locator("[data-field=layers] datalist option")
     assert "relu4_1" in offered.evaluate_all("all => all.map(option => option.value)")
     page.get_by_label("Layers", exact=True).fill("relu3_1=2, re")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.support import ConsoleErrors
+from tests.browser.support import ConsoleErrors, drop
 from tests.support.zips import class_folders, zipped
 
 pytestmark = pytest.mark.browser
@@ -34,17 +34,6 @@ def open_field(page: Page) -> Locator:
     return page.locator("[data-field=dataset]")
 
 
-def drop(page: Page, path: Path, target: Locator) -> None:
-    """Drop a file or a folder of this machine there, as the browser's own drag and drop does."""
-    box = target.bounding_box()
-    assert box
-    data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
-    session = page.context.new_cdp_session(page)
-    for kind in ("dragEnter", "dragOver", "drop"):
-        point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
-        session.send("Input.dispatchDragEvent", {"type": kind, **point, "data": data})
-
-
 def test_a_folder_becomes_a_set(page: Page, folder: Path) -> None:
     field = open_field(page)
     field.locator("input[type=file]").first.set_input_files(folder)
@@ -65,7 +54,7 @@ def test_a_folder_becomes_a_set(page: Page, folder: Path) -> None:
 
 def test_a_dropped_folder_becomes_a_set(page: Page, folder: Path) -> None:
     field = open_field(page)
-    drop(page, folder.rename(folder.with_name("dropped")), field.locator(".set-drop"))
+    drop(page, field.locator(".set-drop"), folder.rename(folder.with_name("dropped")))
     expect(field.locator("select")).to_have_value("dropped", timeout=JOB_MS)
     expect(field.locator(".counts")).to_have_text("5 pictures, 2 labels")
 
@@ -75,7 +64,7 @@ def test_a_zip_dropped_anywhere_becomes_a_set(page: Page, tmp_path: Path) -> Non
     page.get_by_label("What to make").select_option("classify")
     file = tmp_path / "Two words.zip"
     file.write_bytes(zipped(class_folders(robin=2)))
-    drop(page, file, page.locator(".viewer"))
+    drop(page, page.locator(".viewer"), file)
     field = page.locator("[data-field=dataset]")
     expect(field.locator("select")).to_have_value("two-words", timeout=JOB_MS)
     expect(field.locator(".counts")).to_have_text("2 pictures, no labels")

@@ -87,6 +87,7 @@ CASES: list[tuple[str, Json]] = [
         "activations",
         {"image": "i", "network": "palette", "size": 48, "layers": ["conv2_1", "relu2_2", "logits"]},
     ),
+    ("export_network", {"network": "palette"}),
     ("filters", {"network": "palette"}),
     ("filters", {"network": "efficientnet_lite0", "layer": "block4", "part": "project"}),
     ("max_patches", {"dataset": "d", "network": "palette", "size": 48, "layer": "relu2_2", "limit": 2}),

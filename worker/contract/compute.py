@@ -11,10 +11,12 @@ class Compute:
 
     ``dtype`` is float32 or bfloat16 (float64 in gradient checks). Losses, Gram matrices and the picture
     itself are float32 or better whatever it is. Sums depend on ``threads`` in their last bits.
-    ``picture_bytes`` is the memory that the activations of a picture without tiles may take.
+    ``picture_bytes`` is the memory that the activations of a picture without tiles may take. ``partners`` are
+    further devices that a training uses together with this one; one may be there several times.
     """
 
     device: torch.device
     dtype: torch.dtype = torch.float32
     threads: int = field(default_factory=torch.get_num_threads)
     picture_bytes: int = 4_000_000_000
+    partners: tuple[torch.device, ...] = ()

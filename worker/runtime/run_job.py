@@ -17,7 +17,7 @@ from worker.contract.steps import Step, run_steps
 from worker.runtime.batches import compute_batch
 from worker.runtime.claimed_job import Cancelled, ClaimedJob, End, Released, claimed_jobs
 from worker.runtime.context import WorkerContext
-from worker.runtime.failures import OUT_OF_MEMORY, describe_failure
+from worker.runtime.failures import OUT_OF_MEMORY, DeviceBroken, describe_failure
 from worker.runtime.functions import steps_of
 from worker.runtime.loaded import load, save
 
@@ -56,7 +56,7 @@ def _attempt(context: WorkerContext, job: ClaimedJob, compute: Callable[[], End]
         return End(State.CANCELLED)
     except Released:
         return End(State.QUEUED)
-    except ClaimLost:
+    except (ClaimLost, DeviceBroken):
         raise
     except OperationalError as error:
         log.warning("job %s: back to the queue, the database is unavailable: %s", job.row.id, error.orig)

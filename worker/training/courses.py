@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from models.trainable import AUXILIARY_WEIGHT, Trainable
 from worker.optim.randomness import generator_at
+from worker.training.learner import Lesson
 from worker.training.loop import Batch
 
 # Of the steps of a training with attacks: those without any, and those until they are at their full length.
@@ -31,6 +32,29 @@ class Rates(Protocol):
     def factor(self, step: int) -> float: ...
 
 
+@dataclass(frozen=True)
+class Classes:
+    """A lesson: the objective of the params, with their penalties of the weights.
+
+    Auxiliary classifiers, if there are, have the same objective.
+    """
+
+    loss: Callable[[Tensor, Tensor], Tensor]
+    penalize: Callable[[nn.Module], Tensor] | None = None
+
+    def objective(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The objective of the params."""
+        return self.loss(logits, targets)
+
+    def penalty(self, model: nn.Module, targets: Tensor) -> Tensor | None:
+        """L1 and L2 of the weights, if asked for, and the losses of auxiliary classifiers, if there are."""
+        terms = [] if self.penalize is None else [self.penalize(model)]
+        if isinstance(model, Trainable):
+            losses = [self.loss(logits.float(), targets) for logits in model.auxiliary_logits]
+            terms += [AUXILIARY_WEIGHT * loss for loss in losses]
+        return torch.stack(terms).sum() if terms else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class EpochCourse:
     """Every picture of a part once an epoch, in an order drawn from the seed and the epoch's number.
@@ -49,8 +73,7 @@ class EpochCourse:
     view: View
     mix: Mix
     rates: Rates
-    loss: Callable[[Tensor, Tensor], Tensor]
-    penalize: Callable[[nn.Module], Tensor] | None = None
+    lesson: Lesson
     attack: float = 0.0
     scored: bool = True
 
@@ -78,18 +101,6 @@ class EpochCourse:
     def factor(self, step: int) -> float:
         """That of the schedule."""
         return self.rates.factor(step)
-
-    def objective(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The objective of the params."""
-        return self.loss(logits, targets)
-
-    def penalty(self, model: nn.Module, targets: Tensor) -> Tensor | None:
-        """L1 and L2 of the weights, if asked for, and the losses of auxiliary classifiers, if there are."""
-        terms = [] if self.penalize is None else [self.penalize(model)]
-        if isinstance(model, Trainable):
-            losses = [self.loss(logits.float(), targets) for logits in model.auxiliary_logits]
-            terms += [AUXILIARY_WEIGHT * loss for loss in losses]
-        return torch.stack(terms).sum() if terms else None
 
     def numbers(self, step: int, rate: float, batch: Batch) -> dict[str, float]:
         """``rate``, ``epoch`` (from 1), and ``radius`` of attacks."""

@@ -18,7 +18,7 @@ from worker.contract.compute import Compute
 from worker.contract.steps import Step, StepState, map_steps
 from worker.optim.randomness import fold_seed, generator_from
 from worker.training.augmentation import Augmentation, augment, mix
-from worker.training.courses import EpochCourse
+from worker.training.courses import Classes, EpochCourse
 from worker.training.history import Epoch
 from worker.training.judging import PartJudge, logits_of
 from worker.training.learning_set import LearningSet
@@ -202,8 +202,9 @@ def _descend(
         view=partial(_view, data, augmentation),
         mix=lambda inputs, targets, generator: mix(inputs, targets, augmentation, generator),
         rates=rates,
-        loss=loss,
-        penalize=partial(penalty, l1=params.l1, l2=params.l2) if params.l1 or params.l2 else None,
+        lesson=Classes(
+            loss, partial(penalty, l1=params.l1, l2=params.l2) if params.l1 or params.l2 else None
+        ),
         attack=params.attack,
         scored=not embeds,
     )

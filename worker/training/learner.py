@@ -9,7 +9,7 @@ from worker.contract.compute import Compute
 
 
 class Lesson(Protocol):
-    """What is minimized."""
+    """What is minimized. It can be pickled: other processes learn the same."""
 
     def objective(self, logits: Tensor, targets: Tensor) -> Tensor: ...
     def penalty(self, model: nn.Module, targets: Tensor) -> Tensor | None:

@@ -17,7 +17,8 @@ from worker.contract.steps import Step, StepState
 from worker.optim.randomness import fold_seed
 from worker.training.adversary import one_step_l2
 from worker.training.averaging import WeightAverage
-from worker.training.learner import Lesson, LocalLearner, run_model
+from worker.training.learner import Lesson, run_model
+from worker.training.team import make_learner
 
 # The distance between the step seeds of two trainings.
 APART = 1_000_003
@@ -56,13 +57,15 @@ class Verdict:
     chooses: bool = True
 
 
-class Course(Lesson, Protocol):
+class Course(Protocol):
     """What a training does in each step, counted from 0."""
 
     @property
     def seed(self) -> int: ...
     @property
     def steps(self) -> int: ...
+    @property
+    def lesson(self) -> Lesson: ...
     @property
     def scored(self) -> bool:
         """Whether logits are scores of the classes."""
@@ -156,7 +159,7 @@ def train(
         model.eval()
         if (verdict := judge.measure(model)) is not None:
             _keep(at, model, verdict, 0)
-    learner = LocalLearner(model, optimizer, course, compute)
+    learner = make_learner(model, optimizer, course.lesson, compute)
     losses: deque[Tensor] = deque(maxlen=CHECK_EVERY)
     while at.done < course.steps and not at.over:
         factor = course.factor(at.done)

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from worker.training.augmentation import cutmix
+from worker.training.courses import Classes
+from worker.training.learner import Lesson
 from worker.training.loop import Batch
+from worker.training.objectives import softmax
 
 Sample = Callable[[torch.Generator, int, int], tuple[Tensor, Tensor]]
 """(generator, n, side) -> n pictures (n, 3, side, side) in [0, 1] and their classes (n,), on the device."""
@@ -128,13 +132,10 @@ class PhasedCourse:
         """The schedule's."""
         return self.schedule.rate_at(step)
 
-    def objective(self, logits: Tensor, targets: Tensor) -> Tensor:
+    @property
+    def lesson(self) -> Lesson:
         """Cross-entropy with label smoothing."""
-        return F.cross_entropy(logits, targets, label_smoothing=self.schedule.smoothing)
-
-    def penalty(self, model: nn.Module, targets: Tensor) -> None:
-        """None."""
-        del model, targets
+        return Classes(partial(softmax, smoothing=self.schedule.smoothing))
 
     def numbers(self, step: int, rate: float, batch: Batch) -> dict[str, float]:
         """``rate`` and ``radius``."""

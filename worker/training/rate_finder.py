@@ -53,7 +53,7 @@ def range_test(
     ``optimizer`` was made for the learning rate ``rate``; groups keep their shares of it. The course's
     batches are taken in its own order, from the first again after the last.
     """
-    learner = LocalLearner(model, optimizer, course, compute)
+    learner = LocalLearner(model, optimizer, course.lesson, compute)
     at_first = [group["lr"] for group in optimizer.param_groups]
     average, lowest = 0.0, math.inf
     with restored(model, optimizer, compute.device):

@@ -68,10 +68,11 @@ export const getNetworks = async () => (await request("/v1/networks")).items;
 export const findNetworks = async (sha256) =>
   (await request(`/v1/networks?${new URLSearchParams({ sha256 })}`)).items;
 
-/** Import a network from a file that was exported. */
-export function importNetwork(file) {
+/** Import a network from a file that was exported, under the name in the file or another. */
+export function importNetwork(file, name = null) {
   const body = new FormData();
   body.append("file", file, file.name);
+  if (name) body.append("name", name);
   return request("/v1/networks", { method: "POST", body });
 }
 
@@ -146,9 +147,9 @@ export async function listMembers(reference) {
   return found;
 }
 
-/** Make a set of the same pictures in which some have other labels, [[position, label], ...]. */
-export const relabelDataset = (reference, name, labels) =>
-  post(`/v1/datasets/${encodeURIComponent(reference)}/relabel`, { name, labels: Object.fromEntries(labels) });
+/** Make a set of the same pictures: `labels` by position, without the positions of `drop`. */
+export const relabelDataset = (reference, { name, labels, drop }) =>
+  post(`/v1/datasets/${encodeURIComponent(reference)}/relabel`, { name, labels, drop });
 
 /** Upload a picture. `onprogress` gets the share sent, 0 to 1. */
 export function uploadImage(file, onprogress, signal) {

@@ -39,7 +39,21 @@ const asText = (text) => text.trim();
 /** Controls that are a number input. */
 const NUMERIC = new Set(["integer", "number", "size", "slider"]);
 
+/** The object that a text is as JSON; throws a RangeError. Its braces may be left out. */
+function parseObject(text) {
+  for (const json of [text, `{${text}}`]) {
+    try {
+      const value = JSON.parse(json);
+      if (value !== null && typeof value === "object" && !Array.isArray(value)) return value;
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+    }
+  }
+  throw new RangeError('Write this as JSON, such as {"width": 0.5}.');
+}
+
 const READERS = {
+  object: parseObject,
   ...Object.fromEntries([...NUMERIC].map((control) => [control, parseNumber])),
   numbers: parseNumbers,
   channels: parseNumbers,
@@ -52,6 +66,7 @@ const READERS = {
 const formatList = (value) => [value].flat().join(", ");
 
 const WRITERS = {
+  object: JSON.stringify,
   numbers: formatList,
   channels: formatList,
   names: formatList,
@@ -64,7 +79,7 @@ const layersOf = (card) => card.layers.map((layer) => layer.name);
 const classesOf = (card) => card.classes;
 /** Names of the chosen network that a control suggests. */
 const SUGGESTED = { layer: layersOf, layers: layersOf, class: classesOf, classes: classesOf };
-const WIDE = new Set(["layers", "extents", "names", "classes", "class"]);
+const WIDE = new Set(["layers", "extents", "names", "classes", "class", "object"]);
 
 /** A text input: numbers, lists, layers, anything without choices. */
 export function textField(param) {
@@ -105,7 +120,7 @@ export function textField(param) {
       input.value = value === null ? "" : (WRITERS[param.control] ?? String)(value);
     },
     setPreset(value) {
-      input.placeholder = value == null ? "" : format(value);
+      input.placeholder = value == null ? "" : param.control === "object" ? JSON.stringify(value) : format(value);
     },
     setNetwork: (card) => suggest?.(namesOf(card)),
     showProblem: problemSetter(problem, input),

@@ -6,7 +6,7 @@ import { entryElement } from "./entry.js";
 import { waitForJob } from "./follow.js";
 import { kindOf } from "./kinds.js";
 import { knownNetworks, onNetworks, refreshNetworks } from "./networks.js";
-import { ago, counted, fileSize } from "./text.js";
+import { ago, counted, fileSize, freeNameOf } from "./text.js";
 import { EXPORT } from "./uses.js";
 
 const TITLE = "networks-title";
@@ -40,9 +40,9 @@ async function exportOnnx(network, button) {
   button.disabled = true;
   button.textContent = "Writing…";
   try {
-    const sent = await sendJob(kindOf(EXPORT).path, { network: network.name, format: "onnx" }, `${EXPORT}-${network.sha256}-${Date.now()}`.slice(0, 200), true);
+    const sent = await sendJob(kindOf(EXPORT).path, { network: network.name }, `${EXPORT}-${network.sha256}-${Date.now()}`.slice(0, 200), true);
     const job = await waitForJob(sent.id, new AbortController().signal, () => {});
-    const file = job.artifacts.find(({ name }) => name !== "recipe");
+    const file = job.artifacts.find(({ name }) => name === "model");
     if (!file) throw new RangeError(job.error?.detail ?? "This was cancelled.");
     el("a", { href: file.url, download: `${network.name}.onnx` }).click();
   } finally {
@@ -72,6 +72,16 @@ function entryOf(network, showProblem) {
       await refreshNetworks();
     },
   });
+}
+
+/** Import a file; if another network has its name, under that of the file. */
+async function importAnyhow(file) {
+  try {
+    await importNetwork(file);
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status !== 409) throw error;
+    await importNetwork(file, freeNameOf(file.name.replace(/\.safetensors$/i, ""), knownNetworks(), "network"));
+  }
 }
 
 /** The section of the page. */
@@ -113,7 +123,7 @@ export function openNetworkList() {
     input.value = "";
     attempt(async () => {
       if (!/\.safetensors$/i.test(file.name)) throw new RangeError(`${file.name} is no network: choose a file that “Export” gave, a .safetensors.`);
-      await importNetwork(file);
+      await importAnyhow(file);
       await refreshNetworks();
     });
   });

@@ -2,7 +2,7 @@
 
 /**
  * `list` has items with `data-position`, each with one button. `onchange(count)` is called when the selection changes.
- * Returns {get(), clear()}.
+ * Returns {get(), all(), clear()}.
  */
 export function makeSelection(list, onchange) {
   const selected = new Set();
@@ -30,6 +30,11 @@ export function makeSelection(list, onchange) {
 
   return {
     get: () => [...selected],
+    /** Select all that are in the list. */
+    all() {
+      for (const item of list.children) mark(item, true);
+      onchange(selected.size);
+    },
     clear() {
       selected.clear();
       last = null;

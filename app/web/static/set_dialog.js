@@ -5,13 +5,15 @@ import { classBars, PART_TITLES, partLegend, PARTS, warningsOf } from "./class_b
 import { openDialog } from "./dialog.js";
 import { el, newId, showText } from "./dom.js";
 import { makeSelection } from "./selection.js";
-import { freeName } from "./set_making.js";
-import { refreshSets } from "./sets.js";
-import { counted } from "./text.js";
+import { knownSets, refreshSets } from "./sets.js";
+import { counted, freeNameOf } from "./text.js";
 
 /** Pictures that are shown at a time. */
 const AT_A_TIME = 300;
 const MAX_LABEL = 100;
+
+/** In the place of a label: the new set is without this picture. */
+const LEFT_OUT = Symbol("left out");
 
 /** A set as its class list shows it, with labels that are not saved yet. */
 function relabelled(set, members, changes) {
@@ -19,7 +21,7 @@ function relabelled(set, members, changes) {
   const counts = new Map();
   for (const { position, label } of members) {
     const now = changes.has(position) ? changes.get(position) : label;
-    counts.set(now, (counts.get(now) ?? 0) + 1);
+    if (now !== LEFT_OUT) counts.set(now, (counts.get(now) ?? 0) + 1);
   }
   // In which part a picture of the new set will be is decided when it is made.
   const labels = [...counts].map(([label, count]) => ({ label, members: count, parts: null }));
@@ -39,8 +41,9 @@ export async function openSetDialog(reference, onmade = () => {}) {
   const labels = el("datalist", { id: newId("labels") });
   const input = el("input", { type: "text", id: newId("label"), list: labels.id, maxlength: MAX_LABEL, autocomplete: "off", placeholder: "label" });
   const give = el("button", { type: "submit", class: "button" }, "Give");
+  const leaveOut = el("button", { type: "button", class: "button", onclick: () => change(LEFT_OUT) }, "Leave out");
   const nothing = el("button", { type: "button", class: "link", onclick: () => selection.clear() }, "Select none");
-  const form = el("form", { class: "relabel" }, el("label", { for: input.id }, "Give the selected ones the label"), input, labels, give, nothing);
+  const form = el("form", { class: "relabel" }, el("label", { for: input.id }, "Give them the label"), input, labels, give, leaveOut, nothing);
   const name = el("input", { type: "text", id: newId("set-name"), maxlength: 64, autocomplete: "off", spellcheck: "false" });
   const save = el("button", { type: "submit", class: "primary" }, "Save");
   const saving = el("form", { class: "relabel", hidden: true }, el("label", { for: name.id }, "Save as a new set named"), name, save);
@@ -61,11 +64,12 @@ export async function openSetDialog(reference, onmade = () => {}) {
   function tile(member) {
     const now = labelOf(member);
     const image = el("img", { src: `${member.url}?side=160`, alt: "", loading: "lazy", decoding: "async", draggable: "false" });
-    const words = `${member.name}, ${now ?? "no label"}${member.part ? `, ${PART_TITLES[member.part]}` : ""}`;
+    const title = now === LEFT_OUT ? "left out" : (now ?? "no label");
+    const words = `${member.name}, ${title}${member.part ? `, ${PART_TITLES[member.part]}` : ""}`;
     return el(
       "li",
-      { "data-position": member.position, "data-changed": changes.has(member.position) },
-      el("button", { type: "button", "aria-pressed": "false", title: words, "aria-label": words }, image, el("span", {}, now ?? "–")),
+      { "data-position": member.position, "data-changed": changes.has(member.position), "data-left-out": now === LEFT_OUT },
+      el("button", { type: "button", "aria-pressed": "false", title: words, "aria-label": words }, image, el("span", {}, title)),
     );
   }
 
@@ -80,7 +84,7 @@ export async function openSetDialog(reference, onmade = () => {}) {
   function showSelection(count) {
     form.hidden = count === 0;
     const chosen = count ? `${counted(count, "picture")} selected` : counted(matching().length, "picture");
-    status.textContent = [chosen, changes.size ? `${counted(changes.size, "label")} changed, not saved yet` : null, count ? null : "choose some to give them another label"].filter(Boolean).join("; ");
+    status.textContent = [chosen, changes.size ? `${counted(changes.size, "change")}, not saved yet` : null, count ? null : "choose some to give them another label"].filter(Boolean).join("; ");
   }
 
   function render() {
@@ -95,7 +99,8 @@ export async function openSetDialog(reference, onmade = () => {}) {
       ...warningsOf(current).map((text) => el("p", { class: "warning" }, text)),
     );
     const chip = (value, title) => el("button", { type: "button", class: "chip", "aria-pressed": String(part === value), onclick: () => { part = value; render(); } }, title);
-    chips.replaceChildren(chip(null, "all"), ...(set.parts ? PARTS.filter((each) => set.parts[each]).map((each) => chip(each, PART_TITLES[each])) : []));
+    const all = el("button", { type: "button", class: "link", onclick: () => selection.all() }, "Select these");
+    chips.replaceChildren(chip(null, "all"), ...(set.parts ? PARTS.filter((each) => set.parts[each]).map((each) => chip(each, PART_TITLES[each])) : []), all);
     labels.replaceChildren(...current.labels.filter((each) => each.label !== null).map((each) => el("option", { value: each.label })));
     saving.hidden = changes.size === 0;
     sheet.replaceChildren();
@@ -104,20 +109,22 @@ export async function openSetDialog(reference, onmade = () => {}) {
     showMore();
   }
 
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const value = input.value.trim();
-    if (!value) {
-      input.focus();
-      return;
-    }
+  /** Give the selected pictures a label, or leave them out. */
+  function change(value) {
     const own = new Map(members.map((member) => [member.position, member.label]));
     for (const position of selection.get()) {
       if (own.get(position) === value) changes.delete(position);
       else changes.set(position, value);
     }
-    input.value = "";
     render();
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const value = input.value.trim();
+    input.value = "";
+    if (value) change(value);
+    else input.focus();
   });
 
   saving.addEventListener("submit", async (event) => {
@@ -125,7 +132,12 @@ export async function openSetDialog(reference, onmade = () => {}) {
     showText(problem, null);
     save.disabled = true;
     try {
-      const made = await relabelDataset(set.id, name.value.trim(), changes);
+      const all = [...changes];
+      const made = await relabelDataset(set.id, {
+        name: name.value.trim(),
+        labels: Object.fromEntries(all.filter(([, value]) => value !== LEFT_OUT)),
+        drop: all.filter(([, value]) => value === LEFT_OUT).map(([position]) => position),
+      });
       await refreshSets();
       dialog.close();
       onmade(made.name);
@@ -140,7 +152,7 @@ export async function openSetDialog(reference, onmade = () => {}) {
   try {
     [set, members] = await Promise.all([getDataset(reference), listMembers(reference)]);
     dialog.element.querySelector("h2").textContent = set.name;
-    name.value = freeName(set.name);
+    name.value = freeNameOf(set.name, knownSets(), "pictures");
     render();
   } catch (error) {
     if (!(error instanceof Problem || error instanceof Unreachable)) throw error;

@@ -4,10 +4,9 @@ import { deleteDataset, uploadDataset } from "./api.js";
 import { filesOfEntries, isZip, withPaths } from "./folders.js";
 import { waitForJob } from "./follow.js";
 import { knownSets, refreshSets } from "./sets.js";
-import { counted, fileSize } from "./text.js";
+import { counted, fileSize, freeNameOf } from "./text.js";
 import { zipOf } from "./zip.js";
 
-const MAX_NAME = 60;
 /** Names of several folders at once that are joined to that of the set. */
 const MAX_FOLDERS = 3;
 /** The error of a job that found no picture for its set. */
@@ -18,14 +17,7 @@ const TABLE = /\.csv$/i;
 const PARTS = /^(train|training|val|valid|validation|test|testing)$/i;
 
 /** A name for a set, from that of a file or folder, that no other set has. */
-export function freeName(title) {
-  const plain = title.normalize("NFKD").toLowerCase().replace(/\.zip$/, "").replace(/[^a-z0-9._-]+/g, "-");
-  const base = plain.replace(/^[^a-z0-9]+|-+$/g, "").slice(0, MAX_NAME - 4) || "pictures";
-  const taken = new Set(knownSets().map(({ name }) => name));
-  let name = base;
-  for (let count = 2; taken.has(name); count += 1) name = `${base}-${count}`;
-  return name;
-}
+const freeName = (title) => freeNameOf(title.replace(/\.zip$/i, ""), knownSets(), "pictures");
 
 /** Paths without the folders that are around all of them, and without those that name parts. */
 function foldersOf(names) {

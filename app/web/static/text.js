@@ -59,3 +59,15 @@ export const fileSize = (bytes) => (bytes < 1e6 ? `${formatNumber(bytes / 1e3)} 
 export function megabytes(bytes) {
   return `${formatNumber(bytes / 1e6)} MB`;
 }
+
+const MAX_NAME = 60;
+
+/** A name as the service takes it, from a title, that none of `others` ({name}) has; `fallback` if nothing is left. */
+export function freeNameOf(title, others, fallback) {
+  const plain = title.normalize("NFKD").toLowerCase().replace(/[^a-z0-9._-]+/g, "-");
+  const base = plain.replace(/^[^a-z0-9]+|-+$/g, "").slice(0, MAX_NAME - 4) || fallback;
+  const taken = new Set(others.map(({ name }) => name));
+  let name = base;
+  for (let count = 2; taken.has(name); count += 1) name = `${base}-${count}`;
+  return name;
+}

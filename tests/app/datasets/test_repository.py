@@ -1,6 +1,7 @@
 """Sets in the database, on SQLite and PostgreSQL."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from sqlalchemy import Engine, update
 
 from app.database.engine import write
 from app.database.ids import new_id
-from app.datasets import repository
+from app.datasets import changes, repository
 from app.datasets.builtin import find_or_begin
 from app.datasets.dataset import NewMember, content_hash
 from app.datasets.errors import DatasetClosed, DatasetNameTaken, DatasetTooLarge, UnknownDataset
@@ -167,3 +168,30 @@ def test_a_set_of_an_earlier_version_is_split_when_asked(engine: Engine) -> None
     require_parts(engine, repository.get_dataset(engine, "a"))
     assert list(repository.all_members(engine, dataset.id)) == found
     assert repository.get_dataset(engine, "a") == closed
+
+
+def test_a_set_shares_the_pictures_of_another(engine: Engine) -> None:
+    origin = repository.add_dataset(engine, "a", "upload", {})
+    new = [member(n, label="x") for n in range(3)] + [member(0, "again")]
+    repository.add_members(engine, origin.id, new, LIMITS)
+    repository.close_dataset(engine, origin.id)
+    members = list(repository.all_members(engine, origin.id))
+    kept = [replace(members[3], position=0, label="y"), replace(members[0], position=1)]
+    made = changes.add_closed(engine, "b", {"relabeled": "a"}, kept, "f" * 64, origin.id)
+    assert (made.state, made.members, made.duplicates, made.bytes) == ("closed", 2, 1, 20)
+    assert (made.options, made.is_split) == ({"relabeled": "a"}, True)
+    assert made.closed_at == pytest.approx(made.created_at, abs=1)
+    assert [(m.name, m.label, m.part) for m in repository.all_members(engine, made.id)] == [
+        ("again", "y", "train"),
+        ("0.png", "x", "train"),
+    ]
+    with pytest.raises(DatasetNameTaken):
+        changes.add_closed(engine, "b", {}, kept, "f" * 64, origin.id)
+    with pytest.raises(DatasetNameTaken):
+        changes.rename_dataset(engine, made.id, "a")
+    assert changes.rename_dataset(engine, made.id, "c") == replace(made, name="c")
+    assert list(repository.delete_dataset(engine, origin.id, frozenset())) == [["image-1", "image-2"]]
+    with pytest.raises(UnknownDataset):
+        changes.add_closed(engine, "d", {}, kept, "f" * 64, origin.id)
+    with pytest.raises(UnknownDataset):
+        changes.rename_dataset(engine, origin.id, "d")

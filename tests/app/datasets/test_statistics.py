@@ -30,7 +30,12 @@ def fill(engine: Engine, labels: list[str | None], *, close: bool = True, **know
         info = PictureInfo("PNG", "image/png", 10 + place, 2**place, has_alpha=False, orientation=1, bytes=10)
         new.append(
             NewMember(
-                image_id=f"i{sha256}", sha256=sha256, bytes=10, name=f"{place}.png", label=label, info=info
+                image_id=f"i{sha256[-8:]}",
+                sha256=sha256,
+                bytes=10,
+                name=f"{place}.png",
+                label=label,
+                info=info,
             )
         )
     repository.add_members(engine, dataset.id, new, Limits(2000, 10**9))

@@ -5,9 +5,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic import command
 from typer.testing import CliRunner
 
 from app.cli import make_program
+from app.database.migrations import configuration
 from app.datasets.repository import all_members, find_dataset, get_dataset, list_datasets
 from app.datasets.service import DatasetService
 from app.errors import InputError
@@ -16,6 +18,7 @@ from app.jobs.errors import ParamsError
 from app.jobs.job import Job
 from app.jobs.states import State
 from app.kinds import KINDS
+from app.settings import Settings
 from tests.support import counting
 from tests.support.counting import CountingParams
 from tests.support.worker_context import queue_import as queue
@@ -154,3 +157,15 @@ def test_a_command_takes_a_set(pictures: Path, monkeypatch: pytest.MonkeyPatch) 
     assert set(json.loads(result.stdout)["labels"].values()) == {2}
     wrong = CliRunner().invoke(program, ["counting", "nothing"])
     assert wrong.exit_code == 2 and "There is no 'nothing'" in wrong.stderr
+
+
+def test_the_data_folder_of_a_former_version_says_so(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMPASTO_DATA_DIR", str(pictures / "data"))
+    monkeypatch.setenv("IMPASTO_DEVICE", "cpu")
+    (pictures / "data").mkdir()
+    command.upgrade(configuration(Settings(data_dir=pictures / "data").resolved_database_url), "0008")
+    refused = CliRunner().invoke(make_program(), ["counting", "pets"])
+    assert refused.exit_code == 2 and "start `impasto serve` once" in refused.stderr, refused.output
+    # A path is no set of the data folder.
+    monkeypatch.chdir(pictures)
+    assert CliRunner().invoke(make_program(), ["counting", "pets.zip"]).exit_code == 0

@@ -5,11 +5,13 @@ from itertools import pairwise
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from app.kinds.train import Optimizer as OptimizerName
 from worker.contract.compute import Compute
 from worker.training import rate_finder
+from worker.training.courses import Classes
+from worker.training.learner import Lesson
 from worker.training.loop import Batch
 from worker.training.optimizers import OptimizerSettings, make_optimizer
 from worker.training.rate_finder import FIRST, LAST, STEPS, RatePoint, suggest, valley
@@ -34,11 +36,9 @@ class SmallCourse:
     def factor(self, step: int) -> float:
         return 1.0
 
-    def objective(self, logits: Tensor, targets: Tensor) -> Tensor:
-        return F.cross_entropy(logits, targets)
-
-    def penalty(self, model: nn.Module, targets: Tensor) -> None:
-        return None
+    @property
+    def lesson(self) -> Lesson:
+        return Classes(F.cross_entropy)
 
     def numbers(self, step: int, rate: float, batch: Batch) -> dict[str, float]:
         return {}
@@ -104,8 +104,9 @@ def test_everything_is_as_it_was(name: OptimizerName) -> None:
 
 def test_it_ends_where_the_loss_is_four_times_the_lowest() -> None:
     class Exploding(SmallCourse):
-        def objective(self, logits: Tensor, targets: Tensor) -> Tensor:
-            return (logits - targets).square().mean()
+        @property
+        def lesson(self) -> Lesson:
+            return Classes(F.mse_loss)
 
     model = nn.Sequential(nn.Linear(2, 64), nn.Linear(64, 64), nn.Linear(64, 2))
     points = points_of(Exploding(), "sgd", model)
