@@ -12,7 +12,8 @@ from app.kinds.training_runs import Run, count_runs, fold_runs, restarts, varian
 from worker.contract.compute import Compute
 from worker.contract.inputs import Member
 from worker.contract.steps import Step, StepState
-from worker.training.fitting import Begin, Blueprint, Fitted, Resolved, fit, steps_of_run
+from worker.training.beginning import Begin, Blueprint, Resolved, steps_of_run
+from worker.training.fitting import Fitted, fit
 from worker.training.history import Epoch
 from worker.training.learning_set import LearningSet, decode_set
 from worker.understanding.sets import Damage
