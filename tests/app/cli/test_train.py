@@ -17,6 +17,7 @@ from app.cli.training_view import TrainingView
 from worker.contract.steps import Step, StepState
 
 QUICK = ("--preset", "from-scratch", "--architecture", "linear", "--size", "8", "--epochs", "2")
+QUICK += ("--optimizer", "sgd", "--learning-rate", "0.05", "--attack", "0", "--crop", "1")
 
 
 @pytest.fixture
