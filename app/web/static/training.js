@@ -33,7 +33,8 @@ export function makeTraining(element, { onuse, onclass, onjob }) {
   const verdict = el("header", { class: "verdict", hidden: true });
   const uses = el("div", { class: "uses", role: "group", "aria-label": "Use the network", hidden: true });
   const notes = el("div", { class: "notes" });
-  top.append(verdict, el("div", { class: "training-main" }, curves.element, tryIt.element), notes, uses, tiles.element);
+  const waiting = el("p", { class: "waiting" });
+  top.append(verdict, el("div", { class: "training-main" }, waiting, curves.element, tryIt.element), notes, uses, tiles.element);
   let job = null;
   let points = [];
   let stop = null;
@@ -93,6 +94,12 @@ export function makeTraining(element, { onuse, onclass, onjob }) {
     ].filter(Boolean).join(", ");
   }
 
+  function renderCurves() {
+    curves.show(job, points);
+    const words = job.state === "queued" ? "It begins when the training before it has ended." : "Looking at the pictures…";
+    showText(waiting, curves.element.hidden && !isTerminal(job) ? words : null);
+  }
+
   function renderActions() {
     const canAct = !isTerminal(job) && !job.cancel_requested;
     finish.hidden = !canAct || job.state !== "running" || !kindOf(job.kind)?.can_finish;
@@ -126,11 +133,11 @@ export function makeTraining(element, { onuse, onclass, onjob }) {
     if (isNew) {
       stop = watchTraining(job.id, (all) => {
         points = all;
-        curves.show(job, points);
+        renderCurves();
       });
     }
     if (isNew || !hadEnded) {
-      curves.show(job, points);
+      renderCurves();
       renderEnd();
     }
   }

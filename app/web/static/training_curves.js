@@ -40,7 +40,7 @@ function seriesOf({ name, validation }, job, points, axis) {
   return { train: line.length > history.length ? line : epochs(name), validation: validation ? measured : [] };
 }
 
-/** Returns {element, show(job, points)}; `points` are the job's events (see training_events.js). */
+/** Returns {element, show(job, points)}, hidden as long as there is no line; `points` are the job's events (see training_events.js). */
 export function makeCurves() {
   const charts = CHARTS.map((chart) => ({ ...chart, line: lineChart(chart) }));
   const element = el("div", { class: "curves", role: "group", "aria-label": "Curves" }, ...charts.map(({ line }) => line.element));
@@ -51,8 +51,8 @@ export function makeCurves() {
     const all = charts.map((chart) => seriesOf(chart, job, points, axis));
     const reached = Math.max(0, ...all.flatMap(({ train, validation }) => [...train, ...validation].map(([x]) => x)));
     const best = job.result?.best_epoch && axis.unit === "epoch" ? job.result.best_epoch / axis.scale : null;
-    // A training without steps, such as that of an SVM, has no curves.
-    element.hidden = isTerminal(job) && all.every(({ train }) => train.length < 2);
+    // A classifier on features that do not change is learned at once: there are no curves then.
+    element.hidden = all.every(({ train }) => train.length < 2);
     for (const [place, { line }] of charts.entries()) {
       line.update({ ...all[place], axis, best, domain: [0, isTerminal(job) ? reached : total] });
     }

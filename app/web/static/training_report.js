@@ -4,10 +4,10 @@ import { svg } from "./charts.js";
 import { confusionElement, pictureTiles } from "./confusion.js";
 import { el } from "./dom.js";
 import { tablesOf } from "./tables.js";
-import { capitalized, formatNumber } from "./text.js";
+import { counted, formatNumber } from "./text.js";
 
 /** Parts of the result that are shown here, and need no table. */
-export const REPORTED = ["confusion", "per_class", "mistakes", "calibration", "compare_layers", "runs", "suggestion", "notes", "classes"];
+export const REPORTED = ["confusion", "per_class", "mistakes", "calibration", "compare_layers", "runs", "suggestion", "notes", "classes", "damaged"];
 
 /** What is said after "29 of 30". */
 const PARTS = {
@@ -99,12 +99,6 @@ function calibrationElement({ temperature, ece_before: before, ece_after: after,
   return el("div", { class: "calibration" }, reliability(bins ?? []), words ? el("p", {}, words) : null);
 }
 
-/** A suggestion is a sentence, or {title?, text or reason, ...}. */
-function suggestionText(suggestion) {
-  if (typeof suggestion === "string") return suggestion;
-  return Object.values(suggestion).filter((value) => typeof value === "string").map(capitalized).join(" ");
-}
-
 const isFilled = (value) => (Array.isArray(value) ? value.length > 0 : Boolean(value));
 
 /** Elements of a training's result. */
@@ -122,7 +116,11 @@ export function reportElements(result) {
 
 /** Sentences that go with the result: what the numbers do not mean, and what to try next. */
 export function notesOf(result) {
-  const notes = [...(result.notes ?? [])].map((text) => el("p", { class: "note" }, text));
-  if (isFilled(result.suggestion)) notes.push(el("p", { class: "note suggestion" }, el("b", {}, "Next: "), suggestionText(result.suggestion)));
-  return notes;
+  const damaged = result.damaged?.count ?? 0;
+  const notes = [...(result.notes ?? []), ...(damaged ? [`${counted(damaged, "picture")} cannot be read, and were left out.`] : [])];
+  const suggestion = result.suggestion?.text;
+  return [
+    ...notes.map((text) => el("p", { class: "note" }, text)),
+    ...(suggestion ? [el("p", { class: "note suggestion" }, el("b", {}, "Suggestion: "), suggestion)] : []),
+  ];
 }

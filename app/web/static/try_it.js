@@ -28,10 +28,13 @@ export function makeTryIt() {
   let network = null;
   let onclass = null;
   let opened = null;
+  /** Grows with every press of its button: a camera that opens late may not be wanted any more. */
+  let presses = 0;
   /** Stops what is on its way when another network is shown. */
   let current = new AbortController();
 
   function closeCamera() {
+    presses += 1;
     opened?.stop();
     opened = null;
     finder.hidden = true;
@@ -40,17 +43,27 @@ export function makeTryIt() {
 
   async function toggleCamera() {
     showText(problem, null);
-    if (opened) {
+    if (!finder.hidden) {
       closeCamera();
       return;
     }
+    presses += 1;
+    const mine = presses;
     finder.hidden = false;
+    shoot.disabled = true;
     camera.textContent = "Close the camera";
     try {
-      opened = await openCamera(video);
+      const found = await openCamera(video);
+      if (mine !== presses) {
+        found.stop();
+        return;
+      }
+      opened = found;
+      shoot.disabled = false;
     } catch (error) {
-      closeCamera();
       if (!(error instanceof RangeError)) throw error;
+      if (mine !== presses) return;
+      closeCamera();
       showText(problem, error.message);
     }
   }
