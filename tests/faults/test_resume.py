@@ -72,7 +72,7 @@ TRAINING = {
     "dataset": "digits",
     "preset": "from-scratch",
     "size": 12,
-    "epochs": 8,
+    "epochs": 4,
     "restarts": 2,
     "optimizer": "adam",
     "schedule": "plateau",

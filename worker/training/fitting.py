@@ -1,6 +1,6 @@
 """One training: from resolved params and a set to a network, whatever it begins with."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -8,40 +8,24 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from app.kinds.architectures import resolve_architecture
 from app.kinds.train import ResolvedFrozen, ResolvedTraining
-from app.networks.card import NetworkCard
-from models.architectures import build_stack
-from models.network import Network
-from models.trainable import Trainable, initialize, new_trainable, plain_weights
+from models.trainable import Trainable, plain_weights
 from worker.contract.compute import Compute
 from worker.contract.steps import Step, StepState, map_steps
-from worker.optim.randomness import fold_seed, generator_from
 from worker.training.augmentation import Augmentation, augment, mix
+from worker.training.beginning import Begin, Blueprint, Ready, Resolved, make_ready
 from worker.training.courses import Classes, EpochCourse
 from worker.training.history import Epoch
 from worker.training.judging import PartJudge, logits_of
 from worker.training.learning_set import LearningSet
-from worker.training.linear_heads import LinearHead
 from worker.training.loop import Progress, train
 from worker.training.objectives import ObjectiveSettings, make_objective, penalty
 from worker.training.optimizers import OptimizerSettings, make_optimizer
-from worker.training.pictures import middle, statistics
+from worker.training.pictures import middle
 from worker.training.rate_finder import RatePoint, range_test, suggest
 from worker.training.schedules import ScheduleSettings, make_schedule
 from worker.training.settings import settings_of
-from worker.training.transfer import (
-    Learned,
-    TransferSettings,
-    learn_from_features,
-    new_model,
-    rate_shares,
-    transfer_report,
-    tune,
-)
 from worker.training.triplets import class_means, nearest_mean, nearest_mean_layer
-
-Resolved = ResolvedTraining | ResolvedFrozen
 
 # The entry of a result, and of states, that has the learning rate which a range test found.
 FOUND = "found_learning_rate"
@@ -50,31 +34,11 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class Begin:
-    """What a job's trainings begin with: a base, which is on the device, and its card; or nothing."""
-
-    network: Network | None
-    card: NetworkCard | None
-
-
-@dataclass(frozen=True)
-class Blueprint:
-    """How a network is built, as its card says it."""
-
-    architecture: str
-    architecture_params: dict[str, Any]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    input_size: int
-    has_norms: bool
-
-
-@dataclass(frozen=True)
 class Fitted:
     """A trained network: its blueprint, its plain weights on the CPU, and how it did.
 
     ``measures`` are those on the validation part by name, of the weights that are kept; empty: there is none.
-    ``more`` are entries for the result.
+    ``more`` are entries for the result, ``features`` are files of a state, for other runs on the same base.
     """
 
     blueprint: Blueprint
@@ -83,14 +47,7 @@ class Fitted:
     history: list[Epoch]
     best_epoch: int | None
     more: dict[str, Any] = field(default_factory=dict)
-
-
-def steps_of_run(params: Resolved, pictures: int, trained: int) -> int:
-    """Steps that one training has at most, on a set of so many pictures, of which some are trained on."""
-    features = pictures if params.base is not None else 0
-    if isinstance(params, ResolvedFrozen):
-        return features
-    return features + params.epochs * -(-trained // params.batch_size)
+    features: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def fit(
@@ -107,83 +64,40 @@ def fit(
     ``only_measure``: nothing is chosen by the validation part, so that what is measured there holds for
     other pictures: a fold of a cross-validation.
     """
-    if params.base is not None:
-        return (yield from _fit_transfer(params, data, begin, compute, resume, only_measure))
-    if not isinstance(params, ResolvedTraining) or params.architecture is None:
-        raise TypeError("a training begins with a base or an architecture")
-    mean, std = statistics(data.pictures, data.places("train"), data.size)
-    outputs = params.embedding if params.objective == "triplet" else len(data.classes)
-    given = params.architecture_params or {}
-    architecture = resolve_architecture(params.architecture, given, params.size, outputs)
-    norms = bool(params.batch_norm)
-    model = new_trainable(architecture.builder, architecture.params, mean=mean, std=std, batch_norm=norms)
-    initialize(model, fold_seed(params.seed), params.initialization or "he", params.initial_std)
-    progress, more = yield from _descend(params, model, data, compute, _begun(resume), only_measure)
-    kept = {**architecture.params, "classes": len(data.classes)}
-    blueprint = Blueprint(architecture.builder, kept, mean, std, params.size, norms)
-    return replace(_fitted(params, model, data, compute, blueprint, progress), more=more)
-
-
-def _fit_transfer(
-    params: Resolved,
-    data: LearningSet,
-    begin: Begin,
-    compute: Compute,
-    resume: StepState | None,
-    only_measure: bool,
-) -> Generator[Step, None, Fitted]:
-    """A classifier from the features of the base, and where blocks are tuned, the training from there."""
-    if begin.network is None or begin.card is None:
-        raise TypeError("a base is needed")
-    base, card = begin.network, begin.card
-    settings = TransferSettings(
-        transfer=params.transfer or "head",
-        feature_layer=params.feature_layer or "",
-        compare_layers=params.compare_layers or (),
-        flip=bool(params.flip),
-        metric=params.metric,
-        last_blocks=params.last_blocks or 1,
-        rate_decay=params.rate_decay or 1.0,
-    )
-    pictures = data.labelled_pictures()
-    objective = make_objective(_head_objective(params))
-    total = steps_of_run(params, len(data.members), len(data.places("train")))
-    learned, features = yield from _last_state(
-        learn_from_features(base, settings, pictures, objective, total, resume)
-    )
-    more = transfer_report(learned, settings, pictures)
-    model = new_model(base, settings.feature_layer, _new_head(params, learned.fitted.head))
-    own = {**card.architecture_params, "features": settings.feature_layer, "classes": len(data.classes)}
-    mean, std = (tuple(each.flatten().tolist()) for each in (base.mean, base.std))
-    blueprint = Blueprint(card.architecture, own, mean, std, params.size or data.size, has_norms=False)
+    ready = yield from make_ready(params, data, begin, resume)
+    features = {} if ready.features is None else ready.features.parts
     if isinstance(params, ResolvedFrozen):
-        best = learned.fitted.best
-        measures = {"loss": best.loss, "accuracy": best.accuracy, "macro_f1": best.macro_f1}
-        there = {name: value for name, value in measures.items() if value is not None}
-        return Fitted(blueprint, plain_weights(model), there, [], None, more)
-    share = tune(model, rate_shares(base, settings))
-    done = len(data.members)
-    descent = _descend(params, model, data, compute, _begun(resume), only_measure, share)
-    progress, found = yield from _shifted(descent, done, features)
-    fitted = _fitted(params, model, data, compute, blueprint, progress)
-    return replace(fitted, more=more | found)
+        weights = plain_weights(ready.model)
+        return Fitted(ready.blueprint, weights, ready.measures, [], None, ready.more, features)
+    descent = _descend(params, ready, data, compute, _begun(resume), only_measure)
+    if ready.features is not None:
+        descent = _shifted(descent, len(data.members), ready.features)
+    progress, found = yield from descent
+    fitted = _fitted(params, ready.model, data, compute, ready.blueprint, progress)
+    return replace(fitted, more=ready.more | found, features=features)
 
 
-def _descend(
+@dataclass(frozen=True)
+class Descent:
+    """What a model is trained by, and judged by."""
+
+    optimizer: torch.optim.Optimizer
+    course: EpochCourse
+    judge: PartJudge
+
+
+def make_descent(
     params: ResolvedTraining,
-    model: Trainable,
+    ready: Ready,
     data: LearningSet,
     compute: Compute,
-    resume: StepState | None,
-    only_measure: bool,
-    share: Callable[[str], float] = lambda name: 1.0,
-) -> Generator[Step, None, tuple[Progress, dict[str, Any]]]:
-    """Train a model by gradient descent. ``share`` is of the learning rate of each parameter, by its name.
-
-    Returns what came of it, and entries for the result.
-    """
+    *,
+    only_measure: bool = False,
+) -> Descent:
+    """Move a model to the device, and make what trains it there."""
+    model = ready.model
     model.to(compute.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = make_optimizer(model, settings_of(OptimizerSettings, params), share)
+    optimizer = make_optimizer(model, settings_of(OptimizerSettings, params), ready.share)
     places = data.places("train")
     steps_per_epoch = -(-len(places) // params.batch_size)
     rates = make_schedule(
@@ -223,13 +137,36 @@ def _descend(
         compute=compute,
         chooses=not only_measure,
     )
+    return Descent(optimizer, course, judge)
+
+
+def _descend(
+    params: ResolvedTraining,
+    ready: Ready,
+    data: LearningSet,
+    compute: Compute,
+    resume: StepState | None,
+    only_measure: bool,
+) -> Generator[Step, None, tuple[Progress, dict[str, Any]]]:
+    """Train a model by gradient descent. Returns what came of it, and entries for the result."""
+    descent = make_descent(params, ready, data, compute, only_measure=only_measure)
+    model, optimizer, course = ready.model, descent.optimizer, descent.course
     rate = None if resume is None else resume.values.get(FOUND)
     if params.find_learning_rate and resume is None:
         rate = yield from _find_rate(params, model, optimizer, course, compute)
     for group in optimizer.param_groups:
         group["lr"] *= (rate or params.learning_rate) / params.learning_rate
-    begun = params.base is not None and not embeds
-    steps = train(model, optimizer, course, compute, resume, judge=judge, average=params.average, begun=begun)
+    begun = params.base is not None and params.objective != "triplet"
+    steps = train(
+        model,
+        optimizer,
+        course,
+        compute,
+        resume,
+        judge=descent.judge,
+        average=params.average,
+        begun=begun,
+    )
     progress = yield from map_steps(steps, lambda step: replace(step, state=partial(_with_rate, step, rate)))
     return progress, {} if rate is None else {FOUND: rate}
 
@@ -298,44 +235,6 @@ def _fitted(
 
 def _epoch(row: Mapping[str, float | None]) -> Epoch:
     return Epoch(**{**row, "epoch": int(row["epoch"] or 0)})  # type: ignore[arg-type]
-
-
-def network_of(name: str, blueprint: Blueprint, weights: Mapping[str, Tensor], **known: Any) -> Network:
-    """The network of a blueprint and its weights, on the CPU; ``known`` is what else Network takes."""
-    stack = build_stack(blueprint.architecture, blueprint.architecture_params)
-    network = Network(
-        name, stack, mean=blueprint.mean, std=blueprint.std, input_size=blueprint.input_size, **known
-    )
-    return network.with_weights(weights)
-
-
-def _head_objective(params: Resolved) -> ObjectiveSettings:
-    """That of the linear classifier which tuning begins with."""
-    name = "softmax" if params.objective in (None, "triplet") else params.objective
-    return ObjectiveSettings(name, params.margin, params.label_smoothing or 0.0)
-
-
-def _new_head(params: Resolved, head: LinearHead) -> LinearHead:
-    """The head to begin with: the one that was learned, or a random embedding for triplet."""
-    if params.objective != "triplet":
-        return head
-    width = head.weight.shape[1]
-    weight = torch.randn(params.embedding, width, generator=generator_from(params.seed)) / width**0.5
-    return LinearHead(weight, torch.zeros(params.embedding))
-
-
-def _last_state(
-    steps: Generator[Step, None, Learned],
-) -> Generator[Step, None, tuple[Learned, StepState]]:
-    """What the steps return, and the state of the last of them, which has the features."""
-    state = StepState({}, {})
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as stop:
-            return stop.value, state
-        yield step
-        state = step.state()
 
 
 def _begun(resume: StepState | None) -> StepState | None:

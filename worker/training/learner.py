@@ -58,6 +58,9 @@ def run_model(model: nn.Module, inputs: Tensor, compute: Compute) -> Tensor:
     """Logits, float32, of inputs on the device; activations are in the dtype of ``compute``."""
     if inputs.ndim == 4:
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-    with torch.autocast(compute.device.type, compute.dtype, enabled=compute.dtype == torch.bfloat16):
+    if compute.dtype != torch.bfloat16:
+        plain: Tensor = model(inputs)
+        return plain.float()
+    with torch.autocast(compute.device.type, torch.bfloat16):
         logits: Tensor = model(inputs)
     return logits.float()

@@ -1,6 +1,6 @@
 """The trainings of one job, one after the other: restarts, folds, and searched values."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from statistics import fmean
@@ -12,7 +12,8 @@ from app.kinds.training_runs import Run, count_runs, fold_runs, restarts, varian
 from worker.contract.compute import Compute
 from worker.contract.inputs import Member
 from worker.contract.steps import Step, StepState
-from worker.training.fitting import Begin, Blueprint, Fitted, Resolved, fit, steps_of_run
+from worker.training.beginning import Begin, Blueprint, Resolved, steps_of_run
+from worker.training.fitting import Fitted, fit
 from worker.training.history import Epoch
 from worker.training.learning_set import LearningSet, decode_set
 from worker.understanding.sets import Damage
@@ -62,8 +63,9 @@ class Series:
 class _Series:
     """Where the series is.
 
-    ``shown`` is the progress that was last reported, ``done`` are steps of the runs that have ended, and
-    ``inner`` is the state of the next one, if that had begun.
+    ``shown`` is the progress that was last reported. ``done`` are steps of the runs that have ended,
+    ``numbers`` what the last of them ended with, and ``inner`` is the state of the next one, if that had
+    begun. ``features`` are those of the base that runs before it have computed, as files of a state.
     """
 
     params: Resolved
@@ -76,7 +78,9 @@ class _Series:
     finished: list[Finished] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     inner: StepState | None = None
+    features: Mapping[str, bytes] = field(default_factory=dict)
     data: LearningSet | None = None
+    numbers: dict[str, float] = field(default_factory=dict)
     ending: bool = False
 
     def finish(self, step: Step | None = None) -> None:
@@ -109,7 +113,7 @@ def run_all(
         _keep(at, Kept(len(at.finished) - 1, run.fold, at.finished[-1].quality, fitted))
     data = yield from _decoded(at, at.kept[0].fitted.blueprint.input_size)
     at.shown = len(members) + at.done + 1
-    yield Step(at.shown, at.shown, losses=dict, image=None, state=partial(_state, at, None))
+    yield Step(at.shown, at.shown, losses=at.numbers.copy, image=None, state=partial(_state, at, None))
     return Series(at.finished, at.kept, data, at.ending)
 
 
@@ -123,23 +127,28 @@ def _run(at: _Series, run: Run, data: LearningSet) -> Generator[Step, None, Fitt
         params, len(data.members), len(data.places("train"))
     )
     before = len(at.members) + at.done
-    steps = fit(run.params, data, at.begin, at.compute, at.inner, only_measure=run.fold is not None)
+    begun = at.inner or StepState({}, {}, at.features)
+    steps = fit(run.params, data, at.begin, at.compute, begun, only_measure=run.fold is not None)
     at.inner, last = None, 0
+    numbers: Callable[[], dict[str, float]] = dict
     while True:
         try:
             step = next(steps)
         except StopIteration as stop:
             at.done += last
+            at.numbers = numbers()
             fitted: Fitted = stop.value
+            at.features = fitted.features
             return fitted
         if at.ending and step.finish is not None:
             step.finish()
         last, at.shown = step.done, before + step.done
+        numbers = partial(_numbers, step, len(at.finished) + 1, count)
         yield replace(
             step,
             done=at.shown,
             total=before + step.total + later + 1,
-            losses=partial(_numbers, step, len(at.finished) + 1, count),
+            losses=numbers,
             state=partial(_state, at, step),
             finish=partial(at.finish, step),
         )
@@ -244,7 +253,7 @@ def _state(at: _Series, step: Step | None) -> StepState:
 
 
 def _without_weights(kept: Kept) -> dict[str, Any]:
-    fitted = replace(kept.fitted, weights={})
+    fitted = replace(kept.fitted, weights={}, features={})
     return {**asdict(replace(kept, fitted=fitted))}
 
 

@@ -18,7 +18,7 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import NewNetwork, Outcome, Steps, StepState
 from worker.networks.keeping import Making, new_network
-from worker.training.fitting import Begin, Blueprint, Resolved, network_of
+from worker.training.beginning import Begin, Blueprint, Resolved, network_of
 from worker.training.learning_set import LearningSet, labelled_members
 from worker.training.pictures import CHUNK
 from worker.training.report import Predictions, Report, report

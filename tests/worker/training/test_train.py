@@ -107,6 +107,7 @@ def test_progress_never_goes_back() -> None:
         assert done[0] >= state.values["shown"]
         assert all(step.done <= step.total for step in steps)
         assert steps[-1].done == steps[-1].total
+        assert "validation.accuracy" in steps[-1].losses()
 
 
 def seen_hashes(monkeypatch: pytest.MonkeyPatch) -> set[str]:
