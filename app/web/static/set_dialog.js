@@ -1,7 +1,7 @@
 /** A set on one sheet: its pictures by class and part; other labels make a new set of the same pictures. */
 
-import { getDataset, listMembers, Problem, relabelDataset, Unreachable } from "./api.js";
-import { classBars, PART_TITLES, partLegend, PARTS, warningsOf } from "./class_bars.js";
+import { getDataset, getStatistics, listMembers, Problem, relabelDataset, Unreachable } from "./api.js";
+import { classBars, PART_TITLES, partLegend, PARTS, sizeElements, warningElements } from "./class_bars.js";
 import { openDialog } from "./dialog.js";
 import { el, newId, showText } from "./dom.js";
 import { makeSelection } from "./selection.js";
@@ -52,6 +52,7 @@ export async function openSetDialog(reference, onmade = () => {}) {
   form.hidden = true;
   let set = null;
   let members = [];
+  let statistics = null;
   /** New labels by position. */
   const changes = new Map();
   let label = null;
@@ -96,7 +97,8 @@ export async function openSetDialog(reference, onmade = () => {}) {
     side.replaceChildren(
       ...[partLegend(current)].filter(Boolean),
       classBars(current, { onchoose: choose, chosen: label }),
-      ...warningsOf(current).map((text) => el("p", { class: "warning" }, text)),
+      ...(changes.size ? [] : warningElements(statistics)),
+      ...sizeElements(statistics),
     );
     const chip = (value, title) => el("button", { type: "button", class: "chip", "aria-pressed": String(part === value), onclick: () => { part = value; render(); } }, title);
     const all = el("button", { type: "button", class: "link", onclick: () => selection.all() }, "Select these");
@@ -150,7 +152,7 @@ export async function openSetDialog(reference, onmade = () => {}) {
   });
 
   try {
-    [set, members] = await Promise.all([getDataset(reference), listMembers(reference)]);
+    [set, members, statistics] = await Promise.all([getDataset(reference), listMembers(reference), getStatistics(reference)]);
     dialog.element.querySelector("h2").textContent = set.name;
     name.value = freeNameOf(set.name, knownSets(), "pictures");
     render();
