@@ -1,6 +1,7 @@
-"""``python -m models.cards`` writes the torch-free cards of the shipped networks to app/networks/cards."""
+"""``python -m models.cards`` writes what app/networks must know without torch: cards, and architectures."""
 
 import dataclasses
+import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from models.architectures import BUILDERS, FEATURES
 from models.costs import multiply_adds
 from models.imagenet import PUBLISHED, skeleton
 from models.network import Network
@@ -89,5 +91,17 @@ def write_cards(folder: Path) -> None:
         (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
+def builders() -> dict[str, dict[str, list[str]]]:
+    """The architectures that a card may name, each with the params that it needs and those that it takes."""
+    found = {}
+    for name, builder in BUILDERS.items():
+        params = inspect.signature(builder).parameters.values()
+        required = [each.name for each in params if each.default is each.empty]
+        optional = [each.name for each in params if each.default is not each.empty]
+        found[name] = {"required": required, "optional": [*optional, FEATURES]}
+    return found
+
+
 if __name__ == "__main__":
     write_cards(FOLDER)
+    (FOLDER.parent / "builders.json").write_text(json.dumps(builders(), indent=2) + "\n", encoding="utf-8")

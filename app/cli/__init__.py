@@ -9,6 +9,7 @@ from app.cli.datasets import datasets
 from app.cli.demo import demo
 from app.cli.jobs import jobs
 from app.cli.kind_commands import make_command
+from app.cli.networks import networks
 from app.cli.palette import palette
 from app.cli.serve import api, serve, worker
 from app.cli.sheet import sheet
@@ -52,6 +53,7 @@ def make_program() -> typer.Typer:
         program.command()(command)
     program.add_typer(jobs, name="jobs")
     program.add_typer(datasets, name="datasets")
+    program.add_typer(networks, name="networks")
     program.add_typer(palette, name="palette")
     program.add_typer(weights, name="weights")
     return program

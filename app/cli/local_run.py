@@ -28,7 +28,7 @@ from worker.datasets.local import LocalSet, open_local
 from worker.datasets.members import load_sets
 from worker.networks.loading import NetworkLoader, cards_for, compute_for, further_networks, network_for
 from worker.runtime.artifacts import EncodedFile, encode
-from worker.runtime.device import choose_device, choose_dtype
+from worker.runtime.device import choose_devices, choose_dtype
 from worker.runtime.functions import steps_of
 from worker.runtime.inputs import field_of, read_input
 from worker.runtime.recipes import make_recipe
@@ -91,7 +91,8 @@ def prepare(
     sets: Mapping[str, str] | None = None,
 ) -> LocalJob:
     """Find what a job is computed from; see :func:`compute`. Raises InputError."""
-    where, sets = compute_for(params, choose_compute(settings)), sets or {}
+    where = compute_for(params, choose_compute(settings, spec_of(params).fixed_lane or "long"))
+    sets = sets or {}
     sources = {
         name: [
             _source(path, name, field_of(name, place, len(paths)), params) for place, path in enumerate(paths)
@@ -117,18 +118,19 @@ def prepare(
     return LocalJob(params, inputs, network, where)
 
 
-def choose_compute(settings: Settings) -> Compute:
-    """The device and dtype of the settings. Raises InputError."""
+def choose_compute(settings: Settings, lane: str = "long") -> Compute:
+    """The device, or devices of a training, and the dtype of the settings. Raises InputError."""
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     try:
-        device = choose_device(settings.device)
+        device, *partners = choose_devices(settings, settings.device, lane)
     except ValueError as error:
         raise InputError("device", str(error)) from error
     return Compute(
         device,
         choose_dtype(device, settings.precision),
         picture_bytes=settings.max_picture_memory_bytes,
+        partners=tuple(partners),
     )
 
 

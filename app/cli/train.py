@@ -78,6 +78,12 @@ def make_train_command() -> Callable[..., None]:
 
 
 def _train(given: dict[str, Any]) -> None:
+    if int(os.environ.get("RANK", "0")) > 0:
+        # torchrun has started this process beside the one that trains.
+        from worker.training.rank import help_rank_0
+
+        help_rank_0(read_settings())
+        return
     data: str = given.pop("data")
     output: Path | None = given.pop("output")
     as_json: bool = given.pop("as_json")

@@ -40,8 +40,6 @@ class TrainingView:
         self._task = self._progress.add_task("Training", total=None, number="")
         # The last numbers of each epoch, by the training that it is of and the epoch.
         self._epochs: dict[tuple[int, int], Numbers] = {}
-        # What a line without a terminal ends in; empty: it was printed.
-        self._line = ""
         self._message = ""
         self._looked = self._printed = -math.inf
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=8)
@@ -76,23 +74,22 @@ class TrainingView:
         epoch = numbers.get("epoch")
         if epoch is None:
             return
-        self._epochs[int(numbers.get("run", 1)), math.ceil(epoch)] = numbers
+        key = int(numbers.get("run", 1)), math.ceil(epoch)
+        if not self._console.is_terminal and key not in self._epochs and now - self._printed >= _LINE:
+            self._print_line()
+        self._epochs[key] = numbers
         while len(self._epochs) > _SHOWN:
             del self._epochs[next(iter(self._epochs))]
-        self._line = f"; step {step.done} of {step.total}"
-        if not self._console.is_terminal and now - self._printed >= _LINE:
-            self._print_line()
 
     def _print_line(self) -> None:
-        """Print the last epoch, where there is no terminal."""
-        if not self._epochs or not self._line:
+        """Print the last epoch, if there is one, where there is no terminal."""
+        if not self._epochs:
             return
         (run, epoch), numbers = list(self._epochs.items())[-1]
         which = f"training {run}, epoch {epoch}" if "run" in numbers else f"epoch {epoch}"
         cells = (f"{title} {_number(title, numbers)}" for title in _COLUMNS)
-        line = f"{which}: {', '.join(cells)}{self._line}"
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
-        self._printed, self._line = time.monotonic(), ""
+        self._console.print(f"{which}: {', '.join(cells)}", highlight=False, markup=False, soft_wrap=True)
+        self._printed = time.monotonic()
 
     def _render(self) -> Group:
         table = Table(show_edge=False, pad_edge=False)

@@ -10,7 +10,7 @@ from app.database.engine import now, read, write
 from app.database.ids import new_id
 from app.datasets.dataset import Dataset, StoredMember
 from app.datasets.errors import DatasetNameTaken, UnknownDataset
-from app.datasets.parts import fill_parts
+from app.datasets.split import split_members
 from app.datasets.tables import dataset_members, datasets
 from app.images.tables import images
 
@@ -48,7 +48,11 @@ def add_closed(
         "bytes": sum(sizes.get(member.image_id, 0) for member in members),
     }
     values = {"id": dataset_id, "name": name, "source": "upload", "options": options, "state": "closed"}
-    rows = [{**vars(member), "dataset_id": dataset_id, "part": None} for member in members]
+    parts = split_members([(member.sha256, member.label, member.name) for member in members])
+    rows = [
+        {**vars(member), "dataset_id": dataset_id, "part": part}
+        for member, part in zip(members, parts, strict=True)
+    ]
     # Locked, so that nobody deletes its pictures meanwhile.
     lock = update(datasets).where(datasets.c.id == origin).values(state=datasets.c.state)
     try:
@@ -56,9 +60,10 @@ def add_closed(
             if connection.execute(lock.returning(datasets.c.id)).first() is None:
                 raise UnknownDataset(origin)
             times = {"created_at": moment, "closed_at": moment}
-            connection.execute(insert(datasets).values(**values, **counts, **times, sha256=sha256))
+            connection.execute(
+                insert(datasets).values(**values, **counts, **times, sha256=sha256, is_split=True)
+            )
             connection.execute(insert(dataset_members), rows)
-            fill_parts(connection, dataset_id)
             row = connection.execute(select(datasets).where(datasets.c.id == dataset_id)).mappings().one()
             return Dataset(**row)
     except IntegrityError:

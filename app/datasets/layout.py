@@ -1,8 +1,8 @@
 """Which files of a folder or a ZIP are members of a set, under which names and labels.
 
 The folders at the top are classes, as in torchvision's ImageFolder; ``train``, ``val`` and ``test`` at the
-top are none, but the folders in them are. A folder around every picture is left out, and no class. Pictures
-at the top have no label, unless a table gives them one.
+top are none (`folder_parts` says when), but the folders in them are. A folder around every picture is left
+out, and no class. Pictures at the top have no label, unless a table gives them one.
 """
 
 import csv
@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from app.datasets.dataset import MAX_LABEL, is_text
 from app.datasets.errors import UnusableLabels
-from app.datasets.split import PART_FOLDERS
+from app.datasets.split import Part, folder_parts
 
 K = TypeVar("K")
 
@@ -57,7 +57,9 @@ def arrange(paths: Iterable[str], labels: Mapping[str, str | None] | None = None
     pictures = sorted(path for path in every if is_picture(path))
     ignored = sum(not is_picture(path) and not is_table(path) for path in every)
     around = _around(pictures)
-    members = {path: (path[around:], _label(path[around:])) for path in pictures}
+    names = [path[around:] for path in pictures]
+    labeled = [(name, _label(name, part)) for name, part in zip(names, folder_parts(names), strict=True)]
+    members = dict(zip(pictures, labeled, strict=True))
     unmatched = [] if labels is None else _apply(labels, members)
     return Layout(members, ignored, unmatched)
 
@@ -125,11 +127,10 @@ def _around(paths: list[str]) -> int:
     return sum(len(part) + 1 for part in folders[0][:common])
 
 
-def _label(name: str) -> str | None:
-    parts = name.split("/")[:-1]
-    if parts and parts[0].lower() in PART_FOLDERS:
-        parts = parts[1:]
-    return parts[0][:MAX_LABEL] if parts else None
+def _label(name: str, part: Part | None) -> str | None:
+    """The folder at the top, or the one in it if that is a ``part``."""
+    folders = name.split("/")[0 if part is None else 1 : -1]
+    return folders[0][:MAX_LABEL] if folders else None
 
 
 def _apply(labels: Mapping[str, str | None], members: dict[str, tuple[str, str | None]]) -> list[str]:

@@ -1,8 +1,9 @@
 """The SQL statements about the parts of sets."""
 
 from collections import defaultdict
+from dataclasses import replace
 
-from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy import Engine, func, select, update
 
 from app.database.engine import read, write
 from app.datasets.dataset import Dataset
@@ -15,31 +16,29 @@ IN_ONE = 500
 LabelParts = dict[str | None, dict[Part | None, int]]
 
 
-def fill_parts(connection: Connection, dataset_id: str) -> None:
-    """Say of each member of a closed set which part it belongs to."""
+def require_parts(engine: Engine, dataset: Dataset) -> Dataset:
+    """The set, whose members have their parts if it is closed.
+
+    They are written after it was closed, so that no other writer waits while they are computed.
+    """
+    if dataset.state == "open" or dataset.is_split:
+        return dataset
     table = dataset_members.c
-    query = select(table.position, table.sha256, table.label, table.name).where(
-        table.dataset_id == dataset_id
-    )
-    rows = connection.execute(query.order_by(table.position)).all()
+    own = table.dataset_id == dataset.id
+    query = select(table.position, table.sha256, table.label, table.name).where(own)
+    with read(engine) as connection:
+        rows = connection.execute(query.order_by(table.position)).all()
     positions: dict[Part, list[int]] = defaultdict(list)
     for row, part in zip(rows, split_members([(r.sha256, r.label, r.name) for r in rows]), strict=True):
         if part is not None:
             positions[part].append(row.position)
-    for part, places in positions.items():
-        for start in range(0, len(places), IN_ONE):
-            chosen = table.position.in_(places[start : start + IN_ONE])
-            connection.execute(
-                update(dataset_members).where(table.dataset_id == dataset_id, chosen).values(part=part)
-            )
-    connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(is_split=True))
-
-
-def require_parts(engine: Engine, dataset: Dataset) -> None:
-    """Split a set that was closed before there were parts; others stay as they are."""
-    if dataset.state == "closed" and not dataset.is_split:
-        with write(engine) as connection:
-            fill_parts(connection, dataset.id)
+    with write(engine) as connection:
+        for part, places in positions.items():
+            for start in range(0, len(places), IN_ONE):
+                chosen = table.position.in_(places[start : start + IN_ONE])
+                connection.execute(update(dataset_members).where(own, chosen).values(part=part))
+        connection.execute(update(datasets).where(datasets.c.id == dataset.id).values(is_split=True))
+    return replace(dataset, is_split=True)
 
 
 def count_labels(engine: Engine, dataset_id: str) -> LabelParts:

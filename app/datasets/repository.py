@@ -17,7 +17,7 @@ from app.datasets.errors import (
     DatasetTooLarge,
     UnknownDataset,
 )
-from app.datasets.parts import fill_parts
+from app.datasets.parts import require_parts
 from app.datasets.split import Part
 from app.datasets.tables import dataset_members, datasets
 from app.images.tables import images
@@ -103,11 +103,14 @@ def list_members(
     label: str | None = None,
     part: Part | None = None,
 ) -> list[StoredMember]:
-    """Members whose position is greater than ``after``, in order; those of one label and part if given."""
+    """Members whose position is greater than ``after``, in order; those of one label and part if given.
+
+    The label "" stands for none.
+    """
     table = dataset_members.c
     query = select(*_MEMBER_COLUMNS).where(table.dataset_id == dataset_id, table.position > after)
     if label is not None:
-        query = query.where(table.label == label)
+        query = query.where(table.label == label if label else table.label.is_(None))
     if part is not None:
         query = query.where(table.part == part)
     with read(engine) as connection:
@@ -290,23 +293,24 @@ def close_dataset(engine: Engine, dataset_id: str) -> Dataset:
 
     Raises UnknownDataset, DatasetEmpty.
     """
-    with write(engine) as connection:
-        try:
-            dataset = _lock_open(connection, dataset_id)
-        except DatasetClosed:
-            return get_dataset(engine, dataset_id)
-        if not dataset.members:
-            raise DatasetEmpty(dataset.name)
-        table, digest = dataset_members.c, ContentHash()
-        query = select(table.sha256, table.label, table.name, table.boxes).where(
-            table.dataset_id == dataset_id
-        )
-        for row in connection.execute(query.order_by(table.position)):
-            digest.add(*row)
-        fill_parts(connection, dataset_id)
-        closed = {"state": "closed", "sha256": digest.hexdigest(), "closed_at": now()}
-        statement = update(datasets).where(datasets.c.id == dataset_id).values(**closed)
-        return Dataset(**connection.execute(statement.returning(*datasets.c)).mappings().one())
+    try:
+        with write(engine) as connection:
+            dataset = _close(connection, _lock_open(connection, dataset_id))
+    except DatasetClosed:
+        dataset = get_dataset(engine, dataset_id)
+    return require_parts(engine, dataset)
+
+
+def _close(connection: Connection, dataset: Dataset) -> Dataset:
+    if not dataset.members:
+        raise DatasetEmpty(dataset.name)
+    table, digest = dataset_members.c, ContentHash()
+    query = select(table.sha256, table.label, table.name, table.boxes).where(table.dataset_id == dataset.id)
+    for row in connection.execute(query.order_by(table.position)):
+        digest.add(*row)
+    closed = {"state": "closed", "sha256": digest.hexdigest(), "closed_at": now()}
+    statement = update(datasets).where(datasets.c.id == dataset.id).values(**closed).returning(*datasets.c)
+    return Dataset(**connection.execute(statement).mappings().one())
 
 
 def datasets_with_image(engine: Engine, image_id: str) -> list[str]:

@@ -143,7 +143,7 @@ def list_members(
     dataset: Reference,
     limit: Annotated[int, Query(ge=1, le=1000, description="Members a page.")] = 100,
     cursor: Annotated[int, Query(ge=-1, lt=2**31, description="next_cursor of the page before.")] = -1,
-    label: Annotated[str | None, Query(description="Only members with this label.")] = None,
+    label: Annotated[str | None, Query(description="Only members with this label; empty: with none.")] = None,
     part: Annotated[Part | None, Query(description="Only members in this part.")] = None,
 ) -> MemberPage:
     """The members of a set, in order."""

@@ -6,7 +6,7 @@ place, and says so; an empty test part means that there is nothing to report of 
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Literal, get_args
@@ -60,20 +60,28 @@ def split_members(members: Sequence[MemberKey], seed: int = 0) -> list[Part | No
     return [None if label is None else parts[sha256] for sha256, label, _ in members]
 
 
-def folder_part(name: str) -> Part | None:
-    """The part that the folder at the top of a name says; None if it says none."""
-    top, separator, _ = name.partition("/")
-    return PART_FOLDERS.get(top.lower()) if separator else None
+def folder_parts(names: Sequence[str]) -> list[Part | None]:
+    """The part that the folder at the top of each name of a set says; None if it says none.
+
+    Pictures of trains may lie in a folder ``train``, too: it is a part if there are folders in it, as in
+    ``train/cat/1.png``, or if all folders at the top of the set are parts.
+    """
+    folders = [name.split("/")[:-1] for name in names]
+    are_all = all(each[0].lower() in PART_FOLDERS for each in folders if each)
+    return [
+        PART_FOLDERS.get(each[0].lower()) if each and (are_all or len(each) > 1) else None for each in folders
+    ]
 
 
-def _pictures(members: Iterable[MemberKey]) -> dict[str, _Picture]:
+def _pictures(members: Sequence[MemberKey]) -> dict[str, _Picture]:
     """The distinct pictures with a label, by hash."""
     labels: dict[str, set[str]] = defaultdict(set)
     folders: dict[str, set[Part]] = defaultdict(set)
-    for sha256, label, name in members:
+    parts = folder_parts([name for _, _, name in members])
+    for (sha256, label, _), part in zip(members, parts, strict=True):
         if label is not None:
             labels[sha256].add(label)
-            folders[sha256].update(part for part in [folder_part(name)] if part)
+            folders[sha256].update([part] if part else [])
     return {
         sha256: _Picture(frozenset(labels[sha256]), frozenset(folders[sha256])) for sha256 in sorted(labels)
     }

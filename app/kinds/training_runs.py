@@ -31,6 +31,10 @@ NOT_SEARCHED = (
 )
 
 
+# What makes networks that are not built alike.
+OF_ARCHITECTURE = ("architecture", "architecture_params", "size", "feature_layer")
+
+
 @dataclass(frozen=True)
 class Run:
     """One training: its params, with the searched ``values`` in their places.
@@ -84,6 +88,12 @@ def require_runs(params: Resolved, catalogue: Catalogue) -> None:
         field = "search" if params.search else "folds" if params.folds else "restarts"
         raise InputError(field, f"These are {count} trainings, and one job has {MOST_RUNS} at most.")
     if params.ensemble is not None:
+        for name in OF_ARCHITECTURE:
+            if name in (params.search or {}):
+                raise InputError(
+                    "ensemble",
+                    f"The networks of an ensemble are built alike: do not search {name}, or keep one.",
+                )
         candidates = params.restarts if params.folds else count
         if params.ensemble > candidates:
             raise InputError(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, Engine, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import now, read, write
@@ -86,11 +86,21 @@ def find_network(engine: Engine, name: str, sha256: str | None = None) -> Stored
     return None if row is None else _of_row(row)
 
 
-def list_networks(engine: Engine) -> list[StoredNetwork]:
-    """All networks by name."""
+def list_networks(
+    engine: Engine, *, after: str = "", limit: int | None = None, sha256: str | None = None
+) -> list[StoredNetwork]:
+    """The networks whose names follow ``after``, by name; those with some weights, if their hash is given."""
+    query = select(networks).where(networks.c.name > after).order_by(networks.c.name).limit(limit)
+    if sha256 is not None:
+        query = query.where(networks.c.sha256 == sha256)
     with read(engine) as connection:
-        rows = connection.execute(select(networks).order_by(networks.c.name)).mappings()
-        return [_of_row(row) for row in rows]
+        return [_of_row(row) for row in connection.execute(query).mappings()]
+
+
+def total_bytes(engine: Engine) -> int:
+    """What the weights of all networks take in the storage."""
+    with read(engine) as connection:
+        return int(connection.execute(select(func.coalesce(func.sum(networks.c.bytes), 0))).scalar_one())
 
 
 def rename_network(engine: Engine, name: str, new_name: str) -> StoredNetwork:
@@ -106,10 +116,19 @@ def rename_network(engine: Engine, name: str, new_name: str) -> StoredNetwork:
     return _of_row(row)
 
 
-def delete_network(engine: Engine, network_id: str) -> None:
-    """Remove the row of a network; its weights are the caller's."""
+def delete_network(engine: Engine, network: StoredNetwork, *, spare: bool = False) -> bool:
+    """Remove the row of a network; its weights are the caller's. False: it is kept.
+
+    That is if ``spare``, and no other network has the same weights.
+    """
     with write(engine) as connection:
-        connection.execute(delete(networks).where(networks.c.id == network_id))
+        alike = select(networks.c.id).where(networks.c.sha256 == network.sha256)
+        # Locked, so that of two with the same weights that are deleted at once one stays.
+        others = set(connection.execute(alike.with_for_update()).scalars()) - {network.id}
+        if spare and not others:
+            return False
+        connection.execute(delete(networks).where(networks.c.id == network.id))
+        return True
 
 
 def network_folder(network_id: str) -> str:

@@ -11,8 +11,8 @@ from app.http.errors import InvalidRequest, RequestTooLarge
 from app.http.problems import documented
 from app.http.services import ServicesDep
 from app.jobs.repository import jobs_with_network
-from app.networks import repository, service
-from app.networks.catalogue import get_card, is_shipped, list_cards
+from app.networks import service
+from app.networks.catalogue import get_card, is_shipped
 from app.networks.errors import (
     InvalidName,
     NameReserved,
@@ -23,7 +23,7 @@ from app.networks.errors import (
     UnusableFile,
     WeightsNotHere,
 )
-from app.networks.schemas import NetworkChange, NetworkView
+from app.networks.schemas import NetworkChange, NetworkPage, NetworkView, list_page
 from app.networks.weights_folder import card_here
 from app.storage import StorageFull
 
@@ -33,16 +33,20 @@ router = APIRouter(prefix=PATH, tags=["networks"], route_class=LimitedRoute)
 NetworkName = Annotated[str, Path(description="Name of a network.")]
 
 
-@router.get("")
+@router.get("", responses=documented(InvalidRequest))
 def list_networks(
     services: ServicesDep,
     sha256: Annotated[str | None, Query(description="Only networks whose weights have this hash.")] = None,
-) -> dict[str, list[NetworkView]]:
-    """Every network, with its layers; also those whose weights are to be downloaded first."""
-    weights = services.settings.weights.path
-    views = [NetworkView.shipped(card_here(card, weights)) for card in list_cards()]
-    views += [NetworkView.stored(network) for network in repository.list_networks(services.engine)]
-    return {"items": [view for view in views if sha256 in (None, view.sha256)]}
+    limit: Annotated[int | None, Query(ge=1, le=1000, description="Networks a page; none: all.")] = None,
+    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
+) -> NetworkPage:
+    """The networks with their layers: the shipped ones, also those that are not downloaded, then others.
+
+    Each group is in the order of names. What `training` tells at length is left out.
+    """
+    return list_page(
+        services.engine, services.settings.weights.path, sha256=sha256, limit=limit, cursor=cursor
+    )
 
 
 @router.post(
@@ -107,9 +111,10 @@ def rename_network(services: ServicesDep, name: NetworkName, change: NetworkChan
     responses=documented(UnknownNetwork, ShippedNetwork, NetworkInUse),
 )
 def delete_network(services: ServicesDep, name: NetworkName) -> None:
-    """Delete a network that was imported or trained, unless a job that has not ended needs its weights."""
+    """Delete a network that was imported or trained.
+
+    Not if a job that has not ended needs its weights, and no other network has the same.
+    """
     network = service.get_stored(services.engine, name)
     users = jobs_with_network(services.engine, network.sha256)
-    if users:
-        raise NetworkInUse(name, users)
-    service.delete(services.engine, services.storage, network)
+    service.delete(services.engine, services.storage, network, users)

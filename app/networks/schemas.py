@@ -1,13 +1,18 @@
 """What the API answers with, and takes, of networks."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Engine
 
 from app.http.timestamps import timestamp
+from app.networks import repository
 from app.networks.card import NetworkCard
+from app.networks.catalogue import is_shipped, list_cards
 from app.networks.repository import StoredNetwork
+from app.networks.weights_folder import card_here
 
 
 class NetworkView(NetworkCard):
@@ -35,6 +40,54 @@ class NetworkView(NetworkCard):
             created_at=timestamp(network.created_at),
             bytes=network.bytes,
         )
+
+    @property
+    def brief(self) -> "NetworkView":
+        """The view without what a training tells at length."""
+        if self.training is None:
+            return self
+        short = self.training.model_copy(update={"history": [], "balance": {}, "params": {}})
+        return self.model_copy(update={"training": short})
+
+
+class NetworkPage(BaseModel):
+    """Some networks."""
+
+    items: list[NetworkView]
+    next_cursor: str | None = Field(description="Pass as cursor for the next page; null: no more.")
+    bytes: int = Field(description="What all networks that are not shipped take in the storage.")
+
+
+def list_page(
+    engine: Engine,
+    weights: Path,
+    *,
+    sha256: str | None = None,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> NetworkPage:
+    """A page of the networks: shipped ones, then others, each by name. ``cursor`` is the last name before."""
+    shipped = [card_here(card, weights) for card in _shipped_after(cursor)]
+    found = [card for card in shipped if sha256 in (None, card.sha256)]
+    views = [NetworkView.shipped(card) for card in found[: None if limit is None else limit + 1]]
+    more = None if limit is None else limit + 1 - len(views)
+    after = "" if cursor is None or is_shipped(cursor) else cursor
+    stored = repository.list_networks(engine, after=after, limit=more, sha256=sha256)
+    views += [NetworkView.stored(network).brief for network in stored]
+    shown = views[:limit]
+    return NetworkPage(
+        items=shown,
+        next_cursor=shown[-1].name if len(views) > len(shown) else None,
+        bytes=repository.total_bytes(engine),
+    )
+
+
+def _shipped_after(cursor: str | None) -> list[NetworkCard]:
+    cards = list_cards()
+    if cursor is None:
+        return cards
+    names = [card.name for card in cards]
+    return cards[names.index(cursor) + 1 :] if cursor in names else []
 
 
 class NetworkChange(BaseModel):

@@ -1,6 +1,6 @@
 """Networks that are imported, renamed, deleted and exported."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -9,7 +9,14 @@ from sqlalchemy import Connection, Engine
 from app.database.removal import remove
 from app.networks import repository
 from app.networks.catalogue import Catalogue, get_card, is_shipped
-from app.networks.errors import InvalidName, NameReserved, NameTaken, ShippedNetwork, UnknownNetwork
+from app.networks.errors import (
+    InvalidName,
+    NameReserved,
+    NameTaken,
+    NetworkInUse,
+    ShippedNetwork,
+    UnknownNetwork,
+)
 from app.networks.names import is_name, numbered
 from app.networks.repository import NewNetwork, Origin, StoredNetwork, network_folder
 from app.networks.shipped_files import shipped_file
@@ -68,12 +75,17 @@ def rename(engine: Engine, name: str, new_name: str) -> StoredNetwork:
     return repository.rename_network(engine, name, new_name)
 
 
-def delete(engine: Engine, storage: Storage, network: StoredNetwork) -> None:
-    """Remove a network."""
-    remove(
-        lambda: repository.delete_network(engine, network.id),
-        lambda: storage.delete_prefix(network_folder(network.id)),
-    )
+def delete(engine: Engine, storage: Storage, network: StoredNetwork, users: Sequence[str] = ()) -> None:
+    """Remove a network. ``users`` are jobs that need its weights, which find those of another name, too.
+
+    Raises NetworkInUse if there are such jobs, and no other network has the same weights.
+    """
+
+    def delete_row() -> None:
+        if not repository.delete_network(engine, network, spare=bool(users)):
+            raise NetworkInUse(network.card.name, users)
+
+    remove(delete_row, lambda: storage.delete_prefix(network_folder(network.id)))
 
 
 def export(

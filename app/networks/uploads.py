@@ -1,9 +1,11 @@
 """Checks a file of weights with a card before it is kept. Nothing in it is unpickled or executed."""
 
 import math
+from functools import lru_cache
+from pathlib import Path
 from typing import BinaryIO
 
-from pydantic import ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from app.networks.card import LayerCard, NetworkCard
 from app.networks.errors import UnusableFile
@@ -13,7 +15,8 @@ from app.networks.weights_file import KEY, Header, MalformedFile, Tensor, hash_t
 def read_card(file: BinaryIO, size: int) -> tuple[Header, NetworkCard]:
     """The header of a file of ``size`` bytes, and the card in its metadata, which its shapes fit.
 
-    What the architecture needs beyond that is checked by the worker that builds it. Raises UnusableFile.
+    Its architecture is known, and so are the names of its params; what their values build is checked by the
+    worker that builds it. Raises UnusableFile.
     """
     try:
         header = read_header(file, size)
@@ -26,6 +29,7 @@ def read_card(file: BinaryIO, size: int) -> tuple[Header, NetworkCard]:
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])[:200]
         raise UnusableFile(f"Its card is wrong at {where!r}: {error.errors()[0]['msg']}.") from None
+    _check_architecture(card)
     _check_shapes(card, header.tensors)
     return header, card
 
@@ -38,6 +42,40 @@ def check_weights(file: BinaryIO, header: Header, card: NetworkCard) -> None:
         raise UnusableFile(f"Its weights cannot be used. {error}") from None
     if sha256 != card.sha256:
         raise UnusableFile(f"The hash of its weights is {sha256}, and its card says {card.sha256}.")
+
+
+class Builder(BaseModel):
+    """Names of the params of an architecture."""
+
+    required: list[str]
+    optional: list[str]
+
+
+@lru_cache
+def _builders() -> dict[str, Builder]:
+    """The architectures, as ``python -m models.cards`` writes them down."""
+    text = Path(__file__).with_name("builders.json").read_bytes()
+    return TypeAdapter(dict[str, Builder]).validate_json(text)
+
+
+def _check_architecture(card: NetworkCard) -> None:
+    """Check that there is the architecture, and the names of its params. Raises UnusableFile."""
+    builder = _builders().get(card.architecture)
+    if builder is None:
+        others = ", ".join(sorted(_builders()))
+        raise UnusableFile(
+            f"There is no architecture {card.architecture[:80]!r} here. Architectures: {others}."
+        )
+    known = [*builder.required, *builder.optional]
+    for name in card.architecture_params:
+        if name not in known:
+            raise UnusableFile(
+                f"Architecture {card.architecture!r} has no param {name[:80]!r}. "
+                f"Its params: {', '.join(known)}."
+            )
+    for name in builder.required:
+        if name not in card.architecture_params:
+            raise UnusableFile(f"Architecture {card.architecture!r} needs the param {name!r}.")
 
 
 def _check_shapes(card: NetworkCard, tensors: dict[str, Tensor]) -> None:

@@ -1,12 +1,13 @@
 """The registry, and the torch-free cards made from it."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
 from app.networks import LayerCard, NetworkCard, get_card, list_cards
-from models.cards import write_cards
+from models.cards import FOLDER, builders, write_cards
 from models.imagenet import PUBLISHED, skeleton
 from models.registry import ENTRIES, load_network, network_names
 
@@ -42,6 +43,12 @@ def test_the_committed_cards_are_those_that_are_generated(tmp_path: Path) -> Non
     write_cards(tmp_path)
     made = [NetworkCard.model_validate_json(path.read_bytes()) for path in sorted(tmp_path.iterdir())]
     assert made == list_cards()
+
+
+def test_the_committed_builders_are_those_that_there_are() -> None:
+    committed = json.loads((FOLDER.parent / "builders.json").read_bytes())
+    assert committed == builders()
+    assert committed["vgg"]["required"] == ["depth"] and "features" in committed["linear"]["optional"]
 
 
 def test_unknown_names_are_answered_with_those_there() -> None:

@@ -11,7 +11,7 @@ from app.settings import Settings
 from app.storage import Storage, make_storage
 from worker.contract.compute import Compute
 from worker.networks.loading import NetworkLoader
-from worker.runtime.device import choose_device, choose_dtype, choose_threads
+from worker.runtime.device import choose_devices, choose_dtype, choose_threads
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,10 @@ def make_context(
 
     ``sharing`` workers share the cores. ValueError if there is no such device.
     """
-    torch.set_num_threads(choose_threads(settings.threads, lane, sharing))
-    device = choose_device(device_name)
+    device, *partners = choose_devices(settings, device_name, lane)
+    # Each rank of a training on the CPU computes with as many threads.
+    ranks = [device, *partners].count(device) if device.type == "cpu" else 1
+    torch.set_num_threads(choose_threads(settings.threads, lane, sharing * ranks))
     return WorkerContext(
         engine=make_engine(settings.resolved_database_url),
         storage=make_storage(settings),
@@ -50,5 +52,6 @@ def make_context(
             device,
             choose_dtype(device, settings.precision),
             picture_bytes=settings.max_picture_memory_bytes,
+            partners=tuple(partners),
         ),
     )

@@ -1,12 +1,16 @@
 """The device and the dtype that a worker computes with."""
 
+import os
+
 import torch
+
+from app.settings import Settings
 
 CPU_BFLOAT16 = ("avx512_bf16", "amx_bf16")
 
 
-def choose_device(setting: str) -> torch.device:
-    """The device of the setting ``IMPASTO_DEVICE``: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
+def choose_device(setting: str, name: str = "IMPASTO_DEVICE") -> torch.device:
+    """The device of a setting, by its name: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
 
     ``auto`` is the first there is of CUDA, Apple's MPS and the CPU. Raises ValueError, naming the setting,
     for anything else, and for a device that this machine, or this build of torch, does not have.
@@ -24,9 +28,26 @@ def choose_device(setting: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) < torch.cuda.device_count():
         return device
     raise ValueError(
-        f"IMPASTO_DEVICE is {setting!r}, which is not here. Here: {', '.join(available_devices())}; "
-        "auto chooses."
+        f"{name} is {setting!r}, which is not here. Here: {', '.join(available_devices())}; auto chooses."
     )
+
+
+def choose_devices(settings: Settings, device: str, lane: str) -> list[torch.device]:
+    """The devices of a worker: ``device``, or of training those of ``IMPASTO_TRAINING_DEVICES`` if set.
+
+    Where ``torchrun`` has started this process, there is one for each of its ranks. Raises ValueError as
+    :func:`choose_device` does, and if their number is another.
+    """
+    if lane != "training":
+        return [choose_device(device)]
+    name = "IMPASTO_TRAINING_DEVICES"
+    names = settings.training_device_names
+    if (ranks := int(os.environ.get("WORLD_SIZE", "1"))) > 1:
+        gpus = torch.cuda.is_available()
+        names = names or [f"cuda:{rank}" if gpus else "cpu" for rank in range(ranks)]
+        if len(names) != ranks:
+            raise ValueError(f"torchrun has started {ranks} processes, and {name} names {len(names)}.")
+    return [choose_device(each, name) for each in names] or [choose_device(device)]
 
 
 def choose_threads(setting: int | None, lane: str, sharing: int) -> int:

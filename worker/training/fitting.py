@@ -245,9 +245,10 @@ def _find_rate(
     points: list[RatePoint] = []
     for point in range_test(model, optimizer, course, compute, rate=params.learning_rate):
         points.append(point)
-        losses = partial(dict, loss=point.loss, rate=point.rate)
+        losses = {"loss": point.loss, "rate": point.rate}
         # A test that was interrupted begins anew.
-        yield Step(0, course.steps, losses=losses, image=None, state=partial(StepState, {}, {}))
+        state = partial(StepState, {}, {})
+        yield Step(0, course.steps, losses=losses.copy, image=None, state=state)
     return suggest(points) or params.learning_rate
 
 

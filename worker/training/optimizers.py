@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from app.kinds.train import Optimizer as OptimizerName
+from models.trainable import Trainable
 from worker.training.muon import ADAM_SHARE, Muon
 
 # Kingma and Ba, "Adam" (ICLR 2015), algorithm 1.
@@ -69,9 +70,13 @@ def make_optimizer(
 
 
 def _hidden_matrices(model: nn.Module) -> list[Tensor]:
-    """The weights of convolutions and linear layers, without depthwise ones and without the last layer's."""
-    layers = [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-    return [layer.weight for layer in layers[:-1] if not _is_depthwise(layer)]
+    """The weights of convolutions and linear layers, without depthwise ones and those that give logits."""
+    ways = [model.stack, *model.heads.values()] if isinstance(model, Trainable) else [model]
+    found = []
+    for way in ways:
+        layers = [module for module in way.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+        found += [layer.weight for layer in layers[:-1] if not _is_depthwise(layer)]
+    return found
 
 
 def _is_depthwise(layer: nn.Conv2d | nn.Linear) -> bool:

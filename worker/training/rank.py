@@ -14,8 +14,10 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from app.settings import Settings
 from app.supervision.parent_watch import exit_with_parent
 from worker.contract.compute import Compute
+from worker.runtime.device import choose_devices
 from worker.training.learner import Lesson
 from worker.training.ranks import POLL, Command, ShareLearner, World, open_store
 
@@ -81,6 +83,13 @@ def _receive(device: torch.device) -> tuple[nn.Module, torch.optim.Optimizer, Le
         # Counts of steps stay on the CPU.
         state |= {key: value.to(device) for key, value in state.items() if value.ndim > 0}
     return (model, optimizer, *others)
+
+
+def help_rank_0(settings: Settings) -> None:
+    """Serve in a process that ``torchrun`` has started, on its own device of the settings."""
+    devices = choose_devices(settings, settings.device, "training")
+    rank = int(os.environ["RANK"])
+    serve(World(rank, len(devices), open_store(is_master=False)), devices[rank])
 
 
 def main() -> None:

@@ -1,21 +1,24 @@
 """Training: from a set of labelled pictures to a network of the catalogue."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from statistics import fmean, pstdev
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from app.datasets.split import PARTS, Part
 from app.networks.names import as_name
 from app.networks.training_record import TrainingRecord, thinned
+from models.architectures.ensemble import ensemble_params, ensemble_weights
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import NewNetwork, Outcome, Steps, StepState
 from worker.networks.keeping import Making, new_network
-from worker.training.fitting import Begin, Resolved, network_of
+from worker.training.fitting import Begin, Blueprint, Resolved, network_of
 from worker.training.learning_set import LearningSet, labelled_members
 from worker.training.pictures import CHUNK
 from worker.training.report import Predictions, Report, report
@@ -47,10 +50,11 @@ def train(
         # It was ended before another network was trained than those of the folds.
         data = data.with_fold(best.fold, params.folds or 1, params.seed)
     name = params.name or as_name(f"{inputs.set_names.get('dataset', 'set')}-{_begun_with(params)}")
+    blueprint, weights = _built(series.kept)
     made = network_of(
         name,
-        best.fitted.blueprint,
-        best.fitted.weights,
+        blueprint,
+        weights,
         source=_source(params, inputs, begin),
         classes=data.classes,
     )
@@ -75,13 +79,23 @@ def train(
         "ended_early": series.ended_early,
         **best.fitted.more,
     }
-    return Outcome(
-        told.images, result, files=told.files, network=_new(params, inputs, begin, made, best, told, data)
-    )
+    new = _new(params, inputs, begin, made, blueprint, best, told, data)
+    return Outcome(told.images, result, files=told.files, network=new)
 
 
 def _begun_with(params: Resolved) -> str:
     return str(params.base or params.architecture)
+
+
+def _built(kept: Sequence[Kept]) -> tuple[Blueprint, dict[str, Tensor]]:
+    """How the network is built, and its weights: the one, or an ensemble of several."""
+    fitted = [each.fitted for each in kept]
+    blueprint = fitted[0].blueprint
+    if len(fitted) == 1:
+        return blueprint, fitted[0].weights
+    params = ensemble_params(blueprint.architecture, blueprint.architecture_params, len(fitted))
+    together = replace(blueprint, architecture="ensemble", architecture_params=params)
+    return together, ensemble_weights([each.weights for each in fitted])
 
 
 def _split(data: LearningSet) -> dict[str, int]:
@@ -113,12 +127,12 @@ def _new(
     inputs: Inputs,
     begin: Begin,
     network: Network,
+    blueprint: Blueprint,
     best: Kept,
     told: Report,
     data: LearningSet,
 ) -> NewNetwork:
     """The network for the catalogue, with the record of its training."""
-    blueprint = best.fitted.blueprint
     trained = data.labels[data.places("train")]
     counts = torch.bincount(trained, minlength=len(data.classes)).tolist()
     set_name = inputs.set_names.get("dataset", "")

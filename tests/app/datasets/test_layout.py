@@ -40,6 +40,15 @@ def test_parts_for_training_are_no_classes() -> None:
     }
 
 
+def test_a_class_may_be_called_train() -> None:
+    assert members("train/1.png", "bus/2.png", "3.png") == {
+        "train/1.png": "train",
+        "bus/2.png": "bus",
+        "3.png": None,
+    }
+    assert members("train/1.png", "test/2.png") == {"train/1.png": None, "test/2.png": None}
+
+
 def test_other_files_are_counted() -> None:
     assert arrange(["a.png", "b.txt", "labels.csv", "c.tiff", "png"]).ignored == 2
 

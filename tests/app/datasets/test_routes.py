@@ -120,6 +120,7 @@ def test_stored_pictures_are_members_by_id(client: TestClient, work: Any) -> Non
     first, second, third = client.get(f"{URL}/mine/members").json()["items"]
     assert (first["image"], first["name"], first["boxes"]) == (ids[0], "0.png", [box])
     assert (second["name"], second["label"], third["name"]) == ("one", None, "other")
+    assert members(client, "mine", label="") == [("one", None), ("other", None)]
     refused = client.delete(f"/v1/images/{ids[0]}").json()
     assert (refused["status"], refused["type"]) == (409, "image_in_set") and "mine" in refused["detail"]
     assert client.delete(f"/v1/images/{ids[2]}").status_code == 204

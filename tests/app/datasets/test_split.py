@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.datasets.split import MemberKey, Part, folder_part, split_members
+from app.datasets.split import MemberKey, Part, folder_parts, split_members
 
 
 def members(**counts: int) -> list[MemberKey]:
@@ -79,7 +79,15 @@ def test_members_without_label_have_no_part() -> None:
     ],
 )
 def test_folders_that_are_parts(name: str, part: Part | None) -> None:
-    assert folder_part(name) == part
+    assert folder_parts([name]) == [part]
+
+
+def test_a_class_may_be_called_train() -> None:
+    assert folder_parts(["bus/1.png", "train/2.png", "x.png"]) == [None, None, None]
+    assert folder_parts(["val/1.png", "train/2.png", "x.png"]) == ["validation", "train", None]
+    assert folder_parts(["more/1.png", "train/cat/2.png", "test/3.png"]) == [None, "train", None]
+    vehicles = [*members(train=20, bus=20)]
+    assert counts(vehicles) == {"train": (14, 3, 3), "bus": (14, 3, 3)}
 
 
 def test_folders_are_honored() -> None:

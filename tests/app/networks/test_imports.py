@@ -13,7 +13,9 @@ from safetensors.torch import load
 
 from app.http.services import Services
 from app.main import create_app
+from app.networks.catalogue import list_cards
 from app.networks.repository import list_networks
+from app.networks.training_record import TrainingRecord, thinned
 from app.settings import Settings
 from models.network import Network, hash_weights
 from tests.support.network_files import network_file, small_network
@@ -151,6 +153,90 @@ def test_long_numbers_are_refused(client: TestClient, network: Network, number: 
     for answer in refused:
         assert (answer.status_code, answer.json()["type"]) == (422, "network_file_unusable"), answer.text
         assert len(answer.content) < 2000
+
+
+@pytest.mark.parametrize(
+    ("card", "says"),
+    [
+        ({"architecture": "resnet9000"}, "no architecture 'resnet9000' here. Architectures: alexnet, "),
+        ({"architecture_params": {"depth": 16, "girth": 2}}, "'vgg' has no param 'girth'. Its params: depth"),
+        ({"architecture_params": {"classes": 6}}, "'vgg' needs the param 'depth'"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(
+    client: TestClient, network: Network, card: dict[str, Any], says: str
+) -> None:
+    answer = send(client, network_file(network, card=card))
+    assert (answer.status_code, answer.json()["field"]) == (422, "file") and says in answer.json()["detail"]
+
+
+def test_how_it_was_trained_is_shown_and_goes_along(client: TestClient, network: Network) -> None:
+    record = TrainingRecord(
+        dataset="pets",
+        dataset_sha256="1" * 64,
+        split={"train": 7, "validation": 2, "test": 1},
+        balance={"ant": 3, "bee": 4},
+        params={"preset": "quick", "size": 64},
+        seed=3,
+        history=thinned([{"epoch": float(epoch), "loss": 1 / (epoch + 1)} for epoch in range(10_000)]),
+        metrics={"test_accuracy": 0.75},
+        version="0.1.0",
+    )
+    assert (len(record.history), record.history[0]["epoch"], record.history[-1]["epoch"]) == (300, 0, 9999)
+    told = record.model_dump(mode="json")
+    assert send(client, network_file(network, card={"training": told})).json()["training"] == told
+    assert client.get("/v1/networks/small").json()["training"] == told
+    copy = client.get("/v1/networks/small/export").content
+    assert send(client, copy, name="copy").json()["training"] == told
+    listed = {each["name"]: each for each in client.get("/v1/networks").json()["items"]}
+    assert listed["copy"]["training"] == {**told, "history": [], "balance": {}, "params": {}}
+    assert listed["palette"]["training"] is None
+    broken = send(client, network_file(network, card={"training": {**told, "split": "half"}}), name="b")
+    assert broken.status_code == 422 and "training.split" in broken.json()["detail"]
+
+
+def test_pages_have_every_network_once(client: TestClient, network: Network) -> None:
+    data = network_file(network)
+    for name in ("b", "a", "zz", "palette-2"):
+        assert send(client, data, name=name).status_code == 201
+    whole = client.get("/v1/networks").json()
+    names = [each["name"] for each in whole["items"]]
+    assert names[-4:] == ["a", "b", "palette-2", "zz"] and names[:-4] == [card.name for card in list_cards()]
+    assert whole["next_cursor"] is None
+    assert whole["bytes"] == sum(each["bytes"] or 0 for each in whole["items"]) == 4 * len(data)
+    for limit in (1, 3, len(names) - 1, len(names)):
+        seen: list[str] = []
+        query: dict[str, Any] = {"limit": limit}
+        while True:
+            page = client.get("/v1/networks", params=query).json()
+            seen += [each["name"] for each in page["items"]]
+            assert len(page["items"]) <= limit and page["bytes"] == whole["bytes"]
+            if page["next_cursor"] is None:
+                break
+            query["cursor"] = page["next_cursor"]
+        assert seen == names
+    # A network that is deleted between two pages loses no other.
+    assert client.delete("/v1/networks/a").status_code == 204
+    assert client.get("/v1/networks", params={"cursor": "a", "limit": 1}).json()["items"][0]["name"] == "b"
+    sha256 = whole["items"][-1]["sha256"]
+    page = client.get("/v1/networks", params={"sha256": sha256, "limit": 2}).json()
+    assert [each["name"] for each in page["items"]] == ["b", "palette-2"] and page["next_cursor"]
+    assert client.get("/v1/networks", params={"limit": 0}).status_code == 422
+
+
+def test_of_two_with_the_same_weights_one_can_be_deleted_while_a_job_needs_them(
+    client: TestClient, network: Network
+) -> None:
+    data = network_file(network)
+    for name in ("one", "two"):
+        send(client, data, name=name)
+    job = client.post("/v1/class-visualization", json={"network": "one", "target": "bee"}).json()
+    assert client.delete("/v1/networks/one").status_code == 204
+    refused = client.delete("/v1/networks/two")
+    assert (refused.status_code, refused.json()["type"]) == (409, "network_in_use")
+    assert job["id"] in refused.json()["detail"]
+    client.post(f"/v1/jobs/{job['id']}/cancel")
+    assert client.delete("/v1/networks/two").status_code == 204
 
 
 def test_two_layers_of_one_name(client: TestClient, network: Network) -> None:

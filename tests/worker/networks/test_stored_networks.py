@@ -156,7 +156,6 @@ def test_what_the_architecture_does_not_have_fails_the_job(context: WorkerContex
     layers = json.loads(json.dumps(register(context).card.model_dump(mode="json")["layers"]))
     layers[0]["receptive_field"] = 5
     for name, changes, reason in (
-        ("unknown", {"architecture": "resnet9000"}, "no architecture 'resnet9000'"),
         ("params", {"architecture_params": {"depth": 17}}, "does not take the params"),
         ("wide", {"architecture_params": {"depth": 16, "width": 1e300, "classes": 6}}, "does not take"),
         ("deep", {"architecture_params": {"depth": 19, "width": 1 / 16, "classes": 6}}, "not the first of"),

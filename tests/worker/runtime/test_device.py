@@ -1,9 +1,11 @@
 import pytest
 import torch
 
+from app.settings import Settings
 from worker.runtime.device import (
     available_devices,
     choose_device,
+    choose_devices,
     choose_dtype,
     choose_threads,
     has_native_bfloat16,
@@ -65,3 +67,24 @@ def test_workers_share_the_cores(
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 12)
     assert choose_threads(setting, lane, sharing) == threads
+
+
+def test_only_training_has_several_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    settings = Settings(training_devices="cpu,cpu,cpu")
+    assert choose_devices(settings, "cpu", "training") == [CPU] * 3
+    assert choose_devices(settings, "cpu", "long") == [CPU]
+    assert choose_devices(Settings(), "cpu", "training") == [CPU]
+
+
+def test_a_training_device_that_is_not_here_is_named_with_its_setting() -> None:
+    with pytest.raises(ValueError, match="IMPASTO_TRAINING_DEVICES is 'cuda:97'"):
+        choose_devices(Settings(training_devices="cpu,cuda:97"), "cpu", "training")
+
+
+def test_torchrun_and_the_setting_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_devices(Settings(), "auto", "training") == [CPU] * 2
+    with pytest.raises(ValueError, match="torchrun has started 2 processes"):
+        choose_devices(Settings(training_devices="cpu,cpu,cpu"), "cpu", "training")

@@ -1,4 +1,4 @@
-"""How similar pictures are to what a network knows: by what an early and the last layer say of their labels."""
+"""How similar pictures are to what a network knows: what an early and the last layer say of their labels."""
 
 import pytest
 import torch

@@ -257,6 +257,26 @@ def test_restarts_differ_by_their_seed() -> None:
     assert outcome.result["spread"]["min"] <= outcome.result["spread"]["mean"]
 
 
+def test_an_ensemble_is_a_network_of_the_best() -> None:
+    params = resolved(restarts=3, ensemble=2, epochs=3, architecture="cnn")
+    outcome = run_training(params, inputs_of(members_of(colored(40))))
+    rows = [row for row in outcome.result["runs"] if row["kept"]]
+    assert len(rows) == 2
+    made = outcome.network
+    assert made is not None
+    assert made.card.architecture == "ensemble"
+    together = build_network(made.card, made.weights)
+    pictures = torch.cat([picture[..., :8, :8] for picture, _ in colored(9)])
+    alone = []
+    for row in rows:
+        one = run_training(
+            resolved(seed=row["seed"], epochs=3, architecture="cnn"), inputs_of(members_of(colored(40)))
+        ).network
+        assert one is not None
+        alone.append(build_network(one.card, one.weights).logits(pictures).softmax(1))
+    torch.testing.assert_close(together.logits(pictures).softmax(1), torch.stack(alone).mean(0))
+
+
 def test_an_optimizer_that_is_searched_has_its_own_rate() -> None:
     params = resolved(search={"optimizer": ["sgd", "adam"]})
     assert [run.params.learning_rate for run in variants(params)] == [0.05, 1e-3]

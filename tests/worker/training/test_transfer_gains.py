@@ -1,4 +1,4 @@
-"""What transfer is for: a trained trunk helps with few pictures, and later layers say more of drawn classes."""
+"""What transfer gains: a trained trunk helps with few pictures; later layers say more of drawn classes."""
 
 import pytest
 import torch
@@ -58,7 +58,7 @@ def accuracy(base: Network, pictures: Tensor, labels: Tensor) -> float:
 
 @pytest.mark.medium
 def test_a_trained_trunk_beats_a_random_one_on_other_digits() -> None:
-    """0 to 4 are learned; then 5 to 9 from 20 pictures each. Pixels alone do as well, so that is not asked."""
+    """0 to 4 are learned, then 5 to 9 from 20 pictures each. Pixels alone do as well, which is not asked."""
     pictures, labels = digits()
     stack = build_stack("cnn", {"side": SIDE, "classes": 5, "n": 1, "m": 2, "k": 1})
     model = initialize(make_trainable(stack, mean=(0.3,) * 3, std=(0.4,) * 3), 0)

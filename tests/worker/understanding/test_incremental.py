@@ -14,6 +14,7 @@ from models.network import Network
 from models.operations import operations_of
 from models.registry import load_network
 from models.relu import ReLU, ReLU6
+from tests.support.architectures import small_network
 from tests.support.networks import make_classifier
 from worker.understanding.incremental import Change, IncrementalInference, Rectangle
 
@@ -193,3 +194,11 @@ def test_the_network_and_its_picture_are_left_as_they_are() -> None:
     incremental(network, picture, squares(40, 10, 6))
     network._sha256 = None
     assert torch.equal(picture, kept) and network.sha256 == hashed
+
+
+@pytest.mark.parametrize("name", ["lenet_1998", "alexnet_2012", "resnet20", "cnn-l2", "cnn-sum", "cnn-none"])
+def test_layers_of_other_architectures(name: str) -> None:
+    network = small_network(name)[0].prepared(CPU, torch.float32)
+    side = network.input_size or 0
+    picture, changes = drawn(side, side), squares(side, side // 3, side // 4)
+    require_equal(incremental(network, picture, changes), full(network, picture, changes))

@@ -1,0 +1,85 @@
+"""``impasto networks``, on a running service and on a data folder."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load
+from typer.testing import CliRunner, Result
+
+from app.cli import program
+from app.networks.training_record import TrainingRecord
+from app.settings import Settings
+from models.network import hash_weights
+from tests.support.network_files import network_file, small_network
+
+Run = Callable[..., Result]
+RECORD = TrainingRecord(
+    dataset="pets",
+    dataset_sha256="1" * 64,
+    split={"train": 7, "validation": 2, "test": 1},
+    balance={"ant": 7},
+    params={},
+    seed=3,
+    history=[],
+    metrics={"test_accuracy": 0.75},
+    version="0.1.0",
+)
+
+
+@pytest.fixture(params=["service", "folder"])
+def run(request: pytest.FixtureRequest, settings: Settings) -> Run:
+    """Run the command against either."""
+    if request.param == "service":
+        where = ["--url", request.getfixturevalue("address")]
+    else:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        where = ["--data-dir", str(settings.data_dir)]
+    return lambda *arguments: CliRunner().invoke(program, ["networks", *arguments, *where])
+
+
+@pytest.mark.medium
+def test_from_a_file_and_back(run: Run, tmp_path: Path) -> None:
+    network = small_network()
+    told = RECORD.model_dump(mode="json")
+    (tmp_path / "in.safetensors").write_bytes(network_file(network, card={"training": told}))
+    added = run("import", str(tmp_path / "in.safetensors"), "--name", "mine")
+    assert added.exit_code == 0, added.output
+    assert "mine: imported" in added.output and "6 classes" in added.output
+    listed = run("list")
+    assert "mine" in listed.output and "75.0 %" in listed.output and "to be downloaded" in listed.output
+    assert "Networks of yours take" in listed.output
+    names = [each["name"] for each in json.loads(run("list", "--json").stdout)]
+    assert names[-1] == "mine" and "palette" in names
+    shown = run("show", "mine")
+    assert "test_accuracy" in shown.output.replace(" ", "_") and "conv1_1" in shown.output
+    assert json.loads(run("show", "mine", "--json").stdout)["training"] == told
+    assert "palette: shipped" in run("show", "palette").output
+    assert run("rename", "mine", "ours").output.startswith("ours: imported")
+    out = tmp_path / "out.safetensors"
+    assert run("export", "ours", "-o", str(out)).exit_code == 0
+    assert hash_weights(load(out.read_bytes())) == network.sha256
+    assert run("delete", "ours").output == "Network ours is deleted.\n"
+    assert "no network 'ours'" in run("show", "ours").output
+
+
+def test_what_goes_wrong_is_said_in_one_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad.safetensors").write_bytes(b"not weights")
+    for arguments, says in (
+        (("import", str(tmp_path / "bad.safetensors")), "cannot be read as safetensors"),
+        (("rename", "palette", "x"), "shipped network"),
+        (("delete", "none"), "no network 'none'"),
+        (("export", "none", "-o", str(tmp_path / "a.safetensors")), "no network 'none'"),
+        (("export", "palette", "-o", str(tmp_path / "a.pth")), "must end in .safetensors"),
+    ):
+        result = run(*arguments)
+        assert result.exit_code in (1, 2) and says in result.output, result.output
+        assert result.output.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir() if "safetensors" in path.name] == ["bad.safetensors"]
+
+
+def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    missing = tmp_path / "none"
+    result = CliRunner().invoke(program, ["networks", "list", "--data-dir", str(missing)])
+    assert result.exit_code == 1 and "There is no folder" in result.output and not missing.exists()
