@@ -47,7 +47,7 @@ export async function openSetDialog(reference, onmade = () => {}) {
   const name = el("input", { type: "text", id: newId("set-name"), maxlength: 64, autocomplete: "off", spellcheck: "false" });
   const save = el("button", { type: "submit", class: "primary" }, "Save");
   const saving = el("form", { class: "relabel", hidden: true }, el("label", { for: name.id }, "Save as a new set named"), name, save);
-  const dialog = openDialog({ title: "Pictures of the set", name: "set-dialog", body: [side, el("div", { class: "sheet-main" }, chips, sheet, more)], foot: [status, problem, form, saving] });
+  const dialog = openDialog({ title: "Pictures of the set", name: "set-dialog", body: [side, el("div", { class: "sheet-main" }, chips, sheet, more)], foot: [status, problem, form, saving], mayClose });
   const selection = makeSelection(sheet, showSelection);
   form.hidden = true;
   let set = null;
@@ -58,6 +58,15 @@ export async function openSetDialog(reference, onmade = () => {}) {
   let label = null;
   let part = null;
   let shown = 0;
+  let warned = false;
+
+  /** Changes are lost by closing twice, not by closing once. */
+  function mayClose() {
+    const isSure = warned || changes.size === 0;
+    if (!isSure) showText(problem, "The changes are not saved: close again to drop them.");
+    warned = true;
+    return isSure;
+  }
 
   const labelOf = ({ position, label: own }) => (changes.has(position) ? changes.get(position) : own);
   const matching = () => members.filter((member) => (label === null || labelOf(member) === label) && (part === null || member.part === part));
@@ -113,6 +122,8 @@ export async function openSetDialog(reference, onmade = () => {}) {
 
   /** Give the selected pictures a label, or leave them out. */
   function change(value) {
+    warned = false;
+    showText(problem, null);
     const own = new Map(members.map((member) => [member.position, member.label]));
     for (const position of selection.get()) {
       if (own.get(position) === value) changes.delete(position);

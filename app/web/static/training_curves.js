@@ -25,21 +25,29 @@ const isNumber = ([, value]) => typeof value === "number";
 /** Whether a job runs several trainings, whose steps follow each other. */
 const isSeveral = ({ restarts = 1, folds, search }) => restarts > 1 || Boolean(folds) || Boolean(search);
 
+/** Steps behind those of the epochs: the report. */
+const BEHIND = 1;
+
 /**
- * The x axis: epochs where a job runs one training, else steps: {unit, end, at(done)}.
- *
- * A job has steps before those of its epochs: it reads the pictures. Events name their epoch, from 1 on, and the last
- * step of an epoch is the last that does.
+ * Steps of an epoch, from events that name theirs, from 1 on. A job has steps before those of its epochs, which read
+ * the pictures; each event says how many an epoch may have at least and at most, and soon they agree.
  */
+function stepsOf(named, epochs) {
+  const left = ({ done, total }) => total - BEHIND - done;
+  const least = Math.max(...named.map((point) => left(point) / (epochs - point.losses.epoch + 1)));
+  const most = Math.min(...named.filter(({ losses }) => losses.epoch < epochs).map((point) => left(point) / (epochs - point.losses.epoch)));
+  return Math.max(1, Math.round(Number.isFinite(most) ? (least + most) / 2 : Math.ceil(least)));
+}
+
+/** The x axis: epochs where a job runs one training, else steps: {unit, end, at(done)}. */
 function axisOf(job, points) {
   const named = points.filter(({ losses }) => losses.epoch);
   const { epochs } = job.params;
   if (!epochs || isSeveral(job.params)) return { unit: "step", end: points.at(-1)?.total ?? 1, at: (done) => done };
   if (named.length === 0) return { unit: "epoch", end: epochs, at: () => 0 };
-  const [{ done: first, total }] = named;
-  const steps = Math.max(1, Math.round((total - first + 1) / epochs));
-  const before = Math.max(...named.map(({ done, losses }) => done - losses.epoch * steps));
-  return { unit: "epoch", end: epochs, at: (done) => (done - before) / steps };
+  const steps = stepsOf(named, epochs);
+  const before = Math.max(named[0].total - BEHIND - epochs * steps, ...named.map(({ done, losses }) => done - losses.epoch * steps));
+  return { unit: "epoch", end: epochs, at: (done) => Math.max(0, (done - before) / steps) };
 }
 
 /** The points of one chart. Events of a short training are few: then its line is that of its epochs. */
@@ -62,11 +70,12 @@ export function makeCurves() {
     const axis = axisOf(job, points);
     const all = charts.map((chart) => seriesOf(chart, job, points, axis));
     const reached = Math.max(0, ...all.flatMap(({ train, validation }) => [...train, ...validation].map(([x]) => x)));
+    const from = axis.unit === "epoch" ? 0 : Math.min(reached, ...all.flatMap(({ train }) => train.map(([x]) => x)));
     const best = axis.unit === "epoch" ? (job.result?.best_epoch ?? null) : null;
     // A classifier on features that do not change is learned at once: there are no curves then.
     element.hidden = all.every(({ train }) => train.length < 2);
     for (const [place, { line }] of charts.entries()) {
-      line.update({ ...all[place], unit: axis.unit, best, domain: [0, isTerminal(job) ? reached : axis.end] });
+      line.update({ ...all[place], unit: axis.unit, best, domain: [from, isTerminal(job) ? reached : axis.end] });
     }
   }
 
