@@ -10,7 +10,7 @@ from torch import Tensor
 from app.datasets.split import Part
 from app.errors import ComputationError, InputError
 from app.jobs.params import parse_params
-from app.kinds.train import ResolvedFrozen, ResolvedTraining
+from app.kinds.train import PRESETS, ResolvedFrozen, ResolvedTraining
 from app.kinds.training_runs import variants
 from app.networks.catalogue import SHIPPED
 from models.registry import build_network
@@ -210,7 +210,7 @@ def test_the_network_is_what_was_trained() -> None:
     assert training.balance == {"c000": 14, "c001": 14, "c002": 14}
     assert training.dataset == "tests"
     assert len(training.history) == 3
-    assert training.params["learning_rate"] == 0.05
+    assert training.params["learning_rate"] == PRESETS["from-scratch"].learning_rate
 
 
 def test_an_epoch_is_chosen_by_the_validation_part() -> None:
@@ -377,7 +377,12 @@ def test_what_cannot_be_learned_is_refused() -> None:
 
 def test_a_loss_that_is_not_finite_says_so() -> None:
     params = resolved(
-        learning_rate=100, architecture="cnn", batch_norm=False, epochs=30, objective="quadratic"
+        optimizer="sgd",
+        learning_rate=100,
+        architecture="cnn",
+        batch_norm=False,
+        epochs=30,
+        objective="quadratic",
     )
     with pytest.raises(ComputationError, match="Try a lower learning rate"):
         run_training(params, inputs_of(members_of(colored(40))))
