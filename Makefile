@@ -61,8 +61,8 @@ test-programs:
 		fi; \
 	fi
 
-gallery: $(VENV)/installed ## Make all pictures of docs/gallery.md and docs/understanding.md, with the commands in them
-	@awk '/^```sh/ {on = 1; next} /^```/ {on = 0} on' docs/gallery.md docs/understanding.md | PATH="$(BIN):$$PATH" bash -eux
+gallery: $(VENV)/installed ## Make all pictures of docs/gallery.md, understanding.md and training.md, with the commands in them
+	@awk '/^```sh/ {on = 1; next} /^```/ {on = 0} on' docs/gallery.md docs/understanding.md docs/training.md | PATH="$(BIN):$$PATH" bash -eux
 
 image: ## Build the container image, without a Docker engine, as root (scripts/build_image.sh)
 	@scripts/build_image.sh

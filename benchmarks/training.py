@@ -49,6 +49,8 @@ NETWORK: dict[str, Any] = {"n": 1, "m": 2, "width": 32}
 SIDE, PIXELS = 8, 1
 CNN: dict[str, Any] = {
     "preset": "from-scratch",
+    "optimizer": "sgd",
+    "attack": 0.0,
     "architecture": "cnn",
     "architecture_params": NETWORK,
     "size": SIDE,
@@ -64,7 +66,7 @@ CNN: dict[str, Any] = {
 }
 MEAN, STD = (0.5,) * 3, (0.25,) * 3
 
-EIGHT = ("chequerboard", "eye", "flames", "heart", "honeycomb", "leaf", "polka dots", "zebra")
+EIGHT = ("clouds", "eye", "heart", "leaf", "polka dots", "spiral", "stained glass", "zebra")
 FOLDER = Path("build/visualisation")
 
 

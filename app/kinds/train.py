@@ -292,7 +292,7 @@ class ResolvedFrozen(TrainParams):
 class TrainPreset(Preset):
     """Values of the params that are null.
 
-    Those of a frozen base have no optimizer.
+    Those of a frozen base have no optimizer. ``attack`` is at 64 px, and in proportion to the side.
     """
 
     base: str | None = None
@@ -351,21 +351,23 @@ PRESETS: dict[str, TrainPreset] = {
         crop=0.5,
         color=0.2,
     ),
+    # Muon and attacks as palette was trained: what such a network imagines of its classes can be recognized.
     "from-scratch": TrainPreset(
         summary="A network of its own from random weights: needs more pictures, and nothing but them.",
         architecture="cnn",
         batch_norm=True,
         epochs=40,
         batch_size=32,
-        optimizer="sgd",
-        learning_rate=0.05,
+        optimizer="muon",
+        learning_rate=0.02,
         weight_decay=5e-4,
         schedule="one_cycle",
         average=0.99,
         label_smoothing=0.1,
-        crop=0.7,
+        crop=0.6,
         shift=0.05,
         color=0.2,
+        attack=2.0,
     ),
     # Krizhevsky, Sutskever, Hinton (NIPS 2012), sections 4 and 5; 224 of 256 px are 0.76 of the area.
     "alexnet-2012": TrainPreset(

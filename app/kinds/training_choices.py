@@ -28,6 +28,9 @@ OF_ARCHITECTURE = ("architecture_params", "batch_norm", "initialization")
 # Objectives whose labels can be smoothed.
 SMOOTHED = ("softmax", "logistic", "quadratic")
 
+# Side in pixels of the pictures whose attacks the presets tell.
+ATTACKED_SIZE = 64
+
 # How many blocks `last` tunes.
 LAST_BLOCKS = 2
 # A block's rate over that of the next one: fastai spreads a factor of 100 over the three groups of a network;
@@ -107,6 +110,10 @@ def _with_architecture(params: TrainParams, preset: TrainPreset) -> ResolvedTrai
     # The number of classes is that of the set, which is not known yet.
     resolved = resolve_architecture(values["architecture"], own, params.size, 2)
     values |= {"architecture_params": own, "size": resolved.input_size}
+    if params.attack is None:
+        # An L2 norm grows with the side.
+        share = 0.0 if values["objective"] == "triplet" else resolved.input_size / ATTACKED_SIZE
+        values["attack"] = round(preset.attack * share, 3)
     return _descending(params, preset, values)
 
 

@@ -103,12 +103,13 @@ def _room(shape: tuple[int, ...]) -> Tensor:
     size = int(np.prod(shape))
     if size <= IN_MEMORY:
         return torch.zeros(shape, dtype=torch.uint8)
-    file = tempfile.TemporaryFile()  # noqa: SIM115 it is closed with the last view of it
     try:
-        # A write to a mapped file that finds no space would end the process.
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, size)
-        return torch.from_numpy(np.memmap(file, dtype=np.uint8, mode="r+", shape=shape))
+        # The mapping has a descriptor of its own.
+        with tempfile.TemporaryFile() as file:
+            # A write to a mapped file that finds no space would end the process.
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            return torch.from_numpy(np.memmap(file, dtype=np.uint8, mode="r+", shape=shape))
     except OSError as error:
         raise ComputationError(
             f"The decoded pictures take {size / 1e9:.1f} GB in {tempfile.gettempdir()}, which has less space "
