@@ -139,14 +139,15 @@ def _corners(n: int, size: int, settings: Augmentation, generator: Generator) ->
 
 
 def _sampled(floats: Tensor, grid: Tensor, zoom: Tensor) -> Tensor:
-    """Pictures (n, 3, H, W) at the points of a grid (n, h, w, 2), each ``zoom`` (n,) pixels apart.
+    """Pictures (n, 3, H, W) at the points of a grid (n, h, w, 2), which are ``zoom`` (n,) pixels apart.
 
-    Where that is far, the picture is sampled at half its size, to avoid aliasing. ``zoom`` is on the CPU, so
-    that nobody waits for a device.
+    Where that is far, the picture is sampled at half its size, to avoid aliasing.
     """
     sampled = F.grid_sample(floats, grid, "bilinear", "reflection", align_corners=False)
-    coarse = (zoom > math.sqrt(2)).nonzero()[:, 0].to(floats.device)
-    if len(coarse):
+    # Known on the CPU, so that the device need not be waited for.
+    places = [place for place, pixels in enumerate(zoom.tolist()) if pixels > math.sqrt(2)]
+    if places:
+        coarse = torch.tensor(places, device=floats.device)
         halved = F.avg_pool2d(floats[coarse], 2)
         sampled[coarse] = F.grid_sample(halved, grid[coarse], "bilinear", "reflection", align_corners=False)
     return sampled

@@ -64,8 +64,8 @@ class _Series:
     """Where the series is.
 
     ``shown`` is the progress that was last reported. ``done`` are steps of the runs that have ended,
-    ``numbers`` what the last of them ended with, and ``inner`` is the state of the next one, if that had
-    begun. ``features`` are those of the base that runs before it have computed, as files of a state.
+    ``numbers`` what the last of them ended with, and ``parts`` those of its state that the next one may use;
+    ``inner`` is the state of that one, if it had begun.
     """
 
     params: Resolved
@@ -78,9 +78,9 @@ class _Series:
     finished: list[Finished] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     inner: StepState | None = None
-    features: Mapping[str, bytes] = field(default_factory=dict)
     data: LearningSet | None = None
     numbers: dict[str, float] = field(default_factory=dict)
+    parts: Mapping[str, bytes] = field(default_factory=dict)
     ending: bool = False
 
     def finish(self, step: Step | None = None) -> None:
@@ -127,8 +127,8 @@ def _run(at: _Series, run: Run, data: LearningSet) -> Generator[Step, None, Fitt
         params, len(data.members), len(data.places("train"))
     )
     before = len(at.members) + at.done
-    begun = at.inner or StepState({}, {}, at.features)
-    steps = fit(run.params, data, at.begin, at.compute, begun, only_measure=run.fold is not None)
+    resume = at.inner or StepState({}, {}, at.parts)
+    steps = fit(run.params, data, at.begin, at.compute, resume, only_measure=run.fold is not None)
     at.inner, last = None, 0
     numbers: Callable[[], dict[str, float]] = dict
     while True:
@@ -138,7 +138,7 @@ def _run(at: _Series, run: Run, data: LearningSet) -> Generator[Step, None, Fitt
             at.done += last
             at.numbers = numbers()
             fitted: Fitted = stop.value
-            at.features = fitted.features
+            at.parts = fitted.parts
             return fitted
         if at.ending and step.finish is not None:
             step.finish()
@@ -245,12 +245,12 @@ def _state(at: _Series, step: Step | None) -> StepState:
         "kept": [_without_weights(each) for each in at.kept],
         "run": None if inner is None else inner.values,
     }
-    parts = at.features if inner is None else inner.parts
+    parts = at.parts if inner is None else inner.parts
     return StepState({name: each.contiguous().clone() for name, each in tensors.items()}, values, parts)
 
 
 def _without_weights(kept: Kept) -> dict[str, Any]:
-    fitted = replace(kept.fitted, weights={}, features={})
+    fitted = replace(kept.fitted, weights={}, parts={})
     return asdict(replace(kept, fitted=fitted))
 
 
@@ -268,7 +268,7 @@ def _restore(at: _Series, state: StepState) -> None:
             owner = f"kept.{number}"
         tensors.setdefault(owner, {})[name] = tensor
     at.kept = [_kept(row, tensors.get(f"kept.{number}", {})) for number, row in enumerate(values["kept"])]
-    at.features = state.parts
+    at.parts = state.parts
     if values["run"] is not None:
         at.inner = StepState(tensors.get("run", {}), values["run"], state.parts)
 
