@@ -8,7 +8,8 @@ from app.kinds.fields import DEFAULT_SIZE
 from app.kinds.layers import require_card
 from app.kinds.optimizing import USUAL_RATES
 from app.kinds.spec import with_preset
-from app.kinds.train import PRESETS, ResolvedFrozen, ResolvedTraining, TrainParams, TrainPreset
+from app.kinds.train import ResolvedFrozen, ResolvedTraining, TrainParams
+from app.kinds.training_presets import PRESETS, TrainPreset
 from app.kinds.transferring import (
     FROZEN,
     OF_DESCENT,
@@ -117,6 +118,14 @@ def _with_architecture(params: TrainParams, preset: TrainPreset) -> ResolvedTrai
     return _descending(params, preset, values)
 
 
+def _least_steps(params: TrainParams, preset: TrainPreset) -> int:
+    """Who says how many epochs there are wants no more."""
+    if params.least_steps is not None:
+        return params.least_steps
+    said = params.epochs is not None or "epochs" in (params.search or {})
+    return 0 if said else preset.least_steps
+
+
 def _descending(params: TrainParams, preset: TrainPreset, values: dict[str, Any]) -> ResolvedTraining:
     """What a training by gradient descent needs beside what it begins with."""
     optimizer = values["optimizer"] or "adamw"
@@ -124,6 +133,7 @@ def _descending(params: TrainParams, preset: TrainPreset, values: dict[str, Any]
     values |= {
         "optimizer": optimizer,
         "learning_rate": params.learning_rate or rate,
+        "least_steps": _least_steps(params, preset),
         "epochs": values["epochs"] or PRESETS["fine-tune"].epochs,
         "batch_size": values["batch_size"] or PRESETS["fine-tune"].batch_size,
     }

@@ -32,6 +32,7 @@ FEW = 100
 # Params that mean something to gradient descent alone.
 OF_DESCENT = (
     "epochs",
+    "least_steps",
     "batch_size",
     "optimizer",
     "learning_rate",

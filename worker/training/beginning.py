@@ -57,7 +57,12 @@ def steps_of_run(params: Resolved, pictures: int, trained: int) -> int:
     features = feature_steps(pictures) if params.base is not None else 0
     if isinstance(params, ResolvedFrozen):
         return features
-    return features + params.epochs * -(-trained // params.batch_size)
+    return features + epochs_of(params, trained) * -(-trained // params.batch_size)
+
+
+def epochs_of(params: ResolvedTraining, trained: int) -> int:
+    """Epochs on so many pictures: those of the params, or as many as their least number of steps takes."""
+    return max(params.epochs, -(-params.least_steps // -(-trained // params.batch_size)))
 
 
 @dataclass(frozen=True)

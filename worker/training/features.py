@@ -59,9 +59,9 @@ def collect_features(
     """The features of N pictures, and of the mirror images of those for which ``mirror`` (N,) is True.
 
     The network runs once a picture, in its own dtype, for all layers. A step is a batch, of ``total``
-    that there are with others. A state has the features of whole parts: a job that was killed computes those of
-    PART - 1 pictures at most again, and a state of another run on the same pictures saves them all, if it has
-    features of the same layers.
+    that there are with others. A state has the features of whole parts: a job that was killed computes those
+    of PART - 1 pictures at most again, and a state of another run on the same pictures saves them all, if it
+    has features of the same layers.
     """
     count = len(mirror)
     name = _name(network, layers, show(0, 1).shape[-1], mirror)

@@ -13,10 +13,10 @@ from models.trainable import Trainable, plain_weights
 from worker.contract.compute import Compute
 from worker.contract.steps import Step, StepState, map_steps
 from worker.training.augmentation import Augmentation, augment, mix
-from worker.training.beginning import Begin, Blueprint, Ready, Resolved, make_ready
+from worker.training.beginning import Begin, Blueprint, Ready, Resolved, epochs_of, make_ready
 from worker.training.courses import Classes, EpochCourse
-from worker.training.history import Epoch
 from worker.training.features import feature_steps
+from worker.training.history import Epoch
 from worker.training.judging import PartJudge, logits_of
 from worker.training.learning_set import LearningSet
 from worker.training.loop import Progress, train
@@ -101,9 +101,8 @@ def make_descent(
     optimizer = make_optimizer(model, settings_of(OptimizerSettings, params), ready.share)
     places = data.places("train")
     steps_per_epoch = -(-len(places) // params.batch_size)
-    rates = make_schedule(
-        settings_of(ScheduleSettings, params), params.epochs * steps_per_epoch, steps_per_epoch
-    )
+    epochs = epochs_of(params, len(places))
+    rates = make_schedule(settings_of(ScheduleSettings, params), epochs * steps_per_epoch, steps_per_epoch)
     loss = make_objective(settings_of(ObjectiveSettings, params))
     augmentation = settings_of(Augmentation, params)
     embeds = params.objective == "triplet"
@@ -112,7 +111,7 @@ def make_descent(
         places=places,
         labels=data.labels,
         classes=len(data.classes),
-        epochs=params.epochs,
+        epochs=epochs,
         batch_size=params.batch_size,
         view=partial(_view, data, augmentation),
         mix=lambda inputs, targets, generator: mix(inputs, targets, augmentation, generator),

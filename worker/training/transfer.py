@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from app.datasets.split import Part
-from app.kinds.train import Metric
+from app.kinds.training_presets import Metric
 from app.kinds.transferring import Way, blocks_of, suggest
 from models.architectures import classifier_on
 from models.network import Network

@@ -7,6 +7,7 @@ import pytest
 from app.jobs.errors import ParamsError
 from app.jobs.params import parse_params
 from app.kinds.train import MOST_RUNS, ResolvedFrozen, ResolvedTraining
+from app.kinds.training_presets import PRESETS
 from app.kinds.training_runs import Run, count_runs, fold_runs, restarts, variants
 from app.networks.catalogue import SHIPPED
 
@@ -97,6 +98,20 @@ def test_another_optimizer_has_its_usual_rate() -> None:
         ({"architecture": "cnn", "search": {"size": [32, 48]}, "ensemble": 2}, "ensemble"),
     ],
 )
+def test_few_pictures_are_shown_more_often_unless_it_is_said_how_often() -> None:
+    least = PRESETS["from-scratch"].least_steps
+    asked: list[tuple[dict[str, Any], int]] = [
+        ({}, least),
+        ({"epochs": 3}, 0),
+        ({"search": {"epochs": [1, 2]}}, 0),
+        ({"epochs": 3, "least_steps": 9}, 9),
+    ]
+    for params, steps in asked:
+        found = resolved(preset="from-scratch", **params)
+        assert isinstance(found, ResolvedTraining)
+        assert found.least_steps == steps
+
+
 def test_what_does_not_go_together_is_refused(params: dict[str, Any], field: str) -> None:
     found, detail = refusal(**params)
     assert found == field

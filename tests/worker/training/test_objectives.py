@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from app.kinds.train import Objective as ObjectiveName
+from app.kinds.training_presets import Objective as ObjectiveName
 from worker.training.objectives import (
     ObjectiveSettings,
     hinge,

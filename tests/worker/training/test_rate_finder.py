@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from app.kinds.train import Optimizer as OptimizerName
+from app.kinds.training_presets import Optimizer as OptimizerName
 from worker.contract.compute import Compute
 from worker.training import rate_finder
 from worker.training.courses import Classes

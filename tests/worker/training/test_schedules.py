@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.kinds.train import Rates
+from app.kinds.training_presets import Rates
 from worker.training.schedules import ScheduleSettings, make_schedule
 
 ALL: tuple[Rates, ...] = ("constant", "step", "plateau", "cosine", "one_cycle")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from app.kinds.train import Optimizer as OptimizerName
+from app.kinds.training_presets import Optimizer as OptimizerName
 from models.trainable import Trainable, initialize, new_trainable
 from worker.contract.compute import Compute
 from worker.contract.steps import Step, StepState
