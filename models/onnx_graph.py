@@ -203,7 +203,8 @@ class _Graph:
                 codes = self.constant(class_codes(module.channels, module.units)[None])
                 apart = self.add("Sub", self.add("Unsqueeze", x, self._axis(1)), codes)
                 squares = self.add("Mul", apart, apart)
-                return self.add("Neg", self.add("ReduceSum", squares, self._axis(2), keepdims=0))
+                distances = self.add("ReduceSum", squares, self._axis(2), keepdims=0)
+                return self.add("Mul", distances, self.constant(np.float32(-0.5)))
             case PaddedShortcut():
                 return self._padded_shortcut(module, x)
             case Ensemble():

@@ -8,14 +8,13 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch import nn
 
 from models.architectures.palette import MEAN, STD, palette_stack
-from models.batch_norm import fold_batch_norm
 from models.network import Network
 from models.procedural import CLASSES, DATA_VERSION, draw
 from models.reference_pictures import reference_pictures
 from models.rescale import gatys_factors, mean_activations, rescale
+from models.trainable import Trainable, plain_weights
 
 FILE = Path(__file__).with_name("weights") / "palette.safetensors"
 
@@ -58,8 +57,8 @@ def palette_facts(path: Path = FILE) -> dict[str, Any]:
     return facts
 
 
-def folded_palette(model: nn.Module, calibration: torch.Tensor) -> Network:
-    """The network of a trained model ``with_batch_norm``: norms folded, mean activations of 1, float32.
+def folded_palette(model: Trainable, calibration: torch.Tensor) -> Network:
+    """The network of a trained model: batch norms folded, mean activations of 1, float32.
 
     The means are taken over ``calibration`` (n, 3, H, W) in [0, 1], from :func:`calibration_pictures`.
     """
@@ -67,8 +66,7 @@ def folded_palette(model: nn.Module, calibration: torch.Tensor) -> Network:
     network = Network(
         "palette", stack, mean=MEAN, std=STD, source=SOURCE, classes=CLASSES, input_size=INPUT_SIZE
     )
-    weights = {name: weight.detach().float().cpu() for name, weight in model.state_dict().items()}
-    network = network.with_weights(fold_batch_norm(weights))
+    network = network.with_weights(plain_weights(model))
     factors = gatys_factors(mean_activations(network, calibration))
     return rescale(network, factors)
 

@@ -21,9 +21,12 @@ from models.network import Network
 
 Initialization = Literal["he", "xavier", "glorot", "constant"]
 
-# The deviation of the first scores of the classes, about: their loss is then that of a guess, ln C, within
-# 1 %, and layers before them have a gradient.
+# The deviation of the first scores of the classes, about: their loss is then that of a guess, ln C, within a
+# few percent, and layers before them have a gradient.
 FIRST_SCORES = 0.03
+
+# Of the loss of an auxiliary head: Szegedy et al., "Going deeper with convolutions", CVPR 2015, section 5.
+AUXILIARY_WEIGHT = 0.3
 
 
 class NormedConv(nn.Module):
@@ -82,10 +85,6 @@ class Trainable(nn.Module):
                 head = cast(nn.ModuleDict, self.heads[name])
                 self.auxiliary_logits.append(_run(head.values(), x))
         return x
-
-
-# Szegedy et al., "Going deeper with convolutions", CVPR 2015, section 5.
-AUXILIARY_WEIGHT = 0.3
 
 
 def make_trainable(

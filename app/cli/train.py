@@ -82,14 +82,14 @@ def _train(given: dict[str, Any]) -> None:
         # torchrun has started this process beside the one that trains.
         from worker.training.rank import help_rank_0
 
-        help_rank_0(read_settings())
+        help_rank_0(_settings(given.pop("device")))
         return
     data: str = given.pop("data")
     output: Path | None = given.pop("output")
     as_json: bool = given.pop("as_json")
     if output is not None:
         check_output("--output", output, (ENDING,))
-    settings = read_settings(device=given.pop("device"))
+    settings = _settings(given.pop("device"))
     structured = {
         "search": {name: list(values) for name, values in _pairs("--search", given.pop("search") or ())},
         "architecture_params": {
@@ -130,6 +130,11 @@ def _train(given: dict[str, Any]) -> None:
     for title, path in written:
         typer.echo(f"The {title} is in {path}", err=as_json)
     typer.echo(f"The network {name} is kept. Try it: impasto classify PICTURE --network {name}", err=as_json)
+
+
+def _settings(device: str | None) -> Settings:
+    """Those of the environment; a device that was asked for is the only one, but for torchrun's."""
+    return read_settings(device=device, training_devices=None if device is None else "")
 
 
 def _pairs(option: str, given: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:

@@ -1,4 +1,5 @@
-"""Deletes files without a row: those of jobs and pictures whose writer was killed before it wrote the row."""
+"""Deletes files without a row: those of jobs, pictures and networks whose writer was killed before it wrote
+the row."""
 
 import logging
 from collections.abc import Callable
@@ -6,10 +7,13 @@ from collections.abc import Callable
 from sqlalchemy import Engine, Table, select
 
 from app.database.engine import read
+from app.database.ids import is_id
 from app.images.repository import image_key
 from app.images.tables import images
 from app.jobs.storage_keys import job_folder
 from app.jobs.tables import jobs
+from app.networks.repository import network_folder
+from app.networks.tables import networks
 from app.storage import Storage
 from app.storage.folder import DAY_SECONDS
 
@@ -20,7 +24,7 @@ IN_ONE = 500
 
 
 def delete_leftovers(engine: Engine, storage: Storage, older_than: float = DAY_SECONDS) -> int:
-    """Delete the files of jobs and pictures without a row that are older than that; returns how many.
+    """Delete files of jobs, pictures and networks without a row that are older than that; returns how many.
 
     Whoever writes a row does so within seconds of the file. Where more files are unknown than known, the
     database is another one than theirs, and nothing is deleted.
@@ -28,11 +32,13 @@ def delete_leftovers(engine: Engine, storage: Storage, older_than: float = DAY_S
     stores: tuple[tuple[Table, Callable[[str], str], Callable[[str], None]], ...] = (
         (jobs, job_folder, storage.delete_prefix),
         (images, image_key, storage.delete),
+        (networks, network_folder, storage.delete_prefix),
     )
     gone = 0
     for table, key_of, delete in stores:
         folder = key_of("x").rpartition("/")[0]
-        names = storage.list_old(folder, older_than)
+        # Networks that are shipped have files, but no ids.
+        names = [name for name in storage.list_old(folder, older_than) if is_id(name)]
         unknown = _without_rows(engine, table, names)
         if 2 * len(unknown) > len(names):
             log.warning(

@@ -26,6 +26,7 @@ _MODULES = (
     "architecture",
     "gradient_check",
     "train",
+    "learning_rate_range",
     "export_network",
     "pull_weights",
     "import_members",

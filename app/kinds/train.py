@@ -41,7 +41,10 @@ class TrainParams(Params):
         json_schema_extra={"least_labels": 2},
     )
     preset: Literal["quick", "fine-tune", "from-scratch", "alexnet-2012"] = Field(
-        "quick", title="Preset", json_schema_extra={"widget": "preset"}
+        "quick",
+        title="Preset",
+        description="What is not said otherwise.",
+        json_schema_extra={"widget": "preset"},
     )
     name: NewNetworkName | None = Field(
         None,
@@ -89,7 +92,9 @@ class TrainParams(Params):
         description="Variance of random weights. he: 2 / inputs; xavier: 1 / inputs; glorot: 2 / (inputs + "
         "outputs); constant: the square of `initial_std`.",
     )
-    initial_std: float = Field(0.01, gt=0, le=1, title="Initial deviation")
+    initial_std: float = Field(
+        0.01, gt=0, le=1, title="Initial deviation", description="Of weights, of the initialization constant."
+    )
     size: int | None = Field(
         None,
         ge=SMALLEST_SEEN,
@@ -98,20 +103,35 @@ class TrainParams(Params):
         description="Side in pixels of the square that it is shown.",
     )
     # What is minimized.
-    objective: Objective | None = Field(None, title="Objective")
+    objective: Objective | None = Field(
+        None,
+        title="Objective",
+        description="softmax: cross-entropy; logistic: each class against the rest; hinge: the multiclass "
+        "SVM, squared_hinge: with squares; quadratic: least squares; triplet: an embedding.",
+    )
     margin: float = Field(1.0, gt=0, le=100, title="Margin", description="Of the hinges and of triplet.")
     embedding: int = Field(
         64, ge=2, le=4096, title="Embedding", description="Numbers that triplet embeds in."
     )
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, title="Label smoothing")
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        None,
+        title="Label smoothing",
+        description="Share of the label that is spread over all classes; of softmax, logistic and quadratic.",
+    )
     l1: float = Field(0.0, ge=0, le=1, title="L1", description="Weight of the sum of |w| in the objective.")
     l2: float = Field(
         0.0, ge=0, le=1, title="L2", description="Weight of half the sum of w² in the objective."
     )
     # How.
-    epochs: int | None = Field(None, ge=1, le=10_000, title="Epochs")
-    batch_size: int | None = Field(None, ge=1, le=4096, title="Batch size")
-    optimizer: Optimizer | None = Field(None, title="Optimizer")
+    epochs: int | None = Field(
+        None, ge=1, le=10_000, title="Epochs", description="How often each picture is shown at most."
+    )
+    batch_size: int | None = Field(
+        None, ge=1, le=4096, title="Batch size", description="Pictures that a step learns from."
+    )
+    optimizer: Optimizer | None = Field(
+        None, title="Optimizer", description="How a step follows the gradient."
+    )
     learning_rate: float | None = Field(
         None,
         gt=0,
@@ -122,7 +142,9 @@ class TrainParams(Params):
     find_learning_rate: bool = Field(
         False, title="Find the rate", description="Look for the learning rate first, by a range test."
     )
-    momentum: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, title="Momentum")
+    momentum: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        None, title="Momentum", description="Of sgd and muon: what a step keeps of the one before."
+    )
     weight_decay: float | None = Field(
         None,
         ge=0,
@@ -152,7 +174,13 @@ class TrainParams(Params):
         title="Patience",
         description="Epochs without progress before it ends; 0: never.",
     )
-    min_delta: float = Field(0.0, ge=0, le=1, title="Least progress")
+    min_delta: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        title="Least progress",
+        description="What the metric has to gain to count as progress.",
+    )
     # Augmentation.
     flip: bool | None = Field(None, title="Flip", description="Mirror half of the pictures.")
     crop: Annotated[float, Field(gt=0, le=1)] | None = Field(

@@ -102,6 +102,11 @@ def _with_architecture(params: TrainParams, preset: TrainPreset) -> ResolvedTrai
     own = params.architecture_params
     if own is None:
         own = dict(preset.architecture_params) if values["architecture"] == preset.architecture else {}
+    if values["architecture"] == "lenet_1998" and values["objective"] == "triplet":
+        raise InputError(
+            "objective",
+            "lenet_1998 ends in fixed codes of classes, and has no embedding to learn: take lenet.",
+        )
     # The number of classes is that of the set, which is not known yet.
     resolved = resolve_architecture(values["architecture"], own, params.size, 2)
     values |= {"architecture_params": own, "size": resolved.input_size}

@@ -22,7 +22,7 @@ FROZEN: tuple[Way, ...] = ("svm", "head")
 MEAN_LAYER = "features_mean"
 
 # Kinds of layers of which each is a block by itself.
-WHOLE_BLOCKS = ("fire", "residual", "inception", "fc")
+WHOLE_BLOCKS = ("fire", "residual", "inception", "sparse_conv", "fc")
 
 # A training part with fewer pictures a class is small. Where linear classifiers and fine-tuning cross varies:
 # between 10 and some hundreds in Kornblith, Shlens, Le, "Do better ImageNet models transfer better?" (CVPR

@@ -1,8 +1,7 @@
 """AlexNet (Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convolutional neural networks",
 NIPS 2012, section 3 and figure 2), whose two columns met in the third convolution.
 
-A column is half of the channels, so its convolutions are those of two groups. The local response norm is that
-of section 3.3, which sums over 5 channels; torch's ``alpha`` is of their mean.
+A column is half of the channels, so its convolutions are those of two groups.
 """
 
 import torch
@@ -10,6 +9,7 @@ from torch import nn
 
 from models.architectures.vgg import PooledLinear
 from models.relu import ReLU
+from models.response_norm import ResponseNorm
 
 # Of each convolution: channels, side, stride, padding, groups.
 CONVOLUTIONS = ((96, 11, 4, 0, 1), (256, 5, 1, 2, 2), (384, 3, 1, 1, 1), (384, 3, 1, 1, 2), (256, 3, 1, 1, 2))
@@ -17,11 +17,6 @@ NORMED = (1, 2)
 POOLED = (1, 2, 5)
 UNITS = 4096
 GRID = 6  # positions per side after pool5, for a picture of 227 px
-
-
-def response_norm() -> nn.LocalResponseNorm:
-    """x / (2 + 1e-4 * the sum of squares of 5 channels) ^ 0.75."""
-    return nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
 
 
 def alexnet_2012_stack(classes: int, width: float = 1.0) -> dict[str, nn.Module]:
@@ -37,7 +32,7 @@ def alexnet_2012_stack(classes: int, width: float = 1.0) -> dict[str, nn.Module]
             stack[f"conv{place}"] = nn.Conv2d(channels, wider, side, stride, padding, groups=groups)
             stack[f"relu{place}"] = ReLU()
             if place in NORMED:
-                stack[f"norm{place}"] = response_norm()
+                stack[f"norm{place}"] = ResponseNorm()
             if place in POOLED:
                 stack[f"pool{place}"] = nn.MaxPool2d(3, 2)
             channels = wider

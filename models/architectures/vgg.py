@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from models.network import POOLS, Pooling
 from models.relu import ReLU
+from models.response_norm import ResponseNorm
 
 Depth = Literal[11, 13, 16, 19]
 
@@ -65,8 +66,8 @@ def vgg_stack(
                 stack[f"conv{stage}_{place}"] = nn.Conv2d(channels, wider, side, padding=side // 2)
                 stack[f"relu{stage}_{place}"] = ReLU()
                 if response_norm and stage == place == 1:
-                    # With AlexNet's numbers, as section 2.3 says; torch's alpha is of the mean of 5 squares.
-                    stack["norm1_1"] = nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
+                    # With AlexNet's numbers, as section 2.1 says.
+                    stack["norm1_1"] = ResponseNorm()
                 channels = wider
             stack[f"pool{stage}"] = POOLS[pooling](2)
         if classes:

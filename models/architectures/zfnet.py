@@ -8,8 +8,9 @@ convolutions 512, 1024 and 512 channels.
 import torch
 from torch import nn
 
-from models.architectures.alexnet_2012 import classifier, response_norm
+from models.architectures.alexnet_2012 import classifier
 from models.relu import ReLU
+from models.response_norm import ResponseNorm
 
 # Of the first two convolutions: channels, side, stride, padding; the others are 3 × 3.
 FIRST = ((96, 7, 2, 1), (256, 5, 2, 0))
@@ -31,7 +32,7 @@ def zfnet_stack(classes: int, *, wider: bool = False, width: float = 1.0) -> dic
             stack[f"conv{place}"] = nn.Conv2d(channels, round(full * width), side, stride, padding)
             stack[f"relu{place}"] = ReLU()
             stack[f"pool{place}"] = _pool()
-            stack[f"norm{place}"] = response_norm()
+            stack[f"norm{place}"] = ResponseNorm()
             channels = round(full * width)
         for place, full in enumerate(WIDER_LAST if wider else LAST, start=len(FIRST) + 1):
             stack[f"conv{place}"] = nn.Conv2d(channels, round(full * width), 3, padding=1)

@@ -8,14 +8,14 @@ from app.networks.repository import list_networks
 from tests.faults.conftest import Deploy
 from tests.support.deployment import Deployment, Mode, kill
 from tests.support.extra_kinds import with_kind
-from tests.support.learning import DEADLY
+from tests.support.memorizing import DEADLY
 from tests.support.service import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 
 
 def learn(service: Deployment, **params: object) -> str:
-    job = service.request("POST", "/v1/jobs", json={"kind": "learning", "params": params})
+    job = service.request("POST", "/v1/jobs", json={"kind": "memorizing", "params": params})
     return str(job["id"])
 
 
@@ -30,7 +30,7 @@ def test_a_worker_killed_around_the_registration(
 ) -> None:
     deadly = tmp_path / "deadly"
     deadly.write_text(moment)
-    service = deploy(mode, **with_kind("learning", tmp_path), **{DEADLY: str(deadly)})
+    service = deploy(mode, **with_kind("memorizing", tmp_path), **{DEADLY: str(deadly)})
     job = service.wait_for_job(learn(service), "succeeded", "failed")
     assert (job["state"], job["attempt"], job["result"]["network"]) == ("succeeded", attempts, "learned")
     assert not deadly.exists()
@@ -51,7 +51,7 @@ def test_a_job_that_is_lost_after_the_weights_were_stored_leaves_nothing(
     deadly = tmp_path / "deadly"
     deadly.write_text("stored")
     settings = {"IMPASTO_MAX_ATTEMPTS": "1", DEADLY: str(deadly)}
-    service = deploy(mode, **with_kind("learning", tmp_path), **settings)
+    service = deploy(mode, **with_kind("memorizing", tmp_path), **settings)
     job = service.wait_for_job(learn(service), "succeeded", "failed")
     assert (job["state"], job["error"]["type"]) == ("failed", "worker_lost")
     assert list_networks(service.engine) == []
@@ -61,7 +61,7 @@ def test_a_job_that_is_lost_after_the_weights_were_stored_leaves_nothing(
 def test_what_was_told_to_finish_does_so_although_its_worker_is_killed(
     deploy: Deploy, mode: Mode, tmp_path: Path
 ) -> None:
-    service = deploy(mode, **with_kind("learning", tmp_path), IMPASTO_CHECKPOINT_SECONDS="0.3")
+    service = deploy(mode, **with_kind("memorizing", tmp_path), IMPASTO_CHECKPOINT_SECONDS="0.3")
     job_id = learn(service, steps=10_000, pause=5)
     wait_for(lambda: service.job(job_id).started_at)
     kill(service.worker_of(job_id))

@@ -298,5 +298,5 @@ def test_every_builder_has_a_name_that_a_training_gives_or_a_network_has() -> No
 
 def test_shortcuts_of_option_a_pad_with_zeros() -> None:
     maps = torch.arange(2 * 3 * 3.0).view(1, 2, 3, 3)
-    found = PaddedShortcut(3, 2)(maps)
+    found = PaddedShortcut(2, 3, 2)(maps)
     assert found[0].tolist() == [[[0, 2], [6, 8]], [[9, 11], [15, 17]], [[0, 0], [0, 0]]]

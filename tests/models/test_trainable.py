@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from app.kinds.architectures import ARCHITECTURES, resolve_architecture
 from models.activations import Maxout, ScaledTanh
 from models.architectures import build_stack
-from models.architectures.alexnet_2012 import response_norm
 from models.architectures.cnn import make_pool
 from models.architectures.ensemble import Ensemble
 from models.architectures.googlenet import Inception
@@ -24,6 +23,7 @@ from models.architectures.vgg import PooledLinear
 from models.geometry import GlobalAverage, PaddedConv2d, PointwiseConv2d, Window, same_padding
 from models.network import Network
 from models.relu import ReLU
+from models.response_norm import ResponseNorm
 from models.trainable import (
     NormedConv,
     Trainable,
@@ -33,6 +33,7 @@ from models.trainable import (
     plain_weights,
     trainable_of,
 )
+from tests.support.architectures import NAMES, small_network
 
 GREY = {"mean": (0.5, 0.4, 0.3), "std": (0.2, 0.3, 0.25)}
 
@@ -254,7 +255,7 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "sum pool": (lambda: make_pool("sum"), MAPS),
     "subsampling": (lambda: Subsampling(4), MAPS),
     "global average": (GlobalAverage, MAPS),
-    "response norm": (response_norm, (2, 7, 3, 3)),
+    "response norm": (ResponseNorm, (2, 7, 3, 3)),
     "luminance": (Luminance, (2, 3, 4, 4)),
     "radial basis": (lambda: RadialBasis(5, 3), (2, 5)),
     "basic": (lambda: Basic(4, 4, 1), FEW),
@@ -307,7 +308,9 @@ def test_activations_and_pools_by_hand() -> None:
 
 def test_local_response_norm_is_that_of_the_paper() -> None:
     maps = torch.randn(1, 9, 1, 1, generator=torch.Generator().manual_seed(4))
-    found = response_norm()(maps).flatten()
+    found = ResponseNorm()(maps).flatten()
+    # As torch computes it.
+    torch.testing.assert_close(found, nn.LocalResponseNorm(5, 5e-4, 0.75, 2.0)(maps).flatten())
     for place in range(9):
         near = maps.flatten()[max(0, place - 2) : place + 3]
         expected = maps.flatten()[place] / (2 + 1e-4 * near.square().sum()) ** 0.75
@@ -322,3 +325,17 @@ def test_distances_are_largest_where_the_code_is() -> None:
     code = 2.0 * (codes > codes.mean()).float()[:, 3] - 1
     assert float(layer(code[None])[0, 3]) == 0
     assert int(layer(code[None]).argmax()) == 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bfloat16_is_near(name: str) -> None:
+    network, _ = small_network(name)
+    given = pictures(4, network.input_size or 0)
+    exact = network.logits(given)
+    rough = network.prepared(torch.device("cpu"), torch.bfloat16).logits(given).float()
+    assert (rough - exact).norm() < 0.05 * exact.norm()
+    model = trainable_of(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = model(given.to(memory_format=torch.channels_last))
+    logits.float().square().sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())

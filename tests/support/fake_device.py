@@ -35,8 +35,8 @@ class FakeDevice(TorchDispatchMode):
         given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         if func is torch.ops.aten._local_scalar_dense.default and given[0].device == DEVICE:
             return torch.ones((), dtype=given[0].dtype).item()
-        if func is torch.ops.aten.nonzero.default:
-            return torch.empty(0, given[0].dim(), dtype=torch.int64, device=given[0].device)
+        if func is torch.ops.aten.nonzero.default and given[0].device == DEVICE:
+            return torch.empty(0, given[0].dim(), dtype=torch.int64, device=DEVICE)
         if func is torch.ops.aten._to_copy.default and given[0].device == DEVICE:
             dtype = kwargs.get("dtype") or given[0].dtype
             # MPS converts before it copies, so that it has to have the dtype.

@@ -42,7 +42,12 @@ def submit(context: WorkerContext, params: Params) -> Job:
 
 def run(context: WorkerContext, stop: threading.Event | None = None) -> Job:
     """Run the next job, to its end or until ``stop``; returns the newest job."""
-    assert runner.run_next(context, ["long", "short"], stop or threading.Event())
+    return run_lanes(context, "long", "short", stop=stop)
+
+
+def run_lanes(context: WorkerContext, *lanes: str, stop: threading.Event | None = None) -> Job:
+    """Run the next job of some lanes, to its end or until ``stop``; returns the newest job."""
+    assert runner.run_next(context, lanes, stop or threading.Event())
     return repository.list_jobs(context.engine, limit=1)[0]
 
 

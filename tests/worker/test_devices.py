@@ -123,7 +123,15 @@ def test_a_job_mixes_no_devices_and_needs_no_float64(kind: str, asked: Json) -> 
 
 def test_every_kind_that_computes_with_a_network_is_tried() -> None:
     untried = set(KINDS) - {kind for kind, _ in CASES}
-    assert untried == {"embedding", "gradient_check", "pull_weights", "import_members", "make_dataset"}
+    assert untried == {
+        "embedding",
+        "gradient_check",
+        "train",
+        "learning_rate_range",
+        "pull_weights",
+        "import_members",
+        "make_dataset",
+    }
 
 
 def test_an_embedding_reads_codes_alone_from_the_device() -> None:

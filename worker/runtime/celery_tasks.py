@@ -56,7 +56,7 @@ def _open_context() -> None:
     settings = get_settings()
     name = f"{worker_id()}:{os.getpid()}"
     Child.context = make_context(settings, name, settings.device, lane=lane(), sharing=sharing())
-    warm_up(Child.context.compute, lane())
+    warm_up(Child.context.networks, Child.context.compute, lane())
     Child.registration = registered(Child.context, lane())
     Child.registration.__enter__()
 

@@ -43,7 +43,7 @@ def choose_devices(settings: Settings, device: str, lane: str) -> list[torch.dev
     name = "IMPASTO_TRAINING_DEVICES"
     names = settings.training_device_names
     if (ranks := int(os.environ.get("WORLD_SIZE", "1"))) > 1:
-        gpus = torch.cuda.is_available()
+        gpus = torch.cuda.is_available() and device != "cpu"
         names = names or [f"cuda:{rank}" if gpus else "cpu" for rank in range(ranks)]
         if len(names) != ranks:
             raise ValueError(f"torchrun has started {ranks} processes, and {name} names {len(names)}.")

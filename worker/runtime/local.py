@@ -72,7 +72,7 @@ def main() -> None:
     except ValueError as error:
         log.error("%s", error)
         sys.exit(os.EX_CONFIG)
-    warm_up(context.compute, arguments.lane)
+    warm_up(context.networks, context.compute, arguments.lane)
     with registered(context, arguments.lane):
         try:
             serve_lane(context, arguments.lane, stop)

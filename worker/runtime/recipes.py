@@ -38,7 +38,8 @@ def make_recipe(
         "network": None if network is None else _used(network),
         "further_networks": [_used(each) for each in inputs.networks.values()],
         "seed": values.get("seed"),
-        "device": str(compute.device),
+        # Several of a training.
+        "device": ",".join(map(str, (compute.device, *compute.partners))),
         "processor": _processor(compute.device),
         "dtype": str(compute.dtype).removeprefix("torch."),
         "threads": compute.threads,

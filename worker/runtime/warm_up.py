@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from importlib import import_module
 
 import torch
 
@@ -15,29 +16,36 @@ log = logging.getLogger(__name__)
 SIDE = 64
 
 
-def warm_up(compute: Compute, lane: str = "long") -> None:
-    """Load the network that most jobs of a lane use, and run it once on a small grey picture."""
+def warm_up(networks: NetworkLoader, compute: Compute, lane: str = "long") -> None:
+    """Load the network that most jobs of a lane use, and run it once on a small grey picture.
+
+    ``networks`` is the loader of the jobs: another one would load it again.
+    """
     if lane == "short":
-        _warm_up_classifier(compute)
+        _warm_up_classifier(networks, compute)
+    elif lane == "training":
+        _warm_up_classifier(networks, compute)
+        # What learns from its features takes a second to import.
+        import_module("sklearn.svm")
     else:
-        _warm_up_synthesis(compute)
+        _warm_up_synthesis(networks, compute)
 
 
-def _warm_up_synthesis(compute: Compute) -> None:
-    network = NetworkLoader().prepared(DEFAULT_NETWORK, "average", compute)
+def _warm_up_synthesis(networks: NetworkLoader, compute: Compute) -> None:
+    network = networks.prepared(DEFAULT_NETWORK, "average", compute)
     picture = torch.full((1, 3, SIDE, SIDE), 0.5, device=compute.device, requires_grad=True)
     features = network.features(picture, ["relu4_1"])["relu4_1"]
     features.float().sum().backward()  # type: ignore[no-untyped-call]
 
 
-def _warm_up_classifier(compute: Compute) -> None:
+def _warm_up_classifier(networks: NetworkLoader, compute: Compute) -> None:
     # What explains a network asks for float32, and classification is compared with it.
     compute = replace(compute, dtype=torch.float32)
     try:
-        network = NetworkLoader().prepared(DEFAULT_CLASSIFIER, None, compute)
+        network = networks.prepared(DEFAULT_CLASSIFIER, None, compute)
     except InputError as error:
         # Each job that needs it says so; others run.
-        log.warning("short jobs begin without their usual network: %s", error.detail)
+        log.warning("jobs begin without their usual network: %s", error.detail)
         return
     side = network.input_size or SIDE
     layer = list(network.stack)[-1]

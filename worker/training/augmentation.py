@@ -104,7 +104,7 @@ def _warped(pictures: Tensor, size: int, settings: Augmentation, generator: Gene
     along = ((torch.arange(size) + 0.5) / size).view(-1, 1)
     left, right = (torch.lerp(corners[:, [k]], corners[:, [k + 2]], along) for k in (0, 1))
     grid = torch.lerp(left[:, :, None], right[:, :, None], along).to(floats.device)
-    return _sampled(floats, grid, (zoom * side / size).to(floats.device))
+    return _sampled(floats, grid, zoom * side / size)
 
 
 def _corners(n: int, size: int, settings: Augmentation, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -139,13 +139,15 @@ def _corners(n: int, size: int, settings: Augmentation, generator: Generator) ->
 
 
 def _sampled(floats: Tensor, grid: Tensor, zoom: Tensor) -> Tensor:
-    """Pictures (n, 3, H, W) at the points of a grid (n, h, w, 2), each ``zoom`` (n,) pixels apart.
+    """Pictures (n, 3, H, W) at the points of a grid (n, h, w, 2), which are ``zoom`` (n,) pixels apart.
 
     Where that is far, the picture is sampled at half its size, to avoid aliasing.
     """
     sampled = F.grid_sample(floats, grid, "bilinear", "reflection", align_corners=False)
-    coarse = zoom > math.sqrt(2)
-    if coarse.any():
+    # Known on the CPU, so that the device need not be waited for.
+    places = [place for place, pixels in enumerate(zoom.tolist()) if pixels > math.sqrt(2)]
+    if places:
+        coarse = torch.tensor(places, device=floats.device)
         halved = F.avg_pool2d(floats[coarse], 2)
         sampled[coarse] = F.grid_sample(halved, grid[coarse], "bilinear", "reflection", align_corners=False)
     return sampled
@@ -194,7 +196,7 @@ def mixup(
     with a weight for each picture.
     """
     n = len(pictures)
-    other = torch.randperm(n, generator=generator)
+    other = torch.randperm(n, generator=generator).to(pictures.device)
     share = beta(alpha, n, generator)
     of_pictures = share.view(-1, 1, 1, 1).to(pictures)
     of_targets = share.view(-1, 1).to(targets)
@@ -239,7 +241,7 @@ def random_crops(pictures: Tensor, size: int, turnable: Tensor, generator: Gener
         dim=1,
     ).to(pictures.device)
     grid = F.affine_grid(affine, [n, 3, size, size], align_corners=False)
-    zoom = torch.maximum(wide, high).to(pictures.device) * side / size
+    zoom = torch.maximum(wide, high) * side / size
     return _sampled(pictures.float() / 255, grid, zoom)
 
 
@@ -269,7 +271,7 @@ def cutmix(
     2019), section 3, with a rectangle for each picture.
     """
     n, _, height, width = pictures.shape
-    other = torch.randperm(n, generator=generator)
+    other = torch.randperm(n, generator=generator).to(pictures.device)
     # With an alpha of 1 the shares are uniform.
     share = torch.rand(n, generator=generator) if alpha == 1 else beta(alpha, n, generator)
     side = (1 - share).sqrt()

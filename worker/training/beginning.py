@@ -20,7 +20,6 @@ from worker.training.linear_heads import LinearHead
 from worker.training.objectives import ObjectiveSettings, make_objective
 from worker.training.pictures import statistics
 from worker.training.transfer import (
-    Learned,
     TransferSettings,
     learn_from_features,
     new_model,
@@ -120,9 +119,7 @@ def _ready_from_base(
     pictures = data.labelled_pictures()
     objective = make_objective(_head_objective(params))
     total = steps_of_run(params, len(data.members), len(data.places("train")))
-    learned, features = yield from _last_state(
-        learn_from_features(base, settings, pictures, objective, total, resume)
-    )
+    learned = yield from learn_from_features(base, settings, pictures, objective, total, resume)
     model = new_model(base, settings.feature_layer, _new_head(params, learned.fitted.head))
     own = {**card.architecture_params, "features": settings.feature_layer, "classes": len(data.classes)}
     mean, std = (tuple(each.flatten().tolist()) for each in (base.mean, base.std))
@@ -133,7 +130,7 @@ def _ready_from_base(
         Blueprint(card.architecture, own, mean, std, params.size or data.size, has_norms=False),
         share=_all_alike if isinstance(params, ResolvedFrozen) else tune(model, rate_shares(base, settings)),
         measures={name: value for name, value in measures.items() if value is not None},
-        features=features,
+        features=learned.state,
         more=transfer_report(learned, settings, pictures),
     )
 
@@ -160,17 +157,3 @@ def _new_head(params: Resolved, head: LinearHead) -> LinearHead:
     width = head.weight.shape[1]
     weight = torch.randn(params.embedding, width, generator=generator_from(params.seed)) / width**0.5
     return LinearHead(weight, torch.zeros(params.embedding))
-
-
-def _last_state(
-    steps: Generator[Step, None, Learned],
-) -> Generator[Step, None, tuple[Learned, StepState]]:
-    """What the steps return, and the state of the last of them, which has the features."""
-    state = StepState({}, {})
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as stop:
-            return stop.value, state
-        yield step
-        state = step.state()

@@ -8,7 +8,7 @@ from itertools import pairwise
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from worker.media.lettering import font, line_height, shorten, width_of
+from app.media.lettering import font, line_height, shorten, width_of
 from worker.understanding.figures import FAINT, INK, TRACK, number, to_tensor
 
 Color = tuple[int, int, int]

@@ -91,7 +91,9 @@ def _name(network: Network, layers: Sequence[str], side: int, mirror: Tensor) ->
 
 def _features(network: Network, layers: Sequence[str], pictures: Tensor, mirror: Tensor) -> dict[str, Tensor]:
     """The features of some pictures (n, 3, side, side), and of mirror images, by name in a part."""
-    views = torch.cat([pictures, pictures[mirror.to(pictures.device)].flip(3)])
+    places = [place for place, each in enumerate(mirror.tolist()) if each]
+    mirrored = pictures[torch.tensor(places, dtype=torch.int64, device=pictures.device)].flip(3)
+    views = torch.cat([pictures, mirrored])
 
     def compute(chunk: Tensor) -> dict[str, Tensor]:
         activations = network.features(chunk, layers)

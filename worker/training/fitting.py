@@ -38,7 +38,7 @@ class Fitted:
     """A trained network: its blueprint, its plain weights on the CPU, and how it did.
 
     ``measures`` are those on the validation part by name, of the weights that are kept; empty: there is none.
-    ``more`` are entries for the result.
+    ``more`` are entries for the result, ``parts`` those of a state that others may go on from.
     """
 
     blueprint: Blueprint
@@ -47,6 +47,7 @@ class Fitted:
     history: list[Epoch]
     best_epoch: int | None
     more: dict[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def fit(
@@ -64,14 +65,16 @@ def fit(
     other pictures: a fold of a cross-validation.
     """
     ready = yield from make_ready(params, data, begin, resume)
+    parts = {} if ready.features is None else ready.features.parts
     if isinstance(params, ResolvedFrozen):
-        return Fitted(ready.blueprint, plain_weights(ready.model), ready.measures, [], None, ready.more)
+        weights = plain_weights(ready.model)
+        return Fitted(ready.blueprint, weights, ready.measures, [], None, ready.more, parts)
     descent = _descend(params, ready, data, compute, _begun(resume), only_measure)
     if ready.features is not None:
         descent = _shifted(descent, len(data.members), ready.features)
     progress, found = yield from descent
     fitted = _fitted(params, ready.model, data, compute, ready.blueprint, progress)
-    return replace(fitted, more=ready.more | found)
+    return replace(fitted, more=ready.more | found, parts=parts)
 
 
 @dataclass(frozen=True)

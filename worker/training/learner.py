@@ -1,5 +1,6 @@
 """One step of learning: the gradient of a batch, and the optimizer's step."""
 
+from contextlib import nullcontext
 from typing import Protocol
 
 import torch
@@ -59,6 +60,7 @@ def run_model(model: nn.Module, inputs: Tensor, compute: Compute) -> Tensor:
     """Logits, float32, of inputs on the device; activations are in the dtype of ``compute``."""
     if inputs.ndim == 4:
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-    with torch.autocast(compute.device.type, compute.dtype, enabled=compute.dtype == torch.bfloat16):
+    rough = compute.dtype == torch.bfloat16
+    with torch.autocast(compute.device.type, compute.dtype) if rough else nullcontext():
         logits: Tensor = model(inputs)
     return logits.float()

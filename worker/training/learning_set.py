@@ -12,7 +12,7 @@ from app.datasets.split import Part
 from app.errors import InputError
 from worker.contract.inputs import Member
 from worker.training.pictures import Pictures, center, decode, decoded_side
-from worker.training.transfer import LabelledPictures
+from worker.training.transfer import LabelledPictures, places_of
 from worker.understanding.sets import Damage
 
 
@@ -34,7 +34,7 @@ class LearningSet:
 
     def places(self, part: Part) -> Tensor:
         """The places of the pictures of a part, (n,)."""
-        return torch.tensor([each == part for each in self.parts], dtype=torch.bool).nonzero()[:, 0]
+        return places_of(self.parts, part)
 
     def centers(self, places: Tensor) -> Tensor:
         """The pictures of some places as a network is shown them to classify, (n, 3, size, size)."""

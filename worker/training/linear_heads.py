@@ -31,6 +31,10 @@ DEFAULT_STRENGTH = 0.1
 MOST_ITERATIONS, IN_ONE = 300, 25
 TOLERANCE = 1e-5
 MOST_PASSES = 2000  # of liblinear over the pictures
+# Products of a pass over all features and classes up to which arithmetic is float64.
+MOST_EXACT = 10**9
+# Features whose mean and deviation are computed at a time.
+COLUMNS = 128
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,17 @@ class Standardization:
     @classmethod
     def of(cls, features: Tensor) -> Self:
         """Those of features (n, D)."""
-        exact = features.double()
-        deviation = exact.std(0, correction=0)
-        return cls(exact.mean(0), torch.where(deviation > 0, deviation, 1.0))
+        # Some at a time, since all in float64 may be too much for the memory.
+        found = [
+            torch.std_mean(each.double(), 0, correction=0) for each in torch.split(features, COLUMNS, dim=1)
+        ]
+        deviation = torch.cat([deviation for deviation, _ in found])
+        mean = torch.cat([mean for _, mean in found])
+        return cls(mean, torch.where(deviation > 0, deviation, 1.0))
 
-    def __call__(self, features: Tensor) -> Tensor:
-        """Standardized features, float64."""
-        return (features.double() - self.mean) / self.deviation
+    def __call__(self, features: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
+        """Standardized features."""
+        return (features.to(dtype) - self.mean.to(dtype)) / self.deviation.to(dtype)
 
     def fold(self, weight: Tensor, bias: Tensor) -> LinearHead:
         """The head that gives for features what ``weight`` and ``bias`` give for standardized ones."""
@@ -116,7 +124,8 @@ def fit_head(
     with the smaller loss is taken, then the stronger. Yields now and then, so that a job can be cancelled.
     """
     standardization = Standardization.of(examples.features)
-    standard = standardization(examples.features)
+    is_large = examples.features.numel() * examples.classes > MOST_EXACT
+    standard = standardization(examples.features, torch.float32 if is_large else torch.float64)
     strengths: tuple[float, ...] = STRENGTHS
     if strength is not None:
         strengths = (strength,)
@@ -187,8 +196,8 @@ def _minimize(
     start: tuple[Tensor, Tensor] | None,
 ) -> Generator[None, None, tuple[Tensor, Tensor]]:
     """Weight and bias at the minimum, from ``start`` on."""
-    targets = F.one_hot(examples.labels, examples.classes).double()
-    zeros = torch.zeros(examples.classes, standard.shape[1] + 1, dtype=torch.float64)
+    targets = F.one_hot(examples.labels, examples.classes).to(standard)
+    zeros = standard.new_zeros(examples.classes, standard.shape[1] + 1)
     begin = (zeros[:, 1:], zeros[:, 0]) if start is None else start
     weight, bias = (each.clone().requires_grad_(True) for each in begin)
     optimizer = torch.optim.LBFGS(

@@ -1,12 +1,12 @@
 """The training of the palette network: its pictures, its model and its schedule."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.architectures.palette import MEAN, STD, palette_stack
-from models.batch_norm import initialise, with_batch_norm
 from models.procedural import CLASSES
 from models.procedural.catalogue import DRAWINGS
+from models.trainable import Trainable, initialize, make_trainable
 from worker.optim.randomness import fold_seed
 from worker.training.augmentation import jitter, random_crops
 from worker.training.drawings import DrawnSet
@@ -22,22 +22,10 @@ RATE = 0.03
 TURNABLE = torch.tensor([drawing.turn > 3 for drawing in DRAWINGS])
 
 
-class Normalise(nn.Module):
-    """Normalises pictures in [0, 1] for the first convolution."""
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """(n, 3, H, W) to the same."""
-        mean, std = (pictures.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
-        return (pictures - mean) / std
-
-
-def palette_model(seed: int) -> nn.Sequential:
+def palette_model(seed: int) -> Trainable:
     """The network in training: with batch norm, and weights from the seed."""
-    model = nn.Sequential()
-    model.add_module("normalise", Normalise())
-    for name, module in with_batch_norm(palette_stack(len(CLASSES))).named_children():
-        model.add_module(name, module)
-    return initialise(model, fold_seed(seed))  # type: ignore[return-value]
+    model = make_trainable(palette_stack(len(CLASSES)), mean=MEAN, std=STD, batch_norm=True)
+    return initialize(model, fold_seed(seed))
 
 
 def palette_schedule(seed: int, budget: float = 1.0) -> Schedule:

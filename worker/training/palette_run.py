@@ -7,9 +7,9 @@ from pathlib import Path
 from time import monotonic
 
 import torch
-from torch import nn
 
 from models.procedural import CLASSES
+from models.trainable import Trainable
 from worker.contract.compute import Compute
 from worker.contract.steps import Step, StepState
 from worker.runtime import checkpoints
@@ -38,7 +38,7 @@ class Report:
 
 def train_palette(
     folder: Path, schedule: Schedule, files: int, compute: Compute, on_report: Callable[[Report], None]
-) -> tuple[nn.Module, Accuracies]:
+) -> tuple[Trainable, Accuracies]:
     """Train on the set drawn into ``folder``; returns the model, on the device, and its accuracies.
 
     Resumes from a checkpoint in the folder, and leaves one there when interrupted. Raises ValueError if the

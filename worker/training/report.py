@@ -197,7 +197,7 @@ def _records(
                 "part": part,
                 "class": classes[true],
                 "index": true,
-                "rank": int((order == true).nonzero()) + 1,
+                "rank": order.tolist().index(true) + 1,
                 "probability": float(row[true]),
                 "top": ranking(order[:TOP].tolist(), row, classes),
             }

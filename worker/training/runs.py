@@ -1,6 +1,6 @@
 """The trainings of one job, one after the other: restarts, folds, and searched values."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from statistics import fmean
@@ -64,8 +64,8 @@ class _Series:
     """Where the series is.
 
     ``shown`` is the progress that was last reported. ``done`` are steps of the runs that have ended,
-    ``numbers`` what the last of them ended with, and ``inner`` is the state of the next one, if that had
-    begun.
+    ``numbers`` what the last of them ended with, and ``parts`` those of its state that the next one may use;
+    ``inner`` is the state of that one, if it had begun.
     """
 
     params: Resolved
@@ -80,6 +80,7 @@ class _Series:
     inner: StepState | None = None
     data: LearningSet | None = None
     numbers: dict[str, float] = field(default_factory=dict)
+    parts: Mapping[str, bytes] = field(default_factory=dict)
     ending: bool = False
 
     def finish(self, step: Step | None = None) -> None:
@@ -126,7 +127,8 @@ def _run(at: _Series, run: Run, data: LearningSet) -> Generator[Step, None, Fitt
         params, len(data.members), len(data.places("train"))
     )
     before = len(at.members) + at.done
-    steps = fit(run.params, data, at.begin, at.compute, at.inner, only_measure=run.fold is not None)
+    resume = at.inner or StepState({}, {}, at.parts)
+    steps = fit(run.params, data, at.begin, at.compute, resume, only_measure=run.fold is not None)
     at.inner, last = None, 0
     numbers: Callable[[], dict[str, float]] = dict
     while True:
@@ -136,6 +138,7 @@ def _run(at: _Series, run: Run, data: LearningSet) -> Generator[Step, None, Fitt
             at.done += last
             at.numbers = numbers()
             fitted: Fitted = stop.value
+            at.parts = fitted.parts
             return fitted
         if at.ending and step.finish is not None:
             step.finish()
@@ -228,17 +231,13 @@ def _keep(at: _Series, new: Kept) -> None:
 def _state(at: _Series, step: Step | None) -> StepState:
     """The state of the series after a step of the run that is going on; None: it has not begun."""
     inner = at.inner if step is None else step.state()
-    place = len(at.finished)
     tensors = {
         f"kept.{number}.{name}": weight
         for number, each in enumerate(at.kept)
         for name, weight in each.fitted.weights.items()
     }
-    # A parts' name is that of one content, however many runs have such a part.
-    parts: dict[str, bytes] = {}
     if inner is not None:
         tensors |= {f"run.{name}": tensor for name, tensor in inner.tensors.items()}
-        parts = {f"{place:03d}-{name}": data for name, data in inner.parts.items()}
     values = {
         "shown": at.shown,
         "done": at.done,
@@ -246,12 +245,13 @@ def _state(at: _Series, step: Step | None) -> StepState:
         "kept": [_without_weights(each) for each in at.kept],
         "run": None if inner is None else inner.values,
     }
+    parts = at.parts if inner is None else inner.parts
     return StepState({name: each.contiguous().clone() for name, each in tensors.items()}, values, parts)
 
 
 def _without_weights(kept: Kept) -> dict[str, Any]:
-    fitted = replace(kept.fitted, weights={})
-    return {**asdict(replace(kept, fitted=fitted))}
+    fitted = replace(kept.fitted, weights={}, parts={})
+    return asdict(replace(kept, fitted=fitted))
 
 
 def _restore(at: _Series, state: StepState) -> None:
@@ -268,9 +268,9 @@ def _restore(at: _Series, state: StepState) -> None:
             owner = f"kept.{number}"
         tensors.setdefault(owner, {})[name] = tensor
     at.kept = [_kept(row, tensors.get(f"kept.{number}", {})) for number, row in enumerate(values["kept"])]
+    at.parts = state.parts
     if values["run"] is not None:
-        parts = {name.partition("-")[2]: data for name, data in state.parts.items()}
-        at.inner = StepState(tensors.get("run", {}), values["run"], parts)
+        at.inner = StepState(tensors.get("run", {}), values["run"], state.parts)
 
 
 def _kept(row: dict[str, Any], weights: dict[str, Tensor]) -> Kept:

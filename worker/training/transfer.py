@@ -61,11 +61,16 @@ class LabelledPictures:
 
     def places(self, *parts: Part) -> Tensor:
         """The places (n,) of the pictures of parts."""
-        return torch.tensor([each in parts for each in self.parts], dtype=torch.bool).nonzero()[:, 0]
+        return places_of(self.parts, *parts)
 
     def per_class(self) -> Tensor:
         """Pictures of each class in the training part, (classes,)."""
         return torch.bincount(self.labels[self.places("train")], minlength=len(self.classes))
+
+
+def places_of(parts: Sequence[Part], *wanted: Part) -> Tensor:
+    """The places of the pictures of some parts, (n,)."""
+    return torch.tensor([place for place, each in enumerate(parts) if each in wanted], dtype=torch.int64)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from worker.media.lettering import font, line_height, shorten
+from app.media.lettering import font, line_height, shorten
 from worker.optim.pyramids.scales import fit, resize
 from worker.understanding.figures import FAINT, INK, RIGHT, Bar, bar_chart, beside, percent, to_tensor
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from app.media.lettering import font, line_height, shorten, width_of
 from models.layer_table import LayerRow, Shape
-from worker.media.lettering import font, line_height, shorten, width_of
 from worker.understanding.figures import BAR, FAINT, INK, RIGHT, TRACK, WRONG, to_tensor
 
 SIZE = 15

@@ -6,7 +6,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from worker.media.lettering import font, line_height, shorten, width_of
+from app.media.lettering import font, line_height, shorten, width_of
 from worker.media.pictures import to_image
 from worker.understanding.figures import FAINT, INK, Scale, colorize, number, to_tensor
 

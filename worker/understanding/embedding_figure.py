@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from worker.media.lettering import font, line_height, shorten, width_of, wrap
+from app.media.lettering import font, line_height, shorten, width_of, wrap
 from worker.understanding.figures import FAINT, INK, TRACK, Bar, bar_chart, below, percent, to_tensor
 from worker.understanding.layout import Points
 from worker.understanding.probes import Probe

@@ -17,7 +17,7 @@ from cmap import Colormap
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from worker.media.lettering import font, line_height, shorten, width_of, wrap
+from app.media.lettering import font, line_height, shorten, width_of, wrap
 from worker.media.pictures import to_image
 from worker.optim.pyramids.scales import resize
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from app.kinds.occlusion import Fill
-from worker.media.lettering import font, line_height, shorten, width_of
+from app.media.lettering import font, line_height, shorten, width_of
 from worker.media.pictures import to_image
 from worker.optim.pyramids.scales import resize
 from worker.understanding.figures import (

@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from worker.media.lettering import font, line_height, shorten, width_of, wrap
+from app.media.lettering import font, line_height, shorten, width_of, wrap
 from worker.media.pictures import to_image
 from worker.optim.pyramids.scales import resize
 from worker.understanding.figures import FAINT, INK, enlarge_sharp, number, to_tensor

@@ -129,6 +129,9 @@ export async function listDatasets() {
 
 export const getDataset = (reference) => request(`/v1/datasets/${encodeURIComponent(reference)}`);
 
+/** What a set is like: {notes, widths, heights, ...}. */
+export const getStatistics = (reference) => request(`/v1/datasets/${encodeURIComponent(reference)}/statistics`);
+
 export const deleteDataset = (reference) =>
   request(`/v1/datasets/${encodeURIComponent(reference)}`, { method: "DELETE" });
 

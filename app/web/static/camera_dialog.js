@@ -91,7 +91,7 @@ export function openCameraDialog(onset) {
 
   function showTotal() {
     const taken = classes.reduce((sum, { pictures }) => sum + pictures.length, 0);
-    total.textContent = taken ? `${counted(taken, "picture")} in all` : "";
+    showText(total, taken ? `${counted(taken, "picture")} in all` : null);
   }
 
   function card(each) {

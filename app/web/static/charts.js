@@ -70,11 +70,11 @@ function limitsOf(values, { low = null, high = null }) {
 }
 
 /**
- * A chart. `format(y)` writes a value, `limits(values)` may fix {low, high} of the y axis. Returns {element,
- * update({train, validation, domain, best, axis})}: points [[x, y], ...], `domain` [from, to] of x, `best` the x of
- * the weights that are kept, `axis` {scale, unit}: what a tick says is x times scale.
+ * A chart. `format(y)` writes a value, `limits(values)` may fix {low, high} of the y axis, `smooth` is for what is
+ * noisy. Returns {element, update({train, validation, domain, best, unit})}: points [[x, y], ...], `domain` [from, to]
+ * of x, `best` the x of the weights that are kept or null, `unit` what x counts.
  */
-export function lineChart({ title, height = 200, format = formatNumber, limits = () => ({}) }) {
+export function lineChart({ title, height = 200, format = formatNumber, smooth = true, limits = () => ({}) }) {
   const reading = el("span", { class: "chart-reading" });
   const plot = el("div", { class: "chart-plot" });
   const element = el("figure", { class: "chart" }, el("figcaption", {}, el("b", {}, title), reading), plot);
@@ -90,7 +90,7 @@ export function lineChart({ title, height = 200, format = formatNumber, limits =
     const train = at === null ? last(data.line) : nearest(data.line, at);
     const validation = at === null ? last(data.validation) : nearest(data.validation, at);
     const item = (name, words, point) => (point ? [el("span", { class: name }, words, el("b", {}, format(point[1])))] : []);
-    const when = at === null || !train ? [] : [el("span", {}, `${data.axis.unit} ${formatNumber(train[0] * data.axis.scale)}`)];
+    const when = at === null || !train ? [] : [el("span", {}, `${data.unit} ${formatNumber(train[0])}`)];
     const named = validation ? ["key fitted", "training "] : ["", ""];
     reading.replaceChildren(...when, ...item(...named, train), ...item("key validation", "validation ", validation));
   }
@@ -98,7 +98,7 @@ export function lineChart({ title, height = 200, format = formatNumber, limits =
   function draw() {
     const width = plot.clientWidth;
     if (!data || width === 0) return;
-    const { train, line, validation, domain, best, axis } = data;
+    const { train, line, validation, domain, best } = data;
     const values = [...line, ...validation].map(([, y]) => y);
     const [low, high] = limitsOf(values.length ? values : [0, 1], limits(values));
     const inner = { width: width - MARGIN.left - MARGIN.right, height: height - MARGIN.top - MARGIN.bottom };
@@ -113,10 +113,10 @@ export function lineChart({ title, height = 200, format = formatNumber, limits =
       svg("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: place.y(value), y2: place.y(value) }),
       svg("text", { x: MARGIN.left - 8, y: place.y(value) + 4, "text-anchor": "end" }, format(value)),
     ]);
-    const columns = ticksOf(from * axis.scale, to * axis.scale, inner.width / TICK.x, true).map((value) =>
-      svg("text", { x: place.x(value / axis.scale), y: bottom + 17, "text-anchor": "middle" }, formatNumber(value)),
+    const columns = ticksOf(from, to, inner.width / TICK.x, true).map((value) =>
+      svg("text", { x: place.x(value), y: bottom + 17, "text-anchor": "middle" }, formatNumber(value)),
     );
-    const unit = svg("text", { class: "unit", x: width - MARGIN.right, y: bottom - 6, "text-anchor": "end" }, axis.unit);
+    const unit = svg("text", { class: "unit", x: MARGIN.left - 8, y: bottom + 17, "text-anchor": "end" }, data.unit);
     const mark = best === null ? [] : [
           svg("line", { class: "best", x1: place.x(best), x2: place.x(best), y1: MARGIN.top, y2: bottom }),
           svg("text", { x: place.x(best) - 5, y: MARGIN.top + (height > LOW ? 10 : 24), "text-anchor": "end" }, "kept"),
@@ -167,8 +167,7 @@ export function lineChart({ title, height = 200, format = formatNumber, limits =
   return {
     element,
     update(next) {
-      const many = next.train.length > MANY;
-      const line = many ? smoothed(next.train, SPAN * next.train.length) : next.train;
+      const line = smooth && next.train.length > MANY ? smoothed(next.train, SPAN * next.train.length) : next.train;
       data = { ...next, line };
       draw();
     },

@@ -6,13 +6,6 @@ import { counted } from "./text.js";
 export const PARTS = ["train", "validation", "test"];
 export const PART_TITLES = { train: "training", validation: "validation", test: "test" };
 
-/** From this ratio on between the largest and the smallest class it is said. */
-const UNEVEN = 3;
-/** What a class needs to have a picture in each part. */
-const ONE_EACH = 3;
-
-const labelled = (set) => set.labels.filter(({ label }) => label !== null);
-
 function bar({ members, parts }, most) {
   const track = el("span", { class: "class-track", "aria-hidden": "true" });
   const pieces = parts ? PARTS.map((name) => [name, parts[name]]) : [["train", members]];
@@ -53,20 +46,23 @@ export function classBars(set, { onchoose = null, chosen = null, most = Infinity
   return el("ul", { class: "class-bars" }, ...shown.map(row), rest > 0 ? el("li", { class: "help" }, `and ${counted(rest, "other")}`) : null);
 }
 
-/** What a person should know of a set before training on it: sentences. */
-export function warningsOf(set) {
-  const classes = labelled(set);
-  if (classes.length < 2) return [];
-  const sorted = [...classes].sort((a, b) => a.members - b.members);
-  const [least, most] = [sorted[0], sorted.at(-1)];
-  const few = sorted.filter(({ members }) => members < ONE_EACH);
-  const warnings = [];
-  if (few.length) {
-    const names = few.length > 3 ? `${few.length} classes have` : `${few.map(({ label }) => label).join(" and ")} ${few.length === 1 ? "has" : "have"}`;
-    warnings.push(`${names} fewer than ${ONE_EACH} pictures: take more, or it cannot be told how well they are known.`);
-  } else if (most.members >= UNEVEN * least.members) {
-    const times = Math.round(most.members / least.members);
-    warnings.push(`${most.label} has ${times} times as many pictures as ${least.label}: rare classes are learned worse.`);
-  }
-  return warnings;
+/** What may harm a training, as the service says it (`notes` of a set's statistics). */
+export const warningElements = ({ notes }) => notes.map((text) => el("p", { class: "warning" }, text));
+
+const span = ({ smallest, largest }) => (smallest === largest ? String(smallest) : `${smallest} to ${largest}`);
+
+function lengthBars(title, { histogram }) {
+  const largest = Math.max(...histogram.map(({ members }) => members));
+  const row = ({ least, below, members }) => {
+    const track = bar({ members, parts: null }, largest);
+    return el("li", {}, el("span", { class: "class-row" }, el("span", { class: "class-label" }, `${least} to ${below - 1} px`), el("span", { class: "class-count" }, String(members)), track));
+  };
+  return el("div", {}, el("p", { class: "help" }, title), el("ul", { class: "class-bars" }, ...histogram.map(row)));
+}
+
+/** How large the pictures are: a sentence, and bars where they differ much. */
+export function sizeElements({ widths, heights }) {
+  if (!widths) return [];
+  const both = [["Widths", widths], ["Heights", heights]].filter(([, { histogram }]) => histogram.length > 1);
+  return [el("p", { class: "help" }, `${span(widths)} × ${span(heights)} px.`), ...both.map(([title, lengths]) => lengthBars(title, lengths))];
 }

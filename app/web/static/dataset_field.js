@@ -1,8 +1,8 @@
 /** A field for a set of pictures: one that is there, a built-in one, or a folder or ZIP that becomes one. */
 
-import { getDataset, Problem, Unreachable } from "./api.js";
+import { getDataset, getStatistics, Problem, Unreachable } from "./api.js";
 import { openCameraDialog } from "./camera_dialog.js";
-import { classBars, partLegend, warningsOf } from "./class_bars.js";
+import { classBars, partLegend, warningElements } from "./class_bars.js";
 import { el, newId, notifyInput, showText } from "./dom.js";
 import { notes, problemSetter } from "./fields.js";
 import { openSetDialog } from "./set_dialog.js";
@@ -125,21 +125,21 @@ export function datasetField(param) {
     const name = listed(value);
     if (name === null || !findSet(name)) return;
     try {
-      const set = await getDataset(name);
+      const [set, statistics] = await Promise.all([getDataset(name), getStatistics(name)]);
       if (listed(value) !== name || set.state !== "closed") return;
       detail = set;
       showText(counts, describe(set));
-      showSummary(set);
+      showSummary(set, statistics);
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
     }
   }
 
   /** Its classes as bars, what to know of them, and the way to its pictures. */
-  function showSummary(set) {
+  function showSummary(set, statistics) {
     summary.replaceChildren(
       ...(namedLabels(set).length ? [partLegend(set), classBars(set, { most: CLASSES })].filter(Boolean) : []),
-      ...warningsOf(set).map((text) => el("p", { class: "warning" }, text)),
+      ...warningElements(statistics),
       el("button", { type: "button", class: "link", onclick: () => openSetDialog(set.id, chooseMade) }, "Look at the pictures, change labels"),
     );
     summary.hidden = false;

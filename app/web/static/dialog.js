@@ -3,12 +3,12 @@
 import { el, newId } from "./dom.js";
 
 /**
- * Open a dialog with a title, a body and a foot. `onclose()` is called when it was closed, by whatever means. Returns
- * {element, close()}.
+ * Open a dialog with a title, a body and a foot. `mayClose()` says whether a person may close it now, `onclose()` is
+ * called when it was closed, by whatever means. Returns {element, close()}.
  */
-export function openDialog({ title, name, body, foot = [], onclose = () => {} }) {
+export function openDialog({ title, name, body, foot = [], mayClose = () => true, onclose = () => {} }) {
   const id = newId("dialog");
-  const close = el("button", { type: "button", class: "dialog-close", "aria-label": "Close", onclick: () => element.close() }, "×");
+  const close = el("button", { type: "button", class: "dialog-close", "aria-label": "Close", onclick: () => mayClose() && element.close() }, "×");
   const element = el(
     "dialog",
     { class: `dialog ${name}`, "aria-labelledby": id },
@@ -23,6 +23,9 @@ export function openDialog({ title, name, body, foot = [], onclose = () => {} })
       event.stopPropagation();
     });
   }
+  element.addEventListener("cancel", (event) => {
+    if (!mayClose()) event.preventDefault();
+  });
   element.addEventListener("close", () => {
     element.remove();
     onclose();

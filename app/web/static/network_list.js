@@ -18,9 +18,6 @@ export function showNetworks() {
   title.focus();
 }
 
-/** Numbers of four bytes, where the service does not say how much room it takes. */
-const bytesOf = ({ bytes, parameters }) => bytes ?? 4 * parameters;
-
 const classesOf = ({ classes }) => (classes.length === 1 ? "1 class" : `${classes.length || "no"} classes`);
 
 function factsOf(network) {
@@ -29,7 +26,7 @@ function factsOf(network) {
     network.origin,
     classesOf(network),
     typeof accuracy === "number" ? `${(100 * accuracy).toFixed(1)} % of test pictures` : null,
-    fileSize(bytesOf(network)),
+    fileSize(network.bytes),
     network.created_at ? ago(network.created_at) : null,
   ].filter(Boolean).join(", ");
 }
@@ -113,7 +110,7 @@ export function openNetworkList() {
   function render() {
     const own = knownNetworks().filter(({ origin }) => origin !== "shipped");
     total.textContent = own.length
-      ? `${counted(own.length, "network")} of yours, ${fileSize(own.reduce((sum, network) => sum + bytesOf(network), 0))}.`
+      ? `${counted(own.length, "network")} of yours, ${fileSize(own.reduce((sum, network) => sum + network.bytes, 0))}.`
       : "None of yours yet: train one, or import one that was exported here.";
     list.replaceChildren(...own.map((network) => entryOf(network, attempt)));
   }

@@ -1,7 +1,7 @@
 /** A set on one sheet: its pictures by class and part; other labels make a new set of the same pictures. */
 
-import { getDataset, listMembers, Problem, relabelDataset, Unreachable } from "./api.js";
-import { classBars, PART_TITLES, partLegend, PARTS, warningsOf } from "./class_bars.js";
+import { getDataset, getStatistics, listMembers, Problem, relabelDataset, Unreachable } from "./api.js";
+import { classBars, PART_TITLES, partLegend, PARTS, sizeElements, warningElements } from "./class_bars.js";
 import { openDialog } from "./dialog.js";
 import { el, newId, showText } from "./dom.js";
 import { makeSelection } from "./selection.js";
@@ -47,16 +47,26 @@ export async function openSetDialog(reference, onmade = () => {}) {
   const name = el("input", { type: "text", id: newId("set-name"), maxlength: 64, autocomplete: "off", spellcheck: "false" });
   const save = el("button", { type: "submit", class: "primary" }, "Save");
   const saving = el("form", { class: "relabel", hidden: true }, el("label", { for: name.id }, "Save as a new set named"), name, save);
-  const dialog = openDialog({ title: "Pictures of the set", name: "set-dialog", body: [side, el("div", { class: "sheet-main" }, chips, sheet, more)], foot: [status, problem, form, saving] });
+  const dialog = openDialog({ title: "Pictures of the set", name: "set-dialog", body: [side, el("div", { class: "sheet-main" }, chips, sheet, more)], foot: [status, problem, form, saving], mayClose });
   const selection = makeSelection(sheet, showSelection);
   form.hidden = true;
   let set = null;
   let members = [];
+  let statistics = null;
   /** New labels by position. */
   const changes = new Map();
   let label = null;
   let part = null;
   let shown = 0;
+  let warned = false;
+
+  /** Changes are lost by closing twice, not by closing once. */
+  function mayClose() {
+    const isSure = warned || changes.size === 0;
+    if (!isSure) showText(problem, "The changes are not saved: close again to drop them.");
+    warned = true;
+    return isSure;
+  }
 
   const labelOf = ({ position, label: own }) => (changes.has(position) ? changes.get(position) : own);
   const matching = () => members.filter((member) => (label === null || labelOf(member) === label) && (part === null || member.part === part));
@@ -96,7 +106,8 @@ export async function openSetDialog(reference, onmade = () => {}) {
     side.replaceChildren(
       ...[partLegend(current)].filter(Boolean),
       classBars(current, { onchoose: choose, chosen: label }),
-      ...warningsOf(current).map((text) => el("p", { class: "warning" }, text)),
+      ...(changes.size ? [] : warningElements(statistics)),
+      ...sizeElements(statistics),
     );
     const chip = (value, title) => el("button", { type: "button", class: "chip", "aria-pressed": String(part === value), onclick: () => { part = value; render(); } }, title);
     const all = el("button", { type: "button", class: "link", onclick: () => selection.all() }, "Select these");
@@ -111,6 +122,8 @@ export async function openSetDialog(reference, onmade = () => {}) {
 
   /** Give the selected pictures a label, or leave them out. */
   function change(value) {
+    warned = false;
+    showText(problem, null);
     const own = new Map(members.map((member) => [member.position, member.label]));
     for (const position of selection.get()) {
       if (own.get(position) === value) changes.delete(position);
@@ -150,7 +163,7 @@ export async function openSetDialog(reference, onmade = () => {}) {
   });
 
   try {
-    [set, members] = await Promise.all([getDataset(reference), listMembers(reference)]);
+    [set, members, statistics] = await Promise.all([getDataset(reference), listMembers(reference), getStatistics(reference)]);
     dialog.element.querySelector("h2").textContent = set.name;
     name.value = freeNameOf(set.name, knownSets(), "pictures");
     render();

@@ -89,7 +89,7 @@ export function makeTraining(element, { onuse, onclass, onjob }) {
     return [
       network,
       parameters ? counted(parameters, "parameter") : null,
-      best && epochs ? `best in epoch ${best} of ${epochs}` : null,
+      epochs ? (best ? `best in epoch ${best} of ${epochs}` : "no epoch made it better") : null,
       split?.validation && typeof validation === "number" ? `${percent(validation)} of the validation pictures` : null,
     ].filter(Boolean).join(", ");
   }

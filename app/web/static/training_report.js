@@ -99,6 +99,9 @@ function calibrationElement({ temperature, ece_before: before, ece_after: after,
   return el("div", { class: "calibration" }, reliability(bins ?? []), words ? el("p", {}, words) : null);
 }
 
+/** A row of a table in which what is kept is marked. */
+const marked = (row) => ("kept" in row ? { ...row, kept: row.kept ? "✓" : "" } : row);
+
 const isFilled = (value) => (Array.isArray(value) ? value.length > 0 : Boolean(value));
 
 /** Elements of a training's result. */
@@ -109,7 +112,7 @@ export function reportElements(result) {
     ["per_class", (value) => section("Each class", "Precision: how many of those that it names are right. Recall: how many of them all it finds. F1: the mean of both, nearer to the lower.", classTable(value))],
     ["calibration", (value) => section("How sure it is", null, calibrationElement(value))],
     ["compare_layers", (value) => section("Layers compared", "A linear classifier on the features of each.", ...tablesOf({ layers: value }, []))],
-    ["runs", (value) => section("Trainings", null, ...tablesOf({ trainings: value }, []))],
+    ["runs", (value) => section("Trainings", null, ...tablesOf({ trainings: value.map(marked) }, []))],
   ];
   return parts.filter(([name]) => isFilled(result[name])).map(([name, make]) => make(result[name]));
 }

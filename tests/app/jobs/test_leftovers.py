@@ -12,10 +12,12 @@ from app.datasets.uploads import zip_key
 from app.images.repository import image_key
 from app.jobs.leftovers import delete_leftovers
 from app.jobs.storage_keys import job_folder, work_folder
+from app.networks.repository import network_folder, network_of_job
 from app.settings import Settings
 from app.storage import FolderStorage
 from app.storage.folder import make_storage
 from tests.app.conftest import upload
+from tests.support.network_files import network_file, small_network
 
 
 @pytest.fixture
@@ -45,6 +47,20 @@ def submit(client: TestClient, storage: FolderStorage) -> tuple[str, str]:
     job_id = answer.json()["id"]
     storage.put(f"{work_folder(job_id)}/checkpoint", b"1")
     return image, job_id
+
+
+def test_weights_without_a_row_are_deleted(
+    client: TestClient, engine: Engine, storage: FolderStorage
+) -> None:
+    data = network_file(small_network())
+    for name in ("one", "two"):
+        assert client.post("/v1/networks", files={"file": data}, data={"name": name}).status_code == 201
+    storage.put("networks/shipped/palette/0.safetensors", b"of a shipped one")
+    kept = keys(storage)
+    storage.put(f"{network_folder(network_of_job(new_id()))}/1.safetensors", b"weights")
+    assert delete_leftovers(engine, storage) == 0
+    assert delete_leftovers(engine, storage, older_than=0) == 1
+    assert keys(storage) == kept
 
 
 def test_an_upload_whose_job_was_never_queued_and_pictures_without_rows_are_deleted(

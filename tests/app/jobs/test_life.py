@@ -8,7 +8,7 @@ from itertools import permutations
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, update
+from sqlalchemy import Connection, Engine, update
 
 from app.database.engine import now, write
 from app.database.metadata import metadata
@@ -19,6 +19,8 @@ from app.jobs.job import Artifact, Job
 from app.jobs.repository import NewJob
 from app.jobs.states import TERMINAL, TRANSITIONS, State
 from app.jobs.tables import jobs
+from app.networks.catalogue import get_card
+from app.networks.repository import NewNetwork, list_networks, network_of_job
 from app.workers import repository as workers
 
 LEASE = 30.0
@@ -269,6 +271,42 @@ def test_workers_without_heartbeat_are_not_alive(engine: Engine) -> None:
     assert workers.list_alive(engine, -1) == []
     workers.unregister(engine, "w1")
     assert workers.list_alive(engine, 10) == []
+
+
+def made_network(job: Job, name: str) -> NewNetwork:
+    card = get_card("palette").model_copy(update={"name": name})
+    network_id = network_of_job(job.id)
+    return NewNetwork(id=network_id, card=card, key=f"networks/{network_id}/1", bytes=1, origin="trained")
+
+
+def test_a_network_is_registered_with_the_end_or_not_at_all(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new_job(engine)
+    first = claimed(engine)
+    job = claims.finish(
+        engine, first, State.SUCCEEDED, network=made_network(first.job, "mine"), result={"a": 1}
+    )
+    assert job.result == {"a": 1, "network": "mine"}
+    new_job(engine)
+    second = claimed(engine)
+    reaper.expire_worker(engine, "w1", max_attempts=3)
+    with pytest.raises(ClaimLost):
+        claims.finish(engine, second, State.SUCCEEDED, network=made_network(second.job, "mine"))
+    assert [network.card.name for network in list_networks(engine)] == ["mine"]
+    # Another transaction takes the name between the look and the insertion.
+    second = claimed(engine)
+    choose, tries = claims.under_free_name, []
+
+    def too_late(connection: Connection, network: NewNetwork) -> NewNetwork:
+        tries.append(network)
+        return network if len(tries) < 3 else choose(connection, network)
+
+    monkeypatch.setattr(claims, "under_free_name", too_late)
+    job = claims.finish(engine, second, State.SUCCEEDED, network=made_network(second.job, "mine"))
+    assert job.result == {"network": "mine-2"} and len(tries) == 3
+    assert [network.card.name for network in list_networks(engine)] == ["mine", "mine-2"]
+    assert [kind for _, kind in kinds_of_events(engine, job.id)].count("done") == 1
 
 
 def test_terminal_states_have_no_way_out() -> None:

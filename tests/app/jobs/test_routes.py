@@ -13,7 +13,7 @@ from app.kinds import KINDS, all_lanes
 from app.kinds.style_transfer import PRESETS
 from app.settings import Settings
 from app.workers import repository as workers
-from tests.support import learning
+from tests.support import memorizing
 from tests.support import strange_pictures as strange
 
 URL = "/v1/style-transfer"
@@ -213,8 +213,8 @@ def test_only_what_has_begun_and_can_is_finished_early(
     painting = client.post(URL, json={"content": image_id, "style": image_id}).json()
     assert "style_transfer has nothing to keep" in refused(painting["id"])
     client.post(f"/v1/jobs/{painting['id']}/cancel")
-    monkeypatch.setitem(KINDS, learning.SPEC.name, learning.SPEC)
-    job = client.post("/v1/jobs", json={"kind": "learning", "params": {}}).json()
+    monkeypatch.setitem(KINDS, memorizing.SPEC.name, memorizing.SPEC)
+    job = client.post("/v1/jobs", json={"kind": "memorizing", "params": {}}).json()
     assert not job["finish_requested"] and "has not begun" in refused(job["id"])
     claim = claims.claim(services.engine, job["id"], "w", 30)
     assert claim is not None
@@ -232,8 +232,8 @@ def test_only_what_has_begun_and_can_is_finished_early(
 def test_a_paused_job_that_is_finished_early_goes_on_to_its_end(
     client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(KINDS, learning.SPEC.name, learning.SPEC)
-    job = client.post("/v1/jobs", json={"kind": "learning", "params": {}}).json()
+    monkeypatch.setitem(KINDS, memorizing.SPEC.name, memorizing.SPEC)
+    job = client.post("/v1/jobs", json={"kind": "memorizing", "params": {}}).json()
     claim = claims.claim(services.engine, job["id"], "w", 30)
     assert claim is not None
     client.post(f"/v1/jobs/{job['id']}/pause")

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from app.errors import InputError
 from app.kinds.architectures import ARCHITECTURES, Architecture, resolve_architecture
+from app.kinds.train import TrainParams
+from app.networks.catalogue import SHIPPED
 
 
 def test_every_name_has_an_entry() -> None:
@@ -61,6 +63,14 @@ def test_what_is_wrong_is_named(
     with pytest.raises(InputError, match=said) as caught:
         resolve_architecture(name, params, size, 4)
     assert caught.value.field == field
+
+
+def test_fixed_codes_are_no_embedding() -> None:
+    params = {"dataset": "digits", "preset": "from-scratch", "architecture": "lenet_1998"}
+    assert TrainParams.model_validate(params).resolve(SHIPPED).size == 32
+    with pytest.raises(InputError, match="take lenet") as caught:
+        TrainParams.model_validate({**params, "objective": "triplet"}).resolve(SHIPPED)
+    assert caught.value.field == "objective"
 
 
 def test_params_of_a_form_have_titles() -> None:

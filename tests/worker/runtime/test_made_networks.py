@@ -16,8 +16,8 @@ from app.networks.catalogue import Catalogue
 from app.networks.repository import StoredNetwork, list_networks, network_of_job
 from app.networks.weights_file import KEY, read_header
 from models.network import hash_weights
-from tests.support import learning
-from tests.support.learning import LearningParams
+from tests.support import memorizing
+from tests.support.memorizing import MemorizingParams
 from tests.support.network_files import small_network
 from tests.support.worker_context import job_service, once_begun, run, submit
 from worker.contract.steps import Outcome
@@ -28,11 +28,11 @@ from worker.runtime.context import WorkerContext
 
 @pytest.fixture(autouse=True)
 def kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(KINDS, learning.SPEC.name, learning.SPEC)
+    monkeypatch.setitem(KINDS, memorizing.SPEC.name, memorizing.SPEC)
 
 
 def queue(context: WorkerContext, **params: object) -> Job:
-    return submit(context, LearningParams.model_validate(params))
+    return submit(context, MemorizingParams.model_validate(params))
 
 
 def networks(context: WorkerContext) -> list[StoredNetwork]:
@@ -152,7 +152,7 @@ def test_a_job_that_ends_after_a_crash_leaves_no_weights(
     claim = claims.claim_next(context.engine, "w1", ["short"], 30)
     assert claim is not None
     # As a worker that was killed before it ended the job.
-    outcome = last(learning.learning(LearningParams(), None, None, context.compute))  # type: ignore[arg-type]
+    outcome = last(memorizing.memorizing(MemorizingParams(), None, None, context.compute))  # type: ignore[arg-type]
     assert outcome.network is not None
     claimed_job.store_weights(context.storage, outcome.network, network_of_job(job.id), "1")
     assert len(files(context)) == 1
@@ -211,13 +211,13 @@ def test_a_network_that_its_card_does_not_build_fails_the_job(
     context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue(context)
-    monkeypatch.setattr(learning, "PARAMS", {**learning.PARAMS, "depth": 19})
+    monkeypatch.setattr(memorizing, "PARAMS", {**memorizing.PARAMS, "depth": 19})
     job = run(context)
     assert job.state is State.FAILED and networks(context) == [] and files(context) == []
 
 
 def test_without_a_job(context: WorkerContext) -> None:
-    outcome = last(learning.learning(LearningParams(), None, None, context.compute))  # type: ignore[arg-type]
+    outcome = last(memorizing.memorizing(MemorizingParams(), None, None, context.compute))  # type: ignore[arg-type]
     assert outcome.network is not None
     names = [keep_network(context.engine, context.storage, outcome.network).card.name for _ in range(2)]
     assert names == ["learned", "learned-2"] and len(files(context)) == 2

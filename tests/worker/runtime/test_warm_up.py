@@ -1,8 +1,11 @@
 """Workers load what the jobs of their lane use before the first one comes."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from app.settings import WeightsFolder
 from worker.contract.compute import Compute
 from worker.networks import loading
 from worker.networks.loading import NetworkLoader
@@ -12,15 +15,22 @@ CPU = Compute(torch.device("cpu"))
 
 
 @pytest.mark.parametrize(
-    ("lane", "name", "pooling"), [("long", "palette", "average"), ("short", "efficientnet_lite0", None)]
+    ("lane", "name", "pooling"),
+    [
+        ("long", "palette", "average"),
+        ("short", "efficientnet_lite0", None),
+        ("training", "efficientnet_lite0", None),
+    ],
 )
 def test_the_network_of_the_lane_is_there_when_the_first_job_comes(
-    lane: str, name: str, pooling: str | None
+    lane: str, name: str, pooling: str | None, tmp_path: Path
 ) -> None:
     loading._prepared.cache_clear()
-    warm_up(CPU, lane)
+    # As in a service, which has a folder of weights.
+    networks = NetworkLoader(WeightsFolder(tmp_path / "weights", ""))
+    warm_up(networks, CPU, lane)
     loaded = loading._prepared.cache_info().misses
-    NetworkLoader().prepared(name, pooling, CPU)  # type: ignore[arg-type]
+    networks.prepared(name, pooling, CPU)  # type: ignore[arg-type]
     assert loading._prepared.cache_info().misses == loaded == 1
 
 
@@ -29,5 +39,5 @@ def test_a_classifier_that_is_not_installed_is_said_and_no_more(
 ) -> None:
     # Known, and nowhere without a download.
     monkeypatch.setattr("worker.runtime.warm_up.DEFAULT_CLASSIFIER", "vgg16")
-    warm_up(CPU, "short")
+    warm_up(NetworkLoader(), CPU, "short")
     assert "vgg16" in caplog.text

@@ -12,6 +12,7 @@ from sklearn.svm import LinearSVC
 from torch import Tensor
 
 from worker.contract.steps import run_steps
+from worker.training import linear_heads
 from worker.training.linear_heads import (
     DEFAULT_STRENGTH,
     STRENGTHS,
@@ -133,3 +134,12 @@ def test_one_picture_a_class_is_enough() -> None:
     given_ = Examples(features, labels, features[:0], labels[:0], CLASSES)
     for solver in ("svm", "head"):
         assert fit(solver, given_).head(features).argmax(1).tolist() == labels.tolist()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("solver", ["svm", "head"])
+def test_large_sets_are_learned_in_float32(solver: Solver, monkeypatch: pytest.MonkeyPatch) -> None:
+    given_ = examples()
+    unseen, _ = clusters(500, 3)
+    exact = fit(solver, given_, 0.1).head(unseen)
+    monkeypatch.setattr(linear_heads, "MOST_EXACT", 0)
+    torch.testing.assert_close(fit(solver, given_, 0.1).head(unseen), exact, rtol=1e-2, atol=1e-2)

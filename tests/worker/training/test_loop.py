@@ -88,7 +88,7 @@ def test_the_seed_decides_the_training() -> None:
 
 
 def test_the_seed_decides_the_first_weights() -> None:
-    drawn = [palette_model(seed).conv1_1.weight for seed in (7, 7, 7 + 2**32)]
+    drawn = [palette_model(seed).stack.conv1_1.conv.weight for seed in (7, 7, 7 + 2**32)]
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], drawn[2])
 

@@ -3,16 +3,15 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-from app.datasets.builtin import DigitsOptions
 from models.architectures import build_stack
 from models.network import Network
 from models.procedural import CLASSES, draw
 from models.registry import load_network
 from models.trainable import Trainable, initialize, make_trainable, plain_weights
 from worker.contract.steps import run_steps
-from worker.datasets.builtin import BuiltInSet
 from worker.training.objectives import softmax
 from worker.training.transfer import LabelledPictures, TransferSettings, learn_from_features
 
@@ -23,10 +22,9 @@ DRAWS = 4
 
 def digits() -> tuple[Tensor, Tensor]:
     """The 1797 pictures (N, 3, 8, 8) in [0, 1], and their digits."""
-    made = BuiltInSet(DigitsOptions())
-    drawn = list(made.pictures(0, len(made)))
-    pictures = torch.stack([torch.from_numpy(each.pixels).permute(2, 0, 1) for each in drawn]).float() / 255
-    return pictures, torch.tensor([int(each.label) for each in drawn])
+    loaded = load_digits()
+    levels = torch.from_numpy(loaded.images).float() / 16
+    return levels[:, None].repeat(1, 3, 1, 1), torch.from_numpy(loaded.target)
 
 
 def as_network(stack: dict[str, nn.Module], model: Trainable) -> Network:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from worker.media.lettering import shorten, width_of, wrap
+from app.media.lettering import shorten, width_of, wrap
 from worker.understanding.figures import (
     Bar,
     Panel,

@@ -1,0 +1,66 @@
+"""A training on several devices of which a process ends."""
+
+import pytest
+
+from tests.faults.conftest import Deploy
+from tests.faults.test_resume import check_progress
+from tests.support.deployment import Deployment, Mode, kill
+from tests.support.service import runs, wait_for
+
+pytestmark = [pytest.mark.slow, pytest.mark.server]
+
+TRAINING = {
+    "dataset": "digits",
+    "preset": "from-scratch",
+    "architecture": "mlp",
+    "size": 12,
+    "batch_size": 32,
+    "epochs": 4,
+    "patience": 0,
+}
+
+
+def learn(service: Deployment, **params: object) -> str:
+    return str(service.request("POST", "/v1/train", json={**TRAINING, **params})["id"])
+
+
+def ranks(service: Deployment) -> list[int]:
+    """Process ids of the further ranks."""
+    return [
+        pid
+        for part in service.parts.values()
+        for pid, line in part.pids().items()
+        if "worker.training.rank" in line
+    ]
+
+
+def test_a_training_goes_on_after_a_rank_was_killed(deploy: Deploy, mode: Mode) -> None:
+    service = deploy(mode, IMPASTO_CHECKPOINT_SECONDS="0.3", IMPASTO_TRAINING_DEVICES="cpu,cpu")
+    job_id = learn(service)
+
+    def learning() -> bool:
+        job = service.job(job_id)
+        # Of 1797 pictures that are decoded first.
+        return job.checkpoint is not None and bool(job.checkpoint["done"] > 1805)
+
+    wait_for(learning)
+    (rank,) = ranks(service)
+    kill(rank)
+    assert service.wait_for_job(job_id, "succeeded", "failed")["state"] == "succeeded"
+    check_progress(service, job_id, 1805)
+    assert "rank 1 of the training, on cpu, ended with SIGKILL" in service.logs
+
+    # A cancel ends the training, and the ranks wait for the next.
+    there = ranks(service)
+    cancelled = learn(service, epochs=5000)
+    wait_for(lambda: (service.job(cancelled).progress or {}).get("done", 0) > 1805)
+    service.request("POST", f"/v1/jobs/{cancelled}/cancel")
+    service.wait_for_job(cancelled, "cancelled")
+    assert ranks(service) == there
+
+    # They end with the process that started them.
+    another = learn(service, epochs=5000)
+    wait_for(lambda: (service.job(another).progress or {}).get("done", 0) > 1805)
+    (rank,) = ranks(service)
+    kill(service.worker_of(another))
+    wait_for(lambda: not runs(rank))
