@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import torch
 
-from app.datasets.split import PARTS
 from app.errors import InputError
 from app.kinds import KINDS
 from app.networks.catalogue import SHIPPED
@@ -15,7 +14,7 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs, Member, Source
 from worker.contract.steps import Step, run_steps
 from worker.media.pictures import Picture, encode_preview
-from worker.networks.loading import NetworkLoader, cards_for, network_for
+from worker.networks.loading import NetworkLoader, network_for
 from worker.runtime.functions import steps_of
 
 Json = Mapping[str, Any]
@@ -122,53 +121,12 @@ def test_a_job_mixes_no_devices_and_needs_no_float64(kind: str, asked: Json) -> 
     assert {each.device.type for each in outcome.images.values()} <= {"cpu"}
 
 
-TRAININGS: list[Json] = [
-    {"mixup": 0.2, "cutmix": 0.2, "cutout": 0.3, "crop": 0.5, "rotation": 5, "distortion": 0.1, "flip": True},
-    {"optimizer": "muon", "attack": 0.5, "l1": 1e-3, "average": 0.9, "find_learning_rate": True},
-    {"objective": "triplet", "embedding": 4, "optimizer": "adamw", "schedule": "plateau"},
-    {"architecture": "googlenet", "architecture_params": {}, "size": 32, "optimizer": "adam"},
-    {"restarts": 2, "ensemble": 2},
-    {"preset": "quick", "base": "palette", "size": 48, "compare_layers": ["relu3_1"]},
-    {"preset": "fine-tune", "base": "palette", "size": 48, "transfer": "last"},
-]
-
-
-@pytest.mark.medium
-@pytest.mark.parametrize("changes", TRAININGS, ids=name_of)
-def test_a_training_mixes_no_devices_and_needs_no_float64(changes: Json) -> None:
-    # What is there for autocast is not for this device.
-    compute = Compute(DEVICE, torch.float32)
-    usual = {} if "base" in changes else {"architecture": "cnn", "size": 16, "batch_size": 4}
-    asked = {"dataset": "d", "preset": "from-scratch", **usual, **changes}
-    if changes.get("preset") != "quick":
-        asked["epochs"] = 1
-    params = KINDS["train"].params.model_validate(asked).resolve(SHIPPED)
-    members = [
-        Member(Source(name, lambda: Picture(torch.rand(1, 3, 20, 20))), label, name, part)
-        for part in PARTS
-        for name, label in ((f"{part}-{place}", "ab"[place % 2]) for place in range(4))
-    ]
-    loader = NetworkLoader()
-    network = network_for(params, compute, loader)
-    inputs = Inputs(sets={"dataset": members}, cards=cards_for(params, loader))
-    with FakeDevice() as device:
-
-        def saved(step: Step) -> None:
-            step.losses()
-            step.state()
-
-        outcome = run_steps(steps_of(params, inputs, network, compute), saved)
-        assert device.copied
-    assert outcome.network is not None
-    assert {weight.device.type for weight in outcome.network.weights.values()} == {"cpu"}
-
-
 def test_every_kind_that_computes_with_a_network_is_tried() -> None:
     untried = set(KINDS) - {kind for kind, _ in CASES}
     assert untried == {
-        "train",
         "embedding",
         "gradient_check",
+        "train",
         "learning_rate_range",
         "pull_weights",
         "import_members",

@@ -7,11 +7,13 @@ from torch import Tensor
 
 from app.jobs.params import parse_params
 from app.kinds.learning_rate_range import RateRange
+from app.kinds.train import ResolvedFrozen, ResolvedTraining
 from app.networks.catalogue import SHIPPED
 from tests.support.fake_device import DEVICE, FakeDevice
 from tests.support.learning import TINY, colored, inputs_of, members_of, resolved
 from worker.contract.compute import Compute
 from worker.contract.steps import Step, run_steps
+from worker.networks.loading import NetworkLoader, cards_for, network_for
 from worker.training.learning_rate_range import learning_rate_range
 from worker.training.train import train
 
@@ -42,7 +44,14 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "triplet": {"objective": "triplet", "embedding": 4, "optimizer": "adam"},
     "hinge": {"objective": "squared_hinge", "optimizer": "adamw"},
+    "auxiliary classifiers": {"architecture": "googlenet", "size": 32, "epochs": 1},
+    "rate found, ensemble": {"find_learning_rate": True, "restarts": 2, "ensemble": 2},
 }
+TRANSFERS: list[dict[str, Any]] = [
+    {"preset": "quick", "compare_layers": ["relu3_1"], "folds": 2},
+    {"preset": "fine-tune", "transfer": "last", "epochs": 1},
+    {"preset": "fine-tune", "transfer": "all", "epochs": 1},
+]
 
 
 @pytest.mark.medium
@@ -58,6 +67,21 @@ def test_a_training_mixes_no_devices_and_needs_no_float64(name: str) -> None:
 
     with FakeDevice():
         outcome = run_steps(train(params, inputs_of(PICTURES), None, ON_DEVICE), look)
+    assert outcome.network is not None
+    assert {each.device.type for each in outcome.network.weights.values()} == {"cpu"}
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize("asked", TRANSFERS)
+def test_a_transfer_mixes_no_devices(asked: dict[str, Any]) -> None:
+    params = parse_params("train", {"dataset": "digits", "base": "palette", "size": 32, **asked}, SHIPPED)
+    assert isinstance(params, ResolvedTraining | ResolvedFrozen)
+    loader = NetworkLoader()
+    inputs = inputs_of(PICTURES)
+    inputs.cards = cards_for(params, loader)
+    network = network_for(params, ON_DEVICE, loader)
+    with FakeDevice():
+        outcome = run_steps(train(params, inputs, network, ON_DEVICE), lambda step: step.state())
     assert outcome.network is not None
     assert {each.device.type for each in outcome.network.weights.values()} == {"cpu"}
 

@@ -9,8 +9,10 @@ from torch import Tensor
 
 from app.datasets.split import Part
 from app.errors import ComputationError, InputError
-from app.kinds.train import PRESETS
+from app.jobs.params import parse_params
+from app.kinds.train import PRESETS, ResolvedFrozen, ResolvedTraining
 from app.kinds.training_runs import variants
+from app.networks.catalogue import SHIPPED
 from models.registry import build_network
 from tests.support.learning import (
     CPU,
@@ -23,6 +25,7 @@ from tests.support.learning import (
     run_training,
 )
 from worker.contract.steps import Outcome, Step
+from worker.networks.loading import NetworkLoader, cards_for, network_for
 from worker.training import fitting
 from worker.training.learning_set import decode_set, in_order
 from worker.training.pictures import decoded_side
@@ -93,6 +96,40 @@ def test_resumed_is_uninterrupted(name: str) -> None:
     for after in sorted({1, 2, 4, 5, count // 2, count}):
         state = interrupted(params, inputs, after)
         assert_same(whole, run_training(params, inputs, state))
+
+
+TRANSFERS: dict[str, dict[str, Any]] = {
+    "head, folds": {"preset": "quick", "folds": 2},
+    "last, triplet": {"preset": "fine-tune", "transfer": "last", "epochs": 1, "objective": "triplet"},
+    "all": {"preset": "fine-tune", "epochs": 1, "average": 0.9},
+}
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize("name", TRANSFERS)
+def test_a_resumed_transfer_is_uninterrupted(name: str) -> None:
+    params = parse_params(
+        "train", {"dataset": "digits", "base": "palette", "size": 32, **TRANSFERS[name]}, SHIPPED
+    )
+    assert isinstance(params, ResolvedTraining | ResolvedFrozen)
+    loader = NetworkLoader()
+    inputs = inputs_of(members_of(colored(14, 2)))
+    inputs.cards = cards_for(params, loader)
+    network = network_for(params, CPU, loader)
+    count = 0
+
+    def on_step(step: Step) -> None:
+        nonlocal count
+        count += 1
+
+    whole = run_training(params, inputs, on_step=on_step, network=network)
+    for after in {2, count // 2 + 1, count - 1}:
+        state = interrupted(params, inputs, after, network=network)
+        assert_same(whole, run_training(params, inputs, state, network=network))
+    assert whole.network is not None
+    assert whole.network.card.training is not None
+    assert whole.network.card.training.base == "palette"
+    assert build_network(whole.network.card, whole.network.weights).input_size == 32
 
 
 @pytest.mark.medium
