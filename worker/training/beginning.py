@@ -15,6 +15,7 @@ from models.network import Network
 from models.trainable import Trainable, initialize, new_trainable
 from worker.contract.steps import Step, StepState
 from worker.optim.randomness import fold_seed, generator_from
+from worker.training.features import feature_steps
 from worker.training.learning_set import LearningSet
 from worker.training.linear_heads import LinearHead
 from worker.training.objectives import ObjectiveSettings, make_objective
@@ -53,7 +54,7 @@ class Blueprint:
 
 def steps_of_run(params: Resolved, pictures: int, trained: int) -> int:
     """Steps that one training has at most, on a set of so many pictures, of which some are trained on."""
-    features = pictures if params.base is not None else 0
+    features = feature_steps(pictures) if params.base is not None else 0
     if isinstance(params, ResolvedFrozen):
         return features
     return features + params.epochs * -(-trained // params.batch_size)

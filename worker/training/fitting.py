@@ -16,6 +16,7 @@ from worker.training.augmentation import Augmentation, augment, mix
 from worker.training.beginning import Begin, Blueprint, Ready, Resolved, make_ready
 from worker.training.courses import Classes, EpochCourse
 from worker.training.history import Epoch
+from worker.training.features import feature_steps
 from worker.training.judging import PartJudge, logits_of
 from worker.training.learning_set import LearningSet
 from worker.training.loop import Progress, train
@@ -71,7 +72,7 @@ def fit(
         return Fitted(ready.blueprint, weights, ready.measures, [], None, ready.more, parts)
     descent = _descend(params, ready, data, compute, _begun(resume), only_measure)
     if ready.features is not None:
-        descent = _shifted(descent, len(data.members), ready.features)
+        descent = _shifted(descent, feature_steps(len(data.members)), ready.features)
     progress, found = yield from descent
     fitted = _fitted(params, ready.model, data, compute, ready.blueprint, progress)
     return replace(fitted, more=ready.more | found, parts=parts)

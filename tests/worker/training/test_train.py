@@ -222,6 +222,15 @@ def test_an_epoch_is_chosen_by_the_validation_part() -> None:
     assert losses[-1] > min(losses)
 
 
+def test_reading_is_a_small_part_of_the_steps() -> None:
+    steps: list[Step] = []
+    params = resolved(epochs=3)
+    run_training(params, inputs_of(members_of(colored(70))), on_step=steps.append)
+    # 70 pictures are read in 3 chunks, and 50 of them are learned from in 7 batches; the report is the last.
+    assert {step.total for step in steps} == {3 + 3 * 7 + 1}
+    assert [step.done for step in steps] == list(range(1, 26))
+
+
 def test_patience_ends_it() -> None:
     params = resolved(epochs=50, patience=2, min_delta=1)
     outcome = run_training(params, inputs_of(members_of(colored(30))))
