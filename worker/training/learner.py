@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from worker.contract.compute import Compute
+from worker.optim.randomness import seed_own
 
 
 class Lesson(Protocol):
@@ -43,7 +44,7 @@ class LocalLearner:
     def step(self, inputs: Tensor, targets: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """See :class:`Learner`."""
         # Dropout has no generator of its own.
-        torch.manual_seed(seed)
+        seed_own(seed, self._compute.device)
         self._model.train()
         self._optimizer.zero_grad()
         logits = run_model(self._model, inputs, self._compute)

@@ -21,6 +21,7 @@ from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-
 from torch.nn.parallel import DistributedDataParallel
 
 from worker.contract.compute import Compute
+from worker.optim.randomness import seed_own
 from worker.training.learner import Lesson, run_model
 
 # How long a rank waits for another in the middle of a step.
@@ -122,7 +123,7 @@ class ShareLearner:
         Dropout is drawn from the seed and the rank. Batch norms take mean and variance of the share; their
         running ones are rank 0's.
         """
-        torch.manual_seed(seed + self._world.rank)
+        seed_own(seed + self._world.rank, self._compute.device)
         self._model.train()
         self._optimizer.zero_grad()
         logits = run_model(self._parallel, inputs, self._compute)

@@ -6,7 +6,7 @@ import pytest
 
 from app.jobs.errors import ParamsError
 from app.jobs.params import parse_params
-from app.kinds.train import MOST_RUNS, ResolvedFrozen, ResolvedTraining
+from app.kinds.train import MOST_RUNS, PRESETS, ResolvedFrozen, ResolvedTraining
 from app.kinds.training_runs import Run, count_runs, fold_runs, restarts, variants
 from app.networks.catalogue import SHIPPED
 
@@ -53,7 +53,8 @@ def test_the_recipe_of_2012() -> None:
 def test_another_optimizer_has_its_usual_rate() -> None:
     assert trained(architecture="cnn", optimizer="adam").learning_rate == 1e-3
     assert trained(architecture="cnn", optimizer="adam", learning_rate=0.5).learning_rate == 0.5
-    assert trained(architecture="cnn").learning_rate == 0.05
+    assert trained(architecture="cnn", optimizer="sgd").learning_rate == 0.05
+    assert trained(architecture="cnn").learning_rate == PRESETS["from-scratch"].learning_rate
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -139,6 +139,7 @@ def test_a_rank_that_is_killed_ends_the_training_and_not_the_next() -> None:
     assert team._team is not there
 
 
+@settings(deadline=None)
 @given(n=st.integers(1, 300), ranks=st.integers(1, 9))
 def test_shares_are_even_and_whole(n: int, ranks: int) -> None:
     sizes, shares = shares_of(n, ranks)
