@@ -91,6 +91,13 @@ def test_another_optimizer_has_its_usual_rate() -> None:
         ({"architecture": "cnn", "search": {"epochs": [1, "many"]}}, "search"),
         ({"architecture": "cnn", "search": {"size": [32, 1]}}, "search"),
         ({"architecture": "cnn", "search": {"batch_size": [8, 1]}}, "search"),
+        ({"architecture": "cnn", "search": {"size": [32, 7]}}, "search"),
+        ({"architecture": "cnn", "search": {"epochs": [1, 0]}}, "search"),
+        ({"architecture": "cnn", "search": {"batch_size": [0]}}, "search"),
+        ({"architecture": "cnn", "search": {"learning_rate": [-0.1]}}, "search"),
+        ({"architecture": "cnn", "search": {"mixup": [1e9]}}, "search"),
+        ({"base": "palette", "find_learning_rate": True}, "find_learning_rate"),
+        ({"base": "palette", "transfer": "svm", "l2": 0.1}, "l2"),
         ({"architecture": "cnn", "restarts": MOST_RUNS, "search": {"epochs": [1, 2]}}, "search"),
         ({"architecture": "cnn", "restarts": MOST_RUNS, "folds": 2}, "folds"),
         ({"architecture": "cnn", "restarts": 2, "ensemble": 3}, "ensemble"),
@@ -109,8 +116,8 @@ def test_labels_are_not_smoothed_by_a_preset_that_could_not() -> None:
 
 
 def test_a_search_says_which_values_are_wrong() -> None:
-    _, detail = refusal(architecture="cnn", search={"size": [32, 1], "epochs": [3]})
-    assert detail.startswith("With size 1, epochs 3: size: ")
+    _, detail = refusal(architecture="lenet", search={"size": [32, 9], "epochs": [3]})
+    assert detail.startswith("With size 9, epochs 3: size: ")
 
 
 def values(runs: list[Run]) -> list[dict[str, Any]]:
