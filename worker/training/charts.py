@@ -18,7 +18,7 @@ _FINE = 3
 _TEXT = 15
 _MARGIN = 18
 # Room for the numbers of a vertical axis at least, so that charts line up.
-_NUMBERS = 44
+_NUMBERS = 54
 # Ticks of an axis, about.
 _TICKS = 5
 # Positive values whose largest is so many times the smallest are drawn over a logarithmic axis.
@@ -29,11 +29,15 @@ _DOTTED = 24
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a chart: its name, its points (x, y), all finite, and its color."""
+    """A line of a chart: its name, its points (x, y), all finite, and its color.
+
+    With ``radii``, those of its points in pixels, the points are not connected.
+    """
 
     name: str
     points: Sequence[tuple[float, float]]
     color: Color
+    radii: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -146,11 +150,13 @@ def _plot(
             draw.line((x, y, x, y + 4 * _FINE), FAINT, _FINE)
     for line in lines:
         points = [at(x, y) for x, y in line.points]
-        for start, end in pairwise(points):
+        for start, end in () if line.radii else pairwise(points):
             draw.line((*start, *end), line.color, 2 * _FINE)
-        radius = (3 if len(points) <= _DOTTED else 1) * _FINE
-        for x, y in points:
-            draw.ellipse((x - radius, y - radius, x + radius, y + radius), line.color)
+        radii = line.radii or [3 if len(points) <= _DOTTED else 1] * len(points)
+        for (x, y), radius in zip(points, radii, strict=True):
+            around = radius * _FINE
+            edge = "white" if line.radii else None
+            draw.ellipse((x - around, y - around, x + around, y + around), line.color, edge, _FINE)
     draw.line((0, height - 1, width, height - 1), FAINT, _FINE)
     return image.resize(size, Image.Resampling.LANCZOS)
 
