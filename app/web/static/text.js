@@ -55,12 +55,12 @@ export const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${
 /** Bytes as "3.4 MB", "12 kB" or "81 bytes". */
 export function fileSize(bytes) {
   if (bytes < 1e3) return counted(bytes, "byte");
-  return bytes < 1e6 ? `${formatNumber(bytes / 1e3)} kB` : megabytes(bytes);
+  return bytes < 1e6 ? `${formatNumber(bytes / 1e3)}\u00a0kB` : megabytes(bytes);
 }
 
 /** Bytes as "3.4 MB". */
 export function megabytes(bytes) {
-  return `${formatNumber(bytes / 1e6)} MB`;
+  return `${formatNumber(bytes / 1e6)}\u00a0MB`;
 }
 
 const MAX_NAME = 60;
