@@ -215,7 +215,7 @@ def suggest(per_class: int, similar: bool | None, inner_layer: str | None = None
     many a class       tune the last blocks                       tune every layer
     =================  =========================================  =============================
     """
-    amount = f"{per_class:,} pictures a class"
+    amount = f"{per_class:,} training pictures a class"
     if per_class < FEW:
         if similar is False:
             inner = f"of {inner_layer}" if inner_layer else "of an inner layer (compare_layers says which)"

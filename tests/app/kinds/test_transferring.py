@@ -154,5 +154,5 @@ def test_the_suggestion_is_the_table_of_the_lecture() -> None:
 @given(st.integers(0, 10_000), st.sampled_from([None, True, False]))
 def test_a_suggestion_is_a_sentence_with_the_count(per_class: int, similar: bool | None) -> None:
     text = suggest(per_class, similar).text
-    assert text.startswith(f"{per_class:,} pictures a class are ")
+    assert text.startswith(f"{per_class:,} training pictures a class are ")
     assert text.endswith(".")
