@@ -235,6 +235,8 @@ def _print_statistics(found: dict[str, Any]) -> None:
             typer.echo(f"{name} in pixels: {bars}")
     for note in found["notes"]:
         typer.echo(note)
+    if found["suggestion"] is not None:
+        typer.echo(f"Suggestion: {found['suggestion']['text']}")
 
 
 def _finish(client: httpx.Client, job: str) -> None:

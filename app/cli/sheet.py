@@ -45,7 +45,7 @@ def sheet(
         write_file(output, data.getvalue())
     except OSError as error:
         fail(f"{output}: {error.strerror}")
-    typer.echo(f"{output}: {len(read)} pictures")
+    typer.echo(f"{output}: {len(read)} picture{'s' if len(read) != 1 else ''}")
 
 
 def _read(path: Path, width: int) -> "Image":

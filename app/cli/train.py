@@ -210,9 +210,11 @@ def _print(result: Mapping[str, Any]) -> None:
         "accuracy, test": _percent(result["test_accuracy"], split["test"]),
         "accuracy, validation": _percent(result["val_accuracy"], split["validation"]),
         "best epoch": result["best_epoch"],
-        "suggestion": result.get("suggestion"),
     }
     print_table("table", {name: value for name, value in accuracies.items() if value is not None})
+    suggestion = result.get("suggestion")
+    if suggestion is not None:
+        typer.echo(f"Suggestion: {suggestion['text']}")
 
 
 def _percent(accuracy: float | None, pictures: int) -> str | None:

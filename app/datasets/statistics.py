@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from statistics import median
 
 from pydantic import BaseModel, Field
 from sqlalchemy import Engine, func, select
@@ -14,6 +15,7 @@ from app.datasets.schemas import LabelCount, PartCounts, label_counts, sum_parts
 from app.datasets.split import Part
 from app.datasets.tables import dataset_members
 from app.images.tables import images
+from app.kinds.transferring import Suggestion, suggest
 
 # Pictures that several members have, of which an answer lists the members; and members of each.
 LISTED, LISTED_MEMBERS = 50, 20
@@ -76,6 +78,9 @@ class Statistics(BaseModel):
     heights: Lengths | None
     media_types: dict[str, int]
     notes: list[str] = Field(description="What may harm a training.")
+    suggestion: Suggestion | None = Field(
+        description="How to train with it, by its number of pictures; null while it is open, or of one class."
+    )
 
 
 def measure(engine: Engine, dataset: Dataset) -> Statistics:
@@ -107,8 +112,15 @@ def measure(engine: Engine, dataset: Dataset) -> Statistics:
         heights=_lengths(heights),
         media_types=media_types,
         notes=[],
+        suggestion=_suggestion(counts) if dataset.state == "closed" else None,
     )
     return found.model_copy(update={"notes": list(_notes(found, counts))})
+
+
+def _suggestion(counts: LabelParts) -> Suggestion | None:
+    """By the pictures of the training part; nobody has measured yet how similar they are to a base's."""
+    trained = [by_part.get("train", 0) for label, by_part in counts.items() if label is not None]
+    return suggest(int(median(trained)), None) if len(trained) > 1 else None
 
 
 def _notes(found: Statistics, counts: LabelParts) -> Iterable[str]:

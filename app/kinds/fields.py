@@ -5,7 +5,8 @@ JSON Schema extras: ``widget`` names the control of a form (``picture``, ``pictu
 ``size``, or ``slider``: a factor of the preset's value, ``decades`` powers of ten to either side); ``unit``
 is written after the value on a label; ``title_prefix`` goes before the names of a param's pictures in a job's
 title; ``built_in`` names the sets that need no upload; a set needs ``least_labels`` different labels;
-``empty_means: equal`` marks a list that resolves to equal numbers when it is left empty.
+``empty_means: equal`` marks a list that resolves to equal numbers when it is left empty, ``none`` a choice
+that is then not made (otherwise it is made for the job).
 """
 
 from typing import Annotated, Any

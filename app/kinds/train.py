@@ -54,7 +54,10 @@ class TrainParams(Params):
     )
     # What is trained: a network that is here, or an architecture from random weights.
     base: NetworkName | None = Field(
-        None, title="Begin with", description="A trained network whose features are used or tuned."
+        None,
+        title="Begin with",
+        description="A trained network whose features are used or tuned.",
+        json_schema_extra={"empty_means": "none"},
     )
     transfer: Transfer | None = Field(
         None,
@@ -81,7 +84,10 @@ class TrainParams(Params):
         description="Of `all`: a block's rate over that of the next one.",
     )
     architecture: Architecture | None = Field(
-        None, title="Architecture", description="Trained from random weights, in the place of `base`."
+        None,
+        title="Architecture",
+        description="Trained from random weights, in the place of a trained network.",
+        json_schema_extra={"empty_means": "none"},
     )
     architecture_params: dict[str, bool | int | float | str] | None = Field(
         None, title="Its params", description='As `architecture` takes them, such as `{"width": 0.5}`.'

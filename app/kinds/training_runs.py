@@ -9,7 +9,7 @@ from pydantic import JsonValue, ValidationError
 from app.errors import InputError
 from app.kinds.fields import following_seeds
 from app.kinds.optimizing import USUAL_RATES
-from app.kinds.train import MOST_RUNS, ResolvedFrozen, ResolvedTraining
+from app.kinds.train import MOST_RUNS, ResolvedFrozen, ResolvedTraining, TrainParams
 from app.networks.catalogue import Catalogue
 
 Resolved = ResolvedTraining | ResolvedFrozen
@@ -127,6 +127,8 @@ def _with_values(params: Resolved, values: dict[str, JsonValue]) -> Resolved:
     if "optimizer" in values and "learning_rate" not in values:
         changed["learning_rate"] = USUAL_RATES.get(str(values["optimizer"]), 1e-3)
     try:
+        # Resolved params are of these, and not checked again for what these allow.
+        TrainParams.model_validate(changed)
         return type(params).model_validate(changed)
     except ValidationError as error:
         first = error.errors()[0]

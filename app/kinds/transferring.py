@@ -178,9 +178,18 @@ def refuse_for_frozen(way: Way, params: object) -> None:
             "label_smoothing",
             "The labels of an SVM cannot be smoothed: leave it empty, or set transfer to head.",
         )
-    if given["l1"]:
+    for name in ("l1", "l2"):
+        if given[name]:
+            raise InputError(
+                name,
+                f"With transfer {way} the weight of L2 is chosen by validation, and L1 is not used: set it "
+                "to 0, or set transfer to last or all.",
+            )
+    if given["find_learning_rate"]:
         raise InputError(
-            "l1", f"With transfer {way} the weight of L2 is chosen, and L1 is not used: {remedy}"
+            "find_learning_rate",
+            f"With transfer {way} a classifier is solved for, without a learning rate: leave it out, or set "
+            "transfer to last or all.",
         )
     if given["restarts"] > 1:
         raise InputError("restarts", f"With transfer {way} every seed gives the same network: leave it at 1.")
@@ -207,7 +216,7 @@ def suggest(per_class: int, similar: bool | None, inner_layer: str | None = None
     many a class       tune the last blocks                       tune every layer
     =================  =========================================  =============================
     """
-    amount = f"{per_class:,} pictures a class"
+    amount = f"{per_class:,} training pictures a class"
     if per_class < FEW:
         if similar is False:
             inner = f"of {inner_layer}" if inner_layer else "of an inner layer (compare_layers says which)"

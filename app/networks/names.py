@@ -1,6 +1,7 @@
 """Names of networks."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 LONGEST = 64
@@ -14,8 +15,9 @@ def is_name(text: str) -> bool:
 
 
 def as_name(text: str) -> str:
-    """The name that is most like a text: "My cats, cnn" is my-cats-cnn."""
-    name = re.sub(r"[^a-z0-9._]+", "-", text.lower()).strip("-._")[:LONGEST]
+    """The name that is most like a text: "My cats, cnn" is my-cats-cnn, and "Äpfel" apfel."""
+    letters = "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each))
+    name = re.sub(r"[^a-z0-9._]+", "-", letters.lower()).strip("-._")[:LONGEST]
     return name or "network"
 
 

@@ -72,7 +72,7 @@ def test_two_networks_are_compared_and_the_clicked_one_is_looked_into(page: Page
     expect(page.locator(".tile")).to_have_count(2)
     expect(page.locator(".tile progress")).to_have_count(0)
     page.get_by_text("Advanced", exact=True).click()
-    page.get_by_label("Networks", exact=True).fill("efficientnet_lite0, palette")
+    page.get_by_role("textbox", name="Networks", exact=True).fill("efficientnet_lite0, palette")
     page.get_by_label("Ensemble", exact=True).select_option("compare")
     submit(page)
     rankings = page.locator(".ranking")

@@ -12,7 +12,7 @@ from app.kinds.train import ResolvedFrozen, ResolvedTraining
 from app.networks.card import NetworkCard
 from models.architectures import build_stack
 from models.network import Network
-from models.trainable import Trainable, initialize, new_trainable
+from models.trainable import Recipe, Trainable, initialize, new_trainable
 from worker.contract.steps import Step, StepState
 from worker.optim.randomness import fold_seed, generator_from
 from worker.training.features import feature_steps
@@ -130,6 +130,7 @@ def _ready_from_base(
     own = {**card.architecture_params, "features": settings.feature_layer, "classes": len(data.classes)}
     mean, std = (tuple(each.flatten().tolist()) for each in (base.mean, base.std))
     best = learned.fitted.best
+    model.recipe = Recipe(card.architecture, own, mean, std, batch_norm=False)
     measures = {"loss": best.loss, "accuracy": best.accuracy, "macro_f1": best.macro_f1}
     return Ready(
         model,

@@ -18,7 +18,7 @@ _FINE = 3
 _TEXT = 15
 _MARGIN = 18
 # Room for the numbers of a vertical axis at least, so that charts line up.
-_NUMBERS = 44
+_NUMBERS = 54
 # Ticks of an axis, about.
 _TICKS = 5
 # Positive values whose largest is so many times the smallest are drawn over a logarithmic axis.
@@ -29,11 +29,15 @@ _DOTTED = 24
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a chart: its name, its points (x, y), all finite, and its color."""
+    """A line of a chart: its name, its points (x, y), all finite, and its color.
+
+    With ``radii``, those of its points in pixels, the points are not connected.
+    """
 
     name: str
     points: Sequence[tuple[float, float]]
     color: Color
+    radii: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,10 @@ def axis_of(values: Sequence[float], low: float | None = None, high: float | Non
     step = nice_step((end - start) / _TICKS)
     first = math.floor(start / step) * step if low is None else start
     last = math.ceil(end / step) * step if high is None else end
-    count = math.floor((last - math.ceil(first / step) * step) / step + 1e-9)
-    ticks = [(math.ceil(first / step - 1e-9) + place) * step for place in range(count + 1)]
+    # Quotients that are whole but for rounding are whole.
+    ticks = [
+        place * step for place in range(math.ceil(first / step - 1e-9), math.floor(last / step + 1e-9) + 1)
+    ]
     return Axis(first, last, ticks)
 
 
@@ -96,7 +102,7 @@ def line_chart(
     The names of the lines are beside the title, ``label`` is below the horizontal axis. ``mark`` is a place
     on it, and what is there.
     """
-    texts = [number(tick) for tick in vertical.ticks]
+    texts = [_short(tick) for tick in vertical.ticks]
     left = _MARGIN + max(_NUMBERS, *(width_of(text, _TEXT) for text in texts)) + 8
     top = _MARGIN + line_height(_TEXT) + 10
     box = (left, top, width - _MARGIN, height - _MARGIN - line_height(_TEXT) * (2 if label else 1))
@@ -108,7 +114,7 @@ def line_chart(
         y = round(box[3] - vertical.share(tick) * (box[3] - top))
         draw.text((left - 8 - width_of(text, _TEXT), y - line_height(_TEXT) // 2), text, FAINT, font(_TEXT))
     for tick in horizontal.ticks:
-        text = number(tick)
+        text = _short(tick)
         x = left + horizontal.share(tick) * (box[2] - left) - width_of(text, _TEXT) / 2
         draw.text((min(x, width - _MARGIN - width_of(text, _TEXT)), box[3] + 4), text, FAINT, font(_TEXT))
     if label:
@@ -120,6 +126,11 @@ def line_chart(
             x -= width_of(mark[1], _TEXT) + 10
         draw.text((x, top + 2), mark[1], FAINT, font(_TEXT))
     return to_tensor(canvas)
+
+
+def _short(value: float) -> str:
+    """A number for an axis: 1e-7, not 1e-07."""
+    return number(value).replace("e-0", "e-")
 
 
 def _plot(
@@ -146,11 +157,13 @@ def _plot(
             draw.line((x, y, x, y + 4 * _FINE), FAINT, _FINE)
     for line in lines:
         points = [at(x, y) for x, y in line.points]
-        for start, end in pairwise(points):
+        for start, end in () if line.radii else pairwise(points):
             draw.line((*start, *end), line.color, 2 * _FINE)
-        radius = (3 if len(points) <= _DOTTED else 1) * _FINE
-        for x, y in points:
-            draw.ellipse((x - radius, y - radius, x + radius, y + radius), line.color)
+        radii = line.radii or [3 if len(points) <= _DOTTED else 1] * len(points)
+        for (x, y), radius in zip(points, radii, strict=True):
+            around = radius * _FINE
+            edge = "white" if line.radii else None
+            draw.ellipse((x - around, y - around, x + around, y + around), line.color, edge, _FINE)
     draw.line((0, height - 1, width, height - 1), FAINT, _FINE)
     return image.resize(size, Image.Resampling.LANCZOS)
 

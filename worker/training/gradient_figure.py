@@ -50,4 +50,5 @@ def length(error: float) -> float:
 
 def _text(row: dict[str, Any]) -> str:
     kinks = f", {row['kinks']} of {row['checked']} over kinks" if row["kinks"] else ""
-    return f"{row['relative_error']:.0e} {row['verdict']}{kinks}"
+    error = f"{row['relative_error']:.0e}".replace("e-0", "e-")
+    return f"{error} {row['verdict']}{kinks}"

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from worker.training.charts import Axis, Line, axis_of, line_chart
 from worker.training.rate_finder import FIRST, LAST, RatePoint
-from worker.understanding.figures import BAR
+from worker.understanding.figures import BAR, number
 
 WIDTH, HEIGHT = 760, 420
 # Where the loss goes far beyond where it began it is not shown, so that the valley is.
@@ -31,5 +31,5 @@ def rate_figure(points: Sequence[RatePoint], suggestion: float | None) -> Tensor
         width=WIDTH,
         height=HEIGHT,
         label="learning rate",
-        mark=None if suggestion is None else (suggestion, f"{suggestion:.1e}"),
+        mark=None if suggestion is None else (suggestion, f"suggested: {number(suggestion)}"),
     )

@@ -108,10 +108,10 @@ def report(
     mistakes = _mistakes(judged, likely)
     before, after = (reliability(judged.logits, judged.classes, each) for each in (1.0, temperature))
     said = f"{_PHRASES[part]} accuracy {percent(judged.accuracy or 0.0)}"
-    matrix = confusion_figure(counts, classes, f"{title}: {said} of {len(judged):,} pictures")
+    matrix = confusion_figure(counts, classes, f"{title}\n{said} of {len(judged):,} pictures")
     sheet = _sheet(judged, records[part], mistakes)
     images = {
-        "image": beside([curves_figure(_thinned(history), best_epoch or 1), matrix]) if history else matrix,
+        "image": beside([curves_figure(_thinned(history), best_epoch), matrix]) if history else matrix,
         "confusion": matrix,
         "calibration": reliability_figure(before, after, f"accuracy on the {_PHRASES[part]} part"),
     }

@@ -12,9 +12,10 @@ from worker.understanding.figures import FAINT, INK, Scale, colorize, number, to
 
 # Classes that are shown at most, those with the most mistakes.
 MOST = 64
-# Pixels: a whole matrix about, the sides of a cell, the names.
+# Pixels: a whole matrix about, one of few classes, the sides of a cell, the names.
 _MATRIX = 880
-_CELLS = (13, 72)
+_SMALL = 420
+_CELLS = (13, 72, 160)
 _NAMES = 190
 _MARGIN = 24
 # From this side on a cell has room for its count.
@@ -24,24 +25,27 @@ _COUNTED = 26
 def confusion_figure(counts: Tensor, names: Sequence[str], heading: str) -> Tensor:
     """A confusion matrix (C, C) as a picture (1, 3, H, W): rows are the true classes.
 
-    The color of a cell is its share of the pictures of its row. ``heading`` goes above.
+    The color of a cell is its share of the pictures of its row. ``heading``, one line or more, goes above.
     """
     kept = shown_classes(counts)
     shares = counts.double() / counts.sum(1, keepdim=True).clamp_min(1)
     part, numbers = shares[kept][:, kept].float(), counts[kept][:, kept].tolist()
     titles = [names[place] for place in kept]
-    cell = max(_CELLS[0], min(_CELLS[1], _MATRIX // len(kept)))
+    cell = max(_CELLS[0], min(_CELLS[1], _MATRIX // len(kept)), min(_CELLS[2], _SMALL // len(kept)))
     size = max(9, min(18, round(cell * 0.72)))
     widest = min(_NAMES, max(width_of(title, size) for title in titles))
     matrix, left = cell * len(kept), _MARGIN + 26 + widest + 8
-    big = 20
-    head = _MARGIN + line_height(big) + 8
-    top = head + line_height(15) + widest + 8
+    # Names above the columns are upright where one is wider than its column.
+    flat = widest <= cell - 6
+    big, lines = 20, heading.splitlines()
+    head = _MARGIN + line_height(big) * len(lines) + 8
+    top = head + line_height(15) + (line_height(size) + 4 if flat else widest + 8)
     legend = top + matrix + 18
-    least = max(left + matrix, _MARGIN + width_of(heading, big)) + _MARGIN
+    least = max(left + matrix, *(_MARGIN + width_of(line, big) for line in lines)) + _MARGIN
     canvas = Image.new("RGB", (least, legend + 14 + line_height(15) + _MARGIN), "white")
     draw = ImageDraw.Draw(canvas)
-    draw.text((_MARGIN, _MARGIN), heading, INK, font(big))
+    for place, line in enumerate(lines):
+        draw.text((_MARGIN, _MARGIN + place * line_height(big)), line, INK, font(big))
     draw.text((left, head), "taken for", FAINT, font(15))
     _upright(canvas, "true class", (_MARGIN - 4, top + matrix), 15, FAINT)
     scale = Scale(0.0, 1.0, "share of the pictures of a class")
@@ -51,7 +55,11 @@ def confusion_figure(counts: Tensor, names: Sequence[str], heading: str) -> Tens
         short = shorten(title, size, widest)
         middle = place * cell + (cell - line_height(size)) // 2
         draw.text((left - 8 - width_of(short, size), top + middle), short, INK, font(size))
-        _upright(canvas, short, (left + middle, top - 8), size, INK)
+        if flat:
+            across = place * cell + (cell - width_of(short, size)) // 2
+            draw.text((left + across, top - 4 - line_height(size)), short, INK, font(size))
+        else:
+            _upright(canvas, short, (left + middle, top - 8), size, INK)
     if cell >= _COUNTED:
         _write_counts(draw, numbers, part, (left, top), cell)
     _legend(canvas, draw, scale, left, legend, min(matrix, 420))

@@ -9,8 +9,6 @@ const MARGIN = { top: 10, right: 12, bottom: 24, left: 46 };
 const MANY = 80;
 /** Share of the points that the smoothing reaches over. */
 const SPAN = 0.03;
-/** Up to this height the words on a chart stand below the line at its top. */
-const LOW = 120;
 /** Pixels that a tick of an axis needs. */
 const TICK = { x: 64, y: 36 };
 
@@ -117,9 +115,12 @@ export function lineChart({ title, height = 200, format = formatNumber, smooth =
       svg("text", { x: place.x(value), y: bottom + 17, "text-anchor": "middle" }, formatNumber(value)),
     );
     const unit = svg("text", { class: "unit", x: MARGIN.left - 8, y: bottom + 17, "text-anchor": "end" }, data.unit);
+    // The word is where the lines are not: they hardly cross the chart within its width.
+    const there = best === null ? null : (nearest(validation, best) ?? nearest(line, best));
+    const isHigh = there !== null && place.y(there[1]) < MARGIN.top + inner.height / 2;
     const mark = best === null ? [] : [
           svg("line", { class: "best", x1: place.x(best), x2: place.x(best), y1: MARGIN.top, y2: bottom }),
-          svg("text", { x: place.x(best) - 5, y: MARGIN.top + (height > LOW ? 10 : 24), "text-anchor": "end" }, "kept"),
+          svg("text", { x: place.x(best) - 5, y: isHigh ? bottom - 7 : MARGIN.top + 10, "text-anchor": "end" }, "kept"),
         ];
     const dots = validation.map(([x, y]) => svg("circle", { class: "dot", cx: place.x(x), cy: place.y(y), r: validation.length > 60 ? 2 : 3.5 }));
     plot.replaceChildren(

@@ -49,6 +49,13 @@ export function classBars(set, { onchoose = null, chosen = null, most = Infinity
 /** What may harm a training, as the service says it (`notes` of a set's statistics). */
 export const warningElements = ({ notes }) => notes.map((text) => el("p", { class: "warning" }, text));
 
+/** The preset that goes with each way to transfer. */
+const PRESETS = { svm: "quick", head: "quick", last: "fine-tune", all: "fine-tune" };
+
+/** How to train with a set, from its statistics. */
+export const suggestionElements = ({ suggestion }) =>
+  suggestion ? [el("p", { class: "help suggested" }, `${suggestion.text} That is the preset ${PRESETS[suggestion.transfer]}.`)] : [];
+
 const span = ({ smallest, largest }) => (smallest === largest ? String(smallest) : `${smallest} to ${largest}`);
 
 function lengthBars(title, { histogram }) {

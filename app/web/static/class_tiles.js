@@ -36,7 +36,7 @@ function makeTile(name) {
 /** Returns {element, show(network, classes), clear()}. */
 export function makeClassTiles() {
   const list = el("ul", { class: "class-tiles" });
-  const more = el("button", { type: "button", class: "button", hidden: true, onclick: () => ask() });
+  const more = el("button", { type: "button", class: "button", hidden: true, onclick: () => ask() }, "See more");
   const problem = el("p", { class: "problem", role: "alert", hidden: true });
   const element = el("section", { class: "classes-seen", hidden: true, "aria-label": "Its classes" }, el("h3", {}, "Its classes, imagined"), list, problem, more);
   let network = null;

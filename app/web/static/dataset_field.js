@@ -2,7 +2,7 @@
 
 import { getDataset, getStatistics, Problem, Unreachable } from "./api.js";
 import { openCameraDialog } from "./camera_dialog.js";
-import { classBars, partLegend, warningElements } from "./class_bars.js";
+import { classBars, partLegend, suggestionElements, warningElements } from "./class_bars.js";
 import { el, newId, notifyInput, showText } from "./dom.js";
 import { notes, problemSetter } from "./fields.js";
 import { openSetDialog } from "./set_dialog.js";
@@ -140,6 +140,7 @@ export function datasetField(param) {
     summary.replaceChildren(
       ...(namedLabels(set).length ? [partLegend(set), classBars(set, { most: CLASSES })].filter(Boolean) : []),
       ...warningElements(statistics),
+      ...(param.leastLabels > 1 ? suggestionElements(statistics) : []),
       el("button", { type: "button", class: "link", onclick: () => openSetDialog(set.id, chooseMade) }, "Look at the pictures, change labels"),
     );
     summary.hidden = false;

@@ -187,7 +187,7 @@ export function selectField(param, options = param.choices.map((name) => ({ name
       explain();
     },
     setPreset(value) {
-      if (empty) empty.textContent = value == null ? "automatic" : `preset’s: ${value}`;
+      if (empty) empty.textContent = value == null ? (param.emptyMeans ?? "automatic") : `preset’s: ${value}`;
     },
     showProblem: problemSetter(problem, select),
     focus: () => select.focus(),

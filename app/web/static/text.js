@@ -52,19 +52,24 @@ export function titleOfFile(filename) {
 /** "1 picture", "1,797 pictures". */
 export const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
-/** Bytes as "3.4 MB" or "12 kB". */
-export const fileSize = (bytes) => (bytes < 1e6 ? `${formatNumber(bytes / 1e3)} kB` : megabytes(bytes));
+/** Bytes as "3.4 MB", "12 kB" or "81 bytes". */
+export function fileSize(bytes) {
+  if (bytes < 1e3) return counted(bytes, "byte");
+  return bytes < 1e6 ? `${formatNumber(bytes / 1e3)}\u00a0kB` : megabytes(bytes);
+}
 
 /** Bytes as "3.4 MB". */
 export function megabytes(bytes) {
-  return `${formatNumber(bytes / 1e6)} MB`;
+  return `${formatNumber(bytes / 1e6)}\u00a0MB`;
 }
 
 const MAX_NAME = 60;
 
 /** A name as the service takes it, from a title, that none of `others` ({name}) has; `fallback` if nothing is left. */
 export function freeNameOf(title, others, fallback) {
-  const plain = title.normalize("NFKD").toLowerCase().replace(/[^a-z0-9._-]+/g, "-");
+  // Without accents: "Äpfel (2)" as "apfel-2".
+  const letters = title.normalize("NFKD").replace(/\p{Mark}/gu, "").toLowerCase();
+  const plain = letters.replace(/[^a-z0-9._]+/g, "-");
   const base = plain.replace(/^[^a-z0-9]+|-+$/g, "").slice(0, MAX_NAME - 4) || fallback;
   const taken = new Set(others.map(({ name }) => name));
   let name = base;

@@ -41,8 +41,11 @@ function stepsOf(named, epochs) {
 
 /** The x axis: epochs where a job runs one training, else steps: {unit, end, at(done)}. */
 function axisOf(job, points) {
-  const named = points.filter(({ losses }) => losses.epoch);
+  // The last event of a training that was stopped has another total.
+  const named = points.filter(({ done, total, losses }) => losses.epoch && done < total);
   const { epochs } = job.params;
+  // Of several, the one that was kept is shown in the end.
+  if (isSeveral(job.params) && job.result?.history?.length) return { unit: "epoch", end: job.result.history.at(-1).epoch, at: null };
   if (!epochs || isSeveral(job.params)) return { unit: "step", end: points.at(-1)?.total ?? 1, at: (done) => done };
   if (named.length === 0) return { unit: "epoch", end: epochs, at: () => 0 };
   const steps = stepsOf(named, epochs);
@@ -52,9 +55,9 @@ function axisOf(job, points) {
 
 /** The points of one chart. Events of a short training are few: then its line is that of its epochs. */
 function seriesOf({ name, validation }, job, points, axis) {
-  const history = isSeveral(job.params) ? [] : (job.result?.history ?? []);
+  const history = job.result?.history ?? [];
   const epochs = (key) => history.map((row) => [row.epoch, row[key]]).filter(isNumber);
-  const line = lineOf(points, name).map(([done, value]) => [axis.at(done), value]);
+  const line = !axis.at ? [] : lineOf(points, name).map(([done, value]) => [axis.at(done), value]);
   // What is measured at the end of an epoch is told by the steps of the next one, too.
   const endOf = (done) => (axis.unit === "epoch" ? Math.max(1, Math.floor(axis.at(done))) : done);
   const measured = history.length || !validation ? epochs(validation?.replace(".", "_")) : dotsOf(points, validation).map(([done, value]) => [endOf(done), value]);

@@ -7,7 +7,7 @@ import { tablesOf } from "./tables.js";
 import { counted, formatNumber } from "./text.js";
 
 /** Parts of the result that are shown here, and need no table. */
-export const REPORTED = ["confusion", "per_class", "mistakes", "calibration", "compare_layers", "runs", "suggestion", "notes", "classes", "damaged"];
+export const REPORTED = ["confusion", "per_class", "mistakes", "calibration", "compare_layers", "runs", "transfer", "suggestion", "notes", "classes", "damaged"];
 
 /** What is said after "29 of 30". */
 const PARTS = {
@@ -39,20 +39,24 @@ function share(value) {
   return cell;
 }
 
-/** Precision, recall and F1 of each class. */
-function classTable(rows) {
-  const heads = ["class", "precision", "recall", "F1", "pictures"];
-  const line = (row) => el("tr", {}, el("th", { scope: "row" }, row.class), share(row.precision), share(row.recall), share(row.f1), el("td", { class: "number" }, String(row.support)));
+function tableOf(caption, heads, lines) {
   return el(
     "div",
-    { class: "scroll", tabindex: 0, role: "region", "aria-label": "Each class" },
+    { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
     el(
       "table",
       { class: "class-table" },
       el("thead", {}, el("tr", {}, ...heads.map((name) => el("th", { scope: "col" }, name)))),
-      el("tbody", {}, ...rows.map(line)),
+      el("tbody", {}, ...lines),
     ),
   );
+}
+
+/** Precision, recall and F1 of each class. */
+function classTable(rows) {
+  const heads = ["class", "precision", "recall", "F1", "pictures"];
+  const line = (row) => el("tr", {}, el("th", { scope: "row" }, row.class), share(row.precision), share(row.recall), share(row.f1), el("td", { class: "number" }, String(row.support)));
+  return tableOf("Each class", heads, rows.map(line));
 }
 
 function mistakeTiles(mistakes) {
@@ -102,11 +106,28 @@ function calibrationElement({ temperature, ece_before: before, ece_after: after,
 /** A row of a table in which what is kept is marked. */
 const marked = (row) => ("kept" in row ? { ...row, kept: row.kept ? "✓" : "" } : row);
 
-const isFilled = (value) => (Array.isArray(value) ? value.length > 0 : Boolean(value));
+/** Whether a part of the result says something; a transfer does if strengths were compared. */
+const isFilled = (value) => (Array.isArray(value) ? value.length > 0 : Boolean(value) && (value.trials?.length ?? 2) > 1);
+
+/** Strengths of L2 of a linear classifier on features, and how well each does; the chosen one is marked. */
+function trialTable({ trials, strength }) {
+  const heads = ["strength", "accuracy", "loss", "kept"];
+  const line = (row) =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, formatNumber(row.strength)),
+      share(row.accuracy),
+      el("td", { class: "number" }, typeof row.loss === "number" ? formatNumber(row.loss) : "–"),
+      el("td", {}, row.strength === strength ? "✓" : ""),
+    );
+  return tableOf("Strengths compared", heads, trials.map(line));
+}
 
 /** Elements of a training's result. */
 export function reportElements(result) {
   const parts = [
+    ["transfer", (value) => section("Strengths compared", "A linear classifier on features that do not change is learned at once, without epochs: here are those of several strengths of L2, by the validation pictures.", trialTable(value))],
     ["confusion", (value) => section("What it confuses", "Each row is a class, each column what its pictures are taken for. Choose a cell to see its pictures.", confusionElement(value))],
     ["mistakes", (value) => section("Worst mistakes", "Those that it was surest of.", mistakeTiles(value))],
     ["per_class", (value) => section("Each class", "Precision: how many of those that it names are right. Recall: how many of them all it finds. F1: the mean of both, nearer to the lower.", classTable(value))],

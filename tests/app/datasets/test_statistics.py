@@ -73,6 +73,9 @@ def test_classes_parts_and_sizes_are_counted(engine: Engine) -> None:
         "Classes of one picture, which is only trained on: 1 (cow).",
         "Classes that are not tested: 2 (cow, dog).",
     ]
+    # 4, 1 and 1 of the classes are trained on.
+    assert found.suggestion is not None and found.suggestion.transfer == "head"
+    assert found.suggestion.text.startswith("1 training pictures a class are few")
 
 
 def test_identical_pictures_and_contradictions_are_found(engine: Engine) -> None:
@@ -113,6 +116,7 @@ def test_two_pictures_in_all_and_none(engine: Engine) -> None:
         None,
     )
     assert empty.notes == []
+    assert empty.suggestion is None
 
 
 def test_rows_show_classes_evenly(engine: Engine) -> None:

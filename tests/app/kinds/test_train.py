@@ -51,10 +51,24 @@ def test_the_recipe_of_2012() -> None:
     assert params.weight_decay == 5e-4
 
 
+def test_few_pictures_are_shown_more_often_unless_it_is_said_how_often() -> None:
+    least = PRESETS["from-scratch"].least_steps
+    asked: list[tuple[dict[str, Any], int]] = [
+        ({}, least),
+        ({"epochs": 3}, 0),
+        ({"search": {"epochs": [1, 2]}}, 0),
+        ({"epochs": 3, "least_steps": 9}, 9),
+    ]
+    for params, steps in asked:
+        found = trained(preset="from-scratch", **params)
+        assert found.least_steps == steps
+
+
 def test_another_optimizer_has_its_usual_rate() -> None:
     assert trained(architecture="cnn", optimizer="adam").learning_rate == 1e-3
     assert trained(architecture="cnn", optimizer="adam", learning_rate=0.5).learning_rate == 0.5
-    assert trained(architecture="cnn").learning_rate == 0.05
+    assert trained(architecture="cnn", optimizer="sgd").learning_rate == 0.05
+    assert trained(architecture="cnn").learning_rate == PRESETS["from-scratch"].learning_rate
 
 
 @pytest.mark.parametrize(
@@ -91,6 +105,13 @@ def test_another_optimizer_has_its_usual_rate() -> None:
         ({"architecture": "cnn", "search": {"epochs": [1, "many"]}}, "search"),
         ({"architecture": "cnn", "search": {"size": [32, 1]}}, "search"),
         ({"architecture": "cnn", "search": {"batch_size": [8, 1]}}, "search"),
+        ({"architecture": "cnn", "search": {"size": [32, 7]}}, "search"),
+        ({"architecture": "cnn", "search": {"epochs": [1, 0]}}, "search"),
+        ({"architecture": "cnn", "search": {"batch_size": [0]}}, "search"),
+        ({"architecture": "cnn", "search": {"learning_rate": [-0.1]}}, "search"),
+        ({"architecture": "cnn", "search": {"mixup": [1e9]}}, "search"),
+        ({"base": "palette", "find_learning_rate": True}, "find_learning_rate"),
+        ({"base": "palette", "transfer": "svm", "l2": 0.1}, "l2"),
         ({"architecture": "cnn", "restarts": MOST_RUNS, "search": {"epochs": [1, 2]}}, "search"),
         ({"architecture": "cnn", "restarts": MOST_RUNS, "folds": 2}, "folds"),
         ({"architecture": "cnn", "restarts": 2, "ensemble": 3}, "ensemble"),
@@ -98,20 +119,6 @@ def test_another_optimizer_has_its_usual_rate() -> None:
         ({"architecture": "cnn", "search": {"size": [32, 48]}, "ensemble": 2}, "ensemble"),
     ],
 )
-def test_few_pictures_are_shown_more_often_unless_it_is_said_how_often() -> None:
-    least = PRESETS["from-scratch"].least_steps
-    asked: list[tuple[dict[str, Any], int]] = [
-        ({}, least),
-        ({"epochs": 3}, 0),
-        ({"search": {"epochs": [1, 2]}}, 0),
-        ({"epochs": 3, "least_steps": 9}, 9),
-    ]
-    for params, steps in asked:
-        found = resolved(preset="from-scratch", **params)
-        assert isinstance(found, ResolvedTraining)
-        assert found.least_steps == steps
-
-
 def test_what_does_not_go_together_is_refused(params: dict[str, Any], field: str) -> None:
     found, detail = refusal(**params)
     assert found == field
@@ -123,8 +130,8 @@ def test_labels_are_not_smoothed_by_a_preset_that_could_not() -> None:
 
 
 def test_a_search_says_which_values_are_wrong() -> None:
-    _, detail = refusal(architecture="cnn", search={"size": [32, 1], "epochs": [3]})
-    assert detail.startswith("With size 1, epochs 3: size: ")
+    _, detail = refusal(architecture="lenet", search={"size": [32, 9], "epochs": [3]})
+    assert detail.startswith("With size 9, epochs 3: size: ")
 
 
 def values(runs: list[Run]) -> list[dict[str, Any]]:

@@ -31,6 +31,24 @@ def test_values_that_are_far_apart_have_a_logarithmic_axis() -> None:
     assert axis.share(math.sqrt(axis.low * axis.high)) == pytest.approx(0.5)
 
 
+def test_ends_that_are_ticks_but_for_rounding_have_their_numbers() -> None:
+    assert list(axis_of([0.62, 0.98], high=1.0).ticks) == pytest.approx([0.6, 0.7, 0.8, 0.9, 1.0])
+
+
+def test_points_with_radii_are_dots_that_are_not_connected() -> None:
+    axis = axis_of([], low=0.0, high=1.0)
+    points = [(0.25, 0.5), (0.75, 0.5)]
+    dots, line = (
+        line_chart("", [Line("", points, (255, 0, 0), radii)], axis, axis, width=300, height=200)
+        for radii in ([8.0, 4.0], [])
+    )
+    red = [(each[0, 0] > 0.9) & (each[0, 1] < 0.3) for each in (dots, line)]
+    # In the middle between both there is a line, or nothing; the larger dot has more pixels.
+    middle = [each.any(0)[180:190].any() for each in red]
+    assert middle == [False, True]
+    assert int(red[0][:, :180].sum()) > 3 * int(red[0][:, 190:].sum())
+
+
 def test_an_end_that_is_asked_for_is_kept() -> None:
     axis = axis_of([0.31, 0.97], high=1.0)
     assert axis.high == 1.0

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -85,6 +85,7 @@ def test_gradients_with_smoothed_labels_are_those_of_differences(name: Objective
 
 
 @pytest.mark.parametrize("name", ["softmax", "logistic", "quadratic", "hinge", "squared_hinge"])
+@settings(deadline=None)
 @given(share=st.floats(0.0, 1.0))
 def test_mixed_targets_weigh_what_is_mixed(name: ObjectiveName, share: float) -> None:
     """Of every objective but the quadratic one, whose minimum lies at the mixed targets."""

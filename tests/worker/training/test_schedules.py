@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.kinds.training_presets import Rates
@@ -84,6 +84,7 @@ def test_a_plateau_goes_on_from_its_state() -> None:
     assert second.factor(3) == whole.factor(3) < 1
 
 
+@settings(deadline=None)
 @given(
     schedule=st.sampled_from(ALL),
     warm_up=st.floats(0, 1),
