@@ -241,7 +241,10 @@ class TrainParams(Params):
         None, ge=2, le=20, title="Folds", description="Cross-validation on all that is not in the test part."
     )
     search: dict[str, list[JsonValue]] | None = Field(
-        None, title="Search", description='Values to try of some params: `{"learning_rate": [0.1, 0.01]}`.'
+        None,
+        title="Search",
+        description='Values to try of some params: `{"learning_rate": [0.1, 0.01], '
+        '"architecture_params.width": [16, 32]}`.',
     )
     ensemble: int | None = Field(
         None, ge=2, le=16, title="Ensemble", description="Keep the mean of so many of the best trainings."

@@ -138,6 +138,19 @@ def values(runs: list[Run]) -> list[dict[str, Any]]:
     return [run.values for run in runs]
 
 
+def test_params_of_an_architecture_are_searched_one_by_one() -> None:
+    asked = {"architecture": "cnn", "architecture_params": {"n": 1, "width": 8}}
+    params = trained(**asked, search={"architecture_params.width": [16, 32], "architecture_params.k": [0]})
+    found = [run.params.architecture_params for run in variants(params)]
+    assert found == [{"n": 1, "width": 16, "k": 0}, {"n": 1, "width": 32, "k": 0}]
+    whole = trained(**asked, search={"architecture_params": [{"width": 4}]})
+    assert [run.params.architecture_params for run in variants(whole)] == [{"width": 4}]
+    field, detail = refusal(**asked, search={"architecture_params.height": [16]})
+    assert field == "search" and "architecture_params.height" in detail
+    field, detail = refusal(**asked, search={"architecture_params.width": [16, 32]}, ensemble=2)
+    assert field == "ensemble" and "architecture_params" in detail
+
+
 def test_the_runs_of_a_job() -> None:
     params = trained(
         architecture="cnn", search={"epochs": [1, 2], "optimizer": ["sgd", "adam"]}, restarts=2, seed=7
