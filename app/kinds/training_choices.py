@@ -30,6 +30,9 @@ OF_ARCHITECTURE = ("architecture_params", "batch_norm", "initialization")
 # Side in pixels of the pictures whose attacks the presets tell.
 ATTACKED_SIZE = 64
 
+# An anchor, a picture of its class, and one of another.
+LEAST_TRIPLET_BATCH = 3
+
 # How many blocks `last` tunes.
 LAST_BLOCKS = 2
 # A block's rate over that of the next one: fastai spreads a factor of 100 over the three groups of a network;
@@ -116,6 +119,19 @@ def _with_architecture(params: TrainParams, preset: TrainPreset) -> ResolvedTrai
     return _descending(params, preset, values)
 
 
+def _require_triplets(values: dict[str, Any]) -> None:
+    """Check that batches can have triplets of pictures that are each of one class."""
+    if values["attack"]:
+        raise InputError("attack", "Attacks need scores of classes, and triplet learns none: set it to 0.")
+    for name in ("mixup", "cutmix"):
+        if values[name]:
+            raise InputError(name, "A mixture of two classes has no place in a triplet: set it to 0.")
+    if values["batch_size"] < LEAST_TRIPLET_BATCH:
+        raise InputError(
+            "batch_size", f"A triplet is of three pictures: set it to {LEAST_TRIPLET_BATCH} or more."
+        )
+
+
 def _least_steps(params: TrainParams, preset: TrainPreset) -> int:
     """Who says how many epochs there are wants no more."""
     if params.least_steps is not None:
@@ -138,8 +154,8 @@ def _descending(params: TrainParams, preset: TrainPreset, values: dict[str, Any]
     require_smoothable(values["objective"], params.label_smoothing or 0.0)
     if values["objective"] not in SMOOTHABLE:
         values["label_smoothing"] = 0.0
-    if values["objective"] == "triplet" and values["attack"]:
-        raise InputError("attack", "Attacks need scores of classes, and triplet learns none: set it to 0.")
+    if values["objective"] == "triplet":
+        _require_triplets(values)
     if values["batch_norm"] and values["batch_size"] == 1:
         raise InputError("batch_size", "Batch norm needs two pictures a batch: set it to 2 or more.")
     return params.resolved_as(ResolvedTraining, values)

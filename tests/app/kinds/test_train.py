@@ -117,6 +117,9 @@ def test_another_optimizer_has_its_usual_rate() -> None:
         ({"architecture": "cnn", "restarts": 2, "ensemble": 3}, "ensemble"),
         ({"architecture": "cnn", "folds": 5, "ensemble": 2}, "ensemble"),
         ({"architecture": "cnn", "search": {"size": [32, 48]}, "ensemble": 2}, "ensemble"),
+        ({"architecture": "cnn", "objective": "triplet", "mixup": 0.2}, "mixup"),
+        ({"architecture": "cnn", "objective": "triplet", "cutmix": 1}, "cutmix"),
+        ({"architecture": "cnn", "objective": "triplet", "batch_size": 2}, "batch_size"),
     ],
 )
 def test_what_does_not_go_together_is_refused(params: dict[str, Any], field: str) -> None:
