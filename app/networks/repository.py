@@ -119,7 +119,7 @@ def rename_network(engine: Engine, name: str, new_name: str) -> StoredNetwork:
 def delete_network(engine: Engine, network: StoredNetwork, *, spare: bool = False) -> bool:
     """Remove the row of a network; its weights are the caller's. False: it is kept.
 
-    That is if ``spare``, unless there are other networks with the same weights, all of which compute the same.
+    That is if ``spare``, unless there are others with the same weights, all of which compute the same.
     """
     with write(engine) as connection:
         alike = select(networks).where(networks.c.sha256 == network.sha256)
