@@ -234,7 +234,7 @@ def _state(at: _Series, step: Step | None) -> StepState:
     """The state of the series after a step of the run that is going on; None: it has not begun."""
     inner = at.inner if step is None else step.state()
     tensors = {
-        f"kept.{number}.{name}": weight
+        f"kept.{number}.{name}": weight.contiguous().clone()
         for number, each in enumerate(at.kept)
         for name, weight in each.fitted.weights.items()
     }
@@ -248,7 +248,7 @@ def _state(at: _Series, step: Step | None) -> StepState:
         "run": None if inner is None else inner.values,
     }
     parts = at.parts if inner is None else inner.parts
-    return StepState({name: each.contiguous().clone() for name, each in tensors.items()}, values, parts)
+    return StepState(tensors, values, parts)
 
 
 def _without_weights(kept: Kept) -> dict[str, Any]:
