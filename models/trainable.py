@@ -8,6 +8,7 @@ training by reducing internal covariate shift", ICML 2015, section 3.1.
 import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import torch
@@ -44,13 +45,25 @@ class NormedConv(nn.Module):
         return normed
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How a network in training is built, as :func:`new_trainable` takes it."""
+
+    architecture: str
+    params: dict[str, Any]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    batch_norm: bool
+
+
 class Trainable(nn.Module):
     """A network in training: (n, 3, H, W) pictures in [0, 1] to logits (n, classes).
 
     ``stack`` has its modules by layer name. ``heads`` are the auxiliary classifiers of GoogLeNet, each by the
     layer that it is on; other networks have none. After a forward pass in train mode ``auxiliary_logits``
     has what each head gave, (n, classes); the loss of each counts ``AUXILIARY_WEIGHT`` times that of the
-    logits. In eval mode it is empty, and heads are not computed.
+    logits. In eval mode it is empty, and heads are not computed. ``recipe`` says how another process builds
+    the same; None: it cannot.
     """
 
     mean: Tensor
@@ -70,6 +83,7 @@ class Trainable(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
         self.auxiliary_logits: list[Tensor] = []
+        self.recipe: Recipe | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the last logits, which cannot be copied with their graph."""
@@ -122,9 +136,17 @@ def new_trainable(
 
     Raises ValueError as :func:`models.architectures.build_stack` does.
     """
-    stack = build_stack(architecture, params)
-    heads = build_heads(architecture, params)
-    return make_trainable(stack, mean=mean, std=std, batch_norm=batch_norm, heads=heads)
+    return from_recipe(Recipe(architecture, dict(params), tuple(mean), tuple(std), batch_norm))
+
+
+def from_recipe(recipe: Recipe) -> Trainable:
+    """The network in training of a recipe, its parameters on the meta device. See :func:`new_trainable`."""
+    stack = build_stack(recipe.architecture, recipe.params)
+    heads = build_heads(recipe.architecture, recipe.params)
+    norms = recipe.batch_norm
+    model = make_trainable(stack, mean=recipe.mean, std=recipe.std, batch_norm=norms, heads=heads)
+    model.recipe = recipe
+    return model
 
 
 def trainable_of(network: Network) -> Trainable:

@@ -19,6 +19,8 @@ from app.http.timestamps import timestamp
 def _check_label(label: str) -> str:
     if not is_text(label, MAX_LABEL):
         raise ValueError("a label has no control characters")
+    if not label.strip():
+        raise ValueError("a label is more than spaces; null is none")
     return label
 
 

@@ -9,7 +9,7 @@ from app.kinds.base import Params
 from app.kinds.fields import Seed
 from app.kinds.optimizing import require_smoothable
 from app.kinds.spec import KindSpec
-from app.kinds.train import Initialization, Objective
+from app.kinds.training_presets import Initialization, Objective
 from app.networks.catalogue import Catalogue
 
 # Side in pixels where a job says none, if the architecture does not need more: differences take two passes

@@ -8,7 +8,8 @@ from app.errors import InputError
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.fields import CROP_SHARE
 from app.kinds.spec import KindSpec
-from app.kinds.train import PRESETS, ResolvedTraining, TrainParams
+from app.kinds.train import ResolvedTraining, TrainParams
+from app.kinds.training_presets import PRESETS
 from app.networks.catalogue import Catalogue
 
 # Of a training: what is trained, what is minimized, how a step is made, and what of pictures it is shown.
@@ -50,6 +51,7 @@ TAKEN = (
 # What a training has beside these, and the test does not use. Rates are relative to 1.
 _REST = {
     "epochs": 1,
+    "least_steps": 0,
     "learning_rate": 1.0,
     "schedule": "constant",
     "warm_up": 0.0,

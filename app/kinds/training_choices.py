@@ -6,9 +6,10 @@ from app.errors import InputError
 from app.kinds.architectures import resolve_architecture
 from app.kinds.fields import DEFAULT_SIZE
 from app.kinds.layers import require_card
-from app.kinds.optimizing import USUAL_RATES
+from app.kinds.optimizing import SMOOTHABLE, USUAL_RATES, require_smoothable
 from app.kinds.spec import with_preset
-from app.kinds.train import PRESETS, ResolvedFrozen, ResolvedTraining, TrainParams, TrainPreset
+from app.kinds.train import ResolvedFrozen, ResolvedTraining, TrainParams
+from app.kinds.training_presets import PRESETS, TrainPreset
 from app.kinds.transferring import (
     FROZEN,
     OF_DESCENT,
@@ -25,8 +26,6 @@ from app.networks.catalogue import Catalogue
 # Params of a base, and those of an architecture.
 OF_BASE = ("transfer", "feature_layer", "compare_layers", "last_blocks", "rate_decay")
 OF_ARCHITECTURE = ("architecture_params", "batch_norm", "initialization")
-# Objectives whose labels can be smoothed.
-SMOOTHED = ("softmax", "logistic", "quadratic")
 
 # Side in pixels of the pictures whose attacks the presets tell.
 ATTACKED_SIZE = 64
@@ -117,6 +116,14 @@ def _with_architecture(params: TrainParams, preset: TrainPreset) -> ResolvedTrai
     return _descending(params, preset, values)
 
 
+def _least_steps(params: TrainParams, preset: TrainPreset) -> int:
+    """Who says how many epochs there are wants no more."""
+    if params.least_steps is not None:
+        return params.least_steps
+    said = params.epochs is not None or "epochs" in (params.search or {})
+    return 0 if said else preset.least_steps
+
+
 def _descending(params: TrainParams, preset: TrainPreset, values: dict[str, Any]) -> ResolvedTraining:
     """What a training by gradient descent needs beside what it begins with."""
     optimizer = values["optimizer"] or "adamw"
@@ -124,14 +131,12 @@ def _descending(params: TrainParams, preset: TrainPreset, values: dict[str, Any]
     values |= {
         "optimizer": optimizer,
         "learning_rate": params.learning_rate or rate,
+        "least_steps": _least_steps(params, preset),
         "epochs": values["epochs"] or PRESETS["fine-tune"].epochs,
         "batch_size": values["batch_size"] or PRESETS["fine-tune"].batch_size,
     }
-    if values["objective"] not in SMOOTHED:
-        if params.label_smoothing:
-            raise InputError(
-                "label_smoothing", f"The labels of {values['objective']} cannot be smoothed: set it to 0."
-            )
+    require_smoothable(values["objective"], params.label_smoothing or 0.0)
+    if values["objective"] not in SMOOTHABLE:
         values["label_smoothing"] = 0.0
     if values["objective"] == "triplet" and values["attack"]:
         raise InputError("attack", "Attacks need scores of classes, and triplet learns none: set it to 0.")

@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 
 from app.errors import InputError
+from app.kinds.architectures import OF_IT
 from app.kinds.fields import following_seeds
 from app.kinds.optimizing import USUAL_RATES
-from app.kinds.train import MOST_RUNS, ResolvedFrozen, ResolvedTraining
+from app.kinds.train import MOST_RUNS, ResolvedFrozen, ResolvedTraining, TrainParams
 from app.networks.catalogue import Catalogue
 
 Resolved = ResolvedTraining | ResolvedFrozen
@@ -89,7 +90,7 @@ def require_runs(params: Resolved, catalogue: Catalogue) -> None:
         raise InputError(field, f"These are {count} trainings, and one job has {MOST_RUNS} at most.")
     if params.ensemble is not None:
         for name in OF_ARCHITECTURE:
-            if name in (params.search or {}):
+            if any(each.partition(".")[0] == name for each in params.search or {}):
                 raise InputError(
                     "ensemble",
                     f"The networks of an ensemble are built alike: do not search {name}, or keep one.",
@@ -111,6 +112,8 @@ def require_runs(params: Resolved, catalogue: Catalogue) -> None:
 
 
 def _require_searchable(name: str, values: list[JsonValue]) -> None:
+    if name.startswith(f"{OF_IT}."):
+        name = OF_IT
     known = [each for each in ResolvedTraining.model_fields if each not in NOT_SEARCHED]
     if name not in known:
         raise InputError("search", f"{name!r} cannot be searched. Params: {', '.join(known)}.")
@@ -123,10 +126,18 @@ def _with_values(params: Resolved, values: dict[str, JsonValue]) -> Resolved:
 
     Raises InputError on ``search``.
     """
-    changed: dict[str, Any] = {**dict(params), **values}
+    changed: dict[str, Any] = dict(params)
+    for name, value in values.items():
+        _, of_it, own = name.partition(f"{OF_IT}.")
+        if of_it:
+            changed[OF_IT] = {**(changed[OF_IT] or {}), own: value}
+        else:
+            changed[name] = value
     if "optimizer" in values and "learning_rate" not in values:
         changed["learning_rate"] = USUAL_RATES.get(str(values["optimizer"]), 1e-3)
     try:
+        # Resolved params are of these, and not checked again for what these allow.
+        TrainParams.model_validate(changed)
         return type(params).model_validate(changed)
     except ValidationError as error:
         first = error.errors()[0]

@@ -32,6 +32,7 @@ FEW = 100
 # Params that mean something to gradient descent alone.
 OF_DESCENT = (
     "epochs",
+    "least_steps",
     "batch_size",
     "optimizer",
     "learning_rate",
@@ -177,9 +178,18 @@ def refuse_for_frozen(way: Way, params: object) -> None:
             "label_smoothing",
             "The labels of an SVM cannot be smoothed: leave it empty, or set transfer to head.",
         )
-    if given["l1"]:
+    for name in ("l1", "l2"):
+        if given[name]:
+            raise InputError(
+                name,
+                f"With transfer {way} the weight of L2 is chosen by validation, and L1 is not used: set it "
+                "to 0, or set transfer to last or all.",
+            )
+    if given["find_learning_rate"]:
         raise InputError(
-            "l1", f"With transfer {way} the weight of L2 is chosen, and L1 is not used: {remedy}"
+            "find_learning_rate",
+            f"With transfer {way} a classifier is solved for, without a learning rate: leave it out, or set "
+            "transfer to last or all.",
         )
     if given["restarts"] > 1:
         raise InputError("restarts", f"With transfer {way} every seed gives the same network: leave it at 1.")

@@ -58,6 +58,20 @@ class Download(BaseModel):
     sha256_prefix: str = Field(description="What its SHA-256 begins with, as published.")
 
 
+# What of a card a network's results depend on, beside its weights.
+OF_RESULTS = (
+    "architecture",
+    "architecture_params",
+    "layers",
+    "classes",
+    "input_size",
+    "temperature",
+    "energy_threshold",
+    "mean",
+    "std",
+)
+
+
 class NetworkCard(BaseModel):
     """What is known of a network without loading it."""
 
@@ -105,6 +119,10 @@ class NetworkCard(BaseModel):
     sha256: str | None = Field(description="Hash of the weights; None: they are not here.")
     download: Download | None = Field(None, description="None: there is nothing to download.")
     training: TrainingRecord | None = Field(None, description="How it was trained, if that was here.")
+
+    def computes_as(self, other: "NetworkCard") -> bool:
+        """Whether another network gives the same of the same weights."""
+        return all(getattr(self, name) == getattr(other, name) for name in OF_RESULTS)
 
     def layer(self, name: str) -> LayerCard:
         """The layer of that name; KeyError if there is none."""

@@ -119,13 +119,15 @@ def rename_network(engine: Engine, name: str, new_name: str) -> StoredNetwork:
 def delete_network(engine: Engine, network: StoredNetwork, *, spare: bool = False) -> bool:
     """Remove the row of a network; its weights are the caller's. False: it is kept.
 
-    That is if ``spare``, and no other network has the same weights.
+    That is if ``spare``, unless there are others with the same weights, all of which compute the same.
     """
     with write(engine) as connection:
-        alike = select(networks.c.id).where(networks.c.sha256 == network.sha256)
+        alike = select(networks).where(networks.c.sha256 == network.sha256)
         # Locked, so that of two with the same weights that are deleted at once one stays.
-        others = set(connection.execute(alike.with_for_update()).scalars()) - {network.id}
-        if spare and not others:
+        rows = connection.execute(alike.with_for_update()).mappings()
+        others = [each.card for each in map(_of_row, rows) if each.id != network.id]
+        # Who needs the weights would find any of them; their cards may have been edited.
+        if spare and not (others and all(card.computes_as(network.card) for card in others)):
             return False
         connection.execute(delete(networks).where(networks.c.id == network.id))
         return True

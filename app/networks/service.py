@@ -78,7 +78,7 @@ def rename(engine: Engine, name: str, new_name: str) -> StoredNetwork:
 def delete(engine: Engine, storage: Storage, network: StoredNetwork, users: Sequence[str] = ()) -> None:
     """Remove a network. ``users`` are jobs that need its weights, which find those of another name, too.
 
-    Raises NetworkInUse if there are such jobs, and no other network has the same weights.
+    Raises NetworkInUse if there are such jobs, unless other networks compute the same with the same weights.
     """
 
     def delete_row() -> None:

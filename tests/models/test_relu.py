@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from models.architectures import BUILDERS, build_stack
+from models.architectures.ensemble import ensemble_params
 from models.architectures.squeezenet import Fire
 from models.network import Network
 from models.relu import BackwardRule, ReLU, ReLU6, deconvnet, guided, relu_backward
@@ -131,7 +132,17 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "googlenet": {"classes": 3},
     "resnet": {"depth": 18, "classes": 3, "width": 1 / 8},
     "mobilenet_v2": {"classes": 3},
+    "linear": {"side": 16, "classes": 3},
+    "mlp": {"side": 16, "classes": 3, "depth": 2, "width": 8},
+    "cnn": {"side": 16, "classes": 3, "width": 4, "units": 8},
+    "lenet": {"classes": 3},
+    "lenet_1998": {"classes": 3},
+    "alexnet_2012": {"classes": 3, "width": 1 / 16},
+    "zfnet": {"classes": 3, "width": 1 / 16},
+    "cifar_resnet": {"depth": 8, "classes": 3, "width": 1 / 4},
+    "ensemble": dict(ensemble_params("cnn", {"side": 16, "classes": 3, "width": 4, "units": 8}, 2)),
 }
+WITHOUT_RELU = ("linear", "lenet_1998")
 RECTIFIERS = ("relu", "relu_", "relu6", "relu6_", "hardtanh", "hardtanh_", "threshold", "threshold_")
 
 
@@ -160,11 +171,11 @@ def test_every_relu_of_every_architecture_takes_the_rule(architecture: str, befo
     network = Network(architecture, stack, mean=(0.5,) * 3, std=(0.2,) * 3, source="a test", classes="abc")
     # Whoever asks for all layers gets no ReLU in place.
     layers = list(stack) if before else ["logits"]
-    picture = torch.rand(1, 3, 64, 64, generator=drawn)
+    picture = torch.rand(1, 3, 96, 96, generator=drawn)
     with torch.no_grad(), Counter() as plain:
         expected = network.features(picture, layers)["logits"]
     relus = sum(plain.counts.get(name, 0) for name in RECTIFIERS)
-    assert relus > 0
+    assert (relus > 0) == (architecture not in WITHOUT_RELU)
 
     called = 0
 

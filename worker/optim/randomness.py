@@ -30,6 +30,19 @@ def fold_seed(seed: int) -> int:
     return seed if seed < 2**32 else _hashed(seed)
 
 
+def seed_own(seed: int, device: torch.device) -> None:
+    """Seed torch's own generators, on the CPU and the device, for what takes no other: dropout.
+
+    ``torch.manual_seed`` also queues a call, with its stack, for each kind of device that is not there.
+    """
+    torch.default_generator.manual_seed(seed)
+    match device.type:
+        case "cuda":
+            torch.cuda.manual_seed(seed)
+        case "mps":
+            torch.mps.manual_seed(seed)
+
+
 def _hashed(*numbers: int) -> int:
     """A hash of 32 bits of integers, their number and their order."""
     digest = hashlib.blake2b(repr(numbers).encode(), digest_size=8).digest()

@@ -14,18 +14,21 @@ class DeviceBroken(RuntimeError):
     """The device does not compute any more. This process must end, and leave its job to the next."""
 
 
-OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
-_OUT_OF_MEMORY = (
-    "out_of_memory",
-    "Not enough memory",
-    "The device has too little memory for a picture of this size: choose a smaller one.",
-    "size",
-)
+# What torch raises on the CPU, which has no class of its own, says one of these; the system decides which.
+_OF_THE_CPU = ("not enough memory", "can't allocate memory")
 
 
-def describe_failure(error: Exception, job_id: str, device: torch.device) -> Json:
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a computation found too little memory, on whatever device."""
+    if isinstance(error, RuntimeError) and any(words in str(error) for words in _OF_THE_CPU):
+        return True
+    return isinstance(error, MemoryError | torch.OutOfMemoryError)
+
+
+def describe_failure(error: Exception, job_id: str, device: torch.device, params: Json) -> Json:
     """An exception as the ``error`` of a job: what happened and what to do, never a traceback.
 
+    ``params`` are those of the job.
     Raises DeviceBroken if it has no known cause, and the device fails at something simple, too.
     """
     field = None
@@ -33,11 +36,17 @@ def describe_failure(error: Exception, job_id: str, device: torch.device) -> Jso
         case ServiceError():
             kind, title = error.type, error.title or error.status.phrase
             detail, field = error.detail, error.field
-        case error if isinstance(error, OUT_OF_MEMORY):
-            kind, title, detail, field = _OUT_OF_MEMORY
-        case RuntimeError() if "not enough memory" in str(error):
-            # What torch raises on the CPU, which has no class of its own.
-            kind, title, detail, field = _OUT_OF_MEMORY
+        case error if is_out_of_memory(error):
+            kind, title = "out_of_memory", "Not enough memory"
+            if (count := params.get("batch_size")) is not None:
+                field = "batch_size"
+                detail = (
+                    f"The device has too little memory for this network and {count:,} pictures at a time: "
+                    "choose a smaller batch_size, or a smaller size."
+                )
+            else:
+                field = "size"
+                detail = "The device has too little memory for a picture of this size: choose a smaller one."
         case _:
             log.exception("job %s failed", job_id)
             require_working(device)

@@ -11,13 +11,14 @@ from sqlalchemy.exc import OperationalError
 from app.database.ids import new_id
 from app.errors import ServiceError
 from app.jobs.claims import ClaimLost
+from app.jobs.job import Json
 from app.jobs.states import State
 from app.storage import StorageFull, StorageUnavailable
 from worker.contract.steps import Step, run_steps
 from worker.runtime.batches import compute_batch
 from worker.runtime.claimed_job import Cancelled, ClaimedJob, End, Released, claimed_jobs
 from worker.runtime.context import WorkerContext
-from worker.runtime.failures import OUT_OF_MEMORY, DeviceBroken, describe_failure
+from worker.runtime.failures import DeviceBroken, describe_failure, is_out_of_memory
 from worker.runtime.functions import steps_of
 from worker.runtime.loaded import load, save
 
@@ -64,11 +65,15 @@ def _attempt(context: WorkerContext, job: ClaimedJob, compute: Callable[[], End]
     except (StorageFull, StorageUnavailable) as error:
         if _can_store(context):
             # It is this job's: what it makes is larger than all that is left, or one file is damaged.
-            return End(State.FAILED, error=describe_failure(error, job.row.id, context.compute.device))
+            return End(State.FAILED, error=_describe(error, context, job))
         log.warning("job %s: back to the queue until the storage works: %s", job.row.id, error)
         return End(State.QUEUED)
     except Exception as error:
-        return End(State.FAILED, error=describe_failure(error, job.row.id, context.compute.device))
+        return End(State.FAILED, error=_describe(error, context, job))
+
+
+def _describe(error: Exception, context: WorkerContext, job: ClaimedJob) -> Json:
+    return describe_failure(error, job.row.id, context.compute.device, job.row.params)
 
 
 def _can_store(context: WorkerContext) -> bool:
@@ -102,7 +107,7 @@ def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> 
     try:
         outcome = run_steps(steps_of(params, inputs, network, compute, resume), on_step)
     except Exception as error:
-        if resume is None or in_steps or isinstance(error, (ServiceError, *OUT_OF_MEMORY)):
+        if resume is None or in_steps or isinstance(error, ServiceError) or is_out_of_memory(error):
             raise
         # It failed before the first step from there.
         job.discard_checkpoint(error)

@@ -12,9 +12,10 @@ from app.kinds.train import ResolvedFrozen, ResolvedTraining
 from app.networks.card import NetworkCard
 from models.architectures import build_stack
 from models.network import Network
-from models.trainable import Trainable, initialize, new_trainable
+from models.trainable import Recipe, Trainable, initialize, new_trainable
 from worker.contract.steps import Step, StepState
 from worker.optim.randomness import fold_seed, generator_from
+from worker.training.features import feature_steps
 from worker.training.learning_set import LearningSet
 from worker.training.linear_heads import LinearHead
 from worker.training.objectives import ObjectiveSettings, make_objective
@@ -53,10 +54,15 @@ class Blueprint:
 
 def steps_of_run(params: Resolved, pictures: int, trained: int) -> int:
     """Steps that one training has at most, on a set of so many pictures, of which some are trained on."""
-    features = pictures if params.base is not None else 0
+    features = feature_steps(pictures) if params.base is not None else 0
     if isinstance(params, ResolvedFrozen):
         return features
-    return features + params.epochs * -(-trained // params.batch_size)
+    return features + epochs_of(params, trained) * -(-trained // params.batch_size)
+
+
+def epochs_of(params: ResolvedTraining, trained: int) -> int:
+    """Epochs on so many pictures: those of the params, or as many as their least number of steps takes."""
+    return max(params.epochs, -(-params.least_steps // -(-trained // params.batch_size)))
 
 
 @dataclass(frozen=True)
@@ -124,6 +130,7 @@ def _ready_from_base(
     own = {**card.architecture_params, "features": settings.feature_layer, "classes": len(data.classes)}
     mean, std = (tuple(each.flatten().tolist()) for each in (base.mean, base.std))
     best = learned.fitted.best
+    model.recipe = Recipe(card.architecture, own, mean, std, batch_norm=False)
     measures = {"loss": best.loss, "accuracy": best.accuracy, "macro_f1": best.macro_f1}
     return Ready(
         model,

@@ -7,9 +7,8 @@ from typing import Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.trainable import AUXILIARY_WEIGHT, Trainable
 from worker.optim.randomness import generator_at
 from worker.training.learner import Lesson
 from worker.training.loop import Batch
@@ -30,29 +29,6 @@ class Rates(Protocol):
     """What multiplies the learning rates at a step, counted from 0."""
 
     def factor(self, step: int) -> float: ...
-
-
-@dataclass(frozen=True)
-class Classes:
-    """A lesson: the objective of the params, with their penalties of the weights.
-
-    Auxiliary classifiers, if there are, have the same objective.
-    """
-
-    loss: Callable[[Tensor, Tensor], Tensor]
-    penalize: Callable[[nn.Module], Tensor] | None = None
-
-    def objective(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The objective of the params."""
-        return self.loss(logits, targets)
-
-    def penalty(self, model: nn.Module, targets: Tensor) -> Tensor | None:
-        """L1 and L2 of the weights, if asked for, and the losses of auxiliary classifiers, if there are."""
-        terms = [] if self.penalize is None else [self.penalize(model)]
-        if isinstance(model, Trainable):
-            losses = [self.loss(logits.float(), targets) for logits in model.auxiliary_logits]
-            terms += [AUXILIARY_WEIGHT * loss for loss in losses]
-        return torch.stack(terms).sum() if terms else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,6 +43,11 @@ class Features:
         return self.mirrored[layer][self.has_mirror.cumsum(0)[places] - 1]
 
 
+def feature_steps(count: int) -> int:
+    """Batches that the features of so many pictures are computed in."""
+    return -(-count // BATCH)
+
+
 def collect_features(
     network: Network,
     layers: Sequence[str],
@@ -53,10 +58,10 @@ def collect_features(
 ) -> Generator[Step, None, Features]:
     """The features of N pictures, and of the mirror images of those for which ``mirror`` (N,) is True.
 
-    The network runs once a picture, in its own dtype, for all layers. A step is a batch, ``done`` are
-    pictures, of ``total``. A state has the features of whole parts: a job that was killed computes those of
-    PART - 1 pictures at most again, and a state of another run on the same pictures saves them all, if it has
-    features of the same layers.
+    The network runs once a picture, in its own dtype, for all layers. A step is a batch, of ``total``
+    that there are with others. A state has the features of whole parts: a job that was killed computes those
+    of PART - 1 pictures at most again, and a state of another run on the same pictures saves them all, if it
+    has features of the same layers.
     """
     count = len(mirror)
     name = _name(network, layers, show(0, 1).shape[-1], mirror)
@@ -70,11 +75,11 @@ def collect_features(
             stop = min(begin + BATCH, end)
             found.append(_features(network, layers, show(begin, stop), mirror[begin:stop]))
             if stop < end:
-                yield Step(stop, total, losses=dict, image=None, state=kept)
+                yield Step(feature_steps(stop), total, losses=dict, image=None, state=kept)
         whole = {each: torch.cat([batch[each] for batch in found]) for each in found[0]}
         parts[f"{name}{first:08d}"] = save(whole)
         state = partial(StepState, {}, {}, dict(parts))
-        yield Step(end, total, losses=dict, image=None, state=state, milestone=True)
+        yield Step(feature_steps(end), total, losses=dict, image=None, state=state, milestone=True)
     loaded = [load(parts[each]) for each in sorted(parts)]
 
     def joined(prefix: str) -> dict[str, Tensor]:

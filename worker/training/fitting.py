@@ -13,13 +13,15 @@ from models.trainable import Trainable, plain_weights
 from worker.contract.compute import Compute
 from worker.contract.steps import Step, StepState, map_steps
 from worker.training.augmentation import Augmentation, augment, mix
-from worker.training.beginning import Begin, Blueprint, Ready, Resolved, make_ready
-from worker.training.courses import Classes, EpochCourse
+from worker.training.beginning import Begin, Blueprint, Ready, Resolved, epochs_of, make_ready
+from worker.training.courses import EpochCourse
+from worker.training.features import feature_steps
 from worker.training.history import Epoch
 from worker.training.judging import PartJudge, logits_of
+from worker.training.learner import Classes
 from worker.training.learning_set import LearningSet
 from worker.training.loop import Progress, train
-from worker.training.objectives import ObjectiveSettings, make_objective, penalty
+from worker.training.objectives import ObjectiveSettings, make_objective
 from worker.training.optimizers import OptimizerSettings, make_optimizer
 from worker.training.pictures import middle
 from worker.training.rate_finder import RatePoint, range_test, suggest
@@ -71,7 +73,7 @@ def fit(
         return Fitted(ready.blueprint, weights, ready.measures, [], None, ready.more, parts)
     descent = _descend(params, ready, data, compute, _begun(resume), only_measure)
     if ready.features is not None:
-        descent = _shifted(descent, len(data.members), ready.features)
+        descent = _shifted(descent, feature_steps(len(data.members)), ready.features)
     progress, found = yield from descent
     fitted = _fitted(params, ready.model, data, compute, ready.blueprint, progress)
     return replace(fitted, more=ready.more | found, parts=parts)
@@ -100,10 +102,9 @@ def make_descent(
     optimizer = make_optimizer(model, settings_of(OptimizerSettings, params), ready.share)
     places = data.places("train")
     steps_per_epoch = -(-len(places) // params.batch_size)
-    rates = make_schedule(
-        settings_of(ScheduleSettings, params), params.epochs * steps_per_epoch, steps_per_epoch
-    )
-    loss = make_objective(settings_of(ObjectiveSettings, params))
+    epochs = epochs_of(params, len(places))
+    rates = make_schedule(settings_of(ScheduleSettings, params), epochs * steps_per_epoch, steps_per_epoch)
+    objective = settings_of(ObjectiveSettings, params)
     augmentation = settings_of(Augmentation, params)
     embeds = params.objective == "triplet"
     course = EpochCourse(
@@ -111,14 +112,12 @@ def make_descent(
         places=places,
         labels=data.labels,
         classes=len(data.classes),
-        epochs=params.epochs,
+        epochs=epochs,
         batch_size=params.batch_size,
         view=partial(_view, data, augmentation),
         mix=lambda inputs, targets, generator: mix(inputs, targets, augmentation, generator),
         rates=rates,
-        lesson=Classes(
-            loss, partial(penalty, l1=params.l1, l2=params.l2) if params.l1 or params.l2 else None
-        ),
+        lesson=Classes(objective, params.l1, params.l2),
         attack=params.attack,
         scored=not embeds,
     )
@@ -129,7 +128,7 @@ def make_descent(
         classes=len(data.classes),
         view=data.centers,
         scores=partial(_nearest, data, compute) if embeds else lambda model, logits: logits,
-        loss=loss,
+        loss=make_objective(objective),
         metric=params.metric,
         patience=params.patience,
         min_delta=params.min_delta,

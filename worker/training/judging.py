@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from app.errors import ComputationError
-from app.kinds.train import Metric
+from app.kinds.training_presets import Metric
 from worker.contract.compute import Compute
 from worker.training.learner import run_model
 from worker.training.loop import Verdict

@@ -1,21 +1,49 @@
 """One step of learning: the gradient of a batch, and the optimizer's step."""
 
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from models.trainable import AUXILIARY_WEIGHT, Trainable
 from worker.contract.compute import Compute
+from worker.optim.randomness import seed_own
+from worker.training.objectives import ObjectiveSettings, make_objective, penalty
 
 
 class Lesson(Protocol):
-    """What is minimized. It can be pickled: other processes learn the same."""
+    """What is minimized."""
 
     def objective(self, logits: Tensor, targets: Tensor) -> Tensor: ...
     def penalty(self, model: nn.Module, targets: Tensor) -> Tensor | None:
         """What is added to the objective, but not reported; ``model`` has just been run."""
         ...
+
+
+@dataclass(frozen=True)
+class Classes:
+    """A lesson: an objective, with penalties ``l1`` and ``l2`` of the weights.
+
+    Auxiliary classifiers, if there are, have the same objective. Other processes can be told it.
+    """
+
+    settings: ObjectiveSettings
+    l1: float = 0.0
+    l2: float = 0.0
+
+    def objective(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The objective of the settings."""
+        return make_objective(self.settings)(logits, targets)
+
+    def penalty(self, model: nn.Module, targets: Tensor) -> Tensor | None:
+        """L1 and L2 of the weights, if asked for, and the losses of auxiliary classifiers, if there are."""
+        terms = [penalty(model, self.l1, self.l2)] if self.l1 or self.l2 else []
+        if isinstance(model, Trainable):
+            losses = [self.objective(logits.float(), targets) for logits in model.auxiliary_logits]
+            terms += [AUXILIARY_WEIGHT * loss for loss in losses]
+        return torch.stack(terms).sum() if terms else None
 
 
 class Learner(Protocol):
@@ -43,7 +71,7 @@ class LocalLearner:
     def step(self, inputs: Tensor, targets: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """See :class:`Learner`."""
         # Dropout has no generator of its own.
-        torch.manual_seed(seed)
+        seed_own(seed, self._compute.device)
         self._model.train()
         self._optimizer.zero_grad()
         logits = run_model(self._model, inputs, self._compute)

@@ -9,8 +9,10 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, Step, Steps, StepState
 from worker.training.beginning import Begin, make_ready
+from worker.training.features import feature_steps
 from worker.training.fitting import make_descent
 from worker.training.learning_set import decode_set, labelled_members
+from worker.training.pictures import decoding_steps
 from worker.training.rate_figure import rate_figure
 from worker.training.rate_finder import STEPS, RatePoint, range_test, suggest
 from worker.understanding.sets import Damage
@@ -37,7 +39,8 @@ def learning_rate_range(
     training = params.as_training()
     members = labelled_members(inputs.members("dataset"))
     damage = Damage(members)
-    total = len(members) * (1 if network is None else 2) + STEPS
+    decoded = decoding_steps(len(members))
+    total = decoded + (0 if network is None else feature_steps(len(members))) + STEPS
     anew = partial(StepState, {}, {})
     decoding = decode_set(members, training.size, damage, compute.device)
     while True:
@@ -55,7 +58,7 @@ def learning_rate_range(
         except StopIteration as stop:
             ready = stop.value
             break
-        yield Step(len(members) + step.done, total, losses=step.losses, image=None, state=anew)
+        yield Step(decoded + step.done, total, losses=step.losses, image=None, state=anew)
     descent = make_descent(training, ready, data, compute)
     points: list[RatePoint] = []
     for point in range_test(

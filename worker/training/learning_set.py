@@ -78,7 +78,7 @@ def labelled_members(members: Sequence[Member]) -> list[Member]:
 def decode_set(
     members: Sequence[Member], size: int, damage: Damage, device: torch.device
 ) -> Generator[int, None, LearningSet]:
-    """Decode labelled members, for a network of ``size`` px. Yields how many are done now and then.
+    """Decode labelled members, for a network of ``size`` px. Yields how many chunks of them are done.
 
     Raises InputError on ``dataset`` if too few of them can be decoded.
     """

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from app.kinds.train import Metric
+from app.kinds.training_presets import Metric
 from worker.training.confidence import temperature_of_few
 from worker.training.judging import accuracies
 from worker.training.objectives import Objective

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from app.kinds.train import Objective as ObjectiveName
+from app.kinds.training_presets import Objective as ObjectiveName
 
 Objective = Callable[[Tensor, Tensor], Tensor]
 """Logits (n, classes) and targets (n, classes) to the mean loss, a scalar."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from app.kinds.train import Optimizer as OptimizerName
+from app.kinds.training_presets import Optimizer as OptimizerName
 from models.trainable import Trainable
 from worker.training.muon import ADAM_SHARE, Muon
 

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from models.architectures.palette import MEAN, STD, palette_stack
+from models.architectures.palette import MEAN, STD
 from models.procedural import CLASSES
 from models.procedural.catalogue import DRAWINGS
-from models.trainable import Trainable, initialize, make_trainable
+from models.trainable import Trainable, initialize, new_trainable
 from worker.optim.randomness import fold_seed
 from worker.training.augmentation import jitter, random_crops
 from worker.training.drawings import DrawnSet
@@ -24,7 +24,7 @@ TURNABLE = torch.tensor([drawing.turn > 3 for drawing in DRAWINGS])
 
 def palette_model(seed: int) -> Trainable:
     """The network in training: with batch norm, and weights from the seed."""
-    model = make_trainable(palette_stack(len(CLASSES)), mean=MEAN, std=STD, batch_norm=True)
+    model = new_trainable("palette", {"classes": len(CLASSES)}, mean=MEAN, std=STD, batch_norm=True)
     return initialize(model, fold_seed(seed))
 
 

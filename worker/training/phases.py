@@ -2,17 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from worker.training.augmentation import cutmix
-from worker.training.courses import Classes
-from worker.training.learner import Lesson
+from worker.training.learner import Classes, Lesson
 from worker.training.loop import Batch
-from worker.training.objectives import softmax
+from worker.training.objectives import ObjectiveSettings
 
 Sample = Callable[[torch.Generator, int, int], tuple[Tensor, Tensor]]
 """(generator, n, side) -> n pictures (n, 3, side, side) in [0, 1] and their classes (n,), on the device."""
@@ -135,7 +133,7 @@ class PhasedCourse:
     @property
     def lesson(self) -> Lesson:
         """Cross-entropy with label smoothing."""
-        return Classes(partial(softmax, smoothing=self.schedule.smoothing))
+        return Classes(ObjectiveSettings("softmax", label_smoothing=self.schedule.smoothing))
 
     def numbers(self, step: int, rate: float, batch: Batch) -> dict[str, float]:
         """``rate`` and ``radius``."""

@@ -43,6 +43,11 @@ class Pictures:
         return self._squares[self._rows[places].to(self._squares.device)].to(self._device)
 
 
+def decoding_steps(count: int) -> int:
+    """Chunks that so many pictures are decoded in."""
+    return -(-count // CHUNK)
+
+
 def decoded_side(size: int) -> int:
     """Side in pixels of the squares of which networks are shown ``size``: a little more, as elsewhere."""
     return round(size / CROP_SHARE)
@@ -53,7 +58,7 @@ def decode(
 ) -> Generator[int, None, Pictures]:
     """Decode the pictures of members, whose center squares are scaled to ``side`` pixels.
 
-    Yields how many are done after each chunk. Those that cannot be decoded are noted in ``damage``. Raises
+    Yields how many chunks are done after each. Those that cannot be decoded are noted in ``damage``. Raises
     ComputationError if a large set finds no space for its file.
     """
     squares = _room((len(members), 3, side, side))
@@ -65,7 +70,7 @@ def decode(
                     damage.add(place, each)
                 else:
                     squares[place] = each
-            yield first + len(found)
+            yield decoding_steps(first + len(found))
     return Pictures(squares, device)
 
 

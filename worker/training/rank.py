@@ -5,20 +5,17 @@ told to end, or rank 0 is gone.
 """
 
 import argparse
-import io
 import logging
 import os
 import signal
 
 import torch
 import torch.distributed as dist
-from torch import nn
 
 from app.settings import Settings
 from app.supervision.parent_watch import exit_with_parent
-from worker.contract.compute import Compute
 from worker.runtime.device import choose_devices
-from worker.training.learner import Lesson
+from worker.training.plan import unpack_state
 from worker.training.ranks import POLL, Command, ShareLearner, World, open_store
 
 log = logging.getLogger("worker.training.rank")
@@ -38,9 +35,7 @@ def serve(world: World, device: torch.device) -> None:
             case "end":
                 return
             case "learn":
-                model, optimizer, lesson, dtype, threads = _receive(device)
-                torch.set_num_threads(threads)
-                learner = ShareLearner(model, optimizer, lesson, Compute(device, dtype), world)
+                learner = _learner(command, world, device, backend)
             case "step":
                 if learner is None:
                     raise RuntimeError("there is no model to learn with")
@@ -72,17 +67,19 @@ def _next(world: World, key: str) -> bytes:
         return value
 
 
-def _receive(device: torch.device) -> tuple[nn.Module, torch.optim.Optimizer, Lesson, torch.dtype, int]:
-    """Model, optimizer, lesson, dtype and threads, of rank 0."""
-    held: list[bytes] = [b""]
-    dist.broadcast_object_list(held, 0, device=device)
-    # What this program's own rank 0 has just packed.
-    model, optimizer, *others = torch.load(io.BytesIO(held[0]), map_location="cpu", weights_only=False)
-    model.to(device)
-    for state in optimizer.state.values():
-        # Counts of steps stay on the CPU.
-        state |= {key: value.to(device) for key, value in state.items() if value.ndim > 0}
-    return (model, optimizer, *others)
+def _learner(command: Command, world: World, device: torch.device, backend: str) -> ShareLearner:
+    """What learns as rank 0 does, from its plan."""
+    plan = command.plan
+    if plan is None:
+        raise RuntimeError("there is no plan to learn by")
+    where = torch.device("cpu") if backend == "gloo" else device
+    state = torch.empty(command.state_bytes, dtype=torch.uint8, device=where)
+    dist.broadcast(state, 0)
+    torch.set_num_threads(plan.threads)
+    model = plan.model(device)
+    optimizer = plan.make_optimizer(model)
+    unpack_state(state.cpu().numpy().tobytes(), model, optimizer)
+    return ShareLearner(model, optimizer, plan.lesson(), plan.compute(device), world)
 
 
 def help_rank_0(settings: Settings) -> None:

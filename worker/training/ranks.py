@@ -7,6 +7,7 @@ rank a share of the batch (team.py); these do nothing but learn (rank.py).
 """
 
 import os
+import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-
 from torch.nn.parallel import DistributedDataParallel
 
 from worker.contract.compute import Compute
+from worker.optim.randomness import seed_own
 from worker.training.learner import Lesson, run_model
+from worker.training.plan import Plan
 
 # How long a rank waits for another in the middle of a step.
 STEP_TIMEOUT = timedelta(seconds=60)
@@ -32,11 +35,14 @@ POLL = timedelta(seconds=2)
 class Command(BaseModel):
     """What rank 0 asks of the others: to take a new model, to make a step, or to end.
 
+    ``plan`` is the model's, of which the weights follow, after ``state_bytes`` of the optimizer's state.
     ``sizes`` are the pictures of each rank in a step, of ``shape``; ``shares`` the weights of their losses,
     which sum to 1; ``rates`` the learning rates of the param groups, ``seed`` that of dropout.
     """
 
     order: Literal["learn", "step", "end"]
+    plan: Plan | None = None
+    state_bytes: int = 0
     sizes: list[int] = []
     shares: list[float] = []
     shape: list[int] = []
@@ -63,11 +69,32 @@ class World:
         )
 
 
-def open_store(*, is_master: bool, port: int | None = None) -> TCPStore:
-    """The store of the environment's MASTER_ADDR and MASTER_PORT; ``port`` in the place of the latter."""
-    address = os.environ.get("MASTER_ADDR", "127.0.0.1")
-    chosen = int(os.environ["MASTER_PORT"]) if port is None else port
-    return TCPStore(address, chosen, is_master=is_master, wait_for_workers=False, timeout=STEP_TIMEOUT)
+def open_store(*, is_master: bool) -> Store:
+    """The store of the environment's MASTER_ADDR and MASTER_PORT."""
+    address, port = os.environ.get("MASTER_ADDR", "127.0.0.1"), int(os.environ["MASTER_PORT"])
+    return TCPStore(address, port, is_master=is_master, wait_for_workers=False, timeout=STEP_TIMEOUT)
+
+
+def new_store() -> TCPStore:
+    """A store for ranks on this machine, whose port no other machine reaches."""
+    # A store opens its port to the network by itself.
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    return TCPStore(
+        "127.0.0.1",
+        port,
+        is_master=True,
+        wait_for_workers=False,
+        timeout=STEP_TIMEOUT,
+        master_listen_fd=listening.detach(),
+    )
+
+
+def stay_local() -> None:
+    """Let this process and those that it starts talk to each other on this machine alone."""
+    loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), "lo")
+    for variable in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
+        os.environ.setdefault(variable, loopback)
 
 
 def backend_for(devices: Sequence[torch.device]) -> str:
@@ -122,7 +149,7 @@ class ShareLearner:
         Dropout is drawn from the seed and the rank. Batch norms take mean and variance of the share; their
         running ones are rank 0's.
         """
-        torch.manual_seed(seed + self._world.rank)
+        seed_own(seed + self._world.rank, self._compute.device)
         self._model.train()
         self._optimizer.zero_grad()
         logits = run_model(self._parallel, inputs, self._compute)

@@ -16,6 +16,7 @@ from worker.training.beginning import Begin, Blueprint, Resolved, steps_of_run
 from worker.training.fitting import Fitted, fit
 from worker.training.history import Epoch
 from worker.training.learning_set import LearningSet, decode_set
+from worker.training.pictures import decoding_steps
 from worker.understanding.sets import Damage
 
 
@@ -100,7 +101,8 @@ def run_all(
 ) -> Generator[Step, None, Series]:
     """Decode the pictures, and train as often as resolved params ask for.
 
-    ``done`` counts decoded pictures, then the steps of all trainings, then one more for what follows.
+    ``done`` counts decoded chunks of pictures, then the steps of all trainings, then one more for what
+    follows.
     ``Step.finish`` ends the training that is going on with the best it has, and leaves out the others.
     """
     at = _Series(params, members, damage, begin, compute)
@@ -112,7 +114,7 @@ def run_all(
         at.finished.append(_finished(run, fitted))
         _keep(at, Kept(len(at.finished) - 1, run.fold, at.finished[-1].quality, fitted))
     data = yield from _decoded(at, at.kept[0].fitted.blueprint.input_size)
-    at.shown = len(members) + at.done + 1
+    at.shown = decoding_steps(len(members)) + at.done + 1
     yield Step(at.shown, at.shown, losses=at.numbers.copy, image=None, state=partial(_state, at, None))
     return Series(at.finished, at.kept, data, at.ending)
 
@@ -126,7 +128,7 @@ def _run(at: _Series, run: Run, data: LearningSet) -> Generator[Step, None, Fitt
     later = (count - len(at.finished) - 1) * steps_of_run(
         params, len(data.members), len(data.places("train"))
     )
-    before = len(at.members) + at.done
+    before = decoding_steps(len(at.members)) + at.done
     resume = at.inner or StepState({}, {}, at.parts)
     steps = fit(run.params, data, at.begin, at.compute, resume, only_measure=run.fold is not None)
     at.inner, last = None, 0
@@ -175,7 +177,7 @@ def _decoded(at: _Series, size: int) -> Generator[Step, None, LearningSet]:
             at.data = data
             return data
         at.shown = at.shown if again else done
-        total = max(at.shown, len(at.members) + steps) + 1
+        total = max(at.shown, decoding_steps(len(at.members)) + steps) + 1
         yield Step(
             at.shown, total, losses=dict, image=None, state=partial(_state, at, None), finish=at.finish
         )
@@ -232,7 +234,7 @@ def _state(at: _Series, step: Step | None) -> StepState:
     """The state of the series after a step of the run that is going on; None: it has not begun."""
     inner = at.inner if step is None else step.state()
     tensors = {
-        f"kept.{number}.{name}": weight
+        f"kept.{number}.{name}": weight.contiguous().clone()
         for number, each in enumerate(at.kept)
         for name, weight in each.fitted.weights.items()
     }
@@ -246,7 +248,7 @@ def _state(at: _Series, step: Step | None) -> StepState:
         "run": None if inner is None else inner.values,
     }
     parts = at.parts if inner is None else inner.parts
-    return StepState({name: each.contiguous().clone() for name, each in tensors.items()}, values, parts)
+    return StepState(tensors, values, parts)
 
 
 def _without_weights(kept: Kept) -> dict[str, Any]:

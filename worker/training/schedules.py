@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from app.kinds.train import Rates
+from app.kinds.training_presets import Rates
 
 # fastai's fit_one_cycle (callback/schedule.py): the rate rises from a 25th over the first quarter of the
 # steps, then falls to the 100,000th, both along a cosine.

@@ -1,7 +1,6 @@
 """Training on several devices as rank 0 does it: it starts the others, and shares each batch with them."""
 
 import atexit
-import io
 import logging
 import os
 import signal
@@ -20,15 +19,18 @@ from app.supervision.parent_watch import with_parent
 from models.trainable import Trainable
 from worker.contract.compute import Compute
 from worker.runtime.failures import DeviceBroken
-from worker.training.learner import Learner, Lesson, LocalLearner
+from worker.training.learner import Classes, Learner, Lesson, LocalLearner
+from worker.training.plan import pack_state, plan_of
 from worker.training.ranks import (
     Command,
     ShareLearner,
     World,
     backend_for,
     end_group,
+    new_store,
     open_store,
     shares_of,
+    stay_local,
 )
 
 log = logging.getLogger("worker.training.team")
@@ -108,7 +110,8 @@ class Team:
         return World(0, size, open_store(is_master=is_master))
 
     def _start(self) -> World:
-        store = open_store(is_master=True, port=0)
+        stay_local()
+        store = new_store()
         size = len(self.devices)
         for rank, device in enumerate(self.devices[1:], start=1):
             environment = {
@@ -154,9 +157,9 @@ class TeamLearner:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Trainable,
         optimizer: torch.optim.Optimizer,
-        lesson: Lesson,
+        lesson: Classes,
         compute: Compute,
         team: Team,
     ) -> None:
@@ -164,10 +167,11 @@ class TeamLearner:
         self._lesson = lesson
         self._team = team
         self._device = compute.device
-        packed = io.BytesIO()
-        torch.save((model, optimizer, lesson, compute.dtype, compute.threads), packed)
-        team.order(Command(order="learn"))
-        dist.broadcast_object_list([packed.getvalue()], 0, device=compute.device)
+        state = bytearray(pack_state(model, optimizer))
+        plan = plan_of(model, optimizer, lesson, compute)
+        team.order(Command(order="learn", plan=plan, state_bytes=len(state)))
+        where = torch.device("cpu") if team.backend == "gloo" else compute.device
+        dist.broadcast(torch.frombuffer(state, dtype=torch.uint8).to(where), 0)
         self._own = ShareLearner(model, optimizer, lesson, compute, team.world)
 
     def step(self, inputs: Tensor, targets: Tensor, seed: int) -> tuple[Tensor, Tensor]:
@@ -221,7 +225,7 @@ def make_learner(
     Raises RanksLost if the other ranks cannot be started.
     """
     global _team
-    if not compute.partners or not isinstance(model, Trainable):
+    if not compute.partners or not isinstance(model, Trainable) or not isinstance(lesson, Classes):
         return LocalLearner(model, optimizer, lesson, compute)
     devices = (compute.device, *compute.partners)
     if _team is None or _team.closed or _team.devices != devices:

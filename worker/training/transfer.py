@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from app.datasets.split import Part
-from app.kinds.train import Metric
+from app.kinds.training_presets import Metric
 from app.kinds.transferring import Way, blocks_of, suggest
 from models.architectures import classifier_on
 from models.network import Network
 from models.trainable import Trainable, make_trainable
 from worker.contract.steps import Step, StepState, map_steps
-from worker.training.features import Features, Show, collect_features
+from worker.training.features import Features, Show, collect_features, feature_steps
 from worker.training.linear_heads import Examples, FittedHead, LinearHead, Solver, fit_head
 from worker.training.objectives import Objective
 from worker.training.similarity import Similarity, measure_similarity
@@ -120,7 +120,7 @@ def learn_from_features(
     features = yield from collect_features(network, layers, pictures.show, mirror, total, resume)
 
     def fitting(each: str) -> Generator[Step, None, FittedHead]:
-        done = Step(min(len(mirror), total), total, losses=dict, image=None, state=lambda: features.state)
+        done = Step(feature_steps(len(mirror)), total, losses=dict, image=None, state=lambda: features.state)
         return map_steps(learn_head(features, each, settings, pictures, objective), lambda _: done)
 
     fitted = yield from fitting(layer)

@@ -116,6 +116,8 @@ def test_a_table_has_labels(client: TestClient, pets: Json) -> None:
         ({"name": "b", "labels": {"99": "a"}}, 422, "labels.99"),
         ({"name": "b", "rename": {"cow": "a"}}, 422, "rename"),
         ({"name": "b", "rename": {"cat": ""}}, 422, "rename.cat"),
+        ({"name": "b", "rename": {"cat": "  "}}, 422, "rename.cat"),
+        ({"name": "b", "labels": {"0": " "}}, 422, "labels.0"),
         ({"name": "b", "drop": ["cow"]}, 422, "drop"),
         ({"name": "b", "drop": [7]}, 422, "drop.0"),
         ({"name": "b", "drop": ["cat", "dog", 6]}, 422, "drop"),

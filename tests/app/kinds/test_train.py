@@ -7,6 +7,7 @@ import pytest
 from app.jobs.errors import ParamsError
 from app.jobs.params import parse_params
 from app.kinds.train import MOST_RUNS, ResolvedFrozen, ResolvedTraining
+from app.kinds.training_presets import PRESETS
 from app.kinds.training_runs import Run, count_runs, fold_runs, restarts, variants
 from app.networks.catalogue import SHIPPED
 
@@ -50,10 +51,24 @@ def test_the_recipe_of_2012() -> None:
     assert params.weight_decay == 5e-4
 
 
+def test_few_pictures_are_shown_more_often_unless_it_is_said_how_often() -> None:
+    least = PRESETS["from-scratch"].least_steps
+    asked: list[tuple[dict[str, Any], int]] = [
+        ({}, least),
+        ({"epochs": 3}, 0),
+        ({"search": {"epochs": [1, 2]}}, 0),
+        ({"epochs": 3, "least_steps": 9}, 9),
+    ]
+    for params, steps in asked:
+        found = trained(preset="from-scratch", **params)
+        assert found.least_steps == steps
+
+
 def test_another_optimizer_has_its_usual_rate() -> None:
     assert trained(architecture="cnn", optimizer="adam").learning_rate == 1e-3
     assert trained(architecture="cnn", optimizer="adam", learning_rate=0.5).learning_rate == 0.5
-    assert trained(architecture="cnn").learning_rate == 0.05
+    assert trained(architecture="cnn", optimizer="sgd").learning_rate == 0.05
+    assert trained(architecture="cnn").learning_rate == PRESETS["from-scratch"].learning_rate
 
 
 @pytest.mark.parametrize(
@@ -90,6 +105,13 @@ def test_another_optimizer_has_its_usual_rate() -> None:
         ({"architecture": "cnn", "search": {"epochs": [1, "many"]}}, "search"),
         ({"architecture": "cnn", "search": {"size": [32, 1]}}, "search"),
         ({"architecture": "cnn", "search": {"batch_size": [8, 1]}}, "search"),
+        ({"architecture": "cnn", "search": {"size": [32, 7]}}, "search"),
+        ({"architecture": "cnn", "search": {"epochs": [1, 0]}}, "search"),
+        ({"architecture": "cnn", "search": {"batch_size": [0]}}, "search"),
+        ({"architecture": "cnn", "search": {"learning_rate": [-0.1]}}, "search"),
+        ({"architecture": "cnn", "search": {"mixup": [1e9]}}, "search"),
+        ({"base": "palette", "find_learning_rate": True}, "find_learning_rate"),
+        ({"base": "palette", "transfer": "svm", "l2": 0.1}, "l2"),
         ({"architecture": "cnn", "restarts": MOST_RUNS, "search": {"epochs": [1, 2]}}, "search"),
         ({"architecture": "cnn", "restarts": MOST_RUNS, "folds": 2}, "folds"),
         ({"architecture": "cnn", "restarts": 2, "ensemble": 3}, "ensemble"),
@@ -108,12 +130,25 @@ def test_labels_are_not_smoothed_by_a_preset_that_could_not() -> None:
 
 
 def test_a_search_says_which_values_are_wrong() -> None:
-    _, detail = refusal(architecture="cnn", search={"size": [32, 1], "epochs": [3]})
-    assert detail.startswith("With size 1, epochs 3: size: ")
+    _, detail = refusal(architecture="lenet", search={"size": [32, 9], "epochs": [3]})
+    assert detail.startswith("With size 9, epochs 3: size: ")
 
 
 def values(runs: list[Run]) -> list[dict[str, Any]]:
     return [run.values for run in runs]
+
+
+def test_params_of_an_architecture_are_searched_one_by_one() -> None:
+    asked = {"architecture": "cnn", "architecture_params": {"n": 1, "width": 8}}
+    params = trained(**asked, search={"architecture_params.width": [16, 32], "architecture_params.k": [0]})
+    found = [run.params.architecture_params for run in variants(params)]
+    assert found == [{"n": 1, "width": 16, "k": 0}, {"n": 1, "width": 32, "k": 0}]
+    whole = trained(**asked, search={"architecture_params": [{"width": 4}]})
+    assert [run.params.architecture_params for run in variants(whole)] == [{"width": 4}]
+    field, detail = refusal(**asked, search={"architecture_params.height": [16]})
+    assert field == "search" and "architecture_params.height" in detail
+    field, detail = refusal(**asked, search={"architecture_params.width": [16, 32]}, ensemble=2)
+    assert field == "ensemble" and "architecture_params" in detail
 
 
 def test_the_runs_of_a_job() -> None:

@@ -124,6 +124,8 @@ def test_more_blocks_than_there_are_are_refused() -> None:
         ("svm", {"objective": "softmax"}, "objective"),
         ("svm", {"label_smoothing": 0.1}, "label_smoothing"),
         ("head", {"l1": 0.1}, "l1"),
+        ("head", {"l2": 0.1}, "l2"),
+        ("svm", {"find_learning_rate": True}, "find_learning_rate"),
         ("head", {"restarts": 2}, "restarts"),
     ],
 )
@@ -135,7 +137,7 @@ def test_what_a_frozen_trunk_does_not_do_is_refused(way: str, given_: dict[str, 
 
 
 def test_what_a_frozen_trunk_does_is_taken() -> None:
-    given_ = {"objective": "hinge", "label_smoothing": 0.1, "flip": True, "l2": 0.01, "folds": 3}
+    given_ = {"objective": "hinge", "label_smoothing": 0.1, "flip": True, "folds": 3}
     refuse_for_frozen("head", TrainParams.model_validate({"dataset": "digits", **given_}))
     refuse_for_frozen("svm", TrainParams(dataset="digits"))
 

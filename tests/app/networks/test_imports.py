@@ -14,7 +14,9 @@ from safetensors.torch import load
 from app.http.services import Services
 from app.main import create_app
 from app.networks.catalogue import list_cards
+from app.networks.errors import NetworkInUse
 from app.networks.repository import list_networks
+from app.networks.service import delete
 from app.networks.training_record import TrainingRecord, thinned
 from app.settings import Settings
 from models.network import Network, hash_weights
@@ -264,6 +266,28 @@ def test_names(client: TestClient, services: Services, network: Network) -> None
     assert client.patch("/v1/networks/c", json={"name": "c"}).status_code == 200
     assert client.patch("/v1/networks/b-1.0_", json={"name": "d"}).status_code == 404
     assert [each.card.name for each in list_networks(services.engine)] == ["c", "small"]
+
+
+def test_an_edited_card_is_no_copy_to_those_who_need_the_network(
+    client: TestClient, services: Services, network: Network
+) -> None:
+    data = network_file(network)
+    send(client, data)
+    header, rest = parts(data)
+    card = json.loads(header["__metadata__"]["impasto"])
+    card["mean"] = [0.1, 0.2, 0.3]
+    header["__metadata__"]["impasto"] = json.dumps(card)
+    send(client, joined(header, rest), name="edited")
+    edited, small = list_networks(services.engine)
+    assert small.sha256 == edited.sha256
+    with pytest.raises(NetworkInUse):
+        delete(services.engine, services.storage, small, users=["a"])
+    send(client, data, name="copy")
+    with pytest.raises(NetworkInUse):
+        delete(services.engine, services.storage, small, users=["a"])
+    delete(services.engine, services.storage, edited)
+    delete(services.engine, services.storage, small, users=["a"])
+    assert [each.card.name for each in list_networks(services.engine)] == ["copy"]
 
 
 def test_shipped_networks_stay(client: TestClient) -> None:

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from worker.training.augmentation import (
@@ -201,8 +201,8 @@ def test_distortion_moves_corners_by_no_more_than_was_asked() -> None:
 
 def test_large_pictures_are_scaled_down_without_aliasing() -> None:
     board = ((torch.arange(64)[:, None] + torch.arange(64)) % 2 * 255).byte().expand(4, 3, -1, -1)
-    for settings in (Augmentation(), Augmentation(rotation=10)):
-        small = augment(board, 32, settings, generator())
+    for chosen in (Augmentation(), Augmentation(rotation=10)):
+        small = augment(board, 32, chosen, generator())
         assert float((small - 0.5).abs()[:, :, 4:-4, 4:-4].max()) < 0.05
 
 
@@ -250,6 +250,9 @@ def test_cutmix_with_a_small_alpha_replaces_hardly_any_or_almost_all() -> None:
     assert spread[0] > spread[1] > spread[2]
 
 
+@example(seed=0, alphas=(5e-324, 0.0))
+@example(seed=0, alphas=(0.0, 1e-308))
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), alphas=st.tuples(st.floats(0, 2), st.floats(0, 2)))
 def test_mixed_targets_sum_to_one(seed: int, alphas: tuple[float, float]) -> None:
     settings = Augmentation(mixup=alphas[0], cutmix=alphas[1])

@@ -57,7 +57,7 @@ def mean_of_folds(**params: Any) -> float:
     return mean
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize(("objective", "rate", "least"), [("hinge", 0.001, 0.95), ("softmax", 0.02, 0.96)])
 def test_a_linear_classifier(objective: str, rate: float, least: float) -> None:
     params = PLAIN | {
@@ -72,7 +72,7 @@ def test_a_linear_classifier(objective: str, rate: float, least: float) -> None:
     assert mean_of_folds(**params) >= least
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_multilayer_perceptron() -> None:
     params = PLAIN | {"architecture": "mlp", "epochs": 40, "learning_rate": 0.05, "weight_decay": 1e-3}
     assert mean_of_folds(**params) >= 0.97
@@ -102,7 +102,7 @@ def test_small_weights_of_one_deviation_get_stuck(activation: str, good: str) ->
     assert learned["test_accuracy"] > 0.9
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_shortcuts_let_a_deep_network_learn() -> None:
     params = PLAIN | {
         "architecture_params": {"width": 0.25},

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from app.errors import InputError
 from app.kinds.gradient_check import GradientCheckParams
-from app.kinds.train import Objective
+from app.kinds.training_presets import Objective
 from app.networks.catalogue import SHIPPED
 from models.activations import Maxout
 from models.relu import ReLU

@@ -12,10 +12,10 @@ from app.errors import ComputationError
 from tests.support.learning import CPU, kept
 from worker.contract.steps import Step, StepState
 from worker.training.averaging import WeightAverage
-from worker.training.courses import Classes
 from worker.training.judging import PartJudge, accuracies
-from worker.training.learner import Lesson
+from worker.training.learner import Classes, Lesson
 from worker.training.loop import Batch, Progress, Verdict, train
+from worker.training.objectives import ObjectiveSettings
 from worker.training.schedules import ScheduleSettings, make_schedule
 
 
@@ -30,7 +30,7 @@ class Course:
 
     @property
     def lesson(self) -> Lesson:
-        return Classes(F.cross_entropy)
+        return Classes(ObjectiveSettings("softmax"))
 
     def batch(self, step: int, generator: torch.Generator) -> Batch:
         return Batch(torch.randn(4, 2, generator=generator), F.one_hot(torch.arange(4) % 2).float())

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from app.kinds.train import Objective as ObjectiveName
+from app.kinds.training_presets import Objective as ObjectiveName
 from worker.training.objectives import (
     ObjectiveSettings,
     hinge,
@@ -85,6 +85,7 @@ def test_gradients_with_smoothed_labels_are_those_of_differences(name: Objective
 
 
 @pytest.mark.parametrize("name", ["softmax", "logistic", "quadratic", "hinge", "squared_hinge"])
+@settings(deadline=None)
 @given(share=st.floats(0.0, 1.0))
 def test_mixed_targets_weigh_what_is_mixed(name: ObjectiveName, share: float) -> None:
     """Of every objective but the quadratic one, whose minimum lies at the mixed targets."""

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from app.kinds.optimizing import USUAL_RATES
-from app.kinds.train import Optimizer as OptimizerName
+from app.kinds.training_presets import Optimizer as OptimizerName
 from worker.training.muon import ADAM_SHARE
 from worker.training.optimizers import OptimizerSettings, make_optimizer
 

@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from app.kinds.train import Optimizer as OptimizerName
+from app.kinds.training_presets import Optimizer as OptimizerName
 from worker.contract.compute import Compute
 from worker.training import rate_finder
-from worker.training.courses import Classes
-from worker.training.learner import Lesson
+from worker.training.learner import Classes, Lesson
 from worker.training.loop import Batch
+from worker.training.objectives import ObjectiveSettings
 from worker.training.optimizers import OptimizerSettings, make_optimizer
 from worker.training.rate_finder import FIRST, LAST, STEPS, RatePoint, suggest, valley
 
@@ -38,7 +38,7 @@ class SmallCourse:
 
     @property
     def lesson(self) -> Lesson:
-        return Classes(F.cross_entropy)
+        return Classes(ObjectiveSettings("softmax"))
 
     def numbers(self, step: int, rate: float, batch: Batch) -> dict[str, float]:
         return {}
@@ -106,7 +106,7 @@ def test_it_ends_where_the_loss_is_four_times_the_lowest() -> None:
     class Exploding(SmallCourse):
         @property
         def lesson(self) -> Lesson:
-            return Classes(F.mse_loss)
+            return Classes(ObjectiveSettings("quadratic"))
 
     model = nn.Sequential(nn.Linear(2, 64), nn.Linear(64, 64), nn.Linear(64, 2))
     points = points_of(Exploding(), "sgd", model)

@@ -1,10 +1,10 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.kinds.train import Rates
+from app.kinds.training_presets import Rates
 from worker.training.schedules import ScheduleSettings, make_schedule
 
 ALL: tuple[Rates, ...] = ("constant", "step", "plateau", "cosine", "one_cycle")
@@ -84,6 +84,7 @@ def test_a_plateau_goes_on_from_its_state() -> None:
     assert second.factor(3) == whole.factor(3) < 1
 
 
+@settings(deadline=None)
 @given(
     schedule=st.sampled_from(ALL),
     warm_up=st.floats(0, 1),

@@ -4,24 +4,25 @@ import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from app.kinds.train import Optimizer as OptimizerName
+from app.kinds.training_presets import Optimizer as OptimizerName
 from models.trainable import Trainable, initialize, new_trainable
 from worker.contract.compute import Compute
 from worker.contract.steps import Step, StepState
 from worker.training import team
-from worker.training.courses import Classes
-from worker.training.learner import Lesson
+from worker.training.learner import Classes, Lesson
 from worker.training.loop import Batch, train
-from worker.training.objectives import softmax
+from worker.training.objectives import ObjectiveSettings
 from worker.training.optimizers import OptimizerSettings, make_optimizer
+from worker.training.plan import Plan, pack_state, plan_of, unpack_state
 from worker.training.ranks import backend_for, shares_of
 from worker.training.team import RanksLost
 
@@ -39,7 +40,7 @@ class Course:
 
     @property
     def lesson(self) -> Lesson:
-        return Classes(softmax)
+        return Classes(ObjectiveSettings("softmax"))
 
     def batch(self, step: int, generator: torch.Generator) -> Batch:
         count = 3 if step == self.steps - 1 else 9
@@ -125,6 +126,62 @@ def test_the_ranks_last_for_the_next_training() -> None:
     assert team._team is first
 
 
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+
+
+def listens_at(pid: int) -> set[str]:
+    """The addresses at which a process waits for connections, in the hex of Linux."""
+    sockets = {os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink()}
+    rows = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]
+    ]
+    return {row[1].split(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the system does not tell who listens")
+def test_no_other_machine_reaches_the_ranks() -> None:
+    trained(TWO, steps=1)
+    there = team._team
+    assert there is not None
+    mine = listens_at(os.getpid())
+    assert mine
+    assert mine | listens_at(there._children[0].pid) <= LOOPBACK
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "muon"])
+def test_a_plan_makes_the_same_learner_of_json(optimizer: OptimizerName) -> None:
+    model = small_model(batch_norm=True).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    frozen, *_ = model.parameters()
+    frozen.requires_grad_(False)
+    made = make_optimizer(model, OptimizerSettings(optimizer, 0.05, weight_decay=0.01))
+    lesson = Classes(ObjectiveSettings("hinge", 2.0), l1=0.1, l2=0.2)
+    model(torch.rand(2, 3, SIDE, SIDE)).sum().backward()
+    made.step()
+    told = plan_of(model, made, lesson, replace(ONE, dtype=torch.bfloat16)).model_dump_json()
+    plan = Plan.model_validate_json(told)
+    again = plan.model(torch.device("cpu"))
+    theirs = plan.make_optimizer(again)
+    unpack_state(pack_state(model, made), again, theirs)
+    for (name, one), (its_name, other) in zip(
+        model.named_parameters(), again.named_parameters(), strict=True
+    ):
+        assert (name, one.shape, one.stride(), one.requires_grad) == (
+            its_name,
+            other.shape,
+            other.stride(),
+            other.requires_grad,
+        )
+    expected, found = made.state_dict(), theirs.state_dict()
+    torch.testing.assert_close(found["state"], expected["state"], rtol=0, atol=0)
+    for own, other in zip(expected["param_groups"], found["param_groups"], strict=True):
+        assert {**other, "betas": None} == {**own, "betas": None}
+        assert tuple(other.get("betas", ())) == tuple(own.get("betas", ()))
+    assert plan.lesson() == lesson
+    assert plan.compute(torch.device("cpu")) == replace(ONE, dtype=torch.bfloat16)
+
+
 def test_a_rank_that_is_killed_ends_the_training_and_not_the_next() -> None:
     model = small_model()
     steps = train(model, make_optimizer(model, OptimizerSettings("sgd", 0.05)), Course(), TWO)
@@ -139,6 +196,7 @@ def test_a_rank_that_is_killed_ends_the_training_and_not_the_next() -> None:
     assert team._team is not there
 
 
+@settings(deadline=None)
 @given(n=st.integers(1, 300), ranks=st.integers(1, 9))
 def test_shares_are_even_and_whole(n: int, ranks: int) -> None:
     sizes, shares = shares_of(n, ranks)

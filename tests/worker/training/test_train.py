@@ -10,7 +10,8 @@ from torch import Tensor
 from app.datasets.split import Part
 from app.errors import ComputationError, InputError
 from app.jobs.params import parse_params
-from app.kinds.train import PRESETS, ResolvedFrozen, ResolvedTraining
+from app.kinds.train import ResolvedFrozen, ResolvedTraining
+from app.kinds.training_presets import PRESETS
 from app.kinds.training_runs import variants
 from app.networks.catalogue import SHIPPED
 from models.registry import build_network
@@ -220,6 +221,23 @@ def test_an_epoch_is_chosen_by_the_validation_part() -> None:
     losses = [row["validation_loss"] for row in outcome.result["history"]]
     assert outcome.result["best_epoch"] == 1 + losses.index(min(losses))
     assert losses[-1] > min(losses)
+
+
+def test_reading_is_a_small_part_of_the_steps() -> None:
+    steps: list[Step] = []
+    params = resolved(epochs=3)
+    run_training(params, inputs_of(members_of(colored(70))), on_step=steps.append)
+    # 70 pictures are read in 3 chunks, and 50 of them are learned from in 7 batches; the report is the last.
+    assert {step.total for step in steps} == {3 + 3 * 7 + 1}
+    assert [step.done for step in steps] == list(range(1, 26))
+
+
+def test_few_pictures_are_shown_until_there_are_steps_enough() -> None:
+    # 21 pictures to learn from are three batches.
+    inputs = inputs_of(members_of(colored(30)))
+    for least, epochs in ((0, 2), (6, 2), (7, 3), (10, 4)):
+        outcome = run_training(resolved(least_steps=least), inputs)
+        assert outcome.result["epochs"] == epochs
 
 
 def test_patience_ends_it() -> None:

@@ -89,18 +89,18 @@ def test_a_killed_job_goes_on_from_whole_parts(monkeypatch: pytest.MonkeyPatch) 
     def steps(
         resume: StepState | None = None, layers: Sequence[str] = ("pool2",)
     ) -> Generator[Step, None, Features]:
-        return collect_features(NETWORK, layers, show, torch.arange(11) % 2 == 0, 11, resume)
+        return collect_features(NETWORK, layers, show, torch.arange(11) % 2 == 0, 6, resume)
 
     made: list[tuple[int, StepState]] = []
     whole = run_steps(steps(), lambda step: made.append((step.done, step.state())))
     # The side is that of the first.
     assert seen == [0, *range(11)]
-    assert [done for done, _ in made] == [2, 4, 6, 8, 10, 11]
+    assert [done for done, _ in made] == [1, 2, 3, 4, 5, 6]
     for done, state in made:
         seen.clear()
         resumed = run_steps(steps(state))
         # Less than a part is computed again.
-        assert seen == [0, *range(done // 4 * 4 if done < 11 else 11, 11)]
+        assert seen == [0, *range(done // 2 * 4 if done < 6 else 11, 11)]
         assert torch.equal(resumed.plain["pool2"], whole.plain["pool2"])
         assert torch.equal(resumed.mirrored["pool2"], whole.mirrored["pool2"])
     seen.clear()
