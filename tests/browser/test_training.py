@@ -54,6 +54,7 @@ def test_folders_become_a_network_that_is_tried(page: Page, field: Locator, fold
     expect(field.locator(".counts")).to_have_text("28 pictures, 2 labels")
     expect(field.locator(".class-row")).to_have_text(["mushroom14", "planet14"])
     expect(field.locator(".part-legend")).to_have_text("20 training 4 validation 4 test ")
+    expect(field.locator(".suggested")).to_contain_text("10 training pictures a class are few")
 
     page.locator("#submit").click()
     expect(page.locator("#result[data-state=succeeded]")).to_be_visible(timeout=JOB_MS)
@@ -61,7 +62,11 @@ def test_folders_become_a_network_that_is_tried(page: Page, field: Locator, fold
     page.locator(".matrix button").first.click()
     expect(page.locator(".cell-title")).to_contain_text("mushroom")
     expect(page.locator(".cell-pictures img").first).not_to_have_js_property("naturalWidth", 0)
-    expect(page.locator(".class-table tbody tr")).to_have_count(2)
+    expect(page.get_by_role("region", name="Each class").locator("tbody tr")).to_have_count(2)
+    # There are no epochs to show: the strengths that were tried are compared instead.
+    strengths = page.get_by_role("region", name="Strengths compared").locator("tbody tr")
+    expect(strengths.nth(1)).to_be_visible()
+    expect(strengths.filter(has_text="✓")).to_have_count(1)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
     # The network knows a picture that it was not trained on, from the page as from a file.
@@ -103,6 +108,8 @@ def test_curves_are_live_and_come_back(page: Page, field: Locator, folders: Path
     expect(lines).to_have_count(3)
     for line in lines.all():
         expect(line).to_have_attribute("d", re.compile(r"^M[^M]*L"))
+        box = line.bounding_box()
+        assert box is not None and box["width"] > 100
 
 
 def test_pictures_of_the_camera_become_a_set(page: Page, field: Locator) -> None:
