@@ -67,7 +67,7 @@ CNN: dict[str, Any] = {
 }
 MEAN, STD = (0.5,) * 3, (0.25,) * 3
 
-EIGHT = ("clouds", "eye", "heart", "leaf", "polka dots", "spiral", "stained glass", "zebra")
+EIGHT = ("eye", "flower", "heart", "leaf", "polka dots", "spiral", "stained glass", "tartan")
 FOLDER = Path("build/visualisation")
 
 
