@@ -8,8 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import torch
 import torch.distributed as dist
@@ -152,6 +152,20 @@ class Team:
                 os._exit(os.EX_UNAVAILABLE)
 
 
+@contextmanager
+def _together(team: Team) -> Iterator[None]:
+    """What all ranks do with each other. Raises RanksLost if one has ended; whatever fails ends the team."""
+    try:
+        yield
+    except BaseException as error:
+        # The others may wait for this one in the middle of it.
+        lost = team.lost(DYING_SECONDS) if isinstance(error, RuntimeError) else None
+        team.close()
+        if lost is not None:
+            raise RanksLost(lost) from error
+        raise
+
+
 class TeamLearner:
     """Learns from batches of which each rank takes a share."""
 
@@ -167,25 +181,23 @@ class TeamLearner:
         self._lesson = lesson
         self._team = team
         self._device = compute.device
+        with _together(team):
+            self._own = self._begin(model, compute)
+
+    def _begin(self, model: Trainable, compute: Compute) -> ShareLearner:
+        """Tell the others what to learn, and send them the weights."""
+        team, optimizer, lesson = self._team, self._optimizer, self._lesson
         state = bytearray(pack_state(model, optimizer))
         plan = plan_of(model, optimizer, lesson, compute)
         team.order(Command(order="learn", plan=plan, state_bytes=len(state)))
         where = torch.device("cpu") if team.backend == "gloo" else compute.device
         dist.broadcast(torch.frombuffer(state, dtype=torch.uint8).to(where), 0)
-        self._own = ShareLearner(model, optimizer, lesson, compute, team.world)
+        return ShareLearner(model, optimizer, lesson, compute, team.world)
 
     def step(self, inputs: Tensor, targets: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """See :class:`worker.training.learner.Learner`. Raises RanksLost if a rank has ended."""
-        team = self._team
-        try:
+        with _together(self._team):
             return self._step(inputs, targets, seed)
-        except BaseException as error:
-            # The others may wait for this one in the middle of the step.
-            lost = team.lost(DYING_SECONDS) if isinstance(error, RuntimeError) else None
-            team.close()
-            if lost is not None:
-                raise RanksLost(lost) from error
-            raise
 
     def _step(self, inputs: Tensor, targets: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         team = self._team

@@ -196,6 +196,16 @@ def test_a_rank_that_is_killed_ends_the_training_and_not_the_next() -> None:
     assert team._team is not there
 
 
+def test_a_rank_that_is_killed_between_trainings_ends_the_next() -> None:
+    trained(TWO, steps=1)
+    there = team._team
+    assert there is not None
+    os.kill(there._children[0].pid, signal.SIGKILL)
+    with pytest.raises(RanksLost, match="rank 1 of the training, on cpu, ended with SIGKILL"):
+        trained(TWO, steps=1)
+    trained(TWO, steps=1)
+
+
 @settings(deadline=None)
 @given(n=st.integers(1, 300), ranks=st.integers(1, 9))
 def test_shares_are_even_and_whole(n: int, ranks: int) -> None:
