@@ -6,6 +6,7 @@ out, and no class. Pictures at the top have no label, unless a table gives them 
 """
 
 import csv
+import hashlib
 import io
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
@@ -128,9 +129,15 @@ def _around(paths: list[str]) -> int:
 
 
 def _label(name: str, part: Part | None) -> str | None:
-    """The folder at the top, or the one in it if that is a ``part``."""
+    """The folder at the top, or the one in it if that is a ``part``.
+
+    A name that is too long is cut, and ends with a part of its hash, so that it stays a class of its own.
+    """
     folders = name.split("/")[0 if part is None else 1 : -1]
-    return folders[0][:MAX_LABEL] if folders else None
+    if not folders or len(folders[0]) <= MAX_LABEL:
+        return folders[0] if folders else None
+    ending = f"~{hashlib.sha256(folders[0].encode()).hexdigest()[:8]}"
+    return folders[0][: MAX_LABEL - len(ending)] + ending
 
 
 def _apply(labels: Mapping[str, str | None], members: dict[str, tuple[str, str | None]]) -> list[str]:

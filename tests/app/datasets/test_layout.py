@@ -21,6 +21,14 @@ def test_folders_at_the_top_are_classes() -> None:
     ]
 
 
+def test_long_folders_that_begin_alike_are_classes_of_their_own() -> None:
+    first, second = members("x" * 150 + "a/1.png", "x" * 150 + "b/1.png").values()
+    assert first is not None and second is not None
+    assert first != second
+    assert len(first) == len(second) == 100
+    assert first.startswith("x" * 91 + "~")
+
+
 def test_a_folder_around_everything_is_none() -> None:
     assert members("pets/cat/1.png", "pets/dog/1.png") == {"cat/1.png": "cat", "dog/1.png": "dog"}
     assert members("pets/1.png", "pets/2.png") == {"1.png": None, "2.png": None}
