@@ -14,7 +14,8 @@ from tests.support.published import NAME, published_file, random_squeezenet
 
 pytestmark = pytest.mark.browser
 
-SOME = re.compile(r"^(?!0 )[\d.]+ MB of 4.96 MB")
+# A number and its unit are kept on one line by a space that does not break.
+SOME = re.compile(r"^(?!0\s)[\d.]+\sMB of 4.96\sMB")
 
 
 @pytest.fixture(scope="module")
