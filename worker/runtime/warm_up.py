@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import replace
-from importlib import import_module
 
 import torch
 
@@ -19,15 +18,12 @@ SIDE = 64
 def warm_up(networks: NetworkLoader, compute: Compute, lane: str = "long") -> None:
     """Load the network that most jobs of a lane use, and run it once on a small grey picture.
 
-    ``networks`` is the loader of the jobs: another one would load it again.
+    ``networks`` is the loader of the jobs: another one would load it again. Nothing is done for trainings:
+    they take longer than that, and most of the time there is none.
     """
     if lane == "short":
         _warm_up_classifier(networks, compute)
-    elif lane == "training":
-        _warm_up_classifier(networks, compute)
-        # What learns from its features takes a second to import.
-        import_module("sklearn.svm")
-    else:
+    elif lane != "training":
         _warm_up_synthesis(networks, compute)
 
 
