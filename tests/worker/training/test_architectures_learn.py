@@ -17,7 +17,7 @@ NARROW = [
 ]
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "own", "size", "norms"), NARROW)
 def test_it_becomes_a_network(name: str, own: dict[str, float], size: int, norms: bool) -> None:
     # 17 pictures to learn from: the last batch has one.

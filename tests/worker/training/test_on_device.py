@@ -54,7 +54,7 @@ TRANSFERS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_training_mixes_no_devices_and_needs_no_float64(name: str) -> None:
     params = resolved(**CASES[name])
@@ -71,7 +71,7 @@ def test_a_training_mixes_no_devices_and_needs_no_float64(name: str) -> None:
     assert {each.device.type for each in outcome.network.weights.values()} == {"cpu"}
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", TRANSFERS)
 def test_a_transfer_mixes_no_devices(asked: dict[str, Any]) -> None:
     params = parse_params("train", {"dataset": "digits", "base": "palette", "size": 32, **asked}, SHIPPED)
@@ -86,7 +86,7 @@ def test_a_transfer_mixes_no_devices(asked: dict[str, Any]) -> None:
     assert {each.device.type for each in outcome.network.weights.values()} == {"cpu"}
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_range_test_mixes_no_devices() -> None:
     asked = {name: TINY[name] for name in ("dataset", "architecture", "size", "batch_size")}
     params = parse_params("learning_rate_range", asked, SHIPPED)

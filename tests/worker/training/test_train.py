@@ -106,7 +106,7 @@ TRANSFERS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRANSFERS)
 def test_a_resumed_transfer_is_uninterrupted(name: str) -> None:
     params = parse_params(

@@ -59,7 +59,7 @@ def network_of(outcome: Outcome) -> Network:
     return build_network(outcome.network.card, outcome.network.weights)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WAYS)
 def test_resumed_is_uninterrupted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features_module, "BATCH", 8)
