@@ -19,7 +19,6 @@ CPU = Compute(torch.device("cpu"))
     [
         ("long", "palette", "average"),
         ("short", "efficientnet_lite0", None),
-        ("training", "efficientnet_lite0", None),
     ],
 )
 def test_the_network_of_the_lane_is_there_when_the_first_job_comes(
@@ -32,6 +31,12 @@ def test_the_network_of_the_lane_is_there_when_the_first_job_comes(
     loaded = loading._prepared.cache_info().misses
     networks.prepared(name, pooling, CPU)  # type: ignore[arg-type]
     assert loading._prepared.cache_info().misses == loaded == 1
+
+
+def test_nothing_is_loaded_for_trainings() -> None:
+    loading._prepared.cache_clear()
+    warm_up(NetworkLoader(), CPU, "training")
+    assert loading._prepared.cache_info().misses == 0
 
 
 def test_a_classifier_that_is_not_installed_is_said_and_no_more(
