@@ -15,6 +15,8 @@ from models.onnx_graph import NeedsSize, NotExportable, to_onnx
 from models.registry import load_network
 from tests.support.networks import make_classifier, stripes_network
 
+pytestmark = pytest.mark.medium
+
 SMALL = {"classes": 5}
 # A stack for each kind of layer there is; of the sides that it is shown, the first is the model's own.
 STACKS: dict[str, tuple[str, dict[str, Any], int]] = {

@@ -16,6 +16,8 @@ from worker.contract.inputs import Inputs, Member, Source
 from worker.media.pictures import Picture
 from worker.runtime.functions import steps_of
 
+pytestmark = pytest.mark.medium
+
 WITHOUT_MAPS = {"linear", "mlp", "mlp-tanh", "ensemble"}
 WITHOUT_RELUS = {
     "linear",

@@ -32,6 +32,8 @@ from worker.training.learning_set import decode_set, in_order
 from worker.training.pictures import decoded_side
 from worker.understanding.sets import Damage
 
+pytestmark = pytest.mark.medium
+
 
 def weights_of(outcome: Outcome) -> dict[str, Tensor]:
     assert outcome.network is not None

@@ -16,6 +16,8 @@ from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, Step
 from worker.training import features as features_module
 
+pytestmark = pytest.mark.medium
+
 BASE = load_network("palette")
 SIDE = 16
 
