@@ -119,7 +119,7 @@ export function openNetworkList() {
     const [file] = input.files;
     input.value = "";
     attempt(async () => {
-      if (!/\.safetensors$/i.test(file.name)) throw new RangeError(`${file.name} is no network: choose a file that “Export” gave, a .safetensors.`);
+      if (!/\.safetensors$/i.test(file.name)) throw new RangeError(`${file.name} is not a network: choose a file that “Export” gave, a .safetensors.`);
       await importAnyhow(file);
       await refreshNetworks();
     });

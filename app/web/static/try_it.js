@@ -128,7 +128,7 @@ export function makeTryIt() {
   element.addEventListener("drop", (event) => {
     element.classList.remove("drag-over");
     if (!event.dataTransfer.files.length) return;
-    // It is no picture for the form.
+    // It is not a picture for the form.
     event.preventDefault();
     event.stopPropagation();
     for (const file of event.dataTransfer.files) attempt(file);
