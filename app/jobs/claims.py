@@ -40,7 +40,7 @@ from app.networks.service import under_free_name
 NAME_TRIES = 5
 
 # Jobs that are claimed together: they take less than a second each, and the last waits for the first.
-BATCH_LIMIT = 16
+STACK_LIMIT = 16
 
 
 class ClaimLost(RuntimeError):
@@ -90,22 +90,22 @@ class HeartbeatReply:
 
 def claim_next(engine: Engine, worker_id: str, lanes: Sequence[str], lease_seconds: float) -> Claim | None:
     """Claim the oldest job of the highest priority that waits in these lanes; None if there is none."""
-    return next(iter(claim_batch(engine, worker_id, lease_seconds, lanes=lanes, limit=1)), None)
+    return next(iter(claim_stack(engine, worker_id, lease_seconds, lanes=lanes, limit=1)), None)
 
 
 def claim(engine: Engine, job_id: str, worker_id: str, lease_seconds: float) -> Claim | None:
     """Claim one job by compare-and-set; None if it is not queued, or paused."""
-    return next(iter(claim_batch(engine, worker_id, lease_seconds, job_id=job_id, limit=1)), None)
+    return next(iter(claim_stack(engine, worker_id, lease_seconds, job_id=job_id, limit=1)), None)
 
 
-def claim_batch(
+def claim_stack(
     engine: Engine,
     worker_id: str,
     lease_seconds: float,
     *,
     lanes: Sequence[str] = (),
     job_id: str | None = None,
-    limit: int = BATCH_LIMIT,
+    limit: int = STACK_LIMIT,
 ) -> list[Claim]:
     """Claim in one statement a job, and those that wait and can be computed together with it.
 
@@ -135,7 +135,7 @@ _IS_WAITING = (jobs.c.state == State.QUEUED, jobs.c.paused.is_(False))
 
 def _first(condition: ColumnElement[bool]) -> CTE:
     """The next waiting job, locked, with its key for batches."""
-    key = case((jobs.c.lost_attempts == 0, jobs.c.batch_key)).label("batch_key")
+    key = case((jobs.c.lost_attempts == 0, jobs.c.stack_key)).label("stack_key")
     return (
         select(jobs.c.id, jobs.c.lane, key)
         .where(condition, *_IS_WAITING)
@@ -150,7 +150,7 @@ def _first(condition: ColumnElement[bool]) -> CTE:
 def _companions(first: CTE, limit: int) -> CTE:
     """The waiting jobs that can be computed together with the first one, locked."""
     other = jobs.alias("other")
-    same = (other.c.batch_key == first.c.batch_key, other.c.lane == first.c.lane, other.c.id != first.c.id)
+    same = (other.c.stack_key == first.c.stack_key, other.c.lane == first.c.lane, other.c.id != first.c.id)
     return (
         select(other.c.id)
         .join(first, and_(*same))

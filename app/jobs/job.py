@@ -38,12 +38,16 @@ class Job:
     error: Json | None
     retry_of: str | None
     batch_id: str | None
+    batch_line: int | None
+    custom_id: str | None
     idempotency_key: str | None
     payload_hash: str | None
     network: str | None
     network_sha256: str | None
     further_networks: dict[str, str | None] | None
-    batch_key: str | None
+    stack_key: str | None
+    flow: str
+    turn: float
 
     @property
     def ended(self) -> bool:

@@ -17,7 +17,8 @@ from app.jobs.errors import JobNotEnded, KeyReused, UnknownJob
 from app.jobs.job import Artifact, Event, Job, Json
 from app.jobs.states import TERMINAL, State
 from app.jobs.tables import artifacts, job_datasets, job_events, job_pictures, jobs
-from app.jobs.transitions import record, state_data, transition
+from app.jobs.transitions import record_new, state_data, transition
+from app.jobs.turns import SINGLE, assign_turns
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,15 @@ class NewJob:
     priority: int = 0
     retry_of: str | None = None
     batch_id: str | None = None
+    batch_line: int | None = None
+    custom_id: str | None = None
+    paused: bool = False
     idempotency_key: str | None = None
     payload_hash: str | None = None
     network: str | None = None
     network_sha256: str | None = None
     further_networks: dict[str, str | None] | None = None
-    batch_key: str | None = None
+    stack_key: str | None = None
 
 
 def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
@@ -52,29 +56,43 @@ def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
     The same idempotency key with the same payload returns the existing job; with another payload it raises
     KeyReused.
     """
-    fresh = {"state": State.QUEUED, "seq": 1, "attempt": 0, "lost_attempts": 0, "hinted_at": now()}
-    others = ("pictures", "datasets", "images")
-    asked = {name: value for name, value in vars(new).items() if name not in others}
-    asked["id"] = new.id or new_id()
-    statement = insert(jobs).values(created_at=now(), **fresh, **asked).returning(*jobs.c)
     try:
         with write(engine) as connection:
-            job = Job.from_row(connection.execute(statement).mappings().one())
-            if new.images:
-                insert_images(connection, new.images)
-            if new.pictures:
-                needed = [{"job_id": job.id, "reference": ref} for ref in sorted(set(new.pictures))]
-                connection.execute(insert(job_pictures), needed)
-            if new.datasets:
-                sets = [{"job_id": job.id, "dataset_id": each} for each in sorted(set(new.datasets))]
-                connection.execute(insert(job_datasets), sets)
-            record(connection, job, "state", state_data(job))
-            return job, True
+            (job_id,) = insert_jobs(connection, SINGLE, [new])
+            return _get_job(connection, job_id), True
     except IntegrityError:
         earlier = find_by_key(engine, new.idempotency_key, new.payload_hash)
         if earlier is None:
             raise
         return earlier, False
+
+
+def insert_jobs(connection: Connection, flow: str, news: Sequence[NewJob]) -> list[str]:
+    """Insert queued jobs of one flow with seq 1, and what belongs to them. Returns their ids, in order."""
+    ids = [new.id or new_id() for new in news]
+    turns = assign_turns(connection, flow, [(new.lane, new.priority) for new in news])
+    rows = [
+        {**_columns(new), "id": job_id, "flow": flow, "turn": turn}
+        for new, job_id, turn in zip(news, ids, turns, strict=True)
+    ]
+    fresh = {"state": State.QUEUED, "seq": 1, "attempt": 0, "lost_attempts": 0}
+    connection.execute(insert(jobs).values(created_at=now(), hinted_at=now(), **fresh), rows)
+    with_ids = list(zip(ids, news, strict=True))
+    if images := [image for new in news for image in new.images]:
+        insert_images(connection, images)
+    if pictures := [(job_id, ref) for job_id, new in with_ids for ref in sorted(set(new.pictures))]:
+        needed = [{"job_id": job_id, "reference": reference} for job_id, reference in pictures]
+        connection.execute(insert(job_pictures), needed)
+    if datasets := [(job_id, each) for job_id, new in with_ids for each in sorted(set(new.datasets))]:
+        sets = [{"job_id": job_id, "dataset_id": dataset_id} for job_id, dataset_id in datasets]
+        connection.execute(insert(job_datasets), sets)
+    record_new(connection, ids)
+    return ids
+
+
+def _columns(new: NewJob) -> dict[str, Any]:
+    others = ("pictures", "datasets", "images", "id")
+    return {name: value for name, value in vars(new).items() if name not in others}
 
 
 def find_by_key(engine: Engine, key: str | None, payload_hash: str | None) -> Job | None:

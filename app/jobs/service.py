@@ -125,7 +125,7 @@ class JobService:
                 network=None if card is None else card.name,
                 network_sha256=_weights(card),
                 further_networks=further or None,
-                batch_key=_batch_key(params, _weights(card)),
+                stack_key=_stack_key(params, _weights(card), {}, None),
             ),
         )
         if is_new:
@@ -244,13 +244,18 @@ def _weights(card: NetworkCard | None) -> str | None:
     return None if card is None else card.sha256
 
 
-def _batch_key(params: Params, weights: str | None) -> str | None:
+def _stack_key(
+    params: Params, weights: str | None, sides: Mapping[str, tuple[int, int]], batch_id: str | None
+) -> str | None:
     """Hash of what jobs that can be computed together share; None: this one is computed alone."""
-    spec, key = spec_of(params), params.batch_key()
-    if spec.batch_function is None or key is None:
+    spec, key = spec_of(params), params.stack_key(sides)
+    if spec.stack_function is None or key is None:
         return None
+    if spec.stacks_within == "batch" and batch_id is None:
+        return None
+    scope = batch_id if spec.stacks_within == "batch" else None
     # Another network may have the name that the key holds by the time that it is used.
-    return hashlib.sha256(json.dumps([spec.name, weights, key]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([spec.name, weights, key, scope]).encode()).hexdigest()
 
 
 def _payload_hash(kind: str, params: dict[str, Any], files: Files) -> str:

@@ -46,7 +46,11 @@ jobs = Table(
     Column("result", JSON(none_as_null=True)),
     Column("error", JSON(none_as_null=True)),
     Column("retry_of", String(36)),
+    # The batch that it is an entry of, that entry's line (from 1; null: a retry took its place), and the name
+    # that its client gave it.
     Column("batch_id", String(36)),
+    Column("batch_line", Integer),
+    Column("custom_id", String(200)),
     Column("idempotency_key", String(255), unique=True),
     Column("payload_hash", String(64)),
     # The network that the job uses, and the hash of its weights, by which it is found when it was renamed.
@@ -55,25 +59,80 @@ jobs = Table(
     # The same of those that it uses beside that one, by name; null: none.
     Column("further_networks", JSON(none_as_null=True)),
     # Waiting jobs that have the same can be claimed and computed together; null: this one is computed alone.
-    Column("batch_key", String(64)),
+    Column("stack_key", String(64)),
+    # Whose it is, among whom a lane is shared: a batch has its id, single jobs share the empty one.
+    Column("flow", String(36), nullable=False, server_default=""),
+    # Its place among the waiting jobs of its lane and priority: see app/jobs/turns.py.
+    Column("turn", Float(53), nullable=False, server_default="0"),
     # Ids sort by time, so lists page by id.
     Index(None, "kind", "id"),
     Index(None, "state", "id"),
     Index(None, "network_sha256", "state"),
+    # For lists of the jobs of a batch, and of those of none.
+    Index(None, "batch_id", "id"),
 )
 
 # In the order of claims, so that the next job is the first entry however many wait.
-Index("ix_jobs_claim", jobs.c.lane, jobs.c.state, jobs.c.paused, jobs.c.priority.desc(), jobs.c.id)
+Index(
+    "ix_jobs_claim",
+    jobs.c.lane,
+    jobs.c.state,
+    jobs.c.paused,
+    jobs.c.priority.desc(),
+    jobs.c.turn,
+    jobs.c.id,
+)
 
 # The same for jobs that can be computed together: few have a key, so that others do not pay for it.
 Index(
-    "ix_jobs_batch",
-    jobs.c.batch_key,
+    "ix_jobs_stack",
+    jobs.c.stack_key,
     jobs.c.state,
     jobs.c.priority.desc(),
+    jobs.c.turn,
     jobs.c.id,
-    postgresql_where=jobs.c.batch_key.is_not(None),
-    sqlite_where=jobs.c.batch_key.is_not(None),
+    postgresql_where=jobs.c.stack_key.is_not(None),
+    sqlite_where=jobs.c.stack_key.is_not(None),
+)
+
+_IS_ENTRY = jobs.c.batch_line.is_not(None)
+# A line becomes one job, however often its expansion is tried.
+Index(
+    "ix_jobs_batch_line",
+    jobs.c.batch_id,
+    jobs.c.batch_line,
+    unique=True,
+    postgresql_where=_IS_ENTRY,
+    sqlite_where=_IS_ENTRY,
+)
+# For the counts of a batch, and for what ended last.
+Index(
+    "ix_jobs_batch_state",
+    jobs.c.batch_id,
+    jobs.c.state,
+    jobs.c.finished_at,
+    postgresql_where=_IS_ENTRY,
+    sqlite_where=_IS_ENTRY,
+)
+
+# The turns of each lane at each priority: that of the job claimed last, and when that was.
+levels = Table(
+    "levels",
+    metadata,
+    Column("lane", String(16), primary_key=True),
+    Column("priority", Integer, primary_key=True),
+    Column("turn", Float(53), nullable=False),
+    Column("claimed_at", Float(53), nullable=False),
+)
+
+# The turn that the next job of a flow may have there, at the earliest.
+flows = Table(
+    "flows",
+    metadata,
+    Column("flow", String(36), primary_key=True),
+    Column("lane", String(16), primary_key=True),
+    Column("priority", Integer, primary_key=True),
+    Column("turn", Float(53), nullable=False),
 )
 
 artifacts = Table(

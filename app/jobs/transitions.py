@@ -8,6 +8,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from app.database.engine import now
 from app.jobs.job import Job, Json
+from app.jobs.states import State
 from app.jobs.tables import artifacts, job_events, jobs
 
 # A job keeps at most this many rows of type "progress": checked every quarter of it, halved above three.
@@ -68,6 +69,19 @@ def record(connection: Connection, job: Job, event: str, data: Json) -> None:
     if event == "done":
         # Only a preview can be there; the caller adds what the job made afterwards.
         connection.execute(delete(artifacts).where(artifacts.c.job_id == job.id))
+
+
+def record_new(connection: Connection, job_ids: Sequence[str]) -> None:
+    """Write the first events of jobs that were inserted: they are queued."""
+    data = {
+        "state": State.QUEUED,
+        "attempt": 0,
+        "cancel_requested": False,
+        "finish_requested": False,
+        "error": None,
+    }
+    events = [{"job_id": job_id, "seq": 1, "type": "state", "data": data} for job_id in job_ids]
+    connection.execute(insert(job_events).values(created_at=now()), events)
 
 
 def _thin_progress(connection: Connection, job_id: str) -> None:

@@ -127,12 +127,14 @@ class Params(BaseModel):
                     renamed[field] = [names.get(name, name) for name in several]
         return renamed
 
-    def batch_key(self) -> str | None:
-        """What jobs of a kind with a ``batch_function`` share that can be computed together; None: nothing.
+    def stack_key(self, sides: Mapping[str, tuple[int, int]]) -> str | None:
+        """What jobs of a kind with a ``stack_function`` share that can be computed together; None: nothing.
 
         Of resolved params, at most 200 characters: the network at least, and all else that the one
-        computation has in common.
+        computation has in common. ``sides`` has width and height of stored pictures by reference, for
+        computations whose size follows from theirs; one that is not in it is of unknown size.
         """
+        del sides
         return None
 
     def resolve(self, catalogue: Catalogue) -> "Params":

@@ -1,5 +1,6 @@
 """Params of classification."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
@@ -45,8 +46,9 @@ class ClassifyParams(ClassifyingParams):
         """What the crops need."""
         return self.short_side()
 
-    def batch_key(self) -> str | None:
+    def stack_key(self, sides: Mapping[str, tuple[int, int]]) -> str | None:
         """Pictures of one network that are shown alike are computed together; sets are not."""
+        del sides
         if self.networks is not None or self.dataset is not None:
             return None
         return f"{self.network} {self.size} {self.crops} {self.scales} {self.temperature}"
@@ -76,7 +78,8 @@ SPEC = KindSpec(
     name="classify",
     params=ClassifyParams,
     function="worker.understanding.classify:classify",
-    batch_function="worker.understanding.classify:classify_jobs",
+    stack_function="worker.understanding.classify:classify_jobs",
+    stacks_within="lane",
     lane=_lane,
     wait_seconds=10,
     title="Classification",

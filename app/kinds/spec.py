@@ -78,8 +78,11 @@ class KindSpec(Generic[P]):
     # The generator that computes it, as "module:name"; see worker/runtime/functions.py.
     function: str
     # What computes several jobs at once, as "module:name", if there is such; see worker/runtime/functions.py.
-    # Waiting jobs whose params have the same `batch_key()` are then claimed and computed together.
-    batch_function: str | None = None
+    # Waiting jobs whose params have the same `stack_key()` are then claimed and computed together.
+    stack_function: str | None = None
+    # Which jobs are: all of a lane, where the results are the same as alone; or only those of one batch,
+    # where they differ in the last bits.
+    stacks_within: Literal["lane", "batch"] = "batch"
     # The lane, or what decides it from resolved params, of a class in `resolved`, and their network's card.
     lane: Lane | Callable[[Any, NetworkCard | None], Lane]
     # Seconds that its own route waits for the end of the job where a request does not say.

@@ -1,7 +1,7 @@
 """A kind of job that only tests know: the logits of a network for a small picture, alone or in a batch."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from pydantic import Field
@@ -35,8 +35,9 @@ class GlancingParams(Params):
         """All that is looked at."""
         return 4 * SIDE
 
-    def batch_key(self) -> str:
+    def stack_key(self, sides: Mapping[str, tuple[int, int]]) -> str:
         """Jobs with one network."""
+        del sides
         return self.network
 
 
@@ -85,7 +86,8 @@ SPEC = KindSpec(
     name="glancing",
     params=GlancingParams,
     function="tests.support.glancing:glancing",
-    batch_function="tests.support.glancing:glances",
+    stack_function="tests.support.glancing:glances",
+    stacks_within="lane",
     lane="short",
     wait_seconds=10,
     title="Glancing",

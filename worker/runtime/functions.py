@@ -38,8 +38,8 @@ def steps_of(
     return function(params, inputs, network, compute, resume)
 
 
-class BatchFunction(Protocol):
-    """Computes several jobs of a kind at once, whose params have one ``batch_key()``.
+class StackFunction(Protocol):
+    """Computes several jobs of a kind at once, whose params have one ``stack_key()``.
 
     One entry a job, in order: the outcome, the same as that of the kind's own function, or the error with
     which that job alone fails. All their pictures are in memory at once, so that the params should bound
@@ -59,7 +59,7 @@ def load_function(entry_point: str) -> KindFunction:
 
 
 @cache
-def load_batch_function(entry_point: str) -> BatchFunction:
+def load_stack_function(entry_point: str) -> StackFunction:
     """The batch function of an entry point, "module:name"."""
-    function: BatchFunction = resolve_name(entry_point)
+    function: StackFunction = resolve_name(entry_point)
     return function

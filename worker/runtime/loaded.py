@@ -41,9 +41,9 @@ def load(context: WorkerContext, job: ClaimedJob) -> Loaded:
     return Loaded(params, inputs, network, compute)
 
 
-def save(job: ClaimedJob, loaded: Loaded, outcome: Outcome, seconds: float, batch_size: int = 1) -> End:
+def save(job: ClaimedJob, loaded: Loaded, outcome: Outcome, seconds: float, stack_size: int = 1) -> End:
     """Store the files of an outcome, with the recipe; how the job ends. It computed for ``seconds``."""
-    recipe = make_recipe(loaded.params, loaded.inputs, loaded.network, loaded.compute, batch_size)
+    recipe = make_recipe(loaded.params, loaded.inputs, loaded.network, loaded.compute, stack_size)
     alpha = loaded.inputs.alpha(loaded.params.keeps_alpha_of() or "")
     made = job.store(chain(encode(outcome, alpha, recipe), [encode_recipe(recipe)]))
     network = None if outcome.network is None else job.store_network(outcome.network)

@@ -17,11 +17,11 @@ def make_recipe(
     inputs: Inputs,
     network: Network | None,
     compute: Compute,
-    batch_size: int = 1,
+    stack_size: int = 1,
 ) -> dict[str, Any]:
     """The recipe, as JSON.
 
-    ``params`` are the resolved ones; ``batch_size`` the number of jobs that were computed together. On the
+    ``params`` are the resolved ones; ``stack_size`` the number of jobs that were computed together. On the
     same build of torch, processor, thread count, dtype and batch size it makes the same, bit for bit, which
     is why it names versions and processor. Of the inputs it has the SHA-256 of the files by param.
     """
@@ -43,7 +43,7 @@ def make_recipe(
         "processor": _processor(compute.device),
         "dtype": str(compute.dtype).removeprefix("torch."),
         "threads": compute.threads,
-        "batch_size": batch_size,
+        "stack_size": stack_size,
         "float32": _float32(compute.device),
         "impasto": version("impasto"),
         "torch": torch.__version__,

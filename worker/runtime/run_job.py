@@ -15,12 +15,12 @@ from app.jobs.job import Json
 from app.jobs.states import State
 from app.storage import StorageFull, StorageUnavailable
 from worker.contract.steps import Step, run_steps
-from worker.runtime.batches import compute_batch
 from worker.runtime.claimed_job import Cancelled, ClaimedJob, End, Released, claimed_jobs
 from worker.runtime.context import WorkerContext
 from worker.runtime.failures import DeviceBroken, describe_failure, is_out_of_memory
 from worker.runtime.functions import steps_of
 from worker.runtime.loaded import load, save
+from worker.runtime.stacks import compute_stack
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def run_next(context: WorkerContext, lanes: Sequence[str], stop: threading.Event
 
 
 def _run(context: WorkerContext, jobs: Sequence[ClaimedJob], stop: threading.Event) -> bool:
-    computed = compute_batch(context, jobs, stop) if len(jobs) > 1 else {}
+    computed = compute_stack(context, jobs, stop) if len(jobs) > 1 else {}
     for job in jobs:
         with job:
             ready = computed.get(job.row.id)

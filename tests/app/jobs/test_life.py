@@ -49,6 +49,7 @@ def kinds_of_events(engine: Engine, job_id: str) -> list[tuple[int, str]]:
 def test_migrations_make_the_tables_of_the_code(engine: Engine) -> None:
     # Through its routes it imports every table.
     import_module("app.main")
+    import_module("app.batches.tables")
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 

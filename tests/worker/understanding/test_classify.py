@@ -216,10 +216,12 @@ def test_a_size_that_the_network_cannot_take_is_named() -> None:
 
 def test_what_waits_together_is_shown_alike() -> None:
     params = make_params(image="x", network="palette")
-    assert params.batch_key() == make_params(images=["y"], network="palette", top=3).batch_key()
+    assert params.stack_key({}) == make_params(images=["y"], network="palette", top=3).stack_key({})
     for change in ({"crops": "ten"}, {"size": 32}, {"temperature": 2.0}, {"network": "efficientnet_lite0"}):
-        assert make_params(**{"image": "x", "network": "palette", **change}).batch_key() != params.batch_key()
-    assert make_params(dataset="x").batch_key() is None
+        assert make_params(**{"image": "x", "network": "palette", **change}).stack_key(
+            {}
+        ) != params.stack_key({})
+    assert make_params(dataset="x").stack_key({}) is None
 
 
 def test_lanes() -> None:

@@ -35,13 +35,13 @@ def test_they_are_computed_as_one_and_a_bad_picture_fails_alone(context: WorkerC
     assert [job.state for job in ended] == [State.SUCCEEDED, State.FAILED, State.SUCCEEDED]
     assert ended[1].error is not None and ended[1].error["field"] == "image"
     for job in (ended[0], ended[2]):
-        assert job.result is not None and job.result["recipe"]["batch_size"] == 3
+        assert job.result is not None and job.result["recipe"]["stack_size"] == 3
         # A job of its own says the same.
         image = job.params["image"]
         submit(context, ClassifyParams(image=image, network="palette").resolve(SHIPPED))
         assert run_next(context, ["short"], threading.Event())
         alone = repository.list_jobs(context.engine, limit=1)[0].result
-        assert alone is not None and alone["recipe"]["batch_size"] == 1
+        assert alone is not None and alone["recipe"]["stack_size"] == 1
         for mine, other in zip(job.result["top"], alone["top"], strict=True):
             assert mine["index"] == other["index"]
             assert mine["probability"] == pytest.approx(other["probability"], abs=1e-5)

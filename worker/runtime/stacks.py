@@ -10,13 +10,13 @@ from app.kinds import KINDS
 from worker.contract.steps import Outcome
 from worker.runtime.claimed_job import ClaimedJob, End
 from worker.runtime.context import WorkerContext
-from worker.runtime.functions import load_batch_function
+from worker.runtime.functions import load_stack_function
 from worker.runtime.loaded import Loaded, load, save
 
 log = logging.getLogger(__name__)
 
 
-def compute_batch(
+def compute_stack(
     context: WorkerContext, jobs: Sequence[ClaimedJob], stop: threading.Event
 ) -> Mapping[str, Callable[[], End]]:
     """Compute jobs together. By job id, what makes the end of a job, or raises why it has none.
@@ -52,10 +52,10 @@ def compute_batch(
 
 
 def _call(kind: str, loaded: Sequence[Loaded]) -> Sequence[Outcome | Exception]:
-    entry_point = KINDS[kind].batch_function
+    entry_point = KINDS[kind].stack_function
     if entry_point is None:
         raise ValueError(f"jobs of kind {kind} cannot be computed together")
-    function = load_batch_function(entry_point)
+    function = load_stack_function(entry_point)
     params, inputs = [each.params for each in loaded], [each.inputs for each in loaded]
     made = function(params, inputs, loaded[0].network, loaded[0].compute)
     if len(made) != len(loaded):
@@ -73,7 +73,7 @@ def _save(
     loaded: Loaded,
     outcome: Outcome,
     seconds: float,
-    batch_size: int,
+    stack_size: int,
 ) -> End:
     job.check(stop)
-    return save(job, loaded, outcome, seconds, batch_size)
+    return save(job, loaded, outcome, seconds, stack_size)

@@ -55,7 +55,7 @@ def test_jobs_that_wait_together_run_as_one_batch_with_one_thread_above_long_job
         IMPASTO_THREADS=str(CORES),
     )
     jobs = ended(service, gather(service, 4, 0.2))
-    assert [recipe(job)["batch_size"] for job in jobs] == [4] * 4
+    assert [recipe(job)["stack_size"] for job in jobs] == [4] * 4
     assert {recipe(job)["threads"] for job in jobs} == {1}
     long = service.job(service.paint(size=32, steps=2))
     assert recipe(service.wait_for_row(long.id, "succeeded"))["threads"] == CORES
@@ -75,7 +75,7 @@ def test_a_batch_whose_worker_is_killed_runs_again_one_by_one(
     gathered = gather(service, 3, 3.0)
     kill(service.worker_of(gathered[1]))
     jobs = ended(service, gathered)
-    assert {(job.attempt, job.lost_attempts, recipe(job)["batch_size"]) for job in jobs} == {(2, 1, 1)}
+    assert {(job.attempt, job.lost_attempts, recipe(job)["stack_size"]) for job in jobs} == {(2, 1, 1)}
     for job in jobs:
         wait_for(lambda: service.files_of(job.id) == {"2/recipe.json"})  # noqa: B023
 
@@ -98,4 +98,4 @@ def test_a_shutdown_loses_none_of_a_batch(deploy: Deploy, mode: Mode, tmp_path: 
         ("queued", 0)
     }
     service.start()
-    assert {recipe(job)["batch_size"] for job in ended(service, gathered)} <= {1, 3}
+    assert {recipe(job)["stack_size"] for job in ended(service, gathered)} <= {1, 3}

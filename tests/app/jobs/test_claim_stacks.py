@@ -12,7 +12,7 @@ from sqlalchemy import Engine, delete, event
 
 from app.database.engine import write
 from app.jobs import claims, reaper, repository
-from app.jobs.claims import BATCH_LIMIT, Claim, claim_batch
+from app.jobs.claims import STACK_LIMIT, Claim, claim_stack
 from app.jobs.job import Job
 from app.jobs.repository import NewJob
 from app.jobs.states import State
@@ -22,15 +22,15 @@ LEASE = 30.0
 
 
 def new_job(engine: Engine, key: str | None = "a", priority: int = 0, lane: str = "short") -> Job:
-    return repository.create_job(engine, NewJob("k", lane, {}, priority=priority, batch_key=key))[0]
+    return repository.create_job(engine, NewJob("k", lane, {}, priority=priority, stack_key=key))[0]
 
 
 def ids(found: Sequence[Claim | Job]) -> list[str]:
     return [each.job.id if isinstance(each, Claim) else each.id for each in found]
 
 
-def next_batch(engine: Engine, worker_id: str = "w1", limit: int = BATCH_LIMIT) -> list[Claim]:
-    return claim_batch(engine, worker_id, LEASE, lanes=["short"], limit=limit)
+def next_stack(engine: Engine, worker_id: str = "w1", limit: int = STACK_LIMIT) -> list[Claim]:
+    return claim_stack(engine, worker_id, LEASE, lanes=["short"], limit=limit)
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def statements(engine: Engine) -> Iterator[list[str]]:
 def test_jobs_with_one_key_are_claimed_in_one_statement(engine: Engine) -> None:
     made = [new_job(engine) for _ in range(5)]
     with statements(engine) as sent:
-        found = next_batch(engine)
+        found = next_stack(engine)
     changes = [each for each in sent if each.lstrip().startswith(("UPDATE", "WITH", "SELECT"))]
     assert len(changes) == 1 and "UPDATE jobs" in changes[0]
     assert [each for each in sent if each.startswith("INSERT")] == [sent[-1]]
@@ -64,7 +64,7 @@ def test_jobs_with_one_key_are_claimed_in_one_statement(engine: Engine) -> None:
             (1, "state"),
             (2, "state"),
         ]
-    assert next_batch(engine) == []
+    assert next_stack(engine) == []
 
 
 def test_the_head_of_the_queue_decides_and_others_wait(engine: Engine) -> None:
@@ -74,21 +74,21 @@ def test_the_head_of_the_queue_decides_and_others_wait(engine: Engine) -> None:
     high = new_job(engine, priority=2)
     second = new_job(engine)
     new_job(engine, lane="long")
-    assert ids(next_batch(engine)) == [heavy.id]
-    assert ids(next_batch(engine)) == [high.id, low.id, second.id]
-    assert ids(next_batch(engine)) == [other.id]
-    assert next_batch(engine) == []
+    assert ids(next_stack(engine)) == [heavy.id]
+    assert ids(next_stack(engine)) == [high.id, low.id, second.id]
+    assert ids(next_stack(engine)) == [other.id]
+    assert next_stack(engine) == []
 
 
 def test_jobs_without_a_key_are_claimed_one_by_one(engine: Engine) -> None:
     made = [new_job(engine, None) for _ in range(3)]
-    assert [ids(next_batch(engine)) for _ in range(3)] == [[job.id] for job in made]
+    assert [ids(next_stack(engine)) for _ in range(3)] == [[job.id] for job in made]
 
 
 def test_no_more_than_the_limit_are_claimed_the_first_ones(engine: Engine) -> None:
-    made = [new_job(engine) for _ in range(BATCH_LIMIT + 3)]
-    assert ids(next_batch(engine)) == ids(made[:BATCH_LIMIT])
-    assert ids(next_batch(engine, limit=2)) == ids(made[BATCH_LIMIT:-1])
+    made = [new_job(engine) for _ in range(STACK_LIMIT + 3)]
+    assert ids(next_stack(engine)) == ids(made[:STACK_LIMIT])
+    assert ids(next_stack(engine, limit=2)) == ids(made[STACK_LIMIT:-1])
     claim = claims.claim_next(engine, "w1", ["short"], LEASE)
     assert claim is not None and claim.job.id == made[-1].id
 
@@ -98,31 +98,31 @@ def test_paused_running_and_ended_jobs_stay_as_they_are(engine: Engine) -> None:
     repository.set_paused(engine, paused.id, True)
     repository.request_cancel(engine, cancelled.id)
     assert claims.claim(engine, running.id, "w2", LEASE) is not None
-    assert ids(next_batch(engine)) == [first.id]
+    assert ids(next_stack(engine)) == [first.id]
     assert repository.get_job(engine, running.id).worker_id == "w2"
 
 
 def test_a_job_is_claimed_by_its_id_with_those_that_wait_with_it(engine: Engine) -> None:
     first, second, third = (new_job(engine) for _ in range(3))
     other = new_job(engine, "b")
-    assert ids(claim_batch(engine, "w1", LEASE, job_id=third.id)) == [third.id, first.id, second.id]
-    assert claim_batch(engine, "w1", LEASE, job_id=first.id) == []
-    assert ids(claim_batch(engine, "w1", LEASE, job_id=other.id)) == [other.id]
+    assert ids(claim_stack(engine, "w1", LEASE, job_id=third.id)) == [third.id, first.id, second.id]
+    assert claim_stack(engine, "w1", LEASE, job_id=first.id) == []
+    assert ids(claim_stack(engine, "w1", LEASE, job_id=other.id)) == [other.id]
 
 
 def test_a_job_whose_worker_died_is_claimed_alone(engine: Engine) -> None:
     made = [new_job(engine) for _ in range(3)]
-    assert len(next_batch(engine)) == 3
+    assert len(next_stack(engine)) == 3
     lost = reaper.expire_worker(engine, "w1", max_attempts=3)
     assert sorted(ids(lost)) == ids(made) and {job.lost_attempts for job in lost} == {1}
     fresh = [new_job(engine) for _ in range(2)]
-    assert [ids(next_batch(engine)) for _ in range(4)] == [*([job.id] for job in made), ids(fresh)]
+    assert [ids(next_stack(engine)) for _ in range(4)] == [*([job.id] for job in made), ids(fresh)]
 
 
 def test_each_has_a_fence_of_its_own(engine: Engine) -> None:
     for _ in range(3):
         new_job(engine)
-    kept, cancelled, lost = next_batch(engine)
+    kept, cancelled, lost = next_stack(engine)
     repository.request_cancel(engine, cancelled.job.id)
     claims.finish(engine, lost, State.QUEUED)
     found = claims.heartbeat_all(engine, [kept, cancelled, lost])
@@ -139,7 +139,7 @@ def test_each_has_a_fence_of_its_own(engine: Engine) -> None:
 def test_leases_of_a_batch_are_extended_in_one_statement(engine: Engine) -> None:
     for _ in range(4):
         new_job(engine)
-    found = next_batch(engine)
+    found = next_stack(engine)
     before = {claim.job.id: claim.job.lease_until or 0.0 for claim in found}
     with statements(engine) as sent:
         claims.heartbeat_all(engine, found)
@@ -153,8 +153,8 @@ def test_eight_workers_claim_each_job_once(engine: Engine) -> None:
 
     def work(name: int) -> list[str]:
         mine = []
-        while found := next_batch(engine, f"w{name}", limit=4):
-            assert len({claim.job.batch_key for claim in found}) == 1
+        while found := next_stack(engine, f"w{name}", limit=4):
+            assert len({claim.job.stack_key for claim in found}) == 1
             mine += ids(found)
         return mine
 
@@ -179,8 +179,8 @@ def test_batches_follow_the_order_of_the_queue(
     queue.sort(key=lambda job: (-job.priority, job.id))
     while queue:
         head = queue[0]
-        same = [job for job in queue if job.batch_key == head.batch_key and head.batch_key is not None]
+        same = [job for job in queue if job.stack_key == head.stack_key and head.stack_key is not None]
         expected = (same or [head])[:limit]
-        assert ids(next_batch(engine, limit=limit)) == ids(expected)
+        assert ids(next_stack(engine, limit=limit)) == ids(expected)
         queue = [job for job in queue if job not in expected]
-    assert next_batch(engine, limit=limit) == []
+    assert next_stack(engine, limit=limit) == []

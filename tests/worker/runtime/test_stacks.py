@@ -50,9 +50,9 @@ def logits(job: Job) -> list[float]:
     return found
 
 
-def batch_size(job: Job) -> int:
+def stack_size(job: Job) -> int:
     assert job.result is not None
-    size: int = job.result["recipe"]["batch_size"]
+    size: int = job.result["recipe"]["stack_size"]
     return size
 
 
@@ -61,18 +61,18 @@ def test_a_batch_gives_each_what_it_gets_alone(context: WorkerContext) -> None:
     # By the id of one, as a message of Celery names it.
     assert runner.run_job(context, queued[2].id, threading.Event())
     first = rows(context, queued)
-    assert [batch_size(job) for job in first] == [4] * 4
+    assert [stack_size(job) for job in first] == [4] * 4
     single = []
     for job in first:
         submit(context, GlancingParams.model_validate(job.params))
         assert run(context)
         single.append(repository.list_jobs(context.engine, limit=1)[0])
-    assert [batch_size(job) for job in single] == [1] * 4
+    assert [stack_size(job) for job in single] == [1] * 4
     for one, other in zip(first, single, strict=True):
         assert logits(one) == pytest.approx(logits(other), abs=1e-5, rel=1e-5)
         assert one.result is not None and other.result is not None
         recipes = one.result["recipe"], other.result["recipe"]
-        assert recipes[0] | {"batch_size": 1} == recipes[1]
+        assert recipes[0] | {"stack_size": 1} == recipes[1]
     assert len({tuple(logits(job)) for job in first}) == 4
 
 
@@ -92,7 +92,7 @@ def test_each_has_its_own_attempt_events_artifacts_and_files(context: WorkerCont
         artifacts = repository.list_artifacts(context.engine, [job.id])[job.id]
         assert [artifact.name for artifact in artifacts] == ["recipe"]
         with context.storage.open(artifacts[0].key) as file:
-            assert job.id in artifacts[0].key and b'"batch_size": 3' in file.read()
+            assert job.id in artifacts[0].key and b'"stack_size": 3' in file.read()
 
 
 def test_a_bad_picture_and_one_that_is_gone_fail_alone(context: WorkerContext) -> None:
@@ -123,16 +123,16 @@ def give_too_few(*_: object) -> list[Outcome | ServiceError]:
     return [Outcome()]
 
 
-@pytest.mark.parametrize("batch_function", [raise_memory_error, give_too_few])
+@pytest.mark.parametrize("stack_function", [raise_memory_error, give_too_few])
 def test_jobs_that_cannot_be_computed_together_are_computed_one_by_one(
     context: WorkerContext,
-    batch_function: Callable[..., list[Outcome | ServiceError]],
+    stack_function: Callable[..., list[Outcome | ServiceError]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     queued = queue(context, 3)
-    monkeypatch.setattr("worker.runtime.batches.load_batch_function", lambda _: batch_function)
+    monkeypatch.setattr("worker.runtime.stacks.load_stack_function", lambda _: stack_function)
     assert run(context)
-    assert [batch_size(job) for job in rows(context, queued)] == [1] * 3
+    assert [stack_size(job) for job in rows(context, queued)] == [1] * 3
 
 
 def once_running(context: WorkerContext, job_id: str, act: Callable[[], object]) -> threading.Thread:
@@ -175,7 +175,7 @@ def test_a_stop_puts_all_back_without_a_lost_attempt(context: WorkerContext) -> 
         (State.QUEUED, 0, None)
     }
     assert run(context)
-    assert [batch_size(job) for job in rows(context, queued)] == [3] * 3
+    assert [stack_size(job) for job in rows(context, queued)] == [3] * 3
 
 
 def test_who_lost_one_claim_writes_the_others(
@@ -222,6 +222,6 @@ def test_one_thread_sends_the_heartbeats_of_all(
 
 def test_jobs_of_different_networks_are_not_computed_together(context: WorkerContext) -> None:
     queued = queue(context, 2) + queue(context, 2, network="vgg19-random")
-    assert [len({job.batch_key for job in part}) for part in (queued[:2], queued[2:], queued)] == [1, 1, 2]
+    assert [len({job.stack_key for job in part}) for part in (queued[:2], queued[2:], queued)] == [1, 1, 2]
     assert run(context) and run(context) and not run(context)
-    assert [batch_size(job) for job in rows(context, queued)] == [2] * 4
+    assert [stack_size(job) for job in rows(context, queued)] == [2] * 4
