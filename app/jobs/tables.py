@@ -40,7 +40,6 @@ jobs = Table(
     Column("created_at", Float(53), nullable=False),
     Column("started_at", Float(53)),
     Column("finished_at", Float(53)),
-    Column("hinted_at", Float(53), nullable=False),
     Column("progress", JSON(none_as_null=True)),
     Column("checkpoint", JSON(none_as_null=True)),
     Column("result", JSON(none_as_null=True)),

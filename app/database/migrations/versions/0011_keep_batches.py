@@ -14,6 +14,8 @@ def upgrade() -> None:
     op.drop_index("ix_jobs_batch", "jobs")
     op.drop_index("ix_jobs_claim", "jobs")
     op.execute("ALTER TABLE jobs RENAME COLUMN batch_key TO stack_key")
+    # A message to a worker says that a lane has work, and not which.
+    op.drop_column("jobs", "hinted_at")
     op.add_column("jobs", sa.Column("batch_line", sa.Integer()))
     op.add_column("jobs", sa.Column("custom_id", sa.String(length=200)))
     op.add_column("jobs", sa.Column("flow", sa.String(length=36), nullable=False, server_default=""))
@@ -99,6 +101,8 @@ def downgrade() -> None:
         op.drop_index(f"ix_jobs_{index}", "jobs")
     for column in ("turn", "flow", "custom_id", "batch_line"):
         op.drop_column("jobs", column)
+    hinted = sa.Column("hinted_at", sa.Float(precision=53), nullable=False, server_default="0")
+    op.add_column("jobs", hinted)
     op.execute("ALTER TABLE jobs RENAME COLUMN stack_key TO batch_key")
     claim: list[str | sa.TextClause] = ["lane", "state", "paused", sa.text("priority DESC"), "id"]
     op.create_index("ix_jobs_claim", "jobs", claim)
