@@ -133,7 +133,7 @@ class JobService:
         )
         job, is_new = repository.create_job(self.engine, new)
         if is_new:
-            self.dispatcher.hint(job)
+            self.dispatcher.hint(job.lane)
         return job, is_new
 
     def retry(self, job_id: str) -> Job:
@@ -175,7 +175,7 @@ class JobService:
             raise CannotFinish(job_id, "it has not begun. Cancel it, or wait")
         self.dispatcher.changed(job.id)
         if job.state is State.QUEUED:
-            self.dispatcher.hint(job)
+            self.dispatcher.hint(job.lane)
         return job
 
     def pause(self, job_id: str) -> Job:
@@ -189,7 +189,7 @@ class JobService:
         job = repository.set_paused(self.engine, job_id, False)
         self.dispatcher.changed(job.id)
         if job.state is State.QUEUED:
-            self.dispatcher.hint(job)
+            self.dispatcher.hint(job.lane)
         return job
 
     def delete(self, job_id: str) -> None:
