@@ -156,7 +156,6 @@ def _field_type(schema: Schema, is_required: bool) -> str:
     return f"{shown} = {_quoted(default)}"
 
 
-
 def _reachable(api: Schema) -> set[str]:
     """Names of the schemas that answers are made of."""
     schemas = api["components"]["schemas"]
@@ -288,7 +287,7 @@ def _methods(kinds: Sequence[Schema], prefix: str, job: str) -> str:
     head = f"""
         from __future__ import annotations
         from abc import ABC, abstractmethod
-        from collections.abc import Mapping
+        from collections.abc import Mapping, Sequence
         from typing import TYPE_CHECKING, Any, Unpack
         if TYPE_CHECKING:
             from impasto_client._generated.options import ({imported},)
@@ -351,7 +350,8 @@ def _formatted(text: str) -> str:
     name = ["--stdin-filename", str(TARGET / "generated.py")]
     for command in (["check", "--select", "I,F401", "--fix", "--quiet"], ["format", "--quiet"]):
         ruff = [sys.executable, "-m", "ruff", *command, *name, "-"]
-        text = subprocess.run(ruff, input=text, capture_output=True, check=True, text=True).stdout
+        done = subprocess.run(ruff, input=text, capture_output=True, check=True, text=True)  # noqa: S603
+        text = done.stdout
     return text
 
 

@@ -16,7 +16,7 @@ class AsyncJob(JobHandle):
     """A job. It runs in the service; whoever wants its outcome waits for its end."""
 
     async def wait(self, timeout: float | None = None) -> AsyncJob:
-        """Wait until it has succeeded; ``timeout`` in seconds. Raises JobFailed, JobCancelled, WaitTimeout."""
+        """Wait until it has succeeded, for so many seconds. Raises JobFailed, JobCancelled, WaitTimeout."""
         await self._core.wait(timeout)
         return self
 

@@ -52,7 +52,7 @@ class InvalidRequest(ApiError):
 
 
 class InvalidBatch(InvalidRequest):
-    """Lines of a batch are wrong; nothing was stored. ``errors`` are the first of them, ``wrong`` counts all."""
+    """Lines of a batch are wrong, and nothing was stored; ``errors`` are the first of them."""
 
     @property
     def wrong(self) -> int:

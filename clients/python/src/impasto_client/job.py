@@ -17,7 +17,7 @@ class Job(JobHandle):
     """A job. It runs in the service; whoever wants its outcome waits for its end."""
 
     def wait(self, timeout: float | None = None) -> Job:
-        """Wait until it has succeeded; ``timeout`` in seconds. Raises JobFailed, JobCancelled, WaitTimeout."""
+        """Wait until it has succeeded, for so many seconds. Raises JobFailed, JobCancelled, WaitTimeout."""
         run(self._core.wait(timeout))
         return self
 

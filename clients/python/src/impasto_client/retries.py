@@ -23,7 +23,7 @@ class Retries:
         if failures >= self.attempts:
             return None
         backoff = min(self.max_delay, self.first_delay * 2.0 ** (failures - 1))
-        jitter = random.random() / 2  # noqa: S311
+        jitter = random.random() / 2
         if retry_after is None:
             return backoff * (1 - jitter)
         if retry_after > self.max_retry_after:
@@ -32,4 +32,5 @@ class Retries:
         return retry_after + min(backoff, 1.0) * jitter
 
 
+USUAL = Retries()
 NO_RETRIES = Retries(attempts=1)

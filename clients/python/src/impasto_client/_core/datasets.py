@@ -10,6 +10,7 @@ from typing import Any
 
 from impasto_client._core.calls import Blob, Call, Form, Json, Repeat
 from impasto_client._core.jobs import JobCore, get_job, list_jobs
+from impasto_client._core.paging import pages
 from impasto_client._core.session import Session, new_key
 from impasto_client._generated.models import (
     AddedView,
@@ -92,27 +93,19 @@ async def get(session: Session, dataset: str) -> DatasetDetail:
 
 async def list_all(session: Session) -> AsyncGenerator[DatasetView, None]:
     """Sets from the newest on."""
-    cursor: str | None = None
-    while True:
-        page = await session.get(DATASETS, DatasetPage, limit=100, cursor=cursor)
+    async for page in pages(session, DATASETS, DatasetPage, {"limit": 100}):
         for view in page.items:
             yield view
-        cursor = page.next_cursor
-        if cursor is None:
-            return
 
 
 async def members(
     session: Session, dataset: str, label: str | None, part: str | None
 ) -> AsyncGenerator[MemberView, None]:
     """The members of a set, in order."""
-    cursor: int | None = -1
-    while cursor is not None:
-        query = {"limit": 1000, "cursor": cursor, "label": label, "part": part}
-        page = await session.get(f"{DATASETS}/{dataset}/members", MemberPage, **query)
+    query = {"limit": 1000, "label": label, "part": part}
+    async for page in pages(session, f"{DATASETS}/{dataset}/members", MemberPage, query):
         for view in page.items:
             yield view
-        cursor = page.next_cursor
 
 
 async def close(session: Session, dataset: str) -> DatasetDetail:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from impasto_client._core.calls import Call, Repeat
 from impasto_client._core.files import choose, require_extension, target_of
 from impasto_client._core.following import follow
+from impasto_client._core.paging import pages
 from impasto_client._core.session import Session
 from impasto_client._core.sse import Event
 from impasto_client._generated.models import ArtifactView, JobPage, JobView, Progress
@@ -192,14 +194,27 @@ async def get_job(session: Session, job_id: str) -> JobCore:
 
 async def list_jobs(session: Session, query: Mapping[str, Any]) -> AsyncGenerator[JobCore, None]:
     """Jobs from the newest on, a page at a time."""
-    cursor: str | None = None
-    while True:
-        page = await session.get(JOBS, JobPage, **{**query, "limit": 100, "cursor": cursor})
+    async for page in pages(session, JOBS, JobPage, {**query, "limit": 100}):
         for view in page.items:
             yield JobCore(session, view)
-        cursor = page.next_cursor
-        if cursor is None:
-            return
+
+
+def list_query(
+    kind: str | Iterable[str],
+    state: str | Iterable[str],
+    batch: str | None,
+    created_after: datetime | None,
+    created_before: datetime | None,
+) -> dict[str, Any]:
+    """The parameters of a list of jobs. A time without a zone is a local one."""
+    query: dict[str, Any] = {
+        "kind": [kind] if isinstance(kind, str) else list(kind),
+        "state": [state] if isinstance(state, str) else list(state),
+        "batch": batch,
+    }
+    for name, time_ in (("created_after", created_after), ("created_before", created_before)):
+        query[name] = None if time_ is None else time_.astimezone().isoformat()
+    return query
 
 
 def _deadline(timeout: float | None) -> float | None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from impasto_client._core.calls import Blob, Call, Form, Json, Repeat
+from impasto_client._core.paging import pages
 from impasto_client._core.session import Session
 from impasto_client._generated.models import NetworkPage, NetworkView
 
@@ -13,14 +14,9 @@ UPLOAD_SECONDS = 600.0
 
 async def list_all(session: Session, sha256: str | None) -> AsyncGenerator[NetworkView, None]:
     """The shipped networks, then others, each by name."""
-    cursor: str | None = None
-    while True:
-        page = await session.get(NETWORKS, NetworkPage, limit=100, cursor=cursor, sha256=sha256)
+    async for page in pages(session, NETWORKS, NetworkPage, {"limit": 100, "sha256": sha256}):
         for view in page.items:
             yield view
-        cursor = page.next_cursor
-        if cursor is None:
-            return
 
 
 async def get(session: Session, name: str) -> NetworkView:
@@ -31,9 +27,7 @@ async def get(session: Session, name: str) -> NetworkView:
 async def import_file(session: Session, path: Path, name: str | None) -> NetworkView:
     """Import a network from a file that was exported. Not sent again where that might find its name taken."""
     form = Form([("file", Blob(path.name, path))], {} if name is None else {"name": name})
-    call = Call(
-        method="POST", path=NETWORKS, body=form, repeat=Repeat.UNDONE, read_seconds=UPLOAD_SECONDS
-    )
+    call = Call(method="POST", path=NETWORKS, body=form, repeat=Repeat.UNDONE, read_seconds=UPLOAD_SECONDS)
     return (await session.send(call)).model(NetworkView)
 
 

@@ -138,9 +138,7 @@ class Session:
             try:
                 return await attempt()
             except ApiError as error:
-                may_repeat = error.status == 429 or (
-                    call.repeat is Repeat.ALWAYS and error.status in AGAIN
-                )
+                may_repeat = error.status == 429 or (call.repeat is Repeat.ALWAYS and error.status in AGAIN)
                 failure: Exception = error
                 retry_after = error.retry_after
             except HOPELESS as error:
@@ -159,8 +157,8 @@ class Session:
         reason = str(error) or type(error).__name__
         if isinstance(error, NOT_SENT):
             return NoAnswer(
-                f"No service answers at {self.transport.base_url} ({reason}). Start one with `impasto serve`, "
-                "or name another with Client(url) or IMPASTO_URL."
+                f"No service answers at {self.transport.base_url} ({reason}). Start one with "
+                "`impasto serve`, or name another with Client(url) or IMPASTO_URL."
             )
         return NoAnswer(f"The connection to {self.transport.base_url} broke: {reason}.")
 

@@ -78,9 +78,7 @@ def _is_here(host: str) -> bool:
 def _timeout(call: Call, usual: httpx.Timeout) -> httpx.Timeout:
     if call.read_seconds is None:
         return usual
-    return httpx.Timeout(
-        connect=usual.connect, read=call.read_seconds, write=usual.write, pool=usual.pool
-    )
+    return httpx.Timeout(connect=usual.connect, read=call.read_seconds, write=usual.write, pool=usual.pool)
 
 
 @dataclass

@@ -32,8 +32,8 @@ async def resolve(session: Session, field: str, picture: Picture) -> str | Blob:
             return f"{picture.id}/image"
         case ArtifactHandle():
             return picture._core.reference
-        case bytes() | bytearray() | memoryview():
-            return Blob(field, _filled(field, bytes(picture)))
+        case bytes():
+            return Blob(field, _filled(field, picture))
         case str() if REFERENCE.fullmatch(picture):
             return picture
         case str() | os.PathLike():

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from impasto_client.options import CallOptions
 from pydantic import JsonValue
+
+from impasto_client.options import CallOptions
 
 
 class StyleTransferOptions(CallOptions, total=False):
@@ -20,13 +21,11 @@ class StyleTransferOptions(CallOptions, total=False):
     size: int
     """Longer side of the result in pixels. At least 16, at most 8,192, default 512."""
     style_weight: float | None
-    """Strength of the style. At least 0, at most 1,000,000,000,000.0."""
+    """Strength of the style. At least 0, at most 1e+12."""
     content_weight: float | None
-    """Faithfulness to the content. At least 0, at most 1,000,000,000,000.0."""
+    """Faithfulness to the content. At least 0, at most 1e+12."""
     tv_weight: float | None
-    """Weight of the total variation: more gives calmer areas. At least 0, at most
-    1,000,000,000,000.0.
-    """
+    """Weight of the total variation: more gives calmer areas. At least 0, at most 1e+12."""
     style_weights: Sequence[float] | None
     """One number a style picture; only their ratios matter. Empty: equal shares."""
     style_scale: float
@@ -145,11 +144,11 @@ class ClassVisualizationOptions(CallOptions, total=False):
     radians. Above 0, at most 100.
     """
     l2_weight: float | None
-    """Cost of the squared distance from the mean color. At least 0, at most 1,000,000,000.0."""
+    """Cost of the squared distance from the mean color. At least 0, at most 1e+09."""
     p_weight: float | None
-    """Cost of pixels outside the usual range. At least 0, at most 1,000,000,000.0."""
+    """Cost of pixels outside the usual range. At least 0, at most 1e+09."""
     tv_weight: float | None
-    """Cost of the total variation. At least 0, at most 1,000,000,000.0."""
+    """Cost of the total variation. At least 0, at most 1e+09."""
     decay: float | None
     """Share of its distance from the mean color that a pixel loses in each step. At least 0, below
     1.
@@ -196,11 +195,11 @@ class FeatureVisualizationOptions(CallOptions, total=False):
     radians. Above 0, at most 100.
     """
     l2_weight: float | None
-    """Cost of the squared distance from the mean color. At least 0, at most 1,000,000,000.0."""
+    """Cost of the squared distance from the mean color. At least 0, at most 1e+09."""
     p_weight: float | None
-    """Cost of pixels outside the usual range. At least 0, at most 1,000,000,000.0."""
+    """Cost of pixels outside the usual range. At least 0, at most 1e+09."""
     tv_weight: float | None
-    """Cost of the total variation. At least 0, at most 1,000,000,000.0."""
+    """Cost of the total variation. At least 0, at most 1e+09."""
     decay: float | None
     """Share of its distance from the mean color that a pixel loses in each step. At least 0, below
     1.
@@ -229,8 +228,8 @@ class FeatureVisualizationOptions(CallOptions, total=False):
     sign: Literal["positive", "negative", "both"]
     """Maximize the unit, minimize it, or both. Default "positive"."""
     diversity: float
-    """Weight of the difference between the variations; 0: none. At least 0, at most 1,000,000.0,
-    default 0.0.
+    """Weight of the difference between the variations; 0: none. At least 0, at most 1e+06, default
+    0.0.
     """
 
 
@@ -252,11 +251,9 @@ class FeatureInversionOptions(CallOptions, total=False):
     at most 16, default 1.
     """
     p_weight: float
-    """Cost of pixels outside the usual range. At least 0, at most 1,000,000.0, default 1e-05."""
+    """Cost of pixels outside the usual range. At least 0, at most 1e+06, default 1e-05."""
     tv_weight: float
-    """Cost of squared differences between neighbours. At least 0, at most 1,000,000.0, default
-    0.001.
-    """
+    """Cost of squared differences between neighbours. At least 0, at most 1e+06, default 0.001."""
     optimizer: Literal["lbfgs", "adam"]
     """How the loss is minimized. Default "lbfgs"."""
     parametrization: Literal["fourier", "pixels"]
@@ -287,8 +284,8 @@ class TextureSynthesisOptions(CallOptions, total=False):
     each of the first stages.
     """
     tv_weight: float
-    """Weight of the total variation: more gives calmer areas. At least 0, at most 1,000,000.0,
-    default 0.07.
+    """Weight of the total variation: more gives calmer areas. At least 0, at most 1e+06, default
+    0.07.
     """
     pooling: Literal["average", "max"]
     """Average is smoother, max is crisper. Default "average"."""
