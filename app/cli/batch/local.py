@@ -30,17 +30,18 @@ def compute_entries(
     Raises InputError for a device that is not here, OSError if the folder cannot be written to.
     """
     device = choose_compute(settings).device
-    for entry in entries:
-        try:
-            files, result = _compute(entry, request_of(entry), folder, settings, engine, progress)
-        except OSError:
-            raise
-        except Exception as error:
-            progress.failed()
-            yield failure(entry, describe_failure(error, entry.custom_id, device, dict(entry.params)))
-            continue
-        folder.add(entry, keys[entry.custom_id], files, {"result": result})
-        progress.done()
+    with progress:
+        for entry in entries:
+            try:
+                files, result = _compute(entry, request_of(entry), folder, settings, engine, progress)
+            except OSError:
+                raise
+            except Exception as error:
+                progress.failed()
+                yield failure(entry, describe_failure(error, entry.custom_id, device, dict(entry.params)))
+                continue
+            folder.add(entry, keys[entry.custom_id], files, {"result": result})
+            progress.done()
 
 
 def _compute(

@@ -17,6 +17,7 @@ from app.cli.batch.pictures import PictureFinder
 from app.cli.batch.progress import BatchProgress
 from app.cli.batch.record import ERRORS, OutputFolder, output_folder
 from app.cli.messages import INTERRUPTED, USAGE, fail, fail_on, note_problem
+from app.cli.options import option_name
 from app.cli.serve import read_settings
 from app.errors import InputError
 from app.jobs.job import Json
@@ -73,10 +74,10 @@ def _run_here(read: ReadLines, folder: Path, options: Options) -> None:
                     let_threads_sleep(os.environ)
                     from app.cli.batch.local import compute_entries
 
-                    with BatchProgress("Computing", len(missing)) as progress:
-                        failures.extend(
-                            compute_entries(missing, keys, request_of, results, settings, engine, progress)
-                        )
+                    progress = BatchProgress("Computing", len(missing))
+                    failures.extend(
+                        compute_entries(missing, keys, request_of, results, settings, engine, progress)
+                    )
                 results.write_results(read.entries, keys, failures)
             except InputError as error:
                 fail_on([("--device", error.detail)])
@@ -109,7 +110,7 @@ def refuse(problems: Sequence[LineProblem], options: Options) -> list[Json]:
     if not options.shows_lines:
         shown = {(0, problem.field, problem.detail): None for problem in problems}
     for line, field, detail in list(shown)[:SHOWN_PROBLEMS]:
-        place = f"line {line}: {field}" if options.shows_lines else field
+        place = f"line {line}: {field}" if options.shows_lines else option_name(field)
         note_problem(place, detail)
     more = len(shown) - SHOWN_PROBLEMS
     if more > 0:

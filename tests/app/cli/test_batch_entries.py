@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,9 @@ def test_every_wrong_line_is_named_with_its_field(tmp_path: Path) -> None:
 
 
 def test_files_are_called_as_entries_where_that_is_possible() -> None:
-    assert file_stems(["a b", "a/b", "a:b", "A B", "..", ".x", "ok.", "results.jsonl"], ["results.jsonl"]) == {
+    assert file_stems(
+        ["a b", "a/b", "a:b", "A B", "..", ".x", "ok.", "results.jsonl"], ["results.jsonl"]
+    ) == {
         "a b": "a b",
         "a/b": "a_b",
         "a:b": "a_b-2",
@@ -204,10 +207,11 @@ def test_a_folder_of_results_is_one_runs_at_a_time_and_no_others_file_is_taken(
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    def broken() -> "list[bytes]":
+    def broken() -> Iterator[bytes]:
+        yield b"half"
         raise ConnectionError
 
     with output_folder(tmp_path, ["a"]) as folder:
         with pytest.raises(ConnectionError):
-            folder.save("a.png", (broken() for _ in range(1)))  # type: ignore[misc]
+            folder.save("a.png", broken())
         assert not list(folder.path.rglob("*a.png*"))
