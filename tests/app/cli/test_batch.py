@@ -167,7 +167,7 @@ def test_wrong_lines_are_skipped_if_asked_and_failed_ones_are_tried_again(folder
     errors = {each["line"]: each for each in lines_of("errors.jsonl")}
     assert result.exit_code == 1 and {2, 3} <= set(errors)
     assert errors[2]["error"]["field"] == "size" and errors[3]["custom_id"] is None
-    assert [each["custom_id"] for each in lines_of("results.jsonl")][0] == "good"
+    assert lines_of("results.jsonl")[0]["custom_id"] == "good"
     assert "errors.jsonl has the reasons" in result.stderr and "wrong: size: " in result.stderr
     made = times()["good"]
     Path("strange.jpg").write_bytes(whole)
