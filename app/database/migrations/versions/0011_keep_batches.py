@@ -26,6 +26,7 @@ def upgrade() -> None:
     is_entry = "batch_line IS NOT NULL"
     _create_partial_index("ix_jobs_batch_line", ["batch_id", "batch_line"], is_entry, unique=True)
     _create_partial_index("ix_jobs_batch_state", ["batch_id", "state", "finished_at"], is_entry)
+    _create_partial_index("ix_jobs_measured", ["kind", "network", "finished_at"], "state = 'succeeded'")
     op.create_table(
         "levels",
         sa.Column("lane", sa.String(length=16), primary_key=True),
@@ -95,7 +96,7 @@ def downgrade() -> None:
     """Batches are forgotten; their jobs stay, and wait in the order of their ids."""
     for table in ("batch_refusals", "batches", "flows", "levels"):
         op.drop_table(table)
-    for index in ("batch_state", "batch_line", "batch_id_id", "stack", "claim"):
+    for index in ("measured", "batch_state", "batch_line", "batch_id_id", "stack", "claim"):
         op.drop_index(f"ix_jobs_{index}", "jobs")
     for column in ("turn", "flow", "custom_id", "batch_line"):
         op.drop_column("jobs", column)
