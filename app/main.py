@@ -137,7 +137,7 @@ def _reap(services: Services, stop: threading.Event) -> None:
             for job in lost:
                 log.warning("job %s: its worker was lost, now %s", job.id, job.state)
             finish_takeback(lost, services.dispatcher, services.storage)
-            services.dispatcher.send_lost_hints(services.engine)
+            services.dispatcher.top_up(services.engine)
             if settings.keep_days is not None:
                 services.jobs.delete_old(settings.keep_days)
             workers.prune(services.engine, FORGET_SECONDS)

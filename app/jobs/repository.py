@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import now, read, write
@@ -19,6 +19,9 @@ from app.jobs.states import TERMINAL, State
 from app.jobs.tables import artifacts, job_datasets, job_events, job_pictures, jobs
 from app.jobs.transitions import record_new, state_data, transition
 from app.jobs.turns import SINGLE, assign_turns
+
+# In place of a batch's id: the jobs of none.
+NO_BATCH = "none"
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def insert_jobs(connection: Connection, flow: str, news: Sequence[NewJob]) -> li
         for new, job_id, turn in zip(news, ids, turns, strict=True)
     ]
     fresh = {"state": State.QUEUED, "seq": 1, "attempt": 0, "lost_attempts": 0}
-    connection.execute(insert(jobs).values(created_at=now(), hinted_at=now(), **fresh), rows)
+    connection.execute(insert(jobs).values(created_at=now(), **fresh), rows)
     with_ids = list(zip(ids, news, strict=True))
     if images := [image for new in news for image in new.images]:
         insert_images(connection, images)
@@ -143,8 +146,9 @@ def list_jobs(
     states: Sequence[str] = (),
     created_after: float | None = None,
     created_before: float | None = None,
+    batch: str | None = None,
 ) -> list[Job]:
-    """Jobs older than the job ``before``, newest first."""
+    """Jobs older than the job ``before``, newest first; ``batch`` is the id of one, or NO_BATCH."""
     query = select(jobs).order_by(jobs.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(jobs.c.id < before)
@@ -156,6 +160,8 @@ def list_jobs(
         query = query.where(jobs.c.created_at >= created_after)
     if created_before is not None:
         query = query.where(jobs.c.created_at < created_before)
+    if batch is not None:
+        query = query.where(jobs.c.batch_id == (None if batch == NO_BATCH else batch))
     with read(engine) as connection:
         return [Job.from_row(row) for row in connection.execute(query).mappings()]
 
@@ -335,16 +341,11 @@ def jobs_with_network(engine: Engine, sha256: str) -> list[str]:
 _WAITING = (jobs.c.state == State.QUEUED, jobs.c.paused.is_(False))
 
 
-def lost_hints(engine: Engine, seconds: float, *, lane: str, limit: int) -> list[Job]:
-    """Waiting jobs of a lane whose last hint is older than ``seconds``, in the order of claims."""
-    query = (
-        select(jobs)
-        .where(jobs.c.lane == lane, *_WAITING, jobs.c.hinted_at < now() - seconds)
-        .order_by(jobs.c.priority.desc(), jobs.c.id)
-        .limit(limit)
-    )
+def count_waiting(engine: Engine, lane: str, limit: int) -> int:
+    """Number of waiting jobs of a lane, counted up to a limit."""
+    some = select(jobs.c.id).where(jobs.c.lane == lane, *_WAITING).limit(limit).subquery()
     with read(engine) as connection:
-        return [Job.from_row(row) for row in connection.execute(query).mappings()]
+        return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
 
 def oldest_waiting(engine: Engine) -> dict[str, float]:
@@ -354,13 +355,6 @@ def oldest_waiting(engine: Engine) -> dict[str, float]:
         return {lane: seconds for lane, seconds in connection.execute(query)}
 
 
-def waiting_by_lane(engine: Engine) -> dict[str, int]:
-    """Number of waiting jobs by lane."""
-    query = select(jobs.c.lane, func.count()).where(*_WAITING).group_by(jobs.c.lane)
-    with read(engine) as connection:
-        return {lane: count for lane, count in connection.execute(query)}
-
-
 def count_jobs(engine: Engine) -> list[dict[str, Any]]:
     """Number of jobs by kind, lane and state."""
     query = select(jobs.c.kind, jobs.c.lane, jobs.c.state, func.count().label("count")).group_by(
@@ -368,9 +362,3 @@ def count_jobs(engine: Engine) -> list[dict[str, Any]]:
     )
     with read(engine) as connection:
         return [dict(row) for row in connection.execute(query).mappings()]
-
-
-def mark_hinted(engine: Engine, job_ids: Sequence[str]) -> None:
-    """Record that hints of these jobs were sent now."""
-    with write(engine) as connection:
-        connection.execute(update(jobs).where(jobs.c.id.in_(job_ids)).values(hinted_at=now()))

@@ -113,6 +113,9 @@ def list_jobs(
     state: Annotated[list[State] | None, Query(description="Only jobs in these states.")] = None,
     created_after: Annotated[AwareDatetime | None, Query(description="Only jobs made then or later.")] = None,
     created_before: Annotated[AwareDatetime | None, Query(description="Only jobs made earlier.")] = None,
+    batch: Annotated[
+        str | None, Query(description="Only jobs of the batch of this id; `none`: only those of no batch.")
+    ] = None,
 ) -> JobPage:
     """Jobs from the newest on."""
     found = repository.list_jobs(
@@ -123,6 +126,7 @@ def list_jobs(
         states=state or (),
         created_after=created_after.timestamp() if created_after else None,
         created_before=created_before.timestamp() if created_before else None,
+        batch=batch,
     )
     shown = found[:limit]
     artifacts = repository.list_artifacts(services.engine, [job.id for job in shown])

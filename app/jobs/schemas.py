@@ -84,6 +84,10 @@ class JobView(BaseModel):
     error: JobError | None
     retry_of: str | None
     batch_id: str | None
+    batch_line: int | None = Field(
+        description="Its line in the batch, from 1; null: it is of no batch, or a retry took its place."
+    )
+    custom_id: str | None = Field(description="What its line in the batch calls it.")
     network: NetworkUse | None = Field(
         description="What it computes with; null: it needs none, or an earlier version of Impasto made it."
     )

@@ -129,7 +129,7 @@ class JobService:
             ),
         )
         if is_new:
-            self.dispatcher.hint(job)
+            self.dispatcher.hint(job.lane)
         return job, is_new
 
     def retry(self, job_id: str) -> Job:
@@ -171,7 +171,7 @@ class JobService:
             raise CannotFinish(job_id, "it has not begun. Cancel it, or wait")
         self.dispatcher.changed(job.id)
         if job.state is State.QUEUED:
-            self.dispatcher.hint(job)
+            self.dispatcher.hint(job.lane)
         return job
 
     def pause(self, job_id: str) -> Job:
@@ -185,7 +185,7 @@ class JobService:
         job = repository.set_paused(self.engine, job_id, False)
         self.dispatcher.changed(job.id)
         if job.state is State.QUEUED:
-            self.dispatcher.hint(job)
+            self.dispatcher.hint(job.lane)
         return job
 
     def delete(self, job_id: str) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
+    and_,
     literal_column,
     text,
 )
@@ -41,7 +42,6 @@ jobs = Table(
     Column("created_at", Float(53), nullable=False),
     Column("started_at", Float(53)),
     Column("finished_at", Float(53)),
-    Column("hinted_at", Float(53), nullable=False),
     Column("progress", JSON(none_as_null=True)),
     Column("checkpoint", JSON(none_as_null=True)),
     Column("result", JSON(none_as_null=True)),
@@ -118,14 +118,24 @@ Index(
     postgresql_where=_IS_ENTRY,
     sqlite_where=_IS_ENTRY,
 )
-# For the counts of a batch, and for what ended last.
+# For the counts of a batch, and its entries in one state in the order of lines.
 Index(
     "ix_jobs_batch_state",
     jobs.c.batch_id,
     jobs.c.state,
-    jobs.c.finished_at,
+    jobs.c.batch_line,
     postgresql_where=_IS_ENTRY,
     sqlite_where=_IS_ENTRY,
+)
+# For what ended last. Only entries that have ended are in it, so that making them costs nothing.
+_HAS_ENDED = and_(_IS_ENTRY, jobs.c.finished_at.is_not(None))
+Index(
+    "ix_jobs_batch_ends",
+    jobs.c.batch_id,
+    jobs.c.finished_at,
+    jobs.c.id,
+    postgresql_where=_HAS_ENDED,
+    sqlite_where=_HAS_ENDED,
 )
 
 # The turns of each lane at each priority: that of the job claimed last, and when that was.
