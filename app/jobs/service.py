@@ -144,13 +144,8 @@ class JobService:
         old = repository.get_job(self.engine, job_id)
         if not old.ended:
             raise JobNotEnded(job_id)
-        catalogue = Catalogue(self.engine)
-        used = dict(old.further_networks or {})
-        if old.network is not None:
-            used[old.network] = old.network_sha256
-        # They may have been renamed since.
-        params = KINDS[old.kind].params.with_network_names(old.params, catalogue.present_names(used))
-        return self.submit(parse_params(old.kind, params, catalogue), old.priority, retry_of=old.id)[0]
+        params = Preparer(self.engine, self.images.settings.data_dir).parse_again(old)
+        return self.submit(params, old.priority, retry_of=old.id, reproducible=old.stack_key is None)[0]
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a queued job at once, a running one at its next step; an ended one stays as it is."""
