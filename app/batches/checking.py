@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TypeVar
 
 from app.batches.errors import MAX_PROBLEMS, BatchEmpty, BatchInvalid, WrongLine
-from app.batches.lines import Entry
+from app.batches.lines import ParsedLine
 from app.batches.schemas import Line
 from app.batches.spool import encode
 from app.errors import FieldError, ServiceError
@@ -32,16 +32,16 @@ class Findings:
 
 def check_entries(
     preparer: Preparer,
-    entries: Iterable[Entry],
+    entries: Iterable[ParsedLine],
     findings: Findings,
     *,
     skip: bool,
-    note: Callable[[Checked], None] = lambda checked: None,
+    note: Callable[[Params], None] = lambda params: None,
 ) -> Iterator[bytes]:
     """Check entries as they come, and give their lines of the spool, many at a time.
 
-    Fills in ``findings``, and calls ``note`` for each that is right. Wrong ones are lines with an error if
-    ``skip``. Raises BatchEmpty; BatchInvalid at the end if some are wrong and not skipped.
+    Fills in ``findings``, and calls ``note`` with the params of each that is right. If ``skip``, wrong ones
+    are lines with an error. Raises BatchEmpty; BatchInvalid at the end if some are wrong and not skipped.
     """
     for chunk in chunks(entries, CHUNK):
         spooled = []
@@ -50,7 +50,7 @@ def check_entries(
             if isinstance(checked, FieldError):
                 problem = checked
             elif checked is not None:
-                note(checked)
+                note(checked.params)
             _note(findings, entry, problem)
             spooled.append(encode(entry, problem))
         if skip or not findings.wrong:
@@ -61,7 +61,7 @@ def check_entries(
         raise BatchInvalid(findings.problems, findings.wrong)
 
 
-def _note(findings: Findings, entry: Entry, problem: FieldError | None) -> None:
+def _note(findings: Findings, entry: ParsedLine, problem: FieldError | None) -> None:
     findings.lines += 1
     if problem is not None:
         findings.wrong += 1

@@ -18,7 +18,7 @@ _EXAMPLE = '{"custom_id": "a", "kind": "deep_dream", "params": {...}}'
 
 
 @dataclass(frozen=True)
-class Entry:
+class ParsedLine:
     """A line that was read: ``line`` is None if it is wrong, and ``problem`` says why.
 
     ``custom_id`` is the one of a wrong line, too, if it has one.
@@ -64,7 +64,7 @@ def _trimmed(line: bytes | None, first: bool) -> bytes | None:
     return line if len(line) <= MAX_LINE_BYTES else None
 
 
-def read_entries(lines: Iterable[bytes | None]) -> Iterator[Entry]:
+def read_entries(lines: Iterable[bytes | None]) -> Iterator[ParsedLine]:
     """The entries of lines, in order; each ``custom_id`` must be unique among them."""
     seen: dict[str, int] = {}
     for number, raw in enumerate(lines, 1):
@@ -73,13 +73,13 @@ def read_entries(lines: Iterable[bytes | None]) -> Iterator[Entry]:
             earlier = seen.setdefault(entry.line.custom_id, number)
             if earlier != number:
                 detail = f"Line {earlier} has this name too: give each line another one."
-                entry = Entry(number, entry.custom_id, None, FieldError("custom_id", detail))
+                entry = ParsedLine(number, entry.custom_id, None, FieldError("custom_id", detail))
         yield entry
 
 
-def _read(number: int, raw: bytes | None) -> Entry:
-    def wrong(detail: str, field: str = "line", custom_id: str | None = None) -> Entry:
-        return Entry(number, custom_id, None, FieldError(field, detail))
+def _read(number: int, raw: bytes | None) -> ParsedLine:
+    def wrong(detail: str, field: str = "line", custom_id: str | None = None) -> ParsedLine:
+        return ParsedLine(number, custom_id, None, FieldError(field, detail))
 
     if raw is None:
         return wrong(f"A line may have {MAX_LINE_BYTES:,} bytes: shorten it.")
@@ -106,7 +106,7 @@ def _read(number: int, raw: bytes | None) -> Entry:
         line = Line.model_validate(value)
     except ValidationError as error:
         return wrong(*_first_problem(error), custom_id=custom_id)
-    return Entry(number, line.custom_id, line)
+    return ParsedLine(number, line.custom_id, line)
 
 
 def problem_of_text(value: Any) -> str | None:

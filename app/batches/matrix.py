@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from app.batches.errors import BatchTooLarge, InvalidMatrix
-from app.batches.lines import Entry, problem_of_text
+from app.batches.lines import ParsedLine, problem_of_text
 from app.batches.schemas import Line, Matrix
 from app.datasets.repository import all_members, find_dataset
 from app.images.repository import find_images
@@ -49,7 +49,7 @@ class Axis:
 class Expanded:
     """The entries of a matrix, and what its batch keeps of it: see app/batches/batch.py."""
 
-    entries: Iterable[Entry]
+    entries: Iterable[ParsedLine]
     described: Json
 
 
@@ -157,7 +157,7 @@ def _label(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)[:MAX_LABEL]
 
 
-def _entries(matrix: Matrix, axes: Sequence[Axis]) -> Iterator[Entry]:
+def _entries(matrix: Matrix, axes: Sequence[Axis]) -> Iterator[ParsedLine]:
     slugs = [unique_slugs(axis.labels, len(axes)) for axis in axes]
     combine: Callable[..., Iterable[tuple[int, ...]]] = product if matrix.combine == "cross" else zip
     places = combine(*(range(len(axis.values)) for axis in axes))
@@ -167,7 +167,7 @@ def _entries(matrix: Matrix, axes: Sequence[Axis]) -> Iterator[Entry]:
         line = Line.model_construct(
             custom_id=custom_id, kind=matrix.kind, params={**matrix.params, **values}, reproducible=False
         )
-        yield Entry(number, custom_id, line)
+        yield ParsedLine(number, custom_id, line)
 
 
 def unique_slugs(labels: Sequence[str], axes: int) -> list[str]:

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, insert, select
+from sqlalchemy import ColumnElement, Engine, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from app.batches.batch import Batch, BatchState, Counts
+from app.batches.batch import Batch, BatchState
 from app.batches.errors import UnknownBatch
-from app.batches.tables import batch_refusals, batches
+from app.batches.tables import batches
 from app.database.engine import now, read, write
 from app.jobs.errors import KeyReused
-from app.jobs.states import State
 from app.jobs.tables import jobs
 
 
@@ -66,32 +65,6 @@ def list_batches(
     with read(engine) as connection:
         rows = connection.execute(query.order_by(batches.c.id.desc()).limit(limit)).mappings()
         return [Batch.from_row(row) for row in rows]
-
-
-def count_entries(engine: Engine, batch: Batch) -> Counts:
-    """The entries of a batch by state."""
-    with read(engine) as connection:
-        return counts_of(connection, batch)
-
-
-def counts_of(connection: Connection, batch: Batch) -> Counts:
-    """The entries of a batch by state, within a transaction."""
-    query = select(jobs.c.state, func.count()).where(*entries_of(batch.id)).group_by(jobs.c.state)
-    found: dict[str, int] = {state: count for state, count in connection.execute(query)}
-    refused = connection.execute(
-        select(func.count()).select_from(batch_refusals).where(batch_refusals.c.batch_id == batch.id)
-    ).scalar_one()
-    # What is there rather than what the row says: lines may have become jobs since it was read.
-    left = max(0, batch.lines - sum(found.values()) - refused)
-    cancelled = batch.cancel_requested_at is not None
-    return Counts(
-        waiting=0 if cancelled else left,
-        queued=found.get(State.QUEUED, 0),
-        running=found.get(State.RUNNING, 0),
-        succeeded=found.get(State.SUCCEEDED, 0),
-        failed=found.get(State.FAILED, 0) + refused,
-        cancelled=found.get(State.CANCELLED, 0) + (left if cancelled else 0),
-    )
 
 
 def entries_of(batch_id: str) -> tuple[ColumnElement[bool], ...]:

@@ -128,9 +128,7 @@ def retry_entry(engine: Engine, preparer: Preparer, batch_id: str, job: Job) -> 
     """
     if not job.ended:
         raise JobNotEnded(job.id)
-    (checked,) = preparer.check([preparer.parse_again(job)], new_names=False)
-    if isinstance(checked, ParamsError):
-        raise checked
+    checked = preparer.check_one(preparer.parse_again(job), new_names=False)
     new = _again(preparer, job, checked)
     runs = {"state": BatchState.RUNNING, "finished_at": None}
     mine = (batches.c.id == batch_id, batches.c.delete_requested_at.is_(None))

@@ -13,22 +13,22 @@ from app.batches import changes, deletion, repository
 from app.batches.batch import Batch
 from app.batches.checking import Findings, check_entries
 from app.batches.errors import BatchNotEnded, BatchTooLarge, JobOfBatch, UnknownBatch
-from app.batches.lines import Entry, read_entries, split_lines
+from app.batches.lines import ParsedLine, read_entries, split_lines
 from app.batches.matrix import Expanded, expand
 from app.batches.retrying import retry_entry
-from app.batches.schemas import BatchEstimate, Estimate, LineProblem, Matrix
+from app.batches.schemas import BatchEstimate, LineProblem, Matrix
 from app.batches.settling import settle
 from app.batches.spool import spool_key
 from app.database.ids import new_id
 from app.jobs.dispatch.base import Dispatcher
 from app.jobs.errors import JobInUse, KeyReused
+from app.jobs.estimates import Estimator
 from app.jobs.job import Job
 from app.jobs.preparing import Preparer
 from app.jobs.repository import get_job
 from app.jobs.service import DAY_SECONDS, JobService
 from app.settings import Settings
 from app.storage import Storage
-from app.workers.repository import list_alive
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +166,7 @@ class BatchService:
 
     def _create(
         self,
-        entries: Iterable[Entry],
+        entries: Iterable[ParsedLine],
         options: Options,
         body: "_Hashed",
         idempotency_key: str | None,
@@ -202,9 +202,11 @@ class BatchService:
         self.wake()
         return batch
 
-    def _try(self, entries: Iterable[Entry], options: Options) -> BatchEstimate:
-        findings, preparer = Findings(), self._preparer()
-        for _ in check_entries(preparer, entries, findings, skip=options.skip_wrong):
+    def _try(self, entries: Iterable[ParsedLine], options: Options) -> BatchEstimate:
+        findings, estimator = Findings(), Estimator(self.engine)
+        for _ in check_entries(
+            self._preparer(), entries, findings, skip=options.skip_wrong, note=estimator.add
+        ):
             pass
         return BatchEstimate(
             lines=findings.lines,
@@ -214,8 +216,8 @@ class BatchService:
                 for w in findings.problems
             ],
             by_kind=dict(findings.by_kind),
-            estimate=Estimate(seconds=None, memory_bytes=None, basis=None),
-            workers=len(list_alive(self.engine)),
+            estimate=estimator.estimate(),
+            workers=estimator.workers(),
         )
 
     def _preparer(self) -> Preparer:
@@ -240,7 +242,7 @@ class BatchService:
                 raise BatchTooLarge.for_bytes(most)
             yield chunk
 
-    def _entries(self, chunks: Iterable[bytes]) -> Iterator[Entry]:
+    def _entries(self, chunks: Iterable[bytes]) -> Iterator[ParsedLine]:
         """The entries in some bytes. Raises BatchTooLarge."""
         most = self.settings.max_batch_lines
         for entry in read_entries(split_lines(chunks)):

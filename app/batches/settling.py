@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, Engine, and_, exists, or_, select, update
 
 from app.batches.batch import Batch, BatchState, Counts
-from app.batches.repository import counts_of
+from app.batches.summary import count_entries
 from app.batches.tables import batches
 from app.database.engine import now, read, write
 from app.jobs.states import State
@@ -46,7 +46,7 @@ def settle(engine: Engine, batch_id: str) -> BatchState | None:
 
 def _end(connection: Connection, batch: Batch) -> BatchState | None:
     # Counted while the row is locked: whoever adds an entry locks it too, perhaps just before.
-    counts = counts_of(connection, batch)
+    counts = count_entries(connection, [batch])[batch.id]
     if counts.waiting or counts.queued or counts.running:
         return None
     state = end_state(batch, counts)

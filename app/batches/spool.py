@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from app.batches.lines import Entry
+from app.batches.lines import ParsedLine
 from app.batches.schemas import Line
 from app.errors import FieldError
 from app.jobs.job import Json
@@ -34,7 +34,7 @@ def spool_key(batch_id: str) -> str:
     return f"{PREFIX}/{batch_id}"
 
 
-def encode(entry: Entry, problem: FieldError | None) -> bytes:
+def encode(entry: ParsedLine, problem: FieldError | None) -> bytes:
     """The line of the file for an entry, and for what is wrong with it."""
     value: dict[str, Any] = {"custom_id": entry.custom_id}
     if problem is not None:

@@ -13,8 +13,8 @@ from app.networks.catalogue import Catalogue
 MAX_PARAMS = 100
 
 
-def parse_params(kind: str, params: dict[str, Any], catalogue: Catalogue) -> Params:
-    """Params of a kind, checked and resolved against a catalogue of networks.
+def parse_params(kind: str, params: dict[str, Any], catalogue: Catalogue | None) -> Params:
+    """Params of a kind, checked and resolved against a catalogue of networks; None: checked by their class.
 
     Raises ParamsError; InvalidParam for an unknown kind.
     """
@@ -26,7 +26,8 @@ def parse_params(kind: str, params: dict[str, Any], catalogue: Catalogue) -> Par
             f"{len(params):,} params are too many: {kind} has {len(KINDS[kind].params.model_fields)}.",
         )
     try:
-        return KINDS[kind].params.model_validate(params).resolve(catalogue)
+        checked = KINDS[kind].params.model_validate(params)
+        return checked if catalogue is None else checked.resolve(catalogue)
     except ValidationError as error:
         shown = error.errors()[:MAX_ERRORS]
         raise ParamsError([_field_error(KINDS[kind].params, e) for e in shown]) from None

@@ -89,6 +89,13 @@ class Preparer:
         self._find_pictures({ref for params in asked for refs in params.pictures().values() for ref in refs})
         return [self._check(params, uploaded, new_names) for params in asked]
 
+    def check_one(self, params: Params, *, uploaded: Collection[str] = (), new_names: bool = True) -> Checked:
+        """The same for one. Raises ParamsError."""
+        (checked,) = self.check([params], uploaded=uploaded, new_names=new_names)
+        if isinstance(checked, ParamsError):
+            raise checked
+        return checked
+
     def new_job(
         self, checked: Checked, *, batch_id: str | None = None, reproducible: bool = False, **columns: Any
     ) -> NewJob:

@@ -20,7 +20,6 @@ from app.jobs.errors import (
     InvalidParam,
     JobInUse,
     JobNotEnded,
-    ParamsError,
     UnknownArtifact,
 )
 from app.jobs.job import Artifact, Job
@@ -116,11 +115,9 @@ class JobService:
         self.storage.require_space()
         preparer = Preparer(self.engine, self.images.settings.data_dir)
         # The network of a job that is tried again has the name, if it made one.
-        (checked,) = preparer.check(
-            [params], uploaded={each.id for each in images}, new_names=retry_of is None
+        checked = preparer.check_one(
+            params, uploaded={each.id for each in images}, new_names=retry_of is None
         )
-        if isinstance(checked, ParamsError):
-            raise checked
         new = preparer.new_job(
             checked,
             reproducible=reproducible,
