@@ -290,10 +290,10 @@ def delete_job(engine: Engine, job_id: str) -> None:
 
 
 def ended_before(engine: Engine, seconds: float, limit: int) -> list[str]:
-    """Ids of jobs that ended more than ``seconds`` ago, oldest first."""
+    """Ids of jobs of no batch that ended more than ``seconds`` ago, oldest first."""
     query = (
         select(jobs.c.id)
-        .where(jobs.c.state.in_(TERMINAL), jobs.c.finished_at < now() - seconds)
+        .where(jobs.c.state.in_(TERMINAL), jobs.c.finished_at < now() - seconds, jobs.c.batch_id.is_(None))
         .order_by(jobs.c.id)
         .limit(limit)
     )
