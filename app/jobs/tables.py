@@ -12,6 +12,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    literal_column,
     text,
 )
 
@@ -41,7 +42,6 @@ jobs = Table(
     Column("created_at", Float(53), nullable=False),
     Column("started_at", Float(53)),
     Column("finished_at", Float(53)),
-    Column("hinted_at", Float(53), nullable=False),
     Column("progress", JSON(none_as_null=True)),
     Column("checkpoint", JSON(none_as_null=True)),
     Column("result", JSON(none_as_null=True)),
@@ -97,6 +97,18 @@ Index(
 )
 
 _IS_ENTRY = jobs.c.batch_line.is_not(None)
+# A literal: SQLite finds no partial index for a parameter.
+IS_SUCCEEDED = jobs.c.state == literal_column("'succeeded'")
+# For the pace of the jobs of a kind that ended: see app/jobs/history.py.
+Index(
+    "ix_jobs_measured",
+    jobs.c.kind,
+    jobs.c.network,
+    jobs.c.finished_at,
+    postgresql_where=IS_SUCCEEDED,
+    sqlite_where=IS_SUCCEEDED,
+)
+
 # A line becomes one job, however often its expansion is tried.
 Index(
     "ix_jobs_batch_line",

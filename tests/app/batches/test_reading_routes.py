@@ -20,6 +20,7 @@ from sqlalchemy import Engine
 from app.batches import entries
 from app.batches.archive import archive_of
 from app.batches.batch import Batch
+from app.batches.errors import UnknownBatch
 from app.batches.repository import get_batch
 from app.batches.schemas import ErrorLine, ResultLine
 from app.http.services import Services
@@ -86,7 +87,8 @@ def test_requests_that_cannot_be_meant(client: TestClient, services: Services, b
     for wrong, field in (("from=0", "from"), ("limit=1001", "limit"), ("state=lost", "state.0")):
         answer = client.get(f"/v1/batches/{batch.id}/entries?{wrong}")
         assert answer.status_code == 422 and answer.json()["field"] == field
-    set_batch(services.engine, batch.id, delete_requested_at=1.0)
+    with pytest.raises(UnknownBatch):
+        set_batch(services.engine, batch.id, delete_requested_at=1.0)
     assert client.get(f"/v1/batches/{batch.id}/archive").status_code == 404
 
 
