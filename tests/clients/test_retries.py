@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -113,28 +114,29 @@ def test_what_might_be_done_twice_is_not_sent_again(ask: Ask, server: FlakyServe
     assert ask(lambda _: made.retry()).id == JOB_ID
 
 
-def test_a_request_that_never_left_is_sent_again(server: FlakyServer) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    server.answer(f"POST {JOB}/retry", ACCEPTED)
-    late = threading.Timer(0.3, _forward, (port, server))
-    late.start()
-    with Client(server.url, retries=QUICK) as client, Client(f"http://127.0.0.1:{port}") as early:
-        server.answer(f"GET {JOB}", Reply.of(job(state="failed")))
+def test_a_request_that_never_left_is_sent_again() -> None:
+    with FlakyServer().running() as first:
+        first.answer(f"GET {JOB}", Reply.of(job(state="failed")))
+        client = Client(first.url, retries=Retries(attempts=50, first_delay=0.05, max_delay=0.05))
         made = client.jobs.get(JOB_ID)
-        made._core.session = early._session
-        assert made.retry().id == JOB_ID
-    late.join()
-    assert len(server.sent(f"POST {JOB}/retry")) == 1
+    # Nothing listens there until another server does.
+    stop, later = threading.Event(), list[FlakyServer]()
 
+    def start_later() -> None:
+        time.sleep(0.3)
+        second = FlakyServer(int(first.url.rpartition(":")[2]))
+        second.answer(f"POST {JOB}/retry", ACCEPTED)
+        later.append(second)
+        with second.running():
+            stop.wait()
 
-def _forward(port: int, server: FlakyServer) -> None:
-    """Take one connection at a port, and let the server answer its request."""
-    with socket.create_server(("127.0.0.1", port)) as listening:
-        connection, _ = listening.accept()
-        with connection, socket.create_connection(server._server.server_address) as inner:
-            inner.sendall(connection.recv(1 << 16))
-            connection.sendall(inner.recv(1 << 16))
+    with ThreadPoolExecutor() as pool, client:
+        pool.submit(start_later)
+        try:
+            assert made.retry().id == JOB_ID
+        finally:
+            stop.set()
+    assert len(later[0].sent(f"POST {JOB}/retry")) == 1
 
 
 def test_where_nothing_listens_says_so() -> None:
