@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.batches.schemas import Line, LineProblem
+from app.jobs.job import Json
 
 # The limit of a service, unless IMPASTO_MAX_BATCH_LINES says otherwise.
 MAX_LINES = 50_000
@@ -74,6 +75,12 @@ def _problem(number: int, error: ValidationError) -> LineProblem:
         "extra_forbidden": f"A line has no {field!r}, but {known}.",
     }.get(first["type"], f"{first['msg']}.")
     return LineProblem(line=number, custom_id=None, field=field, detail=detail)
+
+
+def failure(entry: Entry, error: Json) -> Json:
+    """What ``errors.jsonl`` says of a failed entry."""
+    head = {"line": entry.line, "custom_id": entry.custom_id, "kind": entry.kind}
+    return {**head, "state": "failed", "error": error}
 
 
 def file_stems(custom_ids: Iterable[str], reserved: Iterable[str] = ()) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from sqlalchemy import Engine
 
 from app.cli.batch.checks import Key, LocalRequest
-from app.cli.batch.entries import Entry
+from app.cli.batch.entries import Entry, failure
 from app.cli.batch.progress import BatchProgress
 from app.cli.batch.record import OutputFolder
 from app.cli.local_run import choose_compute, open_set, prepare
@@ -64,12 +64,6 @@ def _compute(
         name = folder.file_name(entry.custom_id, made.name, made.ending)
         files[name] = folder.save(name, [made.data])
     return files, outcome.result | {"recipe": job.recipe()}
-
-
-def failure(entry: Entry, error: Json) -> Json:
-    """What ``errors.jsonl`` says of a failed entry."""
-    head = {"line": entry.line, "custom_id": entry.custom_id, "kind": entry.kind}
-    return {**head, "state": "failed", "error": error}
 
 
 def hasher_of_sets(settings: Settings, engine: Engine | None) -> Callable[[Params, str, str], str]:
