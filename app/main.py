@@ -23,6 +23,7 @@ from app.http.hosts import ANY, AllowedHosts, allowed_names
 from app.http.middleware import AllowedOrigins, BodyLimit, SameOrigin, SecurityHeaders
 from app.http.services import Services, make_services
 from app.images import routes as images
+from app.jobs import estimate_routes as estimates
 from app.jobs import event_routes as events
 from app.jobs import kind_routes as kinds
 from app.jobs import routes as jobs
@@ -65,7 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     app.include_router(kinds.make_router())
     sets = (datasets, dataset_changes, dataset_statistics)
-    for module in (jobs, events, images, *sets, networks, health, metrics):
+    for module in (jobs, estimates, events, images, *sets, networks, health, metrics):
         app.include_router(module.router)
     description.install(app)
     app.include_router(web_router)
@@ -136,7 +137,7 @@ def _reap(services: Services, stop: threading.Event) -> None:
             for job in lost:
                 log.warning("job %s: its worker was lost, now %s", job.id, job.state)
             finish_takeback(lost, services.dispatcher, services.storage)
-            services.dispatcher.send_lost_hints(services.engine)
+            services.dispatcher.top_up(services.engine)
             if settings.keep_days is not None:
                 services.jobs.delete_old(settings.keep_days)
             workers.prune(services.engine, FORGET_SECONDS)

@@ -225,7 +225,7 @@ def fill_queue(service: Deployment, params: dict[str, object]) -> None:
     event = {"seq": 1, "type": "state", "data": {"state": "queued"}, "created_at": time.time()}
     with write(service.engine) as connection:
         moment = connection.execute(now().select()).scalar_one()
-        times = {"created_at": moment, "hinted_at": moment}
+        times = {"created_at": moment}
         connection.execute(insert(jobs), [{"id": job_id, **fixed, **counts, **times} for job_id in ids])
         connection.execute(insert(job_events), [{"job_id": job_id, **event} for job_id in ids])
 

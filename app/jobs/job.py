@@ -31,7 +31,6 @@ class Job:
     created_at: float
     started_at: float | None
     finished_at: float | None
-    hinted_at: float
     progress: Json | None
     checkpoint: Json | None
     result: Json | None

@@ -123,7 +123,7 @@ def finish_takeback(jobs: Sequence[Job], dispatcher: Dispatcher, storage: Storag
     """After a take-back: notify waiting callers, hint at jobs queued again, delete files of ended ones."""
     for job in jobs:
         if not job.ended:
-            dispatcher.hint(job)
+            dispatcher.hint(job.lane)
         dispatcher.changed(job.id)
         if job.ended:
             try:

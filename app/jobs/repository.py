@@ -3,11 +3,11 @@
 Those of workers are in :mod:`app.jobs.claims`. Synchronous; SQLite and PostgreSQL.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import now, read, write
@@ -19,6 +19,11 @@ from app.jobs.states import TERMINAL, State
 from app.jobs.tables import artifacts, job_datasets, job_events, job_pictures, jobs
 from app.jobs.transitions import record_new, state_data, transition
 from app.jobs.turns import SINGLE, assign_turns
+
+# Ids in one query: SQLite takes 32,766.
+IN_ONE = 500
+# In place of a batch's id: the jobs of none.
+NO_BATCH = "none"
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def insert_jobs(connection: Connection, flow: str, news: Sequence[NewJob]) -> li
         for new, job_id, turn in zip(news, ids, turns, strict=True)
     ]
     fresh = {"state": State.QUEUED, "seq": 1, "attempt": 0, "lost_attempts": 0}
-    connection.execute(insert(jobs).values(created_at=now(), hinted_at=now(), **fresh), rows)
+    connection.execute(insert(jobs).values(created_at=now(), **fresh), rows)
     with_ids = list(zip(ids, news, strict=True))
     if images := [image for new in news for image in new.images]:
         insert_images(connection, images)
@@ -143,8 +148,9 @@ def list_jobs(
     states: Sequence[str] = (),
     created_after: float | None = None,
     created_before: float | None = None,
+    batch: str | None = None,
 ) -> list[Job]:
-    """Jobs older than the job ``before``, newest first."""
+    """Jobs older than the job ``before``, newest first; ``batch`` is the id of one, or NO_BATCH."""
     query = select(jobs).order_by(jobs.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(jobs.c.id < before)
@@ -156,6 +162,8 @@ def list_jobs(
         query = query.where(jobs.c.created_at >= created_after)
     if created_before is not None:
         query = query.where(jobs.c.created_at < created_before)
+    if batch is not None:
+        query = query.where(jobs.c.batch_id == (None if batch == NO_BATCH else batch))
     with read(engine) as connection:
         return [Job.from_row(row) for row in connection.execute(query).mappings()]
 
@@ -180,6 +188,22 @@ def get_artifact(engine: Engine, job_id: str, name: str) -> Artifact | None:
     with read(engine) as connection:
         row = connection.execute(query).mappings().first()
     return Artifact(**row) if row else None
+
+
+def find_media_types(engine: Engine, references: Collection[str]) -> dict[str, str]:
+    """The media types of artifacts by ``<job id>/<name>``; those that do not exist are left out."""
+    owners = sorted({reference.partition("/")[0] for reference in references})
+    found: dict[str, str] = {}
+    if not owners:
+        return found
+    with read(engine) as connection:
+        for start in range(0, len(owners), IN_ONE):
+            some = artifacts.c.job_id.in_(owners[start : start + IN_ONE])
+            query = select(artifacts.c.job_id, artifacts.c.name, artifacts.c.media_type).where(some)
+            found |= {
+                f"{job_id}/{name}": media_type for job_id, name, media_type in connection.execute(query)
+            }
+    return {reference: found[reference] for reference in references if reference in found}
 
 
 def list_events(engine: Engine, job_id: str, after: int = 0, limit: int = 500) -> list[Event]:
@@ -335,16 +359,11 @@ def jobs_with_network(engine: Engine, sha256: str) -> list[str]:
 _WAITING = (jobs.c.state == State.QUEUED, jobs.c.paused.is_(False))
 
 
-def lost_hints(engine: Engine, seconds: float, *, lane: str, limit: int) -> list[Job]:
-    """Waiting jobs of a lane whose last hint is older than ``seconds``, in the order of claims."""
-    query = (
-        select(jobs)
-        .where(jobs.c.lane == lane, *_WAITING, jobs.c.hinted_at < now() - seconds)
-        .order_by(jobs.c.priority.desc(), jobs.c.id)
-        .limit(limit)
-    )
+def count_waiting(engine: Engine, lane: str, limit: int) -> int:
+    """Number of waiting jobs of a lane, counted up to a limit."""
+    some = select(jobs.c.id).where(jobs.c.lane == lane, *_WAITING).limit(limit).subquery()
     with read(engine) as connection:
-        return [Job.from_row(row) for row in connection.execute(query).mappings()]
+        return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
 
 def oldest_waiting(engine: Engine) -> dict[str, float]:
@@ -354,13 +373,6 @@ def oldest_waiting(engine: Engine) -> dict[str, float]:
         return {lane: seconds for lane, seconds in connection.execute(query)}
 
 
-def waiting_by_lane(engine: Engine) -> dict[str, int]:
-    """Number of waiting jobs by lane."""
-    query = select(jobs.c.lane, func.count()).where(*_WAITING).group_by(jobs.c.lane)
-    with read(engine) as connection:
-        return {lane: count for lane, count in connection.execute(query)}
-
-
 def count_jobs(engine: Engine) -> list[dict[str, Any]]:
     """Number of jobs by kind, lane and state."""
     query = select(jobs.c.kind, jobs.c.lane, jobs.c.state, func.count().label("count")).group_by(
@@ -368,9 +380,3 @@ def count_jobs(engine: Engine) -> list[dict[str, Any]]:
     )
     with read(engine) as connection:
         return [dict(row) for row in connection.execute(query).mappings()]
-
-
-def mark_hinted(engine: Engine, job_ids: Sequence[str]) -> None:
-    """Record that hints of these jobs were sent now."""
-    with write(engine) as connection:
-        connection.execute(update(jobs).where(jobs.c.id.in_(job_ids)).values(hinted_at=now()))

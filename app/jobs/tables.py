@@ -11,6 +11,8 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
+    and_,
+    literal_column,
     text,
 )
 
@@ -40,7 +42,6 @@ jobs = Table(
     Column("created_at", Float(53), nullable=False),
     Column("started_at", Float(53)),
     Column("finished_at", Float(53)),
-    Column("hinted_at", Float(53), nullable=False),
     Column("progress", JSON(none_as_null=True)),
     Column("checkpoint", JSON(none_as_null=True)),
     Column("result", JSON(none_as_null=True)),
@@ -96,6 +97,18 @@ Index(
 )
 
 _IS_ENTRY = jobs.c.batch_line.is_not(None)
+# A literal: SQLite finds no partial index for a parameter.
+IS_SUCCEEDED = jobs.c.state == literal_column("'succeeded'")
+# For the pace of the jobs of a kind that ended: see app/jobs/history.py.
+Index(
+    "ix_jobs_measured",
+    jobs.c.kind,
+    jobs.c.network,
+    jobs.c.finished_at,
+    postgresql_where=IS_SUCCEEDED,
+    sqlite_where=IS_SUCCEEDED,
+)
+
 # A line becomes one job, however often its expansion is tried.
 Index(
     "ix_jobs_batch_line",
@@ -105,14 +118,24 @@ Index(
     postgresql_where=_IS_ENTRY,
     sqlite_where=_IS_ENTRY,
 )
-# For the counts of a batch, and for what ended last.
+# For the counts of a batch, and its entries in one state in the order of lines.
 Index(
     "ix_jobs_batch_state",
     jobs.c.batch_id,
     jobs.c.state,
-    jobs.c.finished_at,
+    jobs.c.batch_line,
     postgresql_where=_IS_ENTRY,
     sqlite_where=_IS_ENTRY,
+)
+# For what ended last. Only entries that have ended are in it, so that making them costs nothing.
+_HAS_ENDED = and_(_IS_ENTRY, jobs.c.finished_at.is_not(None))
+Index(
+    "ix_jobs_batch_ends",
+    jobs.c.batch_id,
+    jobs.c.finished_at,
+    jobs.c.id,
+    postgresql_where=_HAS_ENDED,
+    sqlite_where=_HAS_ENDED,
 )
 
 # The turns of each lane at each priority: that of the job claimed last, and when that was.

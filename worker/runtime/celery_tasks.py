@@ -1,4 +1,4 @@
-"""The one Celery task: run a job. Heavy modules are imported only in the child process."""
+"""The one Celery task: run the next job of a lane. Heavy modules are imported only in the child process."""
 
 import contextlib
 import logging
@@ -23,7 +23,7 @@ log = logging.getLogger("worker.runtime.celery_tasks")
 
 # How long a child that cannot be prepared waits before it ends.
 RESTART_SECONDS = 5.0
-# How long one waits that cannot begin a job, so that it does not drop every hint in the meantime.
+# How long one waits that cannot begin a job, so that it does not drop every token in the meantime.
 UNAVAILABLE_SECONDS = 5.0
 
 
@@ -69,24 +69,26 @@ def close_context(**_: Any) -> None:
         Child.context.dispatcher.close()
 
 
-@celery.task(name=TASK, max_retries=2, default_retry_delay=5)  # type: ignore[untyped-decorator]
-def run(job_id: str) -> None:
-    """Claim a job and run it. If it is not queued any more, the message is dropped."""
+@celery.task(name=TASK)  # type: ignore[untyped-decorator]
+def run(_token: str) -> None:
+    """Claim the next job of this worker's lane and run it. If none waits, the token is dropped.
+
+    A token is the name of the lane; those of earlier versions are the id of a job, and count the same.
+    """
     from worker.runtime.failures import DeviceBroken
     from worker.runtime.patience import SAVING_FAILED
-    from worker.runtime.run_job import run_job
+    from worker.runtime.run_job import run_next
 
     if Child.stop.is_set():
-        # The job stays queued, and the reaper sends its hint again.
+        # The reaper makes up for this token.
         return
     try:
-        if not run_job(Child.context, job_id, Child.stop):
-            log.info("job %s is not queued any more", job_id)
+        run_next(Child.context, [lane()], Child.stop)
     except DeviceBroken as error:
         # The parent takes the job back as soon as this process has ended.
         log.critical("this worker ends: %s", error)
         os._exit(os.EX_UNAVAILABLE)
     except SAVING_FAILED as error:
-        # Once database and storage are back, the lease runs out or the hint is sent again.
-        log.warning("job %s is not begun: %s", job_id, error)
+        # Once database and storage are back, the lease runs out, or the reaper makes up for this token.
+        log.warning("no job is begun: %s", error)
         Child.stop.wait(UNAVAILABLE_SECONDS)

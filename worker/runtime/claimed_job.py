@@ -180,7 +180,7 @@ class ClaimedJob:
         log.info("job %s: %s", self.row.id, self.row.state)
         self._context.dispatcher.changed(self.row.id)
         if self.row.state is State.QUEUED and not self.row.paused:
-            self._context.dispatcher.hint(self.row)
+            self._context.dispatcher.hint(self.row.lane)
         if self.row.ended:
             network = self._end.network
             self._delete_files(self._end.made, None if network is None else network.key)
@@ -260,6 +260,7 @@ def claimed_jobs(
     if not found:
         yield []
         return
+    context.dispatcher.pass_on(found[0].job.lane)
     for claim in found:
         log.info("job %s (%s): attempt %d", claim.job.id, claim.job.kind, claim.attempt)
         context.dispatcher.changed(claim.job.id)

@@ -1,7 +1,8 @@
-"""Hints to workers that a job waits, and wake-ups of API processes when a job changes.
+"""Hints to workers that a job waits, and wake-ups of API processes when a job or a batch changes.
 
-The row in the database is the truth, so a lost message loses nothing: the reaper sends hints again, and
-everything that waits for one also polls.
+A hint names a lane and no job: the worker that gets it claims the next one in the database's order. The rows
+are the truth, so a lost message loses nothing: the reaper sends hints again, and everything that waits for
+one also polls.
 """
 
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Protocol
 from sqlalchemy import Engine
 
 from app.jobs.dispatch.wakeups import run_dir, send_wakeup
-from app.jobs.job import Job
 from app.settings import Settings
 
 CHANGES = "changes"
@@ -24,14 +24,17 @@ def lane_channel(lane: str) -> str:
 class Dispatcher(Protocol):
     """Sends hints and wake-ups. Never raises, never blocks for long."""
 
-    def hint(self, job: Job) -> None:
-        """Send a hint to the workers of the job's lane."""
+    def hint(self, lane: str) -> None:
+        """Tell the workers of a lane that a job waits."""
 
-    def changed(self, job_id: str) -> None:
-        """Wake every API process: a job changed."""
+    def pass_on(self, lane: str) -> None:
+        """A worker that was told so has claimed a job: tell the next one."""
 
-    def send_lost_hints(self, engine: Engine) -> None:
-        """Send hints again for waiting jobs whose hint seems to be lost."""
+    def changed(self, changed_id: str) -> None:
+        """Wake every API process: the job or the batch of this id changed."""
+
+    def top_up(self, engine: Engine) -> None:
+        """Make up for lost hints."""
 
     def close(self) -> None:
         """Send what is queued, and close connections."""
@@ -43,15 +46,18 @@ class LocalDispatcher:
     def __init__(self, data_dir: Path) -> None:
         self._folder = run_dir(data_dir)
 
-    def hint(self, job: Job) -> None:
-        """Wake the workers of the job's lane."""
-        send_wakeup(self._folder, lane_channel(job.lane), job.id)
+    def hint(self, lane: str) -> None:
+        """Wake the workers of a lane."""
+        send_wakeup(self._folder, lane_channel(lane), lane)
 
-    def changed(self, job_id: str) -> None:
+    def pass_on(self, lane: str) -> None:
+        """Nothing to do: the hint woke them all."""
+
+    def changed(self, changed_id: str) -> None:
         """Wake every API process."""
-        send_wakeup(self._folder, CHANGES, job_id)
+        send_wakeup(self._folder, CHANGES, changed_id)
 
-    def send_lost_hints(self, engine: Engine) -> None:
+    def top_up(self, engine: Engine) -> None:
         """Nothing to do: a local worker polls for waiting jobs every second."""
 
     def close(self) -> None:

@@ -8,11 +8,7 @@ from typing import Any
 TASK = "impasto.run"
 KEY_PREFIX = "impasto:"
 CHANGES_CHANNEL = f"{KEY_PREFIX}changes"
-# Queues of kombu's priorities; 0 is the most urgent.
-PRIORITY_STEPS = list(range(8))
-
-# A job has no time limit, so the visibility timeout, after which an unacknowledged message is delivered
-# again, is longer than any job. If it is reached all the same, the second delivery cannot claim the job.
+# A job has no time limit, and its token is acknowledged when it ends: after this long it is delivered again.
 VISIBILITY_SECONDS = 30 * 24 * 3600
 
 
@@ -28,8 +24,8 @@ def configuration(redis_url: str) -> dict[str, Any]:
         "broker_transport_options": {
             "global_keyprefix": KEY_PREFIX,
             "visibility_timeout": VISIBILITY_SECONDS,
-            "priority_steps": PRIORITY_STEPS,
-            "queue_order_strategy": "priority",
+            # One queue a lane: the database orders the jobs.
+            "priority_steps": [0],
             "unacked_restore_interval": 10,
             "unacked_restore_throttle": 1,
             "socket_timeout": 30,
@@ -47,8 +43,8 @@ def configuration(redis_url: str) -> dict[str, Any]:
         "task_acks_late": True,
         "task_acks_on_failure": True,
         "task_acks_on_timeout": True,
+        # Its parent sends another one.
         "task_reject_on_worker_lost": False,
-        "task_retry_on_worker_lost": True,
         "task_default_queue": queue_of("long"),
         "worker_prefetch_multiplier": 1,
         "worker_concurrency": 1,

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from app.database.engine import write
 from app.http.services import Services
 from app.jobs import claims, repository
+from app.jobs.repository import NewJob
 from app.jobs.states import State
 from app.kinds import KINDS, all_lanes
 from app.kinds.style_transfer import PRESETS
@@ -183,6 +185,34 @@ def test_lists_page_and_filter(client: TestClient, image_id: str) -> None:
     assert [job["id"] for job in found] == made[:1]
     assert client.get("/v1/jobs", params={"state": "asleep"}).json()["field"] == "state.0"
     assert client.get("/v1/jobs", params={"limit": 1000}).status_code == 422
+
+
+def test_lists_have_the_jobs_of_a_batch_or_of_none(client: TestClient, services: Services) -> None:
+    lines = [
+        NewJob("k", "long", {}, batch_id="b1", batch_line=line, custom_id=f"c{line}") for line in (1, 2, 3)
+    ]
+    with write(services.engine) as connection:
+        made = repository.insert_jobs(connection, "b1", lines)
+        (single,) = repository.insert_jobs(connection, "", [NewJob("k", "long", {})])
+        repository.insert_jobs(connection, "b2", [NewJob("k", "long", {}, batch_id="b2", batch_line=1)])
+
+    def listed(batch: str, **query: str) -> list[dict[str, Any]]:
+        items = client.get("/v1/jobs", params={"batch": batch, **query}).json()["items"]
+        assert isinstance(items, list)
+        return items
+
+    entries = listed("b1")
+    assert [job["id"] for job in entries] == made[::-1]
+    assert [(job["batch_id"], job["batch_line"], job["custom_id"]) for job in entries] == [
+        ("b1", 3, "c3"),
+        ("b1", 2, "c2"),
+        ("b1", 1, "c1"),
+    ]
+    assert [job["id"] for job in listed("b1", cursor=made[2], limit="1")] == made[1:2]
+    assert listed("b3") == []
+    (alone,) = listed("none")
+    assert alone["id"] == single
+    assert [alone[name] for name in ("batch_id", "batch_line", "custom_id")] == [None] * 3
 
 
 def test_cancel_is_idempotent_and_shows_at_once(

@@ -14,6 +14,8 @@ def upgrade() -> None:
     op.drop_index("ix_jobs_batch", "jobs")
     op.drop_index("ix_jobs_claim", "jobs")
     op.execute("ALTER TABLE jobs RENAME COLUMN batch_key TO stack_key")
+    # A message to a worker says that a lane has work, and not which.
+    op.drop_column("jobs", "hinted_at")
     op.add_column("jobs", sa.Column("batch_line", sa.Integer()))
     op.add_column("jobs", sa.Column("custom_id", sa.String(length=200)))
     op.add_column("jobs", sa.Column("flow", sa.String(length=36), nullable=False, server_default=""))
@@ -25,7 +27,10 @@ def upgrade() -> None:
     op.create_index("ix_jobs_batch_id_id", "jobs", ["batch_id", "id"])
     is_entry = "batch_line IS NOT NULL"
     _create_partial_index("ix_jobs_batch_line", ["batch_id", "batch_line"], is_entry, unique=True)
-    _create_partial_index("ix_jobs_batch_state", ["batch_id", "state", "finished_at"], is_entry)
+    _create_partial_index("ix_jobs_batch_state", ["batch_id", "state", "batch_line"], is_entry)
+    has_ended = f"{is_entry} AND finished_at IS NOT NULL"
+    _create_partial_index("ix_jobs_batch_ends", ["batch_id", "finished_at", "id"], has_ended)
+    _create_partial_index("ix_jobs_measured", ["kind", "network", "finished_at"], "state = 'succeeded'")
     op.create_table(
         "levels",
         sa.Column("lane", sa.String(length=16), primary_key=True),
@@ -95,10 +100,12 @@ def downgrade() -> None:
     """Batches are forgotten; their jobs stay, and wait in the order of their ids."""
     for table in ("batch_refusals", "batches", "flows", "levels"):
         op.drop_table(table)
-    for index in ("batch_state", "batch_line", "batch_id_id", "stack", "claim"):
+    for index in ("measured", "batch_ends", "batch_state", "batch_line", "batch_id_id", "stack", "claim"):
         op.drop_index(f"ix_jobs_{index}", "jobs")
     for column in ("turn", "flow", "custom_id", "batch_line"):
         op.drop_column("jobs", column)
+    hinted = sa.Column("hinted_at", sa.Float(precision=53), nullable=False, server_default="0")
+    op.add_column("jobs", hinted)
     op.execute("ALTER TABLE jobs RENAME COLUMN stack_key TO batch_key")
     claim: list[str | sa.TextClause] = ["lane", "state", "paused", sa.text("priority DESC"), "id"]
     op.create_index("ix_jobs_claim", "jobs", claim)
