@@ -1,6 +1,7 @@
 """``impasto batch list, watch, results, cancel, pause, resume, retry, delete``: batches of a service."""
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -133,7 +134,7 @@ def delete(batch: BatchIds, url: Url = None) -> None:
             typer.echo(f"{identity}: deleted")
 
 
-COMMANDS = {
+COMMANDS: Mapping[str, Callable[..., None]] = {
     "list": list_,
     "watch": watch,
     "results": results,
