@@ -181,7 +181,7 @@ def _fetch(client: httpx.Client, batch: str, output: Path) -> None:
             entries[item["line"]] = Entry(item["line"], item["custom_id"], item["kind"], {})
             keys[item["custom_id"]] = item["job_id"]
         first = page["next_line"]
-    with output_folder(output, keys) as folder:
+    with output_folder(output, entries.values()) as folder:
         missing = folder.missing(entries.values(), keys)
         try:
             with BatchProgress("Fetching", len(missing)) as progress:

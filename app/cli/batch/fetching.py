@@ -13,7 +13,7 @@ import httpx
 from app.batches.batch import ENDED, BatchState
 from app.cli.batch.entries import Entry, failure
 from app.cli.batch.progress import BatchProgress
-from app.cli.batch.record import OutputFolder
+from app.cli.batch.record import Files, OutputFolder
 from app.cli.service_client import RETRY_SECONDS, answer, check_stream, events, insist
 from app.jobs.job import Json
 
@@ -99,13 +99,14 @@ class Fetcher:
         return answer(insist(lambda: self.client.get(path), self.progress.say))
 
     def _fetch(self, line: int, job_id: str, artifacts: list[Json], result: Json | None) -> None:
-        entry, files = self.wanted[line], dict[str, int]()
+        entry, files = self.wanted[line], Files()
         try:
             for artifact in artifacts:
                 if artifact["name"] not in _LEFT_OUT:
                     ending = mimetypes.guess_extension(artifact["media_type"], strict=False) or ".bin"
-                    name = self.folder.file_name(entry.custom_id, artifact["name"], ending)
-                    files[name] = self.folder.save(name, self._download(artifact))
+                    content = self._download(artifact)
+                    saved = self.folder.save(entry.custom_id, artifact["name"], ending, content)
+                    files[artifact["name"]] = saved
         except _Gone:
             detail = f"The file of job {job_id} was deleted: run it anew under another custom_id."
             error = {"type": "file_gone", "title": "Gone", "detail": detail, "field": None}

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from app.cli.batch.checks import Key, LocalRequest
 from app.cli.batch.entries import Entry, failure
 from app.cli.batch.progress import BatchProgress
-from app.cli.batch.record import OutputFolder
+from app.cli.batch.record import Files, OutputFolder
 from app.cli.local_run import choose_compute, open_set, prepare
 from app.jobs.job import Json
 from app.kinds import Params
@@ -51,18 +51,18 @@ def _compute(
     settings: Settings,
     engine: Engine | None,
     progress: BatchProgress,
-) -> tuple[dict[str, int], Json]:
-    """Compute an entry and write its files; their sizes by name, and the numbers."""
+) -> tuple[Files, Json]:
+    """Compute an entry and write its files; them, and the numbers."""
     job = prepare(request.params, request.files, settings, engine, request.sets)
 
     def on_step(step: Step) -> None:
         progress.part(step.done / step.total)
 
     outcome = run_steps(job.steps(), on_step)
-    files = {}
-    for made in job.encoded(outcome):
-        name = folder.file_name(entry.custom_id, made.name, made.ending)
-        files[name] = folder.save(name, [made.data])
+    files = {
+        made.name: folder.save(entry.custom_id, made.name, made.ending, [made.data])
+        for made in job.encoded(outcome)
+    }
     return files, outcome.result | {"recipe": job.recipe()}
 
 

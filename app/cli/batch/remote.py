@@ -21,7 +21,7 @@ def run_in_service(read: ReadLines, folder: Path, options: Options) -> None:
     finder = PictureFinder(folder, ids=True)
     keys, problems = check_all(read.entries, lambda entry: service_request(entry, finder)[2])
     failures = refuse([*read.problems, *problems], options)
-    with output_folder(options.output, keys) as results, service(options.url) as client:
+    with output_folder(options.output, read.entries) as results, service(options.url) as client:
         missing = results.missing(read.entries, keys)
         try:
             if missing:
