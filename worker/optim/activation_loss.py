@@ -6,16 +6,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from app.kinds.work import ASCENT_PIXELS
 from models.network import Network
 from worker.optim.descent import Evaluation
 from worker.optim.objectives import Objective
 from worker.optim.parametrizations import Parametrization
 from worker.optim.randomness import generator_at
 from worker.optim.transforms import Transform, in_turn
-
-# Pixels of all pictures that go through a network at once; with VGG-19 at half width their activations take
-# about a gigabyte. A constant, not what happens to be free, since sums depend on it in their last bits.
-PIXELS_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ class ActivationLoss:
         count = variables.shape[0]
         # The two sides of a picture, whatever its variables are.
         pixels = self.parametrization.height * self.parametrization.width
-        size = max(1, PIXELS_AT_ONCE // (pixels * self.group)) * self.group
+        size = max(1, ASCENT_PIXELS // (pixels * self.group)) * self.group
         return [slice(first, min(first + size, count)) for first in range(0, count, size)]
 
 
