@@ -163,11 +163,11 @@ def test_a_failed_entry_says_why(page: Page, pictures: Path) -> None:
 def test_a_list_of_jobs_is_checked_line_by_line(page: Page, tmp_path: Path) -> None:
     lines = [
         {
-            "custom_id": "bee",
+            "custom_id": "butterfly",
             "kind": "class_visualization",
-            "params": {"target": "bee", "size": 32, "steps": 2},
+            "params": {"target": "butterfly", "size": 32, "steps": 2},
         },
-        {"custom_id": "wrong", "kind": "class_visualization", "params": {"target": "bee", "size": 1}},
+        {"custom_id": "wrong", "kind": "class_visualization", "params": {"target": "butterfly", "size": 1}},
     ]
     file = tmp_path / "My jobs.jsonl"
     file.write_text("\n".join(map(json.dumps, lines)))
