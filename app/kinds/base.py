@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
@@ -55,11 +56,7 @@ class Params(BaseModel):
 
     @classmethod
     def _marked(cls, kind: type[M]) -> dict[str, M]:
-        return {
-            name: mark
-            for name, info in cls.model_fields.items()
-            if (mark := _find_mark(kind, info.metadata, info.annotation)) is not None
-        }
+        return _marks(cls, kind)  # type: ignore[arg-type]
 
     def pictures(self) -> dict[str, list[str]]:
         """References of the pictures that this job needs, by param."""
@@ -174,6 +171,15 @@ class Params(BaseModel):
 
 def _places(field: str, names: Sequence[str]) -> list[tuple[str, str]]:
     return [(f"{field}.{place}", name) for place, name in enumerate(names)]
+
+
+@cache
+def _marks(cls: type[Params], kind: type[M]) -> dict[str, M]:
+    return {
+        name: mark
+        for name, info in cls.model_fields.items()
+        if (mark := _find_mark(kind, info.metadata, info.annotation)) is not None
+    }
 
 
 def _find_mark(kind: type[M], metadata: Sequence[Any], annotation: Any) -> M | None:
