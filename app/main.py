@@ -10,6 +10,8 @@ from fastapi import FastAPI
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
+from app.batches import event_routes as batch_events
+from app.batches import reading_routes as batch_reading
 from app.batches import routes as batches
 from app.database.migrations import upgrade
 from app.datasets import change_routes as dataset_changes
@@ -67,7 +69,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     app.include_router(kinds.make_router())
     sets = (datasets, dataset_changes, dataset_statistics)
-    for module in (jobs, estimates, events, batches, images, *sets, networks, health, metrics):
+    batch_routes = (batches, batch_reading, batch_events)
+    for module in (jobs, estimates, events, images, *sets, networks, *batch_routes, health, metrics):
         app.include_router(module.router)
     description.install(app)
     app.include_router(web_router)

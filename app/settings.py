@@ -51,6 +51,11 @@ class Settings(BaseSettings):
         description="Devices that each training uses together, and nothing else, with commas: "
         "`cuda:0,cuda:1`. Empty: the one of `device`, as for other jobs.",
     )
+    lanes: str = Field(
+        "",
+        description="Lanes whose jobs run here, with commas: `short`, `long`, `training`. Empty: all. Jobs "
+        "of other lanes wait for a worker elsewhere.",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Of activations; auto: bfloat16 where the hardware has it."
     )
@@ -127,6 +132,11 @@ class Settings(BaseSettings):
     def host_names(self) -> list[str]:
         """The names of ``allowed_hosts``, in lower case."""
         return _split(self.allowed_hosts)
+
+    @property
+    def lane_names(self) -> list[str]:
+        """The lanes of ``lanes``, in order."""
+        return _split(self.lanes)
 
     @property
     def origins(self) -> list[str]:

@@ -15,6 +15,7 @@ from app.kinds import KINDS, all_lanes
 from app.kinds.style_transfer import PRESETS
 from app.settings import Settings
 from app.workers import repository as workers
+from tests.app.conftest import serving
 from tests.support import memorizing
 from tests.support import strange_pictures as strange
 from tests.support.claiming import claim_by_id
@@ -321,6 +322,14 @@ def test_ready_means_that_a_worker_of_each_lane_lives(client: TestClient, servic
         workers.register(services.engine, worker_id=lane, lanes=[lane], device="cpu", host="h", pid=1)
     ready = client.get("/readyz")
     assert ready.status_code == 200 and ready.json()["workers"][0]["device"] == "cpu"
+
+
+def test_ready_asks_only_for_the_lanes_that_the_settings_name(settings: Settings) -> None:
+    with serving(settings.model_copy(update={"lanes": "long"})) as client:
+        assert client.get("/readyz").json()["lanes_without_worker"] == ["long"]
+        engine = client.app.state.services.engine  # type: ignore[attr-defined]
+        workers.register(engine, worker_id="w", lanes=["long"], device="cpu", host="h", pid=1)
+        assert client.get("/readyz").status_code == 200
 
 
 def test_the_description_names_every_route(client: TestClient) -> None:
