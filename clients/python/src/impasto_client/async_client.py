@@ -12,6 +12,7 @@ from impasto_client._core.session import Session
 from impasto_client._core.submitting import submit
 from impasto_client._core.transport import WaitingTransport
 from impasto_client._generated.async_methods import AsyncKinds
+from impasto_client.async_batch import AsyncBatches
 from impasto_client.async_job import AsyncJob
 from impasto_client.async_resources import AsyncDatasets, AsyncImages, AsyncJobs, AsyncNetworks
 from impasto_client.retries import USUAL, Retries
@@ -36,6 +37,7 @@ class AsyncClient(AsyncKinds):
         self.url = service_url(url)
         self._session = Session(WaitingTransport(self.url, timeout, headers or {}), retries)
         self.jobs = AsyncJobs(self._session)
+        self.batches = AsyncBatches(self._session)
         self.images = AsyncImages(self._session)
         self.datasets = AsyncDatasets(self._session)
         self.networks = AsyncNetworks(self._session)

@@ -13,6 +13,7 @@ from impasto_client._core.session import Session
 from impasto_client._core.submitting import submit
 from impasto_client._core.transport import BlockingTransport
 from impasto_client._generated.methods import Kinds
+from impasto_client.batch import Batches
 from impasto_client.job import Job
 from impasto_client.resources import Datasets, Images, Jobs, Networks
 from impasto_client.retries import USUAL, Retries
@@ -36,6 +37,7 @@ class Client(Kinds):
         self.url = service_url(url)
         self._session = Session(BlockingTransport(self.url, timeout, headers or {}), retries)
         self.jobs = Jobs(self._session)
+        self.batches = Batches(self._session)
         self.images = Images(self._session)
         self.datasets = Datasets(self._session)
         self.networks = Networks(self._session)
