@@ -7,7 +7,15 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from impasto_client._core.batch_making import Lines, batch_options, create, create_matrix, estimate
+from impasto_client._core.batch_making import (
+    Lines,
+    NewMatrix,
+    batch_options,
+    create,
+    create_matrix,
+    estimate,
+    estimate_matrix,
+)
 from impasto_client._core.batches import BatchProgress, get_batch, list_batches
 from impasto_client._core.handles import BatchHandle, ResultHandle
 from impasto_client._core.session import Session
@@ -149,11 +157,24 @@ class AsyncBatches:
         and a text for the set of that name.
         """
         options = batch_options(name, errors, paused, reproducible, priority, idempotency_key)
-        return AsyncBatch(await create_matrix(self._session, kind, params or {}, over, combine, options))
+        return AsyncBatch(
+            await create_matrix(self._session, NewMatrix(kind, params or {}, over, combine), options)
+        )
 
     async def estimate(self, lines: Lines, *, errors: Literal["fail", "skip"] = "fail") -> BatchEstimate:
-        """Check lines as ``create`` does, whose pictures have ids, and say what they would take."""
+        """Check lines as ``create`` does, and say what they would take. Nothing is stored."""
         return await estimate(self._session, lines, {"errors": errors})
+
+    async def estimate_matrix(
+        self,
+        kind: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        over: Mapping[str, Any],
+        combine: Literal["cross", "zip"] = "cross",
+    ) -> BatchEstimate:
+        """Check a matrix as ``matrix`` does, and say what it would take. Nothing is stored."""
+        return await estimate_matrix(self._session, NewMatrix(kind, params or {}, over, combine))
 
     async def get(self, batch_id: str) -> AsyncBatch:
         """The batch of an id. Raises NotFound."""

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -63,6 +64,22 @@ class Uploads:
                 await delete(self._session, image_id)
 
 
+@dataclass(frozen=True)
+class NewMatrix:
+    """A matrix as callers give it, with files in the place of ids."""
+
+    kind: str
+    params: Mapping[str, Any]
+    over: Mapping[str, Any]
+    combine: str
+
+    async def body(self, uploads: Uploads) -> Json:
+        """As the service takes it."""
+        over = {field: await _axis(uploads, self.kind, field, values) for field, values in self.over.items()}
+        params = await uploads.params(self.kind, self.params)
+        return Json({"kind": self.kind, "params": params, "over": over, "combine": self.combine})
+
+
 @asynccontextmanager
 async def _uploading(session: Session) -> AsyncGenerator[Uploads, None]:
     """Uploads for a batch, which are removed if the service refuses it."""
@@ -103,30 +120,26 @@ async def create(session: Session, lines: Lines, options: Mapping[str, Any]) -> 
 
 
 async def estimate(session: Session, lines: Lines, options: Mapping[str, Any]) -> BatchEstimate:
-    """Check the lines of a batch, and say what it would take. Pictures must have ids."""
-    async with _form(session, lines, None) as form:
-        return (await _post(session, form, options, dry_run=True)).model(BatchEstimate)
+    """Check the lines of a batch, and say what it would take. What is uploaded for it is removed."""
+    async with _uploading(session) as uploads, _form(session, lines, uploads) as form:
+        answer = await _post(session, form, options, dry_run=True)
+        await uploads.remove()
+    return answer.model(BatchEstimate)
 
 
-async def create_matrix(
-    session: Session,
-    kind: str,
-    params: Mapping[str, Any],
-    over: Mapping[str, Any],
-    combine: str,
-    options: Mapping[str, Any],
-) -> BatchCore:
+async def create_matrix(session: Session, matrix: NewMatrix, options: Mapping[str, Any]) -> BatchCore:
     """Queue a matrix."""
     async with _uploading(session) as uploads:
-        axes = {field: await _axis(uploads, kind, field, values) for field, values in over.items()}
-        body = {
-            "kind": kind,
-            "params": await uploads.params(kind, params),
-            "over": axes,
-            "combine": combine,
-        }
-        answer = await _post(session, Json(body), options, dry_run=False)
+        answer = await _post(session, await matrix.body(uploads), options, dry_run=False)
     return BatchCore(session, answer.model(BatchView))
+
+
+async def estimate_matrix(session: Session, matrix: NewMatrix) -> BatchEstimate:
+    """Check a matrix, and say what it would take. What is uploaded for it is removed."""
+    async with _uploading(session) as uploads:
+        answer = await _post(session, await matrix.body(uploads), {}, dry_run=True)
+        await uploads.remove()
+    return answer.model(BatchEstimate)
 
 
 async def _axis(uploads: Uploads, kind: str, field: str, values: Any) -> Any:
@@ -147,9 +160,7 @@ def _pictures_in(folder: Path) -> Sequence[Path]:
     return found
 
 
-async def _post(
-    session: Session, body: Form | Json, options: Mapping[str, Any], *, dry_run: bool
-) -> Answer:
+async def _post(session: Session, body: Form | Json, options: Mapping[str, Any], *, dry_run: bool) -> Answer:
     headers = {"Idempotency-Key": options.get("idempotency_key") or new_key()}
     query = {name: _text(value) for name, value in options.items() if name != "idempotency_key" and value}
     if dry_run:
@@ -170,7 +181,7 @@ def _text(value: Any) -> str:
 
 
 @asynccontextmanager
-async def _form(session: Session, lines: Lines, uploads: Uploads | None) -> AsyncGenerator[Form, None]:
+async def _form(session: Session, lines: Lines, uploads: Uploads) -> AsyncGenerator[Form, None]:
     """The form of some lines: their file, or one that is written and deleted afterwards."""
     if isinstance(lines, str | os.PathLike):
         path = Path(lines)
@@ -187,9 +198,8 @@ async def _form(session: Session, lines: Lines, uploads: Uploads | None) -> Asyn
         yield Form([("file", Blob(path.name, path))])
 
 
-async def _line(number: int, line: Mapping[str, Any], uploads: Uploads | None) -> str:
+async def _line(number: int, line: Mapping[str, Any], uploads: Uploads) -> str:
     """A line as JSON; one without a name gets its number."""
     full = {"custom_id": str(number), **line}
-    if uploads is not None:
-        full["params"] = await uploads.params(str(full.get("kind")), full.get("params") or {})
+    full["params"] = await uploads.params(str(full.get("kind")), full.get("params") or {})
     return json.dumps(full, default=list) + "\n"
