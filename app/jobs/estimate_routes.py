@@ -9,11 +9,10 @@ from app.http.problems import documented
 from app.http.services import ServicesDep
 from app.jobs.errors import InvalidParam, ParamsError
 from app.jobs.estimates import estimate
-from app.jobs.params import check_new_names, check_pictures, parse_params, resolve_datasets
+from app.jobs.preparing import Preparer
 from app.jobs.routes import NewJobBody
 from app.jobs.schemas import Estimate
 from app.kinds import KINDS
-from app.networks.catalogue import Catalogue
 
 router = APIRouter(prefix="/v1/estimate", tags=["jobs"], route_class=LimitedRoute)
 
@@ -27,11 +26,12 @@ def estimate_job(services: ServicesDep, job: NewJobBody) -> Estimate:
     It takes what `POST /v1/jobs` takes, and refuses what that refuses; but pictures may be left out.
     """
     missing = _missing_pictures(job)
-    params = parse_params(job.kind, {**job.params, **missing}, Catalogue(services.engine))
-    check_pictures(services.engine, params, missing.values())
-    check_new_names(services.engine, params)
-    params, _ = resolve_datasets(services.engine, params, services.settings.data_dir)
-    return estimate(services.engine, params)
+    preparer = Preparer(services.engine, services.settings.data_dir)
+    params = preparer.parse(job.kind, {**job.params, **missing})
+    (checked,) = preparer.check([params], uploaded=missing.values())
+    if isinstance(checked, ParamsError):
+        raise checked
+    return estimate(services.engine, checked.params)
 
 
 def _missing_pictures(job: NewJobBody) -> dict[str, str]:
