@@ -105,6 +105,8 @@ class Settings(BaseSettings):
     )
     max_dataset_bytes: int = Field(20_000_000_000, gt=0, description="One set, and one upload to it.")
     max_dataset_members: int = Field(50_000, gt=0, description="Members of one set.")
+    max_batch_lines: int = Field(50_000, gt=0, description="Lines of one batch.")
+    max_batch_bytes: int = Field(200_000_000, gt=0, description="One batch's lines.")
     max_network_bytes: int = Field(2_000_000_000, gt=0, description="One imported network.")
 
     @field_validator("allowed_hosts")

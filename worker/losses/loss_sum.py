@@ -1,6 +1,6 @@
 """The sum of losses, and its gradient, of a picture of any size; and the targets of losses that sum up."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ class LossSum:
         self.tiling = tiling
         self._of_picture = [loss for loss in losses if isinstance(loss, PictureLoss)]
         self._of_features = [loss for loss in losses if isinstance(loss, FeatureLoss)]
+        self._layers = tuple(dict.fromkeys(loss.layer for loss in self._of_features))
 
     @property
     def magnitude(self) -> float:
@@ -33,18 +34,65 @@ class LossSum:
 
     def __call__(self, picture: Tensor) -> Evaluation:
         """The losses of a picture (1, 3, H, W) in [0, 1], by name, and the gradient of their sum."""
-        picture = picture.detach().requires_grad_()
-        terms, gradient = (self._whole if len(self.tiling.tiles) == 1 else self._in_tiles)(picture)
+        if len(self.tiling.tiles) == 1:
+            return self.evaluate_together([self], [picture])[0]
+        return self._evaluation(*self._in_tiles(picture.detach().requires_grad_()))
+
+    @property
+    def shared(self) -> Hashable:
+        """What losses have in common that can be evaluated together; None: this one is evaluated alone."""
+        if len(self.tiling.tiles) > 1:
+            return None
+        return id(self.tiling.network), self.tiling.sides, self.tiling.margin, self.tiling.wrap, *self._layers
+
+    @property
+    def pixels(self) -> int:
+        """Those of a picture with its margin."""
+        return self.tiling.pixels
+
+    @property
+    def most_together(self) -> int:
+        """How many such losses fit into the memory for one pass."""
+        return self.tiling.most_together
+
+    @staticmethod
+    def evaluate_together(losses: "Sequence[LossSum]", pictures: Sequence[Tensor]) -> list[Evaluation]:
+        """The evaluation of each loss at its own picture, in one pass through their network.
+
+        The same as one by one, up to rounding. All ``losses`` have the same ``shared``, which is not None.
+        """
+        first = losses[0]
+        leaves = [picture.detach().requires_grad_() for picture in pictures]
+        padded = torch.cat([first.tiling.pad(leaf) for leaf in leaves])
+        features = first.tiling.features_of_each(padded, first._layers)
+        terms = [
+            loss._whole(leaf, own) for loss, leaf, own in zip(losses, leaves, features, strict=True)
+        ]
+        totals = [loss._total(own) for loss, own in zip(losses, terms, strict=True)]
+        # Each depends on its own picture alone, so that the gradient of their sum has those of all.
+        gradients = torch.autograd.grad(totals, leaves)
+        return [
+            loss._evaluation(own, gradient)
+            for loss, own, gradient in zip(losses, terms, gradients, strict=True)
+        ]
+
+    def _evaluation(self, terms: Mapping[str, Tensor], gradient: Tensor) -> Evaluation:
         terms = {loss.name: terms[loss.name].detach() for loss in self.losses}
         # Without a margin it has the memory format of features, and whoever flattens it would copy it.
         return Evaluation(self._total(terms), gradient.contiguous(), terms)
 
-    def _whole(self, picture: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """The losses, and the gradient of their sum, of a picture in one tile."""
-        padded = self.tiling.pad(picture)
+    def _whole(self, picture: Tensor, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The losses of a picture in one tile, which owns all of the ``features``."""
+        (tile,) = self.tiling.tiles
         terms = {loss.name: loss.value(picture) for loss in self._of_picture}
-        terms |= _values(self._of_features, *self._collect(self._of_features, padded))
-        return terms, torch.autograd.grad(self._total(terms), picture)[0]
+        for loss in self._of_features:
+            found = features[loss.layer]
+            if isinstance(loss, AdditiveLoss):
+                collected = loss.statistic(found, self._part(tile, loss))
+            else:
+                collected = found
+            terms[loss.name] = loss.value(collected, found[0, 0].numel())
+        return terms
 
     def _in_tiles(self, picture: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The same in several tiles, whose memory is free again for the losses of the picture."""
@@ -82,7 +130,7 @@ class LossSum:
     ) -> tuple[dict[str, Tensor], Tensor]:
         """The local losses of a tile, and its part of the gradient, of the shape of what it sees."""
         seen = seen.detach().requires_grad_()
-        features = self.tiling.features(seen, tile, _layers(self._of_features))
+        features = self.tiling.features(seen, tile, self._layers)
         local, along = {}, []
         for loss in self._of_features:
             found, part = features[loss.layer], self._part(tile, loss)

@@ -1,7 +1,7 @@
 """The loss of pictures that are to excite a network: minus an activation objective, plus penalties."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from torch import Tensor
 from app.kinds.work import ASCENT_PIXELS
 from models.network import Network
 from worker.optim.descent import Evaluation
-from worker.optim.objectives import Objective
+from worker.optim.objectives import Objective, one_each
 from worker.optim.parametrizations import Parametrization
 from worker.optim.randomness import generator_at
 from worker.optim.transforms import Transform, in_turn
@@ -23,6 +23,8 @@ class ActivationLoss:
     of pictures (N, 3, H, W) alone, (N,) by name, each with its weight (0 or None: it is left out). In each
     step the network sees ``views`` of a picture through ``transform``, with random numbers from its seed in
     ``seeds``; the loss is their mean. Pictures that depend on each other come in rows of ``group``.
+    ``name`` is that of the objective among the terms. Losses of one picture each whose ``shared`` is equal, and
+    not None, differ in objective and seed alone.
     """
 
     network: Network
@@ -33,6 +35,42 @@ class ActivationLoss:
     transform: Transform | None = None
     views: int = 1
     group: int = 1
+    name: str = "objective"
+    shared: Hashable = None
+
+    @property
+    def pixels(self) -> int:
+        """The two sides of a picture, whatever its variables are."""
+        return self.parametrization.height * self.parametrization.width
+
+    @property
+    def most_together(self) -> int:
+        """How many pictures go through the network at once."""
+        return max(1, PIXELS_AT_ONCE // self.pixels)
+
+    @staticmethod
+    def evaluate_together(
+        losses: "Sequence[ActivationLoss]", variables: Sequence[Tensor]
+    ) -> list[Evaluation]:
+        """The evaluation of each loss at its own variables, of one picture, in one pass.
+
+        All have the same ``shared``, which is not None, and no transform.
+        """
+        first = slice(0, 1)
+        together = replace(
+            losses[0],
+            objective=lambda part: one_each([loss.objective(first) for loss in losses[part]]),
+            seeds=tuple(seed for loss in losses for seed in loss.seeds),
+        )
+        found = together(torch.cat(list(variables)))
+        return [
+            Evaluation(
+                found.total[place : place + 1],
+                found.gradient[place : place + 1],
+                {name: term[place : place + 1] for name, term in found.terms.items()},
+            )
+            for place in range(len(losses))
+        ]
 
     def __call__(self, variables: Tensor, step: int = 0) -> Evaluation:
         """The loss at variables (N, ...), through the transforms of a step."""
@@ -71,7 +109,7 @@ class ActivationLoss:
             # One view at a time, since all of them together might not fit into the memory.
             value = self._values(here, part, (step, view)) / self.views
             gradient = gradient + torch.autograd.grad(value.sum(), here)[0]
-            terms["objective"] = terms.get("objective", 0) + value
+            terms[self.name] = terms.get(self.name, 0) + value
         total = torch.stack([term.detach() for term in terms.values()]).sum(0)
         return Evaluation(-total, -gradient, {name: -term.detach() for name, term in terms.items()})
 
@@ -86,9 +124,7 @@ class ActivationLoss:
     def _parts(self, variables: Tensor) -> list[slice]:
         """Slices of the batch that go through the network at once, of whole groups."""
         count = variables.shape[0]
-        # The two sides of a picture, whatever its variables are.
-        pixels = self.parametrization.height * self.parametrization.width
-        size = max(1, ASCENT_PIXELS // (pixels * self.group)) * self.group
+        size = max(1, ASCENT_PIXELS // (self.pixels * self.group)) * self.group
         return [slice(first, min(first + size, count)) for first in range(0, count, size)]
 
 

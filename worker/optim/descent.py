@@ -84,12 +84,15 @@ class Descent:
         return self._best if self._deterministic else self.variables
 
     def step(self, loss: LossFunction) -> None:
-        """Evaluate the loss at the variables, and move them.
+        """Evaluate the loss at the variables, and move them, as :meth:`take` does."""
+        self.take(loss(self.variables))
+
+    def take(self, evaluation: Evaluation) -> None:
+        """Move the variables, given the loss at them.
 
         Raises ComputationError if the loss is not finite or explodes, and rolling back, if allowed, does not
         help.
         """
-        evaluation = loss(self.variables)
         totals = _totals(evaluation)
         if self._magnitude is not None and self._has_exploded(totals[0], self._magnitude):
             self._roll_back(totals[0])

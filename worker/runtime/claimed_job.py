@@ -247,16 +247,14 @@ class ClaimedJob:
 
 
 @contextmanager
-def claimed_jobs(
-    context: WorkerContext, *, lanes: Sequence[str] = (), job_id: str | None = None
-) -> Iterator[list[ClaimedJob]]:
+def claimed_jobs(context: WorkerContext, lanes: Sequence[str]) -> Iterator[list[ClaimedJob]]:
     """Claim jobs that can be computed together, as :func:`app.jobs.claims.claim_stack` does.
 
     In the context, one thread extends all their leases. Raises StorageFull if nothing should begin.
     """
     context.storage.require_space()
     seconds = context.settings.lease_seconds
-    found = claims.claim_stack(context.engine, context.worker_id, seconds, lanes=lanes, job_id=job_id)
+    found = claims.claim_stack(context.engine, context.worker_id, seconds, lanes=lanes)
     if not found:
         yield []
         return

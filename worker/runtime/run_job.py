@@ -25,28 +25,18 @@ from worker.runtime.stacks import compute_stack
 log = logging.getLogger(__name__)
 
 
-def run_job(context: WorkerContext, job_id: str, stop: threading.Event) -> bool:
-    """Claim a job, and those that can be computed together with it, and run them. False if it was not queued.
-
-    When ``stop`` is set they go back to the queue with a checkpoint.
-    """
-    with claimed_jobs(context, job_id=job_id) as jobs:
-        return _run(context, jobs, stop)
-
-
 def run_next(context: WorkerContext, lanes: Sequence[str], stop: threading.Event) -> bool:
-    """Claim the next job of some lanes, and run it as :func:`run_job` does. False if none waits."""
-    with claimed_jobs(context, lanes=lanes) as jobs:
-        return _run(context, jobs, stop)
+    """Claim the next job of some lanes, and those that can be computed together with it, and run them.
 
-
-def _run(context: WorkerContext, jobs: Sequence[ClaimedJob], stop: threading.Event) -> bool:
-    computed = compute_stack(context, jobs, stop) if len(jobs) > 1 else {}
-    for job in jobs:
-        with job:
-            ready = computed.get(job.row.id)
-            job.finish(_attempt(context, job, ready or partial(_compute, context, job, stop)))
-    return bool(jobs)
+    False if none waits. When ``stop`` is set they go back to the queue with a checkpoint.
+    """
+    with claimed_jobs(context, lanes) as jobs:
+        computed = compute_stack(context, jobs, stop) if len(jobs) > 1 else {}
+        for job in jobs:
+            with job:
+                ready = computed.get(job.row.id)
+                job.finish(_attempt(context, job, ready or partial(_compute, context, job, stop)))
+        return bool(jobs)
 
 
 def _attempt(context: WorkerContext, job: ClaimedJob, compute: Callable[[], End]) -> End:

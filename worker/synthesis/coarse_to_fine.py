@@ -3,7 +3,7 @@
 Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from worker.optim.descent import Descent, numbers
 from worker.optim.optimizers.base import Optimizer
 from worker.optim.pyramids.scales import resize
 from worker.synthesis.plan import Scale
+from worker.synthesis.stacking import Run, evaluated
 
 
 @dataclass
@@ -34,7 +35,7 @@ class CoarseToFine:
     enlarge: Callable[[Tensor, int, int], Tensor] = resize
     reports: list[dict[str, Any]] = field(default_factory=list)
 
-    def descend(self, picture: Tensor, resume: StepState | None) -> Generator[Step, None, Tensor]:
+    def descend(self, picture: Tensor, resume: StepState | None) -> Run[Tensor]:
         """Descend at all scales from ``picture`` (1, 3, H, W), or from a step's state; returns the best
         picture.
 
@@ -58,7 +59,7 @@ class CoarseToFine:
             "rollbacks": sum(report["rollbacks"] for report in self.reports),
         }
 
-    def _scale(self, index: int, picture: Tensor, resume: StepState | None) -> Generator[Step, None, Tensor]:
+    def _scale(self, index: int, picture: Tensor, resume: StepState | None) -> Run[Tensor]:
         """Descend at one scale from ``picture``, of any size; returns the best picture."""
         scale = self.plan[index]
         loss = self.loss_at(scale)
@@ -67,7 +68,7 @@ class CoarseToFine:
         if resume is not None:
             descent.restore(resume)
         while descent.taken < scale.steps:
-            descent.step(loss)
+            descent.take((yield from evaluated(loss, descent.variables)))
             yield Step(
                 done=sum(earlier.steps for earlier in self.plan[:index]) + descent.taken,
                 total=sum(each.steps for each in self.plan),

@@ -5,8 +5,7 @@ Mahendran and Vedaldi, "Understanding deep image representations by inverting th
 the features, less a p-norm and total variation, which stand for what pictures are like.
 """
 
-from collections.abc import Generator
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -18,17 +17,19 @@ from app.kinds.feature_inversion import ResolvedFeatureInversion
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
+from worker.contract.stacks import StackedJob, StackSteps
 from worker.contract.steps import Outcome, Step, Steps, StepState
 from worker.losses.regularizers import p_norm, squared_steps
 from worker.media.contact_sheet import PAPER, contact_sheet
 from worker.optim.activation_loss import ActivationLoss
-from worker.optim.descent import Descent, Evaluation, numbers
+from worker.optim.descent import Descent, numbers
 from worker.optim.memory import require_memory
 from worker.optim.objectives import feature_match
 from worker.optim.optimizers.by_name import make_optimizer
 from worker.optim.parametrizations import Parametrization, make_parametrization
 from worker.optim.pyramids.scales import fit, resize
 from worker.synthesis.ascending import mean_color
+from worker.synthesis.stacking import Run, alone, evaluated, stacked
 
 # Standard deviation of the noise it starts from; that of a spectrum is lucid's.
 NOISE = {"pixels": 0.1, "fourier": 0.01}
@@ -52,6 +53,23 @@ def feature_inversion(
     Raises InputError if the picture is too small for a layer or its features are all 0, ComputationError
     if the loss is not finite, or explodes, and going back does not help.
     """
+    return (yield from alone(_reconstruct(params, inputs, network, compute, resume)))
+
+
+def feature_inversion_jobs(
+    jobs: Sequence[StackedJob[ResolvedFeatureInversion]], network: Network, compute: Compute
+) -> StackSteps:
+    """The steps of several jobs, as :func:`feature_inversion` makes them, evaluated together."""
+    return stacked([_reconstruct(job.params, job.inputs, network, compute, job.resume) for job in jobs])
+
+
+def _reconstruct(
+    params: ResolvedFeatureInversion,
+    inputs: Inputs,
+    network: Network,
+    compute: Compute,
+    resume: StepState | None,
+) -> Run[Outcome]:
     run = _Run(params, inputs.picture("image").to(compute.device), network, compute)
     first = 0
     if resume is not None:
@@ -93,7 +111,7 @@ class _Run:
         self.made: list[Tensor] = []
         self.reports: list[dict[str, Any]] = []
 
-    def reconstruct(self, place: int, resume: StepState | None) -> Generator[Step, None, None]:
+    def reconstruct(self, place: int, resume: StepState | None) -> Run[None]:
         """Work through one layer and seed."""
         layer, seed = self.plan[place]
         height, width = self.picture.shape[2:]
@@ -109,6 +127,11 @@ class _Run:
                 "p_norm": (self.params.p_weight, lambda pictures: p_norm(pictures, mean)),
                 "tv": (self.params.tv_weight, squared_steps),
             },
+            name=f"feature.{layer}",
+            # The penalties know only the network's mean color beside their weights.
+            shared=(
+                id(self.network), layer, parametrization, self.params.p_weight, self.params.tv_weight
+            ),
         )
         start = parametrization.start((seed,)).to(self.picture.device)
         if loss.dead(start):
@@ -122,7 +145,7 @@ class _Run:
         if resume is not None:
             descent.restore(resume)
         while descent.taken < self.params.steps:
-            descent.step(partial(_evaluate, loss, layer))
+            descent.take((yield from evaluated(loss, descent.variables)))
             yield Step(
                 done=place * self.params.steps + descent.taken,
                 total=len(self.plan) * self.params.steps,
@@ -173,10 +196,3 @@ class _Run:
         made = {"made": torch.cat(self.made).cpu()} if self.made else {}
         values = {"place": place, "reports": [*self.reports]}
         return StepState({**state.tensors, **made}, {**state.values, **values})
-
-
-def _evaluate(loss: ActivationLoss, layer: str, variables: Tensor) -> Evaluation:
-    """The loss of a reconstruction, its main term called after the layer."""
-    evaluation = loss(variables)
-    terms = dict(evaluation.terms)
-    return replace(evaluation, terms={f"feature.{layer}": terms.pop("objective"), **terms})

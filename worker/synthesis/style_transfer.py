@@ -18,6 +18,7 @@ from app.kinds.style_transfer import PRESETS, ResolvedStyleTransfer
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
+from worker.contract.stacks import StackedJob, StackSteps
 from worker.contract.steps import Outcome, Steps, StepState
 from worker.losses.base import Loss
 from worker.losses.content import ContentLoss, content_targets
@@ -35,6 +36,7 @@ from worker.optim.randomness import noise_picture
 from worker.optim.tiling.tiles import BUDGET, Tiling
 from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.plan import Scale, Size, plan_scales
+from worker.synthesis.stacking import Run, alone, stacked
 
 
 def style_transfer(
@@ -51,6 +53,23 @@ def style_transfer(
     Raises InputError if a picture is too narrow for the layers or no loss has a weight, ComputationError if
     the loss is not finite, or explodes, and going back does not help.
     """
+    return (yield from alone(_paint(params, inputs, network, compute, resume)))
+
+
+def style_transfer_jobs(
+    jobs: Sequence[StackedJob[ResolvedStyleTransfer]], network: Network, compute: Compute
+) -> StackSteps:
+    """The steps of several jobs, as :func:`style_transfer` makes them, evaluated together."""
+    return stacked([_paint(job.params, job.inputs, network, compute, job.resume) for job in jobs])
+
+
+def _paint(
+    params: ResolvedStyleTransfer,
+    inputs: Inputs,
+    network: Network,
+    compute: Compute,
+    resume: StepState | None,
+) -> Run[Outcome]:
     pictures = {name: inputs.pictures(name) for name in params.pictures()}
     content_layers, style_layers = weighted_layers(params)
     plan = plan_scales(params, pictures, network, {**content_layers, **style_layers})

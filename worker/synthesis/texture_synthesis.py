@@ -9,6 +9,8 @@ from noise, with ``L_style`` a weighted sum of :class:`GramLoss` over layers, ``
 from noise that has the texture's colors. A seamless picture is padded circularly, so that it has no edge.
 """
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from app.errors import InputError
@@ -18,6 +20,7 @@ from app.kinds.work import scale_sides
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
+from worker.contract.stacks import StackedJob, StackSteps
 from worker.contract.steps import Outcome, Steps, StepState
 from worker.losses.base import Loss
 from worker.losses.gram import GramLoss, gram_sum
@@ -32,6 +35,7 @@ from worker.optim.tiling.tiles import Tiling
 from worker.optim.tiling.wrapping import resize_wrapped
 from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.plan import Scale, Size
+from worker.synthesis.stacking import Run, alone, stacked
 
 # The variant of the losses, and the margin of a picture that is not seamless, are those of style transfer.
 STYLE = PRESETS["impasto"]
@@ -51,6 +55,23 @@ def texture_synthesis(
     Raises InputError if the result or the texture is too small for the layers, ComputationError if the loss
     is not finite, or explodes, and going back does not help.
     """
+    return (yield from alone(_weave(params, inputs, network, compute, resume)))
+
+
+def texture_synthesis_jobs(
+    jobs: Sequence[StackedJob[ResolvedTextureSynthesis]], network: Network, compute: Compute
+) -> StackSteps:
+    """The steps of several jobs, as :func:`texture_synthesis` makes them, evaluated together."""
+    return stacked([_weave(job.params, job.inputs, network, compute, job.resume) for job in jobs])
+
+
+def _weave(
+    params: ResolvedTextureSynthesis,
+    inputs: Inputs,
+    network: Network,
+    compute: Compute,
+    resume: StepState | None,
+) -> Run[Outcome]:
     texture = inputs.picture("image").to(compute.device)
     plan = plan_texture(params, texture, network.minimum_side(weighted_layers(params)))
     largest = max((plan[-1].size, *plan[-1].style_sizes), key=lambda sides: sides[0] * sides[1])

@@ -12,7 +12,8 @@ from app.kinds.classify import ClassifyParams
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs, Member
-from worker.contract.steps import File, Outcome, Steps, StepState
+from worker.contract.stacks import StackedJob, StackSteps
+from worker.contract.steps import File, Outcome, Step, Steps, StepState
 from worker.understanding.answers import answer_card, sheet_of
 from worker.understanding.figures import percent
 from worker.understanding.prediction_run import (
@@ -60,25 +61,24 @@ def classify(
 
 
 def classify_jobs(
-    params: Sequence[ClassifyParams], inputs: Sequence[Inputs], network: Network | None, compute: Compute
-) -> list[Outcome | ServiceError]:
+    jobs: Sequence[StackedJob[ClassifyParams]], network: Network | None, compute: Compute
+) -> StackSteps:
     """Classify the pictures of several jobs as one batch: one network, shown the same crops of each.
 
-    A picture that cannot be decoded fails its own job.
+    A picture that cannot be decoded fails its own job. Jobs have no set.
     """
-    voters = classifiers(params[0], inputs[0], network, compute)
-    waiting = [items_of(each, own) for own, each in zip(params, inputs, strict=True)]
-    loaded = [_views_of(own, voters, items) for own, items in zip(params, waiting, strict=True)]
+    voters = classifiers(jobs[0].params, jobs[0].inputs, network, compute)
+    waiting = [items_of(job.inputs, job.params) for job in jobs]
+    loaded = [_views_of(job.params, voters, items) for job, items in zip(jobs, waiting, strict=True)]
     views = [view for each in loaded if not isinstance(each, ServiceError) for view in each]
     made = iter(predictions_of(voters, views) if views else [])
-    outcomes: list[Outcome | ServiceError] = []
-    for own, items, each in zip(params, waiting, loaded, strict=True):
+    for place, (job, items, each) in enumerate(zip(jobs, waiting, loaded, strict=True)):
         if isinstance(each, ServiceError):
-            outcomes.append(each)
+            yield place, each
             continue
-        records = [record for item in items for record in _records(own, voters, item, next(made))]
-        outcomes.append(_outcome(own, voters, items, records))
-    return outcomes
+        records = [record for item in items for record in _records(job.params, voters, item, next(made))]
+        if (yield place, Step(1, 1, losses=dict, image=None, state=lambda: StepState({}, {}))):
+            yield place, _outcome(job.params, voters, items, records)
 
 
 def _views_of(

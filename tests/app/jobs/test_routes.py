@@ -18,6 +18,7 @@ from app.workers import repository as workers
 from tests.app.conftest import serving
 from tests.support import memorizing
 from tests.support import strange_pictures as strange
+from tests.support.claiming import claim_by_id
 
 URL = "/v1/style-transfer"
 
@@ -247,7 +248,7 @@ def test_only_what_has_begun_and_can_is_finished_early(
     monkeypatch.setitem(KINDS, memorizing.SPEC.name, memorizing.SPEC)
     job = client.post("/v1/jobs", json={"kind": "memorizing", "params": {}}).json()
     assert not job["finish_requested"] and "has not begun" in refused(job["id"])
-    claim = claims.claim(services.engine, job["id"], "w", 30)
+    claim = claim_by_id(services.engine, job["id"], "w", 30)
     assert claim is not None
     url = f"/v1/jobs/{job['id']}"
     seqs = {client.post(f"{url}/finish").json()["seq"] for _ in range(2)}
@@ -265,14 +266,14 @@ def test_a_paused_job_that_is_finished_early_goes_on_to_its_end(
 ) -> None:
     monkeypatch.setitem(KINDS, memorizing.SPEC.name, memorizing.SPEC)
     job = client.post("/v1/jobs", json={"kind": "memorizing", "params": {}}).json()
-    claim = claims.claim(services.engine, job["id"], "w", 30)
+    claim = claim_by_id(services.engine, job["id"], "w", 30)
     assert claim is not None
     client.post(f"/v1/jobs/{job['id']}/pause")
     claims.finish(services.engine, claim, State.QUEUED)
-    assert claims.claim(services.engine, job["id"], "w", 30) is None
+    assert claim_by_id(services.engine, job["id"], "w", 30) is None
     shown = client.post(f"/v1/jobs/{job['id']}/finish").json()
     assert (shown["state"], shown["paused"], shown["finish_requested"]) == ("queued", False, True)
-    assert claims.claim(services.engine, job["id"], "w", 30) is not None
+    assert claim_by_id(services.engine, job["id"], "w", 30) is not None
 
 
 def test_unknown_things_are_404_problems(client: TestClient, image_id: str) -> None:

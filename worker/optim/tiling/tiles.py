@@ -98,6 +98,26 @@ class _Crop(torch.autograd.Function):
         return whole, None, None
 
 
+class _CropEach(torch.autograd.Function):
+    """``features[..., rows, columns]`` of each picture of a batch, (1, C, h, w), with one gradient of all.
+
+    That of splitting and cropping would make, and add, a tensor of the whole batch for each picture.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, rows: slice, columns: slice) -> tuple[Tensor, ...]:
+        ctx.like, ctx.rows, ctx.columns = features.detach(), rows, columns
+        return tuple(each[..., rows, columns] for each in torch.split(features, 1))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        whole = torch.zeros_like(ctx.like)
+        for each, gradient in zip(torch.split(whole, 1), gradients, strict=True):
+            each[..., ctx.rows, ctx.columns] = gradient
+        return whole, None, None
+
+
 class Tiling:
     """How a network evaluates pictures of one size: padded by a margin, and tile by tile.
 
@@ -129,7 +149,7 @@ class Tiling:
         upto = network.layers[:depth]
         self.strides = {layer.name: layer.stride for layer in upto}
         self.channels = {layer.name: layer.channels for layer in upto}
-        self._sides = height, width
+        self.sides = height, width
         self.on_grid = is_on_grid(network, layers)
         stride = max(self.strides.values())
         self.margin = math.ceil(margin / stride) * stride if self.on_grid else 0
@@ -139,7 +159,10 @@ class Tiling:
             self.margin = halo
         pixels = budget / _bytes_per_pixel(network, depth)
         side = max(height, width)
-        if (height + 2 * self.margin) * (width + 2 * self.margin) > pixels and self.on_grid:
+        # Of a picture with its margin, and how many such pictures fit into the budget.
+        self.pixels = (height + 2 * self.margin) * (width + 2 * self.margin)
+        self.most_together = max(1, int(pixels / self.pixels))
+        if self.pixels > pixels and self.on_grid:
             side = max(stride, math.floor(math.sqrt(pixels)) - 2 * halo)
         self.tiles = [
             Tile(rows, columns)
@@ -165,6 +188,22 @@ class Tiling:
         if not self.on_grid:
             return features
         return {name: tile.owned_of_seen(found, self.strides[name]) for name, found in features.items()}
+
+    def features_of_each(self, padded: Tensor, layers: Collection[str]) -> list[dict[str, Tensor]]:
+        """What the only tile owns of the layers, by name, of each picture of a padded batch (N, 3, H, W)."""
+        (tile,) = self.tiles
+        features = self.network.features(padded, layers) if layers else {}
+        found = {name: self._each(each, tile, name) for name, each in features.items()}
+        return [{name: each[place] for name, each in found.items()} for place in range(len(padded))]
+
+    def _each(self, features: Tensor, tile: Tile, layer: str) -> Sequence[Tensor]:
+        """What the only tile owns of the features of each picture of a batch."""
+        if not self.on_grid:
+            return torch.split(features, 1)
+        stride = self.strides[layer]
+        rows, columns = tile.rows.owned_of_seen(stride), tile.columns.owned_of_seen(stride)
+        cropped: tuple[Tensor, ...] = _CropEach.apply(features, rows, columns)  # type: ignore[no-untyped-call]
+        return cropped
 
     def owned(self, features: Tensor, tile: Tile, layer: str) -> Tensor:
         """What a tile owns of the features of a layer of the whole picture, as a view."""
@@ -203,7 +242,7 @@ class Tiling:
 
     def _empty(self, layer: str, device: torch.device) -> Tensor:
         """A map of a layer of the whole picture, (1, C, H, W) without values."""
-        height, width = (side // self.strides[layer] for side in self._sides)
+        height, width = (side // self.strides[layer] for side in self.sides)
         return torch.empty(
             (1, self.channels[layer], height, width),
             dtype=self.network.dtype,
