@@ -23,6 +23,7 @@ from app.http.hosts import ANY, AllowedHosts, allowed_names
 from app.http.middleware import AllowedOrigins, BodyLimit, SameOrigin, SecurityHeaders
 from app.http.services import Services, make_services
 from app.images import routes as images
+from app.jobs import estimate_routes as estimates
 from app.jobs import event_routes as events
 from app.jobs import kind_routes as kinds
 from app.jobs import routes as jobs
@@ -65,7 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     app.include_router(kinds.make_router())
     sets = (datasets, dataset_changes, dataset_statistics)
-    for module in (jobs, events, images, *sets, networks, health, metrics):
+    for module in (jobs, estimates, events, images, *sets, networks, health, metrics):
         app.include_router(module.router)
     description.install(app)
     app.include_router(web_router)

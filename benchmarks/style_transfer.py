@@ -22,12 +22,13 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from app.kinds.style_transfer import PRESETS, ResolvedStyleTransfer, StyleTransferParams
+from app.kinds.work import scale_sides
 from app.networks.catalogue import SHIPPED
 from models.network import Network
 from models.registry import load_network
 from worker.optim.descent import Descent
 from worker.optim.optimizers.lbfgs import LBFGS
-from worker.optim.pyramids.scales import fit, resize, scale_sides, share_steps
+from worker.optim.pyramids.scales import fit, resize, share_steps
 from worker.runtime.device import choose_device, has_native_bfloat16
 from worker.synthesis.style_transfer import style_transfer_loss, weighted_layers
 

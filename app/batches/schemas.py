@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from app.batches.batch import BatchState
-from app.jobs.schemas import ArtifactView, JobError, Progress
+from app.jobs.schemas import ArtifactView, Estimate, JobError, Progress
 
 BatchPriority = Literal["urgent", "normal", "background"]
 # As numbers of jobs, which may have 0 to 7: higher goes first.
@@ -140,16 +140,6 @@ class LineProblem(BaseModel):
     custom_id: str | None
     field: str
     detail: str
-
-
-class Estimate(BaseModel):
-    """What a job, or a batch, will take here, from what was measured."""
-
-    seconds: float | None = Field(description="Of one worker's time; null: nothing like it was measured.")
-    memory_bytes: int | None = Field(description="Of the worker; null: nothing like it was measured.")
-    basis: Literal["here", "reference"] | None = Field(
-        description="`here`: jobs that ended here; `reference`: a machine with 2 cores and no GPU."
-    )
 
 
 class BatchEstimate(BaseModel):

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.batch import batch
 from app.cli.datasets import datasets
 from app.cli.demo import demo
 from app.cli.jobs import jobs
@@ -52,6 +53,7 @@ def make_program() -> typer.Typer:
     for command in (sheet, demo, api, worker):
         program.command()(command)
     program.add_typer(jobs, name="jobs")
+    program.add_typer(batch, name="batch")
     program.add_typer(datasets, name="datasets")
     program.add_typer(networks, name="networks")
     program.add_typer(palette, name="palette")

@@ -48,7 +48,7 @@ def make_command(spec: KindSpec[Params]) -> Callable[..., None]:
     parameters = [
         *_arguments(spec),
         *_own_options(spec),
-        *option_parameters(spec.params, without=[*_required_inputs(spec.params), *(spec.arguments or ())]),
+        *option_parameters(spec.params, without=[*required_inputs(spec.params), *(spec.arguments or ())]),
     ]
     command.__doc__ = f"{spec.summary} On this machine, without a service."
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -56,7 +56,7 @@ def make_command(spec: KindSpec[Params]) -> Callable[..., None]:
     return command
 
 
-def _required_inputs(cls: type[Params]) -> list[str]:
+def required_inputs(cls: type[Params]) -> list[str]:
     """The required params that are pictures or sets."""
     return [
         name
@@ -71,7 +71,7 @@ def _arguments(spec: KindSpec[Params]) -> list[inspect.Parameter]:
     if spec.arguments is not None:
         argument = typer.Argument(metavar="PICTURES...", help="One picture file or several.")
         found.append(keyword(_FILES, Annotated[list[Path] | None, argument], None))
-    for name in _required_inputs(cls):
+    for name in required_inputs(cls):
         argument = typer.Argument(metavar=name.upper(), help=cls.model_fields[name].description)
         if name in fields:
             found.append(keyword(name, Annotated[list[Path] if fields[name].many else Path, argument]))
@@ -201,7 +201,7 @@ def _shown(spec: KindSpec[Params], pictures: Pictures, field: str) -> str:
     if name in (spec.arguments or ()):
         files = pictures.get(name, [])
         return str(files[int(entry or 0)]) if files else "PICTURES"
-    shown = name.upper() if name in _required_inputs(spec.params) else option_name(name)
+    shown = name.upper() if name in required_inputs(spec.params) else option_name(name)
     return shown + (f" ({entry})" if entry else "")
 
 

@@ -100,7 +100,7 @@ def prepare(
         for name, paths in files.items()
     }
     storage = None if engine is None else make_storage(settings)
-    found = {name: _open_set(given, name, params, settings, engine) for name, given in sets.items()}
+    found = {name: open_set(given, name, params, settings, engine) for name, given in sets.items()}
     # As a service names them; without the folders of this machine.
     references = {name: f"{Path(sets[name]).name}@{found[name].sha256}" for name in found}
     params = params.model_copy(update=references)
@@ -144,7 +144,7 @@ def _has_sets(engine: Engine, param: str) -> bool:
     raise InputError(param, "A former version wrote the data folder: start `impasto serve` once.")
 
 
-def _open_set(given: str, name: str, params: Params, settings: Settings, engine: Engine | None) -> LocalSet:
+def open_set(given: str, name: str, params: Params, settings: Settings, engine: Engine | None) -> LocalSet:
     """A set: of the data folder if one has that name or content, and no file does. Raises InputError."""
     key, _, sha256 = ("", "", "") if Path(given).exists() else given.partition("@")
     if key and key not in BUILT_IN and engine is not None and _has_sets(engine, name):

@@ -21,8 +21,13 @@ def fail(message: str, code: int = 1) -> NoReturn:
 def fail_on(problems: Iterable[tuple[str, str]]) -> NoReturn:
     """Write a line for each problem, (option, detail), and exit."""
     for option, detail in problems:
-        typer.echo(f"impasto: {option}: {' '.join(detail.split())}", err=True)
+        note_problem(option, detail)
     raise typer.Exit(USAGE)
+
+
+def note_problem(name: str, detail: str) -> None:
+    """Write one line to stderr that says what is wrong with something, and go on."""
+    typer.echo(f"impasto: {name}: {' '.join(detail.split())}", err=True)
 
 
 def note(message: str) -> None:

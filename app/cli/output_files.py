@@ -2,8 +2,10 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from app.cli.messages import fail_on
 
@@ -26,10 +28,20 @@ def check_output(option: str, path: Path, endings: Sequence[str] = (".png",)) ->
 
 def write_file(path: Path, data: bytes) -> None:
     """Write a file under a temporary name and rename it."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path, temporaries: Path | None = None) -> Iterator[BinaryIO]:
+    """A file to write that becomes ``path`` at the end of the context, and is deleted after an error.
+
+    Until then it is in ``temporaries``, a folder of the same disk; by default in that of ``path``.
+    """
+    descriptor, temporary = tempfile.mkstemp(dir=temporaries or path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, _MODE & ~_umask())

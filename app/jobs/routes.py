@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from app.http.bodies import JSON_ERRORS, Body, LimitedRoute
@@ -51,6 +51,7 @@ class NewJobBody(BaseModel):
 
     kind: str
     params: dict[str, Any]
+    reproducible: bool = Field(False, description="Never computed together with other jobs.")
 
 
 async def create_and_answer(
@@ -60,6 +61,7 @@ async def create_and_answer(
     headers: JobHeaders,
     response: Response,
     default_wait_seconds: float = 0.0,
+    reproducible: bool = False,
 ) -> JobView:
     """Queue a job, and wait for its end if that is preferred. Status 200 if it has ended, 202 if not."""
     job = await run_in_threadpool(
@@ -69,6 +71,7 @@ async def create_and_answer(
         body.files,
         idempotency_key=headers.idempotency_key,
         priority=headers.priority,
+        reproducible=reproducible,
     )
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     seconds = default_wait_seconds if headers.wait_seconds is None else headers.wait_seconds
@@ -101,7 +104,9 @@ async def create_job(
     services: ServicesDep, new: NewJobBody, headers: JobHeadersDep, response: Response
 ) -> JobView:
     """Queue a job of any kind."""
-    return await create_and_answer(services, new.kind, Body(new.params), headers, response)
+    return await create_and_answer(
+        services, new.kind, Body(new.params), headers, response, reproducible=new.reproducible
+    )
 
 
 @router.get("", responses=documented(InvalidRequest))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -34,6 +34,16 @@ class Progress(BaseModel):
     total: int = Field(description="Steps in all.")
     losses: dict[str, float] = Field(description="By dotted name, such as style.relu3_1.")
     eta_seconds: float | None = Field(description="Estimate of the seconds that are left.")
+
+
+class Estimate(BaseModel):
+    """What a job, or a batch, will take here, from what was measured."""
+
+    seconds: float | None = Field(description="Of one worker's time; null: nothing like it was measured.")
+    memory_bytes: int | None = Field(description="Of the worker; null: nothing like it was measured.")
+    basis: Literal["here", "reference"] | None = Field(
+        description="`here`: jobs that ended here; `reference`: a machine with 2 cores and no GPU."
+    )
 
 
 class JobError(BaseModel):

@@ -15,14 +15,20 @@ from app.images.repository import NewImage
 from app.images.service import ImageService, Upload, file_sha256
 from app.jobs import repository
 from app.jobs.dispatch.base import Dispatcher
-from app.jobs.errors import CannotFinish, InvalidParam, JobInUse, JobNotEnded, UnknownArtifact
+from app.jobs.errors import (
+    CannotFinish,
+    InvalidParam,
+    JobInUse,
+    JobNotEnded,
+    ParamsError,
+    UnknownArtifact,
+)
 from app.jobs.job import Artifact, Job
-from app.jobs.params import check_new_names, check_pictures, parse_params, resolve_datasets
-from app.jobs.repository import NewJob
+from app.jobs.params import parse_params
+from app.jobs.preparing import Preparer
 from app.jobs.states import State
 from app.jobs.storage_keys import delete_job_files, discard_job_files
-from app.kinds import KINDS, Params, spec_of
-from app.networks.card import NetworkCard
+from app.kinds import KINDS, Params
 from app.networks.catalogue import Catalogue
 from app.storage import Storage
 
@@ -54,18 +60,20 @@ class JobService:
         *,
         idempotency_key: str | None = None,
         priority: int = DEFAULT_PRIORITY,
+        reproducible: bool = False,
     ) -> Job:
         """Queue a job; ``files`` are uploaded pictures by the param that they are for.
 
-        The same request with the same key returns the same job. Raises ParamsError, InvalidParam,
-        PictureError, KeyReused, StorageFull; then nothing is stored.
+        A ``reproducible`` one is never computed together with others. The same request with the same key
+        returns the same job. Raises ParamsError, InvalidParam, PictureError, KeyReused, StorageFull; then
+        nothing is stored.
         """
         pictures = [(field, new_id(), file) for field, uploaded in files.items() for file in uploaded]
         checked = parse_params(kind, _with_ids(kind, params, pictures), Catalogue(self.engine))
         marks = checked.picture_fields()
         infos = [self.images.inspect(file, field, clips=marks[field].clips) for field, _, file in pictures]
         # Only a key is ever looked up, and a hash of large pictures takes as long as a transaction.
-        payload = None if idempotency_key is None else _payload_hash(kind, params, files)
+        payload = None if idempotency_key is None else _payload_hash(kind, params, files, reproducible)
         existing = repository.find_by_key(self.engine, idempotency_key, payload)
         if existing is not None:
             return existing
@@ -74,7 +82,12 @@ class JobService:
         is_new = False
         try:
             job, is_new = self.submit(
-                checked, priority, images=stored, idempotency_key=idempotency_key, payload_hash=payload
+                checked,
+                priority,
+                images=stored,
+                idempotency_key=idempotency_key,
+                payload_hash=payload,
+                reproducible=reproducible,
             )
         finally:
             if not is_new:
@@ -92,6 +105,7 @@ class JobService:
         idempotency_key: str | None = None,
         payload_hash: str | None = None,
         job_id: str | None = None,
+        reproducible: bool = False,
     ) -> tuple[Job, bool]:
         """Queue a job of resolved params. Returns it, and whether it is new.
 
@@ -100,34 +114,24 @@ class JobService:
         that do not exist and for the name of a network that is taken, KeyReused, StorageFull.
         """
         self.storage.require_space()
-        check_pictures(self.engine, params, {each.id for each in images})
-        if retry_of is None:  # whose network has the name, if it made one
-            check_new_names(self.engine, params)
-        params, datasets = resolve_datasets(self.engine, params, self.images.settings.data_dir)
-        spec, need = spec_of(params), params.network_need()
-        catalogue = Catalogue(self.engine)
-        card = None if need is None else catalogue.find(need.name)
-        further = {name: _weights(catalogue.find(name)) for name in params.further_networks()}
-        job, is_new = repository.create_job(
-            self.engine,
-            NewJob(
-                kind=spec.name,
-                lane=spec.lane_of(params, card),
-                params=params.model_dump(mode="json"),
-                pictures=tuple(ref for refs in params.pictures().values() for ref in refs),
-                datasets=datasets,
-                images=tuple(images),
-                id=job_id,
-                priority=priority,
-                retry_of=retry_of,
-                idempotency_key=idempotency_key,
-                payload_hash=payload_hash,
-                network=None if card is None else card.name,
-                network_sha256=_weights(card),
-                further_networks=further or None,
-                stack_key=_stack_key(params, _weights(card), {}, None),
-            ),
+        preparer = Preparer(self.engine, self.images.settings.data_dir)
+        # The network of a job that is tried again has the name, if it made one.
+        (checked,) = preparer.check(
+            [params], uploaded={each.id for each in images}, new_names=retry_of is None
         )
+        if isinstance(checked, ParamsError):
+            raise checked
+        new = preparer.new_job(
+            checked,
+            reproducible=reproducible,
+            images=tuple(images),
+            id=job_id,
+            priority=priority,
+            retry_of=retry_of,
+            idempotency_key=idempotency_key,
+            payload_hash=payload_hash,
+        )
+        job, is_new = repository.create_job(self.engine, new)
         if is_new:
             self.dispatcher.hint(job.lane)
         return job, is_new
@@ -240,27 +244,10 @@ def _with_ids(
     return params | {field: given[0] if len(given) == 1 else given for field, given in ids.items()}
 
 
-def _weights(card: NetworkCard | None) -> str | None:
-    return None if card is None else card.sha256
-
-
-def _stack_key(
-    params: Params, weights: str | None, sides: Mapping[str, tuple[int, int]], batch_id: str | None
-) -> str | None:
-    """Hash of what jobs that can be computed together share; None: this one is computed alone."""
-    spec, key = spec_of(params), params.stack_key(sides)
-    if spec.stack_function is None or key is None:
-        return None
-    if spec.stacks_within == "batch" and batch_id is None:
-        return None
-    scope = batch_id if spec.stacks_within == "batch" else None
-    # Another network may have the name that the key holds by the time that it is used.
-    return hashlib.sha256(json.dumps([spec.name, weights, key, scope]).encode()).hexdigest()
-
-
-def _payload_hash(kind: str, params: dict[str, Any], files: Files) -> str:
+def _payload_hash(kind: str, params: dict[str, Any], files: Files, reproducible: bool) -> str:
     """Hash of a request, to tell one that is repeated from another one."""
-    text = json.dumps([kind, params], sort_keys=True, separators=(",", ":"))
+    asked = [kind, params, *(["reproducible"] if reproducible else [])]
+    text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
     payload = hashlib.sha256(text.encode()).hexdigest()
     if not files:
         return payload

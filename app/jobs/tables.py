@@ -12,6 +12,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    literal_column,
     text,
 )
 
@@ -96,6 +97,18 @@ Index(
 )
 
 _IS_ENTRY = jobs.c.batch_line.is_not(None)
+# A literal: SQLite finds no partial index for a parameter.
+IS_SUCCEEDED = jobs.c.state == literal_column("'succeeded'")
+# For the pace of the jobs of a kind that ended: see app/jobs/history.py.
+Index(
+    "ix_jobs_measured",
+    jobs.c.kind,
+    jobs.c.network,
+    jobs.c.finished_at,
+    postgresql_where=IS_SUCCEEDED,
+    sqlite_where=IS_SUCCEEDED,
+)
+
 # A line becomes one job, however often its expansion is tried.
 Index(
     "ix_jobs_batch_line",

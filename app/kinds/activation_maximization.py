@@ -18,6 +18,7 @@ from app.kinds.fields import (
     split_names,
 )
 from app.kinds.spec import Preset, with_preset
+from app.kinds.work import ASCENT_PIXELS, activation_bytes, steps_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_NETWORK
 
@@ -238,6 +239,22 @@ class ResolvedMaximization(PresetValues, MaximizationParams):
     """Resolved params of activation maximization. ``noise`` is null for phases alone."""
 
     size: int
+
+    @property
+    def pictures_made(self) -> int:
+        """How many pictures the job makes."""
+        return self.variations
+
+    def work(self, card: NetworkCard | None, members: int) -> float | None:
+        """Steps of all pictures, each looked at as often as the preset does."""
+        del members
+        looks = self.looks * self.pictures_made
+        return steps_work(card, [self.size], self.steps * looks, self.needed_layers())
+
+    def working_bytes(self, card: NetworkCard) -> float:
+        """Of as many pictures as ascend at once."""
+        pixels = max(self.size**2, min(self.size**2 * self.looks * self.pictures_made, ASCENT_PIXELS))
+        return activation_bytes(card, pixels, self.needed_layers())
 
     def require_valid(self, pictures: int) -> None:
         """Check the combination of params of a job that makes ``pictures`` in all; InputError."""

@@ -17,7 +17,8 @@ from app.kinds.fields import (
     PictureRef,
 )
 from app.kinds.layers import middle_layer_of_any, require_card, require_channel, require_layers
-from app.kinds.spec import DECODING, KindSpec, Lane, forward_work, lane_by_work
+from app.kinds.spec import KindSpec, Lane, lane_by_work
+from app.kinds.work import DECODING, activation_bytes, forward_work
 from app.networks.card import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
 
@@ -109,10 +110,19 @@ class ResolvedActivations(ActivationsParams):
     layers: LayerNames
     size: int
 
+    def work(self, card: NetworkCard | None, members: int) -> float | None:
+        """One pass, and the drawing of each layer."""
+        del members
+        work = forward_work(card, self.size)
+        return None if work is None else DECODING + work + DRAWING * len(self.layers)
+
+    def working_bytes(self, card: NetworkCard) -> float:
+        """Without a gradient."""
+        return activation_bytes(card, self.size**2, self.layers, gradient=False)
+
 
 def _lane(params: ResolvedActivations, card: NetworkCard | None) -> Lane:
-    work = forward_work(card, params.size)
-    return lane_by_work(None if work is None else DECODING + work + DRAWING * len(params.layers))
+    return lane_by_work(params.work(card, 0))
 
 
 SPEC = KindSpec(

@@ -18,6 +18,7 @@ from app.kinds.fields import (
 )
 from app.kinds.layers import require_card
 from app.kinds.spec import KindSpec
+from app.kinds.work import activation_bytes, steps_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 
@@ -213,6 +214,15 @@ class ResolvedAttack(AdversarialParams):
     epsilon: float
     size: int
 
+    def work(self, card: NetworkCard | None, members: int) -> float | None:
+        """Steps of each variation; fgsm takes one."""
+        del members
+        return steps_work(card, [self.size], (self.steps or 1) * self.variations)
+
+    def working_bytes(self, card: NetworkCard) -> float:
+        """Of one picture."""
+        return activation_bytes(card, self.size**2)
+
 
 class ResolvedFooling(AdversarialParams):
     """Resolved params of a picture made from noise."""
@@ -223,6 +233,15 @@ class ResolvedFooling(AdversarialParams):
     step_size: float
     confidence: float
     size: int
+
+    def work(self, card: NetworkCard | None, members: int) -> float | None:
+        """All steps of each variation: it ends earlier if the network is sure by then."""
+        del members
+        return steps_work(card, [self.size], self.steps * self.variations)
+
+    def working_bytes(self, card: NetworkCard) -> float:
+        """Of one picture."""
+        return activation_bytes(card, self.size**2)
 
 
 class ResolvedLinear(AdversarialParams):

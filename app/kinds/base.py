@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
 
 from app.kinds.fields import DatasetField, NetworkField, NewNetworkField, PictureField
+from app.networks.card import NetworkCard
 from app.networks.catalogue import Catalogue
 
 R = TypeVar("R", bound="Params")
@@ -54,11 +56,7 @@ class Params(BaseModel):
 
     @classmethod
     def _marked(cls, kind: type[M]) -> dict[str, M]:
-        return {
-            name: mark
-            for name, info in cls.model_fields.items()
-            if (mark := _find_mark(kind, info.metadata, info.annotation)) is not None
-        }
+        return _marks(cls, kind)  # type: ignore[arg-type]
 
     def pictures(self) -> dict[str, list[str]]:
         """References of the pictures that this job needs, by param."""
@@ -127,6 +125,27 @@ class Params(BaseModel):
                     renamed[field] = [names.get(name, name) for name in several]
         return renamed
 
+    def work(self, card: NetworkCard | None, members: int) -> float | None:
+        """About how much work a job of these resolved params is, to be compared with others of its kind.
+
+        ``card`` is that of the network that they need, ``members`` the pictures of their sets. In
+        multiply-adds (app/kinds/work.py) where it depends on the params, else 1. None: nobody knows.
+        """
+        del card, members
+        return 1.0
+
+    def working_bytes(self, card: NetworkCard) -> float:
+        """About the memory that a job of these resolved params takes for activations, and for pictures."""
+        del card
+        return 0.0
+
+    def needed_layers(self) -> list[str] | None:
+        """The layers of the network that a job needs; None: all."""
+        need = self.network_need()
+        if need is None or need.layers is None:
+            return None
+        return [name for names in need.layers.values() for name in names]
+
     def stack_key(self, sides: Mapping[str, tuple[int, int]]) -> str | None:
         """What jobs of a kind with a ``stack_function`` share that can be computed together; None: nothing.
 
@@ -152,6 +171,15 @@ class Params(BaseModel):
 
 def _places(field: str, names: Sequence[str]) -> list[tuple[str, str]]:
     return [(f"{field}.{place}", name) for place, name in enumerate(names)]
+
+
+@cache
+def _marks(cls: type[Params], kind: type[M]) -> dict[str, M]:
+    return {
+        name: mark
+        for name, info in cls.model_fields.items()
+        if (mark := _find_mark(kind, info.metadata, info.annotation)) is not None
+    }
 
 
 def _find_mark(kind: type[M], metadata: Sequence[Any], annotation: Any) -> M | None:

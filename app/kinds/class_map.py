@@ -6,7 +6,8 @@ from app.kinds.base import NetworkNeed, Params
 from app.kinds.classes import ClassName, require_classes, require_classifier
 from app.kinds.fields import NetworkName, PictureRef
 from app.kinds.layers import require_card, spatial_layers
-from app.kinds.spec import KindSpec, Lane, forward_work, lane_by_work
+from app.kinds.spec import KindSpec, Lane, lane_by_work
+from app.kinds.work import activation_bytes, forward_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
 
@@ -61,10 +62,19 @@ class ResolvedClassMap(ClassMapParams):
 
     size: int
 
+    def work(self, card: NetworkCard | None, members: int) -> float | None:
+        """One pass over a square picture."""
+        del members
+        return forward_work(card, self.size)
+
+    def working_bytes(self, card: NetworkCard) -> float:
+        """Without a gradient."""
+        return activation_bytes(card, self.size**2, gradient=False)
+
 
 def class_map_lane(params: ResolvedClassMap, card: NetworkCard | None) -> Lane:
     """``short`` if even a square picture is over in about a second."""
-    return lane_by_work(forward_work(card, params.size))
+    return lane_by_work(params.work(card, 0))
 
 
 SPEC = KindSpec(

@@ -27,12 +27,17 @@ class ClassVisualizationParams(MaximizationParams):
         names = require_classes(card, self.target, "target")
         values = self.maximization_values(card) | {"target": names}
         resolved = self.resolved_as(ResolvedClassVisualization, values)
-        resolved.require_valid(len(names) * self.variations)
+        resolved.require_valid(resolved.pictures_made)
         return resolved
 
 
 class ResolvedClassVisualization(ResolvedMaximization, ClassVisualizationParams):
     """Resolved params of class visualization."""
+
+    @property
+    def pictures_made(self) -> int:
+        """Each class once a variation."""
+        return len(self.target) * self.variations
 
 
 SPEC = KindSpec(

@@ -53,6 +53,11 @@ class ClassifyParams(ClassifyingParams):
             return None
         return f"{self.network} {self.size} {self.crops} {self.scales} {self.temperature}"
 
+    def work(self, card: NetworkCard | None, members: int) -> float | None:
+        """All pictures, those of a set or those that are named."""
+        named = [*(self.images or ()), *([self.image] if self.image else ())]
+        return self.pictures_work(members if self.dataset is not None else len(named), card)
+
     def resolve(self, catalogue: Catalogue) -> "ClassifyParams":
         """Fill in what the networks give, and check that there is one source of pictures."""
         given = [name for name in ("image", "images", "dataset") if getattr(self, name) is not None]
@@ -71,7 +76,7 @@ class ClassifyParams(ClassifyingParams):
 def _lane(params: ClassifyParams, card: NetworkCard | None) -> Lane:
     if params.dataset is not None:
         return "long"
-    return lane_by_work(params.work(len(params.images or [""]), card))
+    return lane_by_work(params.work(card, 0))
 
 
 SPEC = KindSpec(

@@ -17,7 +17,7 @@ from app.kinds.fields import (
     NetworkSize,
 )
 from app.kinds.layers import require_card
-from app.kinds.spec import DECODING, forward_work
+from app.kinds.work import DECODING, SAMPLE_PIXELS, activation_bytes, forward_work
 from app.networks.card import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
 
@@ -111,7 +111,13 @@ class ClassifyingParams(Params):
             values["temperature"] = cards[0].temperature or 1.0
         return values
 
-    def work(self, pictures: int, card: NetworkCard | None) -> float | None:
+    def working_bytes(self, card: NetworkCard) -> float:
+        """Of the views of a picture, or as many as are classified at once."""
+        side = self.size or card.counted_side
+        pixels = max(self.views() * side**2, SAMPLE_PIXELS)
+        return activation_bytes(card, pixels, gradient=False)
+
+    def pictures_work(self, pictures: int, card: NetworkCard | None) -> float | None:
         """Multiply-adds that take as long as that many pictures; None: nobody knows."""
         networks = 1 if self.networks is None else len(self.networks)
         each = forward_work(card, self.size, networks * self.views())

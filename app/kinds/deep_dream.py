@@ -24,6 +24,7 @@ from app.kinds.layers import (
     require_spatial_layers,
 )
 from app.kinds.spec import KindSpec
+from app.kinds.work import activation_bytes, steps_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 
@@ -192,6 +193,17 @@ class ResolvedDeepDream(DeepDreamParams):
     """Resolved params of DeepDream."""
 
     layers: LayerWeights
+
+    def work(self, card: NetworkCard | None, members: int) -> float | None:
+        """Steps at each octave of each frame; of a clip with so many frames as were asked for."""
+        del members
+        sides = [self.size / self.octave_scale**octave for octave in range(self.octaves)]
+        steps = self.steps * self.octaves * self.variations * (self.frames or 1)
+        return steps_work(card, sides, steps, self.needed_layers())
+
+    def working_bytes(self, card: NetworkCard) -> float:
+        """In tiles, of a square."""
+        return activation_bytes(card, self.size**2, self.needed_layers(), tiles=True)
 
 
 SPEC = KindSpec(

@@ -19,6 +19,7 @@ from app.kinds.fields import (
 )
 from app.kinds.layers import ACTIVATIONS, require_card, require_layers
 from app.kinds.spec import KindSpec
+from app.kinds.work import DECODING, SAMPLE_PIXELS, activation_bytes, forward_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
 
@@ -111,6 +112,15 @@ class ResolvedEmbedding(EmbeddingParams):
 
     layer: LayerName
     size: int
+
+    def work(self, card: NetworkCard | None, members: int) -> float | None:
+        """One pass over each picture of the set."""
+        each = forward_work(card, self.size, layers=self.needed_layers())
+        return None if each is None else members * (DECODING + each)
+
+    def working_bytes(self, card: NetworkCard) -> float:
+        """Of as many pictures as go forward at once."""
+        return activation_bytes(card, max(self.size**2, SAMPLE_PIXELS), self.needed_layers(), gradient=False)
 
 
 def _last(card: NetworkCard) -> str:

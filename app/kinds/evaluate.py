@@ -7,6 +7,7 @@ from pydantic import Field
 from app.kinds.classifying import ClassifyingParams, require_same_classes
 from app.kinds.fields import DatasetRef
 from app.kinds.spec import KindSpec
+from app.networks.card import NetworkCard
 from app.networks.catalogue import Catalogue
 
 
@@ -27,6 +28,10 @@ class EvaluateParams(ClassifyingParams):
     def picture_short_side(self, field: str) -> int | None:
         """What the crops need."""
         return self.short_side()
+
+    def work(self, card: NetworkCard | None, members: int) -> float | None:
+        """All pictures of the set."""
+        return self.pictures_work(members, card)
 
     def resolve(self, catalogue: Catalogue) -> "EvaluateParams":
         """Fill in what the networks give."""

@@ -20,6 +20,7 @@ from app.kinds.fields import (
 )
 from app.kinds.layers import is_spatial, require_card, require_layers
 from app.kinds.spec import KindSpec
+from app.kinds.work import activation_bytes, steps_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 
@@ -97,6 +98,18 @@ class ResolvedFeatureInversion(FeatureInversionParams):
     """Resolved params of feature inversion. ``layers`` are in the network's order, each once."""
 
     layers: LayerNames
+
+    def work(self, card: NetworkCard | None, members: int) -> float | None:
+        """Steps to invert each layer."""
+        del members
+        steps = self.steps * self.variations
+        found = [steps_work(card, [self.size], steps, [layer]) for layer in self.layers]
+        known = [each for each in found if each is not None]
+        return sum(known) if known else None
+
+    def working_bytes(self, card: NetworkCard) -> float:
+        """Of one picture."""
+        return activation_bytes(card, self.size**2, self.layers)
 
 
 def usual_layers(card: NetworkCard) -> list[str]:

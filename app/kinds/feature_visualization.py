@@ -113,7 +113,7 @@ class FeatureVisualizationParams(MaximizationParams):
             )
         values = self.maximization_values(card) | own
         resolved = self.resolved_as(ResolvedFeatureVisualization, values)
-        resolved.require_valid(resolved.units * len(resolved.sides) * resolved.variations)
+        resolved.require_valid(resolved.pictures_made)
         return resolved
 
     @property
@@ -192,6 +192,11 @@ class FeatureVisualizationParams(MaximizationParams):
 
 class ResolvedFeatureVisualization(ResolvedMaximization, FeatureVisualizationParams):
     """Resolved params of feature visualization. Either ``layer`` and ``objective`` are null, or ``terms``."""
+
+    @property
+    def pictures_made(self) -> int:
+        """Each unit once a side and variation."""
+        return self.units * len(self.sides) * self.variations
 
 
 def read_unit(unit: str, field: str) -> tuple[str, int | None, bool]:

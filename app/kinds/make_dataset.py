@@ -3,12 +3,18 @@
 from app.kinds.base import Params
 from app.kinds.fields import OpenDatasetRef
 from app.kinds.spec import KindSpec
+from app.networks.card import NetworkCard
 
 
 class MakeDatasetParams(Params):
     """Draw the pictures of a built-in set, add them to it, and close it."""
 
     dataset: OpenDatasetRef
+
+    def work(self, card: NetworkCard | None, members: int) -> float | None:
+        """Nobody knows."""
+        del card, members
+        return None
 
 
 SPEC = KindSpec(

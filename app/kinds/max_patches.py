@@ -10,6 +10,8 @@ from app.kinds.feature_visualization import Channels
 from app.kinds.fields import CROP_SHARE, DEFAULT_SIZE, DatasetRef, LayerName, NetworkName
 from app.kinds.layers import middle_layer, require_card, require_channel, require_spatial_layers
 from app.kinds.spec import KindSpec
+from app.kinds.work import DECODING, SAMPLE_PIXELS, activation_bytes, forward_work
+from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
 
 
@@ -71,6 +73,15 @@ class ResolvedMaxPatches(MaxPatchesParams):
 
     layer: LayerName
     size: int
+
+    def work(self, card: NetworkCard | None, members: int) -> float | None:
+        """One pass over each picture of the set."""
+        each = forward_work(card, self.size, layers=self.needed_layers())
+        return None if each is None else members * (DECODING + each)
+
+    def working_bytes(self, card: NetworkCard) -> float:
+        """Of as many pictures as go forward at once."""
+        return activation_bytes(card, max(self.size**2, SAMPLE_PIXELS), self.needed_layers(), gradient=False)
 
 
 SPEC = KindSpec(

@@ -9,7 +9,8 @@ from app.kinds.base import NetworkNeed, Params
 from app.kinds.classes import ClassName, require_classes, require_classifier
 from app.kinds.fields import DEFAULT_SIZE, NetworkName, NetworkSize, PictureRef
 from app.kinds.layers import require_card
-from app.kinds.spec import KindSpec, Lane, forward_work, lane_by_work
+from app.kinds.spec import KindSpec, Lane, lane_by_work
+from app.kinds.work import activation_bytes, forward_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
 
@@ -116,6 +117,16 @@ class ResolvedOcclusion(OcclusionParams):
     stride: int
     size: int
 
+    def work(self, card: NetworkCard | None, members: int) -> float | None:
+        """All positions, of which only what changes is computed."""
+        del members
+        windows = _count(self.size, self.window, self.stride)
+        return forward_work(card, self.size, 1 + SHARE_COMPUTED * windows)
+
+    def working_bytes(self, card: NetworkCard) -> float:
+        """Of the picture, whose activations are all kept."""
+        return activation_bytes(card, self.size**2)
+
 
 def _count(size: int, window: int, stride: int) -> int:
     return len(positions(size, window, stride)) ** 2
@@ -123,8 +134,7 @@ def _count(size: int, window: int, stride: int) -> int:
 
 def lane_of(params: ResolvedOcclusion, card: NetworkCard | None) -> Lane:
     """``short`` where all positions are predicted to take less than a second."""
-    windows = _count(params.size, params.window, params.stride)
-    return lane_by_work(forward_work(card, params.size, 1 + SHARE_COMPUTED * windows))
+    return lane_by_work(params.work(card, 0))
 
 
 SPEC = KindSpec(

@@ -10,7 +10,8 @@ from app.kinds.base import NetworkNeed, Params
 from app.kinds.classes import ClassName, require_classes, require_classifier
 from app.kinds.fields import DEFAULT_SIZE, NetworkName, NetworkSize, PictureRef, Seed, split_names
 from app.kinds.layers import is_spatial, require_card, require_channel, require_layers, spatial_layers
-from app.kinds.spec import KindSpec, Lane, forward_work, lane_by_work
+from app.kinds.spec import KindSpec, Lane, lane_by_work
+from app.kinds.work import GRADIENT, SAMPLE_PIXELS, activation_bytes, forward_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
 
@@ -45,9 +46,6 @@ NOISE = 0.15
 # Measured at 50 with four pictures each: the sums of palette were off by up to 1.2 %, those of
 # efficientnet_lite0, whose gradient changes faster, by up to 8 % from black and 13 % from the mean color.
 NODES = 50
-
-# A backward pass costs about two forward ones.
-_GRADIENT = 3
 
 
 def _position(value: Any) -> Any:
@@ -220,6 +218,16 @@ class ResolvedSaliency(SaliencyParams):
 
     size: int
 
+    def work(self, card: NetworkCard | None, members: int) -> float | None:
+        """Passes of one picture."""
+        del members
+        return None if card is None else forward_work(card, self.size, passes(self, card))
+
+    def working_bytes(self, card: NetworkCard) -> float:
+        """Of as many samples as are computed at once."""
+        sampled = {"smooth_grad", "integrated_gradients", "smooth_grad_cam", "score_cam"} & {*self.methods}
+        return activation_bytes(card, max(self.size**2, SAMPLE_PIXELS if sampled else 0))
+
 
 def _lacking(card: NetworkCard) -> dict[Method, str]:
     """The methods that a network has not the layers for, each with what it lacks."""
@@ -240,17 +248,17 @@ def last_maps(card: NetworkCard) -> str:
 def passes(params: ResolvedSaliency, card: NetworkCard) -> int:
     """Forward passes of one picture that a job costs about as much as."""
     counts: dict[Method, int] = {
-        "smooth_grad": _GRADIENT * params.samples,
-        "integrated_gradients": _GRADIENT * params.nodes + 2,
-        "smooth_grad_cam": _GRADIENT * params.samples,
+        "smooth_grad": GRADIENT * params.samples,
+        "integrated_gradients": GRADIENT * params.nodes + 2,
+        "smooth_grad_cam": GRADIENT * params.samples,
         "score_cam": card.layer(params.cam_layer).channels if params.cam_layer else 0,
     }
-    return 1 + sum(counts.get(method, _GRADIENT) for method in params.methods)
+    return 1 + sum(counts.get(method, GRADIENT) for method in params.methods)
 
 
 def saliency_lane(params: ResolvedSaliency, card: NetworkCard | None) -> Lane:
     """``short`` if it is over in about a second."""
-    return "long" if card is None else lane_by_work(forward_work(card, params.size, passes(params, card)))
+    return lane_by_work(params.work(card, 0))
 
 
 SPEC = KindSpec(

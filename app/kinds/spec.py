@@ -19,9 +19,6 @@ Lane = Literal["short", "long", "training"]
 MULTIPLY_ADDS_PER_SECOND = 2e10
 SHORT_SECONDS = 1.0
 
-# What decoding a picture costs, in multiply-adds that take as long: 10 ms.
-DECODING = 2e8
-
 Group = Literal["Make pictures", "Look inside", "Train"]
 
 # The param that names the preset, in every kind that has presets.
@@ -46,17 +43,6 @@ def lane_by_work(multiply_adds: float | None) -> Lane:
     if multiply_adds is None or multiply_adds >= SHORT_SECONDS * MULTIPLY_ADDS_PER_SECOND:
         return "long"
     return "short"
-
-
-def forward_work(card: NetworkCard | None, side: int | None, passes: float = 1) -> float | None:
-    """Multiply-adds of forward passes over squares of ``side`` pixels; None: nobody knows.
-
-    Without a side it is what the card counts them at.
-    """
-    if card is None or card.multiply_adds is None:
-        return None
-    area = 1.0 if side is None else (side / card.counted_side) ** 2
-    return passes * area * card.multiply_adds
 
 
 def with_preset(params: Params, preset: Preset) -> dict[str, Any]:

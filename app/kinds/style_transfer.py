@@ -18,6 +18,7 @@ from app.kinds.fields import (
 )
 from app.kinds.layers import first_of_stages, require_card, require_spatial_layers
 from app.kinds.spec import KindSpec, Preset, with_preset
+from app.kinds.work import activation_bytes, scale_sides, steps_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 
@@ -236,6 +237,18 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
     """Resolved params of style transfer; ``style_weights`` has a number for each style picture."""
 
     style_weights: list[Annotated[float, Field(ge=0)]]
+
+    def work(self, card: NetworkCard | None, members: int) -> float | None:
+        """Steps at each scale, on squares with the preset's margin; members count for nothing."""
+        del members
+        preset = PRESETS[self.preset]
+        sides = [side + 2 * preset.margin for side in scale_sides(self.size, preset.coarsest)]
+        return steps_work(card, sides, self.steps, self.needed_layers())
+
+    def working_bytes(self, card: NetworkCard) -> float:
+        """In tiles, of a square."""
+        side = self.size + 2 * PRESETS[self.preset].margin
+        return activation_bytes(card, side**2, self.needed_layers(), tiles=True)
 
     def require_valid(self, catalogue: Catalogue) -> None:
         """Check the combination of params, and the layers against the network; InputError."""

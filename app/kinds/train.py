@@ -26,9 +26,15 @@ from app.kinds.training_presets import (
     Rates,
     Transfer,
 )
+from app.kinds.work import DECODING, GRADIENT, SAMPLE_PIXELS, activation_bytes, forward_work
+from app.networks.card import NetworkCard
 from app.networks.catalogue import Catalogue
 
 Share = Annotated[float, Field(ge=0, le=1)]
+# About the part of a set that is learnt from.
+TRAINED_SHARE = 0.8
+# Multiply-adds for each pixel of a network that is not built yet: its size counts, and no other compares.
+PIXEL_WORK = 2e4
 # Trainings that one job runs at most.
 MOST_RUNS = 64
 
@@ -302,6 +308,21 @@ class ResolvedTraining(TrainParams):
     cutmix: float
     attack: float
 
+    def work(self, card: NetworkCard | None, members: int) -> float | None:
+        """Gradients of all pictures that are shown in all trainings."""
+        from app.kinds.training_runs import count_runs
+
+        shown = max(self.epochs * TRAINED_SHARE * members, self.least_steps * self.batch_size)
+        if self.base is None:
+            each: float | None = GRADIENT * self.size**2 * PIXEL_WORK
+        else:
+            each = forward_work(card, self.size, GRADIENT, self.needed_layers())
+        return None if each is None else count_runs(self) * shown * (DECODING + each)
+
+    def working_bytes(self, card: NetworkCard) -> float:
+        """Of a batch."""
+        return activation_bytes(card, self.batch_size * self.size**2)
+
 
 class ResolvedFrozen(TrainParams):
     """Resolved params of a classifier that is solved for, without steps, on features of a frozen base."""
@@ -311,6 +332,15 @@ class ResolvedFrozen(TrainParams):
     feature_layer: LayerName
     size: int
     flip: bool
+
+    def work(self, card: NetworkCard | None, members: int) -> float | None:
+        """A pass over all pictures, and over their reflections, once for all trainings."""
+        each = forward_work(card, self.size, 2 if self.flip else 1)
+        return None if each is None else members * (DECODING + each)
+
+    def working_bytes(self, card: NetworkCard) -> float:
+        """Of as many pictures as go forward at once."""
+        return activation_bytes(card, max(self.size**2, SAMPLE_PIXELS), gradient=False)
 
 
 SPEC = KindSpec(

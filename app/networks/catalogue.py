@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -47,6 +47,20 @@ class Catalogue:
         """The names of the shipped networks, then of those in the database."""
         stored = [] if self.engine is None else repository.list_networks(self.engine)
         return [*_cards(), *(network.card.name for network in stored)]
+
+
+@dataclass(frozen=True)
+class CachedCatalogue(Catalogue):
+    """A catalogue that looks for each network once, for as long as a request or a part of a batch takes."""
+
+    _found: dict[tuple[str, str | None], NetworkCard | None] = field(default_factory=dict)
+
+    def find(self, name: str, sha256: str | None = None) -> NetworkCard | None:
+        """The card of the network with these weights, or else with this name; None if there is none."""
+        key = (name, sha256)
+        if key not in self._found:
+            self._found[key] = super().find(name, sha256)
+        return self._found[key]
 
 
 SHIPPED = Catalogue()

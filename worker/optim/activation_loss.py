@@ -6,16 +6,13 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from app.kinds.work import ASCENT_PIXELS
 from models.network import Network
 from worker.optim.descent import Evaluation
 from worker.optim.objectives import Objective, one_each
 from worker.optim.parametrizations import Parametrization
 from worker.optim.randomness import generator_at
 from worker.optim.transforms import Transform, in_turn
-
-# Pixels of all pictures that go through a network at once; with VGG-19 at half width their activations take
-# about a gigabyte. A constant, not what happens to be free, since sums depend on it in their last bits.
-PIXELS_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class ActivationLoss:
     @property
     def most_together(self) -> int:
         """How many pictures go through the network at once."""
-        return max(1, PIXELS_AT_ONCE // self.pixels)
+        return max(1, ASCENT_PIXELS // self.pixels)
 
     @staticmethod
     def evaluate_together(
@@ -127,7 +124,7 @@ class ActivationLoss:
     def _parts(self, variables: Tensor) -> list[slice]:
         """Slices of the batch that go through the network at once, of whole groups."""
         count = variables.shape[0]
-        size = max(1, PIXELS_AT_ONCE // (self.pixels * self.group)) * self.group
+        size = max(1, ASCENT_PIXELS // (self.pixels * self.group)) * self.group
         return [slice(first, min(first + size, count)) for first in range(0, count, size)]
 
 

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from app.errors import InputError
 from app.kinds.style_transfer import PRESETS, ResolvedStyleTransfer
+from app.kinds.work import scale_sides
 from models.network import Network
-from worker.optim.pyramids.scales import fit, scale_sides, share_steps
+from worker.optim.pyramids.scales import fit, share_steps
 
 # The largest size that the params allow.
 LARGEST_SIZE = 8192

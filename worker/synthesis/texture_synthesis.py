@@ -15,7 +15,8 @@ from torch import Tensor
 
 from app.errors import InputError
 from app.kinds.style_transfer import PRESETS
-from app.kinds.texture_synthesis import ResolvedTextureSynthesis
+from app.kinds.texture_synthesis import COARSEST, ResolvedTextureSynthesis
+from app.kinds.work import scale_sides
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
@@ -28,7 +29,7 @@ from worker.losses.total_variation import TotalVariation
 from worker.optim.memory import require_memory
 from worker.optim.optimizers.base import Optimizer
 from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
-from worker.optim.pyramids.scales import fit, resize, scale_sides, share_steps
+from worker.optim.pyramids.scales import fit, resize, share_steps
 from worker.optim.randomness import noise_like
 from worker.optim.tiling.tiles import Tiling
 from worker.optim.tiling.wrapping import resize_wrapped
@@ -38,10 +39,6 @@ from worker.synthesis.stacking import Run, alone, stacked
 
 # The variant of the losses, and the margin of a picture that is not seamless, are those of style transfer.
 STYLE = PRESETS["impasto"]
-
-# Longer side in pixels of the smaller of texture and result at the first scale, or a little more. Where style
-# transfer begins, at 90, bricks of 70 px stay pieces of bricks: a position of the deepest layer sees 68 px.
-COARSEST = 40
 
 
 def texture_synthesis(

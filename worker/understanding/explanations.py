@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-# Pixels of the pictures that go forward and backward at once. On one thread 4 of 224 px, or 12 of 128 px, are
-# the fastest of 1 to 50: 50 at once took a quarter longer with palette, and twice as long with
-# efficientnet_lite0. A constant, since sums depend on it in their last bits.
-PIXELS_AT_ONCE = 4 * 224**2
-# On other devices, which need more to be busy, and do not repeat their last bits anyway.
-PIXELS_AT_ONCE_ELSEWHERE = 20 * 224**2
+from app.kinds.work import SAMPLE_PIXELS
+
+# Pixels of the samples that go forward and backward at once on other devices than a CPU, which need more to
+# be busy, and do not repeat their last bits anyway.
+PIXELS_ELSEWHERE = 20 * 224**2
 
 
 @dataclass(frozen=True)
@@ -65,5 +64,5 @@ def explain(method: Method, at_once: int) -> Explanation:
 
 def samples_at_once(side: int, device: torch.device) -> int:
     """Pictures of ``side`` pixels a side that go forward and backward at once on a device."""
-    pixels = PIXELS_AT_ONCE if device.type == "cpu" else PIXELS_AT_ONCE_ELSEWHERE
+    pixels = SAMPLE_PIXELS if device.type == "cpu" else PIXELS_ELSEWHERE
     return max(1, pixels // side**2)

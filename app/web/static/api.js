@@ -6,6 +6,9 @@ export class Problem extends Error {
     super(body.detail ?? body.title ?? `The service answered ${status}.`);
     this.status = status;
     this.field = body.field ?? null;
+    /** Of a batch: its first wrong lines [{line, custom_id, field, detail}], and how many are wrong in all. */
+    this.lines = (body.errors ?? []).filter(({ line }) => line !== undefined);
+    this.wrong = body.wrong ?? this.lines.length;
     /** Every wrong field: [{field, detail}]. */
     this.fields = body.errors?.length
       ? body.errors.map((error) => ({ field: error.field, detail: error.detail }))
@@ -33,7 +36,7 @@ function parsed(text) {
   }
 }
 
-async function request(path, options = {}) {
+export async function request(path, options = {}) {
   let response;
   let text;
   try {
@@ -49,7 +52,7 @@ async function request(path, options = {}) {
   return body;
 }
 
-function post(path, body = null, headers = {}) {
+export function post(path, body = null, headers = {}) {
   return request(path, {
     method: "POST",
     headers: body === null ? headers : { "Content-Type": "application/json", ...headers },
@@ -84,9 +87,9 @@ export const getImage = (id) => request(`/v1/images/${encodeURIComponent(id)}`);
 
 export const getJob = (id) => request(`/v1/jobs/${encodeURIComponent(id)}`);
 
-/** A page of the jobs of some kinds, newest first. */
+/** A page of the jobs of some kinds, newest first, without those of batches. */
 export function listJobs(limit, cursor, kinds) {
-  const query = new URLSearchParams({ limit, ...(cursor ? { cursor } : {}) });
+  const query = new URLSearchParams({ limit, batch: "none", ...(cursor ? { cursor } : {}) });
   for (const kind of kinds) query.append("kind", kind);
   return request(`/v1/jobs?${query}`);
 }
@@ -158,7 +161,7 @@ export const relabelDataset = (reference, { name, labels, drop }) =>
 export function uploadImage(file, onprogress, signal) {
   const form = new FormData();
   form.append("image", file, file.name);
-  return sendForm("/v1/images", form, onprogress, signal);
+  return send("/v1/images", form, onprogress, signal);
 }
 
 /** Upload a ZIP (a Blob) as a set, which a job then fills and closes: the first of `jobs`. */
@@ -166,23 +169,24 @@ export function uploadDataset(zip, name, onprogress, signal) {
   const form = new FormData();
   form.append("params", JSON.stringify({ name }));
   form.append("file", zip, `${name}.zip`);
-  return sendForm("/v1/datasets", form, onprogress, signal);
+  return send("/v1/datasets", form, onprogress, signal);
 }
 
-/** Send a form with files. fetch does not report the share that is sent. */
-function sendForm(path, form, onprogress, signal) {
+/** Send a form with files, or a file. fetch does not report the share that is sent. */
+export function send(path, body, onprogress, signal, headers = {}) {
   return new Promise((resolve, reject) => {
     const call = new XMLHttpRequest();
     call.open("POST", path);
+    for (const [name, value] of Object.entries(headers)) call.setRequestHeader(name, value);
     call.upload.onprogress = (event) => event.lengthComputable && onprogress(event.loaded / event.total);
     call.onerror = () => reject(new Unreachable());
     call.onabort = () => reject(new DOMException("Upload stopped.", "AbortError"));
     call.onload = () => {
-      const body = parsed(call.responseText);
-      if (call.status < 300) resolve(body);
-      else reject(UNAVAILABLE.has(call.status) ? new Unreachable() : new Problem(call.status, body));
+      const answer = parsed(call.responseText);
+      if (call.status < 300) resolve(answer);
+      else reject(UNAVAILABLE.has(call.status) ? new Unreachable() : new Problem(call.status, answer));
     };
     signal.addEventListener("abort", () => call.abort());
-    call.send(form);
+    call.send(body);
   });
 }

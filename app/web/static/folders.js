@@ -3,6 +3,9 @@
 /** Files that systems leave in folders. */
 const isHidden = (path) => path.split("/").some((part) => part.startsWith(".") || part === "__MACOSX");
 
+/** Whether a file is a list of jobs, one a line. */
+export const isLines = (file) => /\.(jsonl|ndjson)$/i.test(file.name);
+
 export const isZip = (file) => /\.zip$/i.test(file.name) || /^application\/(x-)?zip/.test(file.type);
 
 /** The files and folders of a drop, which are readable only while its event is handled. */

@@ -1,12 +1,14 @@
 /** The form: the chosen kind, what is kept of its settings, and how a job is sent. */
 
 import { findNetworks, Problem, sendJob, Unreachable } from "./api.js";
+import { sendMatrix } from "./batch_api.js";
 import { el, showText } from "./dom.js";
-import { entriesOf, isZip } from "./folders.js";
+import { entriesOf, isLines, isZip } from "./folders.js";
+import { requestKeys } from "./keys.js";
 import { makeKindForm, showKindForm } from "./kind_form.js";
 import { isPicture, kindOf, listedKinds } from "./kinds.js";
+import { openMany } from "./many.js";
 import { findNetwork, refreshNetworks } from "./networks.js";
-import { same } from "./schema.js";
 import { load, save } from "./session.js";
 
 const form = document.getElementById("job-form");
@@ -16,16 +18,17 @@ const advanced = document.getElementById("advanced");
 const formProblem = document.getElementById("form-problem");
 
 /**
- * Open the form. `onjob(job)` is called with every job sent. Returns {reuse(job), open(kind, params)}: one shows a
- * job's settings, the other a form in which some params are filled in.
+ * Open the form. `onjob(job)` is called with every job sent, `onbatch(batch)` with every batch, `onlines(file)` with a
+ * file of jobs that was dropped. Returns {reuse(job), open(kind, params)}: one shows a job's settings, the other a form
+ * in which some params are filled in.
  */
-export function openForm(onjob) {
+export function openForm({ onjob, onbatch, onlines }) {
   /** Forms by kind: values stay while another kind is shown. */
   const kindForms = new Map();
   let current = null;
   let sending = false;
-  /** The last request without an answer, and its key, so that sending it again makes no second job. */
-  let unanswered = null;
+  const keys = requestKeys();
+  const many = openMany({ current: () => current, onswitch: () => choose(current.kind.kind) });
 
   function kindFormOf(name) {
     if (!kindForms.has(name)) {
@@ -43,35 +46,42 @@ export function openForm(onjob) {
     save("kind", name);
     if (before && before !== current) copyPicture(before, current);
     showText(formProblem, null);
+    many.prepare(current);
     showKindForm(current);
+    many.show();
   }
 
   const saveSettings = () => save(`settings.${current.kind.kind}`, current.read().params);
+
+  /** Send one job, or a batch of many. */
+  async function request({ kind, path }, params, over) {
+    const matrix = over && { kind, params, over, combine: many.combine() };
+    const key = keys.of(matrix ?? { path, params });
+    const answer = matrix ? await sendMatrix(matrix, many.title(), key) : await sendJob(path, params, key);
+    keys.answered();
+    (matrix ? onbatch : onjob)(answer);
+  }
 
   async function send() {
     const from = current;
     from.clearProblems();
     showText(formProblem, null);
-    if (from.pictures.some((field) => !field.isEmpty())) submit.dataset.busy = "Uploading";
-    await Promise.all(from.pictures.map((field) => field.settled()));
-    const { params, problems } = from.read();
+    if (from.uploading().some((field) => !field.isEmpty())) submit.dataset.busy = "Uploading";
+    await Promise.all(from.uploading().map((field) => field.settled()));
+    const { params, over, problems } = from.read();
     const show = (found) => showText(formProblem, from.show(found, advanced).join(" "));
     if (problems.length) {
       show(problems);
       return;
     }
     submit.dataset.busy = "Sending";
-    const request = { path: from.kind.path, params };
-    if (!unanswered || !same(unanswered.request, request)) unanswered = { request, key: randomKey() };
     try {
-      const job = await sendJob(request.path, params, unanswered.key);
-      unanswered = null;
-      onjob(job);
+      await request(from.kind, params, over);
     } catch (error) {
       if (error instanceof Unreachable) {
         showText(formProblem, error.message);
       } else if (error instanceof Problem) {
-        unanswered = null;
+        keys.answered();
         show(error.fields);
       } else {
         throw error;
@@ -98,6 +108,7 @@ export function openForm(onjob) {
   async function reuse(job) {
     const params = await paramsOf(job);
     choose(job.kind);
+    many.turnOff();
     current.clearProblems();
     current.reuse(params);
     saveSettings();
@@ -106,6 +117,7 @@ export function openForm(onjob) {
 
   function open(kind, params) {
     choose(kind);
+    many.turnOff();
     for (const [name, value] of Object.entries(params)) current.fields.get(name)?.set(value);
     current.showNetwork();
     saveSettings();
@@ -149,7 +161,7 @@ export function openForm(onjob) {
   kindSelect.addEventListener("change", () => choose(kindSelect.value));
   const last = load("kind");
   choose(listed.some(({ kind }) => kind === last) ? last : listed[0].kind);
-  receiveFiles(() => current);
+  receiveFiles(() => current, many, onlines);
   submit.disabled = false;
   return { reuse, open };
 }
@@ -162,23 +174,24 @@ function copyPicture(from, to) {
   if (reference) target.set(target.param.control === "pictures" ? [reference] : reference);
 }
 
-/** A random key; crypto.randomUUID is missing over http from other machines. */
-function randomKey() {
-  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
-}
-
 /**
  * Files dropped or pasted anywhere go to the field at that place; elsewhere folders and ZIPs go to the set, if the
- * form has one, pictures to the first empty field.
+ * form has one, pictures to the first empty field. Folders of pictures make a form for one a form for many.
  */
-function receiveFiles(currentForm) {
+function receiveFiles(currentForm, many, onlines) {
   function receive(target, files, entries) {
     const { pictures, main, dataset } = currentForm();
+    const lines = files.find(isLines);
+    if (lines) {
+      onlines(lines);
+      return;
+    }
     const isBulk = files.some(isZip) || entries.some(({ isDirectory }) => isDirectory);
     if (dataset && (dataset.element.contains(target) || isBulk)) {
       dataset.add(files, entries);
       return;
     }
+    if (many.receive(target, files, entries)) return;
     const field =
       pictures.find(({ element }) => element.contains(target)) ??
       main.find((candidate) => candidate.isEmpty()) ??

@@ -1,116 +1,94 @@
-/** Past jobs as pictures, newest first. */
+/** Past jobs and batches as pictures, newest first. */
 
 import { listJobs, Problem, Unreachable } from "./api.js";
-import { el, showText } from "./dom.js";
-import { isTerminal } from "./follow.js";
-import { thumbnailUrl, titleOfJob } from "./jobs.js";
+import { listBatches } from "./batch_api.js";
+import { batchTile } from "./batch_tile.js";
+import { jobTile } from "./job_tile.js";
 import { listedKinds } from "./kinds.js";
-import { ago } from "./text.js";
+import { mergedPages } from "./merged_pages.js";
 
 const PAGE_SIZE = 24;
-/** Milliseconds between two requests for the list while some of its jobs are unfinished. */
+/** Milliseconds between two requests for the lists while something in them is unfinished. */
 const POLL_MS = 3000;
 const MINUTE_MS = 60_000;
 
-const CAPTIONS = { queued: "waiting", failed: "failed", cancelled: "cancelled" };
-
-function captionOf(job) {
-  if (job.state === "running") {
-    const { done, total } = job.progress ?? {};
-    return total ? `${Math.floor((100 * done) / total)} %` : "running";
+/** What a list answers, or null when the service does not. */
+async function attempt(request) {
+  try {
+    return await request;
+  } catch (error) {
+    if (error instanceof Unreachable || error instanceof Problem) return null;
+    throw error;
   }
-  return CAPTIONS[job.state] ?? ago(job.finished_at);
 }
 
-/** Fill the gallery with jobs of the listed kinds. Returns {update(job), select(id)}. */
+const isBatch = (item) => "counts" in item;
+
+/**
+ * Fill the gallery with batches, and with jobs of the listed kinds that belong to none. Returns {update(jobOrBatch),
+ * remove(id), select(id)}.
+ */
 export function openGallery() {
   const kinds = listedKinds().map(({ kind }) => kind);
   const list = document.getElementById("gallery-list");
   const more = document.getElementById("more");
   const empty = document.getElementById("gallery-empty");
-  /** By job id: {job, item, link, image, title, caption}. */
-  const entries = new Map();
+  const fetchJobs = (cursor) => attempt(listJobs(PAGE_SIZE, cursor, kinds));
+  const fetchBatches = (cursor) => attempt(listBatches(PAGE_SIZE, cursor));
+  const older = mergedPages([fetchJobs, fetchBatches]);
+  /** Tiles by the id of their job or batch. */
+  const tiles = new Map();
   let loaded = false;
-  let cursor = null;
   let selected = null;
 
-  function makeEntry(job) {
-    const image = el("img", { alt: "", loading: "lazy", decoding: "async", draggable: "false" });
-    image.addEventListener("error", () => {
-      image.hidden = true;
-    });
-    image.addEventListener("load", () => {
-      image.hidden = false;
-      // Rows are justified: a wide picture takes a larger share of its row.
-      item.style.setProperty("--aspect", String(image.naturalWidth / image.naturalHeight));
-    });
-    const caption = el("span", { class: "caption" });
-    const title = el("span", { class: "gallery-title", "aria-hidden": "true" });
-    const link = el("a", { href: `#job=${job.id}` }, image, title, caption);
-    const item = el("li", { "data-created": job.created_at }, link);
-    return { job: null, item, link, image, title, caption };
-  }
-
-  function render(entry, job) {
-    if (entry.job && entry.job.seq > job.seq) return;
-    entry.job = job;
-    entry.item.dataset.state = job.state;
-    const url = thumbnailUrl(job);
-    if (url && entry.image.getAttribute("src") !== url) entry.image.src = url;
-    entry.caption.textContent = captionOf(job);
-    entry.image.alt = titleOfJob(job);
-    showText(entry.title, url ? null : titleOfJob(job));
-  }
-
-  /** Show a job as it is now; a new one at its place by age. */
-  function update(job) {
-    let entry = entries.get(job.id);
-    if (!entry) {
-      entry = makeEntry(job);
-      const older = [...list.children].find((item) => item.dataset.created < job.created_at);
-      list.insertBefore(entry.item, older ?? null);
-      entries.set(job.id, entry);
+  /** Show a job or a batch as it is now; a new one at its place by age. */
+  function update(item) {
+    let tile = tiles.get(item.id);
+    if (!tile) {
+      tile = (isBatch(item) ? batchTile : jobTile)(item.created_at);
+      const next = [...list.children].find(({ dataset }) => dataset.created < item.created_at);
+      list.insertBefore(tile.item, next ?? null);
+      tiles.set(item.id, tile);
     }
-    render(entry, job);
+    tile.render(item);
     empty.hidden = true;
-    if (job.id === selected) entry.link.setAttribute("aria-current", "true");
+    if (item.id === selected) tile.link.setAttribute("aria-current", "true");
+  }
+
+  function remove(id) {
+    tiles.get(id)?.item.remove();
+    tiles.delete(id);
+    empty.hidden = tiles.size > 0;
   }
 
   function select(id) {
-    entries.get(selected)?.link.removeAttribute("aria-current");
+    tiles.get(selected)?.link.removeAttribute("aria-current");
     selected = id;
-    entries.get(id)?.link.setAttribute("aria-current", "true");
-  }
-
-  /** A page of jobs, or null when the service does not answer. */
-  async function fetchPage(from) {
-    try {
-      return await listJobs(PAGE_SIZE, from, kinds);
-    } catch (error) {
-      if (error instanceof Unreachable || error instanceof Problem) return null;
-      throw error;
-    }
+    tiles.get(id)?.link.setAttribute("aria-current", "true");
   }
 
   async function showOlder() {
     more.disabled = true;
-    const page = await fetchPage(cursor);
+    const items = await older.next(PAGE_SIZE);
     more.disabled = false;
-    if (!page) return;
+    if (!items) return;
     loaded = true;
-    for (const job of page.items) update(job);
-    cursor = page.next_cursor;
-    more.hidden = cursor === null;
-    empty.hidden = entries.size > 0;
+    for (const item of items) update(item);
+    more.hidden = !older.hasMore();
+    empty.hidden = tiles.size > 0;
   }
 
+  /** Bring the newest up to date; what is older than what is shown stays out of sight. */
   async function showNewest() {
-    const page = await fetchPage(null);
-    for (const job of page?.items ?? []) update(job);
+    const oldest = list.lastElementChild?.dataset.created ?? "";
+    const pages = await Promise.all([fetchJobs(null), fetchBatches(null)]);
+    for (const item of pages.flatMap((page) => page?.items ?? [])) {
+      if (tiles.has(item.id) || item.created_at >= oldest || !older.hasMore()) update(item);
+    }
   }
 
   async function poll() {
-    const unfinished = [...entries.values()].some((entry) => !isTerminal(entry.job));
+    const unfinished = [...tiles.values()].some((tile) => tile.isUnfinished());
     if (!loaded) await showOlder();
     else if (unfinished && !document.hidden) await showNewest();
     setTimeout(poll, POLL_MS);
@@ -118,8 +96,8 @@ export function openGallery() {
 
   more.addEventListener("click", showOlder);
   setInterval(() => {
-    for (const { job, caption } of entries.values()) caption.textContent = captionOf(job);
+    for (const tile of tiles.values()) tile.refresh();
   }, MINUTE_MS);
   poll();
-  return { update, select };
+  return { update, remove, select };
 }

@@ -26,6 +26,7 @@ const MAKERS = {
 };
 
 const PICTURE_MISSING = "Choose a picture first.";
+const PICTURES_MISSING = "Choose pictures first.";
 /** What is said of a required field that is empty, by control. */
 const MISSING = {
   picture: PICTURE_MISSING,
@@ -70,11 +71,35 @@ export function makeKindForm(kind) {
     if (card) for (const field of all) field.setNetwork?.(card);
   }
 
-  /** The values, and what is wrong with them: {params, problems: [{field, detail}]}. */
+  /** Fields for many pictures by param, in the place of those for one; null: the form is for one job. */
+  let piles = null;
+  const shownFields = () => all.filter(({ param: { name } }) => !piles?.has(name));
+
+  /** References of many pictures by param, or null, with what is wrong with them. */
+  function readPiles(problems) {
+    if (!piles) return null;
+    const over = {};
+    for (const [name, pile] of piles) {
+      try {
+        over[name] = pile.get();
+        if (!over[name]) problems.push({ field: name, detail: PICTURES_MISSING });
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        problems.push({ field: name, detail: error.message });
+      }
+    }
+    return over;
+  }
+
+  /**
+   * The values, and what is wrong with them: {params, over, problems: [{field, detail}]}. `over` has the references of
+   * many pictures by param, if the form is for many jobs, else it is null.
+   */
   function read() {
     const params = {};
     const problems = [];
-    for (const field of all) {
+    const over = readPiles(problems);
+    for (const field of shownFields()) {
       const { name } = field.param;
       try {
         const value = field.get();
@@ -90,7 +115,7 @@ export function makeKindForm(kind) {
       const detail = field.unusable?.();
       if (detail) problems.push({ field: name, detail });
     }
-    return { params, problems };
+    return { params, over, problems };
   }
 
   /** The value of a field among params, or null. */
@@ -126,15 +151,15 @@ export function makeKindForm(kind) {
   }
 
   function clearProblems() {
-    for (const field of all) field.showProblem(null);
+    for (const field of [...all, ...(piles?.values() ?? [])]) field.showProblem(null);
   }
 
-  /** Show problems, each at its field, and focus the first. Returns the texts of those that name no field here. */
-  function show(problems, advanced) {
+  /** Show problems, each at its field, and focus the first if asked to. Returns the texts of those that name no field here. */
+  function show(problems, advanced, { focus = true } = {}) {
     const others = [];
     const wrong = [];
     for (const { field: path, detail } of problems) {
-      const field = path?.split(".").map((part) => fields.get(part)).find(Boolean);
+      const field = path?.split(".").map((part) => piles?.get(part) ?? fields.get(part)).find(Boolean);
       if (field) {
         field.showProblem(detail);
         wrong.push(field);
@@ -142,23 +167,46 @@ export function makeKindForm(kind) {
         others.push(detail);
       }
     }
-    if (wrong.some((field) => advanced.contains(field.element))) advanced.open = true;
-    wrong[0]?.focus();
+    if (focus && wrong.some((field) => advanced.contains(field.element))) advanced.open = true;
+    if (focus) wrong[0]?.focus();
     return others;
   }
 
-  return { kind, fields, pictures, main, dataset, primary, rest, read, write, reuse, show, showPreset, showNetwork, clearProblems };
+  return {
+    kind,
+    fields,
+    pictures,
+    main,
+    dataset,
+    primary,
+    rest,
+    read,
+    write,
+    reuse,
+    show,
+    showPreset,
+    showNetwork,
+    clearProblems,
+    /** The fields for pictures that are shown first. */
+    pictureFields: () => main.map((field) => piles?.get(field.param.name) ?? field),
+    /** Fields whose pictures are uploaded before the form is sent. */
+    uploading: () => [...pictures.filter(({ param: { name } }) => !piles?.has(name)), ...(piles?.values() ?? [])],
+    /** Put fields for many pictures, by param, in the place of those for one; null: put these back. */
+    setPiles(next) {
+      piles = next;
+    },
+  };
 }
 
 /** Put a kind's fields into the page. */
 export function showKindForm(form) {
   const put = (id, fields) =>
     document.getElementById(id).replaceChildren(...fields.map((field) => field.element));
-  put("picture-fields", form.main);
+  put("picture-fields", form.pictureFields());
   put("primary-fields", form.primary);
   put("advanced-fields", form.rest);
   document.getElementById("picture-fields").hidden = form.main.length === 0;
-  showSamples(form.main);
+  showSamples(form.pictureFields());
   document.getElementById("advanced").hidden = form.rest.length === 0;
   document.querySelector("#submit span").textContent = form.kind.submit_label;
   showText(document.getElementById("kind-summary"), form.kind.summary);

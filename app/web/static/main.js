@@ -1,12 +1,15 @@
 /** Starts the page: the form, the result, the gallery, and the job that the address names. */
 
 import { getKinds, getNetworks, Unreachable } from "./api.js";
+import { openBatchView } from "./batch_view.js";
+import { addressOf } from "./batches.js";
 import { showText } from "./dom.js";
 import { follow } from "./follow.js";
 import { openForm } from "./form.js";
 import { openGallery } from "./gallery.js";
 import { setKinds } from "./kinds.js";
 import { openLibrary } from "./library.js";
+import { openLinesDialog } from "./lines_dialog.js";
 import { setNetworks } from "./networks.js";
 import { openResult } from "./result.js";
 
@@ -46,35 +49,65 @@ const result = openResult({
   onuse: (kind, params) => form.open(kind, params),
 });
 openLibrary();
-const form = openForm((job) => {
-  gallery.update(job);
-  location.hash = `job=${job.id}`;
+const batchView = openBatchView({
+  onchange: (batch) => gallery.update(batch),
+  ondelete(id) {
+    gallery.remove(id);
+    location.hash = "";
+  },
+  onconnection: showConnection,
+});
+
+function openBatch(batch) {
+  gallery.update(batch);
+  location.hash = addressOf(batch.id);
+}
+
+const form = openForm({
+  onjob(job) {
+    gallery.update(job);
+    location.hash = `job=${job.id}`;
+  },
+  onbatch: openBatch,
+  onlines: (file) => openLinesDialog(file, openBatch),
+});
+const linesInput = document.getElementById("lines-file");
+linesInput.addEventListener("change", () => {
+  const [file] = linesInput.files;
+  linesInput.value = "";
+  if (file) openLinesDialog(file, openBatch);
 });
 
 let unfollow = () => {};
 
-/** Scroll to the result where it is out of sight: on a phone it is below the form. */
-function scrollToResult() {
-  const element = document.getElementById("result");
+/** Scroll to what is shown where it is out of sight: on a phone it is below the form. */
+function scrollToStage() {
+  const element = document.getElementById("stage");
   const { top } = element.getBoundingClientRect();
   if (top < 0 || top > innerHeight / 2) element.scrollIntoView();
 }
 
-/** Show the job that the address names, and follow it. */
+/** Show the batch or the job that the address names, and follow it. */
 function openAddress() {
   unfollow();
+  unfollow = () => {};
   showConnection(true);
-  const id = new URLSearchParams(location.hash.slice(1)).get("job");
-  gallery.select(id);
-  if (!id) {
-    result.clear();
+  const address = new URLSearchParams(location.hash.slice(1));
+  const [batchId, jobId] = [address.get("batch"), address.get("job")];
+  gallery.select(batchId ?? jobId);
+  batchView.show(batchId, jobId);
+  document.getElementById("result").hidden = batchId !== null && jobId === null;
+  if (batchId || jobId) scrollToStage();
+  if (!jobId) {
+    result.clear(batchId !== null);
     return;
   }
-  scrollToResult();
-  unfollow = follow(id, {
+  unfollow = follow(jobId, {
     onjob(job) {
       result.show(job);
-      gallery.update(job);
+      if (!job.batch_id) gallery.update(job);
+      else if (batchId) batchView.place(job);
+      else location.replace(addressOf(job.batch_id, job.id));
     },
     onconnection: showConnection,
     onproblem: result.showProblem,

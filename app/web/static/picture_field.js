@@ -57,6 +57,8 @@ export function pictureField(param) {
   );
   const showProblem = problemSetter(problem, input);
   let items = [];
+  /** What takes several pictures at once in the place of a field for one. */
+  let takeMany = null;
 
   /** Forget items, and stop their uploads. */
   function drop(...dropped) {
@@ -105,6 +107,10 @@ export function pictureField(param) {
 
   function add(files) {
     showProblem(null);
+    if (takeMany && !many && files.length > 1) {
+      takeMany(files);
+      return;
+    }
     const wrong = files.find((file) => !accepted(file));
     if (wrong) showProblem(`${wrong.name} is ${clips ? "neither a picture nor a clip" : "not a picture"}.`);
     const pictures = files.filter(accepted);
@@ -198,6 +204,13 @@ export function pictureField(param) {
     element,
     add,
     isEmpty: () => items.length === 0,
+    /** Let a person choose several pictures where the field is for one: `take(files)` gets them. */
+    onmany(take) {
+      takeMany = take;
+      input.multiple = true;
+    },
+    /** Files of the pictures that are not uploaded yet. */
+    unsent: () => items.filter(({ file, reference }) => file && !reference).map(({ file }) => file),
     /** References of the pictures that are uploaded. */
     references: () => items.map((item) => item.reference).filter(Boolean),
     /** Resolves when all uploads have ended. */

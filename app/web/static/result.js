@@ -66,14 +66,15 @@ export function openResult({ onreuse, onuse }) {
     showText(part(".viewer-message"), "This picture was deleted.");
   }
 
-  function clear() {
+  /** Show no job; `keepTitle`: the page is about something else now. */
+  function clear(keepTitle = false) {
+    if (!keepTitle) document.title = "Impasto";
     job = null;
     chosen = null;
     announced = "";
     element.dataset.state = "empty";
     delete element.dataset.rankings;
     element.removeAttribute("data-plain");
-    document.title = "Impasto";
     compare(false);
     overlay.hide();
     looks.clear();

@@ -33,3 +33,24 @@ export async function upload(file, onprogress, signal) {
 export function forgetUpload(id) {
   for (const [hash, image] of uploaded) if (image.id === id) uploaded.delete(hash);
 }
+
+/** Uploads at a time, of many. */
+const AT_A_TIME = 3;
+const waiting = [];
+let going = 0;
+
+async function next() {
+  if (going >= AT_A_TIME || waiting.length === 0) return;
+  going += 1;
+  await waiting.shift()();
+  going -= 1;
+  next();
+}
+
+/** As upload(), after those that were asked for before: a browser neither reads nor sends hundreds at a time. */
+export function uploadInTurn(file, signal) {
+  return new Promise((resolve, reject) => {
+    waiting.push(() => (signal.aborted ? Promise.reject(signal.reason) : upload(file, () => {}, signal)).then(resolve, reject));
+    next();
+  });
+}

@@ -18,7 +18,7 @@ BLOCKING_MODULES = {"repository", "claims", "reaper", "workers", "service", "sto
 BLOCKING_SERVICES = tuple(
     f"services.{each.name}." for each in fields(Services) if "Service" in str(each.type)
 )
-BLOCKING_FUNCTIONS = {"parse_params", "check_pictures", "_view", "_find_view", "open", "sleep"}
+BLOCKING_FUNCTIONS = {"parse_params", "_view", "_find_view", "open", "sleep"}
 # What the paths of the routes that raise some errors contain.
 SUBJECTS = {
     "UnknownJob": "/v1/",

@@ -80,7 +80,7 @@ def test_pictures_in_parts_come_out_the_same(monkeypatch: pytest.MonkeyPatch) ->
 
     made = make_loss(objective=unlike, group=2)
     whole = made(start(made), 1)
-    monkeypatch.setattr(module, "PIXELS_AT_ONCE", 3 * 12 * 14)
+    monkeypatch.setattr(module, "ASCENT_PIXELS", 3 * 12 * 14)
     parts = made(start(made), 1)
 
     assert len(made._parts(start(made))) == 2  # of two pictures, as groups stay together

@@ -153,7 +153,7 @@ def test_integrated_gradients_start_at_each_baseline(baseline: str) -> None:
 
 @pytest.mark.medium
 def test_a_job_resumes_bit_for_bit_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.understanding.explanations.PIXELS_AT_ONCE", 3 * 24**2)
+    monkeypatch.setattr("worker.understanding.explanations.SAMPLE_PIXELS", 3 * 24**2)
     several = ["gradient", "smooth_grad", "integrated_gradients", "smooth_grad_cam", "score_cam"]
     params = make_params(methods=several)
     states: list[bytes] = []

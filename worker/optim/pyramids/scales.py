@@ -1,7 +1,5 @@
 """Sizes of pictures, and scales from coarse to fine."""
 
-import math
-
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -36,18 +34,6 @@ def center_crop(picture: Tensor, side: int) -> Tensor:
     short = min(height, width)
     top, left = (height - short) // 2, (width - short) // 2
     return resize(picture[..., top : top + short, left : left + short], side, side)
-
-
-def scale_sides(long_side: int, coarsest: int | None) -> list[int]:
-    """Longer sides from coarse to fine, each about sqrt(2) times the previous one, up to ``long_side``.
-
-    The first is the smallest that is at least ``coarsest``; None: a single scale. A common first size gives
-    pictures of different sizes the same layout, so that a small one predicts a large one.
-    """
-    sides = [long_side]
-    while coarsest is not None and (side := round(long_side * math.sqrt(0.5) ** len(sides))) >= coarsest:
-        sides.append(side)
-    return sides[::-1]
 
 
 def share_steps(steps: int, scales: int) -> list[int]:

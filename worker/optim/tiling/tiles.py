@@ -21,14 +21,13 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from app.kinds.work import TILE_BYTES
 from models.geometry import window_of
 from models.network import Network
 from worker.optim.tiling.wrapping import wrapped
 
-# Memory in bytes for the activations of a tile and their gradients. A constant, not what happens to be free:
-# the sums of a tiled picture differ in their last bits from those of an untiled one, and a recipe is to give
-# the same picture whatever else the machine is doing.
-BUDGET = 2 << 30
+# See there.
+BUDGET = TILE_BYTES
 
 
 @dataclass(frozen=True)

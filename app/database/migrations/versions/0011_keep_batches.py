@@ -30,6 +30,7 @@ def upgrade() -> None:
     _create_partial_index("ix_jobs_batch_state", ["batch_id", "state", "batch_line"], is_entry)
     has_ended = f"{is_entry} AND finished_at IS NOT NULL"
     _create_partial_index("ix_jobs_batch_ends", ["batch_id", "finished_at", "id"], has_ended)
+    _create_partial_index("ix_jobs_measured", ["kind", "network", "finished_at"], "state = 'succeeded'")
     op.create_table(
         "levels",
         sa.Column("lane", sa.String(length=16), primary_key=True),
@@ -99,7 +100,7 @@ def downgrade() -> None:
     """Batches are forgotten; their jobs stay, and wait in the order of their ids."""
     for table in ("batch_refusals", "batches", "flows", "levels"):
         op.drop_table(table)
-    for index in ("batch_ends", "batch_state", "batch_line", "batch_id_id", "stack", "claim"):
+    for index in ("measured", "batch_ends", "batch_state", "batch_line", "batch_id_id", "stack", "claim"):
         op.drop_index(f"ix_jobs_{index}", "jobs")
     for column in ("turn", "flow", "custom_id", "batch_line"):
         op.drop_column("jobs", column)

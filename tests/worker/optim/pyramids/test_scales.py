@@ -3,7 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.optim.pyramids.scales import center_crop, fit, resize, scale_sides, share_steps
+from app.kinds.work import scale_sides
+from worker.optim.pyramids.scales import center_crop, fit, resize, share_steps
 
 
 @pytest.mark.parametrize(

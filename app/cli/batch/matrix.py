@@ -1,0 +1,122 @@
+"""Entries of a matrix: one recipe over patterns of pictures and over values."""
+
+import glob
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+from app.cli.batch.entries import MAX_LINES, Entry
+from app.cli.messages import fail_on
+from app.cli.options import option_name, params_of
+from app.kinds import Params
+
+Combine = Literal["cross", "zip"]
+# Characters of a value, and of all together, that are in a name at most, which may have 200.
+_LABEL, _NAME = 60, 190
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A param that a matrix is over: its values, and what each is called in the names of results."""
+
+    param: str
+    values: list[Any]
+    labels: list[str]
+
+
+def picture_axis(param: str, patterns: Sequence[str]) -> Axis:
+    """The files of patterns such as ``photos/*.jpg``, each pattern's sorted by name.
+
+    Exits with a message if one has none, or two files would give their results the same name.
+    """
+    option = option_name(param)
+    files: dict[str, None] = {}
+    for pattern in patterns:
+        expanded = str(Path(pattern).expanduser())
+        # A file may be called as a pattern is written.
+        found = [expanded] if Path(expanded).is_file() else sorted(glob.glob(expanded, recursive=True))
+        found = [path for path in found if not Path(path).is_dir()]
+        if not found:
+            fail_on([(option, f"No file matches {pattern!r}: check the folder and the ending.")])
+        files |= dict.fromkeys(found)
+    by_name: dict[str, str] = {}
+    for path in files:
+        name = Path(path).stem
+        other = by_name.setdefault(name.casefold(), path)
+        if other != path:
+            detail = f"{other} and {path} would give their results the same name: rename one of them."
+            fail_on([(option, detail)])
+    return Axis(param, [str(Path(path).absolute()) for path in files], [Path(path).stem for path in files])
+
+
+def value_axis(cls: type[Params], text: str) -> Axis:
+    """The values of ``PARAM=V1,V2``, or of ``PARAM=[...]`` in JSON. Exits with a message if it has none."""
+    param, given = _pair("--over", text)
+    values: list[Any] = []
+    if given.startswith("["):
+        values = _json("--over", text, given)
+    else:
+        values = [value.strip() for value in given.split(",") if value.strip()]
+        if param in cls.model_fields:
+            values = [params_of(cls, {param: value})[param] for value in values]
+    labels = [_label(value) for value in values]
+    if not values or len(set(labels)) < len(labels):
+        fail_on([("--over", f"{text}: name each value once, separated by commas.")])
+    return Axis(param, values, labels)
+
+
+def common_params(cls: type[Params], texts: Sequence[str]) -> dict[str, Any]:
+    """The params of several ``PARAM=VALUE``, in JSON if the value is a list or an object."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        param, given = _pair("--set", text)
+        if given.startswith(("[", "{")):
+            found[param] = _json("--set", text, given)
+        else:
+            found |= params_of(cls, {param: given}) if param in cls.model_fields else {param: given}
+    return found
+
+
+def cross_or_zip(kind: str, params: Mapping[str, Any], axes: Sequence[Axis], combine: Combine) -> list[Entry]:
+    """An entry for each combination, the last axis innermost. Exits with a message if they do not fit."""
+    lengths = {axis.param: len(axis.values) for axis in axes}
+    if combine == "zip" and len(set(lengths.values())) > 1:
+        counts = ", ".join(f"{option_name(name)} {count:,}" for name, count in lengths.items())
+        fail_on([("--zip", f"All need the same number of values, which are: {counts}.")])
+    size = math.prod(lengths.values()) if combine == "cross" else min(lengths.values())
+    if size > MAX_LINES:
+        fail_on([("matrix", f"{size:,} combinations are too many: at most {MAX_LINES:,}.")])
+    join: Callable[..., Any] = product if combine == "cross" else zip
+    rows = join(*(zip(axis.values, axis.labels, strict=True) for axis in axes))
+    entries: list[Entry] = []
+    taken: set[str] = set()
+    for line, row in enumerate(rows, 1):
+        custom_id = "-".join(label for _, label in row)[:_NAME]
+        custom_id = f"{custom_id}-{line}" if custom_id in taken else custom_id
+        taken.add(custom_id)
+        values = {axis.param: value for axis, (value, _) in zip(axes, row, strict=True)}
+        entries.append(Entry(line, custom_id, kind, {**params, **values}))
+    return entries
+
+
+def _pair(option: str, text: str) -> tuple[str, str]:
+    param, sign, value = text.partition("=")
+    if not sign or not value.strip():
+        fail_on([(option, f"{text} names no value: write {param.strip() or 'size'}=...")])
+    return param.strip().lstrip("-").replace("-", "_"), value.strip()
+
+
+def _json(option: str, text: str, given: str) -> Any:
+    try:
+        return json.loads(given)
+    except ValueError as error:
+        fail_on([(option, f"{text} is not JSON: {error}.")])
+
+
+def _label(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text[:_LABEL]

@@ -1,0 +1,243 @@
+"""From requests for jobs to rows of jobs: many at a time, with few queries.
+
+Checks what only the database knows: that the pictures, sets and networks exist that params name.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from app.database.ids import is_id
+from app.datasets.builtin import BUILT_IN, built_in, find_or_begin, problem_of
+from app.datasets.dataset import Dataset
+from app.datasets.repository import find_dataset
+from app.errors import FieldError, ServiceError
+from app.images.repository import find_images
+from app.jobs.errors import ParamsError
+from app.jobs.params import parse_params
+from app.jobs.repository import NewJob, find_media_types
+from app.kinds import Params, spec_of
+from app.media.clips import is_clip_type
+from app.networks.card import NetworkCard
+from app.networks.catalogue import CachedCatalogue
+from app.networks.service import require_free
+
+# Pictures that a preparer remembers.
+MAX_REMEMBERED = 20_000
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a job needs to know of a picture; ``sides`` (width, height) are unknown of what a job made."""
+
+    is_clip: bool
+    sides: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Params that a job can be made of: resolved, with their sets named by id and content."""
+
+    params: Params
+    datasets: tuple[str, ...]
+    sides: Mapping[str, tuple[int, int]]
+
+
+class Preparer:
+    """Prepares requests. It remembers what it has found, so it is used for one request or a part of a batch.
+
+    One that is used for long may miss that a picture was deleted, or a network imported.
+    """
+
+    def __init__(self, engine: Engine, data_dir: Path) -> None:
+        self._engine = engine
+        self._data_dir = data_dir
+        self._pictures: dict[str, Picture | None] = {}
+        self._datasets: dict[str, Dataset | None] = {}
+        self._names: dict[str, str | None] = {}
+        self.catalogue = CachedCatalogue(engine)
+
+    def parse(self, kind: str, params: dict[str, Any]) -> Params:
+        """Params of a kind, checked by its class, and resolved. Raises ParamsError, InvalidParam."""
+        return parse_params(kind, params, self.catalogue)
+
+    def check(
+        self, asked: Sequence[Params], *, uploaded: Collection[str] = (), new_names: bool = True
+    ) -> list[Checked | ParamsError]:
+        """What of each can be a job, in order: the params with what they need, or what is wrong with them.
+
+        Pictures with the ids of ``uploaded`` came with the request, and were checked then. Without
+        ``new_names`` a job may give its network a name that is taken.
+        """
+        self._find_pictures({ref for params in asked for refs in params.pictures().values() for ref in refs})
+        return [self._check(params, uploaded, new_names) for params in asked]
+
+    def new_job(
+        self, checked: Checked, *, batch_id: str | None = None, reproducible: bool = False, **columns: Any
+    ) -> NewJob:
+        """The row of a job of checked params; ``columns`` are others of it.
+
+        A ``reproducible`` one is never computed together with others.
+        """
+        params, spec = checked.params, spec_of(checked.params)
+        need = params.network_need()
+        card = None if need is None else self.catalogue.find(need.name)
+        further = {name: _weights(self.catalogue.find(name)) for name in params.further_networks()}
+        key = None if reproducible else _stack_key(params, _weights(card), checked.sides, batch_id)
+        return NewJob(
+            kind=spec.name,
+            lane=spec.lane_of(params, card),
+            params=params.model_dump(mode="json"),
+            pictures=tuple(ref for refs in params.pictures().values() for ref in refs),
+            datasets=checked.datasets,
+            batch_id=batch_id,
+            network=None if card is None else card.name,
+            network_sha256=_weights(card),
+            further_networks=further or None,
+            stack_key=key,
+            **columns,
+        )
+
+    def _check(self, params: Params, uploaded: Collection[str], new_names: bool) -> Checked | ParamsError:
+        sides: dict[str, tuple[int, int]] = {}
+        errors = self._check_pictures(params, uploaded, sides)
+        if new_names:
+            errors += self._check_new_names(params)
+        found, wrong = self._find_datasets(params)
+        if errors or wrong:
+            return ParamsError([*errors, *wrong])
+        if found:
+            params = params.model_copy(update={name: each.reference for name, each in found.items()})
+        return Checked(params, tuple(each.id for each in found.values()), sides)
+
+    def _find_pictures(self, references: Collection[str]) -> None:
+        """Remember what there is of some pictures."""
+        if len(self._pictures) > MAX_REMEMBERED:
+            self._pictures.clear()
+        wanted = {ref for ref in references if ref not in self._pictures}
+        made = {ref for ref in wanted if "/" in ref}
+        for ref, media_type in find_media_types(self._engine, made).items():
+            self._pictures[ref] = Picture(is_clip_type(media_type), None)
+        for image_id, image in find_images(self._engine, wanted - made).items():
+            self._pictures[image_id] = Picture(image.is_clip, (image.width, image.height))
+        self._pictures |= dict.fromkeys(wanted - self._pictures.keys())
+
+    def _check_pictures(
+        self, params: Params, uploaded: Collection[str], sides: dict[str, tuple[int, int]]
+    ) -> list[FieldError]:
+        errors = []
+        for field, references in params.pictures().items():
+            accepts_clips = params.picture_fields()[field].clips
+            for reference in references:
+                if reference in uploaded:
+                    continue
+                picture = self._pictures[reference]
+                detail = _problem_of(reference, picture, accepts_clips)
+                if detail:
+                    errors.append(FieldError(field, detail))
+                elif picture is not None and picture.sides is not None:
+                    sides[reference] = picture.sides
+        return errors
+
+    def _check_new_names(self, params: Params) -> list[FieldError]:
+        """What is wrong with the name that a job gives its network."""
+        errors = []
+        for field, name in params.new_networks().items():
+            if name not in self._names:
+                self._names[name] = self._problem_of_name(name)
+            detail = self._names[name]
+            if detail is not None:
+                errors.append(FieldError(field, detail))
+        return errors
+
+    def _problem_of_name(self, name: str) -> str | None:
+        try:
+            require_free(self._engine, name)
+        except ServiceError as error:
+            return error.detail
+        return None
+
+    def _find_datasets(self, params: Params) -> tuple[dict[str, Dataset], list[FieldError]]:
+        """The sets that params name, by param, and what is wrong with them.
+
+        A built-in set that has not been made yet has no hash; the worker makes it when it runs the job, of
+        files in the data folder if it needs any.
+        """
+        found: dict[str, Dataset] = {}
+        errors: list[FieldError] = []
+        for field, reference in params.datasets().items():
+            is_open = params.dataset_fields()[field].is_open
+            dataset = self._find_dataset(reference)
+            source = built_in(reference)
+            detail = None
+            if source is not None and (
+                dataset is None or (dataset.source, dataset.state) == (source, "open")
+            ):
+                detail = problem_of(source, self._data_dir)
+            if dataset is None and source is not None and not is_open and detail is None:
+                dataset = self._datasets[reference] = find_or_begin(self._engine, source)
+            detail = detail or _problem_of_set(reference, dataset, is_open)
+            if dataset is None or detail is not None:
+                errors.append(FieldError(field, detail or ""))
+            else:
+                found[field] = dataset
+        return found, errors
+
+    def _find_dataset(self, reference: str) -> Dataset | None:
+        if reference not in self._datasets:
+            self._datasets[reference] = find_dataset(self._engine, reference)
+        return self._datasets[reference]
+
+
+def _problem_of(reference: str, picture: Picture | None, accepts_clips: bool) -> str | None:
+    """Why a param cannot use the picture that it names; None if it can."""
+    owner, _, artifact_name = reference.partition("/")
+    if not is_id(owner):
+        return f"{reference!r} is not an image id: upload the picture first, or use <job id>/<artifact>."
+    if picture is None and artifact_name:
+        return f"Job {owner} has no artifact {artifact_name!r}."
+    if picture is None:
+        return f"There is no image {owner}: upload it first."
+    if picture.is_clip and not accepts_clips:
+        return f"{reference} is a clip: use a still picture, such as one frame of it."
+    return None
+
+
+def _problem_of_set(reference: str, dataset: Dataset | None, is_open: bool) -> str | None:
+    """Why a param cannot use the set that it names; None if it can."""
+    shown = reference[:120]
+    if dataset is None:
+        name, _, sha256 = shown.partition("@")
+        if sha256:
+            return f"No set with the content {sha256!r} is here: upload it again, or name another."
+        return (
+            f"There is no set {name!r}: make it with POST /v1/datasets, or use one of {', '.join(BUILT_IN)}."
+        )
+    if is_open and dataset.state == "closed":
+        return f"Set {dataset.name!r} is closed: make another one."
+    if not is_open and dataset.state == "open" and dataset.source == "upload":
+        return f"Set {dataset.name!r} is open: close it first with POST /v1/datasets/{dataset.id}/close."
+    return None
+
+
+def _weights(card: NetworkCard | None) -> str | None:
+    return None if card is None else card.sha256
+
+
+def _stack_key(
+    params: Params, weights: str | None, sides: Mapping[str, tuple[int, int]], batch_id: str | None
+) -> str | None:
+    """Hash of what jobs that can be computed together share; None: this one is computed alone."""
+    spec, key = spec_of(params), params.stack_key(sides)
+    if spec.stack_function is None or key is None:
+        return None
+    if spec.stacks_within == "batch" and batch_id is None:
+        return None
+    scope = batch_id if spec.stacks_within == "batch" else None
+    # Another network may have the name that the key holds by the time that it is used.
+    return hashlib.sha256(json.dumps([spec.name, weights, key, scope]).encode()).hexdigest()

@@ -1,0 +1,218 @@
+/** An open batch: its entries, fetched where they are looked at, and kept up to date as long as it runs. */
+
+import { Unreachable } from "./api.js";
+import { batchPath, getBatch, listEntries } from "./batch_api.js";
+import { hasEnded } from "./batches.js";
+
+/** Entries that are fetched at a time. */
+const PAGE = 500;
+/** Milliseconds between two requests for the batch and for what runs of it: events name no progress, and may be lost. */
+const POLL_MS = 3000;
+/** Entries that run at a time whose progress is shown. */
+const MOST_RUNNING = 200;
+
+const EMPTY = { custom_id: null, kind: null, job_id: null, progress: null, artifacts: [], error: null };
+
+/**
+ * Open a batch of an id. `onbatch(batch)` is called when it changed, `onentries()` when entries did, at most once a frame,
+ * `onconnection(connected)` when the service stops or starts answering, `onproblem(problem)` if there is no such batch.
+ * Events come only between watch() and rest(), and while the page is visible: browsers open few connections at a time.
+ */
+export function openEntries(id, { onbatch, onentries, onconnection, onproblem }) {
+  let batch = null;
+  /** Entries by line, and when each changed last by an event. */
+  const entries = new Map();
+  const changedAt = new Map();
+  let clock = 0;
+  /** Numbers of pages: up to date, being fetched, in view. */
+  const fresh = new Set();
+  const loading = new Set();
+  let wanted = [];
+  let isWatching = false;
+  let events = null;
+  let timer = null;
+  let isPolling = false;
+  let frame = 0;
+  let misses = 0;
+
+  const pageOf = (line) => Math.floor((line - 1) / PAGE);
+
+  function tell() {
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      onentries();
+    });
+  }
+
+  /** The service answered, or did not. Whether an error was that. */
+  function answered(error = null) {
+    if (error === null) {
+      if (misses) onconnection(true);
+      misses = 0;
+      return true;
+    }
+    if (error instanceof Unreachable || error.status >= 500) {
+      misses += 1;
+      onconnection(false);
+      return true;
+    }
+    if (error.status !== 404) throw error;
+    close();
+    onproblem(error);
+    return true;
+  }
+
+  async function load(page) {
+    if (fresh.has(page) || loading.has(page)) return;
+    loading.add(page);
+    fresh.add(page);
+    const began = clock;
+    try {
+      const { items } = await listEntries(id, page * PAGE + 1, PAGE);
+      // What an event said meanwhile is newer.
+      for (const item of items) if ((changedAt.get(item.line) ?? 0) <= began) entries.set(item.line, item);
+      tell();
+      answered();
+    } catch (error) {
+      fresh.delete(page);
+      answered(error);
+    } finally {
+      loading.delete(page);
+    }
+  }
+
+  const loadWanted = () => Promise.all(wanted.map(load));
+
+  function show(next) {
+    const ended = batch && !hasEnded(batch) && hasEnded(next);
+    batch = next;
+    onbatch(batch);
+    // Events may have been lost: at the end all is fetched again where it is looked at.
+    if (ended) fresh.clear();
+    if (ended) loadWanted();
+    if (hasEnded(batch)) disconnect();
+    else if (isWatching && !document.hidden) connect();
+  }
+
+  /** Show what runs, and forget pages of entries that were thought to. */
+  function showRunning(items) {
+    const running = new Set(items.map(({ line }) => line));
+    for (const item of items) {
+      const old = entries.get(item.line);
+      if (old && hasEnded(old) && old.job_id === item.job_id) continue;
+      entries.set(item.line, item);
+    }
+    if (items.length < MOST_RUNNING) {
+      for (const { line, state } of entries.values()) if (state === "running" && !running.has(line)) fresh.delete(pageOf(line));
+    }
+    tell();
+  }
+
+  async function poll() {
+    if (isPolling) return;
+    isPolling = true;
+    clearTimeout(timer);
+    try {
+      const next = await getBatch(id);
+      answered();
+      if (!isWatching) return;
+      const running = next.counts.running ? (await listEntries(id, 1, MOST_RUNNING, "running")).items : [];
+      if (!isWatching) return;
+      show(next);
+      showRunning(running);
+      await loadWanted();
+    } catch (error) {
+      answered(error);
+    } finally {
+      isPolling = false;
+    }
+    if (isWatching && !document.hidden && !(batch && hasEnded(batch))) timer = setTimeout(poll, POLL_MS);
+  }
+
+  function onentry({ data }) {
+    const next = JSON.parse(data);
+    const old = entries.get(next.line);
+    // A replay of what is known.
+    if (old && old.job_id === next.job_id && hasEnded(old) && !hasEnded(next)) return;
+    clock += 1;
+    changedAt.set(next.line, clock);
+    entries.set(next.line, { ...EMPTY, ...old, progress: null, error: null, ...next });
+    // Events do not say why.
+    if (next.state === "failed") fresh.delete(pageOf(next.line));
+    tell();
+  }
+
+  function connect() {
+    if (events) return;
+    events = new EventSource(batchPath(id, "events"));
+    events.addEventListener("entry", onentry);
+    for (const type of ["state", "done"]) {
+      events.addEventListener(type, ({ data }) => batch && show({ ...batch, ...JSON.parse(data) }));
+    }
+  }
+
+  function disconnect() {
+    events?.close();
+    events = null;
+  }
+
+  function onvisibility() {
+    if (document.hidden) {
+      disconnect();
+      clearTimeout(timer);
+    } else {
+      fresh.clear();
+      poll();
+    }
+  }
+
+  function rest() {
+    isWatching = false;
+    clearTimeout(timer);
+    disconnect();
+    document.removeEventListener("visibilitychange", onvisibility);
+  }
+
+  function watch() {
+    if (isWatching) return;
+    isWatching = true;
+    // Meanwhile no events came.
+    if (batch && !hasEnded(batch)) fresh.clear();
+    document.addEventListener("visibilitychange", onvisibility);
+    poll();
+  }
+
+  function close() {
+    rest();
+    cancelAnimationFrame(frame);
+  }
+
+  return {
+    watch,
+    rest,
+    close,
+    get: (line) => entries.get(line),
+    /** An entry, fetched if it is not known to be a job, or null. */
+    async fetch(line) {
+      if (!entries.get(line)?.job_id) {
+        fresh.delete(pageOf(line));
+        await load(pageOf(line));
+      }
+      return entries.get(line) ?? null;
+    },
+    /** The line of a job, among the entries that are known, or null. */
+    lineOf: (jobId) => [...entries.values()].find(({ job_id: other }) => other === jobId)?.line ?? null,
+    /** Fetch the entries of these lines, which are in view. */
+    want(lines) {
+      wanted = [...new Set(lines.map(pageOf))];
+      if (batch) loadWanted();
+    },
+    /** Show the batch as a call answered, such as one that pauses it. */
+    update(next) {
+      if (!isWatching) return;
+      fresh.clear();
+      show(next);
+      poll();
+    },
+  };
+}

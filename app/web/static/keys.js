@@ -1,0 +1,25 @@
+/** Idempotency keys. */
+
+import { same } from "./schema.js";
+
+/** A random key; crypto.randomUUID is missing over http from other machines. */
+function randomKey() {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
+}
+
+/**
+ * Keys of requests: `of(request)` is the same for the same request until `answered()`, so that sending it again makes
+ * nothing a second time.
+ */
+export function requestKeys() {
+  let unanswered = null;
+  return {
+    of(request) {
+      if (!unanswered || !same(unanswered.request, request)) unanswered = { request, key: randomKey() };
+      return unanswered.key;
+    },
+    answered() {
+      unanswered = null;
+    },
+  };
+}

@@ -1,0 +1,185 @@
+/** Many pictures in a form for one: each makes a job of its own, or each of one kind with each of another. */
+
+import { Problem, Unreachable } from "./api.js";
+import { estimateMatrix } from "./batch_api.js";
+import { about } from "./batches.js";
+import { showText } from "./dom.js";
+import { radioField } from "./fields.js";
+import { isPicture } from "./kinds.js";
+import { pileField } from "./pile_field.js";
+import { load, save } from "./session.js";
+import { counted } from "./text.js";
+
+/** Milliseconds without a change before the service is asked how long it takes. */
+const ESTIMATE_MS = 500;
+
+const ONE = "One picture";
+const MANY = "Many pictures";
+const CROSS = "Each with each";
+const ZIP = "In pairs";
+
+const product = (numbers) => numbers.reduce((a, b) => a * b, 1);
+
+/** Problems of lines as problems of fields: the same of many lines is one. */
+function fieldProblems(lines) {
+  const byText = new Map(lines.map(({ field, detail }) => [`${field} ${detail}`, { field, detail }]));
+  return [...byText.values()];
+}
+
+/**
+ * The choice of one or many. `current()` is the kind's form that is shown, `onswitch()` is called when it has other
+ * fields. Returns {show(), isOn(), receive(target, files, entries), combine(), title()}.
+ */
+export function openMany({ current, onswitch }) {
+  const choice = radioField({ name: "many", title: "How many", description: "", choices: [ONE, MANY] });
+  const pairing = radioField(
+    { name: "combine", title: "Combine", description: "", choices: [CROSS, ZIP] },
+    { [CROSS]: { summary: "Every picture of one side with every picture of the other." }, [ZIP]: { summary: "The first with the first, the second with the second." } },
+  );
+  const place = document.getElementById("many");
+  const pairs = document.getElementById("combine");
+  const estimate = document.getElementById("estimate");
+  const advanced = document.getElementById("advanced");
+  place.append(choice.element);
+  pairs.append(pairing.element);
+  choice.element.querySelector("legend").className = "visually-hidden";
+  /** By kind: {isOn, piles}. */
+  const states = new Map();
+  let timer = null;
+  let asked = 0;
+
+  /** Fields that take many pictures: those that a kind needs one of. */
+  const manyOf = (form) => form.main.filter(({ param }) => isPicture(param) && param.required);
+
+  function stateOf(form) {
+    const { kind } = form.kind;
+    if (!states.has(kind)) {
+      const kept = load(`many.${kind}`);
+      const piles = new Map(manyOf(form).map(({ param }) => [param.name, pileField(param)]));
+      for (const [name, pictures] of Object.entries(kept?.piles ?? {})) piles.get(name)?.restore(pictures);
+      states.set(kind, { isOn: piles.size > 0 && (kept?.isOn ?? false), piles });
+      for (const field of manyOf(form)) {
+        if (field.param.control !== "pictures") field.onmany((files) => take(field.param.name, files, []));
+      }
+    }
+    return states.get(kind);
+  }
+
+  const state = () => stateOf(current());
+  const counts = () => [...state().piles.values()].map((pile) => pile.count());
+  const canPair = () => counts().length > 1 && counts()[0] > 1 && new Set(counts()).size === 1;
+  const combine = () => (canPair() && pairing.get() === ZIP ? "zip" : "cross");
+  const total = () => (combine() === "zip" ? counts()[0] : product(counts()));
+
+  function keep() {
+    const { isOn, piles } = state();
+    save(`many.${current().kind.kind}`, { isOn, piles: Object.fromEntries([...piles].map(([name, pile]) => [name, pile.kept()])) });
+  }
+
+  function renderButton() {
+    const label = current().kind.submit_label;
+    document.querySelector("#submit span").textContent = state().isOn && total() > 0 ? `${label} ${counted(total(), "picture")}` : label;
+  }
+
+  /** Ask the service how long it takes, and whether it takes this at all. */
+  async function ask() {
+    const form = current();
+    const { isOn, piles } = state();
+    const isReady = isOn && total() > 0 && ![...piles.values()].some((pile) => pile.isSending());
+    const { params, over, problems } = isReady ? form.read() : { problems: [true] };
+    asked += 1;
+    if (problems.length) return;
+    const run = asked;
+    try {
+      const answer = await estimateMatrix({ kind: form.kind.kind, params, over, combine: combine() });
+      if (run !== asked) return;
+      const others = form.show(fieldProblems(answer.problems), advanced, { focus: false });
+      const { seconds } = answer.estimate;
+      const words = seconds === null ? null : `It takes about ${about(seconds / Math.max(1, answer.workers))}.`;
+      const wrong = answer.wrong ? `${answer.wrong.toLocaleString("en")} of ${answer.lines.toLocaleString("en")} cannot be made.` : null;
+      showText(estimate, [wrong, ...others, answer.wrong ? null : words].filter(Boolean).join(" "));
+    } catch (error) {
+      if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+      if (run !== asked || error instanceof Unreachable) return;
+      showText(estimate, form.show(fieldProblems(error.fields), advanced, { focus: false }).join(" "));
+    }
+  }
+
+  function onchange() {
+    pairs.hidden = !state().isOn || !canPair();
+    renderButton();
+    showText(estimate, null);
+    asked += 1;
+    clearTimeout(timer);
+    if (state().isOn) timer = setTimeout(ask, ESTIMATE_MS);
+    keep();
+  }
+
+  function switchTo(isOn) {
+    const form = current();
+    const own = stateOf(form);
+    if (own.isOn === isOn) return;
+    own.isOn = isOn;
+    for (const field of manyOf(form)) {
+      const pile = own.piles.get(field.param.name);
+      if (isOn && pile.isEmpty()) moveTo(pile, field);
+      else if (!isOn && field.isEmpty() && !pile.isEmpty()) field.set(field.param.control === "pictures" ? pile.get()?.slice(0, 1) ?? null : pile.get()?.[0] ?? null);
+    }
+    onswitch();
+  }
+
+  /** The pictures of a field for one are the first of the pile. */
+  function moveTo(pile, field) {
+    pile.restoreReferences(field.references());
+    if (field.unsent().length) pile.add(field.unsent());
+  }
+
+  /** Give files to the pile of a param, which the form then shows. */
+  function take(name, files, entries) {
+    switchTo(true);
+    state().piles.get(name).add(files, entries);
+  }
+
+  choice.element.addEventListener("change", () => switchTo(choice.get() === MANY));
+  pairing.set(CROSS);
+  document.getElementById("job-form").addEventListener("input", onchange);
+
+  return {
+    /** Show what the kind's form has of it, after its fields were put into the page. */
+    show() {
+      const { isOn, piles } = state();
+      place.hidden = piles.size === 0;
+      choice.set(isOn ? MANY : ONE);
+      onchange();
+    },
+    /** Tell a kind's form whether it is for many, before its fields are put into the page. */
+    prepare(form) {
+      const { isOn, piles } = stateOf(form);
+      form.setPiles(isOn ? piles : null);
+    },
+    /** Show the fields of a form for one. */
+    turnOff: () => switchTo(false),
+    combine,
+    /** What to call a batch of the pictures that are chosen. */
+    title() {
+      const titles = [...state().piles.values()].map((pile) => pile.title());
+      return titles.length > 1 ? titles.join(" × ") : `${current().kind.title}: ${titles[0]}`;
+    },
+    /**
+     * Take what was dropped somewhere, if it is more than a form for one takes: folders, or several files on a field
+     * for one. Whether it was taken.
+     */
+    receive(target, files, entries) {
+      const form = current();
+      const { isOn, piles } = stateOf(form);
+      if (piles.size === 0) return false;
+      const isFolder = entries.some(({ isDirectory }) => isDirectory);
+      if (!isOn && !isFolder) return false;
+      const fields = isOn ? [...piles.values()] : manyOf(form);
+      const field = fields.find(({ element }) => element.contains(target)) ?? fields.find((each) => each.isEmpty()) ?? fields.at(-1);
+      if (form.pictures.some(({ element, param }) => element.contains(target) && !piles.has(param.name))) return false;
+      take(field.param.name, files, entries);
+      return true;
+    },
+  };
+}

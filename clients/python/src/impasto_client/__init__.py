@@ -1,0 +1,59 @@
+"""Impasto's Python client: ``Client().style_transfer("photo.jpg", "painting.jpg").save("out.png")``."""
+
+from impasto_client._core.sse import Event
+from impasto_client._generated.kinds import KindName
+from impasto_client.async_client import AsyncClient
+from impasto_client.async_job import AsyncArtifact, AsyncJob
+from impasto_client.client import Client
+from impasto_client.errors import (
+    ApiError,
+    Conflict,
+    FieldError,
+    ImpastoError,
+    InvalidBatch,
+    InvalidRequest,
+    JobCancelled,
+    JobEnded,
+    JobFailed,
+    NoAnswer,
+    NotFound,
+    ServiceError,
+    TooManyRequests,
+    WaitTimeout,
+)
+from impasto_client.job import Artifact, Job
+from impasto_client.options import Priority
+from impasto_client.pictures import Picture, Pictures
+from impasto_client.retries import NO_RETRIES, Retries
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "NO_RETRIES",
+    "ApiError",
+    "Artifact",
+    "AsyncArtifact",
+    "AsyncClient",
+    "AsyncJob",
+    "Client",
+    "Conflict",
+    "Event",
+    "FieldError",
+    "ImpastoError",
+    "InvalidBatch",
+    "InvalidRequest",
+    "Job",
+    "JobCancelled",
+    "JobEnded",
+    "JobFailed",
+    "KindName",
+    "NoAnswer",
+    "NotFound",
+    "Picture",
+    "Pictures",
+    "Priority",
+    "Retries",
+    "ServiceError",
+    "TooManyRequests",
+    "WaitTimeout",
+]

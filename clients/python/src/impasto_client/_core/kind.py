@@ -1,0 +1,13 @@
+"""What the client knows of a kind of job."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class KindInfo:
+    """A kind: its path, its picture params (true: several), and the extensions of its files."""
+
+    path: str
+    pictures: Mapping[str, bool]
+    extensions: Sequence[str]

@@ -1,0 +1,206 @@
+"""Sends requests, again where that is safe, and turns refusals into errors."""
+
+import email.utils
+import json
+import os
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import BaseModel
+
+from impasto_client._core.calls import Call, Repeat
+from impasto_client._core.transport import CHUNK, Streamed, Transport
+from impasto_client.errors import ApiError, NoAnswer, NotFound, ServiceError, api_error
+from impasto_client.retries import Retries
+
+M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
+
+AGAIN = {429, 502, 503, 504}
+# No byte of the request has left.
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+# Sent again they would fail again.
+HOPELESS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+# The usual mode of a new file; a temporary file is private.
+FILE_MODE = 0o666
+
+
+def new_key() -> str:
+    """An idempotency key, for all attempts of one request."""
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The JSON in the body."""
+        return json.loads(self.body)
+
+    def model(self, cls: type[M]) -> M:
+        """The JSON in the body as a model."""
+        return cls.model_validate_json(self.body)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A service, and how to reach it."""
+
+    transport: Transport
+    retries: Retries
+
+    async def send(self, call: Call) -> Answer:
+        """Send a request; again if that is safe. Raises ApiError, NoAnswer."""
+
+        async def attempt() -> Answer:
+            async with self.transport.stream(call) as streamed:
+                await _raise_for_status(streamed)
+                return Answer(streamed.status, streamed.headers, await streamed.read())
+
+        return await self._repeat(call, attempt)
+
+    async def get(self, path: str, cls: type[M], **query: Any) -> M:
+        """What a GET answers, as a model."""
+        return (await self.send(Call(method="GET", path=path, query=query))).model(cls)
+
+    async def post(self, path: str, cls: type[M], repeat: Repeat = Repeat.ALWAYS) -> M:
+        """What a POST without a body answers, as a model."""
+        return (await self.send(Call(method="POST", path=path, repeat=repeat))).model(cls)
+
+    async def delete(self, path: str) -> None:
+        """Delete something. That it is gone after an attempt whose answer was lost is no error."""
+        lost = False
+
+        async def attempt() -> None:
+            nonlocal lost
+            try:
+                async with self.transport.stream(call) as streamed:
+                    await _raise_for_status(streamed)
+            except httpx.TransportError as error:
+                lost |= not isinstance(error, NOT_SENT)
+                raise
+            except ServiceError:
+                lost = True
+                raise
+            except NotFound:
+                if not lost:
+                    raise
+
+        call = Call(method="DELETE", path=path)
+        await self._repeat(call, attempt)
+
+    @asynccontextmanager
+    async def stream(self, call: Call) -> AsyncIterator[Streamed]:
+        """Send a request once, and read its answer as it arrives. Raises ApiError, NoAnswer."""
+        try:
+            async with self.transport.stream(call) as streamed:
+                await _raise_for_status(streamed)
+                yield streamed
+        except httpx.TransportError as error:
+            raise self._no_answer(error) from error
+
+    async def download(self, path: str, target: Path, **query: Any) -> Path:
+        """Write what a GET answers to a file as it arrives; the file is there once it is complete."""
+        call = Call(method="GET", path=path, query=query)
+        in_thread = self.transport.in_thread
+
+        async def attempt() -> Path:
+            async with self.transport.stream(call) as streamed:
+                await _raise_for_status(streamed)
+                file, temporary = await in_thread(_open_beside, target)
+                try:
+                    with file:
+                        async for chunk in streamed.chunks(CHUNK):
+                            await in_thread(file.write, chunk)
+                    await in_thread(_put_in_place, temporary, target)
+                except BaseException:
+                    temporary.unlink(missing_ok=True)
+                    raise
+                return target
+
+        return await self._repeat(call, attempt)
+
+    async def _repeat(self, call: Call, attempt: Callable[[], Awaitable[T]]) -> T:
+        failures = 0
+        while True:
+            try:
+                return await attempt()
+            except ApiError as error:
+                may_repeat = error.status == 429 or (call.repeat is Repeat.ALWAYS and error.status in AGAIN)
+                failure: Exception = error
+                retry_after = error.retry_after
+            except HOPELESS as error:
+                raise self._no_answer(error) from error
+            except httpx.TransportError as error:
+                may_repeat = call.repeat is Repeat.ALWAYS or isinstance(error, NOT_SENT)
+                failure, retry_after = self._no_answer(error), None
+                failure.__cause__ = error
+            failures += 1
+            delay = self.retries.delay(failures, retry_after)
+            if not may_repeat or delay is None or _too_late(call, delay):
+                raise failure
+            await self.transport.sleep(delay)
+
+    def _no_answer(self, error: httpx.TransportError) -> NoAnswer:
+        reason = str(error) or type(error).__name__
+        if isinstance(error, NOT_SENT):
+            return NoAnswer(
+                f"No service answers at {self.transport.base_url} ({reason}). Start one with "
+                "`impasto serve`, or name another with Client(url) or IMPASTO_URL."
+            )
+        return NoAnswer(f"The connection to {self.transport.base_url} broke: {reason}.")
+
+
+def _too_late(call: Call, delay: float) -> bool:
+    return call.deadline is not None and time.monotonic() + delay > call.deadline
+
+
+async def _raise_for_status(streamed: Streamed) -> None:
+    if streamed.status < 400:
+        return
+    body = await streamed.read()
+    try:
+        problem = json.loads(body)
+    except ValueError:
+        problem = None
+    if not isinstance(problem, dict):
+        # Not of the service: of a proxy before it.
+        problem = {"type": "http_error", "detail": body[:200].decode(errors="replace")}
+    raise api_error(streamed.status, problem, _retry_after(streamed.headers.get("retry-after")))
+
+
+def _retry_after(text: str | None) -> float | None:
+    """Seconds, from a number or a date (RFC 9110, section 10.2.3)."""
+    if text is None:
+        return None
+    if text.strip().isdecimal():
+        return float(text)
+    try:
+        date = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(0.0, date.timestamp() - time.time())
+
+
+def _open_beside(target: Path) -> tuple[Any, Path]:
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    return os.fdopen(descriptor, "wb"), Path(name)
+
+
+def _put_in_place(temporary: Path, target: Path) -> None:
+    umask = os.umask(0)
+    os.umask(umask)
+    temporary.chmod(FILE_MODE & ~umask)
+    temporary.replace(target)

@@ -1,0 +1,67 @@
+"""Asks for a job of any kind."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from impasto_client._core.calls import Blob, Call, Form, Json
+from impasto_client._core.jobs import JOBS, JobCore
+from impasto_client._core.session import Session, new_key
+from impasto_client._core.uploads import as_list, resolve, upload
+from impasto_client._generated.kinds import KINDS
+from impasto_client._generated.models import JobView
+
+# What a call takes beside the params of a kind.
+CALL_OPTIONS = ("priority", "reproducible", "idempotency_key")
+PRIORITIES = {"urgent": 6, "normal": 4, "background": 2}
+
+
+async def submit(session: Session, kind: str, given: Mapping[str, Any]) -> JobCore:
+    """Queue a job. ``given`` are its params, whose pictures may be files, and ``CALL_OPTIONS``."""
+    params = {name: value for name, value in given.items() if name not in CALL_OPTIONS}
+    headers = {
+        # One for all attempts, so that they make one job.
+        "Idempotency-Key": given.get("idempotency_key") or new_key(),
+        # The call does not wait: the job does that.
+        "Prefer": "wait=0",
+    }
+    if given.get("priority") is not None:
+        headers["Priority"] = f"u={7 - priority_number(given['priority'])}"
+    reproducible = bool(given.get("reproducible"))
+    files = await split_files(session, kind, params, apart=reproducible)
+    path, body = KINDS[kind].path if kind in KINDS else JOBS, Json(params)
+    if path == JOBS or reproducible:
+        path, body = JOBS, Json({"kind": kind, "params": params, "reproducible": reproducible})
+        if not reproducible:
+            del body.value["reproducible"]
+    form = Form(files, {"params": json.dumps(params, default=list)}) if files else None
+    answer = await session.send(Call(method="POST", path=path, headers=headers, body=form or body))
+    return JobCore(session, answer.model(JobView))
+
+
+def priority_number(priority: str | int) -> int:
+    """A priority as 0 to 7. Raises ValueError."""
+    number = PRIORITIES.get(priority) if isinstance(priority, str) else priority
+    if number is None or not 0 <= number <= 7:
+        raise ValueError(f"priority: {priority!r} is none of {', '.join(PRIORITIES)}, and not 0 to 7.")
+    return number
+
+
+async def split_files(
+    session: Session, kind: str, params: dict[str, Any], *, apart: bool
+) -> list[tuple[str, Blob]]:
+    """Put ids into the picture params, and return the files to send by param, which are taken out.
+
+    A param that has ids and files gets its files uploaded, as all do that are to be sent ``apart``.
+    """
+    files: list[tuple[str, Blob]] = []
+    pictures = KINDS[kind].pictures if kind in KINDS else {}
+    for field in [name for name in pictures if params.get(name) is not None]:
+        found = [await resolve(session, field, each) for each in as_list(params.pop(field))]
+        blobs = [each for each in found if isinstance(each, Blob)]
+        if blobs and len(blobs) == len(found) and not apart:
+            files += [(field, blob) for blob in blobs]
+            continue
+        ids = [each if isinstance(each, str) else (await upload(session, each)).id for each in found]
+        params[field] = ids if pictures[field] else ids[0]
+    return files

@@ -1,0 +1,86 @@
+"""From what a caller gives as a picture to an id or a file to send."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from impasto_client._core.calls import Blob, Call, Form
+from impasto_client._core.handles import ArtifactHandle, JobHandle
+from impasto_client._core.session import Session
+from impasto_client._generated.models import ImageView, MemberView
+from impasto_client.pictures import Picture
+
+IMAGES = "/v1/images"
+# An id, or `<job id>/<artifact>`; any other text is a path.
+REFERENCE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(/[a-z0-9_.-]+)?")
+
+
+async def resolve(session: Session, field: str, picture: Picture) -> str | Blob:
+    """The id of a picture that the service has, or the file to send.
+
+    Waits for the end of a job. Raises FileNotFoundError, TypeError, ValueError that name the field.
+    """
+    match picture:
+        case ImageView():
+            return picture.id
+        case MemberView():
+            return picture.image
+        case JobHandle():
+            await picture._core.wait()
+            return f"{picture.id}/image"
+        case ArtifactHandle():
+            return picture._core.reference
+        case bytes():
+            return Blob(field, _filled(field, picture))
+        case str() if REFERENCE.fullmatch(picture):
+            return picture
+        case str() | os.PathLike():
+            return await session.transport.in_thread(_read, field, Path(picture))
+    if hasattr(picture, "read"):
+        data = await session.transport.in_thread(picture.read)
+        if not isinstance(data, bytes):
+            raise TypeError(f"{field}: the file gives text: open it with mode 'rb'.")
+        name = getattr(picture, "name", None)
+        return Blob(Path(name).name if isinstance(name, str) else field, _filled(field, data))
+    raise TypeError(
+        f"{field}: a picture is a path, bytes, an open file, an id, an image, a job or an artifact, "
+        f"not {type(picture).__name__}."
+    )
+
+
+def as_list(pictures: Any) -> list[Any]:
+    """A list of one from a single picture."""
+    several = isinstance(pictures, Sequence | Iterator) and not isinstance(
+        pictures, str | bytes | bytearray | memoryview
+    )
+    return list(pictures) if several and not hasattr(pictures, "read") else [pictures]
+
+
+def _read(field: str, path: Path) -> Blob:
+    if str(path).startswith(("http:/", "https:/")):
+        raise ValueError(f"{field}: {path} is an address: download the picture, and give its path or bytes.")
+    path = path.expanduser()
+    try:
+        return Blob(path.name, _filled(field, path.read_bytes()))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(error.errno, f"{field}: there is no such file", str(path)) from None
+
+
+def _filled(field: str, data: bytes) -> bytes:
+    if not data:
+        raise ValueError(f"{field}: the file is empty.")
+    return data
+
+
+async def upload(session: Session, blob: Blob) -> ImageView:
+    """Store a picture. An attempt whose answer was lost may leave an unused copy of it."""
+    form = Form([("image", blob)])
+    return (await session.send(Call(method="POST", path=IMAGES, body=form))).model(ImageView)
+
+
+async def uploaded(session: Session, field: str, picture: Picture) -> str:
+    """The id of a picture, which is uploaded if the service does not have it."""
+    found = await resolve(session, field, picture)
+    return found if isinstance(found, str) else (await upload(session, found)).id

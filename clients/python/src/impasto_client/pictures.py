@@ -1,0 +1,18 @@
+"""What the client takes as a picture."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import IO, TypeAlias
+
+from impasto_client._core.handles import ArtifactHandle, JobHandle
+from impasto_client._generated.models import ImageView, MemberView
+
+# A path of a file, its bytes, or an open file; or a picture that the service has: the id of an uploaded one,
+# "<job id>/<artifact>", an image, a member of a set, a job (its artifact `image`), or an artifact.
+Picture: TypeAlias = (
+    "str | os.PathLike[str] | bytes | IO[bytes] | ImageView | MemberView | JobHandle | ArtifactHandle"
+)
+# One, or several.
+Pictures: TypeAlias = "Picture | Sequence[Picture]"

@@ -1,0 +1,102 @@
+"""Work and memory of jobs, as estimated from cards."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.kinds import KINDS, Params
+from app.kinds.work import GRADIENT, NUMBER, STEP, TILE_BYTES, activation_bytes, forward_work, steps_work
+from app.networks.card import LayerCard
+from app.networks.catalogue import SHIPPED, get_card
+from models.costs import layer_costs
+from models.registry import load_network
+
+PALETTE = get_card("palette")
+# Kinds whose work depends on what nobody knows before they run.
+UNKNOWN = {"pull_weights", "import_members", "make_dataset"}
+
+
+def resolved(kind: str, **params: Any) -> Params:
+    """The example of a kind with some params, as a job stores it; pictures need not exist."""
+    spec = KINDS[kind]
+    pictures = {
+        name: "picture"
+        for name in spec.params.picture_fields()
+        if spec.params.model_fields[name].is_required() or name == spec.example_picture
+    }
+    return spec.params.model_validate({**pictures, **spec.example, **params}).resolve(SHIPPED)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_says_how_much_work_a_job_is(kind: str) -> None:
+    params = resolved(kind)
+    need = params.network_need()
+    card = None if need is None else get_card(need.name)
+    work = params.work(card, 100)
+    assert (work is None) == (kind in UNKNOWN)
+    assert work is None or work > 0
+    assert card is None or params.working_bytes(card) >= 0
+
+
+@pytest.mark.parametrize("name", ["palette", "vgg19-random"])
+def test_the_share_up_to_a_layer_is_that_of_its_convolutions(name: str) -> None:
+    card, side = get_card(name), get_card(name).counted_side
+    costs = layer_costs(load_network(name), side, side)
+    done = 0
+    for layer in card.layers:
+        done += costs[layer.name].multiply_adds
+        # Palette's scores are a thousandth of the whole, and not counted.
+        assert forward_work(card, side, layers=[layer.name]) == pytest.approx(done, rel=2e-3)
+    assert forward_work(card, side) == card.multiply_adds
+
+
+def test_work_grows_with_area_passes_and_steps() -> None:
+    once = forward_work(PALETTE, 128)
+    assert once == PALETTE.multiply_adds == forward_work(PALETTE, None)
+    assert forward_work(PALETTE, 256, passes=3) == 12 * once
+    assert steps_work(PALETTE, [128], 10) == 10 * (GRADIENT * once + STEP)
+    # Half of the steps at each side.
+    assert steps_work(PALETTE, [128, 256], 10) == 5 * (GRADIENT * 5 * once + 2 * STEP)
+    unknown = PALETTE.model_copy(update={"multiply_adds": None})
+    assert forward_work(unknown, 128) is steps_work(unknown, [128], 1) is forward_work(None, 128) is None
+
+
+def test_activations_of_layers_known_by_hand() -> None:
+    layers = [
+        LayerCard(name="conv", kind="conv", channels=4, stride=1, receptive_field=3),
+        LayerCard(name="relu", kind="relu", channels=4, stride=1, receptive_field=3),
+        LayerCard(name="pool", kind="pool", channels=4, stride=2, receptive_field=4),
+        LayerCard(name="deep", kind="conv", channels=16, stride=2, receptive_field=8),
+    ]
+    card = PALETTE.model_copy(update={"layers": layers})
+    # By pixel: 4 of conv, none of relu, 4 / 4 of pool, 16 / 4 of deep; their gradients as many.
+    assert activation_bytes(card, 100) == 2 * NUMBER * 100 * (4 + 1 + 4)
+    assert activation_bytes(card, 100, ["pool"]) == 2 * NUMBER * 100 * (4 + 1)
+    # Picture and conv.
+    assert activation_bytes(card, 100, gradient=False) == NUMBER * 100 * (3 + 4)
+    assert activation_bytes(card, 1e9, tiles=True) == TILE_BYTES
+
+
+@given(st.integers(16, 2048), st.integers(1, 500))
+def test_a_larger_style_transfer_is_more_work(size: int, steps: int) -> None:
+    def work(**params: Any) -> float:
+        found = resolved("style_transfer", **params).work(PALETTE, 0)
+        assert found is not None
+        return found
+
+    assert work(size=size, steps=2 * steps) == pytest.approx(2 * work(size=size, steps=steps))
+    assert work(size=2 * size, steps=steps) > work(size=size, steps=steps)
+
+
+def test_a_set_is_work_by_its_members() -> None:
+    card = get_card("efficientnet_lite0")
+    params = resolved("evaluate", dataset="digits")
+    once = params.work(card, 1)
+    assert once is not None
+    assert params.work(card, 500) == pytest.approx(500 * once)
+    few = resolved("train", dataset="digits", preset="from-scratch", epochs=2)
+    many = resolved("train", dataset="digits", preset="from-scratch", epochs=4, restarts=3)
+    first, second = few.work(None, 1000), many.work(None, 1000)
+    assert first is not None and second == pytest.approx(6 * first)
