@@ -42,7 +42,9 @@ class GlancingParams(Params):
         return self.network
 
 
-def glances(jobs: Sequence[StackedJob[GlancingParams]], network: Network | None, compute: Compute) -> StackSteps:
+def glances(
+    jobs: Sequence[StackedJob[GlancingParams]], network: Network | None, compute: Compute
+) -> StackSteps:
     """The logits of several pictures."""
     assert network is not None
     time.sleep(max(job.params.seconds for job in jobs))

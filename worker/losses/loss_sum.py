@@ -65,9 +65,7 @@ class LossSum:
         leaves = [picture.detach().requires_grad_() for picture in pictures]
         padded = torch.cat([first.tiling.pad(leaf) for leaf in leaves])
         features = first.tiling.features_of_each(padded, first._layers)
-        terms = [
-            loss._whole(leaf, own) for loss, leaf, own in zip(losses, leaves, features, strict=True)
-        ]
+        terms = [loss._whole(leaf, own) for loss, leaf, own in zip(losses, leaves, features, strict=True)]
         totals = [loss._total(own) for loss, own in zip(losses, terms, strict=True)]
         # Each depends on its own picture alone, so that the gradient of their sum has those of all.
         gradients = torch.autograd.grad(totals, leaves)

@@ -23,8 +23,8 @@ class ActivationLoss:
     of pictures (N, 3, H, W) alone, (N,) by name, each with its weight (0 or None: it is left out). In each
     step the network sees ``views`` of a picture through ``transform``, with random numbers from its seed in
     ``seeds``; the loss is their mean. Pictures that depend on each other come in rows of ``group``.
-    ``name`` is that of the objective among the terms. Losses of one picture each whose ``shared`` is equal, and
-    not None, differ in objective and seed alone.
+    ``name`` is that of the objective among the terms. Losses of one picture each whose ``shared`` is equal,
+    and not None, differ in objective and seed alone.
     """
 
     network: Network

@@ -95,9 +95,7 @@ class ClaimedJob:
         if self._checkpoint_key is None:
             return None
         try:
-            state, self._parts = checkpoints.load(
-                self._context.storage, self._checkpoint_key, self.row.kind
-            )
+            state, self._parts = checkpoints.load(self._context.storage, self._checkpoint_key, self.row.kind)
         except (CheckpointError, OSError) as error:
             self.discard_checkpoint(error)
             return None

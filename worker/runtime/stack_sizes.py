@@ -15,8 +15,8 @@ T = TypeVar("T", int, float)
 STACK_SECONDS = 10.0
 LARGEST_STACK = 64
 
-# Memory of a picture beside its activations, whose passes are bounded: ten pairs of L-BFGS, the best picture, the
-# gradient, and the features of the content.
+# Memory of a picture beside its activations, whose passes are bounded: ten pairs of L-BFGS, the best picture,
+# the gradient, and the features of the content.
 BYTES_PER_PIXEL = 500
 
 # Keys of stacks that are remembered.
