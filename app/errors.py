@@ -49,6 +49,11 @@ class ServiceError(Exception):
         self.field = self.errors[0].field if self.errors else None
         self.headers = headers
 
+    @property
+    def members(self) -> Mapping[str, Any]:
+        """Further members of its problem (RFC 9457, section 3.2), or other values of those it has."""
+        return {}
+
     @classmethod
     def examples(cls) -> "list[ServiceError]":
         """The errors that OpenAPI shows: several if the status depends on the instance."""

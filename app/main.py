@@ -10,6 +10,9 @@ from fastapi import FastAPI
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
+from app.batches import event_routes as batch_events
+from app.batches import reading_routes as batch_reading
+from app.batches import routes as batches
 from app.database.migrations import upgrade
 from app.datasets import change_routes as dataset_changes
 from app.datasets import routes as datasets
@@ -66,7 +69,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     app.include_router(kinds.make_router())
     sets = (datasets, dataset_changes, dataset_statistics)
-    for module in (jobs, estimates, events, images, *sets, networks, health, metrics):
+    batch_routes = (batches, batch_reading, batch_events)
+    for module in (jobs, estimates, events, images, *sets, networks, *batch_routes, health, metrics):
         app.include_router(module.router)
     description.install(app)
     app.include_router(web_router)
@@ -88,6 +92,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             datasets.MEMBERS_PATH: settings.max_dataset_bytes + DATASET_FORM_BYTES,
             networks.PATH: settings.max_network_bytes + MULTIPART_BYTES,
         },
+        other_limits=batches.body_limits(settings),
     )
     app.add_middleware(SameOrigin, allowed=settings.origins)
     if settings.origins:
@@ -105,12 +110,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     stop = threading.Event()
     thread = threading.Thread(target=_reap, args=(services, stop), name="reaper")
     thread.start()
+    services.keeper.start()
     await run_in_threadpool(services.storage.clean_leftovers)
     try:
         async with services.notifier.listening(services.settings):
             yield
     finally:
         stop.set()
+        await run_in_threadpool(services.keeper.stop)
         await run_in_threadpool(thread.join)
         services.dispatcher.close()
         services.engine.dispose()
@@ -140,6 +147,7 @@ def _reap(services: Services, stop: threading.Event) -> None:
             services.dispatcher.top_up(services.engine)
             if settings.keep_days is not None:
                 services.jobs.delete_old(settings.keep_days)
+                services.batches.delete_old(settings.keep_days)
             workers.prune(services.engine, FORGET_SECONDS)
         except OperationalError as error:
             log.warning("the database is unavailable: %s", error.orig)

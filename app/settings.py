@@ -51,6 +51,11 @@ class Settings(BaseSettings):
         description="Devices that each training uses together, and nothing else, with commas: "
         "`cuda:0,cuda:1`. Empty: the one of `device`, as for other jobs.",
     )
+    lanes: str = Field(
+        "",
+        description="Lanes whose jobs run here, with commas: `short`, `long`, `training`. Empty: all. Jobs "
+        "of other lanes wait for a worker elsewhere.",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Of activations; auto: bfloat16 where the hardware has it."
     )
@@ -100,6 +105,8 @@ class Settings(BaseSettings):
     )
     max_dataset_bytes: int = Field(20_000_000_000, gt=0, description="One set, and one upload to it.")
     max_dataset_members: int = Field(50_000, gt=0, description="Members of one set.")
+    max_batch_lines: int = Field(50_000, gt=0, description="Lines of one batch.")
+    max_batch_bytes: int = Field(200_000_000, gt=0, description="One batch's lines.")
     max_network_bytes: int = Field(2_000_000_000, gt=0, description="One imported network.")
 
     @field_validator("allowed_hosts")
@@ -125,6 +132,11 @@ class Settings(BaseSettings):
     def host_names(self) -> list[str]:
         """The names of ``allowed_hosts``, in lower case."""
         return _split(self.allowed_hosts)
+
+    @property
+    def lane_names(self) -> list[str]:
+        """The lanes of ``lanes``, in order."""
+        return _split(self.lanes)
 
     @property
     def origins(self) -> list[str]:

@@ -18,7 +18,8 @@ from app.jobs.tables import artifacts, jobs
 # Entries that are read at a time where all of them are passed on.
 PAGE = 500
 
-_COLUMNS = (
+# What an entry needs of its job, but for the result.
+COLUMNS = (
     jobs.c.batch_line.label("line"),
     jobs.c.custom_id,
     jobs.c.state,
@@ -97,7 +98,7 @@ def pages_of_entries(
 
 def _job_queries(batch_id: str, states: Sequence[EntryState], with_results: bool) -> list[Select[Any]]:
     """One for each state, so that each is a range of an index; or one for all."""
-    columns = (*_COLUMNS, jobs.c.result) if with_results else _COLUMNS
+    columns = (*COLUMNS, jobs.c.result) if with_results else COLUMNS
     query = select(*columns).where(jobs.c.batch_id == batch_id).order_by(jobs.c.batch_line)
     if not states:
         return [query]
@@ -143,7 +144,7 @@ def _lines_taken(connection: Connection, batch_id: str, start: int, end: int) ->
 
 def entries_at(engine: Engine, batch_id: str, lines: Sequence[int]) -> dict[int, Entry]:
     """The entries of some lines, a few hundred at most, by line; those that are no job are left out."""
-    query = select(*_COLUMNS).where(jobs.c.batch_id == batch_id, jobs.c.batch_line.in_(lines))
+    query = select(*COLUMNS).where(jobs.c.batch_id == batch_id, jobs.c.batch_line.in_(lines))
     with read(engine) as connection:
         return {row["line"]: Entry(**row) for row in connection.execute(query).mappings()}
 

@@ -133,6 +133,29 @@ class EntryPage(BaseModel):
     next_line: int | None = Field(description="Pass as `from` for the next page; null: no more.")
 
 
+class ResultLine(BaseModel):
+    """A line of the results: an entry that succeeded."""
+
+    line: int
+    custom_id: str | None
+    job_id: str
+    kind: str
+    state: Literal["succeeded"]
+    result: dict[str, Any] | None
+    artifacts: list[ArtifactView]
+
+
+class ErrorLine(BaseModel):
+    """A line of the errors: an entry that failed or was cancelled."""
+
+    line: int
+    custom_id: str | None
+    job_id: str | None = Field(description="Null: it never became a job.")
+    kind: str | None
+    state: Literal["failed", "cancelled"]
+    error: JobError | None = Field(description="Null: it was cancelled.")
+
+
 class LineProblem(BaseModel):
     """What is wrong with a line."""
 

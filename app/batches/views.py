@@ -24,12 +24,12 @@ from app.jobs.schemas import ArtifactView, JobError, Progress
 _NAMES = {number: name for name, number in PRIORITIES.items()}
 
 
-def batch_view(engine: Engine, batch: Batch) -> BatchView:
+def view_batch(engine: Engine, batch: Batch) -> BatchView:
     """The view of a batch."""
-    return batch_views(engine, [batch])[0]
+    return view_batches(engine, [batch])[0]
 
 
-def batch_views(engine: Engine, batches: Sequence[Batch]) -> list[BatchView]:
+def view_batches(engine: Engine, batches: Sequence[Batch]) -> list[BatchView]:
     """The views of some batches, a hundred at most, in order."""
     summaries = summarize(engine, batches)
     return [_batch_view(batch, summaries[batch.id]) for batch in batches]
@@ -46,7 +46,7 @@ def _batch_view(batch: Batch, summary: Summary) -> BatchView:
         priority=_NAMES.get(batch.priority, batch.priority),
         reproducible=batch.reproducible,
         lines=batch.lines,
-        counts=counts_view(summary.counts),
+        counts=view_counts(summary.counts),
         eta_seconds=summary.eta_seconds,
         first_errors=[_error_view(entry) for entry in summary.first_errors],
         samples=[_sample_view(line, picture) for line, picture in summary.samples.items()],
@@ -56,12 +56,12 @@ def _batch_view(batch: Batch, summary: Summary) -> BatchView:
     )
 
 
-def counts_view(counts: Counts) -> CountsView:
+def view_counts(counts: Counts) -> CountsView:
     """The view of counts."""
     return CountsView(**vars(counts))
 
 
-def entry_views(engine: Engine, entries: Sequence[Entry]) -> list[EntryView]:
+def view_entries(engine: Engine, entries: Sequence[Entry]) -> list[EntryView]:
     """The views of entries, a thousand at most, in order."""
     artifacts = list_artifacts(engine, [entry.job_id for entry in entries if entry.job_id is not None])
     return [_entry_view(entry, artifacts.get(entry.job_id or "", [])) for entry in entries]

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import httpx
@@ -12,15 +11,13 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Table
 
 from app.cli.messages import fail
-from app.cli.service_client import AsJson, Url, answer, service
+from app.cli.service_client import RETRY_SECONDS, AsJson, Url, answer, events, service
 from app.jobs.states import TERMINAL, State
 
 jobs = typer.Typer(
     help="List, follow, finish, cancel and retry jobs of a running service.", no_args_is_help=True
 )
 
-# Seconds between attempts to reach a service that stopped answering while a job is followed.
-RETRY_SECONDS = 1.0
 # Width of the list in characters without truncation.
 LINE_WIDTH = 116
 
@@ -110,7 +107,7 @@ def follow(client: httpx.Client, job: str) -> dict[str, Any]:
         last_id: str | None = None
         while True:
             try:
-                for identity, kind, data in _events(client, job, last_id):
+                for identity, kind, data in events(client, f"/v1/jobs/{job}/events", last_id):
                     last_id = identity
                     _show(progress, task, kind, data)
                 break
@@ -118,28 +115,6 @@ def follow(client: httpx.Client, job: str) -> dict[str, Any]:
                 progress.update(task, description=f"the service does not answer ({error}), trying again")
                 time.sleep(RETRY_SECONDS)
     return answer(client.get(f"/v1/jobs/{job}"))
-
-
-def _events(client: httpx.Client, job: str, last_id: str | None) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Events (id, type, data) of a job, from the one after ``last_id`` to its end."""
-    headers = {"Last-Event-ID": last_id} if last_id else {}
-    # Longer than the interval of a stream's heartbeats.
-    with client.stream("GET", f"/v1/jobs/{job}/events", headers=headers, timeout=60) as response:
-        if response.is_error:
-            response.read()
-            answer(response)
-        fields: dict[str, str] = {}
-        for line in response.iter_lines():
-            if line:
-                name, _, value = line.partition(": ")
-                fields[name] = value
-            elif "event" in fields:
-                yield fields["id"], fields["event"], json.loads(fields["data"])
-                if fields["event"] == "done":
-                    return
-                fields = {}
-        if response.status_code == httpx.codes.OK:
-            raise httpx.ReadError("the stream ended early")
 
 
 def _show(progress: Progress, task: TaskID, kind: str, data: dict[str, Any]) -> None:

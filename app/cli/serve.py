@@ -2,7 +2,7 @@
 
 import signal
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 import uvicorn
@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from app.cli.messages import USAGE, fail, fail_on, settings_problems
-from app.kinds import Lane, all_lanes
 from app.settings import Settings
 from app.supervision import StartError, Supervisor, claim_data_dir, listen
 from app.supervision.api import configuration
@@ -74,18 +73,14 @@ def worker(
     ] = None,
     lanes: Annotated[
         str | None,
-        typer.Option(help="Lanes to serve, with commas; default: all that kinds use.", show_default=False),
+        typer.Option(help="Lanes to serve, with commas; IMPASTO_LANES, or all.", show_default=False),
     ] = None,
 ) -> None:
     """Run jobs from Redis: one process for each device and lane. Ctrl-C stops it with checkpoints."""
-    settings = _settings_of_a_cluster(device=device)
+    settings = _settings_of_a_cluster(device=device, lanes=lanes)
     configure_logging(settings.log_level)
-    wanted = all_lanes() if lanes is None else [lane.strip() for lane in lanes.split(",")]
-    for lane in wanted:
-        if lane not in get_args(Lane):
-            fail(f"--lanes: there is no lane {lane!r}. Lanes: {', '.join(get_args(Lane))}.", USAGE)
     try:
-        supervisor = Supervisor(settings, None, lanes=wanted)
+        supervisor = Supervisor(settings, None)
     except StartError as error:
         fail(str(error), USAGE)
     raise typer.Exit(supervise(supervisor))

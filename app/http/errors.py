@@ -118,6 +118,16 @@ class InvalidForm(BodyError):
         super().__init__(f"This is no multipart/form-data: {reason}.")
 
 
+class IncompleteBody(BodyError):
+    """The body broke off. Nothing was stored."""
+
+    status, type = HTTPStatus.BAD_REQUEST, "bad_request"
+    example = ()
+
+    def __init__(self) -> None:
+        super().__init__("The body broke off before its end: send it again.")
+
+
 class NulCharacter(ServiceError):
     """A text of the request has a character that PostgreSQL cannot store."""
 

@@ -14,8 +14,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.errors import ServiceError
 from app.http.bodies import FORM, media_type_of
-from app.http.errors import BodyError, CrossOrigin, HttpError, JsonTooLarge, RequestTooLarge
+from app.http.errors import CrossOrigin, HttpError, JsonTooLarge, RequestTooLarge
 from app.http.problems import problem_response
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -57,13 +58,21 @@ SECURITY_HEADERS = {
 class BodyLimit:
     """Answers 413 to a body over the limit, also to a chunked one that states no length.
 
-    ``form_limits`` are those of forms with files, by the paths that take them, as routes write them; any
-    other body may have ``max_json_bytes``.
+    ``form_limits`` are those of forms with files, by the paths that take them, as routes write them;
+    ``other_limits`` those of other bodies, by path and media type, each with the error of one that is larger;
+    any other body may have ``max_json_bytes``.
     """
 
-    def __init__(self, app: ASGIApp, max_json_bytes: int, form_limits: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_json_bytes: int,
+        form_limits: Mapping[str, int],
+        other_limits: Mapping[tuple[str, str], tuple[int, ServiceError]],
+    ) -> None:
         self.app = app
         self.max_json_bytes = max_json_bytes
+        self.other_limits = other_limits
         self.form_limits = [
             (re.compile(re.sub(r"{\w+}", "[^/]+", path)), limit) for path, limit in form_limits.items()
         ]
@@ -91,8 +100,11 @@ class BodyLimit:
 
         await self.app(scope, counted, send)
 
-    def _limit(self, path: str, content_type: str) -> tuple[int, BodyError]:
-        if media_type_of(content_type) == FORM:
+    def _limit(self, path: str, content_type: str) -> tuple[int, ServiceError]:
+        media_type = media_type_of(content_type)
+        if (path, media_type) in self.other_limits:
+            return self.other_limits[path, media_type]
+        if media_type == FORM:
             for pattern, max_bytes in self.form_limits:
                 if pattern.fullmatch(path):
                     return max_bytes, RequestTooLarge(max_bytes)

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from app.batches.schemas import ErrorLine, ResultLine
 from app.http.problems import Problem
 from app.kinds import KINDS
 
@@ -22,7 +23,12 @@ def install(app: FastAPI) -> None:
             schemas = described["components"]["schemas"]
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
-            models: list[type[BaseModel]] = [Problem, *(spec.params for spec in KINDS.values())]
+            models: list[type[BaseModel]] = [
+                Problem,
+                ResultLine,
+                ErrorLine,
+                *(spec.params for spec in KINDS.values()),
+            ]
             for model in models:
                 schema = model.model_json_schema(ref_template=REF)
                 schemas.update(schema.pop("$defs", {}))

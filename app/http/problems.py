@@ -70,15 +70,18 @@ def documented(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
             )
             response["content"][MEDIA_TYPE]["examples"][error.__name__] = {
                 "summary": summary.partition("\n")[0],
-                "value": Problem.of(example).model_dump(),
+                "value": _content(example),
             }
     return described
 
 
 def problem_response(error: ServiceError) -> Response:
     """The response that reports an error."""
-    problem = Problem.of(error)
-    return JSONResponse(problem.model_dump(), problem.status, headers=error.headers, media_type=MEDIA_TYPE)
+    return JSONResponse(_content(error), error.status, headers=error.headers, media_type=MEDIA_TYPE)
+
+
+def _content(error: ServiceError) -> dict[str, Any]:
+    return {**Problem.of(error).model_dump(), **error.members}
 
 
 def install(app: FastAPI) -> None:

@@ -6,6 +6,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
+from app.batches.keeper import Keeper
+from app.batches.service import BatchService
 from app.database.engine import make_engine
 from app.datasets.service import DatasetService
 from app.images.service import ImageService
@@ -28,6 +30,8 @@ class Services:
     images: ImageService
     datasets: DatasetService
     jobs: JobService
+    batches: BatchService
+    keeper: Keeper
 
 
 def make_services(settings: Settings) -> Services:
@@ -36,6 +40,8 @@ def make_services(settings: Settings) -> Services:
     storage = make_storage(settings)
     dispatcher = make_dispatcher(settings)
     images = ImageService(settings, engine, storage)
+    jobs = JobService(engine, storage, dispatcher, images)
+    keeper = Keeper(settings, engine, storage, dispatcher)
     return Services(
         settings=settings,
         engine=engine,
@@ -44,7 +50,16 @@ def make_services(settings: Settings) -> Services:
         notifier=JobNotifier(engine),
         images=images,
         datasets=DatasetService(settings, engine, storage),
-        jobs=JobService(engine, storage, dispatcher, images),
+        jobs=jobs,
+        batches=BatchService(
+            settings=settings,
+            engine=engine,
+            storage=storage,
+            dispatcher=dispatcher,
+            jobs=jobs,
+            wake=keeper.wake,
+        ),
+        keeper=keeper,
     )
 
 

@@ -14,7 +14,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
 from app.http.bodies import FORM, MAX_JSON_BYTES, media_type_of, parse_json_object
-from app.http.errors import InvalidForm, JsonTooLarge, UnsupportedBody
+from app.http.errors import BodyError, IncompleteBody, InvalidForm, JsonTooLarge, UnsupportedBody
 
 T = TypeVar("T")
 
@@ -53,17 +53,33 @@ async def in_upload_thread(receive: Callable[[Iterator[Part]], T], request: Requ
     Raises UnsupportedBody for another body, and InvalidForm while the parts are read.
     """
     boundary = _boundary(request)
+    return await _in_thread(
+        lambda next_chunk: receive(_parts(boundary, next_chunk)), request, InvalidForm("it broke off")
+    )
+
+
+async def body_in_upload_thread(receive: Callable[[Iterator[bytes]], T], request: Request) -> T:
+    """Call ``receive`` in a thread with the bytes of a request's body, as they arrive.
+
+    Raises IncompleteBody while they are read.
+    """
+    return await _in_thread(lambda next_chunk: receive(iter(next_chunk, b"")), request, IncompleteBody())
+
+
+async def _in_thread(
+    receive: Callable[[Callable[[], bytes]], T], request: Request, broken_off: BodyError
+) -> T:
+    """Call ``receive`` in a thread with what gives the next bytes of a body, b"" after the last."""
     stream = request.stream()
 
     async def next_chunk() -> bytes:
         try:
+            # Starlette's stream gives b"" only at the end.
             return await anext(stream, b"")
         except ClientDisconnect:
-            raise InvalidForm("it broke off") from None
+            raise broken_off from None
 
-    return await to_thread.run_sync(
-        partial(receive, _parts(boundary, partial(from_thread.run, next_chunk))), limiter=_uploads
-    )
+    return await to_thread.run_sync(partial(receive, partial(from_thread.run, next_chunk)), limiter=_uploads)
 
 
 def is_form(request: Request) -> bool:

@@ -4,35 +4,34 @@ Each write of a claim is fenced on (id, worker_id, attempt): without a row that 
 :class:`ClaimLost`, and the worker must write nothing more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from sqlalchemy import (
-    CTE,
     ColumnElement,
     Connection,
     Engine,
     Row,
+    Select,
     and_,
-    case,
     delete,
     func,
     insert,
     or_,
     select,
-    union_all,
     update,
 )
 from sqlalchemy.exc import IntegrityError
 
-from app.database.engine import now, write
+from app.database.engine import now, read, write
 from app.jobs.job import Artifact, Job, Json
 from app.jobs.states import State
-from app.jobs.tables import artifacts, jobs
+from app.jobs.tables import IS_WAITING, artifacts, jobs
 from app.jobs.transitions import state_data, transition, transition_all
+from app.jobs.turns import Level, serve, waiting_levels
 from app.networks.repository import NewNetwork, insert_network
 from app.networks.service import under_free_name
 
@@ -89,13 +88,8 @@ class HeartbeatReply:
 
 
 def claim_next(engine: Engine, worker_id: str, lanes: Sequence[str], lease_seconds: float) -> Claim | None:
-    """Claim the oldest job of the highest priority that waits in these lanes; None if there is none."""
+    """Claim the next job of these lanes alone; None if none waits."""
     return next(iter(claim_stack(engine, worker_id, lease_seconds, lanes=lanes, limit=1)), None)
-
-
-def claim(engine: Engine, job_id: str, worker_id: str, lease_seconds: float) -> Claim | None:
-    """Claim one job by compare-and-set; None if it is not queued, or paused."""
-    return next(iter(claim_stack(engine, worker_id, lease_seconds, job_id=job_id, limit=1)), None)
 
 
 def claim_stack(
@@ -103,20 +97,38 @@ def claim_stack(
     worker_id: str,
     lease_seconds: float,
     *,
-    lanes: Sequence[str] = (),
-    job_id: str | None = None,
-    limit: int = STACK_LIMIT,
+    lanes: Sequence[str],
+    limit: int | Callable[[Job], int] = STACK_LIMIT,
 ) -> list[Claim]:
-    """Claim in one statement a job, and those that wait and can be computed together with it.
+    """Claim the next job of some lanes, and those that wait and can be computed together with it.
 
-    The first is the job of an id, or else the oldest of the highest priority that waits in ``lanes``; the
-    others follow in the order of the queue; ``limit`` at most, none if the first does not wait. A job whose
-    worker died is claimed alone: if it was the cause, no other job is lost with it the next time.
+    The next one has the least turn of the first of :func:`app.jobs.turns.waiting_levels`; the others follow
+    in the order of the queue. ``limit`` is how many at most, or says it of the first one; it is called in the
+    transaction, so it must be quick. Empty if none waits. A job whose worker died is claimed alone, so that
+    no other is lost with it the next time; so is one that goes on from a checkpoint.
     """
-    first = _first(jobs.c.lane.in_(lanes) if job_id is None else jobs.c.id == job_id)
-    claimed = [select(first.c.id)]
-    if limit > 1:
-        claimed.append(select(_companions(first, limit - 1).c.id))
+    with read(engine) as connection:
+        # An idle worker takes no write lock.
+        waiting = waiting_levels(connection, lanes)
+    if not waiting:
+        return []
+    with write(engine) as connection:
+        for level in waiting:
+            # Others may have claimed meanwhile what waited there.
+            if found := take(connection, _next(level), worker_id, lease_seconds):
+                first = found[0].job
+                serve(connection, level, first.flow, first.turn)
+                others = _companions(first, limit)
+                if others is not None:
+                    found += take(connection, others, worker_id, lease_seconds)
+                return found
+    return []
+
+
+def take(
+    connection: Connection, found: Select[tuple[str]], worker_id: str, lease_seconds: float
+) -> list[Claim]:
+    """Claim those of a query for ids that wait. Returns them in the order of the queue."""
     values = {
         "state": State.RUNNING,
         "worker_id": worker_id,
@@ -124,42 +136,27 @@ def claim_stack(
         "lease_until": now() + lease_seconds,
         "started_at": func.coalesce(jobs.c.started_at, now()),
     }
-    with write(engine) as connection:
-        changed = transition_all(connection, jobs.c.id.in_(union_all(*claimed)), values=values)
-    changed.sort(key=lambda job: (job.id != job_id, -job.priority, job.id))
-    return [Claim(job, worker_id, job.attempt, lease_seconds) for job in changed]
+    # SQLite has a single writer, and ignores the lock. A CTE with one is evaluated once.
+    locked = found.where(*IS_WAITING).with_for_update(skip_locked=True).cte()
+    taken = transition_all(connection, jobs.c.id.in_(select(locked.c.id)), values=values)
+    taken.sort(key=lambda job: (-job.priority, job.turn, job.id))
+    return [Claim(job, worker_id, job.attempt, lease_seconds) for job in taken]
 
 
-_IS_WAITING = (jobs.c.state == State.QUEUED, jobs.c.paused.is_(False))
+def _next(level: Level) -> Select[tuple[str]]:
+    here = (jobs.c.lane == level.lane, jobs.c.priority == level.priority)
+    return select(jobs.c.id).where(*here).order_by(jobs.c.turn, jobs.c.id).limit(1)
 
 
-def _first(condition: ColumnElement[bool]) -> CTE:
-    """The next waiting job, locked, with its key for batches."""
-    key = case((jobs.c.lost_attempts == 0, jobs.c.stack_key)).label("stack_key")
-    return (
-        select(jobs.c.id, jobs.c.lane, key)
-        .where(condition, *_IS_WAITING)
-        .order_by(jobs.c.priority.desc(), jobs.c.id)
-        .limit(1)
-        # SQLite has a single writer, and ignores this.
-        .with_for_update(skip_locked=True)
-        .cte("first")
-    )
-
-
-def _companions(first: CTE, limit: int) -> CTE:
-    """The waiting jobs that can be computed together with the first one, locked."""
-    other = jobs.alias("other")
-    same = (other.c.stack_key == first.c.stack_key, other.c.lane == first.c.lane, other.c.id != first.c.id)
-    return (
-        select(other.c.id)
-        .join(first, and_(*same))
-        .where(other.c.state == State.QUEUED, other.c.paused.is_(False), other.c.lost_attempts == 0)
-        .order_by(other.c.priority.desc(), other.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=other)
-        .cte("companions")
-    )
+def _companions(first: Job, limit: int | Callable[[Job], int]) -> Select[tuple[str]] | None:
+    """The jobs to be computed together with one; None if it is computed alone."""
+    if first.stack_key is None or first.lost_attempts or first.checkpoint is not None:
+        return None
+    count = (limit if isinstance(limit, int) else limit(first)) - 1
+    same = (jobs.c.stack_key == first.stack_key, jobs.c.lane == first.lane)
+    fresh = (jobs.c.lost_attempts == 0, jobs.c.checkpoint.is_(None))
+    order = (jobs.c.priority.desc(), jobs.c.turn, jobs.c.id)
+    return select(jobs.c.id).where(*same, *fresh).order_by(*order).limit(count) if count > 0 else None
 
 
 def heartbeat(engine: Engine, claim: Claim) -> HeartbeatReply:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 
 from sqlalchemy import Engine
 
@@ -105,13 +106,20 @@ def estimate(engine: Engine, params: Params) -> Estimate:
 
 
 def _shape(params: Params) -> str:
-    """What an estimate depends on: all but which pictures they are."""
-    pictures = params.picture_fields()
-    values = {
-        name: (1 if isinstance(value, str) else len(value)) if name in pictures and value else value
-        for name, value in dict(params).items()
-    }
-    return repr(values)
+    """What an estimate depends on: all but which pictures and seeds they are."""
+    pictures = _pictures(type(params))
+    shown = []
+    for name, value in vars(params).items():
+        if name in pictures and value:
+            shown.append(1 if isinstance(value, str) else len(value))
+        elif name != "seed":
+            shown.append(value)
+    return repr(shown)
+
+
+@cache
+def _pictures(params: type[Params]) -> frozenset[str]:
+    return frozenset(params.picture_fields())
 
 
 def _rounded(seconds: float) -> float:

@@ -1,6 +1,5 @@
 """Server-sent events of jobs: replayed from the reader's last event, then live, to the end of the job."""
 
-import json
 import logging
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -8,13 +7,23 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import anyio
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
 from app.http.errors import InvalidRequest
 from app.http.problems import documented
+from app.http.server_sent_events import (
+    HEADERS,
+    HEARTBEAT,
+    HEARTBEAT_SECONDS,
+    MEDIA_TYPE,
+    RETRY,
+    LastEventId,
+    bad_id,
+    format_event,
+)
 from app.http.services import Services, ServicesDep
 from app.jobs.errors import UnknownJob
 from app.jobs.job import Event, Json
@@ -25,22 +34,14 @@ from app.monitoring.metrics import OPEN_STREAMS
 log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1", tags=["events"])
 
-# Seconds between comments, which keep proxies from closing an idle stream.
-HEARTBEAT_SECONDS = 15.0
-# Milliseconds after which a browser reconnects to a broken stream.
-RETRY_MILLISECONDS = 1000
 MAX_JOBS = 100
 PAGE = 500
 
-HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 RESPONSES: dict[int | str, dict[str, Any]] = {
     **documented(UnknownJob, InvalidRequest),
-    200: {"content": {"text/event-stream": {}}, "description": "The events."},
+    200: {"content": {MEDIA_TYPE: {}}, "description": "The events."},
 }
 _SEQ = re.compile("[0-9]{1,18}")  # what fits into a column of the database
-LastEventId = Annotated[
-    str | None, Header(alias="Last-Event-ID", description="The id of the last event that arrived.")
-]
 
 
 @router.get(
@@ -70,19 +71,14 @@ async def many_events(
         raise InvalidRequest.at("jobs", detail)
     after = [_seq(part) for part in last_id.split(".")] if last_id else [0] * len(job_ids)
     if len(after) != len(job_ids):
-        raise _bad_id(last_id or "")
+        raise bad_id(last_id or "")
     return await _respond(services, job_ids, after, single=False)
 
 
 def _seq(text: str) -> int:
     if not _SEQ.fullmatch(text):
-        raise _bad_id(text)
+        raise bad_id(text)
     return int(text)
-
-
-def _bad_id(text: str) -> InvalidRequest:
-    detail = f"{text!r} is not an id of this stream: send none to get all events."
-    return InvalidRequest.at("Last-Event-ID", detail)
 
 
 async def _respond(services: Services, job_ids: list[str], after: list[int], *, single: bool) -> Response:
@@ -93,7 +89,7 @@ async def _respond(services: Services, job_ids: list[str], after: list[int], *, 
         return Response(status_code=HTTPStatus.NO_CONTENT)
     seen = dict(zip(job_ids, after, strict=True))
     return StreamingResponse(
-        _stream(services, seen, going, single=single), media_type="text/event-stream", headers=HEADERS
+        _stream(services, seen, going, single=single), media_type=MEDIA_TYPE, headers=HEADERS
     )
 
 
@@ -105,7 +101,7 @@ async def _stream(
     ``seen`` maps jobs to the last seq that was sent, and is updated.
     """
     with services.notifier.watch(seen) as changed, OPEN_STREAMS.track_inprogress():
-        yield f"retry: {RETRY_MILLISECONDS}\n\n"
+        yield RETRY
         try:
             while going:
                 changed.clear()
@@ -119,7 +115,7 @@ async def _stream(
                 with anyio.move_on_after(HEARTBEAT_SECONDS) as waited:
                     await changed.wait()
                 if waited.cancelled_caught:
-                    yield ": alive\n\n"
+                    yield HEARTBEAT
                     # A job that was deleted during the stream will not end any more.
                     going &= (await run_in_threadpool(get_seqs, services.engine, list(going))).keys()
         except OperationalError as error:
@@ -142,4 +138,4 @@ def _format(event: Event, seen: Mapping[str, int], *, single: bool) -> str:
     if event.type == "preview":
         data["url"] = f"/v1/jobs/{event.job_id}/artifacts/{data.pop('name')}?v={data.pop('version')}"
     identity = str(event.seq) if single else ".".join(str(seq) for seq in seen.values())
-    return f"id: {identity}\nevent: {event.type}\ndata: {json.dumps(data)}\n\n"
+    return format_event(identity, event.type, data)

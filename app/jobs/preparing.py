@@ -19,9 +19,10 @@ from app.datasets.repository import find_dataset
 from app.errors import FieldError, ServiceError
 from app.images.repository import find_images
 from app.jobs.errors import ParamsError
+from app.jobs.job import Job
 from app.jobs.params import parse_params
 from app.jobs.repository import NewJob, find_media_types
-from app.kinds import Params, spec_of
+from app.kinds import KINDS, Params, spec_of
 from app.media.clips import is_clip_type
 from app.networks.card import NetworkCard
 from app.networks.catalogue import CachedCatalogue
@@ -66,6 +67,17 @@ class Preparer:
         """Params of a kind, checked by its class, and resolved. Raises ParamsError, InvalidParam."""
         return parse_params(kind, params, self.catalogue)
 
+    def parse_again(self, job: Job) -> Params:
+        """Params of a job, for one that tries it again. Raises ParamsError, InvalidParam."""
+        used = dict(job.further_networks or {})
+        if job.network is not None:
+            used[job.network] = job.network_sha256
+        # They may have been renamed since.
+        names = self.catalogue.present_names(used)
+        kind = KINDS.get(job.kind)
+        params = job.params if kind is None else kind.params.with_network_names(job.params, names)
+        return self.parse(job.kind, params)
+
     def check(
         self, asked: Sequence[Params], *, uploaded: Collection[str] = (), new_names: bool = True
     ) -> list[Checked | ParamsError]:
@@ -76,6 +88,13 @@ class Preparer:
         """
         self._find_pictures({ref for params in asked for refs in params.pictures().values() for ref in refs})
         return [self._check(params, uploaded, new_names) for params in asked]
+
+    def check_one(self, params: Params, *, uploaded: Collection[str] = (), new_names: bool = True) -> Checked:
+        """The same for one. Raises ParamsError."""
+        (checked,) = self.check([params], uploaded=uploaded, new_names=new_names)
+        if isinstance(checked, ParamsError):
+            raise checked
+        return checked
 
     def new_job(
         self, checked: Checked, *, batch_id: str | None = None, reproducible: bool = False, **columns: Any
@@ -181,7 +200,7 @@ class Preparer:
                 detail = problem_of(source, self._data_dir)
             if dataset is None and source is not None and not is_open and detail is None:
                 dataset = self._datasets[reference] = find_or_begin(self._engine, source)
-            detail = detail or _problem_of_set(reference, dataset, is_open)
+            detail = detail or problem_of_set(reference, dataset, is_open)
             if dataset is None or detail is not None:
                 errors.append(FieldError(field, detail or ""))
             else:
@@ -208,7 +227,7 @@ def _problem_of(reference: str, picture: Picture | None, accepts_clips: bool) ->
     return None
 
 
-def _problem_of_set(reference: str, dataset: Dataset | None, is_open: bool) -> str | None:
+def problem_of_set(reference: str, dataset: Dataset | None, is_open: bool) -> str | None:
     """Why a param cannot use the set that it names; None if it can."""
     shown = reference[:120]
     if dataset is None:

@@ -16,7 +16,7 @@ from app.images.repository import NewImage, insert_images
 from app.jobs.errors import JobNotEnded, KeyReused, UnknownJob
 from app.jobs.job import Artifact, Event, Job, Json
 from app.jobs.states import TERMINAL, State
-from app.jobs.tables import artifacts, job_datasets, job_events, job_pictures, jobs
+from app.jobs.tables import IS_WAITING, artifacts, job_datasets, job_events, job_pictures, jobs
 from app.jobs.transitions import record_new, state_data, transition
 from app.jobs.turns import SINGLE, assign_turns
 
@@ -290,10 +290,10 @@ def delete_job(engine: Engine, job_id: str) -> None:
 
 
 def ended_before(engine: Engine, seconds: float, limit: int) -> list[str]:
-    """Ids of jobs that ended more than ``seconds`` ago, oldest first."""
+    """Ids of jobs of no batch that ended more than ``seconds`` ago, oldest first."""
     query = (
         select(jobs.c.id)
-        .where(jobs.c.state.in_(TERMINAL), jobs.c.finished_at < now() - seconds)
+        .where(jobs.c.state.in_(TERMINAL), jobs.c.finished_at < now() - seconds, jobs.c.batch_id.is_(None))
         .order_by(jobs.c.id)
         .limit(limit)
     )
@@ -356,19 +356,16 @@ def jobs_with_network(engine: Engine, sha256: str) -> list[str]:
         ]
 
 
-_WAITING = (jobs.c.state == State.QUEUED, jobs.c.paused.is_(False))
-
-
 def count_waiting(engine: Engine, lane: str, limit: int) -> int:
     """Number of waiting jobs of a lane, counted up to a limit."""
-    some = select(jobs.c.id).where(jobs.c.lane == lane, *_WAITING).limit(limit).subquery()
+    some = select(jobs.c.id).where(jobs.c.lane == lane, *IS_WAITING).limit(limit).subquery()
     with read(engine) as connection:
         return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
 
 def oldest_waiting(engine: Engine) -> dict[str, float]:
     """Age in seconds of the oldest waiting job of each lane."""
-    query = select(jobs.c.lane, now() - func.min(jobs.c.created_at)).where(*_WAITING).group_by(jobs.c.lane)
+    query = select(jobs.c.lane, now() - func.min(jobs.c.created_at)).where(*IS_WAITING).group_by(jobs.c.lane)
     with read(engine) as connection:
         return {lane: seconds for lane, seconds in connection.execute(query)}
 

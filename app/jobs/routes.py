@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from app.batches.errors import EntryRetried, JobOfBatch, UnknownBatch
 from app.http.bodies import JSON_ERRORS, Body, LimitedRoute
 from app.http.errors import DatabaseUnavailable, InvalidRequest
 from app.http.file_responses import FILE_ERRORS, send_file
@@ -175,11 +176,14 @@ def resume_job(services: ServicesDep, job_id: JobId) -> JobView:
 @router.post(
     "/{job_id}/retry",
     status_code=HTTPStatus.ACCEPTED,
-    responses=documented(UnknownJob, JobNotEnded, ParamsError, StorageFull),
+    responses=documented(UnknownJob, JobNotEnded, EntryRetried, UnknownBatch, ParamsError, StorageFull),
 )
 def retry_job(services: ServicesDep, job_id: JobId, response: Response) -> JobView:
-    """A new job with the params of one that has ended, which it names in `retry_of`."""
-    job = services.jobs.retry(job_id)
+    """A new job with the params of one that has ended, which it names in `retry_of`.
+
+    That of an entry of a batch takes its place there.
+    """
+    job = services.batches.retry_job(job_id)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return _view(services, job)
 
@@ -187,11 +191,14 @@ def retry_job(services: ServicesDep, job_id: JobId, response: Response) -> JobVi
 @router.delete(
     "/{job_id}",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=documented(UnknownJob, JobNotEnded, JobInUse),
+    responses=documented(UnknownJob, JobNotEnded, JobInUse, JobOfBatch),
 )
 def delete_job(services: ServicesDep, job_id: JobId) -> None:
-    """Delete a job that has ended, with all it made, unless a waiting job needs its pictures."""
-    services.jobs.delete(job_id)
+    """Delete a job that has ended, with all it made, unless a waiting job needs its pictures.
+
+    A job of a batch is deleted with the batch.
+    """
+    services.batches.delete_job(job_id)
 
 
 @router.get(

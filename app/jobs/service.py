@@ -20,7 +20,6 @@ from app.jobs.errors import (
     InvalidParam,
     JobInUse,
     JobNotEnded,
-    ParamsError,
     UnknownArtifact,
 )
 from app.jobs.job import Artifact, Job
@@ -116,11 +115,9 @@ class JobService:
         self.storage.require_space()
         preparer = Preparer(self.engine, self.images.settings.data_dir)
         # The network of a job that is tried again has the name, if it made one.
-        (checked,) = preparer.check(
-            [params], uploaded={each.id for each in images}, new_names=retry_of is None
+        checked = preparer.check_one(
+            params, uploaded={each.id for each in images}, new_names=retry_of is None
         )
-        if isinstance(checked, ParamsError):
-            raise checked
         new = preparer.new_job(
             checked,
             reproducible=reproducible,
@@ -144,13 +141,8 @@ class JobService:
         old = repository.get_job(self.engine, job_id)
         if not old.ended:
             raise JobNotEnded(job_id)
-        catalogue = Catalogue(self.engine)
-        used = dict(old.further_networks or {})
-        if old.network is not None:
-            used[old.network] = old.network_sha256
-        # They may have been renamed since.
-        params = KINDS[old.kind].params.with_network_names(old.params, catalogue.present_names(used))
-        return self.submit(parse_params(old.kind, params, catalogue), old.priority, retry_of=old.id)[0]
+        params = Preparer(self.engine, self.images.settings.data_dir).parse_again(old)
+        return self.submit(params, old.priority, retry_of=old.id, reproducible=old.stack_key is None)[0]
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a queued job at once, a running one at its next step; an ended one stays as it is."""

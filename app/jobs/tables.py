@@ -84,21 +84,37 @@ Index(
     jobs.c.id,
 )
 
-# The same for jobs that can be computed together: few have a key, so that others do not pay for it.
+# Literals: SQLite finds no partial index for a parameter.
+IS_SUCCEEDED = jobs.c.state == literal_column("'succeeded'")
+_IS_QUEUED = jobs.c.state == literal_column("'queued'")
+# What a job must be to be claimed.
+IS_WAITING = (_IS_QUEUED, jobs.c.paused.is_(False))
+
+# In the order of claims, for jobs that can be computed together.
+_CAN_STACK = and_(jobs.c.stack_key.is_not(None), _IS_QUEUED)
 Index(
     "ix_jobs_stack",
     jobs.c.stack_key,
-    jobs.c.state,
+    jobs.c.paused,
     jobs.c.priority.desc(),
     jobs.c.turn,
     jobs.c.id,
-    postgresql_where=jobs.c.stack_key.is_not(None),
-    sqlite_where=jobs.c.stack_key.is_not(None),
+    postgresql_where=_CAN_STACK,
+    sqlite_where=_CAN_STACK,
+)
+# For the last waiting job of a flow, which the next one follows.
+Index(
+    "ix_jobs_flow",
+    jobs.c.flow,
+    jobs.c.lane,
+    jobs.c.priority,
+    jobs.c.paused,
+    jobs.c.turn,
+    postgresql_where=_IS_QUEUED,
+    sqlite_where=_IS_QUEUED,
 )
 
 _IS_ENTRY = jobs.c.batch_line.is_not(None)
-# A literal: SQLite finds no partial index for a parameter.
-IS_SUCCEEDED = jobs.c.state == literal_column("'succeeded'")
 # For the pace of the jobs of a kind that ended: see app/jobs/history.py.
 Index(
     "ix_jobs_measured",
@@ -138,7 +154,7 @@ Index(
     sqlite_where=_HAS_ENDED,
 )
 
-# The turns of each lane at each priority: that of the job claimed last, and when that was.
+# Each lane at each priority: its present turn, and when a job was last claimed there; 0: never.
 levels = Table(
     "levels",
     metadata,
@@ -146,16 +162,6 @@ levels = Table(
     Column("priority", Integer, primary_key=True),
     Column("turn", Float(53), nullable=False),
     Column("claimed_at", Float(53), nullable=False),
-)
-
-# The turn that the next job of a flow may have there, at the earliest.
-flows = Table(
-    "flows",
-    metadata,
-    Column("flow", String(36), primary_key=True),
-    Column("lane", String(16), primary_key=True),
-    Column("priority", Integer, primary_key=True),
-    Column("turn", Float(53), nullable=False),
 )
 
 artifacts = Table(

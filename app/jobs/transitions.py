@@ -35,17 +35,25 @@ def transition(
 
 
 def transition_all(
-    connection: Connection, *conditions: ColumnElement[bool], values: dict[str, Any]
+    connection: Connection,
+    *conditions: ColumnElement[bool],
+    values: dict[str, Any],
+    data: Callable[[Job], Json] | None = None,
 ) -> list[Job]:
     """Change every job that meets the conditions, in one statement, and record the events of their states.
 
-    Returns the jobs after the change, in no order.
+    Those carry ``data``, or else what they always do. Returns the jobs after the change, in no order.
     """
     rows = connection.execute(_change(conditions, values)).mappings()
     changed = [Job.from_row(row) for row in rows]
     if changed:
-        events = [_event(job, "state", state_data(job)) for job in changed]
+        data_of = data or state_data
+        events = [_event(job, "done" if job.ended else "state", data_of(job)) for job in changed]
         connection.execute(insert(job_events).values(created_at=now()), events)
+    ended = [job.id for job in changed if job.ended and job.attempt]
+    if ended:
+        # As of a single one: what a preview is of, which only one that began can have.
+        connection.execute(delete(artifacts).where(artifacts.c.job_id.in_(ended)))
     return changed
 
 

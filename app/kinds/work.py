@@ -66,13 +66,9 @@ def steps_work(
     card: NetworkCard | None, sides: Collection[float], steps: float, layers: Collection[str] | None = None
 ) -> float | None:
     """Multiply-adds of so many steps of an optimizer on squares, shared equally by several ``sides``."""
-    found = 0.0
-    for side in sides:
-        forward = forward_work(card, side, GRADIENT, layers)
-        if forward is None:
-            return None
-        found += (forward + STEP) * steps / len(sides)
-    return found
+    areas = sum(side**2 for side in sides) / len(sides)
+    forward = forward_work(card, areas**0.5, GRADIENT, layers)
+    return None if forward is None else steps * (forward + STEP)
 
 
 def scale_sides(long_side: int, coarsest: int | None) -> list[int]:

@@ -21,9 +21,10 @@ def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 def readyz(services: ServicesDep, response: Response) -> dict[str, Any]:
-    """The database answers, and every lane has a live worker. 503 until then."""
+    """The database answers, and every lane of `IMPASTO_LANES` has a live worker. 503 until then."""
     alive = workers.list_alive(services.engine)
-    missing = sorted(set(all_lanes()) - {lane for worker in alive for lane in worker.lanes})
+    wanted = services.settings.lane_names or all_lanes()
+    missing = sorted(set(wanted) - {lane for worker in alive for lane in worker.lanes})
     if missing:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     return {

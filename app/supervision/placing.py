@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
+from app.kinds import Lane, all_lanes
 from app.settings import Settings
 from app.supervision.startup import StartError
 
@@ -22,6 +24,15 @@ class Place:
     device: str
     lane: str
     sharing: int
+
+
+def served_lanes(settings: Settings) -> list[Lane]:
+    """The lanes that workers of these settings serve. Raises StartError for one that there is not."""
+    known = get_args(Lane)
+    for lane in settings.lane_names:
+        if lane not in known:
+            raise StartError(f"There is no lane {lane!r} (IMPASTO_LANES). Lanes: {', '.join(known)}.")
+    return [lane for lane in all_lanes() if not settings.lanes or lane in settings.lane_names]
 
 
 def places(settings: Settings, lanes: Sequence[str]) -> list[Place]:

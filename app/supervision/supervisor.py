@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import FrameType
 
 import httpx
@@ -20,13 +20,12 @@ from app.database.migrations import upgrade
 from app.jobs.dispatch.base import Dispatcher, make_dispatcher
 from app.jobs.dispatch.wakeups import run_dir
 from app.jobs.reaper import expire_worker, finish_takeback, overdue_cancels
-from app.kinds import all_lanes
 from app.settings import Settings
 from app.storage import make_storage
 from app.supervision.child import Child
 from app.supervision.liveness import LivenessTracker
 from app.supervision.openmp import let_threads_sleep
-from app.supervision.placing import Place, places
+from app.supervision.placing import Place, places, served_lanes
 from app.supervision.startup import url_of
 from app.workers import repository as workers
 
@@ -49,7 +48,8 @@ class Supervisor:
 
     There is a worker for each device and lane: an embedded one, or one of Celery if the settings name a
     Redis. They yield the cores to those of shorter jobs, and all do to the API. ``on_ready`` is called with
-    the URL, in a thread, as soon as ``/readyz`` answers 200. Raises StartError if the devices do not fit.
+    the URL, in a thread, as soon as ``/readyz`` answers 200. Raises StartError if devices or lanes do not
+    fit.
     """
 
     def __init__(
@@ -57,7 +57,6 @@ class Supervisor:
         settings: Settings,
         listener: socket.socket | None,
         *,
-        lanes: Sequence[str] | None = None,
         on_ready: Callable[[str], None] = lambda url: None,
     ) -> None:
         self.url = url_of(listener) if listener is not None else ""
@@ -75,7 +74,7 @@ class Supervisor:
                 environment,
                 nice=_NICE[place.lane],
             )
-            for place in places(settings, all_lanes() if lanes is None else lanes)
+            for place in places(settings, served_lanes(settings))
         ]
         self._lost_workers: list[str] = []
         self._next_take_back = 0.0

@@ -30,7 +30,8 @@ def data_dir(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     data_dir = tmp_path_factory.mktemp("serve") / "data"
-    with running(data_dir, IMPASTO_CANCEL_GRACE_SECONDS="1", IMPASTO_LEASE_SECONDS="12") as service:
+    settings = {"IMPASTO_CANCEL_GRACE_SECONDS": "1", "IMPASTO_LEASE_SECONDS": "12", "IMPASTO_LANES": "long"}
+    with running(data_dir, **settings) as service:
         yield service
 
 
@@ -106,6 +107,7 @@ def test_a_data_folder_has_one_service(service: Service) -> None:
         ({"IMPASTO_PORT": "x"}, "IMPASTO_PORT"),
         ({"IMPASTO_ALLOWED_HOSTS": "http://a:80"}, "IMPASTO_ALLOWED_HOSTS"),
         ({"IMPASTO_DATABASE_URL": "nonsense"}, "IMPASTO_DATABASE_URL"),
+        ({"IMPASTO_LANES": "long,express"}, "IMPASTO_LANES"),
     ],
 )
 def test_a_wrong_setting_is_said_in_one_line(settings: dict[str, str], named: str, data_dir: Path) -> None:
@@ -176,7 +178,7 @@ def test_a_signal_ends_everything_and_the_job_waits_for_the_next_start(
 
 def test_a_second_interrupt_does_not_wait(data_dir: Path) -> None:
     # An hour to save a checkpoint in, and a worker that will not.
-    with running(data_dir, IMPASTO_SHUTDOWN_SECONDS="3600") as service:
+    with running(data_dir, IMPASTO_SHUTDOWN_SECONDS="3600", IMPASTO_LANES="long") as service:
         os.kill(child(service, WORKER), signal.SIGSTOP)
         api = child(service, API)
         service.process.send_signal(signal.SIGINT)
@@ -188,14 +190,14 @@ def test_a_second_interrupt_does_not_wait(data_dir: Path) -> None:
 
 
 def test_nothing_is_left_when_the_supervisor_is_killed(data_dir: Path) -> None:
-    with running(data_dir) as service:
+    with running(data_dir, IMPASTO_LANES="long") as service:
         service.process.kill()
         service.process.wait()
         wait_for(lambda: processes_of(data_dir) == {})
 
 
 def test_what_a_worker_started_ends_with_it(data_dir: Path) -> None:
-    with running(data_dir) as service:
+    with running(data_dir, IMPASTO_LANES="long") as service:
         worker = child(service, WORKER)
         # A child of the worker, as far as the supervisor can tell: in its group, with its environment.
         grandchild = subprocess.Popen(

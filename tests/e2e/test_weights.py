@@ -15,7 +15,8 @@ pytestmark = pytest.mark.server
 def test_a_download_goes_on_after_its_worker_was_killed(tmp_path: Path) -> None:
     with mirror(bytes(20_000_000)) as served:
         served.usual = Answer(slow=True)
-        with running(tmp_path / "data", IMPASTO_WEIGHTS_MIRROR=served.url) as service:
+        settings = {"IMPASTO_WEIGHTS_MIRROR": served.url, "IMPASTO_LANES": "long"}
+        with running(tmp_path / "data", **settings) as service:
             job = service.request("POST", "/v1/pull-weights", json={"network": "squeezenet1_1"})
             url = f"/v1/jobs/{job['id']}"
 

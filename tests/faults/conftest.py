@@ -30,11 +30,15 @@ def mode(request: pytest.FixtureRequest) -> Mode:
 
 @pytest.fixture
 def deploy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deploy]:
-    """Start a service of a mode, with settings; it ends with the test."""
+    """Start a service of a mode, with settings; it ends with the test.
+
+    It serves the lane of long jobs alone where no setting says otherwise: each takes seconds to start.
+    """
     with ExitStack() as stack:
 
         def start(mode: Mode, **settings: str) -> Deployment:
             server = request.getfixturevalue("server") if mode == "celery" else None
+            settings = {"IMPASTO_LANES": "long", **settings}
             try:
                 return stack.enter_context(shown_logs(deployed(mode, tmp_path, server, **settings)))
             except FileNotFoundError as error:

@@ -35,9 +35,12 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def service(disk: Path) -> Iterator[Service]:
-    with running(
-        disk / "data", IMPASTO_MIN_FREE_BYTES=str(KEPT_FREE), IMPASTO_CHECKPOINT_SECONDS="1"
-    ) as made:
+    settings = {
+        "IMPASTO_MIN_FREE_BYTES": str(KEPT_FREE),
+        "IMPASTO_CHECKPOINT_SECONDS": "1",
+        "IMPASTO_LANES": "long",
+    }
+    with running(disk / "data", **settings) as made:
         yield made
 
 

@@ -30,7 +30,9 @@ def test_a_worker_killed_around_the_registration(
 ) -> None:
     deadly = tmp_path / "deadly"
     deadly.write_text(moment)
-    service = deploy(mode, **with_kind("memorizing", tmp_path), **{DEADLY: str(deadly)})
+    service = deploy(
+        mode, **with_kind("memorizing", tmp_path), IMPASTO_LANES="short", **{DEADLY: str(deadly)}
+    )
     job = service.wait_for_job(learn(service), "succeeded", "failed")
     assert (job["state"], job["attempt"], job["result"]["network"]) == ("succeeded", attempts, "learned")
     assert not deadly.exists()
@@ -51,7 +53,7 @@ def test_a_job_that_is_lost_after_the_weights_were_stored_leaves_nothing(
     deadly = tmp_path / "deadly"
     deadly.write_text("stored")
     settings = {"IMPASTO_MAX_ATTEMPTS": "1", DEADLY: str(deadly)}
-    service = deploy(mode, **with_kind("memorizing", tmp_path), **settings)
+    service = deploy(mode, **with_kind("memorizing", tmp_path), IMPASTO_LANES="short", **settings)
     job = service.wait_for_job(learn(service), "succeeded", "failed")
     assert (job["state"], job["error"]["type"]) == ("failed", "worker_lost")
     assert list_networks(service.engine) == []
@@ -61,7 +63,9 @@ def test_a_job_that_is_lost_after_the_weights_were_stored_leaves_nothing(
 def test_what_was_told_to_finish_does_so_although_its_worker_is_killed(
     deploy: Deploy, mode: Mode, tmp_path: Path
 ) -> None:
-    service = deploy(mode, **with_kind("memorizing", tmp_path), IMPASTO_CHECKPOINT_SECONDS="0.3")
+    service = deploy(
+        mode, **with_kind("memorizing", tmp_path), IMPASTO_LANES="short", IMPASTO_CHECKPOINT_SECONDS="0.3"
+    )
     job_id = learn(service, steps=10_000, pause=5)
     wait_for(lambda: service.job(job_id).started_at)
     kill(service.worker_of(job_id))

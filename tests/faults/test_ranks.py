@@ -35,7 +35,9 @@ def ranks(service: Deployment) -> list[int]:
 
 
 def test_a_training_goes_on_after_a_rank_was_killed(deploy: Deploy, mode: Mode) -> None:
-    service = deploy(mode, IMPASTO_CHECKPOINT_SECONDS="0.3", IMPASTO_TRAINING_DEVICES="cpu,cpu")
+    service = deploy(
+        mode, IMPASTO_CHECKPOINT_SECONDS="0.3", IMPASTO_TRAINING_DEVICES="cpu,cpu", IMPASTO_LANES="training"
+    )
     job_id = learn(service)
 
     # 57 chunks of pictures are decoded first.

@@ -86,7 +86,7 @@ def learn(service: Deployment) -> str:
 
 @pytest.mark.parametrize("share", [0.3, 0.7])
 def test_a_training_after_kill_9_of_the_worker(deploy: Deploy, mode: Mode, share: float) -> None:
-    service = deploy(mode, IMPASTO_CHECKPOINT_SECONDS="0.3")
+    service = deploy(mode, IMPASTO_CHECKPOINT_SECONDS="0.3", IMPASTO_LANES="training")
     alone = learn(service)
     assert service.wait_for_job(alone, "succeeded", "failed")["state"] == "succeeded"
     job_id = learn(service)

@@ -53,6 +53,7 @@ def test_jobs_that_wait_together_run_as_one_batch_with_one_thread_above_long_job
         mode,
         **with_kind("glancing", tmp_path),
         IMPASTO_THREADS=str(CORES),
+        IMPASTO_LANES="",
     )
     jobs = ended(service, gather(service, 4, 0.2))
     assert [recipe(job)["stack_size"] for job in jobs] == [4] * 4
@@ -71,7 +72,7 @@ def test_jobs_that_wait_together_run_as_one_batch_with_one_thread_above_long_job
 def test_a_batch_whose_worker_is_killed_runs_again_one_by_one(
     deploy: Deploy, mode: Mode, tmp_path: Path
 ) -> None:
-    service = deploy(mode, **with_kind("glancing", tmp_path))
+    service = deploy(mode, **with_kind("glancing", tmp_path), IMPASTO_LANES="short")
     gathered = gather(service, 3, 3.0)
     kill(service.worker_of(gathered[1]))
     jobs = ended(service, gathered)
@@ -81,7 +82,7 @@ def test_a_batch_whose_worker_is_killed_runs_again_one_by_one(
 
 
 def test_one_that_kills_its_worker_takes_no_other_with_it(deploy: Deploy, mode: Mode, tmp_path: Path) -> None:
-    service = deploy(mode, **with_kind("glancing", tmp_path))
+    service = deploy(mode, **with_kind("glancing", tmp_path), IMPASTO_LANES="short")
     poison, *others = gather(service, 3, 2.0)
     for attempt in (1, 2, 3):
         wait_for(lambda: service.job(poison).attempt == attempt and service.job(poison).worker_id)  # noqa: B023
@@ -91,7 +92,7 @@ def test_one_that_kills_its_worker_takes_no_other_with_it(deploy: Deploy, mode: 
 
 
 def test_a_shutdown_loses_none_of_a_batch(deploy: Deploy, mode: Mode, tmp_path: Path) -> None:
-    service = deploy(mode, **with_kind("glancing", tmp_path))
+    service = deploy(mode, **with_kind("glancing", tmp_path), IMPASTO_LANES="short")
     gathered = gather(service, 3, 1.0)
     service.terminate()
     assert {(service.job(job_id).state, service.job(job_id).lost_attempts) for job_id in gathered} == {

@@ -245,9 +245,7 @@ class ClaimedJob:
 
 
 @contextmanager
-def claimed_jobs(
-    context: WorkerContext, *, lanes: Sequence[str] = (), job_id: str | None = None
-) -> Iterator[list[ClaimedJob]]:
+def claimed_jobs(context: WorkerContext, lanes: Sequence[str]) -> Iterator[list[ClaimedJob]]:
     """Claim jobs that can be computed together, as :func:`app.jobs.claims.claim_stack` does.
 
     In the context, one thread extends all their leases. Raises StorageFull if nothing should begin.
@@ -255,9 +253,7 @@ def claimed_jobs(
     context.storage.require_space()
     seconds = context.settings.lease_seconds
     limit = context.stack_sizes.limit
-    found = claims.claim_stack(
-        context.engine, context.worker_id, seconds, lanes=lanes, job_id=job_id, limit=limit
-    )
+    found = claims.claim_stack(context.engine, context.worker_id, seconds, lanes=lanes, limit=limit)
     if not found:
         yield []
         return

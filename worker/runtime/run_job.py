@@ -26,31 +26,21 @@ from worker.runtime.stacks import compute_stack
 log = logging.getLogger(__name__)
 
 
-def run_job(context: WorkerContext, job_id: str, stop: threading.Event) -> bool:
-    """Claim a job, and those that can be computed together with it, and run them. False if it was not queued.
-
-    When ``stop`` is set they go back to the queue with a checkpoint.
-    """
-    with claimed_jobs(context, job_id=job_id) as jobs:
-        return _run(context, jobs, stop)
-
-
 def run_next(context: WorkerContext, lanes: Sequence[str], stop: threading.Event) -> bool:
-    """Claim the next job of some lanes, and run it as :func:`run_job` does. False if none waits."""
-    with claimed_jobs(context, lanes=lanes) as jobs:
-        return _run(context, jobs, stop)
+    """Claim the next job of some lanes, and those that can be computed together with it, and run them.
 
-
-def _run(context: WorkerContext, jobs: Sequence[ClaimedJob], stop: threading.Event) -> bool:
-    left = {job.row.id: job for job in jobs}
-    if len(jobs) > 1:
-        with closing(compute_stack(context, jobs, stop)) as ends:
-            for job, ready in ends:
-                del left[job.row.id]
-                _end(context, job, ready)
-    for job in left.values():
-        _end(context, job, partial(_compute, context, job, stop))
-    return bool(jobs)
+    False if none waits. When ``stop`` is set they go back to the queue with a checkpoint.
+    """
+    with claimed_jobs(context, lanes) as jobs:
+        left = {job.row.id: job for job in jobs}
+        if len(jobs) > 1:
+            with closing(compute_stack(context, jobs, stop)) as ends:
+                for job, ready in ends:
+                    del left[job.row.id]
+                    _end(context, job, ready)
+        for job in left.values():
+            _end(context, job, partial(_compute, context, job, stop))
+        return bool(jobs)
 
 
 def _end(context: WorkerContext, job: ClaimedJob, compute: Callable[[], End]) -> None:

@@ -10,7 +10,8 @@ import typer
 from app.cli.batch.entries import ReadLines, read_lines
 from app.cli.batch.matrix import common_params, cross_or_zip, picture_axis, value_axis
 from app.cli.batch.record import ERRORS, RECORD, RESULTS
-from app.cli.batch.running import Options, run_entries
+from app.cli.batch.reporting import Options
+from app.cli.batch.running import run_entries
 from app.cli.kind_commands import required_inputs
 from app.cli.messages import fail, fail_on
 from app.cli.options import keyword, option_name, option_parameters, params_of

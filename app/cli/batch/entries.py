@@ -1,7 +1,6 @@
 """The entries of a batch on files: read from JSON Lines, and checked all before any is computed."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.batches.schemas import Line, LineProblem
+from app.jobs.job import Json
 
 # The limit of a service, unless IMPASTO_MAX_BATCH_LINES says otherwise.
 MAX_LINES = 50_000
@@ -76,25 +76,7 @@ def _problem(number: int, error: ValidationError) -> LineProblem:
     return LineProblem(line=number, custom_id=None, field=field, detail=detail)
 
 
-def file_stems(custom_ids: Iterable[str], reserved: Iterable[str] = ()) -> dict[str, str]:
-    """The name of the files of each entry, without the extension: its ``custom_id`` as a file may be named.
-
-    Names that would be the same, also where case does not count, or that are ``reserved`` get a number.
-    """
-    taken = Counter(reserved)
-    stems: dict[str, str] = {}
-    for custom_id in custom_ids:
-        plain = "".join(_replacement(character) for character in custom_id).strip()
-        # Hidden files, and names that mean a folder; Windows drops dots at the end.
-        plain = plain.lstrip(".").rstrip(". ") or "entry"
-        stem = plain
-        while taken[stem.casefold()]:
-            taken[plain.casefold()] += 1
-            stem = f"{plain}-{taken[plain.casefold()]}"
-        taken[stem.casefold()] += 1
-        stems[custom_id] = stem
-    return stems
-
-
-def _replacement(character: str) -> str:
-    return "_" if character in '/\\:*?"<>|' or not character.isprintable() else character
+def failure(entry: Entry, error: Json) -> Json:
+    """What ``errors.jsonl`` says of a failed entry."""
+    head = {"line": entry.line, "custom_id": entry.custom_id, "kind": entry.kind}
+    return {**head, "state": "failed", "error": error}

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from sqlalchemy import Engine
 
 from app.cli.batch.checks import Key, LocalRequest
-from app.cli.batch.entries import Entry
+from app.cli.batch.entries import Entry, failure
 from app.cli.batch.progress import BatchProgress
-from app.cli.batch.record import OutputFolder
+from app.cli.batch.record import Files, OutputFolder
 from app.cli.local_run import choose_compute, open_set, prepare
 from app.jobs.job import Json
 from app.kinds import Params
@@ -51,25 +51,19 @@ def _compute(
     settings: Settings,
     engine: Engine | None,
     progress: BatchProgress,
-) -> tuple[dict[str, int], Json]:
-    """Compute an entry and write its files; their sizes by name, and the numbers."""
+) -> tuple[Files, Json]:
+    """Compute an entry and write its files; them, and the numbers."""
     job = prepare(request.params, request.files, settings, engine, request.sets)
 
     def on_step(step: Step) -> None:
         progress.part(step.done / step.total)
 
     outcome = run_steps(job.steps(), on_step)
-    files = {}
-    for made in job.encoded(outcome):
-        name = folder.file_name(entry.custom_id, made.name, made.ending)
-        files[name] = folder.save(name, [made.data])
+    files = {
+        made.name: folder.save(entry.custom_id, made.name, made.ending, [made.data])
+        for made in job.encoded(outcome)
+    }
     return files, outcome.result | {"recipe": job.recipe()}
-
-
-def failure(entry: Entry, error: Json) -> Json:
-    """What ``errors.jsonl`` says of a failed entry."""
-    head = {"line": entry.line, "custom_id": entry.custom_id, "kind": entry.kind}
-    return {**head, "state": "failed", "error": error}
 
 
 def hasher_of_sets(settings: Settings, engine: Engine | None) -> Callable[[Params, str, str], str]:

@@ -8,7 +8,7 @@ from app.cli.messages import progress_bar
 class BatchProgress:
     """A bar on stderr: entries that are done, how many failed, and the time left."""
 
-    def __init__(self, title: str, total: int) -> None:
+    def __init__(self, title: str, total: int | None) -> None:
         self._bar = progress_bar()
         self._task = self._bar.add_task(title, total=total, number="")
         self._ended, self._failed = 0, 0
@@ -20,6 +20,10 @@ class BatchProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Leave the bar as it is."""
         self._bar.stop()
 
     def say(self, text: str) -> None:

@@ -4,13 +4,15 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from app.cli.batch.entries import Entry, file_stems
+from app.batches.file_names import FileNames, safe_name
+from app.batches.summary import PICTURE
+from app.cli.batch.entries import Entry
 from app.cli.messages import USAGE, fail
 from app.cli.output_files import replacing
 from app.jobs.job import Json
@@ -21,13 +23,17 @@ _TEMPORARIES = ".unfinished"
 _HEADER = {"impasto": "batch", "version": 1}
 
 
+# By artifact: the path of the file from the folder, and its size in bytes.
+Files = dict[str, tuple[str, int]]
+
+
 @dataclass(frozen=True)
 class Done:
-    """An entry that is done: what it was asked (``key``), its files with their sizes, and its line here."""
+    """An entry that is done: what it was asked (``key``), its files, and where its line begins here."""
 
     key: str
     stem: str
-    files: dict[str, int]
+    files: Files
     offset: int
 
 
@@ -50,7 +56,7 @@ class OutputFolder:
         done = self._done.get(custom_id)
         if done is None or (done.key, done.stem) != (key, self.stems[custom_id]):
             return False
-        return all(_size(self.path / name) == size for name, size in done.files.items())
+        return all(_size(self.path / name) == size for name, size in done.files.values())
 
     def missing(self, entries: Iterable[Entry], keys: Mapping[str, str]) -> list[Entry]:
         """The entries with a key that are not done."""
@@ -60,21 +66,22 @@ class OutputFolder:
             if (key := keys.get(entry.custom_id)) is not None and not self.is_done(entry.custom_id, key)
         ]
 
-    def save(self, name: str, chunks: Iterable[bytes]) -> int:
-        """Write a file, ``name`` is its path from the folder; its size. Raises OSError, or what chunks do."""
+    def save(self, custom_id: str, artifact: str, ending: str, chunks: Iterable[bytes]) -> tuple[str, int]:
+        """Write a file of an entry; its path from the folder, and its size.
+
+        The picture is called as the entry, and lies beside the others; other files lie in a folder of that
+        name. Raises OSError, or what ``chunks`` do.
+        """
+        stem = self.stems[custom_id]
+        name = f"{stem}{ending}" if artifact == PICTURE else f"{stem}/{safe_name(artifact)}{ending}"
         path = self.path / name
         path.parent.mkdir(exist_ok=True)
         with replacing(path, self.path / _TEMPORARIES) as file:
             for chunk in chunks:
                 file.write(chunk)
-            return file.tell()
+            return name, file.tell()
 
-    def file_name(self, custom_id: str, artifact: str, ending: str) -> str:
-        """The path of a file from the folder: the picture is called as the entry, others lie in a folder."""
-        stem = self.stems[custom_id]
-        return f"{stem}{ending}" if artifact == "image" else f"{stem}/{artifact}{ending}"
-
-    def add(self, entry: Entry, key: str, files: dict[str, int], result: Json) -> None:
+    def add(self, entry: Entry, key: str, files: Files, result: Json) -> None:
         """Record an entry whose files are written; ``result`` is what ``results.jsonl`` says of it."""
         line = {"done": entry.custom_id, "key": key, "stem": self.stems[entry.custom_id], "files": files}
         self._remember(line, self._append({**line, "result": result}))
@@ -94,8 +101,9 @@ class OutputFolder:
                     done = self._done[entry.custom_id]
                     self._file.seek(done.offset)
                     result = json.loads(self._file.readline())["result"]
+                    files = {artifact: name for artifact, (name, _) in done.files.items()}
                     head = {"line": entry.line, "custom_id": entry.custom_id, "kind": entry.kind}
-                    file.write(_line({**head, "state": "succeeded", "files": list(done.files), **result}))
+                    file.write(_line({**head, "state": "succeeded", "files": files, **result}))
         with replacing(self.path / ERRORS, self.path / _TEMPORARIES) as file:
             for error in sorted(errors, key=lambda error: error["line"]):
                 file.write(_line(error))
@@ -109,7 +117,7 @@ class OutputFolder:
 
     def _remember(self, line: Json, offset: int) -> None:
         if "done" in line:
-            self._done[line["done"]] = Done(line["key"], line["stem"], line["files"], offset)
+            self._done[line["done"]] = Done(line["key"], line["stem"], _files(line["files"]), offset)
         else:
             self.notes.append(line)
 
@@ -132,7 +140,7 @@ class OutputFolder:
 
 
 @contextmanager
-def output_folder(path: Path, custom_ids: Iterable[str]) -> Iterator[OutputFolder]:
+def output_folder(path: Path, entries: Iterable[Entry]) -> Iterator[OutputFolder]:
     """A folder of results, made if there is none, for this process alone.
 
     Exits with a message if it cannot be written to, or another run writes to it.
@@ -147,7 +155,9 @@ def output_folder(path: Path, custom_ids: Iterable[str]) -> Iterator[OutputFolde
             fcntl.flock(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             fail(f"Another run writes to {path}: wait for its end, or choose another folder.")
-        folder = OutputFolder(path, file_stems(custom_ids, (RECORD, RESULTS, ERRORS)), record)
+        names = FileNames(RECORD, RESULTS, ERRORS)
+        stems = {entry.custom_id: names.take(entry.custom_id, entry.line, ".png") for entry in entries}
+        folder = OutputFolder(path, stems, record)
         try:
             folder.load()
         except (ValueError, KeyError, TypeError):
@@ -158,6 +168,10 @@ def output_folder(path: Path, custom_ids: Iterable[str]) -> Iterator[OutputFolde
             yield folder
         finally:
             shutil.rmtree(path / _TEMPORARIES, ignore_errors=True)
+
+
+def _files(values: Mapping[str, Sequence[Any]]) -> Files:
+    return {artifact: (name, size) for artifact, (name, size) in values.items()}
 
 
 def _line(value: Any) -> bytes:

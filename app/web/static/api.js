@@ -1,5 +1,11 @@
 /** Calls of the service's REST interface. */
 
+/** Problems of fields [{field, detail}], each once: many lines of a batch may have the same. */
+export function distinctFields(errors) {
+  const byText = new Map(errors.map(({ field, detail }) => [`${field} ${detail}`, { field, detail }]));
+  return [...byText.values()];
+}
+
 /** An error that the service answered (application/problem+json, RFC 9457). */
 export class Problem extends Error {
   constructor(status, body) {
@@ -10,9 +16,7 @@ export class Problem extends Error {
     this.lines = (body.errors ?? []).filter(({ line }) => line !== undefined);
     this.wrong = body.wrong ?? this.lines.length;
     /** Every wrong field: [{field, detail}]. */
-    this.fields = body.errors?.length
-      ? body.errors.map((error) => ({ field: error.field, detail: error.detail }))
-      : [{ field: this.field, detail: this.message }];
+    this.fields = body.errors?.length ? distinctFields(body.errors) : [{ field: this.field, detail: this.message }];
   }
 }
 

@@ -24,9 +24,9 @@ export function openEntries(id, { onbatch, onentries, onconnection, onproblem })
   const entries = new Map();
   const changedAt = new Map();
   let clock = 0;
-  /** Numbers of pages: up to date, being fetched, in view. */
+  /** Numbers of pages: up to date; being fetched, and whether they are to be fetched again after that; in view. */
   const fresh = new Set();
-  const loading = new Set();
+  const loading = new Map();
   let wanted = [];
   let isWatching = false;
   let events = null;
@@ -63,8 +63,12 @@ export function openEntries(id, { onbatch, onentries, onconnection, onproblem })
   }
 
   async function load(page) {
-    if (fresh.has(page) || loading.has(page)) return;
-    loading.add(page);
+    if (fresh.has(page)) return;
+    if (loading.has(page)) {
+      loading.set(page, true);
+      return;
+    }
+    loading.set(page, false);
     fresh.add(page);
     const began = clock;
     try {
@@ -76,9 +80,10 @@ export function openEntries(id, { onbatch, onentries, onconnection, onproblem })
     } catch (error) {
       fresh.delete(page);
       answered(error);
-    } finally {
-      loading.delete(page);
     }
+    const again = loading.get(page);
+    loading.delete(page);
+    if (again) load(page);
   }
 
   const loadWanted = () => Promise.all(wanted.map(load));

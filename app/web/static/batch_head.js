@@ -57,6 +57,8 @@ export function makeBatchHead(element, { onbatch, ondelete }) {
     action("retry").hidden = !ended || counts.failed === 0 || !canRetry(batch);
     action("retry").textContent = counts.failed === 1 ? "Try the failed one again" : `Try the ${counts.failed.toLocaleString("en")} failed ones again`;
     action("delete").hidden = !ended;
+    action("archive").className = ended ? "primary" : "button";
+    action("archive").textContent = ended ? "Download all" : "Download so far";
     part('[data-question="stop"] p').textContent = `Stop here? ${countedEntries(batch, batch.lines - endedOf(batch))} will not be made; those that are made stay.`;
     part('[data-question="delete"] p').textContent = counts.succeeded
       ? `Delete this batch with the ${countedEntries(batch, counts.succeeded)} that it made?`

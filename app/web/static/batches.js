@@ -1,7 +1,7 @@
 /** What to call a batch and its entries, and how its entries are laid out. */
 
 import { kindOf } from "./kinds.js";
-import { ago, counted, duration, secondsBetween, titleOfFile } from "./text.js";
+import { ago, capitalized, counted, duration, secondsBetween } from "./text.js";
 
 /** The address of a batch on this page, or of one of its jobs. */
 export const addressOf = (id, jobId = null) => `#batch=${id}${jobId ? `&job=${jobId}` : ""}`;
@@ -73,7 +73,8 @@ export function pictureOf(entry) {
   return shown ? { url: shown.url, isDraft: !made } : null;
 }
 
-const labelOf = (axis, index) => titleOfFile(axis.labels[index] ?? String(index + 1));
+/** What a value of an axis is called: a picture by its file, without its ending. */
+const labelOf = ({ labels, images }, index) => (images ? capitalized(labels[index].replace(/[_-]+/g, " ")) : labels[index]);
 
 /** The value of an axis as a header: {label, image}, `image` null if it is no picture. */
 const headerOf = (axis, index) => ({ label: labelOf(axis, index), image: axis.images?.[index] ?? null });

@@ -140,9 +140,8 @@ export function openForm({ onjob, onbatch, onlines }) {
   });
 
   form.addEventListener("input", (event) => {
-    const name = event.target.closest("[data-field]")?.dataset.field;
-    if (!name) return;
-    const field = current.fields.get(name);
+    const field = current.fields.get(event.target.closest("[data-field]")?.dataset.field);
+    if (!field) return;
     if (field.param.control === "preset") current.showPreset();
     if (["preset", "network"].includes(field.param.control)) current.showNetwork();
     if (!isPicture(field.param)) field.showProblem(null);

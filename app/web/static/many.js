@@ -1,6 +1,6 @@
 /** Many pictures in a form for one: each makes a job of its own, or each of one kind with each of another. */
 
-import { Problem, Unreachable } from "./api.js";
+import { distinctFields, Problem, Unreachable } from "./api.js";
 import { estimateMatrix } from "./batch_api.js";
 import { about } from "./batches.js";
 import { showText } from "./dom.js";
@@ -13,18 +13,15 @@ import { counted } from "./text.js";
 /** Milliseconds without a change before the service is asked how long it takes. */
 const ESTIMATE_MS = 500;
 
+/** Characters of a batch's name. */
+const MAX_TITLE = 200;
+
 const ONE = "One picture";
 const MANY = "Many pictures";
 const CROSS = "Each with each";
 const ZIP = "In pairs";
 
 const product = (numbers) => numbers.reduce((a, b) => a * b, 1);
-
-/** Problems of lines as problems of fields: the same of many lines is one. */
-function fieldProblems(lines) {
-  const byText = new Map(lines.map(({ field, detail }) => [`${field} ${detail}`, { field, detail }]));
-  return [...byText.values()];
-}
 
 /**
  * The choice of one or many. `current()` is the kind's form that is shown, `onswitch()` is called when it has other
@@ -93,7 +90,7 @@ export function openMany({ current, onswitch }) {
     try {
       const answer = await estimateMatrix({ kind: form.kind.kind, params, over, combine: combine() });
       if (run !== asked) return;
-      const others = form.show(fieldProblems(answer.problems), advanced, { focus: false });
+      const others = form.show(distinctFields(answer.problems), advanced, { focus: false });
       const { seconds } = answer.estimate;
       const words = seconds === null ? null : `It takes about ${about(seconds / Math.max(1, answer.workers))}.`;
       const wrong = answer.wrong ? `${answer.wrong.toLocaleString("en")} of ${answer.lines.toLocaleString("en")} cannot be made.` : null;
@@ -101,7 +98,7 @@ export function openMany({ current, onswitch }) {
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
       if (run !== asked || error instanceof Unreachable) return;
-      showText(estimate, form.show(fieldProblems(error.fields), advanced, { focus: false }).join(" "));
+      showText(estimate, form.show(error.fields, advanced, { focus: false }).join(" "));
     }
   }
 
@@ -163,7 +160,8 @@ export function openMany({ current, onswitch }) {
     /** What to call a batch of the pictures that are chosen. */
     title() {
       const titles = [...state().piles.values()].map((pile) => pile.title());
-      return titles.length > 1 ? titles.join(" × ") : `${current().kind.title}: ${titles[0]}`;
+      const title = titles.length > 1 ? titles.join(" × ") : `${current().kind.title}: ${titles[0]}`;
+      return title.slice(0, MAX_TITLE);
     },
     /**
      * Take what was dropped somewhere, if it is more than a form for one takes: folders, or several files on a field

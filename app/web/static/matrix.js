@@ -8,6 +8,8 @@ const GAP = 4;
 /** Sides of a cell in pixels: as large as the width allows. */
 const SMALLEST = 72;
 const LARGEST = 200;
+/** The share of its side that a cell may lose for all rows to be in view. */
+const LEAST_SHARE = 0.7;
 /** Wide screens have headers of this size, narrow ones less. */
 const HEADER = 88;
 const NARROW = 480;
@@ -63,6 +65,9 @@ export function makeMatrix({ label, draw, onopen, onpoint, onview }) {
     if (table) {
       columns = table.columns.length;
       side = Math.floor((width - headerSize - GAP) / columns) - GAP;
+      // A little smaller, if all rows are in view then.
+      const fitting = Math.floor((parseFloat(getComputedStyle(element).maxHeight) - headerSize - GAP) / rowCount()) - GAP;
+      if (fitting > LEAST_SHARE * side) side = Math.min(side, fitting);
     } else {
       columns = Math.min(Math.max(2, Math.round(width / (width < NARROW ? 0.75 * GRID_SIDE : GRID_SIDE))), Math.max(lines, 1));
       side = Math.floor((width + GAP) / columns) - GAP;

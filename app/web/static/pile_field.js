@@ -182,7 +182,7 @@ export function pileField(param) {
     else if (!pictures.length) showProblem("There are no pictures in this folder.");
     else if (wrong.length) showText(note, `${counted(wrong.length, "other file")} left out.`);
     if (!pictures.length) return;
-    if (items.length === 0) folderName = inFolder(pictures[0]) ? pictures[0].name.split("/").at(-2) : null;
+    if (items.length === 0) folderName = inFolder(pictures[0]) ? titleOfFile(pictures[0].name.split("/").at(-2)) : null;
     const added = pictures.map(({ file }) => ({ file, reference: null, name: titleOfFile(file.name), url: null, tile: null, sending: null, isUnsent: false }));
     items = [...items, ...added];
     done = Promise.all([done, sendAll(added)]);

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, event
 from app.batches.batch import BatchState, Counts
 from app.batches.repository import get_batch
 from app.batches.summary import RATE_ENDS, seconds_each
-from app.batches.views import batch_view, batch_views
+from app.batches.views import view_batch, view_batches
 from app.database.engine import current_time
 from app.jobs.states import State
 from tests.support.batches import ERROR, add_batch, add_jobs, give, refuse, set_batch, set_jobs
@@ -45,7 +45,7 @@ def test_counts_are_of_entries_alone(engine: Engine) -> None:
     set_jobs(engine, ids[4:5], State.FAILED, batch_line=None)
     (retried,) = add_jobs(engine, batch, [6])
     set_batch(engine, batch.id, next_line=11)
-    view = batch_view(engine, get_batch(engine, batch.id))
+    view = view_batch(engine, get_batch(engine, batch.id))
     assert vars(view.counts) == {
         "waiting": 8,
         "queued": 2,
@@ -72,7 +72,7 @@ def test_lines_of_a_cancelled_batch_that_never_became_jobs_are_cancelled(engine:
     set_jobs(engine, ids[:1], State.SUCCEEDED)
     set_jobs(engine, ids[1:2], State.CANCELLED)
     refuse(engine, batch, [10])
-    view = batch_view(engine, set_batch(engine, batch.id, cancel_requested_at=1.0))
+    view = view_batch(engine, set_batch(engine, batch.id, cancel_requested_at=1.0))
     assert view.cancel_requested and view.state is BatchState.RUNNING
     counts = Counts(waiting=0, queued=1, running=0, succeeded=1, failed=1, cancelled=7)
     assert vars(view.counts) == vars(counts)
@@ -81,7 +81,7 @@ def test_lines_of_a_cancelled_batch_that_never_became_jobs_are_cancelled(engine:
 def test_entries_that_were_deleted_are_in_no_count(engine: Engine) -> None:
     batch = add_batch(engine, 5)
     add_jobs(engine, batch, [1, 3, 5])
-    view = batch_view(engine, get_batch(engine, batch.id))
+    view = view_batch(engine, get_batch(engine, batch.id))
     assert view.counts.queued == 3 and view.counts.waiting == 0
 
 
@@ -107,27 +107,27 @@ def test_the_rate_is_that_of_the_last_ends(
 def test_the_rest_is_estimated_from_what_has_ended(engine: Engine) -> None:
     batch = add_batch(engine, 30)
     ids = add_jobs(engine, batch, range(1, 21))
-    assert batch_view(engine, get_batch(engine, batch.id)).eta_seconds is None
+    assert view_batch(engine, get_batch(engine, batch.id)).eta_seconds is None
     present = current_time(engine)
     for number, job_id in enumerate(ids[:10]):
         start = present - 100 + number * 10
         set_jobs(engine, [job_id], State.SUCCEEDED, started_at=start, finished_at=start + 10)
-    eta = batch_view(engine, get_batch(engine, batch.id)).eta_seconds
+    eta = view_batch(engine, get_batch(engine, batch.id)).eta_seconds
     assert eta is not None and 200 <= eta < 260
-    assert batch_view(engine, set_batch(engine, batch.id, paused=True)).eta_seconds is None
+    assert view_batch(engine, set_batch(engine, batch.id, paused=True)).eta_seconds is None
     ended = set_batch(engine, batch.id, paused=False, state=BatchState.CANCELLED)
-    assert batch_view(engine, ended).eta_seconds is None
+    assert view_batch(engine, ended).eta_seconds is None
 
 
 def test_samples_lie_evenly_among_what_is_done(engine: Engine) -> None:
     batch = add_batch(engine, 40)
-    assert batch_view(engine, batch).samples == []
+    assert view_batch(engine, batch).samples == []
     ids = add_jobs(engine, batch, range(1, 41))
     set_jobs(engine, ids, State.SUCCEEDED)
     for job_id in ids[:-1]:
         give(engine, None, job_id, "image", b"x")
     give(engine, None, ids[0], "recipe", b"x")
-    view = batch_view(engine, get_batch(engine, batch.id))
+    view = view_batch(engine, get_batch(engine, batch.id))
     assert [sample.line for sample in view.samples] == [1, 14, 27]  # the last made none
     assert view.samples[1].url.startswith(f"/v1/jobs/{ids[13]}/artifacts/image?v=")
 
@@ -143,9 +143,9 @@ def test_a_page_takes_as_many_queries_as_one_batch(engine: Engine) -> None:
         give(engine, None, ids[1], "image", b"x")
         found.append(get_batch(engine, batch.id))
     with statements(engine) as one:
-        batch_view(engine, found[0])
+        view_batch(engine, found[0])
     with statements(engine) as many:
-        views = batch_views(engine, found)
+        views = view_batches(engine, found)
     assert len(one) == len(many) <= 9
     assert [view.id for view in views] == [batch.id for batch in found]
     assert all([sample.line for sample in view.samples] == [2] for view in views)

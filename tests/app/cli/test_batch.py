@@ -68,7 +68,7 @@ def test_a_second_run_makes_only_what_is_missing_or_was_changed(folder: Path) ->
         assert picture.size == (32, 24)
     results = lines_of("results.jsonl")
     assert [(each["line"], each["custom_id"], each["files"]) for each in results] == [
-        (number, name, [f"{name}.png"]) for number, name in enumerate(NAMES, 1)
+        (number, name, {"image": f"{name}.png"}) for number, name in enumerate(NAMES, 1)
     ]
     recipe = results[3]["result"]["recipe"]
     assert (recipe["params"]["content"], recipe["params"]["style"]) == ("b.png", ["y.png"])

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 import typer
-from hypothesis import given
-from hypothesis import strategies as st
 
-from app.cli.batch.entries import Entry, file_stems, read_lines
+from app.cli.batch.entries import Entry, read_lines
 from app.cli.batch.matrix import Axis, common_params, cross_or_zip, picture_axis, value_axis
 from app.cli.batch.record import RECORD, output_folder
 from app.kinds.style_transfer import StyleTransferParams
@@ -39,31 +37,6 @@ def test_every_wrong_line_is_named_with_its_field(tmp_path: Path) -> None:
         (6, "param"),
     ]
     assert "Line 1" in read.problems[2].detail
-
-
-def test_files_are_called_as_entries_where_that_is_possible() -> None:
-    assert file_stems(
-        ["a b", "a/b", "a:b", "A B", "..", ".x", "ok.", "results.jsonl"], ["results.jsonl"]
-    ) == {
-        "a b": "a b",
-        "a/b": "a_b",
-        "a:b": "a_b-2",
-        "A B": "A B-2",
-        "..": "entry",
-        ".x": "x",
-        "ok.": "ok",
-        "results.jsonl": "results.jsonl-2",
-    }
-
-
-@given(st.lists(st.text(min_size=1, max_size=12), unique=True, max_size=30))
-def test_names_of_files_are_safe_and_differ_whatever_entries_are_called(custom_ids: list[str]) -> None:
-    stems = file_stems(custom_ids)
-    assert list(stems) == custom_ids
-    assert len({stem.casefold() for stem in stems.values()}) == len(custom_ids)
-    for stem in stems.values():
-        assert stem and Path(stem).name == stem and not stem.startswith(".")
-        assert stem.encode("utf-8", "strict").isascii() or stem.isprintable()
 
 
 def test_a_cross_has_the_last_axis_innermost() -> None:
@@ -140,13 +113,16 @@ KEYS = {"a": "ka", "b": "kb"}
 
 
 def test_what_is_recorded_is_done_until_it_is_asked_otherwise_or_its_file_is_gone(tmp_path: Path) -> None:
-    with output_folder(tmp_path / "out", ["a", "b"]) as folder:
-        files = {name: folder.save(name, [b"12", b"3"]) for name in ("a.png", "a/video.mp4")}
-        assert files["a.png"] == 3
+    with output_folder(tmp_path / "out", [A, B]) as folder:
+        files = {
+            name: folder.save("a", name, ending, [b"12", b"3"])
+            for name, ending in (("image", ".png"), ("video", ".mp4"))
+        }
+        assert files == {"image": ("a.png", 3), "video": ("a/video.mp4", 3)}
         folder.add(A, "ka", files, {"result": {"x": 1}})
         folder.note({"batch": "1"})
         assert folder.missing([A, B], KEYS) == [B]
-    with output_folder(tmp_path / "out", ["a", "b"]) as folder:
+    with output_folder(tmp_path / "out", [A, B]) as folder:
         assert folder.notes == [{"batch": "1"}]
         assert folder.missing([A, B], KEYS) == [B]
         assert folder.missing([A, B], KEYS | {"a": "other"}) == [A, B]
@@ -158,7 +134,7 @@ def test_what_is_recorded_is_done_until_it_is_asked_otherwise_or_its_file_is_gon
                 "custom_id": "a",
                 "kind": "filters",
                 "state": "succeeded",
-                "files": ["a.png", "a/video.mp4"],
+                "files": {"image": "a.png", "video": "a/video.mp4"},
                 "result": {"x": 1},
             }
         ]
@@ -175,14 +151,14 @@ def test_what_is_recorded_is_done_until_it_is_asked_otherwise_or_its_file_is_gon
 
 
 def test_a_kill_at_any_byte_of_the_record_loses_no_more_than_its_last_line(tmp_path: Path) -> None:
-    with output_folder(tmp_path, ["a", "b"]) as folder:
+    with output_folder(tmp_path, [A, B]) as folder:
         for entry, key in ((A, "ka"), (B, "kb")):
             folder.add(entry, key, {}, {})
     whole = (tmp_path / RECORD).read_bytes()
     ends = [place + 1 for place, byte in enumerate(whole) if byte == ord("\n")]
     for size in range(len(whole) + 1):
         (tmp_path / RECORD).write_bytes(whole[:size])
-        with output_folder(tmp_path, ["a", "b"]) as folder:
+        with output_folder(tmp_path, [A, B]) as folder:
             left = folder.missing([A, B], KEYS)
             assert len(left) == 2 - max(0, sum(end <= size for end in ends) - 1)
             for entry in left:
@@ -211,7 +187,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
         yield b"half"
         raise ConnectionError
 
-    with output_folder(tmp_path, ["a"]) as folder:
+    with output_folder(tmp_path, [A]) as folder:
         with pytest.raises(ConnectionError):
-            folder.save("a.png", broken())
+            folder.save("a", "image", ".png", broken())
         assert not list(folder.path.rglob("*a.png*"))

@@ -14,6 +14,7 @@ from app.jobs import claims, repository
 from app.jobs.dispatch.base import LocalDispatcher
 from app.jobs.states import State
 from app.settings import Settings
+from tests.support.claiming import claim_by_id
 from tests.support.strange_pictures import noise
 
 
@@ -53,7 +54,7 @@ def test_watch_follows_to_the_end(
 
     def work() -> None:
         time.sleep(0.3)
-        claim = claims.claim(database, job_id, "w", 30)
+        claim = claim_by_id(database, job_id, "w", 30)
         assert claim is not None
         progress = {"done": 3, "total": 9, "losses": {"total": 2.0}, "eta_seconds": 1.0}
         claims.report_progress(database, claim, progress)

@@ -14,6 +14,7 @@ from app.jobs.job import Artifact
 from app.jobs.states import State
 from tests.support import clips
 from tests.support import strange_pictures as strange
+from tests.support.claiming import claim_by_id
 
 
 def upload(client: TestClient, data: bytes) -> str:
@@ -105,7 +106,7 @@ def test_what_cannot_be_shrunk_is_told(client: TestClient) -> None:
 def test_what_a_job_made_has_them_too(client: TestClient, services: Services) -> None:
     content, style = (upload(client, strange.noise(seed=seed)).split("/")[3] for seed in (1, 2))
     job = client.post("/v1/style-transfer", json={"content": content, "style": style}).json()
-    claim = claims.claim(services.engine, job["id"], "w", 30)
+    claim = claim_by_id(services.engine, job["id"], "w", 30)
     assert claim is not None
     made = []
     for name, media_type, data in (

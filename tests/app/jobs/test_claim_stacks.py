@@ -1,8 +1,10 @@
 """Claims of jobs that are computed together, on SQLite and PostgreSQL."""
 
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -17,6 +19,7 @@ from app.jobs.job import Job
 from app.jobs.repository import NewJob
 from app.jobs.states import State
 from app.jobs.tables import jobs
+from tests.support.claiming import claim_by_id
 
 LEASE = 30.0
 
@@ -31,6 +34,12 @@ def ids(found: Sequence[Claim | Job]) -> list[str]:
 
 def next_stack(engine: Engine, worker_id: str = "w1", limit: int = STACK_LIMIT) -> list[Claim]:
     return claim_stack(engine, worker_id, LEASE, lanes=["short"], limit=limit)
+
+
+def changing(statement: str) -> str | None:
+    """The beginning of the part of a statement that writes; None if none does."""
+    found = re.search(r"INSERT INTO \w+|UPDATE (?!SKIP)\w+", statement)
+    return None if found is None else found[0]
 
 
 @contextmanager
@@ -48,13 +57,13 @@ def statements(engine: Engine) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", note)
 
 
-def test_jobs_with_one_key_are_claimed_in_one_statement(engine: Engine) -> None:
+def test_jobs_with_one_key_are_claimed_by_as_many_statements_as_two(engine: Engine) -> None:
     made = [new_job(engine) for _ in range(5)]
     with statements(engine) as sent:
         found = next_stack(engine)
-    changes = [each for each in sent if each.lstrip().startswith(("UPDATE", "WITH", "SELECT"))]
-    assert len(changes) == 1 and "UPDATE jobs" in changes[0]
-    assert [each for each in sent if each.startswith("INSERT")] == [sent[-1]]
+    changes = [statement for each in sent if (statement := changing(each)) is not None]
+    take = ["UPDATE jobs", "INSERT INTO job_events"]
+    assert changes == [*take, "UPDATE levels", *take]
     assert ids(found) == ids(made)
     for claim in found:
         row = repository.get_job(engine, claim.job.id)
@@ -97,17 +106,38 @@ def test_paused_running_and_ended_jobs_stay_as_they_are(engine: Engine) -> None:
     first, paused, cancelled, running = (new_job(engine) for _ in range(4))
     repository.set_paused(engine, paused.id, True)
     repository.request_cancel(engine, cancelled.id)
-    assert claims.claim(engine, running.id, "w2", LEASE) is not None
+    assert claim_by_id(engine, running.id, "w2", LEASE) is not None
     assert ids(next_stack(engine)) == [first.id]
     assert repository.get_job(engine, running.id).worker_id == "w2"
 
 
-def test_a_job_is_claimed_by_its_id_with_those_that_wait_with_it(engine: Engine) -> None:
-    first, second, third = (new_job(engine) for _ in range(3))
-    other = new_job(engine, "b")
-    assert ids(claim_stack(engine, "w1", LEASE, job_id=third.id)) == [third.id, first.id, second.id]
-    assert claim_stack(engine, "w1", LEASE, job_id=first.id) == []
-    assert ids(claim_stack(engine, "w1", LEASE, job_id=other.id)) == [other.id]
+def test_the_first_job_decides_how_many_fit(engine: Engine) -> None:
+    made = [new_job(engine) for _ in range(4)]
+    alone = new_job(engine, None)
+    asked: list[str] = []
+
+    def limit(first: Job) -> int:
+        asked.append(first.id)
+        assert first.state is State.RUNNING
+        return 3
+
+    found = [ids(claim_stack(engine, "w1", LEASE, lanes=["short"], limit=limit)) for _ in range(4)]
+    assert found == [ids(made[:3]), [made[3].id], [alone.id], []]
+    # Of a job that is computed alone it is not asked.
+    assert asked == [made[0].id, made[3].id]
+
+
+def test_a_job_that_goes_on_from_a_checkpoint_is_claimed_alone(engine: Engine) -> None:
+    begun, other = new_job(engine), new_job(engine)
+    claim = claim_by_id(engine, begun.id)
+    assert claim is not None
+    claims.save_checkpoint(engine, claim, "key", 5)
+    claims.finish(engine, claim, State.QUEUED)
+    urgent = new_job(engine, priority=1)
+    assert [ids(next_stack(engine)) for _ in range(3)] == [[urgent.id, other.id], [begun.id], []]
+    claims.finish(engine, replace(claim, attempt=2, worker_id="w1"), State.QUEUED)
+    new_job(engine)
+    assert ids(next_stack(engine)) == [begun.id]
 
 
 def test_a_job_whose_worker_died_is_claimed_alone(engine: Engine) -> None:

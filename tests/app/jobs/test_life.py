@@ -22,6 +22,7 @@ from app.jobs.tables import jobs
 from app.networks.catalogue import get_card
 from app.networks.repository import NewNetwork, list_networks, network_of_job
 from app.workers import repository as workers
+from tests.support.claiming import claim_by_id
 
 LEASE = 30.0
 
@@ -98,7 +99,7 @@ def test_eight_workers_claim_each_job_once(engine: Engine) -> None:
 def test_only_one_of_two_claims_of_one_job_wins(engine: Engine) -> None:
     job = new_job(engine)
     with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(lambda n: claims.claim(engine, job.id, f"w{n}", LEASE), range(8)))
+        results = list(pool.map(lambda n: claim_by_id(engine, job.id, f"w{n}", LEASE), range(8)))
     assert sum(result is not None for result in results) == 1
 
 
@@ -144,7 +145,7 @@ def test_a_job_without_progress_fails_after_three_attempts(engine: Engine) -> No
         (lost,) = reaper.expire_worker(engine, f"w{attempt}", max_attempts=3)
     assert lost.state is State.FAILED and lost.error is not None
     assert lost.error["type"] == "worker_lost"
-    assert claims.claim(engine, job.id, "w4", LEASE) is None
+    assert claim_by_id(engine, job.id, "w4", LEASE) is None
 
 
 def test_a_checkpoint_that_advances_resets_the_lost_attempts(engine: Engine) -> None:

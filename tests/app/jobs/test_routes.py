@@ -15,8 +15,10 @@ from app.kinds import KINDS, all_lanes
 from app.kinds.style_transfer import PRESETS
 from app.settings import Settings
 from app.workers import repository as workers
+from tests.app.conftest import serving
 from tests.support import memorizing
 from tests.support import strange_pictures as strange
+from tests.support.claiming import claim_by_id
 
 URL = "/v1/style-transfer"
 
@@ -246,7 +248,7 @@ def test_only_what_has_begun_and_can_is_finished_early(
     monkeypatch.setitem(KINDS, memorizing.SPEC.name, memorizing.SPEC)
     job = client.post("/v1/jobs", json={"kind": "memorizing", "params": {}}).json()
     assert not job["finish_requested"] and "has not begun" in refused(job["id"])
-    claim = claims.claim(services.engine, job["id"], "w", 30)
+    claim = claim_by_id(services.engine, job["id"], "w", 30)
     assert claim is not None
     url = f"/v1/jobs/{job['id']}"
     seqs = {client.post(f"{url}/finish").json()["seq"] for _ in range(2)}
@@ -264,14 +266,14 @@ def test_a_paused_job_that_is_finished_early_goes_on_to_its_end(
 ) -> None:
     monkeypatch.setitem(KINDS, memorizing.SPEC.name, memorizing.SPEC)
     job = client.post("/v1/jobs", json={"kind": "memorizing", "params": {}}).json()
-    claim = claims.claim(services.engine, job["id"], "w", 30)
+    claim = claim_by_id(services.engine, job["id"], "w", 30)
     assert claim is not None
     client.post(f"/v1/jobs/{job['id']}/pause")
     claims.finish(services.engine, claim, State.QUEUED)
-    assert claims.claim(services.engine, job["id"], "w", 30) is None
+    assert claim_by_id(services.engine, job["id"], "w", 30) is None
     shown = client.post(f"/v1/jobs/{job['id']}/finish").json()
     assert (shown["state"], shown["paused"], shown["finish_requested"]) == ("queued", False, True)
-    assert claims.claim(services.engine, job["id"], "w", 30) is not None
+    assert claim_by_id(services.engine, job["id"], "w", 30) is not None
 
 
 def test_unknown_things_are_404_problems(client: TestClient, image_id: str) -> None:
@@ -320,6 +322,14 @@ def test_ready_means_that_a_worker_of_each_lane_lives(client: TestClient, servic
         workers.register(services.engine, worker_id=lane, lanes=[lane], device="cpu", host="h", pid=1)
     ready = client.get("/readyz")
     assert ready.status_code == 200 and ready.json()["workers"][0]["device"] == "cpu"
+
+
+def test_ready_asks_only_for_the_lanes_that_the_settings_name(settings: Settings) -> None:
+    with serving(settings.model_copy(update={"lanes": "long"})) as client:
+        assert client.get("/readyz").json()["lanes_without_worker"] == ["long"]
+        engine = client.app.state.services.engine  # type: ignore[attr-defined]
+        workers.register(engine, worker_id="w", lanes=["long"], device="cpu", host="h", pid=1)
+        assert client.get("/readyz").status_code == 200
 
 
 def test_the_description_names_every_route(client: TestClient) -> None:

@@ -24,6 +24,7 @@ from app.jobs.job import Job
 from app.jobs.repository import NewJob
 from app.jobs.states import TERMINAL, TRANSITIONS, State
 from app.jobs.tables import jobs
+from tests.support.claiming import claim_by_id
 
 MAX_ATTEMPTS = 3
 WORKERS = st.sampled_from(["w1", "w2"])
@@ -80,12 +81,14 @@ class Life(RuleBasedStateMachine):
         if not waiting:
             assert claim is None
             return multiple()
-        assert claim is not None and claim.job.id == min(waiting)
+        assert claim is not None
+        turns = {job_id: repository.get_job(self.engine, job_id).turn for job_id in waiting}
+        assert claim.job.id == min(waiting, key=lambda job_id: (turns[job_id], job_id))
         return self._claimed(claim, worker_id)
 
     @rule(target=held, job_id=made, worker_id=WORKERS)
     def claim(self, job_id: str, worker_id: str) -> object:
-        claim = claims.claim(self.engine, job_id, worker_id, 30)
+        claim = claim_by_id(self.engine, job_id, worker_id, 30)
         model = self.model.get(job_id)
         if model is None or model.state is not State.QUEUED or model.paused:
             assert claim is None

@@ -4,7 +4,7 @@ import pytest
 
 from app.kinds import all_lanes
 from app.settings import Settings
-from app.supervision.placing import Place, places
+from app.supervision.placing import Place, places, served_lanes
 from app.supervision.startup import StartError
 from app.supervision.supervisor import _NICE
 
@@ -52,3 +52,10 @@ def test_other_lanes_need_a_device(device: str) -> None:
 def test_every_lane_has_a_nice_value_and_shorter_ones_a_better_one() -> None:
     assert set(all_lanes()) <= set(_NICE)
     assert 0 < _NICE["short"] < _NICE["long"] < _NICE["training"] < 20
+
+
+def test_a_machine_serves_the_lanes_that_it_is_told_to() -> None:
+    assert served_lanes(Settings()) == all_lanes()
+    assert served_lanes(Settings(lanes="training, Long")) == ["long", "training"]
+    with pytest.raises(StartError, match=r"'express' \(IMPASTO_LANES\).*short, long, training"):
+        served_lanes(Settings(lanes="long,express"))

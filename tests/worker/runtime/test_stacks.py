@@ -9,12 +9,13 @@ from sqlalchemy import update
 
 from app.database.engine import now, write
 from app.images.repository import delete_image
-from app.jobs import claims, reaper, repository
+from app.jobs import reaper, repository
 from app.jobs.job import Job
 from app.jobs.states import State
 from app.jobs.tables import jobs as table
 from app.kinds import KINDS
 from tests.support import glancing
+from tests.support.claiming import claim_by_id
 from tests.support.glancing import GlancingParams
 from tests.support.strange_pictures import noise
 from tests.support.worker_context import add_picture, submit
@@ -57,8 +58,7 @@ def stack_size(job: Job) -> int:
 
 def test_a_batch_gives_each_what_it_gets_alone(context: WorkerContext) -> None:
     queued = queue(context, 4)
-    # By the id of one, as a message of Celery names it.
-    assert runner.run_job(context, queued[2].id, threading.Event())
+    assert run(context)
     first = rows(context, queued)
     assert [stack_size(job) for job in first] == [4] * 4
     single = []
@@ -189,7 +189,7 @@ def test_who_lost_one_claim_writes_the_others(
             late = update(table).where(table.c.id == stolen.id).values(lease_until=now() - 1)
             connection.execute(late)
         assert [job.id for job in reaper.expire_leases(context.engine, 3)] == [stolen.id]
-        assert claims.claim(context.engine, stolen.id, "thief", 30) is not None
+        assert claim_by_id(context.engine, stolen.id, "thief", 30) is not None
 
     thread = once_running(context, last.id, steal)
     assert run(context)

@@ -27,7 +27,7 @@ from worker.networks.loading import NetworkLoader, network_for
 from worker.runtime.context import WorkerContext
 from worker.runtime.functions import steps_of
 from worker.runtime.recipes import make_recipe
-from worker.runtime.run_job import run_job
+from worker.runtime.run_job import run_next
 
 CPU = Compute(torch.device("cpu"))
 
@@ -250,7 +250,7 @@ def test_its_recipe_names_a_network_without_weights() -> None:
 def computed(context: WorkerContext, asked: dict[str, Any]) -> Job:
     """The job, once it has run."""
     job = submit(context, parse_params("architecture", asked, Catalogue(context.engine)))
-    assert job.lane == "short" and run_job(context, job.id, threading.Event())
+    assert job.lane == "short" and run_next(context, ["short"], threading.Event())
     return repository.get_job(context.engine, job.id)
 
 

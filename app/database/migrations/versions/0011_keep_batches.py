@@ -22,8 +22,11 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("turn", sa.Float(precision=53), nullable=False, server_default="0"))
     claim: list[str | sa.TextClause] = ["lane", "state", "paused", sa.text("priority DESC"), "turn", "id"]
     op.create_index("ix_jobs_claim", "jobs", claim)
-    stack: list[str | sa.TextClause] = ["stack_key", "state", sa.text("priority DESC"), "turn", "id"]
-    _create_partial_index("ix_jobs_stack", stack, "stack_key IS NOT NULL")
+    stack: list[str | sa.TextClause] = ["stack_key", "paused", sa.text("priority DESC"), "turn", "id"]
+    is_queued = "state = 'queued'"
+    _create_partial_index("ix_jobs_stack", stack, f"stack_key IS NOT NULL AND {is_queued}")
+    flow: list[str | sa.TextClause] = ["flow", "lane", "priority", "paused", "turn"]
+    _create_partial_index("ix_jobs_flow", flow, is_queued)
     op.create_index("ix_jobs_batch_id_id", "jobs", ["batch_id", "id"])
     is_entry = "batch_line IS NOT NULL"
     _create_partial_index("ix_jobs_batch_line", ["batch_id", "batch_line"], is_entry, unique=True)
@@ -41,13 +44,6 @@ def upgrade() -> None:
     # Those of the jobs that wait.
     op.execute(
         "INSERT INTO levels (lane, priority, turn, claimed_at) SELECT DISTINCT lane, priority, 0, 0 FROM jobs"
-    )
-    op.create_table(
-        "flows",
-        sa.Column("flow", sa.String(length=36), primary_key=True),
-        sa.Column("lane", sa.String(length=16), primary_key=True),
-        sa.Column("priority", sa.Integer(), primary_key=True),
-        sa.Column("turn", sa.Float(precision=53), nullable=False),
     )
     op.create_table(
         "batches",
@@ -98,9 +94,10 @@ def _create_partial_index(
 
 def downgrade() -> None:
     """Batches are forgotten; their jobs stay, and wait in the order of their ids."""
-    for table in ("batch_refusals", "batches", "flows", "levels"):
+    for table in ("batch_refusals", "batches", "levels"):
         op.drop_table(table)
-    for index in ("measured", "batch_ends", "batch_state", "batch_line", "batch_id_id", "stack", "claim"):
+    others = ("measured", "batch_ends", "batch_state", "batch_line", "batch_id_id")
+    for index in (*others, "flow", "stack", "claim"):
         op.drop_index(f"ix_jobs_{index}", "jobs")
     for column in ("turn", "flow", "custom_id", "batch_line"):
         op.drop_column("jobs", column)

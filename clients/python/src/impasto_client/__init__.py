@@ -19,6 +19,7 @@ from impasto_client.errors import (
     NotFound,
     ServiceError,
     TooManyRequests,
+    UnexpectedAnswer,
     WaitTimeout,
 )
 from impasto_client.job import Artifact, Job
@@ -55,5 +56,6 @@ __all__ = [
     "Retries",
     "ServiceError",
     "TooManyRequests",
+    "UnexpectedAnswer",
     "WaitTimeout",
 ]

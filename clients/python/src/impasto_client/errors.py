@@ -18,6 +18,10 @@ class NoAnswer(ImpastoError):
     """No answer came: nothing listens there, or the connection broke or was silent."""
 
 
+class UnexpectedAnswer(ImpastoError):
+    """An answer that this client does not understand: it is not of Impasto, or of another version."""
+
+
 @dataclass(frozen=True)
 class FieldError:
     """One field that is wrong, and what would be right; of a batch, in which line."""

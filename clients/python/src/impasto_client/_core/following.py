@@ -30,7 +30,7 @@ async def follow(
     stream ends, breaks or is silent, it is asked before the next stream is opened: so a proxy that holds
     events back makes it a poll. Raises WaitTimeout at the ``deadline``, a time of ``time.monotonic()``.
     """
-    silent, failures = 0, 0
+    silent, failures, first_pause = 0, 0, 1.0
     while True:
         _require_time(deadline)
         parser = EventParser()
@@ -57,6 +57,7 @@ async def follow(
         if cut:
             continue
         silent += 1
+        first_pause = parser.retry or first_pause
         try:
             ended = await look(deadline)
             failures = 0
@@ -69,7 +70,7 @@ async def follow(
             yield Event("polled", {})
         if ended:
             return
-        pause = min(MAX_PAUSE_SECONDS, (parser.retry or 1.0) * 2.0 ** min(silent - 1, 4))
+        pause = min(MAX_PAUSE_SECONDS, first_pause * 2.0 ** min(silent - 1, 4))
         if deadline is not None:
             pause = min(pause, max(0.0, deadline - time.monotonic()))
         await session.transport.sleep(pause)

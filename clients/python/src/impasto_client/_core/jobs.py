@@ -62,6 +62,7 @@ class JobCore:
 
         try:
             async for event in follow(self.session, f"{self.path}/events", look, deadline, last_id):
+                self._learn(event)
                 yield event
         except WaitTimeout:
             raise WaitTimeout(
@@ -70,6 +71,13 @@ class JobCore:
             ) from None
         if not self.ended:
             await self.refresh(deadline)
+
+    def _learn(self, event: Event) -> None:
+        """Bring the view up to date; what comes with the end of a job has to be asked for."""
+        known = {"state": event.data, "progress": {"progress": event.data}}.get(event.type)
+        seq = event.data.get("seq", 0)
+        if known is not None and seq > self.view.seq:
+            self.view = JobView.model_validate({**self.view.model_dump(), **known, "seq": seq})
 
     async def end(self, timeout: float | None = None) -> None:
         """Wait until it has ended, one way or another. Raises WaitTimeout."""

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from impasto_client._core.calls import Call, Repeat
 from impasto_client._core.transport import CHUNK, Streamed, Transport
-from impasto_client.errors import ApiError, NoAnswer, NotFound, ServiceError, api_error
+from impasto_client.errors import ApiError, NoAnswer, NotFound, ServiceError, UnexpectedAnswer, api_error
 from impasto_client.retries import Retries
 
 M = TypeVar("M", bound=BaseModel)
@@ -47,11 +47,19 @@ class Answer:
 
     def json(self) -> Any:
         """The JSON in the body."""
-        return json.loads(self.body)
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            raise UnexpectedAnswer(f"The answer is no JSON: {self.body[:100]!r}.") from error
 
     def model(self, cls: type[M]) -> M:
         """The JSON in the body as a model."""
-        return cls.model_validate_json(self.body)
+        try:
+            return cls.model_validate_json(self.body)
+        except ValidationError as error:
+            raise UnexpectedAnswer(
+                f"The answer is no {cls.__name__} of Impasto, or of another version of it: {error}"
+            ) from error
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,11 @@ async def split_files(
     """
     files: list[tuple[str, Blob]] = []
     pictures = KINDS[kind].pictures if kind in KINDS else {}
-    for field in [name for name in pictures if params.get(name) is not None]:
-        found = [await resolve(session, field, each) for each in as_list(params.pop(field))]
+    for field in [name for name in pictures if name in params]:
+        given = params.pop(field)
+        if given is None:
+            continue
+        found = [await resolve(session, field, each) for each in as_list(given)]
         blobs = [each for each in found if isinstance(each, Blob)]
         if blobs and len(blobs) == len(found) and not apart:
             files += [(field, blob) for blob in blobs]

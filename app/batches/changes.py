@@ -1,0 +1,123 @@
+"""Cancels, pauses, resumes and retries batches: the row says so at once, and its jobs follow in chunks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, String, case, func, literal, or_, select, update
+
+from app.batches.batch import Batch, BatchState
+from app.batches.checking import CHUNK
+from app.batches.errors import BatchNotEnded
+from app.batches.leases import lock
+from app.batches.repository import entries_of, get_batch
+from app.batches.tables import batches
+from app.database.engine import now, write
+from app.jobs.job import Job
+from app.jobs.states import State
+from app.jobs.storage_keys import discard_job_files
+from app.jobs.tables import jobs
+from app.jobs.transitions import state_data, transition_all
+from app.storage import Storage
+
+_IS_RUNNING = batches.c.state == BatchState.RUNNING
+_IS_CANCELLED = batches.c.cancel_requested_at.is_not(None)
+
+
+def request_cancel(engine: Engine, batch_id: str) -> Batch:
+    """Cancel a batch: lines that are no jobs yet never become some. An ended one stays as it is."""
+    values = {"cancel_requested_at": func.coalesce(batches.c.cancel_requested_at, now()), "retry_line": None}
+    return _change(engine, batch_id, _IS_RUNNING, values={**values, "revision": batches.c.revision + 1})
+
+
+def request_pause(engine: Engine, batch_id: str, paused: bool) -> Batch:
+    """Pause or resume a batch. One that is so already, or has ended, stays as it is."""
+    values = {"paused": paused, "revision": batches.c.revision + 1}
+    return _change(engine, batch_id, _IS_RUNNING, batches.c.paused != paused, values=values)
+
+
+def request_retry(engine: Engine, batch_id: str) -> Batch:
+    """Have every entry that failed or was cancelled tried again; a batch that succeeded stays as it is.
+
+    Lines of a cancelled batch that were no jobs become jobs. Raises UnknownBatch; BatchNotEnded for one that
+    is being cancelled.
+    """
+    batch = _change(
+        engine,
+        batch_id,
+        batches.c.state != BatchState.SUCCEEDED,
+        or_(~_IS_RUNNING, ~_IS_CANCELLED),
+        values={
+            "state": BatchState.RUNNING,
+            "retry_line": func.coalesce(batches.c.retry_line, 1),
+            "cancel_requested_at": None,
+            "finished_at": None,
+        },
+    )
+    if not batch.ended and batch.cancel_requested_at is not None:
+        raise BatchNotEnded(batch_id)
+    return batch
+
+
+def _change(engine: Engine, batch_id: str, *conditions: ColumnElement[bool], values: dict[str, Any]) -> Batch:
+    """Change the row of a batch if the conditions hold; returns it as it is then. Raises UnknownBatch."""
+    kept = (batches.c.id == batch_id, batches.c.delete_requested_at.is_(None))
+    statement = update(batches).where(*kept, *conditions).values(**values).returning(*batches.c)
+    with write(engine) as connection:
+        row = connection.execute(statement).mappings().first()
+    return get_batch(engine, batch_id) if row is None else Batch.from_row(row)
+
+
+def apply_chunk(engine: Engine, storage: Storage, batch: Batch) -> set[str]:
+    """Have some jobs of a batch follow its row. Returns the lanes of those that may be claimed again."""
+    with write(engine) as connection:
+        current = lock(connection, batch, batches.c.applied < batches.c.revision)
+        if current is None:
+            return set()
+        is_cancelled = current.cancel_requested_at is not None
+        changed = _cancel(connection, batch.id) if is_cancelled else _pause(connection, current)
+        if not changed:
+            done = update(batches).where(batches.c.id == batch.id)
+            connection.execute(done.values(applied=current.revision))
+    for job in changed:
+        if job.ended and job.attempt:
+            discard_job_files(storage, job.id)
+    return set() if is_cancelled or current.paused else {job.lane for job in changed}
+
+
+def _cancel(connection: Connection, batch_id: str) -> list[Job]:
+    """Cancel some jobs of a batch at once, and mark those that run. Returns them."""
+    queued = jobs.c.state == State.QUEUED
+    open_ones = (
+        *entries_of(batch_id),
+        jobs.c.state.in_((State.QUEUED, State.RUNNING)),
+        jobs.c.cancel_requested_at.is_(None),
+    )
+    # In one statement, so that none slips through that begins, or goes back to the queue, at this moment.
+    values = {
+        "state": case((queued, literal(State.CANCELLED, String)), else_=jobs.c.state),
+        "finished_at": case((queued, now())),
+        "checkpoint": case((~queued, jobs.c.checkpoint)),
+        "cancel_requested_at": now(),
+    }
+    return transition_all(connection, _some(open_ones), *open_ones, values=values)
+
+
+def _pause(connection: Connection, batch: Batch) -> list[Job]:
+    """Pause or resume some jobs of a batch, as its row says. Returns them."""
+    others = (
+        *entries_of(batch.id),
+        jobs.c.state.in_((State.QUEUED, State.RUNNING)),
+        jobs.c.paused != batch.paused,
+    )
+    return transition_all(
+        connection,
+        _some(others),
+        *others,
+        values={"paused": batch.paused},
+        data=lambda job: {**state_data(job), "paused": job.paused},
+    )
+
+
+def _some(conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
+    """That a job is among the next ``CHUNK`` that meet some conditions."""
+    return jobs.c.id.in_(select(jobs.c.id).where(*conditions).limit(CHUNK).scalar_subquery())

@@ -1,0 +1,110 @@
+"""Deletes batches: hidden at once, their jobs and files in chunks after that."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Engine, delete, exists, func, select, update
+
+from app.batches.batch import Batch, BatchState
+from app.batches.errors import BatchNotEnded, UnknownBatch
+from app.batches.leases import lock
+from app.batches.spool import spool_key
+from app.batches.tables import batches
+from app.database.engine import now, read, write
+from app.database.removal import remove
+from app.jobs.errors import JobInUse
+from app.jobs.states import TERMINAL
+from app.jobs.storage_keys import delete_job_files
+from app.jobs.tables import artifacts, flows, job_pictures, jobs
+from app.storage import Storage
+
+# Jobs deleted in one transaction, with all that belongs to them.
+CHUNK = 500
+# Old batches whose deletion is asked for in one call.
+MAX_OLD = 20
+
+
+def request_delete(engine: Engine, batch_id: str) -> None:
+    """Have a batch that has ended deleted, with its jobs.
+
+    Raises UnknownBatch, BatchNotEnded; JobInUse if jobs outside it that have not ended need its pictures.
+    """
+    users = jobs_in_need(engine, batch_id)
+    if users:
+        raise JobInUse(users)
+    kept = (batches.c.id == batch_id, batches.c.delete_requested_at.is_(None))
+    # The key is free again at once.
+    gone = {"delete_requested_at": now(), "idempotency_key": None}
+    with write(engine) as connection:
+        state = connection.execute(select(batches.c.state).where(*kept)).scalar()
+        if state is None:
+            raise UnknownBatch(batch_id)
+        statement = update(batches).where(*kept, batches.c.state != BatchState.RUNNING)
+        if connection.execute(statement.values(**gone)).rowcount == 0:
+            raise BatchNotEnded(batch_id)
+
+
+def jobs_in_need(engine: Engine, batch_id: str) -> Sequence[str]:
+    """Ids of some jobs outside a batch that have not ended, and that need a picture that it made."""
+    made = jobs.alias("made")
+    reference = artifacts.c.job_id + "/" + artifacts.c.name
+    query = (
+        select(jobs.c.id)
+        .distinct()
+        .select_from(made)
+        .join(artifacts, artifacts.c.job_id == made.c.id)
+        .join(job_pictures, job_pictures.c.reference == reference)
+        .join(jobs, jobs.c.id == job_pictures.c.job_id)
+        .where(
+            made.c.batch_id == batch_id,
+            jobs.c.state.not_in(TERMINAL),
+            func.coalesce(jobs.c.batch_id, "") != batch_id,
+        )
+        .limit(6)
+    )
+    with read(engine) as connection:
+        return connection.execute(query).scalars().all()
+
+
+def ended_before(engine: Engine, seconds: float) -> list[str]:
+    """Ids of some batches that ended more than ``seconds`` ago, oldest first."""
+    query = (
+        select(batches.c.id)
+        .where(
+            batches.c.state != BatchState.RUNNING,
+            batches.c.delete_requested_at.is_(None),
+            batches.c.finished_at < now() - seconds,
+        )
+        .order_by(batches.c.id)
+        .limit(MAX_OLD)
+    )
+    with read(engine) as connection:
+        return list(connection.execute(query).scalars())
+
+
+def delete_chunk(engine: Engine, storage: Storage, batch: Batch) -> None:
+    """Delete some jobs of a batch with all that they made; after the last, the batch itself."""
+    with read(engine) as connection:
+        query = select(jobs.c.id).where(jobs.c.batch_id == batch.id).order_by(jobs.c.id).limit(CHUNK)
+        job_ids = list(connection.execute(query).scalars())
+    if job_ids:
+        remove(lambda: _delete_jobs(engine, batch, job_ids), lambda: _delete_files(storage, job_ids))
+    else:
+        remove(lambda: _delete_batch(engine, batch), lambda: storage.delete(spool_key(batch.id)))
+
+
+def _delete_jobs(engine: Engine, batch: Batch, job_ids: Sequence[str]) -> None:
+    with write(engine) as connection:
+        if lock(connection, batch) is not None:
+            connection.execute(delete(jobs).where(jobs.c.id.in_(job_ids)))
+
+
+def _delete_files(storage: Storage, job_ids: Sequence[str]) -> None:
+    for job_id in job_ids:
+        delete_job_files(storage, job_id)
+
+
+def _delete_batch(engine: Engine, batch: Batch) -> None:
+    with write(engine) as connection:
+        is_empty = ~exists().where(jobs.c.batch_id == batch.id)
+        connection.execute(delete(flows).where(flows.c.flow == batch.id))
+        connection.execute(delete(batches).where(batches.c.id == batch.id, is_empty))

@@ -1,0 +1,191 @@
+"""Batches on the page: two folders become a matrix that fills in, and is stopped, downloaded and deleted."""
+
+import io
+import json
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.support import ConsoleErrors, drop
+
+pytestmark = pytest.mark.browser
+
+BATCH_MS = 180_000
+BATCH_ADDRESS = re.compile(r"#batch=[\w-]+$")
+JOB_ADDRESS = re.compile(r"#batch=[\w-]+&job=[\w-]+$")
+
+
+@pytest.fixture
+def folders(tmp_path: Path, pictures: Path) -> tuple[Path, Path]:
+    """Photos (a.png, b.png, and a file that is no picture) and paintings (one.png, two.png)."""
+    photos, paintings = tmp_path / "photos", tmp_path / "paintings"
+    photos.mkdir()
+    paintings.mkdir()
+    for source, target in (
+        ("content", photos / "a.png"),
+        ("other", photos / "b.png"),
+        ("style", paintings / "one.png"),
+        ("content", paintings / "two.png"),
+    ):
+        shutil.copy(pictures / f"{source}.png", target)
+    (photos / "notes.txt").write_text("hello")
+    return photos, paintings
+
+
+def field(page: Page, name: str) -> Locator:
+    return page.locator(f"[data-field={name}]")
+
+
+def set_up(page: Page, *, size: int, steps: int) -> None:
+    page.goto("/")
+    page.get_by_label("Size", exact=True).fill(str(size))
+    page.get_by_text("Advanced", exact=True).click()
+    page.get_by_label("Steps").fill(str(steps))
+
+
+def drop_folders(page: Page, photos: Path, paintings: Path) -> None:
+    drop(page, field(page, "content").locator(".drop-zone"), photos)
+    drop(page, field(page, "style").locator(".drop-zone"), paintings)
+
+
+def cells(page: Page, state: str) -> Locator:
+    return page.locator(f".cell[data-state={state}]")
+
+
+def batch(page: Page, state: str) -> Locator:
+    return page.locator(f"#batch[data-state={state}]")
+
+
+def test_two_folders_become_a_matrix(page: Page, folders: tuple[Path, Path]) -> None:
+    set_up(page, size=64, steps=4)
+    drop_folders(page, *folders)
+    expect(field(page, "content")).to_contain_text("2 pictures")
+    expect(field(page, "content")).to_contain_text("1 other file left out.")
+    expect(field(page, "style").locator(".tile")).to_have_count(2)
+    expect(page.locator("#submit")).to_have_text("Paint 4 pictures")
+    expect(page.locator("#estimate")).to_contain_text("It takes about")
+    page.get_by_text("In pairs", exact=True).click()
+    expect(page.locator("#submit")).to_have_text("Paint 2 pictures")
+    page.get_by_text("Each with each", exact=True).click()
+    page.locator("#submit").click()
+
+    expect(page).to_have_url(BATCH_ADDRESS)
+    expect(page.locator(".batch-title")).to_have_text("Photos × Paintings")
+    expect(page.get_by_role("gridcell")).to_have_count(4)
+    expect(page.get_by_role("rowheader")).to_have_text(["A", "B"])
+    expect(batch(page, "succeeded")).to_be_visible(timeout=BATCH_MS)
+    expect(cells(page, "succeeded")).to_have_count(4)
+    expect(page.get_by_role("gridcell", name="A, after Two: done")).to_be_visible()
+    expect(page.locator(".cell img")).to_have_count(4)
+
+    # With the keyboard: to the last cell, into its job, to the job beside it, and back.
+    page.locator(".cell").first.focus()
+    page.keyboard.press("Control+End")
+    expect(page.get_by_role("gridcell", name="B, after Two: done")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(JOB_ADDRESS)
+    expect(page.locator(".job-title")).to_have_text("B, after Two")
+    expect(page.locator(".batch-place")).to_have_text("4 of 4")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator(".job-title")).to_have_text("A, after Two")
+    expect(page.locator(".batch-place")).to_have_text("2 of 4")
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(BATCH_ADDRESS)
+    expect(page.get_by_role("gridcell", name="A, after Two: done")).to_be_focused()
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download all").click()
+    with zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes())) as archive:
+        assert sum(name.endswith(".png") for name in archive.namelist()) == 4
+        assert len(archive.read("results.jsonl").splitlines()) == 4
+
+    # One tile, also after a reload, in the place of its jobs.
+    page.reload()
+    tile = page.locator("#gallery-list li", has_text="Photos × Paintings")
+    expect(tile.locator(".mosaic img")).to_have_count(4)
+    expect(page.locator("#gallery-list li")).to_have_count(1)
+    expect(batch(page, "succeeded")).to_be_visible()
+    expect(field(page, "content")).to_contain_text("2 pictures")
+
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("group", name="Delete").get_by_role("button", name="Delete").click()
+    expect(tile).to_have_count(0)
+    expect(page.locator("#batch")).to_be_hidden()
+
+
+def test_a_batch_is_paused_and_stopped(page: Page, folders: tuple[Path, Path]) -> None:
+    set_up(page, size=192, steps=400)
+    drop_folders(page, *folders)
+    expect(page.locator("#submit")).to_have_text("Paint 4 pictures")
+    page.locator("#submit").click()
+    expect(cells(page, "running").first).to_be_visible(timeout=BATCH_MS)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Go on")).to_be_visible()
+    expect(page.locator(".batch-state")).to_have_text(re.compile("Paus"))
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator(".batch-actions").get_by_role("button", name="Pause")).to_be_visible()
+
+    page.get_by_role("button", name="Stop").click()
+    question = page.get_by_role("group", name="Stop")
+    expect(question).to_contain_text("will not be made")
+    question.get_by_role("button", name="Stop").click()
+    expect(batch(page, "cancelled")).to_be_visible(timeout=BATCH_MS)
+    expect(cells(page, "cancelled").first).to_be_visible()
+    expect(page.locator(".batch-state")).to_have_text("Stopped")
+
+
+def test_a_failed_entry_says_why(page: Page, pictures: Path) -> None:
+    """Several files on a field for one picture make it one for many."""
+    set_up(page, size=64, steps=4)
+    field(page, "content").locator("input[type=file]").set_input_files(
+        [pictures / "content.png", pictures / "broken.png"]
+    )
+    expect(field(page, "content").locator(".tile")).to_have_count(2)
+    field(page, "style").locator("input[type=file]").first.set_input_files(pictures / "style.png")
+    expect(page.locator("#submit")).to_have_text("Paint 2 pictures")
+    page.locator("#submit").click()
+    expect(batch(page, "failed")).to_be_visible(timeout=BATCH_MS)
+    expect(cells(page, "failed")).to_have_count(1)
+    expect(page.locator(".batch-errors")).to_contain_text("damaged")
+    failed = page.get_by_role("gridcell", name=re.compile("Broken: failed: .*damaged"))
+    failed.hover()
+    expect(page.locator(".batch-caption")).to_contain_text("damaged")
+    failed.click()
+    expect(page.locator(".job-problem")).to_contain_text("damaged")
+    page.locator(".batch-back").click()
+    expect(page.get_by_role("button", name="Try the failed one again")).to_be_visible()
+
+
+def test_a_list_of_jobs_is_checked_line_by_line(page: Page, tmp_path: Path) -> None:
+    lines = [
+        {
+            "custom_id": "butterfly",
+            "kind": "class_visualization",
+            "params": {"target": "butterfly", "size": 32, "steps": 2},
+        },
+        {"custom_id": "wrong", "kind": "class_visualization", "params": {"target": "butterfly", "size": 1}},
+    ]
+    file = tmp_path / "My jobs.jsonl"
+    file.write_text("\n".join(map(json.dumps, lines)))
+    page.goto("/")
+    page.locator("#lines-file").set_input_files(file)
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("1 job")
+    expect(dialog.get_by_role("row", name="wrong")).to_contain_text("size")
+    dialog.get_by_role("button", name="Start the other 1").click()
+    expect(page.locator(".batch-title")).to_have_text("My jobs")
+    expect(batch(page, "failed")).to_be_visible(timeout=BATCH_MS)
+    expect(cells(page, "succeeded")).to_have_count(1)
+    expect(page.locator(".batch-errors")).to_contain_text("Line 2, wrong")
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_an_unknown_batch_is_reported(page: Page, console_errors: ConsoleErrors) -> None:
+    console_errors.expect("404", "/v1/batches/nothing")
+    page.goto("/#batch=nothing")
+    expect(page.locator(".batch-message")).to_contain_text("There is no batch nothing")

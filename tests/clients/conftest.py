@@ -1,0 +1,53 @@
+"""Fixtures of the tests of the Python client."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from impasto_client import AsyncClient, Client, Retries
+from tests.support.flaky_server import FlakyServer
+
+QUICK = Retries(attempts=6, first_delay=0.01, max_delay=0.05)
+# Calls a function with a client, and returns what it, or its coroutine, comes to.
+Ask = Callable[[Callable[[Any], Any]], Any]
+
+
+@pytest.fixture
+def server() -> Iterator[FlakyServer]:
+    """A server that answers as it is told."""
+    with FlakyServer().running() as running:
+        yield running
+
+
+@pytest.fixture(params=["blocking", "asynchronous"])
+def ask(request: pytest.FixtureRequest, server: FlakyServer) -> Iterator[Ask]:
+    """Either client of that server, both used alike."""
+    if request.param == "blocking":
+        with Client(server.url, retries=QUICK) as client:
+            yield lambda use: use(client)
+        return
+    with asyncio.Runner() as runner:
+        waiting = AsyncClient(server.url, retries=QUICK)
+
+        async def settle(use: Callable[[Any], Any]) -> Any:
+            value = use(waiting)
+            if inspect.isawaitable(value):
+                return await value
+            return value
+
+        yield lambda use: runner.run(settle(use))
+        runner.run(waiting.close())
+
+
+def gather(source: Any) -> Any:
+    """All items of an iterator, or a coroutine for those of an asynchronous one."""
+    if hasattr(source, "__aiter__"):
+
+        async def collect() -> list[Any]:
+            return [item async for item in source]
+
+        return collect()
+    return list(source)
