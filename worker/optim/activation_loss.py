@@ -12,19 +12,20 @@ from worker.optim.descent import Evaluation
 from worker.optim.objectives import Objective, one_each
 from worker.optim.parametrizations import Parametrization
 from worker.optim.randomness import generator_at
+from worker.optim.together import SharedLoss
 from worker.optim.transforms import Transform, in_turn
 
 
 @dataclass(frozen=True)
-class ActivationLoss:
+class ActivationLoss(SharedLoss):
     """The loss of the pictures that a batch of variables stands for.
 
     ``objective`` gives what some pictures of the batch in a row are to maximise; ``penalties`` are the costs
     of pictures (N, 3, H, W) alone, (N,) by name, each with its weight (0 or None: it is left out). In each
     step the network sees ``views`` of a picture through ``transform``, with random numbers from its seed in
     ``seeds``; the loss is their mean. Pictures that depend on each other come in rows of ``group``.
-    ``name`` is that of the objective among the terms. Losses of one picture each whose ``shared`` is equal, and
-    not None, differ in objective and seed alone.
+    ``name`` is that of the objective among the terms. Losses of one picture each whose ``shared`` is equal,
+    and not None, differ in objective and seed alone.
     """
 
     network: Network
@@ -46,19 +47,15 @@ class ActivationLoss:
     @property
     def most_together(self) -> int:
         """How many pictures go through the network at once."""
-        return max(1, PIXELS_AT_ONCE // self.pixels)
+        return max(1, ASCENT_PIXELS // self.pixels)
 
-    @staticmethod
     def evaluate_together(
-        losses: "Sequence[ActivationLoss]", variables: Sequence[Tensor]
+        self, losses: "Sequence[ActivationLoss]", variables: Sequence[Tensor]
     ) -> list[Evaluation]:
-        """The evaluation of each loss at its own variables, of one picture, in one pass.
-
-        All have the same ``shared``, which is not None, and no transform.
-        """
+        """Each of some losses, without transforms, at its own variables, of one picture, in one pass."""
         first = slice(0, 1)
         together = replace(
-            losses[0],
+            self,
             objective=lambda part: one_each([loss.objective(first) for loss in losses[part]]),
             seeds=tuple(seed for loss in losses for seed in loss.seeds),
         )

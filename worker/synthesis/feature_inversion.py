@@ -129,9 +129,7 @@ class _Run:
             },
             name=f"feature.{layer}",
             # The penalties know only the network's mean color beside their weights.
-            shared=(
-                id(self.network), layer, parametrization, self.params.p_weight, self.params.tv_weight
-            ),
+            shared=(id(self.network), layer, parametrization, self.params.p_weight, self.params.tv_weight),
         )
         start = parametrization.start((seed,)).to(self.picture.device)
         if loss.dead(start):
