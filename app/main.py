@@ -109,8 +109,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
-    # A thread that checks the lines of a batch holds the interpreter for so long before the event loop gets it,
-    # which it needs several times for a request.
+    # A thread that computes, such as one that checks the lines of a batch, holds the interpreter for so long
+    # before the event loop gets it, which a request needs several times.
     sys.setswitchinterval(SWITCH_SECONDS)
     stop = threading.Event()
     thread = threading.Thread(target=_reap, args=(services, stop), name="reaper")
