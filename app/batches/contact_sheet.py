@@ -12,7 +12,7 @@ from app.media.sheets import fit, paste
 
 # Of the longer side of a sheet in pixels, and of the longer side of a picture on it.
 MAX_SIDE = 4000
-SMALLEST, LARGEST = 96, 360
+SMALLEST, LARGEST, LARGEST_HEADING = 96, 360, 160
 MARGIN, GAP = 48, 12
 TITLE_SIZE, NOTE_SIZE, LABEL_SIZE = 30, 15, 15
 # The page's own, in the light.
@@ -99,9 +99,11 @@ class _Layout:
         }
         widest = max((each.width for each in self.cells.values() if each is not None), default=side)
         self.width = max(widest, SMALLEST)
-        self.heading = min(side, 160)
-        self.row_headings = [_fit_heading(each, self.heading) for each in sheet.rows]
-        self.column_headings = [_fit_heading(each, min(self.heading, self.width)) for each in sheet.columns]
+        # With its label no higher than a row of pictures.
+        self.heading = max(SMALLEST // 2, min(LARGEST_HEADING, side - _labels_height()))
+        beside = max(self.heading, SMALLEST)
+        self.row_headings = [_fit_heading(each, self.heading, beside) for each in sheet.rows]
+        self.column_headings = [_fit_heading(each, self.heading, self.width) for each in sheet.columns]
         self.heights = self._heights(rows)
         self.left = MARGIN + self._beside()
         self.above = MARGIN + _height_of_title()
@@ -224,13 +226,13 @@ class _Layout:
             pen.text((left, top + height + 2), text, FAINT, font(LABEL_SIZE))
 
 
-def _fit_heading(heading: Heading, side: int) -> tuple[Image.Image | None, list[str]]:
-    """The picture of a heading, ``side`` pixels long at most, and its label in lines."""
+def _fit_heading(heading: Heading, side: int, width: int) -> tuple[Image.Image | None, list[str]]:
+    """The picture of a heading, ``side`` pixels long at most, and its label in lines of a width."""
     picture = heading.picture
     if picture is not None:
         picture = fit(picture, side)
         picture.thumbnail((side, side))
-    return picture, wrap(heading.label, LABEL_SIZE, side, LABEL_LINES)
+    return picture, wrap(heading.label, LABEL_SIZE, width, LABEL_LINES)
 
 
 def _height_of_title() -> int:
