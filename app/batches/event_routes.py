@@ -18,9 +18,9 @@ from app.batches.batch import Batch
 from app.batches.entries import Entry
 from app.batches.errors import UnknownBatch
 from app.batches.following import Follower, Position, Status, from_now
+from app.batches.reading_routes import PATH, BatchId
 from app.batches.repository import get_batch
 from app.batches.results import artifacts_of
-from app.batches.routes import PATH, BatchId
 from app.batches.views import view_counts
 from app.http.errors import InvalidRequest
 from app.http.problems import documented

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.batches import archive, results
@@ -12,7 +12,6 @@ from app.batches.entries import list_entries
 from app.batches.errors import UnknownBatch
 from app.batches.file_names import safe_name
 from app.batches.repository import get_batch
-from app.batches.routes import PATH, BatchId
 from app.batches.schemas import EntryPage, EntryState
 from app.batches.views import view_entries
 from app.http.errors import InvalidRequest
@@ -20,7 +19,10 @@ from app.http.problems import documented
 from app.http.services import ServicesDep
 from app.http.streaming import stream_response
 
+PATH = "/v1/batches"
 router = APIRouter(prefix=PATH, tags=["batches"])
+
+BatchId = Annotated[str, Path(description="Id of a batch.")]
 
 # The same request has another answer as soon as another entry has ended.
 NO_CACHE = {"Cache-Control": "no-cache"}

@@ -12,8 +12,8 @@ from app.batches.batch import Batch, Counts
 from app.batches.contact_sheet import Cell, Heading, Sheet, draw, side_for
 from app.batches.entries import Entry, artifacts_named, entries_at
 from app.batches.errors import UnknownBatch
+from app.batches.reading_routes import PATH, BatchId
 from app.batches.repository import get_batch
-from app.batches.routes import PATH, BatchId
 from app.batches.sheet_pages import Page, cross_axes, page_of
 from app.batches.summary import PICTURE, count_entries
 from app.database.engine import read
