@@ -10,9 +10,10 @@ from worker.losses.base import AdditiveLoss, FeatureLoss, GatheredLoss, LocalLos
 from worker.optim.descent import Evaluation
 from worker.optim.tiling.maps import Recomputed
 from worker.optim.tiling.tiles import BUDGET, Tile, Tiling
+from worker.optim.together import SharedLoss
 
 
-class LossSum:
+class LossSum(SharedLoss):
     """The sum of weighted losses of a picture, and its gradient.
 
     A picture that is too large for the memory is evaluated in tiles, which gives the same losses and
@@ -55,16 +56,11 @@ class LossSum:
         """How many such losses fit into the memory for one pass."""
         return self.tiling.most_together
 
-    @staticmethod
-    def evaluate_together(losses: "Sequence[LossSum]", pictures: Sequence[Tensor]) -> list[Evaluation]:
-        """The evaluation of each loss at its own picture, in one pass through their network.
-
-        The same as one by one, up to rounding. All ``losses`` have the same ``shared``, which is not None.
-        """
-        first = losses[0]
-        leaves = [picture.detach().requires_grad_() for picture in pictures]
-        padded = torch.cat([first.tiling.pad(leaf) for leaf in leaves])
-        features = first.tiling.features_of_each(padded, first._layers)
+    def evaluate_together(self, losses: "Sequence[LossSum]", variables: Sequence[Tensor]) -> list[Evaluation]:
+        """Each of some losses at its own picture (1, 3, H, W), in one pass through their network."""
+        leaves = [picture.detach().requires_grad_() for picture in variables]
+        padded = torch.cat([self.tiling.pad(leaf) for leaf in leaves])
+        features = self.tiling.features_of_each(padded, self._layers)
         terms = [loss._whole(leaf, own) for loss, leaf, own in zip(losses, leaves, features, strict=True)]
         totals = [loss._total(own) for loss, own in zip(losses, terms, strict=True)]
         # Each depends on its own picture alone, so that the gradient of their sum has those of all.
