@@ -14,7 +14,7 @@ from app.database.removal import remove
 from app.jobs.errors import JobInUse
 from app.jobs.states import TERMINAL
 from app.jobs.storage_keys import delete_job_files
-from app.jobs.tables import artifacts, flows, job_pictures, jobs
+from app.jobs.tables import artifacts, job_pictures, jobs
 from app.storage import Storage
 
 # Jobs deleted in one transaction, with all that belongs to them.
@@ -106,5 +106,4 @@ def _delete_files(storage: Storage, job_ids: Sequence[str]) -> None:
 def _delete_batch(engine: Engine, batch: Batch) -> None:
     with write(engine) as connection:
         is_empty = ~exists().where(jobs.c.batch_id == batch.id)
-        connection.execute(delete(flows).where(flows.c.flow == batch.id))
         connection.execute(delete(batches).where(batches.c.id == batch.id, is_empty))

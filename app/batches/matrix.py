@@ -24,7 +24,7 @@ from app.kinds import KINDS
 MAX_LABEL = 100
 # Characters of a custom id.
 MAX_CUSTOM_ID = 200
-_SEPARATOR = "--"
+SEPARATOR = "--"
 # Room for the number of a value that is called as another one.
 _NUMBER = 6
 
@@ -127,7 +127,7 @@ def _axis(engine: Engine, kind: str, param: str, over: list[Any] | str) -> Axis:
         ids = [member.image_id for member in members]
         return Axis(param, ids, [_stem(member.name) for member in members], ids)
     if param not in KINDS[kind].params.picture_fields():
-        return Axis(param, over, [_label(value) for value in over], None)
+        return Axis(param, over, [label_of(value) for value in over], None)
     names = _picture_names(engine, over)
     labels = [
         "+".join(names.get(each, str(each)) for each in (value if isinstance(value, list) else [value]))
@@ -151,7 +151,8 @@ def _stem(name: str) -> str:
     return (last.rpartition(".")[0] or last)[:MAX_LABEL]
 
 
-def _label(value: Any) -> str:
+def label_of(value: Any) -> str:
+    """What a value is called that is no picture."""
     if isinstance(value, str):
         return value[:MAX_LABEL]
     return json.dumps(value, ensure_ascii=False)[:MAX_LABEL]
@@ -163,7 +164,7 @@ def _entries(matrix: Matrix, axes: Sequence[Axis]) -> Iterator[ParsedLine]:
     places = combine(*(range(len(axis.values)) for axis in axes))
     for number, chosen in enumerate(places, 1):
         values = {axis.param: axis.values[place] for axis, place in zip(axes, chosen, strict=True)}
-        custom_id = _SEPARATOR.join(names[place] for names, place in zip(slugs, chosen, strict=True))
+        custom_id = SEPARATOR.join(names[place] for names, place in zip(slugs, chosen, strict=True))
         line = Line.model_construct(
             custom_id=custom_id, kind=matrix.kind, params={**matrix.params, **values}, reproducible=False
         )
@@ -175,7 +176,7 @@ def unique_slugs(labels: Sequence[str], axes: int) -> list[str]:
 
     None has two hyphens in a row, so that joined by these they stay different.
     """
-    most = (MAX_CUSTOM_ID - (axes - 1) * len(_SEPARATOR)) // axes - _NUMBER
+    most = (MAX_CUSTOM_ID - (axes - 1) * len(SEPARATOR)) // axes - _NUMBER
     taken: set[str] = set()
     found = []
     for place, label in enumerate(labels, 1):

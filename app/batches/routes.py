@@ -5,7 +5,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
@@ -21,9 +21,10 @@ from app.batches.errors import (
     InvalidMatrix,
     UnknownBatch,
 )
+from app.batches.reading_routes import PATH, BatchId
 from app.batches.schemas import PRIORITIES, BatchEstimate, BatchPage, BatchPriority, BatchView, Matrix
 from app.batches.service import MAX_NAME, BatchService, Options
-from app.batches.views import batch_view, batch_views
+from app.batches.views import view_batch, view_batches
 from app.errors import ServiceError
 from app.http.bodies import BODY_ERRORS, FORM, LimitedRoute, media_type_of, parse_json_object
 from app.http.errors import (
@@ -41,10 +42,8 @@ from app.jobs.errors import JobInUse, KeyReused
 from app.settings import Settings
 from app.storage import StorageFull
 
-PATH = "/v1/batches"
 router = APIRouter(prefix=PATH, tags=["batches"], route_class=LimitedRoute)
 
-BatchId = Annotated[str, Path(description="Id of a batch.")]
 LINES = ("application/x-ndjson", "application/jsonl")
 MAX_MATRIX_BYTES = 4_000_000
 # What a form has beside its file.
@@ -142,7 +141,7 @@ async def create_batch(
     if isinstance(made, BatchEstimate):
         return JSONResponse(made.model_dump(mode="json"))
     response.headers["Location"] = f"{PATH}/{made.id}"
-    return await run_in_threadpool(batch_view, services.engine, made)
+    return await run_in_threadpool(view_batch, services.engine, made)
 
 
 def _make(
@@ -203,7 +202,7 @@ def list_batches(
     """Batches from the newest on."""
     found = repository.list_batches(services.engine, limit=limit + 1, before=cursor, states=state or ())
     return BatchPage(
-        items=batch_views(services.engine, found[:limit]),
+        items=view_batches(services.engine, found[:limit]),
         next_cursor=found[limit - 1].id if len(found) > limit else None,
     )
 
@@ -211,31 +210,31 @@ def list_batches(
 @router.get("/{batch_id}", responses=documented(UnknownBatch))
 def get_batch(services: ServicesDep, batch_id: BatchId) -> BatchView:
     """The present state of a batch."""
-    return batch_view(services.engine, services.batches.get(batch_id))
+    return view_batch(services.engine, services.batches.get(batch_id))
 
 
 @router.post("/{batch_id}/cancel", responses=documented(UnknownBatch))
 def cancel_batch(services: ServicesDep, batch_id: BatchId) -> BatchView:
     """Cancel what has not ended: what waits at once, what runs at its next step."""
-    return batch_view(services.engine, services.batches.cancel(batch_id))
+    return view_batch(services.engine, services.batches.cancel(batch_id))
 
 
 @router.post("/{batch_id}/pause", responses=documented(UnknownBatch))
 def pause_batch(services: ServicesDep, batch_id: BatchId) -> BatchView:
     """Pause a batch: none of its jobs begins, and those that run go back to the queue with a checkpoint."""
-    return batch_view(services.engine, services.batches.pause(batch_id))
+    return view_batch(services.engine, services.batches.pause(batch_id))
 
 
 @router.post("/{batch_id}/resume", responses=documented(UnknownBatch))
 def resume_batch(services: ServicesDep, batch_id: BatchId) -> BatchView:
     """Let a paused batch go on."""
-    return batch_view(services.engine, services.batches.resume(batch_id))
+    return view_batch(services.engine, services.batches.resume(batch_id))
 
 
 @router.post("/{batch_id}/retry", responses=documented(UnknownBatch, BatchNotEnded))
 def retry_batch(services: ServicesDep, batch_id: BatchId) -> BatchView:
     """Give every entry that failed or was cancelled a new job; what succeeded stays as it is."""
-    return batch_view(services.engine, services.batches.retry(batch_id))
+    return view_batch(services.engine, services.batches.retry(batch_id))
 
 
 @router.delete(

@@ -177,6 +177,8 @@ class ClaimedJob:
         """Notify waiting callers; hint at a job that is queued again, delete work files of one that ended."""
         log.info("job %s: %s", self.row.id, self.row.state)
         self._context.dispatcher.changed(self.row.id)
+        if self.row.batch_id is not None:
+            self._context.dispatcher.changed(self.row.batch_id)
         if self.row.state is State.QUEUED and not self.row.paused:
             self._context.dispatcher.hint(self.row.lane)
         if self.row.ended:
@@ -261,5 +263,7 @@ def claimed_jobs(context: WorkerContext, lanes: Sequence[str]) -> Iterator[list[
     for claim in found:
         log.info("job %s (%s): attempt %d", claim.job.id, claim.job.kind, claim.attempt)
         context.dispatcher.changed(claim.job.id)
+    for batch_id in {claim.job.batch_id for claim in found if claim.job.batch_id is not None}:
+        context.dispatcher.changed(batch_id)
     with Heartbeat(context.engine, found) as heartbeat:
         yield [ClaimedJob(context, claim, heartbeat) for claim in found]

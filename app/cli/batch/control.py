@@ -68,7 +68,7 @@ def watch(batch: BatchId, as_json: AsJson = False, url: Url = None) -> None:
 
             _show_counts(progress, found["counts"])
             try:
-                ended = follow(client, batch, show, progress)
+                ended = follow(client, batch, show, progress, replay=False)
             except KeyboardInterrupt:
                 progress.stop()
                 fail(f"The service goes on with it. impasto batch cancel {batch} stops it.", INTERRUPTED)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from app.batches.schemas import Line, LineProblem
+from app.batches.lines import read_entries, split_lines
+from app.batches.schemas import LineProblem
 from app.jobs.job import Json
 
 # The limit of a service, unless IMPASTO_MAX_BATCH_LINES says otherwise.
@@ -40,40 +39,22 @@ class ReadLines:
 
 
 def read_lines(path: Path) -> ReadLines:
-    """Read a file of JSON Lines; empty lines are passed over. Raises OSError."""
+    """Read a file of JSON Lines, as a service reads it. Raises OSError."""
     entries: list[Entry] = []
     problems: list[LineProblem] = []
-    lines: dict[str, int] = {}
     with path.open("rb") as file:
-        for number, text in enumerate(file, 1):
-            text = text.removeprefix(b"\xef\xbb\xbf").strip()
-            if not text:
-                continue
-            try:
-                line = Line.model_validate_json(text)
-            except ValidationError as error:
-                problems.append(_problem(number, error))
-                continue
-            first = lines.setdefault(line.custom_id, number)
-            if first != number:
-                detail = f"Line {first} has the same custom_id: every line needs its own."
+        for read in read_entries(split_lines(file)):
+            if read.line is not None:
+                line = read.line
+                entries.append(Entry(read.number, line.custom_id, line.kind, line.params, line.reproducible))
+            elif read.problem is not None:
+                wrong = read.problem
                 problems.append(
-                    LineProblem(line=number, custom_id=line.custom_id, field="custom_id", detail=detail)
+                    LineProblem(
+                        line=read.number, custom_id=read.custom_id, field=wrong.field, detail=wrong.detail
+                    )
                 )
-                continue
-            entries.append(Entry(number, line.custom_id, line.kind, line.params, line.reproducible))
     return ReadLines(entries, problems)
-
-
-def _problem(number: int, error: ValidationError) -> LineProblem:
-    (first, *_) = error.errors(include_url=False)
-    field = ".".join(map(str, first["loc"])) or "line"
-    known = ", ".join(Line.model_fields)
-    detail = {
-        "missing": "This is required.",
-        "extra_forbidden": f"A line has no {field!r}, but {known}.",
-    }.get(first["type"], f"{first['msg']}.")
-    return LineProblem(line=number, custom_id=None, field=field, detail=detail)
 
 
 def failure(entry: Entry, error: Json) -> Json:

@@ -42,18 +42,17 @@ class Fetcher:
     gone: list[Json] = field(default_factory=list)
 
     def resume(self) -> bool:
-        """Whether the batch is there and goes on; its failed entries are tried again.
-
-        Of one that was cancelled what has succeeded is fetched.
-        """
-        response = insist(lambda: self.client.get(self._path), self.progress.say)
-        if response.status_code == httpx.codes.NOT_FOUND:
-            return False
-        batch = answer(response)
-        if batch["state"] == BatchState.CANCELLED or batch["cancel_requested"]:
-            until_answered(self.fetch_present, self.progress)
-            return False
-        if batch["state"] == BatchState.FAILED:
+        """Whether the batch is there. If it has ended, what failed or was cancelled is tried again."""
+        while True:
+            response = insist(lambda: self.client.get(self._path), self.progress.say)
+            if response.status_code == httpx.codes.NOT_FOUND:
+                return False
+            batch = answer(response)
+            if batch["state"] in ENDED or not batch["cancel_requested"]:
+                break
+            self.progress.say("cancelling")
+            time.sleep(RETRY_SECONDS)
+        if batch["state"] in (BatchState.FAILED, BatchState.CANCELLED):
             answer(insist(lambda: self.client.post(f"{self._path}/retry"), self.progress.say))
         return True
 
@@ -62,7 +61,7 @@ class Fetcher:
 
         Goes on after a broken connection. Raises OSError if the folder cannot be written to.
         """
-        return follow(self.client, self.batch_id, self._take, self.progress, self.fetch_present)
+        return follow(self.client, self.batch_id, self._take, self.progress, look=self.fetch_present)
 
     def fetch_present(self) -> None:
         """Fetch those that have succeeded by now. Raises httpx.TransportError."""
@@ -136,20 +135,23 @@ def follow(
     batch_id: str,
     take: Callable[[str, Json], object],
     progress: BatchProgress,
+    *,
+    replay: bool = True,
     look: Callable[[], object] = lambda: None,
 ) -> Json:
     """Follow a batch until it has ended, also over a broken connection; its view.
 
-    ``take`` gets the type and the data of each event. ``look`` is called before and after the events, for
-    what they do not tell.
+    ``take`` gets the type and the data of each event: without ``replay`` only of those from now on.
+    ``look`` is called before and after the events, for what they do not tell.
     """
     path = f"/v1/batches/{batch_id}"
+    query = "" if replay else "?replay=false"
     last_id: str | None = None
 
     def attempt() -> Json:
         nonlocal last_id
         look()
-        for identity, kind, data in events(client, f"{path}/events", last_id):
+        for identity, kind, data in events(client, f"{path}/events{query}", last_id):
             last_id = identity or last_id
             if kind != "entry":
                 progress.say("paused" if data["paused"] else data["state"])

@@ -3,20 +3,19 @@
 import glob
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
+from app.batches.matrix import SEPARATOR, label_of, unique_slugs
 from app.cli.batch.entries import MAX_LINES, Entry
 from app.cli.messages import fail_on
 from app.cli.options import option_name, params_of
 from app.kinds import Params
 
 Combine = Literal["cross", "zip"]
-# Characters of a value, and of all together, that are in a name at most, which may have 200.
-_LABEL, _NAME = 60, 190
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def value_axis(cls: type[Params], text: str) -> Axis:
         values = [value.strip() for value in given.split(",") if value.strip()]
         if param in cls.model_fields:
             values = [params_of(cls, {param: value})[param] for value in values]
-    labels = [_label(value) for value in values]
+    labels = [label_of(value) for value in values]
     if not values or len(set(labels)) < len(labels):
         fail_on([("--over", f"{text}: name each value once, separated by commas.")])
     return Axis(param, values, labels)
@@ -90,15 +89,12 @@ def cross_or_zip(kind: str, params: Mapping[str, Any], axes: Sequence[Axis], com
     size = math.prod(lengths.values()) if combine == "cross" else min(lengths.values())
     if size > MAX_LINES:
         fail_on([("matrix", f"{size:,} combinations are too many: at most {MAX_LINES:,}.")])
-    join: Callable[..., Any] = product if combine == "cross" else zip
-    rows = join(*(zip(axis.values, axis.labels, strict=True) for axis in axes))
-    entries: list[Entry] = []
-    taken: set[str] = set()
-    for line, row in enumerate(rows, 1):
-        custom_id = "-".join(label for _, label in row)[:_NAME]
-        custom_id = f"{custom_id}-{line}" if custom_id in taken else custom_id
-        taken.add(custom_id)
-        values = {axis.param: value for axis, (value, _) in zip(axes, row, strict=True)}
+    names = [unique_slugs(axis.labels, len(axes)) for axis in axes]
+    join: Callable[..., Iterable[tuple[int, ...]]] = product if combine == "cross" else zip
+    entries = []
+    for line, places in enumerate(join(*(range(len(axis.values)) for axis in axes)), 1):
+        custom_id = SEPARATOR.join(each[place] for each, place in zip(names, places, strict=True))
+        values = {axis.param: axis.values[place] for axis, place in zip(axes, places, strict=True)}
         entries.append(Entry(line, custom_id, kind, {**params, **values}))
     return entries
 
@@ -115,8 +111,3 @@ def _json(option: str, text: str, given: str) -> Any:
         return json.loads(given)
     except ValueError as error:
         fail_on([(option, f"{text} is not JSON: {error}.")])
-
-
-def _label(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text[:_LABEL]

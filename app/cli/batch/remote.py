@@ -46,18 +46,17 @@ def _compute(
             return Fetcher(sender.client, batch_id, folder, wanted, keys, progress)
 
         try:
-            followed += [
-                each
-                for each in (fetcher(*sent) for sent in sender.sent(missing, keys).items())
-                if each.resume()
-            ]
+            sent = [fetcher(*part) for part in sender.sent(missing, keys).items()]
+            followed += [each for each in sent if each.resume()]
             going = {entry.line for each in followed for entry in each.wanted.values()}
-            new = [entry for entry in folder.missing(missing, keys) if entry.line not in going]
+            new = [entry for entry in missing if entry.line not in going]
             if new:
                 ids = sender.upload(new, progress)
                 progress.say("Sending")
                 batch = sender.create(new, keys, ids, options, progress)
                 followed.append(fetcher(batch["id"], dict(enumerate(new, 1))))
+                # It may be one of an earlier run.
+                followed[-1].resume()
             for each in followed:
                 each.follow()
                 failures += each.failures()

@@ -16,7 +16,7 @@ from app.cli.batch.reporting import AGAIN, Options, refuse, say_end
 from app.cli.messages import INTERRUPTED, fail, fail_on
 from app.cli.serve import read_settings
 from app.errors import InputError
-from app.networks.catalogue import Catalogue, local_engine
+from app.networks.catalogue import CachedCatalogue, local_engine
 from app.settings import Settings
 from app.supervision.openmp import let_threads_sleep
 
@@ -36,7 +36,7 @@ def run_entries(read: ReadLines, folder: Path, options: Options) -> None:
 def _run_here(read: ReadLines, folder: Path, options: Options) -> None:
     settings = read_settings(device=options.device)
     with local_engine(settings) as engine:
-        catalogue, finder = Catalogue(engine), PictureFinder(folder)
+        catalogue, finder = CachedCatalogue(engine), PictureFinder(folder)
         hash_of_set = _hasher_of_sets(settings, engine)
 
         def request_of(entry: Entry) -> LocalRequest:

@@ -5,12 +5,10 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 import httpx
 
-from app.batches.batch import BatchState
 from app.cli.batch.checks import Key, service_request
 from app.cli.batch.entries import Entry
 from app.cli.batch.pictures import PictureFile, PictureFinder, references
@@ -75,7 +73,7 @@ class Sender:
         options: Options,
         progress: BatchProgress,
     ) -> Json:
-        """Make a batch of entries, or find the one that they made before, unless it was cancelled.
+        """Make a batch of entries, or find the one that they made before.
 
         ``ids`` are those of their pictures by SHA-256. Exits with the lines that the service refuses.
         """
@@ -83,20 +81,16 @@ class Sender:
         query |= {} if options.priority is None else {"priority": options.priority}
         body = b"".join(self._line(entry, ids) for entry in entries)
         digest = hashlib.sha256(body + json.dumps(query).encode()).hexdigest()
-        headers = {"Content-Type": "application/x-ndjson"}
+        headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": digest}
 
         def send() -> httpx.Response:
             return self.client.post(
                 "/v1/batches", params=query, headers=headers, content=body, timeout=_CREATE_SECONDS
             )
 
-        for attempt in count():
-            headers["Idempotency-Key"] = f"{digest}-{attempt}"
-            response = insist(send, progress.say)
-            _require_right(response, entries, options)
-            batch = answer(response)
-            if batch["state"] != BatchState.CANCELLED and not batch["cancel_requested"]:
-                break
+        response = insist(send, progress.say)
+        _require_right(response, entries, options)
+        batch = answer(response)
         pairs = [[entry.custom_id, keys[entry.custom_id]] for entry in entries]
         self.folder.note({"service": self.url, "batch": batch["id"], "entries": pairs})
         return batch

@@ -18,7 +18,7 @@ from tests.support.strange_pictures import noise
 
 QUICK = ("--size", "32", "--set", "steps=2")
 MATRIX = ("--content", "photos/*.png", "--style", "paintings/*.png", "-o", "out")
-NAMES = ["a-x", "a-y", "b-x", "b-y"]
+NAMES = ["a--x", "a--y", "b--x", "b--y"]
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_second_run_makes_only_what_is_missing_or_was_changed(folder: Path) ->
     assert "4 of 4 done, 4 of them now" in first.stdout
     made = times()
     assert sorted(made) == NAMES
-    with Image.open("out/b-y.png") as picture:
+    with Image.open("out/b--y.png") as picture:
         assert picture.size == (32, 24)
     results = lines_of("results.jsonl")
     assert [(each["line"], each["custom_id"], each["files"]) for each in results] == [
@@ -72,33 +72,33 @@ def test_a_second_run_makes_only_what_is_missing_or_was_changed(folder: Path) ->
     ]
     recipe = results[3]["result"]["recipe"]
     assert (recipe["params"]["content"], recipe["params"]["style"]) == ("b.png", ["y.png"])
-    with Path("out/b-y.png").open("rb") as file:
+    with Path("out/b--y.png").open("rb") as file:
         assert read_recipe(file) == recipe
     assert lines_of("errors.jsonl") == []
     # The same as without a batch.
     alone = ["style", "photos/b.png", "paintings/y.png", "-o", "alone.png", "--size", "32", "--steps", "2"]
     assert CliRunner().invoke(program, alone).exit_code == 0
-    assert Path("alone.png").read_bytes() == Path("out/b-y.png").read_bytes()
+    assert Path("alone.png").read_bytes() == Path("out/b--y.png").read_bytes()
 
     again = matrix(*QUICK)
     assert (again.exit_code, times()) == (0, made), again.output
     assert "4 of 4 done, 0 of them now" in again.stdout
 
-    Path("out/a-y.png").unlink()
+    Path("out/a--y.png").unlink()
     assert "4 of 4 done, 1 of them now" in matrix(*QUICK).stdout
-    assert {name for name, time in times().items() if time != made[name]} == {"a-y"}
+    assert {name for name, time in times().items() if time != made[name]} == {"a--y"}
 
     # Another style under the same name.
     made = times()
     Path("paintings/x.png").write_bytes(noise(size=(48, 36), seed=9))
     assert "4 of 4 done, 2 of them now" in matrix(*QUICK).stdout
-    assert {name for name, time in times().items() if time != made[name]} == {"a-x", "b-x"}
+    assert {name for name, time in times().items() if time != made[name]} == {"a--x", "b--x"}
 
     # One more content: the others stay.
     made = times()
     Path("photos/c.png").write_bytes(noise(size=(48, 36), seed=7))
     assert "6 of 6 done, 2 of them now" in matrix(*QUICK).stdout
-    assert {name for name, time in times().items() if time != made.get(name)} == {"c-x", "c-y"}
+    assert {name for name, time in times().items() if time != made.get(name)} == {"c--x", "c--y"}
 
     # Other params: all are made again.
     assert "6 of 6 done, 6 of them now" in matrix("--size", "32", "--set", "steps=1").stdout
@@ -110,16 +110,16 @@ def test_a_zip_over_values_and_another_kind(folder: Path) -> None:
     assert result.exit_code == 2 and "--no-such" in result.stderr
     result = matrix(*QUICK, "--zip", "--over", "style_weight=1,30")
     assert result.exit_code == 0, result.output
-    assert sorted(times()) == ["a-x-1", "b-y-30"]
+    assert sorted(times()) == ["a--x--1", "b--y--30"]
     weights = [each["result"]["recipe"]["params"]["style_weight"] for each in lines_of("results.jsonl")]
     assert weights == [1, 30]
     dreams = ("--kind", "deep-dream", "--image", "photos/a.png", "--network", "vgg19-random", "--size", "32")
     quick = ("--steps", "1", "--octaves", "1", "--layers", "relu2_1", "--frames", "2", "-o", "dreams")
     result = CliRunner().invoke(program, ["batch", "matrix", *dreams, *quick, "--over", "seed=1,2"])
     assert result.exit_code == 0, result.output
-    found = {str(path.relative_to("dreams")) for path in Path("dreams").rglob("a-*") if path.is_file()}
-    assert found == {"a-1.png", "a-2.png"}
-    assert {path.name for path in Path("dreams/a-2").iterdir()} == {"video.mp4"}
+    found = {str(path.relative_to("dreams")) for path in Path("dreams").rglob("a--*") if path.is_file()}
+    assert found == {"a--1.png", "a--2.png"}
+    assert {path.name for path in Path("dreams/a--2").iterdir()} == {"video.mp4"}
 
 
 def test_one_wrong_line_among_many_is_named_and_nothing_is_computed(folder: Path) -> None:

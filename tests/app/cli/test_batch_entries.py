@@ -31,32 +31,35 @@ def test_every_wrong_line_is_named_with_its_field(tmp_path: Path) -> None:
         (7, "c", {"size": 3}),
     ]
     assert [(problem.line, problem.field) for problem in read.problems] == [
+        (2, "line"),
         (3, "line"),
         (4, "custom_id"),
         (5, "custom_id"),
         (6, "param"),
     ]
-    assert "Line 1" in read.problems[2].detail
+    assert "Line 1" in read.problems[3].detail
 
 
 def test_a_cross_has_the_last_axis_innermost() -> None:
     axes = [Axis("content", ["/p/a.png", "/p/b.png"], ["a", "b"]), Axis("seed", ["1", "2"], ["1", "2"])]
     entries = cross_or_zip("style_transfer", {"size": "32"}, axes, "cross")
     assert [(entry.line, entry.custom_id) for entry in entries] == [
-        (1, "a-1"),
-        (2, "a-2"),
-        (3, "b-1"),
-        (4, "b-2"),
+        (1, "a--1"),
+        (2, "a--2"),
+        (3, "b--1"),
+        (4, "b--2"),
     ]
     assert entries[2].params == {"size": "32", "content": "/p/b.png", "seed": "1"}
     zipped = cross_or_zip("style_transfer", {}, axes, "zip")
-    assert [entry.custom_id for entry in zipped] == ["a-1", "b-2"]
+    assert [entry.custom_id for entry in zipped] == ["a--1", "b--2"]
 
 
-def test_names_that_would_be_the_same_get_their_line() -> None:
-    axes = [Axis("a", [1, 2], ["x", "x-y"]), Axis("b", [1, 2], ["y-z", "z"])]
-    names = [entry.custom_id for entry in cross_or_zip("k", {}, axes, "cross")]
-    assert names == ["x-y-z", "x-z", "x-y-y-z", "x-y-z-4"]
+def test_names_of_a_matrix_differ_and_stay_where_values_are_added() -> None:
+    one = Axis("a", [1, 2], ["x", "X--y"])
+    names = [e.custom_id for e in cross_or_zip("k", {}, [one, Axis("b", [1, 2], ["y z", "z"])], "cross")]
+    assert names == ["x--y-z", "x--z", "x-y--y-z", "x-y--z"]
+    more = [e.custom_id for e in cross_or_zip("k", {}, [one, Axis("b", [1], ["y z"])], "cross")]
+    assert set(more) < set(names)
 
 
 def test_values_are_read_as_options_of_the_kind_are() -> None:
