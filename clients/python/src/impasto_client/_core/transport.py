@@ -151,7 +151,7 @@ class BlockingTransport:
         self._client.close()
 
     def __del__(self) -> None:
-        # A job may outlive the client that made it, so that the last of those who use the connections is known
+        # A job may outlive the client that made it, so that the last who uses the connections is known
         # only here.
         with suppress(Exception):
             self._client.close()
