@@ -9,13 +9,16 @@ from sqlalchemy import Engine, update
 
 from app.batches import leases
 from app.batches.batch import Batch, BatchState, Counts
+from app.batches.deletion import delete_leftover_spools
 from app.batches.errors import BatchNotEnded, EntryRetried, JobOfBatch, UnknownBatch
 from app.batches.expansion import expand_chunk
 from app.batches.repository import get_batch
 from app.batches.settling import end_state
+from app.batches.spool import spool_key
 from app.batches.summary import count_entries
 from app.batches.tables import batches
 from app.database.engine import read, write
+from app.database.ids import new_id
 from app.jobs import repository
 from app.jobs.claims import finish
 from app.jobs.errors import JobInUse
@@ -310,6 +313,15 @@ def test_a_batch_without_its_file_ends_and_can_be_retried(context: BatchContext)
     context.service.retry(batch.id)
     context.keep()
     assert context.states(batch) == {1: "queued", 2: "queued", 3: "queued"}
+
+
+def test_lines_of_an_upload_that_was_killed_are_deleted(context: BatchContext) -> None:
+    kept = [context.create(1).id for _ in range(2)]
+    lost = new_id()
+    context.storage.put(spool_key(lost), b"{}")
+    assert delete_leftover_spools(context.engine, context.storage) == 0
+    assert delete_leftover_spools(context.engine, context.storage, older_than=-1.0) == 1
+    assert sorted(context.storage.list_old("batches", -1.0)) == sorted(kept)
 
 
 @pytest.mark.parametrize(
