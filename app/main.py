@@ -14,7 +14,11 @@ from starlette.concurrency import run_in_threadpool
 from app.batches import event_routes as batch_events
 from app.batches import reading_routes as batch_reading
 from app.batches import routes as batches
+<<<<<<< HEAD
 from app.batches.deletion import delete_leftover_spools
+=======
+from app.batches import sheet_routes as batch_sheets
+>>>>>>> main
 from app.database.migrations import upgrade
 from app.datasets import change_routes as dataset_changes
 from app.datasets import routes as datasets
@@ -72,7 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     app.include_router(kinds.make_router())
     sets = (datasets, dataset_changes, dataset_statistics)
-    batch_routes = (batches, batch_reading, batch_events)
+    batch_routes = (batches, batch_reading, batch_sheets, batch_events)
     for module in (jobs, estimates, events, images, *sets, networks, *batch_routes, health, metrics):
         app.include_router(module.router)
     description.install(app)

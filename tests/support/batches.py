@@ -1,104 +1,96 @@
-"""Batches on a database of a test's own, without HTTP and without workers."""
+"""Batches and their entries, written straight to the database."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, insert, update
 
-from app.batches.batch import Batch
-from app.batches.keeper import Keeper
-from app.batches.service import BatchService, Options
-from app.database.engine import read
-from app.images.service import ImageService
-from app.jobs.claims import Claim, claim_stack, finish
-from app.jobs.dispatch.base import LocalDispatcher
-from app.jobs.job import Job
-from app.jobs.service import DEFAULT_PRIORITY, JobService
+from app.batches.batch import Batch, BatchState
+from app.batches.repository import get_batch
+from app.batches.tables import batch_refusals, batches
+from app.database.engine import now, write
+from app.database.ids import new_id
+from app.jobs.job import Artifact
+from app.jobs.repository import NewJob, insert_jobs
 from app.jobs.states import State
-from app.jobs.tables import jobs
-from app.kinds import all_lanes
-from app.settings import Settings
-from app.storage import FolderStorage
+from app.jobs.tables import artifacts, jobs
+from app.storage import Storage
 
 ERROR = {"type": "input", "title": "The input is wrong", "detail": "Too small.", "field": "size"}
 
 
-class BatchContext:
-    """The services of batches. Nothing happens in the background: :meth:`keep` does a keeper's work."""
-
-    def __init__(self, engine: Engine, folder: Path) -> None:
-        self.engine = engine
-        self.settings = Settings(data_dir=folder)
-        self.storage = FolderStorage(folder / "files")
-        self.dispatcher = LocalDispatcher(folder)
-        images = ImageService(self.settings, engine, self.storage)
-        self.jobs = JobService(engine, self.storage, self.dispatcher, images)
-        self.service = BatchService(
-            settings=self.settings,
-            engine=engine,
-            storage=self.storage,
-            dispatcher=self.dispatcher,
-            jobs=self.jobs,
-            wake=lambda: None,
-        )
-
-    def create(self, count: int, *wrong: int, **options: Any) -> Batch:
-        """A batch of so many small jobs, with lines that are wrong in some places, which are skipped."""
-        values = {"name": "", "priority": DEFAULT_PRIORITY, "skip_wrong": bool(wrong), **options}
-        lines = [
-            {
-                "custom_id": f"e{number}",
-                "kind": "architecture",
-                "params": {"network": "nowhere" if number in wrong else "palette"},
-            }
-            for number in range(1, count + 1)
-        ]
-        body = "\n".join(map(json.dumps, lines)).encode()
-        return self.service.create_from_lines([body], Options(**values))
-
-    def keeper(self) -> Keeper:
-        """A keeper that does nothing by itself."""
-        return Keeper(self.settings, self.engine, self.storage, self.dispatcher)
-
-    def keep(self) -> None:
-        """Do all that a keeper has to do now."""
-        keeper = self.keeper()
-        keeper.work_off()
-        keeper.release()
-
-    def claim(self, limit: int = 1) -> list[Claim]:
-        """Claim the next jobs, one by one."""
-        found = [claim_stack(self.engine, "w", 30.0, lanes=all_lanes(), limit=1) for _ in range(limit)]
-        return [claim for claims in found for claim in claims]
-
-    def end(self, state: State, count: int = 1) -> list[Job]:
-        """Claim the next jobs, and end them in a state."""
-        error = ERROR if state is State.FAILED else None
-        return [finish(self.engine, claim, state, error=error) for claim in self.claim(count)]
-
-    def entries(self, batch: Batch) -> dict[int, Job]:
-        """The jobs that are entries of a batch now, by line."""
-        return {job.batch_line: job for job in self.all_jobs(batch) if job.batch_line is not None}
-
-    def all_jobs(self, batch: Batch) -> list[Job]:
-        """All jobs that a batch ever had, oldest first."""
-        query = select(jobs).where(jobs.c.batch_id == batch.id).order_by(jobs.c.id)
-        with read(self.engine) as connection:
-            return [Job.from_row(row) for row in connection.execute(query).mappings()]
-
-    def states(self, batch: Batch) -> dict[int, str]:
-        """The states of the entries that are jobs, by line."""
-        return {number: job.state.value for number, job in self.entries(batch).items()}
+def add_batch(engine: Engine, lines: int, **values: Any) -> Batch:
+    """A batch that runs, none of whose lines is a job yet, and that no keeper works off."""
+    row = {
+        "id": new_id(),
+        "name": "a batch",
+        "source": "jsonl",
+        "state": BatchState.RUNNING,
+        "priority": 4,
+        "reproducible": False,
+        "paused": False,
+        "lines": lines,
+        "next_line": 1,
+        "next_offset": 0,
+        "spool": "batches/x",
+        "revision": 0,
+        "applied": 0,
+        "created_at": now(),
+        "worker_id": "nobody",
+        "lease_until": now() + 1000.0,
+        **values,
+    }
+    with write(engine) as connection:
+        connection.execute(insert(batches).values(**row))
+    return get_batch(engine, row["id"])
 
 
-@contextmanager
-def small_chunks(monkeypatch: Any, size: int) -> Iterator[None]:
-    """Keepers that work off so few lines and jobs at a time."""
-    with monkeypatch.context() as patch:
-        for module in ("expansion", "changes", "retrying", "deletion"):
-            patch.setattr(f"app.batches.{module}.CHUNK", size)
-        patch.setattr("app.batches.keeper.PAUSE_SECONDS", 0)
-        yield
+def set_batch(engine: Engine, batch_id: str, **values: Any) -> Batch:
+    """Change columns of a batch."""
+    with write(engine) as connection:
+        connection.execute(update(batches).where(batches.c.id == batch_id).values(**values))
+    return get_batch(engine, batch_id)
+
+
+def add_jobs(engine: Engine, batch: Batch, lines: Iterable[int], kind: str = "style_transfer") -> list[str]:
+    """Queued jobs for some lines, called ``c<line>``; the batch goes on behind the last."""
+    news = [
+        NewJob(kind, "long", {}, batch_id=batch.id, batch_line=line, custom_id=f"c{line}") for line in lines
+    ]
+    with write(engine) as connection:
+        ids = insert_jobs(connection, batch.id, news)
+        last = max(new.batch_line or 0 for new in news)
+        connection.execute(update(batches).where(batches.c.id == batch.id).values(next_line=last + 1))
+    return ids
+
+
+def refuse(engine: Engine, batch: Batch, lines: Iterable[int]) -> None:
+    """Lines that were wrong, called ``c<line>``."""
+    rows = [{"batch_id": batch.id, "line": line, "custom_id": f"c{line}", "error": ERROR} for line in lines]
+    with write(engine) as connection:
+        connection.execute(insert(batch_refusals), rows)
+
+
+def set_jobs(engine: Engine, job_ids: Sequence[str], state: State, **values: Any) -> None:
+    """Put jobs into a state, as if a worker had: a failed one with ``ERROR``."""
+    if state is not State.QUEUED:
+        values.setdefault("started_at", now())
+    if state in (State.SUCCEEDED, State.FAILED, State.CANCELLED):
+        values.setdefault("finished_at", now())
+    if state is State.FAILED:
+        values.setdefault("error", ERROR)
+    with write(engine) as connection:
+        connection.execute(update(jobs).where(jobs.c.id.in_(job_ids)).values(state=state, **values))
+
+
+def give(
+    engine: Engine, storage: Storage | None, job_id: str, name: str, data: bytes, ending: str = ".png"
+) -> Artifact:
+    """An artifact of a job; without a storage, its row alone."""
+    key = f"jobs/{job_id}/1/{name}{ending}"
+    sha256 = "0" * 64 if storage is None else storage.put(key, data).sha256
+    media_type = "image/png" if ending == ".png" else "application/octet-stream"
+    artifact = Artifact(job_id, name, key, media_type, len(data), sha256)
+    with write(engine) as connection:
+        connection.execute(insert(artifacts).values(**vars(artifact)))
+    return artifact

@@ -26,7 +26,7 @@ from app.jobs.job import Artifact
 from app.jobs.preparing import Preparer
 from app.jobs.repository import NewJob
 from app.jobs.states import State
-from tests.support.batches import BatchContext, small_chunks
+from tests.support.batch_context import BatchContext, small_chunks
 
 
 @pytest.fixture
