@@ -14,11 +14,8 @@ from starlette.concurrency import run_in_threadpool
 from app.batches import event_routes as batch_events
 from app.batches import reading_routes as batch_reading
 from app.batches import routes as batches
-<<<<<<< HEAD
-from app.batches.deletion import delete_leftover_spools
-=======
 from app.batches import sheet_routes as batch_sheets
->>>>>>> main
+from app.batches.deletion import delete_leftover_spools
 from app.database.migrations import upgrade
 from app.datasets import change_routes as dataset_changes
 from app.datasets import routes as datasets
