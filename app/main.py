@@ -1,6 +1,7 @@
 """The HTTP service."""
 
 import logging
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -49,6 +50,7 @@ MULTIPART_BYTES = 1 << 16
 DATASET_FORM_BYTES = MAX_TABLE_BYTES + MULTIPART_BYTES
 # A worker that was silent this long is taken off the register.
 FORGET_SECONDS = 120.0
+SWITCH_SECONDS = 0.001
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -108,6 +110,9 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
+    # A thread that computes, such as one that checks the lines of a batch, holds the interpreter for so long
+    # before the event loop gets it, which a request needs several times.
+    sys.setswitchinterval(SWITCH_SECONDS)
     stop = threading.Event()
     thread = threading.Thread(target=_reap, args=(services, stop), name="reaper")
     thread.start()
