@@ -1,6 +1,8 @@
 """What a person does with jobs, embedded and over Celery: the same tests, the same answers."""
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -220,3 +222,37 @@ def entries(service: Deployment, batch: str) -> list[dict[str, Any]]:
     """The jobs of a batch."""
     found: list[dict[str, Any]] = service.request("GET", f"/v1/jobs?batch={batch}")["items"]
     return found
+
+
+def test_a_batch_is_followed_and_fetched(service: Deployment) -> None:
+    contents, styles = ([service.upload(seed) for seed in seeds] for seeds in (range(3), range(3, 5)))
+    matrix = {
+        "kind": "style_transfer",
+        "params": {"size": 32, "steps": 2},
+        "over": {"content": contents, "style": styles},
+    }
+    batch = service.request("POST", "/v1/batches", json=matrix)
+    path = f"/v1/batches/{batch['id']}"
+    events = read_events(service, f"{path}/events")
+    entries = [event for event in events if event["type"] == "entry"]
+    told = [(event["line"], event["state"]) for event in entries]
+    assert len(set(told)) == len(told)
+    ends = {event["line"]: event for event in entries if event["state"] == "succeeded"}
+    assert ends.keys() == set(range(1, 7))
+    assert {"image", "recipe"} == {artifact["name"] for artifact in ends[6]["artifacts"]}
+    assert events[0]["type"] == "state" and events[-1]["type"] == "done"
+    assert events[-1]["state"] == "succeeded" and events[-1]["counts"]["succeeded"] == 6
+    view = service.request("GET", path)
+    assert view["state"] == "succeeded" and view["counts"] == events[-1]["counts"]
+    assert [sample["line"] for sample in view["samples"]] == [1, 2, 4, 6]
+    results = [json.loads(line) for line in service.fetch(f"{path}/results").splitlines()]
+    assert [line["line"] for line in results] == [1, 2, 3, 4, 5, 6]
+    assert all(line["job_id"] == ends[line["line"]]["job_id"] for line in results)
+    assert service.fetch(f"{path}/errors") == b""
+    with zipfile.ZipFile(io.BytesIO(service.fetch(f"{path}/archive"))) as archive:
+        assert archive.testzip() is None
+        for line in results:
+            (image,) = [artifact for artifact in line["artifacts"] if artifact["name"] == "image"]
+            assert archive.read(f"{line['custom_id']}.png") == service.fetch(image["url"])
+        assert len(archive.namelist()) == 2 * 6 + 2
+    assert pixels_of(service.fetch(f"{path}/contact-sheet")).shape[2] == 3
