@@ -205,6 +205,8 @@ def _retry_after(text: str | None) -> float | None:
 
 
 def _open_beside(target: Path) -> tuple[Any, Path]:
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {target.parent}.")
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     return os.fdopen(descriptor, "wb"), Path(name)
 
