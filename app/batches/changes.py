@@ -17,6 +17,7 @@ from app.jobs.states import State
 from app.jobs.storage_keys import discard_job_files
 from app.jobs.tables import jobs
 from app.jobs.transitions import state_data, transition_all
+from app.jobs.turns import renew_turns
 from app.storage import Storage
 
 _IS_RUNNING = batches.c.state == BatchState.RUNNING
@@ -103,15 +104,19 @@ def _cancel(connection: Connection, batch_id: str) -> list[Job]:
 
 
 def _pause(connection: Connection, batch: Batch) -> list[Job]:
-    """Pause or resume some jobs of a batch, as its row says. Returns them."""
+    """Pause or resume some jobs of a batch, as its row says, in the order of lines. Returns them."""
     others = (
         *entries_of(batch.id),
         jobs.c.state.in_((State.QUEUED, State.RUNNING)),
         jobs.c.paused != batch.paused,
     )
+    query = select(jobs.c.id).where(*others).order_by(jobs.c.batch_line).limit(CHUNK)
+    job_ids = connection.execute(query).scalars().all()
+    if not batch.paused:
+        renew_turns(connection, batch.id, job_ids)
     return transition_all(
         connection,
-        _some(others),
+        jobs.c.id.in_(job_ids),
         *others,
         values={"paused": batch.paused},
         data=lambda job: {**state_data(job), "paused": job.paused},

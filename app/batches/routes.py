@@ -5,7 +5,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
@@ -21,6 +21,7 @@ from app.batches.errors import (
     InvalidMatrix,
     UnknownBatch,
 )
+from app.batches.reading_routes import PATH, BatchId
 from app.batches.schemas import PRIORITIES, BatchEstimate, BatchPage, BatchPriority, BatchView, Matrix
 from app.batches.service import MAX_NAME, BatchService, Options
 from app.batches.views import view_batch, view_batches
@@ -41,10 +42,8 @@ from app.jobs.errors import JobInUse, KeyReused
 from app.settings import Settings
 from app.storage import StorageFull
 
-PATH = "/v1/batches"
 router = APIRouter(prefix=PATH, tags=["batches"], route_class=LimitedRoute)
 
-BatchId = Annotated[str, Path(description="Id of a batch.")]
 LINES = ("application/x-ndjson", "application/jsonl")
 MAX_MATRIX_BYTES = 4_000_000
 # What a form has beside its file.

@@ -86,12 +86,12 @@ Index(
 
 # Literals: SQLite finds no partial index for a parameter.
 IS_SUCCEEDED = jobs.c.state == literal_column("'succeeded'")
-_IS_QUEUED = jobs.c.state == literal_column("'queued'")
+IS_QUEUED = jobs.c.state == literal_column("'queued'")
 # What a job must be to be claimed.
-IS_WAITING = (_IS_QUEUED, jobs.c.paused.is_(False))
+IS_WAITING = (IS_QUEUED, jobs.c.paused.is_(False))
 
 # In the order of claims, for jobs that can be computed together.
-_CAN_STACK = and_(jobs.c.stack_key.is_not(None), _IS_QUEUED)
+_CAN_STACK = and_(jobs.c.stack_key.is_not(None), IS_QUEUED)
 Index(
     "ix_jobs_stack",
     jobs.c.stack_key,
@@ -110,8 +110,8 @@ Index(
     jobs.c.priority,
     jobs.c.paused,
     jobs.c.turn,
-    postgresql_where=_IS_QUEUED,
-    sqlite_where=_IS_QUEUED,
+    postgresql_where=IS_QUEUED,
+    sqlite_where=IS_QUEUED,
 )
 
 _IS_ENTRY = jobs.c.batch_line.is_not(None)

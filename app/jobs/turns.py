@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.database.engine import now
-from app.jobs.tables import IS_WAITING, jobs, levels
+from app.jobs.tables import IS_QUEUED, IS_WAITING, jobs, levels
 
 # The flow of single jobs, and how far their turns are apart; those of a batch are 1 apart. So 16 of them are
 # claimed for each job of a batch that also waits.
@@ -119,9 +119,11 @@ def assign_turns(connection: Connection, flow: str, places: Sequence[tuple[str, 
 def renew_turns(connection: Connection, flow: str, job_ids: Sequence[str]) -> None:
     """Give jobs of a flow that are paused new turns, in their order, before they go on together.
 
-    With those of the time when they were paused, all of them would come before everybody else.
+    With those of the time when they were paused, all of them would come before everybody else. Those that run
+    keep theirs.
     """
-    query = select(jobs.c.id, jobs.c.lane, jobs.c.priority).where(jobs.c.id.in_(job_ids))
+    paused = (jobs.c.id.in_(job_ids), IS_QUEUED, jobs.c.paused)
+    query = select(jobs.c.id, jobs.c.lane, jobs.c.priority).where(*paused)
     rows = connection.execute(query.order_by(jobs.c.turn, jobs.c.id)).all()
     turns = assign_turns(connection, flow, [(row.lane, row.priority) for row in rows])
     if rows:

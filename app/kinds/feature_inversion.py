@@ -1,5 +1,6 @@
 """Params of feature inversion."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
@@ -20,6 +21,7 @@ from app.kinds.fields import (
 )
 from app.kinds.layers import is_spatial, require_card, require_layers
 from app.kinds.spec import KindSpec
+from app.kinds.stacking import fitted, short_hash
 from app.kinds.work import activation_bytes, steps_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
@@ -99,6 +101,15 @@ class ResolvedFeatureInversion(FeatureInversionParams):
 
     layers: LayerNames
 
+    def stack_key(self, sides: Mapping[str, tuple[int, int]]) -> str | None:
+        """Pictures of one size from the same layers of one network, with the same penalties."""
+        picture = sides.get(self.image)
+        if picture is None:
+            return None
+        width, height = fitted(picture, self.size)
+        shape = f"{width}x{height} {self.parametrization} {self.p_weight} {self.tv_weight}"
+        return f"{self.network} {shape} {self.variations} {self.steps} {short_hash(self.layers)}"
+
     def work(self, card: NetworkCard | None, members: int) -> float | None:
         """Steps to invert each layer."""
         del members
@@ -126,6 +137,7 @@ SPEC = KindSpec(
     params=FeatureInversionParams,
     resolved=(ResolvedFeatureInversion,),
     function="worker.synthesis.feature_inversion:feature_inversion",
+    stack_function="worker.synthesis.feature_inversion:feature_inversion_jobs",
     lane="long",
     title="Feature inversion",
     summary="What each layer of a network still knows of a picture.",

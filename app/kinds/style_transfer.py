@@ -1,6 +1,7 @@
 """Params and presets of style transfer."""
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +19,7 @@ from app.kinds.fields import (
 )
 from app.kinds.layers import first_of_stages, require_card, require_spatial_layers
 from app.kinds.spec import KindSpec, Preset, with_preset
+from app.kinds.stacking import fitted, positive, short_hash
 from app.kinds.work import activation_bytes, scale_sides, steps_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
@@ -238,12 +240,24 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
 
     style_weights: list[Annotated[float, Field(ge=0)]]
 
+    def stack_key(self, sides: Mapping[str, tuple[int, int]]) -> str | None:
+        """Results of one size by one network, at as many scales and steps; styles may differ."""
+        content = sides.get(self.content)
+        if content is None:
+            return None
+        width, height = fitted(content, self.size)
+        layers = short_hash(
+            positive(self.content_layers) if self.content_weight else [],
+            positive(self.style_layers) if self.style_weight else [],
+        )
+        return f"{self.network} {self.pooling} {self.preset} {width}x{height} {self.steps} {layers}"
+
     def work(self, card: NetworkCard | None, members: int) -> float | None:
-        """Steps at each scale, on squares with the preset's margin; members count for nothing."""
+        """Targets and steps at each scale, on squares with the preset's margin."""
         del members
         preset = PRESETS[self.preset]
         sides = [side + 2 * preset.margin for side in scale_sides(self.size, preset.coarsest)]
-        return steps_work(card, sides, self.steps, self.needed_layers())
+        return steps_work(card, sides, self.steps, self.needed_layers(), targets=1 + len(self.style))
 
     def working_bytes(self, card: NetworkCard) -> float:
         """In tiles, of a square."""
@@ -273,6 +287,7 @@ SPEC = KindSpec(
     params=StyleTransferParams,
     resolved=(ResolvedStyleTransfer,),
     function="worker.synthesis.style_transfer:style_transfer",
+    stack_function="worker.synthesis.style_transfer:style_transfer_jobs",
     lane="long",
     title="Style transfer",
     summary="Paint the content of one picture in the style of others.",

@@ -1,5 +1,6 @@
 """Params of texture synthesis."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
@@ -18,6 +19,7 @@ from app.kinds.fields import (
 )
 from app.kinds.layers import first_of_stages, require_card, require_positive_weight, require_spatial_layers
 from app.kinds.spec import KindSpec
+from app.kinds.stacking import positive, short_hash
 from app.kinds.work import activation_bytes, scale_sides, steps_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
@@ -100,6 +102,17 @@ class ResolvedTextureSynthesis(TextureSynthesisParams):
 
     layers: LayerWeights
 
+    def stack_key(self, sides: Mapping[str, tuple[int, int]]) -> str | None:
+        """Results of one size by one network, that grow in the same steps."""
+        texture = sides.get(self.image)
+        if texture is None or self.variations > 1:
+            return None
+        source = self.source_size or min(self.size, max(texture))
+        height, width = self.result_size(self.size)
+        layers = short_hash(positive(self.layers))
+        shape = f"{width}x{height} {self.seamless} {source}"
+        return f"{self.network} {self.pooling} {shape} {self.steps} {layers}"
+
     def work(self, card: NetworkCard | None, members: int) -> float | None:
         """Steps at each scale."""
         del members
@@ -118,6 +131,7 @@ SPEC = KindSpec(
     params=TextureSynthesisParams,
     resolved=(ResolvedTextureSynthesis,),
     function="worker.synthesis.texture_synthesis:texture_synthesis",
+    stack_function="worker.synthesis.texture_synthesis:texture_synthesis_jobs",
     lane="long",
     shared_by_variations=("width", "height", "texture", "dtype"),
     title="Texture synthesis",

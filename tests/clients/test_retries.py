@@ -116,7 +116,7 @@ def test_what_might_be_done_twice_is_not_sent_again(ask: Ask, server: FlakyServe
 
 def test_a_request_that_never_left_is_sent_again() -> None:
     with FlakyServer().running() as first:
-        first.answer(f"GET {JOB}", Reply.of(job(state="failed")))
+        first.answer(f"GET {JOB}", Reply.of(job(state="failed"), headers={"Connection": "close"}))
         client = Client(first.url, retries=Retries(attempts=50, first_delay=0.05, max_delay=0.05))
         made = client.jobs.get(JOB_ID)
     # Nothing listens there until another server does.

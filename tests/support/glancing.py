@@ -15,6 +15,7 @@ from app.kinds.spec import KindSpec
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
+from worker.contract.stacks import StackedJob, StackSteps
 from worker.contract.steps import Outcome, Step, Steps, StepState
 
 SIDE = 64
@@ -42,29 +43,27 @@ class GlancingParams(Params):
 
 
 def glances(
-    params: Sequence[GlancingParams], inputs: Sequence[Inputs], network: Network | None, compute: Compute
-) -> list[Outcome | ServiceError]:
-    """The logits of several pictures, and how many there were."""
+    jobs: Sequence[StackedJob[GlancingParams]], network: Network | None, compute: Compute
+) -> StackSteps:
+    """The logits of several pictures."""
     assert network is not None
-    time.sleep(max(each.seconds for each in params))
-    loaded: list[Tensor | ServiceError] = []
-    for each in inputs:
+    time.sleep(max(job.params.seconds for job in jobs))
+    loaded: dict[int, Tensor] = {}
+    for place, job in enumerate(jobs):
         try:
-            picture = each.picture("image").to(compute.device)
-            loaded.append(interpolate(picture, (SIDE, SIDE), mode="bilinear", antialias=True))
+            picture = job.inputs.picture("image").to(compute.device)
+            loaded[place] = interpolate(picture, (SIDE, SIDE), mode="bilinear", antialias=True)
         except ServiceError as error:
-            loaded.append(error)
-    pictures = [each for each in loaded if isinstance(each, Tensor)]
-    if not pictures:
-        return [each for each in loaded if isinstance(each, ServiceError)]
+            yield place, error
+    if not loaded:
+        return
     # The logits, or what else comes last.
     layer = list(network.stack)[-1]
     with torch.no_grad():
-        logits = iter(network.features(torch.cat(pictures), [layer])[layer].float().flatten(1).cpu())
-    return [
-        each if isinstance(each, ServiceError) else Outcome(result={"logits": next(logits).tolist()})
-        for each in loaded
-    ]
+        logits = network.features(torch.cat([*loaded.values()]), [layer])[layer].float().flatten(1).cpu()
+    for place, own in zip(loaded, logits, strict=True):
+        if (yield place, Step(1, 1, losses=dict, image=None, state=lambda: StepState({}, {}))):
+            yield place, Outcome(result={"logits": own.tolist()})
 
 
 def glancing(
@@ -75,10 +74,13 @@ def glancing(
     resume: StepState | None = None,
 ) -> Steps:
     """The logits of one picture."""
-    (made,) = glances([params], [inputs], network, compute)
-    if isinstance(made, ServiceError):
+    stack = glances([StackedJob(params, inputs, resume)], network, compute)
+    _, made = next(stack)
+    while isinstance(made, Step):
+        yield made
+        _, made = stack.send(True)
+    if isinstance(made, Exception):
         raise made
-    yield Step(1, 1, losses=dict, image=None, state=lambda: StepState({}, {}))
     return made
 
 

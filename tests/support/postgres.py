@@ -106,7 +106,8 @@ class PostgresServer:
 def postgres() -> Iterator[PostgresServer]:
     """A fresh server that runs. FileNotFoundError, whose message says so, if it is not installed."""
     _require("initdb")
-    folder = Path(tempfile.mkdtemp(prefix="impasto-postgres-"))
+    # The path of its socket has at most 107 bytes, whatever TMPDIR is.
+    folder = Path(tempfile.mkdtemp(prefix="impasto-postgres-", dir="/tmp"))
     try:
         server = PostgresServer(folder)
         try:

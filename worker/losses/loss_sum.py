@@ -1,6 +1,7 @@
 """The sum of losses, and its gradient, of a picture of any size; and the targets of losses that sum up."""
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -8,11 +9,13 @@ from torch import Tensor
 from models.network import Network
 from worker.losses.base import AdditiveLoss, FeatureLoss, GatheredLoss, LocalLoss, Loss, Part, PictureLoss
 from worker.optim.descent import Evaluation
+from worker.optim.kept import TARGETS, target_key
 from worker.optim.tiling.maps import Recomputed
 from worker.optim.tiling.tiles import BUDGET, Tile, Tiling
+from worker.optim.together import SharedLoss
 
 
-class LossSum:
+class LossSum(SharedLoss):
     """The sum of weighted losses of a picture, and its gradient.
 
     A picture that is too large for the memory is evaluated in tiles, which gives the same losses and
@@ -55,16 +58,11 @@ class LossSum:
         """How many such losses fit into the memory for one pass."""
         return self.tiling.most_together
 
-    @staticmethod
-    def evaluate_together(losses: "Sequence[LossSum]", pictures: Sequence[Tensor]) -> list[Evaluation]:
-        """The evaluation of each loss at its own picture, in one pass through their network.
-
-        The same as one by one, up to rounding. All ``losses`` have the same ``shared``, which is not None.
-        """
-        first = losses[0]
-        leaves = [picture.detach().requires_grad_() for picture in pictures]
-        padded = torch.cat([first.tiling.pad(leaf) for leaf in leaves])
-        features = first.tiling.features_of_each(padded, first._layers)
+    def evaluate_together(self, losses: "Sequence[LossSum]", variables: Sequence[Tensor]) -> list[Evaluation]:
+        """Each of some losses at its own picture (1, 3, H, W), in one pass through their network."""
+        leaves = [picture.detach().requires_grad_() for picture in variables]
+        padded = torch.cat([self.tiling.pad(leaf) for leaf in leaves])
+        features = self.tiling.features_of_each(padded, self._layers)
         terms = [loss._whole(leaf, own) for loss, leaf, own in zip(losses, leaves, features, strict=True)]
         totals = [loss._total(own) for loss, own in zip(losses, terms, strict=True)]
         # Each depends on its own picture alone, so that the gradient of their sum has those of all.
@@ -202,6 +200,15 @@ def blended_means(
     for picture, share in zip(pictures, [share / sum(shares) for share in shares], strict=True):
         height, width = picture.shape[-2:]
         tiling = Tiling(height, width, network, layers, margin=margin, budget=budget)
-        for layer, (total, positions) in tiling.sums(picture, layers, statistic).items():
-            blend[layer] = blend.get(layer, 0) + share / positions * total
+        key = target_key(network, picture, statistic, tiling.plan, *layers)
+        for layer, mean in TARGETS.get(key, partial(_means, tiling, picture, layers, statistic)).items():
+            blend[layer] = blend.get(layer, 0) + share * mean
     return blend
+
+
+def _means(
+    tiling: Tiling, picture: Tensor, layers: Collection[str], statistic: Callable[[Tensor], Tensor]
+) -> dict[str, Tensor]:
+    """Means over positions of a statistic of one picture, by layer."""
+    found = tiling.sums(picture, layers, statistic)
+    return {layer: 1 / positions * total for layer, (total, positions) in found.items()}

@@ -12,11 +12,12 @@ from worker.optim.descent import Evaluation
 from worker.optim.objectives import Objective, one_each
 from worker.optim.parametrizations import Parametrization
 from worker.optim.randomness import generator_at
+from worker.optim.together import SharedLoss
 from worker.optim.transforms import Transform, in_turn
 
 
 @dataclass(frozen=True)
-class ActivationLoss:
+class ActivationLoss(SharedLoss):
     """The loss of the pictures that a batch of variables stands for.
 
     ``objective`` gives what some pictures of the batch in a row are to maximise; ``penalties`` are the costs
@@ -48,17 +49,13 @@ class ActivationLoss:
         """How many pictures go through the network at once."""
         return max(1, ASCENT_PIXELS // self.pixels)
 
-    @staticmethod
     def evaluate_together(
-        losses: "Sequence[ActivationLoss]", variables: Sequence[Tensor]
+        self, losses: "Sequence[ActivationLoss]", variables: Sequence[Tensor]
     ) -> list[Evaluation]:
-        """The evaluation of each loss at its own variables, of one picture, in one pass.
-
-        All have the same ``shared``, which is not None, and no transform.
-        """
+        """Each of some losses, without transforms, at its own variables, of one picture, in one pass."""
         first = slice(0, 1)
         together = replace(
-            losses[0],
+            self,
             objective=lambda part: one_each([loss.objective(first) for loss in losses[part]]),
             seeds=tuple(seed for loss in losses for seed in loss.seeds),
         )

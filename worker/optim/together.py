@@ -1,8 +1,9 @@
 """Evaluates the losses of several runs in one pass through their network, where they share one."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self, runtime_checkable
+from typing import Self
 
 from torch import Tensor
 
@@ -13,25 +14,34 @@ from worker.optim.descent import Evaluation, LossFunction
 CPU_PIXELS = 1 << 16
 
 
-@runtime_checkable
-class SharedLoss(Protocol):
+class SharedLoss(ABC):
     """A loss that can be evaluated together with others of its class."""
 
+    @abstractmethod
+    def __call__(self, variables: Tensor) -> Evaluation:
+        """The loss at variables (N, ...)."""
+
     @property
+    @abstractmethod
     def shared(self) -> Hashable:
         """What losses have in common that can be evaluated together; None: this one is evaluated alone."""
 
     @property
+    @abstractmethod
     def pixels(self) -> int:
         """Those of a picture as the network sees it."""
 
     @property
+    @abstractmethod
     def most_together(self) -> int:
         """How many fit into the memory for one pass."""
 
-    @staticmethod
-    def evaluate_together(losses: Sequence[Self], variables: Sequence[Tensor]) -> list[Evaluation]:
-        """What each loss is at its own variables."""
+    @abstractmethod
+    def evaluate_together(self, losses: Sequence[Self], variables: Sequence[Tensor]) -> list[Evaluation]:
+        """Each of some losses, of which this is the first, at its own variables, in one pass.
+
+        The same as one by one, up to rounding. They have the same ``shared``, which is not None.
+        """
 
 
 @dataclass(frozen=True)
@@ -53,8 +63,7 @@ def evaluate_all(wanted: Sequence[Wanted]) -> list[Evaluation]:
         groups.setdefault(_group(place, each), []).append(place)
     found: dict[int, Evaluation] = {}
     for places in groups.values():
-        loss = wanted[places[0]].loss
-        size = _at_once(loss, wanted[places[0]].variables) if isinstance(loss, SharedLoss) else 1
+        size = _at_once(wanted[places[0]])
         for first in range(0, len(places), size):
             some = places[first : first + size]
             found |= dict(zip(some, _evaluate([wanted[place] for place in some]), strict=True))
@@ -68,14 +77,20 @@ def _group(place: int, wanted: Wanted) -> Hashable:
     return type(loss), loss.shared, wanted.variables.dtype
 
 
-def _at_once(loss: SharedLoss, variables: Tensor) -> int:
-    if variables.device.type != "cpu":
+def _at_once(wanted: Wanted) -> int:
+    """How many evaluations like one are made in one pass."""
+    loss = wanted.loss
+    if not isinstance(loss, SharedLoss):
+        return 1
+    if wanted.variables.device.type != "cpu":
         return loss.most_together
     return max(1, min(loss.most_together, CPU_PIXELS // loss.pixels))
 
 
 def _evaluate(wanted: Sequence[Wanted]) -> list[Evaluation]:
-    losses = [each.loss for each in wanted if isinstance(each.loss, SharedLoss)]
-    if len(wanted) == 1 or len(losses) < len(wanted):
+    """What a group wants, in one pass."""
+    first = wanted[0].loss
+    if len(wanted) == 1 or not isinstance(first, SharedLoss):
         return [each.evaluate() for each in wanted]
-    return losses[0].evaluate_together(losses, [each.variables for each in wanted])
+    losses = [each.loss for each in wanted if isinstance(each.loss, SharedLoss)]
+    return first.evaluate_together(losses, [each.variables for each in wanted])

@@ -92,16 +92,14 @@ class ClaimedJob:
 
     def load_checkpoint(self) -> StepState | None:
         """The state to go on from; None to start from the beginning, also if the checkpoint is unusable."""
-        if self.row.checkpoint is None:
+        if self._checkpoint_key is None:
             return None
         try:
-            state, self._parts = checkpoints.load(
-                self._context.storage, self.row.checkpoint["key"], self.row.kind
-            )
+            state, self._parts = checkpoints.load(self._context.storage, self._checkpoint_key, self.row.kind)
         except (CheckpointError, OSError) as error:
             self.discard_checkpoint(error)
             return None
-        log.info("job %s: resumes after step %d", self.row.id, self.row.checkpoint["done"])
+        log.info("job %s: resumes from %s", self.row.id, self._checkpoint_key)
         return state
 
     def discard_checkpoint(self, error: Exception) -> None:
@@ -179,6 +177,8 @@ class ClaimedJob:
         """Notify waiting callers; hint at a job that is queued again, delete work files of one that ended."""
         log.info("job %s: %s", self.row.id, self.row.state)
         self._context.dispatcher.changed(self.row.id)
+        if self.row.batch_id is not None:
+            self._context.dispatcher.changed(self.row.batch_id)
         if self.row.state is State.QUEUED and not self.row.paused:
             self._context.dispatcher.hint(self.row.lane)
         if self.row.ended:
@@ -254,7 +254,8 @@ def claimed_jobs(context: WorkerContext, lanes: Sequence[str]) -> Iterator[list[
     """
     context.storage.require_space()
     seconds = context.settings.lease_seconds
-    found = claims.claim_stack(context.engine, context.worker_id, seconds, lanes=lanes)
+    limit = context.stack_sizes.limit
+    found = claims.claim_stack(context.engine, context.worker_id, seconds, lanes=lanes, limit=limit)
     if not found:
         yield []
         return
@@ -262,5 +263,7 @@ def claimed_jobs(context: WorkerContext, lanes: Sequence[str]) -> Iterator[list[
     for claim in found:
         log.info("job %s (%s): attempt %d", claim.job.id, claim.job.kind, claim.attempt)
         context.dispatcher.changed(claim.job.id)
+    for batch_id in {claim.job.batch_id for claim in found if claim.job.batch_id is not None}:
+        context.dispatcher.changed(batch_id)
     with Heartbeat(context.engine, found) as heartbeat:
         yield [ClaimedJob(context, claim, heartbeat) for claim in found]

@@ -1,6 +1,7 @@
 """What a worker process needs to run jobs."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from sqlalchemy import Engine
@@ -12,6 +13,7 @@ from app.storage import Storage, make_storage
 from worker.contract.compute import Compute
 from worker.networks.loading import NetworkLoader
 from worker.runtime.device import choose_devices, choose_dtype, choose_threads
+from worker.runtime.stack_sizes import StackSizes
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,11 @@ class WorkerContext:
     settings: Settings
     worker_id: str
     compute: Compute
+
+    @cached_property
+    def stack_sizes(self) -> StackSizes:
+        """How many jobs this worker computes together."""
+        return StackSizes(self.compute.device, self.compute.picture_bytes)
 
     @property
     def networks(self) -> NetworkLoader:

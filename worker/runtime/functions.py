@@ -1,16 +1,15 @@
 """The functions that compute a kind, found by the entry points that its spec names."""
 
-from collections.abc import Sequence
 from functools import cache
 from pkgutil import resolve_name
-from typing import Any, Protocol
+from typing import Protocol
 
-from app.errors import ServiceError
 from app.kinds import Params, spec_of
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, Steps, StepState
+from worker.contract.stacks import StackFunction
+from worker.contract.steps import Steps, StepState
 from worker.synthesis.variations import varied
 
 
@@ -38,19 +37,6 @@ def steps_of(
     return function(params, inputs, network, compute, resume)
 
 
-class StackFunction(Protocol):
-    """Computes several jobs of a kind at once, whose params have one ``stack_key()``.
-
-    One entry a job, in order: the outcome, the same as that of the kind's own function, or the error with
-    which that job alone fails. All their pictures are in memory at once, so that the params should bound
-    ``picture_side``. If it raises anything, each is computed by the kind's own function instead.
-    """
-
-    def __call__(
-        self, params: Sequence[Any], inputs: Sequence[Inputs], network: Network | None, compute: Compute
-    ) -> list[Outcome | ServiceError]: ...
-
-
 @cache
 def load_function(entry_point: str) -> KindFunction:
     """The function of an entry point, "module:name"."""
@@ -60,6 +46,6 @@ def load_function(entry_point: str) -> KindFunction:
 
 @cache
 def load_stack_function(entry_point: str) -> StackFunction:
-    """The batch function of an entry point, "module:name"."""
+    """The stack function of an entry point, "module:name"."""
     function: StackFunction = resolve_name(entry_point)
     return function

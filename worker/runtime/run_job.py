@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 
 from sqlalchemy.exc import OperationalError
@@ -31,12 +32,20 @@ def run_next(context: WorkerContext, lanes: Sequence[str], stop: threading.Event
     False if none waits. When ``stop`` is set they go back to the queue with a checkpoint.
     """
     with claimed_jobs(context, lanes) as jobs:
-        computed = compute_stack(context, jobs, stop) if len(jobs) > 1 else {}
-        for job in jobs:
-            with job:
-                ready = computed.get(job.row.id)
-                job.finish(_attempt(context, job, ready or partial(_compute, context, job, stop)))
+        left = {job.row.id: job for job in jobs}
+        if len(jobs) > 1:
+            with closing(compute_stack(context, jobs, stop)) as ends:
+                for job, ready in ends:
+                    del left[job.row.id]
+                    _end(context, job, ready)
+        for job in left.values():
+            _end(context, job, partial(_compute, context, job, stop))
         return bool(jobs)
+
+
+def _end(context: WorkerContext, job: ClaimedJob, compute: Callable[[], End]) -> None:
+    with job:
+        job.finish(_attempt(context, job, compute))
 
 
 def _attempt(context: WorkerContext, job: ClaimedJob, compute: Callable[[], End]) -> End:
@@ -84,11 +93,11 @@ def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> 
     params, inputs, network, compute = loaded.params, loaded.inputs, loaded.network, loaded.compute
     resume = job.load_checkpoint()
     reporting = 0.0
-    in_steps = False
+    taken, total = 0, 1
 
     def on_step(step: Step) -> None:
-        nonlocal reporting, in_steps
-        in_steps = True
+        nonlocal reporting, taken, total
+        taken, total = taken + 1, step.total
         began = time.perf_counter()
         job.report(step, stop)
         reporting += time.perf_counter() - began
@@ -97,11 +106,12 @@ def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> 
     try:
         outcome = run_steps(steps_of(params, inputs, network, compute, resume), on_step)
     except Exception as error:
-        if resume is None or in_steps or isinstance(error, ServiceError) or is_out_of_memory(error):
+        if resume is None or taken or isinstance(error, ServiceError) or is_out_of_memory(error):
             raise
         # It failed before the first step from there.
         job.discard_checkpoint(error)
         outcome = run_steps(steps_of(params, inputs, network, compute), on_step)
     # The computation of this attempt alone, without the time that reports took.
     seconds = round(time.perf_counter() - began - reporting, 4)
+    context.stack_sizes.learn(job.row, seconds * total / max(1, taken))
     return save(job, loaded, outcome, seconds)

@@ -1,13 +1,17 @@
-"""Computes jobs that were claimed together in one call of their kind's batch function."""
+"""Computes jobs that were claimed together in one pass, by the stack function of their kind."""
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 
+from app.errors import ServiceError
 from app.kinds import KINDS
-from worker.contract.steps import Outcome
+from worker.contract.stacks import StackedJob, StackSteps
+from worker.contract.steps import Outcome, Step
 from worker.runtime.claimed_job import ClaimedJob, End
 from worker.runtime.context import WorkerContext
 from worker.runtime.functions import load_stack_function
@@ -15,65 +19,105 @@ from worker.runtime.loaded import Loaded, load, save
 
 log = logging.getLogger(__name__)
 
+Ends = Generator[tuple[ClaimedJob, Callable[[], End]], None, None]
 
-def compute_stack(
-    context: WorkerContext, jobs: Sequence[ClaimedJob], stop: threading.Event
-) -> Mapping[str, Callable[[], End]]:
-    """Compute jobs together. By job id, what makes the end of a job, or raises why it has none.
 
-    A job that is not in it is yet to be computed, alone.
+@dataclass
+class _Member:
+    """A job of a stack: its share of the time that the stack took, and its steps."""
+
+    job: ClaimedJob
+    loaded: Loaded
+    seconds: float = 0.0
+    steps: int = 0
+    total: int = 1
+
+    @property
+    def whole_seconds(self) -> float:
+        """Its share had it made all of its steps here."""
+        return self.seconds * self.total / max(1, self.steps)
+
+
+def compute_stack(context: WorkerContext, jobs: Sequence[ClaimedJob], stop: threading.Event) -> Ends:
+    """Compute jobs together. Each job, as soon as it ends, with what makes its end or raises why it has none.
+
+    A job that does not come is yet to be computed, alone, from its checkpoint.
     """
-    ends: dict[str, Callable[[], End]] = {}
-    loaded: dict[str, Loaded] = {}
+    members = []
     for job in jobs:
         try:
             job.check(stop)
-            loaded[job.row.id] = load(context, job)
+            members.append(_Member(job, load(context, job)))
         except Exception as error:
-            ends[job.row.id] = partial(_fail, error)
-    together = [job for job in jobs if job.row.id in loaded]
-    if len(together) < 2:
-        return ends
-    began = time.perf_counter()
+            yield job, partial(_fail, error)
+    if len(members) < 2:
+        return
+    count = len(members)
     try:
-        made = _call(together[0].row.kind, [loaded[job.row.id] for job in together])
+        with closing(_begin(members)) as steps:
+            yield from _follow(context, steps, members, stop)
     except Exception:
-        log.exception("%d jobs cannot be computed together, and are one by one", len(together))
-        return ends
-    # What each took of the whole.
-    seconds = round((time.perf_counter() - began) / len(together), 4)
-    for job, entry in zip(together, made, strict=True):
-        if isinstance(entry, Exception):
-            ends[job.row.id] = partial(_fail, entry)
-            continue
-        job.progress = {"done": 1, "total": 1, "losses": {}, "eta_seconds": 0.0}
-        ends[job.row.id] = partial(_save, job, stop, loaded[job.row.id], entry, seconds, len(together))
-    return ends
+        log.exception("%d jobs cannot be computed together, and those left are one by one", count)
+        context.stack_sizes.shrink(jobs[0].row, count)
 
 
-def _call(kind: str, loaded: Sequence[Loaded]) -> Sequence[Outcome | Exception]:
+def _begin(members: Sequence[_Member]) -> StackSteps:
+    kind = members[0].job.row.kind
     entry_point = KINDS[kind].stack_function
     if entry_point is None:
         raise ValueError(f"jobs of kind {kind} cannot be computed together")
-    function = load_stack_function(entry_point)
-    params, inputs = [each.params for each in loaded], [each.inputs for each in loaded]
-    made = function(params, inputs, loaded[0].network, loaded[0].compute)
-    if len(made) != len(loaded):
-        raise ValueError(f"{entry_point} gave {len(made)} outcomes of {len(loaded)} jobs")
-    return made
+    jobs = [
+        StackedJob(member.loaded.params, member.loaded.inputs, member.job.load_checkpoint())
+        for member in members
+    ]
+    first = members[0].loaded
+    return load_stack_function(entry_point)(jobs, first.network, first.compute)
+
+
+def _follow(
+    context: WorkerContext, steps: StackSteps, members: Sequence[_Member], stop: threading.Event
+) -> Ends:
+    """Report each step to its job, and end each job when it is over."""
+    live = dict(enumerate(members))
+    goes_on: bool | None = None
+    while True:
+        began = time.perf_counter()
+        try:
+            place, entry = steps.send(goes_on)  # type: ignore[arg-type]
+        except StopIteration:
+            break
+        spent = (time.perf_counter() - began) / max(1, len(live))
+        for member in live.values():
+            member.seconds += spent
+        member = live[place]
+        goes_on = False
+        match entry:
+            case Step():
+                member.steps, member.total = member.steps + 1, entry.total
+                try:
+                    member.job.report(entry, stop)
+                    goes_on = True
+                except Exception as error:
+                    del live[place]
+                    yield member.job, partial(_fail, error)
+            case Outcome():
+                del live[place]
+                context.stack_sizes.learn(member.job.row, member.whole_seconds)
+                yield member.job, partial(_save, member, stop, entry, len(members))
+            case ServiceError():
+                del live[place]
+                yield member.job, partial(_fail, entry)
+            case error:
+                del live[place]
+                log.warning("job %s: to be computed alone: %r", member.job.row.id, error)
+    if live:
+        raise ValueError(f"{len(live)} of {len(members)} jobs were given no end")
 
 
 def _fail(error: Exception) -> End:
     raise error
 
 
-def _save(
-    job: ClaimedJob,
-    stop: threading.Event,
-    loaded: Loaded,
-    outcome: Outcome,
-    seconds: float,
-    stack_size: int,
-) -> End:
-    job.check(stop)
-    return save(job, loaded, outcome, seconds, stack_size)
+def _save(member: _Member, stop: threading.Event, outcome: Outcome, stack_size: int) -> End:
+    member.job.check(stop)
+    return save(member.job, member.loaded, outcome, round(member.seconds, 4), stack_size)

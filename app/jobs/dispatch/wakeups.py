@@ -13,15 +13,21 @@ import tempfile
 from pathlib import Path
 
 MAX_DATAGRAM = 256
+# What the path of a socket may have, with the zero at its end, on every system, and what its name may take.
+PATH_BYTES = 104
+NAME_BYTES = 32
 
 
 def run_dir(data_dir: Path) -> Path:
     """The folder of a service's sockets, private to its user. PermissionError if it is not.
 
-    It is among the temporary files because the path of a socket has at most 104 bytes.
+    It is among the temporary files, or in /tmp if these are at a path too long for a socket.
     """
     name = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]
     folder = Path(tempfile.gettempdir()) / f"impasto-{os.getuid()}-{name}"
+    if len(os.fsencode(folder)) + NAME_BYTES >= PATH_BYTES:
+        # Anybody may write there, so the folder is checked below.
+        folder = Path("/tmp") / folder.name  # noqa: S108
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.stat(follow_symlinks=False)
     if status.st_uid != os.getuid() or status.st_mode & 0o077:

@@ -1,11 +1,7 @@
 """Event streams and waiting, on a real socket."""
 
-import json
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import httpx
 import pytest
@@ -18,32 +14,7 @@ from app.jobs.job import Artifact
 from app.jobs.states import State
 from app.settings import Settings
 from tests.support import strange_pictures as strange
-
-
-@dataclass
-class Received:
-    id: str
-    type: str
-    data: dict[str, Any]
-
-
-def read_events(response: httpx.Response) -> Iterator[Received]:
-    fields: dict[str, str] = {}
-    for line in response.iter_lines():
-        if line:
-            name, _, value = line.partition(": ")
-            fields[name] = value
-            continue
-        if "event" in fields:
-            yield Received(fields["id"], fields["event"], json.loads(fields["data"]))
-        fields = {}
-
-
-def listen(url: str, last_id: str | None = None) -> list[Received]:
-    headers = {"Last-Event-ID": last_id} if last_id else {}
-    with httpx.stream("GET", url, headers=headers, timeout=30) as response:
-        assert response.headers["content-type"].startswith("text/event-stream")
-        return list(read_events(response))
+from tests.support.events import Received, listen, read_events
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import update
 
 from app.database.engine import now, write
-from app.errors import ServiceError
 from app.images.repository import delete_image
 from app.jobs import reaper, repository
 from app.jobs.job import Job
@@ -20,7 +19,7 @@ from tests.support.claiming import claim_by_id
 from tests.support.glancing import GlancingParams
 from tests.support.strange_pictures import noise
 from tests.support.worker_context import add_picture, submit
-from worker.contract.steps import Outcome
+from worker.contract.stacks import StackSteps
 from worker.runtime import run_job as runner
 from worker.runtime.context import WorkerContext
 
@@ -115,18 +114,19 @@ def test_one_picture_that_is_left_is_computed_alone(context: WorkerContext) -> N
     logits(*rows(context, [good]))
 
 
-def raise_memory_error(*_: object) -> list[Outcome | ServiceError]:
+def raise_memory_error(*_: object) -> StackSteps:
     raise MemoryError
+    yield
 
 
-def give_too_few(*_: object) -> list[Outcome | ServiceError]:
-    return [Outcome()]
+def give_too_few(*_: object) -> StackSteps:
+    yield 0, ValueError("alone")
 
 
 @pytest.mark.parametrize("stack_function", [raise_memory_error, give_too_few])
 def test_jobs_that_cannot_be_computed_together_are_computed_one_by_one(
     context: WorkerContext,
-    stack_function: Callable[..., list[Outcome | ServiceError]],
+    stack_function: Callable[..., StackSteps],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     queued = queue(context, 3)

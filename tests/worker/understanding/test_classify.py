@@ -12,9 +12,11 @@ from app.errors import InputError
 from app.kinds.classify import SPEC, ClassifyParams
 from app.networks.catalogue import SHIPPED
 from tests.support.networks import CLASSES, make_classifier
+from tests.support.stacks import ends_of
 from tests.worker.conftest import drawn
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs, Member, Source
+from worker.contract.stacks import StackedJob
 from worker.contract.steps import Outcome, Step, StepState, run_steps
 from worker.media.pictures import Picture
 from worker.runtime.checkpoints import from_bytes, to_bytes
@@ -194,12 +196,12 @@ def test_jobs_together_are_each_alone_and_a_bad_one_fails_alone() -> None:
         Inputs.of({"images": PICTURES[1:4]}),
         Inputs.of({"image": PICTURES[4:5]}),
     ]
-    together = classify_jobs(
-        [*params, params[0]], [*inputs, Inputs({"image": [Source("", broken)]})], NETWORK, CPU
-    )
+    jobs = [StackedJob(own, each) for own, each in zip(params, inputs, strict=True)]
+    jobs.append(StackedJob(params[0], Inputs({"image": [Source("", broken)]})))
+    together = ends_of(classify_jobs(jobs, NETWORK, CPU))
     assert isinstance(together[3], InputError) and together[3].field == "image"
-    for own, each, made in zip(params, inputs, together[:3], strict=True):
-        alone = run(own, each)
+    for place, (own, each) in enumerate(zip(params, inputs, strict=True)):
+        alone, made = run(own, each), together[place]
         assert isinstance(made, Outcome) and made.images.keys() == alone.images.keys()
         entries = made.result.get("pictures", [made.result])
         assert all(

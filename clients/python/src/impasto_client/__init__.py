@@ -1,9 +1,12 @@
 """Impasto's Python client: ``Client().style_transfer("photo.jpg", "painting.jpg").save("out.png")``."""
 
+from impasto_client._core.batches import BatchProgress
 from impasto_client._core.sse import Event
 from impasto_client._generated.kinds import KindName
+from impasto_client.async_batch import AsyncBatch, AsyncResult
 from impasto_client.async_client import AsyncClient
 from impasto_client.async_job import AsyncArtifact, AsyncJob
+from impasto_client.batch import Batch, Result
 from impasto_client.client import Client
 from impasto_client.errors import (
     ApiError,
@@ -34,8 +37,12 @@ __all__ = [
     "ApiError",
     "Artifact",
     "AsyncArtifact",
+    "AsyncBatch",
     "AsyncClient",
     "AsyncJob",
+    "AsyncResult",
+    "Batch",
+    "BatchProgress",
     "Client",
     "Conflict",
     "Event",
@@ -53,6 +60,7 @@ __all__ = [
     "Picture",
     "Pictures",
     "Priority",
+    "Result",
     "Retries",
     "ServiceError",
     "TooManyRequests",

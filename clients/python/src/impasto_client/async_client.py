@@ -7,11 +7,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from impasto_client._core.connecting import service_url
-from impasto_client._core.service import list_kinds
+from impasto_client._core.service import estimate, list_kinds
 from impasto_client._core.session import Session
 from impasto_client._core.submitting import submit
 from impasto_client._core.transport import WaitingTransport
 from impasto_client._generated.async_methods import AsyncKinds
+from impasto_client._generated.models import Estimate
+from impasto_client.async_batch import AsyncBatches
 from impasto_client.async_job import AsyncJob
 from impasto_client.async_resources import AsyncDatasets, AsyncImages, AsyncJobs, AsyncNetworks
 from impasto_client.retries import USUAL, Retries
@@ -36,6 +38,7 @@ class AsyncClient(AsyncKinds):
         self.url = service_url(url)
         self._session = Session(WaitingTransport(self.url, timeout, headers or {}), retries)
         self.jobs = AsyncJobs(self._session)
+        self.batches = AsyncBatches(self._session)
         self.images = AsyncImages(self._session)
         self.datasets = AsyncDatasets(self._session)
         self.networks = AsyncNetworks(self._session)
@@ -46,6 +49,10 @@ class AsyncClient(AsyncKinds):
     async def kinds(self) -> list[dict[str, Any]]:
         """Every kind of job that the service has, with the JSON Schema of its params."""
         return await list_kinds(self._session)
+
+    async def estimate(self, kind: str, **params: Any) -> Estimate:
+        """What time and memory a job would take; pictures that are files are of no use for that."""
+        return await estimate(self._session, kind, params)
 
     async def close(self) -> None:
         """Close its connections."""

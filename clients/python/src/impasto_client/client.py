@@ -8,11 +8,13 @@ from typing import Any, Self
 
 from impasto_client._core.connecting import service_url
 from impasto_client._core.driving import run
-from impasto_client._core.service import list_kinds
+from impasto_client._core.service import estimate, list_kinds
 from impasto_client._core.session import Session
 from impasto_client._core.submitting import submit
 from impasto_client._core.transport import BlockingTransport
 from impasto_client._generated.methods import Kinds
+from impasto_client._generated.models import Estimate
+from impasto_client.batch import Batches
 from impasto_client.job import Job
 from impasto_client.resources import Datasets, Images, Jobs, Networks
 from impasto_client.retries import USUAL, Retries
@@ -36,6 +38,7 @@ class Client(Kinds):
         self.url = service_url(url)
         self._session = Session(BlockingTransport(self.url, timeout, headers or {}), retries)
         self.jobs = Jobs(self._session)
+        self.batches = Batches(self._session)
         self.images = Images(self._session)
         self.datasets = Datasets(self._session)
         self.networks = Networks(self._session)
@@ -46,6 +49,10 @@ class Client(Kinds):
     def kinds(self) -> list[dict[str, Any]]:
         """Every kind of job that the service has, with the JSON Schema of its params."""
         return run(list_kinds(self._session))
+
+    def estimate(self, kind: str, **params: Any) -> Estimate:
+        """What time and memory a job would take; pictures that are files are of no use for that."""
+        return run(estimate(self._session, kind, params))
 
     def close(self) -> None:
         """Close its connections."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, TypedDict
 
+BatchPriority: TypeAlias = Literal["urgent", "normal", "background"]
+BatchState: TypeAlias = Literal["running", "succeeded", "failed", "cancelled"]
+EntryState: TypeAlias = Literal["waiting", "queued", "running", "succeeded", "failed", "cancelled"]
 # Or 0 to 7; jobs of higher priority go first.
-Priority: TypeAlias = Literal["urgent", "normal", "background"] | int
+Priority: TypeAlias = BatchPriority | int
 
 
 class CallOptions(TypedDict, total=False):

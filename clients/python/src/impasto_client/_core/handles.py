@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from impasto_client._generated.models import JobView, Progress, State
+from impasto_client._generated.models import BatchView, JobView, Progress, State
 
 if TYPE_CHECKING:
+    from impasto_client._core.batches import BatchCore, BatchProgress, ResultCore
     from impasto_client._core.jobs import ArtifactCore, JobCore
 
 
@@ -89,3 +91,81 @@ class ArtifactHandle:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._core.reference} {self.media_type} {self.size:,} bytes>"
+
+
+class BatchHandle:
+    """A batch, as it was when the client last heard of it."""
+
+    def __init__(self, core: BatchCore) -> None:
+        self._core = core
+
+    @property
+    def view(self) -> BatchView:
+        """All that the service last said of it."""
+        return self._core.view
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.view.id
+
+    @property
+    def state(self) -> str:
+        """`running`, `succeeded`, `failed` if an entry failed, or `cancelled`."""
+        return self.view.state
+
+    @property
+    def ended(self) -> bool:
+        """Whether all its entries have ended."""
+        return self._core.ended
+
+    @property
+    def last_progress(self) -> BatchProgress:
+        """How far it was."""
+        return self._core.so_far()
+
+    def __len__(self) -> int:
+        """How many entries it has."""
+        return self.view.lines
+
+    def __repr__(self) -> str:
+        done = self.last_progress.done
+        return f"<{type(self).__name__} {self.id} {self.state} {done:,}/{len(self):,}>"
+
+
+class ResultHandle:
+    """What an entry of a batch came to."""
+
+    def __init__(self, core: ResultCore) -> None:
+        self._core = core
+
+    @property
+    def line(self) -> int:
+        """Its number in the batch, from 1."""
+        return self._core.view.line
+
+    @property
+    def custom_id(self) -> str | None:
+        """Its name."""
+        return self._core.view.custom_id
+
+    @property
+    def job_id(self) -> str:
+        """The id of its job."""
+        return self._core.view.job_id
+
+    @property
+    def kind(self) -> str:
+        """The kind of its job."""
+        return self._core.view.kind
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The numbers that it came to."""
+        return self._core.view.result or {}
+
+    def _artifacts(self) -> Iterator[ArtifactCore]:
+        return self._core.artifacts()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.line} {self.custom_id} {self.kind}>"

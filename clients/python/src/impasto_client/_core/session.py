@@ -119,9 +119,11 @@ class Session:
         except httpx.TransportError as error:
             raise self._no_answer(error) from error
 
-    async def download(self, path: str, target: Path, **query: Any) -> Path:
+    async def download(
+        self, path: str, target: Path, read_seconds: float | None = None, **query: Any
+    ) -> Path:
         """Write what a GET answers to a file as it arrives; the file is there once it is complete."""
-        call = Call(method="GET", path=path, query=query)
+        call = Call(method="GET", path=path, query=query, read_seconds=read_seconds)
         in_thread = self.transport.in_thread
 
         async def attempt() -> Path:

@@ -34,7 +34,7 @@ async def resolve(session: Session, field: str, picture: Picture) -> str | Blob:
             return picture._core.reference
         case bytes():
             return Blob(field, _filled(field, picture))
-        case str() if REFERENCE.fullmatch(picture):
+        case str() if is_reference(picture):
             return picture
         case str() | os.PathLike():
             return await session.transport.in_thread(_read, field, Path(picture))
@@ -48,6 +48,11 @@ async def resolve(session: Session, field: str, picture: Picture) -> str | Blob:
         f"{field}: a picture is a path, bytes, an open file, an id, an image, a job or an artifact, "
         f"not {type(picture).__name__}."
     )
+
+
+def is_reference(picture: object) -> bool:
+    """Whether a picture is given by what params call it."""
+    return isinstance(picture, str) and REFERENCE.fullmatch(picture) is not None
 
 
 def as_list(pictures: Any) -> list[Any]:

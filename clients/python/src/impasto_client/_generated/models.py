@@ -32,6 +32,71 @@ class ArtifactView(BaseModel):
     sha256: str
 
 
+class Axis(BaseModel):
+    """A param that a matrix is over."""
+
+    param: str
+    labels: list[str]
+    """What its values are called, in order."""
+    images: list[str] | None
+    """The values, if they are pictures."""
+
+
+class BatchEstimate(BaseModel):
+    """What a batch would be: the answer to a dry run."""
+
+    lines: int
+    wrong: int
+    """Lines that would be skipped."""
+    problems: list[LineProblem]
+    """The first of them, 100 at most."""
+    by_kind: dict[str, int]
+    estimate: Estimate
+    """Of all jobs one after the other, and of the largest one's memory."""
+    workers: int
+    """Workers that would share it."""
+
+
+class BatchPage(BaseModel):
+    """Batches from the newest on."""
+
+    items: list[BatchView]
+    next_cursor: str | None
+    """Pass as cursor for the next page; null: no more."""
+
+
+BatchState: TypeAlias = Literal["running", "succeeded", "failed", "cancelled"]
+"""The state of a batch: running until all its entries have ended; failed if one of them failed.
+
+A batch whose failed entries are retried is running again.
+"""
+
+
+class BatchView(BaseModel):
+    """A batch."""
+
+    id: str
+    name: str
+    source: Literal["jsonl", "matrix"]
+    state: BatchState
+    paused: bool
+    cancel_requested: bool
+    priority: Literal["urgent", "normal", "background"] | int
+    reproducible: bool
+    lines: int
+    """Entries in all."""
+    counts: CountsView
+    eta_seconds: float | None
+    """Estimate of the seconds that are left."""
+    first_errors: list[EntryError]
+    """The first failed entries, 10 at most."""
+    samples: list[Sample]
+    """Pictures of up to 4 entries that succeeded."""
+    matrix: MatrixView | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
 class Bin(BaseModel):
     """A bar of a histogram."""
 
@@ -52,6 +117,19 @@ class Box(BaseModel):
     width: float
     height: float
     label: str | None = None
+
+
+class CountsView(BaseModel):
+    """How many entries are in which state."""
+
+    waiting: int
+    """Lines that are not a job yet."""
+    queued: int
+    running: int
+    succeeded: int
+    failed: int
+    """Also lines that were wrong, and skipped."""
+    cancelled: int
 
 
 class DatasetDetail(BaseModel):
@@ -123,6 +201,62 @@ class Download(BaseModel):
     """About how large it is."""
     sha256_prefix: str
     """What its SHA-256 begins with, as published."""
+
+
+class EntryError(BaseModel):
+    """A failed entry."""
+
+    line: int
+    """From 1."""
+    custom_id: str | None
+    job_id: str | None
+    """Null: the line was wrong, and became no job."""
+    error: JobError
+
+
+class EntryPage(BaseModel):
+    """Entries in the order of the lines."""
+
+    items: list[EntryView]
+    next_line: int | None
+    """Pass as `from` for the next page; null: no more."""
+
+
+class EntryView(BaseModel):
+    """An entry of a batch. ``kind`` and ``job_id`` are null until it is a job."""
+
+    line: int
+    custom_id: str | None
+    kind: str | None
+    job_id: str | None
+    state: Literal["waiting", "queued", "running", "succeeded", "failed", "cancelled"]
+    progress: Progress | None
+    artifacts: list[ArtifactView]
+    error: JobError | None
+
+
+class ErrorLine(BaseModel):
+    """A line of the errors: an entry that failed or was cancelled."""
+
+    line: int
+    custom_id: str | None
+    job_id: str | None
+    """Null: it never became a job."""
+    kind: str | None
+    state: Literal["failed", "cancelled"]
+    error: JobError | None
+    """Null: it was cancelled."""
+
+
+class Estimate(BaseModel):
+    """What a job, or a batch, will take here, from what was measured."""
+
+    seconds: float | None
+    """Of one worker's time; null: nothing like it was measured."""
+    memory_bytes: int | None
+    """Of the worker; null: nothing like it was measured."""
+    basis: Literal["here", "reference"] | None
+    """`here`: jobs that ended here; `reference`: a machine with 2 cores and no GPU."""
 
 
 class ImageView(BaseModel):
@@ -244,6 +378,25 @@ class Lengths(BaseModel):
     largest: int
     histogram: list[Bin]
     """Each bar is twice as wide as the one before."""
+
+
+class LineProblem(BaseModel):
+    """What is wrong with a line."""
+
+    line: int
+    custom_id: str | None
+    field: str
+    detail: str
+
+
+class MatrixView(BaseModel):
+    """What a matrix is over. Entries of a cross are in the order of nested loops, the last axis
+    innermost.
+    """
+
+    kind: str
+    combine: Literal["cross", "zip"]
+    axes: list[Axis]
 
 
 class MemberPage(BaseModel):
@@ -387,6 +540,26 @@ class Progress(BaseModel):
     """By dotted name, such as style.relu3_1."""
     eta_seconds: float | None
     """Estimate of the seconds that are left."""
+
+
+class ResultLine(BaseModel):
+    """A line of the results: an entry that succeeded."""
+
+    line: int
+    custom_id: str | None
+    job_id: str
+    kind: str
+    state: Literal["succeeded"]
+    result: dict[str, Any] | None
+    artifacts: list[ArtifactView]
+
+
+class Sample(BaseModel):
+    """A picture that an entry made."""
+
+    line: int
+    job_id: str
+    url: str
 
 
 State: TypeAlias = Literal["queued", "running", "succeeded", "failed", "cancelled"]

@@ -1,0 +1,298 @@
+"""Stacks of every kind that has them: each job gets what it gets alone, up to rounding."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from app.errors import ComputationError, InputError
+from app.kinds import KINDS, Params
+from app.kinds.feature_inversion import FeatureInversionParams
+from app.kinds.style_transfer import PRESETS, StyleTransferParams
+from app.kinds.texture_synthesis import TextureSynthesisParams
+from app.networks.catalogue import SHIPPED
+from models.network import Network
+from tests.support.networks import make_classifier, make_convolutions
+from tests.support.stacks import ends_of
+from tests.worker.conftest import drawn
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.stacks import StackedJob
+from worker.contract.steps import Outcome, Step, StepState, run_steps
+from worker.losses.loss_sum import LossSum
+from worker.optim import together
+from worker.optim.descent import Evaluation
+from worker.optim.together import Wanted, evaluate_all
+from worker.runtime.checkpoints import from_bytes, to_bytes
+from worker.runtime.functions import load_function, load_stack_function
+
+Losses = list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Jobs of one stack: their params, and the pictures of each."""
+
+    kind: str
+    jobs: Sequence[tuple[Params, dict[str, list[Tensor]]]]
+
+    def stacked(self, resumes: dict[int, StepState] | None = None) -> list[StackedJob[Any]]:
+        found = resumes or {}
+        return [
+            StackedJob(params, Inputs.of(pictures), found.get(place))
+            for place, (params, pictures) in enumerate(self.jobs)
+        ]
+
+
+def style_case(**values: Any) -> Case:
+    layers = {"content_layers": {"relu2": 1.0}, "style_layers": {"relu1": 1.0, "conv3": 1.0}}
+    given = {"content": "c", "style": ["s"], "size": 64, "steps": 8, **values}
+    params = StyleTransferParams.model_validate(given).resolve(SHIPPED).model_copy(update=layers)
+    # Styles have sizes of their own, and weights may differ.
+    weights = [params.style_weight, 2 * params.style_weight, params.style_weight]
+    return Case(
+        "style_transfer",
+        [
+            (
+                params.model_copy(update={"style_weight": weight}),
+                {"content": [drawn(48, 64, place)], "style": [drawn(40 + 8 * place, 50, 9 + place)]},
+            )
+            for place, weight in enumerate(weights)
+        ],
+    )
+
+
+def texture_case(**values: Any) -> Case:
+    given = {"image": "x", "size": 48, "steps": 6, **values}
+    params = TextureSynthesisParams.model_validate(given).resolve(SHIPPED)
+    own = params.model_copy(update={"layers": {"relu1": 1.0, "relu3": 1.0}})
+    return Case(
+        "texture_synthesis",
+        [(own.model_copy(update={"seed": place}), {"image": [drawn(44, 56, place)]}) for place in range(3)],
+    )
+
+
+def inversion_case(**values: Any) -> Case:
+    given = {"image": "x", "layers": ["relu1", "pool2"], "size": 24, "steps": 5, **values}
+    params = FeatureInversionParams.model_validate(given)
+    return Case(
+        "feature_inversion",
+        [
+            (params.model_copy(update={"seed": place}), {"image": [drawn(30, 40, place)]})
+            for place in range(3)
+        ],
+    )
+
+
+CASES = {
+    **{f"style {name}": style_case(preset=name) for name in PRESETS},
+    "style adam from noise": style_case(optimizer="adam", init="noise", seed=5),
+    "style content's colors": style_case(color="content"),
+    "texture": texture_case(),
+    "texture seamless": texture_case(seamless=True, size=64),
+    "inversion": inversion_case(variations=2),
+    "inversion of pixels": inversion_case(parametrization="pixels", optimizer="adam"),
+}
+cases = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+
+
+def network_for(case: Case, dtype: torch.dtype) -> Network:
+    return make_classifier(dtype) if case.kind == "feature_inversion" else make_convolutions(dtype)
+
+
+def run_alone(
+    case: Case, place: int, network: Network, resume: StepState | None = None
+) -> tuple[Outcome, Losses]:
+    seen: Losses = []
+    params, pictures = case.jobs[place]
+    compute = Compute(torch.device("cpu"), network.dtype)
+    function = load_function(KINDS[case.kind].function)
+    steps = function(params, Inputs.of(pictures), network, compute, resume)
+    return run_steps(steps, lambda step: seen.append(step.losses())), seen
+
+
+def run_stacked(
+    case: Case,
+    network: Network,
+    resumes: dict[int, StepState] | None = None,
+    on_step: Callable[[int, Step], bool] = lambda place, step: True,
+) -> tuple[dict[int, Outcome | Exception], dict[int, Losses]]:
+    seen: dict[int, Losses] = {place: [] for place in range(len(case.jobs))}
+
+    def follow(place: int, step: Step) -> bool:
+        seen[place].append(step.losses())
+        return on_step(place, step)
+
+    entry_point = KINDS[case.kind].stack_function
+    assert entry_point is not None
+    compute = Compute(torch.device("cpu"), network.dtype)
+    steps = load_stack_function(entry_point)(case.stacked(resumes), network, compute)
+    return ends_of(steps, follow), seen
+
+
+def outcome(end: Outcome | Exception) -> Outcome:
+    assert isinstance(end, Outcome), end
+    return end
+
+
+class Passes:
+    """Compares each evaluation of a stack with the loss by itself, and counts what was evaluated together."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, tolerance: float) -> None:
+        self.sizes: list[int] = []
+        self.tolerance = tolerance
+        monkeypatch.setattr("worker.synthesis.stacking.evaluate_all", self)
+        monkeypatch.setattr(together, "_evaluate", self.group)
+        self._group = _evaluate
+
+    def group(self, wanted: Sequence[Wanted]) -> list[Evaluation]:
+        self.sizes.append(len(wanted))
+        return self._group(wanted)
+
+    def __call__(self, wanted: Sequence[Wanted]) -> list[Evaluation]:
+        if self.tolerance < 1e-6:
+            # What starts from noise does so in float32.
+            wanted = [replace(each, variables=each.variables.double()) for each in wanted]
+        found = evaluate_all(wanted)
+        for each, evaluation in zip(wanted, found, strict=True):
+            expected = each.evaluate()
+            assert evaluation.terms.keys() == expected.terms.keys()
+            for name, term in expected.terms.items():
+                assert evaluation.terms[name].shape == term.shape
+                assert float(evaluation.terms[name]) == pytest.approx(float(term), rel=self.tolerance)
+            assert float(evaluation.total) == pytest.approx(float(expected.total), rel=self.tolerance)
+            off = (evaluation.gradient - expected.gradient).norm() / expected.gradient.norm()
+            assert evaluation.gradient.shape == expected.gradient.shape
+            assert float(off) < self.tolerance
+        return found
+
+
+_evaluate = together._evaluate
+
+
+@cases
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+def test_losses_and_gradients_are_those_alone(
+    case: Case, dtype: torch.dtype, tolerance: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if dtype is torch.float64:
+        case = replace(
+            case,
+            jobs=[
+                (params, {name: [each.double() for each in several] for name, several in pictures.items()})
+                for params, pictures in case.jobs
+            ],
+        )
+    passes = Passes(monkeypatch, tolerance)
+    ends, _ = run_stacked(case, network_for(case, dtype))
+    assert all(isinstance(end, Outcome) for end in ends.values())
+    assert set(passes.sizes) == {3}
+
+
+@cases
+def test_each_ends_with_the_loss_that_it_has_alone(case: Case) -> None:
+    network = network_for(case, torch.float32)
+    ends, seen = run_stacked(case, network)
+    for place in range(len(case.jobs)):
+        expected, losses = run_alone(case, place, network)
+        made = outcome(ends[place])
+        assert len(seen[place]) == len(losses)
+        assert seen[place][0]["total"] == pytest.approx(losses[0]["total"], rel=1e-5)
+        # L-BFGS spreads what rounding began.
+        assert seen[place][-1]["total"] == pytest.approx(losses[-1]["total"], rel=0.02)
+        assert made.images.keys() == expected.images.keys()
+        assert made.result.keys() == expected.result.keys()
+        assert made.images["image"].shape == expected.images["image"].shape
+
+
+@cases
+def test_a_job_that_leaves_changes_no_other_much_and_one_that_resumes_goes_on(case: Case) -> None:
+    network = network_for(case, torch.float32)
+    states: dict[int, StepState] = {}
+
+    def until_the_third(place: int, step: Step) -> bool:
+        if place == 1 and step.done == 3:
+            states[1] = from_bytes(to_bytes(step.state()))
+        return not (place == 1 and step.done == 3)
+
+    ends, whole = run_stacked(case, network, on_step=until_the_third)
+    assert ends.keys() == {0, 2} and len(whole[1]) == 3
+    # Alone, and beside jobs that are steps behind.
+    _, after = run_alone(case, 1, network, states[1])
+    _, expected = run_alone(case, 1, network)
+    assert len(after) == len(expected) - 3
+    assert after[0]["total"] == pytest.approx(expected[3]["total"], rel=1e-3)
+    again, seen = run_stacked(case, network, states)
+    assert again.keys() == {0, 1, 2} and len(seen[1]) == len(expected) - 3
+    for losses, alone in zip(seen[1], after, strict=True):
+        assert losses["total"] == pytest.approx(alone["total"], rel=0.02)
+
+
+def test_an_explosion_a_flat_end_and_a_failure_of_one_touch_no_other(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = style_case()
+    undisturbed, calm = run_stacked(case, network)
+    take = LossSum.evaluate_together
+    calls = 0
+
+    def spoil(self: LossSum, losses: Sequence[LossSum], variables: Sequence[Tensor]) -> list[Evaluation]:
+        nonlocal calls
+        found = take(self, losses, variables)
+        if len(losses) == 3:
+            calls += 1
+            if calls == 3:
+                found[1] = replace(found[1], total=found[1].total * float("nan"))
+        return found
+
+    monkeypatch.setattr(LossSum, "evaluate_together", spoil)
+    ends, seen = run_stacked(case, network)
+    assert [outcome(ends[place]).result["rollbacks"] for place in range(3)] == [0, 1, 0]
+    assert seen[0] == calm[0] and seen[2] == calm[2] and seen[1] != calm[1]
+    assert outcome(ends[0]).images["image"].equal(outcome(undisturbed[0]).images["image"])
+
+    def always(self: LossSum, losses: Sequence[LossSum], variables: Sequence[Tensor]) -> list[Evaluation]:
+        found = take(self, losses, variables)
+        if len(losses) == 3:
+            found[1] = replace(found[1], total=found[1].total * float("nan"))
+        return found
+
+    monkeypatch.setattr(LossSum, "evaluate_together", always)
+    ends, seen = run_stacked(case, network)
+    assert isinstance(ends[1], ComputationError) and seen[1] == []
+    assert len(seen[0]) == len(seen[2]) == 8
+    assert outcome(ends[0]).result["rollbacks"] == 0
+
+
+def test_one_that_cannot_begin_fails_alone_and_another_size_is_evaluated_by_itself(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = style_case()
+    (first, pictures), second, third = case.jobs
+    narrow = {"content": [drawn(64, 3, 1)], "style": pictures["style"]}
+    other = {"content": [drawn(64, 48, 1)], "style": pictures["style"]}
+    case = Case(case.kind, [(first, narrow), second, third, (first, other)])
+    passes = Passes(monkeypatch, 1e-5)
+    ends, _ = run_stacked(case, network)
+    assert isinstance(ends[0], InputError) and ends[0].field == "size"
+    assert outcome(ends[3]).images["image"].shape == (1, 3, 64, 48)
+    assert passes.sizes == [2, 1] * 8
+
+
+def test_what_an_evaluation_raises_is_raised(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> list[Evaluation]:
+        raise MemoryError
+
+    monkeypatch.setattr(LossSum, "evaluate_together", fail)
+    with pytest.raises(MemoryError):
+        run_stacked(style_case(), network)
+
+
+def test_passes_are_as_large_as_is_of_use(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(together, "CPU_PIXELS", 2 * (48 + 32) * (64 + 32))
+    passes = Passes(monkeypatch, 1e-5)
+    run_stacked(style_case(), network)
+    assert passes.sizes == [2, 1] * 8

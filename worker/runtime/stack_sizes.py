@@ -1,0 +1,67 @@
+"""How many jobs are computed together: as many as are of use, fit into the memory, and end soon."""
+
+from collections import OrderedDict
+from typing import TypeVar
+
+import torch
+
+from app.jobs.claims import STACK_LIMIT
+from app.jobs.job import Job
+from worker.optim.together import CPU_PIXELS
+
+T = TypeVar("T", int, float)
+
+# Of a stack, so that the last of it does not wait long for the first, and a kill costs little.
+STACK_SECONDS = 10.0
+LARGEST_STACK = 64
+
+# Memory of a picture beside its activations, whose passes are bounded: ten pairs of L-BFGS, the best picture,
+# the gradient, and the features of the content.
+BYTES_PER_PIXEL = 500
+
+# Keys of stacks that are remembered.
+MOST_KEYS = 1000
+
+
+class StackSizes:
+    """What a worker has learnt of stacks, by their key: how long a job takes, and how many were too many."""
+
+    def __init__(self, device: torch.device, memory: int) -> None:
+        """``memory`` is that of all pictures of a stack, in bytes."""
+        self._on_cpu = device.type == "cpu"
+        self._memory = memory
+        self._seconds: OrderedDict[str, float] = OrderedDict()
+        self._most: OrderedDict[str, int] = OrderedDict()
+
+    def limit(self, job: Job) -> int:
+        """How many jobs may be claimed together, of which ``job`` is the first."""
+        if job.stack_key is None:
+            return 1
+        most = self._most.get(job.stack_key, LARGEST_STACK)
+        if job.lane == "short":
+            return min(STACK_LIMIT, most)
+        # Where pictures are so large that a pass has one of them, together they would only end later.
+        pixels = int(job.params.get("size", 1)) ** 2
+        if self._on_cpu and 2 * pixels > CPU_PIXELS:
+            return 1
+        # The first of its key runs alone, and shows how long one takes.
+        seconds = self._seconds.get(job.stack_key, STACK_SECONDS)
+        soon = int(STACK_SECONDS / max(seconds, 1e-3))
+        return max(1, min(most, soon, self._memory // (BYTES_PER_PIXEL * pixels)))
+
+    def learn(self, job: Job, seconds: float) -> None:
+        """Remember the seconds that a job took, alone or as its share of a stack."""
+        if job.stack_key is not None:
+            _keep(self._seconds, job.stack_key, seconds)
+
+    def shrink(self, job: Job, size: int) -> None:
+        """Remember that a stack of ``size`` did not work."""
+        if job.stack_key is not None:
+            _keep(self._most, job.stack_key, max(1, size // 2))
+
+
+def _keep(kept: OrderedDict[str, T], key: str, value: T) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > MOST_KEYS:
+        kept.popitem(last=False)
