@@ -98,9 +98,14 @@ export function makeMatrix({ label, draw, onopen, onpoint, onview }) {
   const place = (index) => `${headerSize + (headerSize ? GAP : 0) + index * step()}px`;
 
   function header({ label: text, image }, role) {
-    // Without its picture its name is enough.
-    const picture = image && el("img", { src: `${pictureUrl(image)}?side=160`, alt: "", loading: "lazy", decoding: "async", draggable: "false", onerror: (event) => event.target.remove() });
-    return el("div", { class: "matrix-header", role, title: text }, picture, el("span", { class: picture ? "visually-hidden" : "" }, text));
+    const name = el("span", { class: image ? "visually-hidden" : "" }, text);
+    // A picture that was deleted, or is damaged, is named instead.
+    const showName = (event) => {
+      event.target.remove();
+      name.className = "";
+    };
+    const picture = image && el("img", { src: `${pictureUrl(image)}?side=160`, alt: "", loading: "lazy", decoding: "async", draggable: "false", onerror: showName });
+    return el("div", { class: "matrix-header", role, title: text }, picture, name);
   }
 
   function rowAt(row) {
