@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.support import ConsoleErrors, drop
@@ -29,9 +30,10 @@ def folders(tmp_path: Path, pictures: Path) -> tuple[Path, Path]:
         ("content", photos / "a.png"),
         ("other", photos / "b.png"),
         ("style", paintings / "one.png"),
-        ("content", paintings / "two.png"),
     ):
         shutil.copy(pictures / f"{source}.png", target)
+    with Image.open(pictures / "style.png") as style:
+        style.rotate(90, expand=True).save(paintings / "two.png")
     (photos / "notes.txt").write_text("hello")
     return photos, paintings
 
@@ -159,7 +161,10 @@ def test_a_failed_entry_says_why(page: Page, pictures: Path, console_errors: Con
     failed.click()
     expect(page.locator(".job-problem")).to_contain_text("damaged")
     page.locator(".batch-back").click()
-    expect(page.get_by_role("button", name="Try the failed one again")).to_be_visible()
+    page.get_by_role("button", name="Try the failed one again").click()
+    expect(batch(page, "failed")).to_be_visible(timeout=BATCH_MS)
+    expect(cells(page, "failed")).to_have_count(1)
+    expect(page.locator(".batch-problem")).to_be_hidden()
 
 
 def test_a_list_of_jobs_is_checked_line_by_line(page: Page, tmp_path: Path) -> None:
