@@ -92,7 +92,7 @@ export function openMany({ current, onswitch }) {
       if (run !== asked) return;
       const others = form.show(distinctFields(answer.problems), advanced, { focus: false });
       const { seconds } = answer.estimate;
-      const words = seconds === null ? null : `It takes about ${about(seconds / Math.max(1, answer.workers))}.`;
+      const words = seconds === null ? "How long it takes is known once the first is made." : `It takes about ${about(seconds / Math.max(1, answer.workers))}.`;
       const wrong = answer.wrong ? `${answer.wrong.toLocaleString("en")} of ${answer.lines.toLocaleString("en")} cannot be made.` : null;
       showText(estimate, [wrong, ...others, answer.wrong ? null : words].filter(Boolean).join(" "));
     } catch (error) {
