@@ -43,8 +43,8 @@ class BatchProgress:
         self._count(-1, -1)
 
     def part(self, share: float) -> None:
-        """The current one is so far, from 0 to 1."""
-        self._bar.update(self._task, completed=self._ended + min(share, 0.999))
+        """So much of those that are computed now is done, from 0 to their number."""
+        self._bar.update(self._task, completed=self._ended + share)
 
     def at(self, ended: int, failed: int, total: int) -> None:
         """So many have ended, and failed, of all."""
