@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve demo format lint check test test-slow test-programs gallery image clean
+.PHONY: help serve demo format lint check test test-slow test-programs client gallery image clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file clients/python/pyproject.toml
 	$(BIN)/lint-imports
 
 check: lint ## Format, lint, types, import contracts and the quick tests
@@ -60,6 +61,9 @@ test-programs:
 			echo "Some tests need programs that are missing:$$missing. On Debian: sudo apt-get install$$missing" >&2; \
 		fi; \
 	fi
+
+client: $(VENV)/installed-dev ## Derive the kinds, params and answers of the Python client from the service
+	@$(BIN)/python clients/python/generate.py
 
 gallery: $(VENV)/installed ## Make all pictures of docs/gallery.md, understanding.md and training.md, with the commands in them
 	@awk '/^```sh/ {on = 1; next} /^```/ {on = 0} on' docs/gallery.md docs/understanding.md docs/training.md | PATH="$(BIN):$$PATH" bash -eux

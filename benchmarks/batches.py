@@ -12,16 +12,12 @@ same with few. `benchmarks/stacks.py` measures jobs that are computed together.
 import argparse
 import http.client
 import json
-import multiprocessing
-import sqlite3
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from multiprocessing.queues import Queue
-from multiprocessing.synchronize import Event
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,92 +26,32 @@ import httpx
 from app.database.engine import make_engine
 from app.jobs.claims import claim_next
 from app.settings import DATABASE_FILE, Settings
+from benchmarks.probes import probing
 from benchmarks.service import MILLI, shown, tell
 from tests.support.service import Service, running
 from tests.support.strange_pictures import noise
 
 # A lane that no job of the batches is in; its worker idles.
 IDLE_LANE = "training"
-STATUS_SECONDS = 0.02
-LOCK_SECONDS = 0.001
 PATIENCE = 600.0
 CHUNK = 1 << 16
-
-Probe = Callable[[str, Event, "Queue[list[float]]"], None]
-
-
-def probe_status(url: str, stop: Event, found: "Queue[list[float]]") -> None:
-    """Ask for a job's state 50 times a second over one connection; seconds from when each was due."""
-    host, _, path = url.removeprefix("http://").partition("/")
-    connection = http.client.HTTPConnection(host, timeout=60)
-    took, due = [], time.perf_counter()
-    while not stop.is_set():
-        connection.request("GET", f"/{path}")
-        response = connection.getresponse()
-        response.read()
-        assert response.status == 200, response.status
-        took.append(time.perf_counter() - due)
-        # What a slow answer delays is due all the same.
-        due += STATUS_SECONDS
-        time.sleep(max(0.0, due - time.perf_counter()))
-    found.put(took)
-
-
-def probe_lock(database: str, stop: Event, found: "Queue[list[float]]") -> None:
-    """Try every millisecond to begin a write; for how long at a time that was refused, in seconds.
-
-    Two transactions in a row count as one if none of the tries came between them, so that this is an upper
-    bound of the longest.
-    """
-    connection = sqlite3.connect(database, timeout=0, isolation_level=None)
-    held: list[float] = []
-    since: float | None = None
-    while not stop.is_set():
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("ROLLBACK")
-            if since is not None:
-                held.append(time.perf_counter() - since)
-            since = None
-        except sqlite3.OperationalError:
-            since = time.perf_counter() if since is None else since
-        time.sleep(LOCK_SECONDS)
-    found.put(held)
 
 
 @dataclass
 class Watched:
-    """What the probes found, once they have ended."""
+    """What others noticed, in seconds: answers with the status of a job, and spells of a locked database."""
 
-    status: list[float] = field(default_factory=list)
-    held: list[float] = field(default_factory=list)
+    status: list[float]
+    held: list[float]
 
 
 @contextmanager
 def watched(service: Service, job_id: str) -> Iterator[Watched]:
     """Watch the status of a job and the write lock while something happens."""
-    spawn = multiprocessing.get_context("spawn")
-    stop, found = spawn.Event(), Watched()
-    probes: list[tuple[Probe, str, list[float]]] = [
-        (probe_status, f"{service.url}/v1/jobs/{job_id}", found.status),
-        (probe_lock, str(service.data_dir / DATABASE_FILE), found.held),
-    ]
-    queues: list[Queue[list[float]]] = [spawn.Queue() for _ in probes]
-    processes = [
-        spawn.Process(target=probe, args=(what, stop, queue), daemon=True)
-        for (probe, what, _), queue in zip(probes, queues, strict=True)
-    ]
-    for process in processes:
-        process.start()
-    # Their imports take a second or two.
-    time.sleep(3.0)
-    try:
-        yield found
-    finally:
-        stop.set()
-        for (_, _, values), queue, process in zip(probes, queues, processes, strict=True):
-            values.extend(queue.get(timeout=60))
-            process.join()
+    database = str(service.data_dir / DATABASE_FILE)
+    status_url = f"{service.url}/v1/jobs/{job_id}"
+    with probing("status", status_url) as status, probing("lock", database) as held:
+        yield Watched(status, held)
 
 
 def quantile(values: list[float], share: float) -> float:

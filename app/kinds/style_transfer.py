@@ -253,11 +253,11 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
         return f"{self.network} {self.pooling} {self.preset} {width}x{height} {self.steps} {layers}"
 
     def work(self, card: NetworkCard | None, members: int) -> float | None:
-        """Steps at each scale, on squares with the preset's margin; members count for nothing."""
+        """Targets and steps at each scale, on squares with the preset's margin."""
         del members
         preset = PRESETS[self.preset]
         sides = [side + 2 * preset.margin for side in scale_sides(self.size, preset.coarsest)]
-        return steps_work(card, sides, self.steps, self.needed_layers())
+        return steps_work(card, sides, self.steps, self.needed_layers(), targets=1 + len(self.style))
 
     def working_bytes(self, card: NetworkCard) -> float:
         """In tiles, of a square."""

@@ -16,8 +16,8 @@ DECODING = 2e8
 GRADIENT = 3
 
 # What a step of an optimizer costs beside its passes, in multiply-adds that take as long: of palette, style
-# transfers at 64 and at 256 px then have the same rate.
-STEP = 2e9
+# transfers at 64 and at 256 px then have about the same rate.
+STEP = 1.5e9
 
 # Memory in bytes for the activations of a tile and their gradients. A constant, not what happens to be free:
 # the sums of a tiled picture differ in their last bits from those of an untiled one, and a recipe is to give
@@ -63,12 +63,21 @@ def forward_work(
 
 
 def steps_work(
-    card: NetworkCard | None, sides: Collection[float], steps: float, layers: Collection[str] | None = None
+    card: NetworkCard | None,
+    sides: Collection[float],
+    steps: float,
+    layers: Collection[str] | None = None,
+    targets: int = 0,
 ) -> float | None:
-    """Multiply-adds of so many steps of an optimizer on squares, shared equally by several ``sides``."""
-    areas = sum(side**2 for side in sides) / len(sides)
-    forward = forward_work(card, areas**0.5, GRADIENT, layers)
-    return None if forward is None else steps * (forward + STEP)
+    """Multiply-adds of so many steps of an optimizer on squares, shared equally by several ``sides``.
+
+    ``targets`` are pictures that go forward once at each of them.
+    """
+    area = sum(side**2 for side in sides)
+    forward = forward_work(card, area**0.5, 1, layers)
+    if forward is None:
+        return None
+    return steps * (GRADIENT * forward / len(sides) + STEP) + targets * forward
 
 
 def scale_sides(long_side: int, coarsest: int | None) -> list[int]:

@@ -9,6 +9,7 @@ import pytest
 
 from impasto_client import AsyncClient, Client, Retries
 from tests.support.flaky_server import FlakyServer
+from tests.support.service import Service, running
 
 QUICK = Retries(attempts=6, first_delay=0.01, max_delay=0.05)
 # Calls a function with a client, and returns what it, or its coroutine, comes to.
@@ -40,6 +41,13 @@ def ask(request: pytest.FixtureRequest, server: FlakyServer) -> Iterator[Ask]:
 
         yield lambda use: runner.run(settle(use))
         runner.run(waiting.close())
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A real service, for all tests of the client."""
+    with running(tmp_path_factory.mktemp("service") / "data") as service:
+        yield service
 
 
 def gather(source: Any) -> Any:

@@ -1,6 +1,7 @@
 """The sum of losses, and its gradient, of a picture of any size; and the targets of losses that sum up."""
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -8,6 +9,7 @@ from torch import Tensor
 from models.network import Network
 from worker.losses.base import AdditiveLoss, FeatureLoss, GatheredLoss, LocalLoss, Loss, Part, PictureLoss
 from worker.optim.descent import Evaluation
+from worker.optim.kept import TARGETS, target_key
 from worker.optim.tiling.maps import Recomputed
 from worker.optim.tiling.tiles import BUDGET, Tile, Tiling
 from worker.optim.together import SharedLoss
@@ -198,6 +200,15 @@ def blended_means(
     for picture, share in zip(pictures, [share / sum(shares) for share in shares], strict=True):
         height, width = picture.shape[-2:]
         tiling = Tiling(height, width, network, layers, margin=margin, budget=budget)
-        for layer, (total, positions) in tiling.sums(picture, layers, statistic).items():
-            blend[layer] = blend.get(layer, 0) + share / positions * total
+        key = target_key(network, picture, statistic, tiling.plan, *layers)
+        for layer, mean in TARGETS.get(key, partial(_means, tiling, picture, layers, statistic)).items():
+            blend[layer] = blend.get(layer, 0) + share * mean
     return blend
+
+
+def _means(
+    tiling: Tiling, picture: Tensor, layers: Collection[str], statistic: Callable[[Tensor], Tensor]
+) -> dict[str, Tensor]:
+    """Means over positions of a statistic of one picture, by layer."""
+    found = tiling.sums(picture, layers, statistic)
+    return {layer: 1 / positions * total for layer, (total, positions) in found.items()}

@@ -78,16 +78,15 @@ def local_key(request: LocalRequest, catalogue: Catalogue, hash_of_set: HashOfSe
     return _digest([spec_of(params).name, values, inputs, weights])
 
 
-def service_request(entry: Entry, finder: PictureFinder) -> tuple[dict[str, Any], Pictures, Key]:
-    """Check an entry for a service, as far as that is possible without it: its params, pictures and key.
+def service_key(entry: Entry, finder: PictureFinder) -> Key:
+    """Check an entry for a service, as far as that is possible without it; its key.
 
     Raises ServiceError that names the field.
     """
     given, pictures, sets = _read(entry, finder)
     parse_params(entry.kind, given | sets | references(KINDS[entry.kind].params, pictures), None)
     values = {name: value for name, value in entry.params.items() if name not in pictures}
-    key = _digest([entry.kind, values, hashes(pictures), entry.reproducible])
-    return values, pictures, key
+    return _digest([entry.kind, values, hashes(pictures), entry.reproducible])
 
 
 def _read(entry: Entry, finder: PictureFinder) -> tuple[dict[str, Any], Pictures, dict[str, str]]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from app.cli.batch.entries import ReadLines, read_lines
-from app.cli.batch.matrix import common_params, cross_or_zip, picture_axis, value_axis
+from app.cli.batch.matrix import Recipe, common_params, entries_of, picture_axis, value_axis
 from app.cli.batch.record import ERRORS, RECORD, RESULTS
 from app.cli.batch.reporting import Options
 from app.cli.batch.running import run_entries
@@ -138,7 +138,7 @@ def _matrix(context: typer.Context, given: dict[str, Any]) -> None:
         fail_on([(option_name(param), f"{spec.name} needs this.") for param in missing])
     if not axes:
         fail_on([("--over", "There is nothing to vary: name pictures, or values of a param.")])
-    entries = cross_or_zip(spec.name, common, axes, "zip" if given["zip_"] else "cross")
+    recipe = Recipe(spec.name, common, axes, "zip" if given["zip_"] else "cross")
     options = Options(
         given["output"],
         given["errors"],
@@ -146,9 +146,9 @@ def _matrix(context: typer.Context, given: dict[str, Any]) -> None:
         given["url"],
         given["name"] or " × ".join(f"{len(axis.values)} {axis.param}" for axis in axes),
         given["priority"],
-        shows_lines=False,
+        recipe,
     )
-    run_entries(ReadLines(entries, []), Path(), options)
+    run_entries(ReadLines(entries_of(recipe), []), Path(), options)
 
 
 def _by_command(name: str) -> KindSpec[Params]:
