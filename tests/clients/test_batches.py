@@ -7,54 +7,22 @@ from typing import Any
 import pytest
 
 from impasto_client import InvalidBatch, ServiceError
-from tests.clients.conftest import QUICK, Ask, gather
-from tests.clients.test_retries import AWAY, BUSY, JOB_ID, job
+from tests.support.client import (
+    AWAY,
+    BATCH,
+    BATCH_ID,
+    BUSY,
+    CREATE,
+    GONE,
+    JOB_ID,
+    QUICK,
+    Ask,
+    batch,
+    gather,
+    image,
+    job,
+)
 from tests.support.flaky_server import DROPPED, FlakyServer, Reply
-
-BATCH_ID = "0198c0de-0000-7000-8000-000000000009"
-BATCH = f"/v1/batches/{BATCH_ID}"
-CREATE = "POST /v1/batches"
-GONE = Reply(204)
-
-
-def batch(**changes: Any) -> dict[str, Any]:
-    """A batch as the service describes one."""
-    states = ("waiting", "queued", "running", "succeeded", "failed", "cancelled")
-    return {
-        "id": BATCH_ID,
-        "name": "mine",
-        "source": "jsonl",
-        "state": "running",
-        "paused": False,
-        "cancel_requested": False,
-        "priority": "normal",
-        "reproducible": False,
-        "lines": 3,
-        "counts": dict.fromkeys(states, 0) | {"waiting": 3},
-        "eta_seconds": None,
-        "first_errors": [],
-        "samples": [],
-        "matrix": None,
-        "created_at": "2026-01-01T00:00:00Z",
-        "finished_at": None,
-    } | changes
-
-
-def image(number: int) -> Reply:
-    """The answer to an upload."""
-    view = {
-        "id": f"0198c0de-0000-7000-8000-{number:012}",
-        "name": None,
-        "url": "",
-        "media_type": "image/png",
-        "bytes": 1,
-        "sha256": "",
-        "width": 1,
-        "height": 1,
-        "frames": 1,
-        "created_at": None,
-    }
-    return Reply.of(view, 201)
 
 
 def result(line: int) -> str:

@@ -100,6 +100,7 @@ def test_it_imports_httpx_and_pydantic_alone() -> None:
     assert used - sys.stdlib_module_names == {"httpx", "pydantic", "impasto_client"}
 
 
+@pytest.mark.medium
 def test_the_client_needs_nothing_of_the_service() -> None:
     program = (
         "import sys, impasto_client, impasto_client.types\n"

@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from impasto_client import Client, InvalidRequest
-from tests.clients.conftest import Ask
-from tests.clients.test_batches import GONE, image
-from tests.clients.test_retries import ACCEPTED, JOB_ID
+from tests.support.client import ACCEPTED, GONE, JOB_ID, Ask, image
 from tests.support.flaky_server import FlakyServer, Reply
 
 FIRST = "0198c0de-0000-7000-8000-000000000001"

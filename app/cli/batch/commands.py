@@ -30,6 +30,12 @@ Device = Annotated[
     str | None,
     typer.Option(help="Here: auto, cpu, mps or cuda; IMPASTO_DEVICE, or auto.", show_default=False),
 ]
+Reproducible = Annotated[
+    bool,
+    typer.Option(
+        "--reproducible", help="Compute no two together: each is then the same as alone, bit for bit."
+    ),
+]
 Name = Annotated[str | None, typer.Option(help="What the service calls the batch.", show_default=False)]
 Priority = Annotated[
     Literal["urgent", "normal", "background"] | None,
@@ -43,6 +49,7 @@ def run(
     ],
     output: Output,
     errors: Errors = "fail",
+    reproducible: Reproducible = False,
     device: Device = None,
     url: Url = None,
     name: Name = None,
@@ -61,7 +68,7 @@ def run(
         fail_on([("JOBS.jsonl", f"{jobs} has no lines.")])
     if jobs.resolve() in {(output / each).resolve() for each in (RECORD, RESULTS, ERRORS)}:
         fail_on([("--output", f"{jobs} would be written over: choose another folder.")])
-    options = Options(output, errors, device, url, name or jobs.stem, priority)
+    options = Options(output, errors, device, url, name or jobs.stem, priority, reproducible)
     run_entries(read, jobs.parent, options)
 
 
@@ -92,6 +99,7 @@ def make_matrix_command() -> Callable[..., None]:
             False,
         ),
         keyword("errors", Errors, "fail"),
+        keyword("reproducible", Reproducible, False),
         keyword("device", Device, None),
         keyword("url", Url, None),
         keyword("name", Name, None),
@@ -146,6 +154,7 @@ def _matrix(context: typer.Context, given: dict[str, Any]) -> None:
         given["url"],
         given["name"] or " × ".join(f"{len(axis.values)} {axis.param}" for axis in axes),
         given["priority"],
+        given["reproducible"],
         recipe,
     )
     run_entries(ReadLines(entries_of(recipe), []), Path(), options)

@@ -32,6 +32,7 @@ class Options:
     url: str | None
     name: str
     priority: str | None
+    reproducible: bool
     recipe: Recipe | None = None
 
 

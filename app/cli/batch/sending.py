@@ -79,6 +79,7 @@ class Sender:
         """
         query = {"name": options.name, "errors": options.errors}
         query |= {} if options.priority is None else {"priority": options.priority}
+        query |= {"reproducible": "true"} if options.reproducible else {}
         recipe = options.recipe
         if recipe is not None and len(entries) == recipe.size:
             # All of it: the service then knows rows and columns.

@@ -21,6 +21,7 @@ from tests.support.strange_pictures import noise
 pytestmark = pytest.mark.server
 
 NAMES = ["a--x", "a--y", "b--x", "b--y"]
+SETTINGS = {"IMPASTO_LANES": "long", "IMPASTO_LEASE_SECONDS": "5"}
 QUICK = ("--size", "32", "--steps", "2")
 
 
@@ -42,7 +43,7 @@ def service(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> Itera
         path.write_bytes(noise(size=(48, 36), seed=seed))
     monkeypatch.chdir(folder)
     monkeypatch.setenv("IMPASTO_URL", f"http://127.0.0.1:{port}")
-    with running(tmp_path / "data", IMPASTO_PORT=str(port), IMPASTO_LANES="long") as found:
+    with running(tmp_path / "data", IMPASTO_PORT=str(port), **SETTINGS) as found:
         yield found
 
 
@@ -74,7 +75,12 @@ def batches(*states: str) -> list[Any]:
     return found
 
 
-def test_runs_again_and_batches_are_read_and_controlled(service: Service) -> None:
+def test_a_service_computes_what_is_missing_and_nothing_is_lost(service: Service, port: int) -> None:
+    check_runs_again_and_control()
+    check_an_interrupt_a_kill_and_a_cancel(service, port)
+
+
+def check_runs_again_and_control() -> None:
     first = impasto(*matrix(*QUICK))
     assert first.exit_code == 0, first.output
     assert "4 of 4 done, 4 of them now" in first.stdout
@@ -144,44 +150,48 @@ def test_runs_again_and_batches_are_read_and_controlled(service: Service) -> Non
     assert gone.exit_code == 1 and "There is no batch" in gone.stderr
 
 
-def test_an_interrupt_and_a_kill_of_the_service_lose_nothing(service: Service, port: int) -> None:
+def check_an_interrupt_a_kill_and_a_cancel(service: Service, port: int) -> None:
+    others = [each["id"] for each in batches()]
     names = {*NAMES, "c--x", "c--y"}
     Path("photos/c.png").write_bytes(noise(size=(48, 36), seed=5))
-    slow = ("--size", "48", "--steps", "60")
-    process = start(*matrix(*slow))
-    wait_for(made)
+    slow = ("--size", "48", "--steps", "20")
+    process = start(*matrix(*slow, output="slow"))
+    wait_for(lambda: made("slow"))
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=120)[1]
-    (batch,) = batches()
+    batch = batches()[0]
     assert process.returncode == 130 and "Traceback" not in said
     assert f"impasto batch cancel {batch['id']} stops it" in said
     assert impasto("pause", batch["id"]).stdout.startswith(batch["id"])
-    fetched = len(made())
+    fetched = len(made("slow"))
 
-    process = start(*matrix(*slow))
+    process = start(*matrix(*slow, output="slow"))
     assert impasto("resume", batch["id"]).exit_code == 0
-    wait_for(lambda: len(made()) > fetched)
+    wait_for(lambda: len(made("slow")) > fetched)
     kill(service)
-    with running(service.data_dir, IMPASTO_PORT=str(port), IMPASTO_LANES="long"):
+    with running(service.data_dir, IMPASTO_PORT=str(port), **SETTINGS):
         said = process.communicate(timeout=240)[1]
         assert process.returncode == 0, said
-        assert made() == names and len(lines_of("out/results.jsonl")) == len(names)
-        assert [each["id"] for each in batches()] == [batch["id"]]
+        assert made("slow") == names and len(lines_of("slow/results.jsonl")) == len(names)
+        assert [each["id"] for each in batches()] == [batch["id"], *others]
 
         # A batch that was cancelled is gone on with by the same command.
-        process = start(*matrix(*slow, output="other"))
+        few = ("--zip", *slow)
+        Path("photos/c.png").unlink()
+        process = start(*matrix(*few, output="other"))
         wait_for(lambda: len(batches("running")) == 1)
         other = batches("running")[0]["id"]
         assert impasto("cancel", other).exit_code == 0
         said = process.communicate(timeout=120)[1]
         assert process.returncode == 1 and "It was cancelled." in said
-        again = impasto(*matrix(*slow, output="other"))
+        again = impasto(*matrix(*few, output="other"))
         assert again.exit_code == 0, again.output
-        assert "6 of 6 done" in again.stdout and len(batches()) == 2
+        assert "2 of 2 done" in again.stdout
+        assert [each["id"] for each in batches()] == [other, batch["id"], *others]
 
 
-def made() -> set[str]:
-    return {path.stem for path in Path("out").glob("*.png")}
+def made(folder: str) -> set[str]:
+    return {path.stem for path in Path(folder).glob("*.png")}
 
 
 def start(*arguments: str) -> "subprocess.Popen[str]":
