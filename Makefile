@@ -72,7 +72,7 @@ image: ## Build the container image, without a Docker engine, as root (scripts/b
 	@scripts/build_image.sh
 
 clean: ## Remove the environment and caches; the data stays
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build *.egg-info clients/python/build clients/python/src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # $(call install,EXTRAS): the package, editable, with exact versions; builds with the pinned setuptools.
 define install

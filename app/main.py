@@ -15,6 +15,7 @@ from app.batches import event_routes as batch_events
 from app.batches import reading_routes as batch_reading
 from app.batches import routes as batches
 from app.batches import sheet_routes as batch_sheets
+from app.batches.deletion import delete_leftover_spools
 from app.database.migrations import upgrade
 from app.datasets import change_routes as dataset_changes
 from app.datasets import routes as datasets
@@ -133,6 +134,7 @@ def _clean(services: Services) -> None:
     """Delete what processes that were killed left behind."""
     try:
         gone = delete_leftovers(services.engine, services.storage)
+        gone += delete_leftover_spools(services.engine, services.storage)
         if gone:
             log.info("%d files of processes that were killed are deleted", gone)
     except (OperationalError, OSError) as error:

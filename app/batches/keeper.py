@@ -89,9 +89,13 @@ class Keeper:
                 log.exception("the keeper of batches failed")
                 self._stopped.wait(RETRY_SECONDS)
         try:
-            leases.release_all(self._engine, self._worker_id)
+            self.release()
         except OperationalError as error:
             log.warning("batches are not released: %s", error.orig)
+
+    def release(self) -> None:
+        """Leave all batches to other keepers."""
+        leases.release_all(self._engine, self._worker_id)
 
     def _advance(self, batch: Batch) -> None:
         """One chunk of what is to be done for a batch."""

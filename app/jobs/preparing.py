@@ -125,7 +125,7 @@ class Preparer:
         need = params.network_need()
         card = None if need is None else self.catalogue.find(need.name)
         further = {name: _weights(self.catalogue.find(name)) for name in params.further_networks()}
-        key = None if reproducible else _stack_key(params, _weights(card), checked.sides, batch_id)
+        key = None if reproducible else stack_key(params, _weights(card), checked.sides, batch_id)
         return NewJob(
             kind=spec.name,
             lane=spec.lane_of(params, card),
@@ -288,7 +288,7 @@ def _weights(card: NetworkCard | None) -> str | None:
     return None if card is None else card.sha256
 
 
-def _stack_key(
+def stack_key(
     params: Params, weights: str | None, sides: Mapping[str, tuple[int, int]], batch_id: str | None
 ) -> str | None:
     """Hash of what jobs that can be computed together share; None: this one is computed alone."""

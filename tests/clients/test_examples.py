@@ -1,14 +1,14 @@
 """The examples of the documentation, run as they stand against a real service."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from impasto_client import Client
-from tests.support.service import Service, running
+from tests.support.service import Service
 from tests.support.strange_pictures import noise
 
 pytestmark = pytest.mark.server
@@ -17,13 +17,6 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "clients" / "python" / "README.md", ROOT / "docs" / "client.md"]
 # What a call that says nothing of size or steps is given here, so that it takes a moment.
 SMALL = {"style_transfer": {"size": 48, "steps": 3}}
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service for all pages."""
-    with running(tmp_path_factory.mktemp("service") / "data") as service:
-        yield service
 
 
 def examples(page: Path) -> str:

@@ -131,3 +131,9 @@ def interrupted(
     except Stopped:
         return found[0]
     raise AssertionError(f"there are only {count} steps")
+
+
+def weights_of(outcome: Outcome) -> dict[str, Tensor]:
+    """The weights of the network that a training made."""
+    assert outcome.network is not None
+    return dict(outcome.network.weights)

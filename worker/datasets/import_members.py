@@ -4,7 +4,6 @@ In two passes: the first unpacks, checks and decodes every picture and keeps not
 refused leaves nothing behind; the second keeps those that are right.
 """
 
-import csv
 import hashlib
 import io
 from collections import Counter
@@ -25,6 +24,7 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import File, Outcome, Step, Steps, StepState
 from worker.media.pictures import load_picture
+from worker.understanding.tables import csv_file
 
 # Pictures that are kept in one transaction, and bytes of them in the memory.
 IN_ONE, BYTES_IN_ONE = 64, 64_000_000
@@ -177,11 +177,10 @@ def _label(params: ImportMembersParams, label: str | None) -> str | None:
 
 def _report(params: ImportMembersParams, upload: Upload, findings: _Findings) -> File:
     """A CSV with a line for each picture, and for each row of the table without one."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow(["file", "label", "skipped because"])
-    for (path, (_, label)), reason in zip(upload.layout.members.items(), findings.reasons, strict=True):
-        writer.writerow([path, _label(params, label) or "", reason or ""])
-    for row in upload.layout.unmatched:
-        writer.writerow([row, "", "The table of labels names it, and there is no such picture."])
-    return File(out.getvalue().encode(), "text/csv", ".csv")
+    members = zip(upload.layout.members.items(), findings.reasons, strict=True)
+    rows = [[path, _label(params, label) or "", reason or ""] for (path, (_, label)), reason in members]
+    rows += [
+        [row, "", "The table of labels names it, and there is no such picture."]
+        for row in upload.layout.unmatched
+    ]
+    return csv_file(["file", "label", "skipped because"], rows)

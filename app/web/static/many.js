@@ -40,6 +40,8 @@ export function openMany({ current, onswitch }) {
   place.append(choice.element);
   pairs.append(pairing.element);
   choice.element.querySelector("legend").className = "visually-hidden";
+  // They are no params of a job.
+  for (const { element } of [choice, pairing]) delete element.dataset.field;
   /** By kind: {isOn, piles}. */
   const states = new Map();
   let timer = null;

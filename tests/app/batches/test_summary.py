@@ -8,6 +8,7 @@ from sqlalchemy import Engine, event
 
 from app.batches.batch import BatchState, Counts
 from app.batches.repository import get_batch
+from app.batches.settling import settle
 from app.batches.summary import RATE_ENDS, seconds_each
 from app.batches.views import view_batch, view_batches
 from app.database.engine import current_time
@@ -130,6 +131,22 @@ def test_samples_lie_evenly_among_what_is_done(engine: Engine) -> None:
     view = view_batch(engine, get_batch(engine, batch.id))
     assert [sample.line for sample in view.samples] == [1, 14, 27]  # the last made none
     assert view.samples[1].url.startswith(f"/v1/jobs/{ids[13]}/artifacts/image?v=")
+
+
+def test_an_ended_batch_is_not_counted_again(engine: Engine) -> None:
+    batch = add_batch(engine, 3)
+    ids = add_jobs(engine, batch, [1, 2, 3])
+    set_jobs(engine, ids, State.SUCCEEDED)
+    assert settle(engine, batch.id) is BatchState.SUCCEEDED
+    ended = get_batch(engine, batch.id)
+    with statements(engine) as sent:
+        assert view_batch(engine, ended).counts.succeeded == 3
+    assert not any("count(" in each for each in sent)
+    # Until it runs again.
+    set_jobs(engine, ids[:1], State.SUCCEEDED, batch_line=None)
+    add_jobs(engine, batch, [1])
+    again = set_batch(engine, batch.id, state=BatchState.RUNNING, next_line=4)
+    assert view_batch(engine, again).counts.queued == 1
 
 
 def test_a_page_takes_as_many_queries_as_one_batch(engine: Engine) -> None:

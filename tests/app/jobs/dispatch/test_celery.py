@@ -122,7 +122,7 @@ def test_messages_of_earlier_versions_are_deleted_or_count_as_tokens(
 def fill(
     client: "redis.Redis[bytes]", dispatcher: CeleryDispatcher, engine: Engine, chunks: int
 ) -> tuple[int, int]:
-    """Queue chunks of 1,000 jobs as a batch does. Returns the bytes of Redis with one of them, and all."""
+    """Queue chunks of 1,000 jobs as a batch does. Returns the bytes that Redis used first and last."""
     register(engine, 4)
     used = []
     for _ in range(chunks):

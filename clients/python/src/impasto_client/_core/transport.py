@@ -151,8 +151,7 @@ class BlockingTransport:
         self._client.close()
 
     def __del__(self) -> None:
-        # A job may outlive the client that made it, so that the last who uses the connections is known
-        # only here.
+        # A job may outlive the client that made it: only here is it known that nobody uses the connections.
         with suppress(Exception):
             self._client.close()
 
