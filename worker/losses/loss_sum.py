@@ -1,6 +1,7 @@
 """The sum of losses, and its gradient, of a picture of any size; and the targets of losses that sum up."""
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -67,10 +68,15 @@ class LossSum(SharedLoss):
         totals = [loss._total(own) for loss, own in zip(losses, terms, strict=True)]
         # Each depends on its own picture alone, so that the gradient of their sum has those of all.
         gradients = torch.autograd.grad(totals, leaves)
-        return [
+        found = [
             loss._evaluation(own, gradient)
             for loss, own, gradient in zip(losses, terms, gradients, strict=True)
         ]
+        if len(found) == 1:
+            return found
+        # Read at once: each descent asks for its own, and would wait for what the one before has begun.
+        read = torch.stack([each.total for each in found]).cpu()
+        return [replace(each, total=total) for each, total in zip(found, read, strict=True)]
 
     def _evaluation(self, terms: Mapping[str, Tensor], gradient: Tensor) -> Evaluation:
         terms = {loss.name: terms[loss.name].detach() for loss in self.losses}

@@ -13,7 +13,8 @@ T = TypeVar("T", int, float)
 
 # Of a stack, so that the last of it does not wait long for the first, and a kill costs little.
 STACK_SECONDS = 10.0
-LARGEST_STACK = 64
+# More would take so long to begin that a cancel of one had to wait.
+LARGEST_STACK = 32
 
 # Memory of a picture beside its activations, whose passes are bounded: ten pairs of L-BFGS, the best picture,
 # the gradient, and the features of the content.
