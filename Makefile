@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve demo format lint check test test-slow test-programs gallery image clean
+.PHONY: help serve demo format lint check test test-slow test-programs client gallery image clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file clients/python/pyproject.toml
 	$(BIN)/lint-imports
 
 check: lint ## Format, lint, types, import contracts and the quick tests
@@ -61,6 +62,9 @@ test-programs:
 		fi; \
 	fi
 
+client: $(VENV)/installed-dev ## Derive the kinds, params and answers of the Python client from the service
+	@$(BIN)/python clients/python/generate.py
+
 gallery: $(VENV)/installed ## Make all pictures of docs/gallery.md, understanding.md and training.md, with the commands in them
 	@awk '/^```sh/ {on = 1; next} /^```/ {on = 0} on' docs/gallery.md docs/understanding.md docs/training.md | PATH="$(BIN):$$PATH" bash -eux
 
@@ -68,7 +72,7 @@ image: ## Build the container image, without a Docker engine, as root (scripts/b
 	@scripts/build_image.sh
 
 clean: ## Remove the environment and caches; the data stays
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build *.egg-info clients/python/build clients/python/src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # $(call install,EXTRAS): the package, editable, with exact versions; builds with the pinned setuptools.
 define install

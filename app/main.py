@@ -1,6 +1,7 @@
 """The HTTP service."""
 
 import logging
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,8 @@ from starlette.concurrency import run_in_threadpool
 from app.batches import event_routes as batch_events
 from app.batches import reading_routes as batch_reading
 from app.batches import routes as batches
+from app.batches import sheet_routes as batch_sheets
+from app.batches.deletion import delete_leftover_spools
 from app.database.migrations import upgrade
 from app.datasets import change_routes as dataset_changes
 from app.datasets import routes as datasets
@@ -48,6 +51,7 @@ MULTIPART_BYTES = 1 << 16
 DATASET_FORM_BYTES = MAX_TABLE_BYTES + MULTIPART_BYTES
 # A worker that was silent this long is taken off the register.
 FORGET_SECONDS = 120.0
+SWITCH_SECONDS = 0.001
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -69,7 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     app.include_router(kinds.make_router())
     sets = (datasets, dataset_changes, dataset_statistics)
-    batch_routes = (batches, batch_reading, batch_events)
+    batch_routes = (batches, batch_reading, batch_sheets, batch_events)
     for module in (jobs, estimates, events, images, *sets, networks, *batch_routes, health, metrics):
         app.include_router(module.router)
     description.install(app)
@@ -107,6 +111,9 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
+    # A thread that computes, such as one that checks the lines of a batch, holds the interpreter for so long
+    # before the event loop gets it, which a request needs several times.
+    sys.setswitchinterval(SWITCH_SECONDS)
     stop = threading.Event()
     thread = threading.Thread(target=_reap, args=(services, stop), name="reaper")
     thread.start()
@@ -127,6 +134,7 @@ def _clean(services: Services) -> None:
     """Delete what processes that were killed left behind."""
     try:
         gone = delete_leftovers(services.engine, services.storage)
+        gone += delete_leftover_spools(services.engine, services.storage)
         if gone:
             log.info("%d files of processes that were killed are deleted", gone)
     except (OperationalError, OSError) as error:

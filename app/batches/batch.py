@@ -30,7 +30,8 @@ class Batch:
 
     ``matrix`` is ``{"kind", "combine", "axes": [{"param", "labels", "images"}]}``: one axis for each param
     that it is over, ``labels`` how its values are called, ``images`` those of them that are pictures, else
-    null. Entries of a cross are in the order of nested loops, the last axis innermost.
+    null. Entries of a cross are in the order of nested loops, the last axis innermost. ``counts`` are those
+    of the last end.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Batch:
     lease_until: float | None
     created_at: float
     finished_at: float | None
+    counts: Json | None
     cancel_requested_at: float | None
     delete_requested_at: float | None
     idempotency_key: str | None

@@ -12,10 +12,12 @@ from app.batches.tables import batches
 from app.database.engine import now, read, write
 from app.database.removal import remove
 from app.jobs.errors import JobInUse
+from app.jobs.leftovers import delete_unknown
 from app.jobs.states import TERMINAL
 from app.jobs.storage_keys import delete_job_files
 from app.jobs.tables import artifacts, job_pictures, jobs
 from app.storage import Storage
+from app.storage.folder import DAY_SECONDS
 
 # Jobs deleted in one transaction, with all that belongs to them.
 CHUNK = 500
@@ -107,3 +109,8 @@ def _delete_batch(engine: Engine, batch: Batch) -> None:
     with write(engine) as connection:
         is_empty = ~exists().where(jobs.c.batch_id == batch.id)
         connection.execute(delete(batches).where(batches.c.id == batch.id, is_empty))
+
+
+def delete_leftover_spools(engine: Engine, storage: Storage, older_than: float = DAY_SECONDS) -> int:
+    """Delete files of lines whose batch never got its row, and that are older than that; returns how many."""
+    return delete_unknown(engine, storage, batches, spool_key, storage.delete, older_than)

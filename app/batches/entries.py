@@ -143,10 +143,16 @@ def _lines_taken(connection: Connection, batch_id: str, start: int, end: int) ->
 
 
 def entries_at(engine: Engine, batch_id: str, lines: Sequence[int]) -> dict[int, Entry]:
-    """The entries of some lines, a few hundred at most, by line; those that are no job are left out."""
-    query = select(*COLUMNS).where(jobs.c.batch_id == batch_id, jobs.c.batch_line.in_(lines))
+    """The entries of some lines, a few hundred at most, by line; those that do not exist yet are left out."""
+    table = batch_refusals.c
+    own = select(*COLUMNS).where(jobs.c.batch_id == batch_id, jobs.c.batch_line.in_(lines))
+    wrong = select(table.line, table.custom_id, table.error).where(
+        table.batch_id == batch_id, table.line.in_(lines)
+    )
     with read(engine) as connection:
-        return {row["line"]: Entry(**row) for row in connection.execute(query).mappings()}
+        found = [Entry(**row) for row in connection.execute(own).mappings()]
+        found += [Entry(**row, state="failed") for row in connection.execute(wrong).mappings()]
+    return {entry.line: entry for entry in found}
 
 
 def artifacts_named(engine: Engine, job_ids: Sequence[str], name: str) -> dict[str, Artifact]:

@@ -50,9 +50,8 @@ def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes | None]:
             rest = []
         elif open_end:
             rest.append(open_end)
-    if size > MAX_LINE_BYTES + 1:
-        yield None
-    elif last := _trimmed(b"".join(rest), first):
+    last = None if size > MAX_LINE_BYTES + 1 else _trimmed(b"".join(rest), first)
+    if last != b"":
         yield last
 
 

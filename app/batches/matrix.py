@@ -47,14 +47,14 @@ class Axis:
 
 @dataclass(frozen=True)
 class Expanded:
-    """The entries of a matrix, and what its batch keeps of it: see app/batches/batch.py."""
+    """The lines of a matrix, and what its batch keeps of it: see app/batches/batch.py."""
 
-    entries: Iterable[ParsedLine]
+    lines: Iterable[ParsedLine]
     described: Json
 
 
 def expand(engine: Engine, matrix: Matrix, max_lines: int) -> Expanded:
-    """The entries of a matrix, whose params are yet to be checked. Raises InvalidMatrix, BatchTooLarge."""
+    """The lines of a matrix, whose params are yet to be checked. Raises InvalidMatrix, BatchTooLarge."""
     _check(matrix)
     lengths = {param: _length(engine, matrix.kind, param, over) for param, over in matrix.over.items()}
     _check_lengths(matrix, lengths, max_lines)
@@ -71,7 +71,7 @@ def expand(engine: Engine, matrix: Matrix, max_lines: int) -> Expanded:
             for a in axes
         ],
     }
-    return Expanded(_entries(matrix, axes), described)
+    return Expanded(_lines(matrix, axes), described)
 
 
 def _check(matrix: Matrix) -> None:
@@ -158,7 +158,7 @@ def label_of(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)[:MAX_LABEL]
 
 
-def _entries(matrix: Matrix, axes: Sequence[Axis]) -> Iterator[ParsedLine]:
+def _lines(matrix: Matrix, axes: Sequence[Axis]) -> Iterator[ParsedLine]:
     slugs = [unique_slugs(axis.labels, len(axes)) for axis in axes]
     combine: Callable[..., Iterable[tuple[int, ...]]] = product if matrix.combine == "cross" else zip
     places = combine(*(range(len(axis.values)) for axis in axes))

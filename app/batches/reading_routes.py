@@ -23,6 +23,7 @@ PATH = "/v1/batches"
 router = APIRouter(prefix=PATH, tags=["batches"])
 
 BatchId = Annotated[str, Path(description="Id of a batch.")]
+
 # The same request has another answer as soon as another entry has ended.
 NO_CACHE = {"Cache-Control": "no-cache"}
 

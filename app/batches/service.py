@@ -83,7 +83,7 @@ class BatchService:
             return earlier
         body.exhaust()
         expanded = self.expand(matrix)
-        return self._create(expanded.entries, options, body, idempotency_key, expanded)
+        return self._create(expanded.lines, options, body, idempotency_key, expanded)
 
     def try_lines(self, chunks: Iterable[bytes], options: Options) -> BatchEstimate:
         """What a batch of lines would be. Raises as :meth:`create_from_lines`."""
@@ -91,7 +91,7 @@ class BatchService:
 
     def try_matrix(self, matrix: Matrix, options: Options) -> BatchEstimate:
         """What a batch of a matrix would be. Raises as :meth:`create_from_matrix`."""
-        return self._try(self.expand(matrix).entries, options)
+        return self._try(self.expand(matrix).lines, options)
 
     def expand(self, matrix: Matrix) -> Expanded:
         """The jobs of a matrix. Raises InvalidMatrix, BatchTooLarge."""

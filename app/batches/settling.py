@@ -50,7 +50,11 @@ def _end(connection: Connection, batch: Batch) -> BatchState | None:
     if counts.waiting or counts.queued or counts.running:
         return None
     state = end_state(batch, counts)
-    ended = update(batches).where(batches.c.id == batch.id).values(state=state, finished_at=now())
+    ended = (
+        update(batches)
+        .where(batches.c.id == batch.id)
+        .values(state=state, finished_at=now(), counts=vars(counts))
+    )
     connection.execute(ended)
     return state
 

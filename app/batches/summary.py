@@ -47,7 +47,14 @@ def summarize(engine: Engine, found: Sequence[Batch]) -> dict[str, Summary]:
 
 
 def count_entries(connection: Connection, found: Sequence[Batch]) -> dict[str, Counts]:
-    """The entries of batches by state, and id of the batch."""
+    """The entries of batches by state, and id of the batch: of those that have ended as they were then."""
+    known = {batch.id: Counts(**batch.counts) for batch in found if batch.ended and batch.counts is not None}
+    return known | _count(connection, [batch for batch in found if batch.id not in known])
+
+
+def _count(connection: Connection, found: Sequence[Batch]) -> dict[str, Counts]:
+    if not found:
+        return {}
     ids = [batch.id for batch in found]
     query = select(jobs.c.batch_id, jobs.c.state, func.count()).where(
         jobs.c.batch_id.in_(ids), jobs.c.batch_line.is_not(None)

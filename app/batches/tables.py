@@ -33,6 +33,8 @@ batches = Table(
     Column("lease_until", Float(53)),
     Column("created_at", Float(53), nullable=False),
     Column("finished_at", Float(53)),
+    # Of an ended batch its entries by state, which would take long to count for each page of batches.
+    Column("counts", JSON(none_as_null=True)),
     Column("cancel_requested_at", Float(53)),
     Column("delete_requested_at", Float(53)),
     Column("idempotency_key", String(255), unique=True),

@@ -12,8 +12,8 @@ from app.database.engine import now
 from app.jobs.states import State
 from app.jobs.tables import jobs
 
-# Seconds after which all is counted again, for what nobody tells: an entry that was deleted.
-RECOUNT_SECONDS = 60.0
+# Seconds after which all is counted again, for what no row tells: an entry was deleted, or retried alone.
+RECOUNT_SECONDS = 10.0
 _NEXT_LINE, _REFUSED = "next_line", "refused"
 
 
@@ -36,7 +36,7 @@ class Tally:
     def prepare(self, connection: Connection, batch: Batch) -> None:
         """Count all entries, if that is due: the ends of the last seconds have to be added again then."""
         # A retry takes ended entries away.
-        basis = (batch.revision, batch.applied, batch.retry_line)
+        basis = (batch.state, batch.revision, batch.applied, batch.retry_line)
         if basis == self._basis and time.monotonic() < self._expires:
             return
         self._basis, self._expires = basis, time.monotonic() + RECOUNT_SECONDS

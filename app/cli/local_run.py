@@ -74,13 +74,14 @@ class LocalJob:
         """Its steps, from the start or from a state."""
         return steps_of(self.params, self.inputs, self.network, self.compute, resume)
 
-    def recipe(self) -> dict[str, Any]:
-        """Its recipe."""
-        return make_recipe(self.params, self.inputs, self.network, self.compute)
+    def recipe(self, stack_size: int = 1) -> dict[str, Any]:
+        """Its recipe, if so many jobs are computed together."""
+        return make_recipe(self.params, self.inputs, self.network, self.compute, stack_size)
 
-    def encoded(self, outcome: Outcome) -> Iterator[EncodedFile]:
+    def encoded(self, outcome: Outcome, stack_size: int = 1) -> Iterator[EncodedFile]:
         """The files of its outcome, with the recipe in them."""
-        return encode(outcome, self.inputs.alpha(self.params.keeps_alpha_of() or ""), self.recipe())
+        alpha = self.inputs.alpha(self.params.keeps_alpha_of() or "")
+        return encode(outcome, alpha, self.recipe(stack_size))
 
 
 def prepare(

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 
 from PIL import Image, ImageDraw
 from sqlalchemy import Engine, select
@@ -12,16 +11,13 @@ from app.datasets.split import Part
 from app.datasets.tables import dataset_members
 from app.images.tables import images
 from app.media.lettering import font, line_height, shorten
+from app.media.sheets import FAINT, INK, MAX_PIXELS, PAPER, fit, paste, to_jpeg
 
-# Rows of one sheet, and pixels of the files that it decodes: a few seconds' worth.
+# Rows of one sheet.
 MAX_ROWS = 50
-MAX_PIXELS = 500_000_000
 # A JPEG is reduced as it is decoded.
 JPEG_COST = 0.25
-JPEG_QUALITY = 88
-MEDIA_TYPE = "image/jpeg"
 GAP, FONT_SIZE = 4, 13
-PAPER, INK, FAINT = "white", "#202020", "#707070"
 
 
 @dataclass(frozen=True)
@@ -103,19 +99,5 @@ def draw_sheet(rows: Sequence[Row], pictures: Mapping[str, Image.Image], side: i
         for column, cell in enumerate(row.cells):
             picture = pictures.get(cell.image_id)
             if picture is not None:
-                fitted = _fit(picture, side)
-                left = names + column * pitch
-                place = (left + (side - fitted.width) // 2, top + (side - fitted.height) // 2)
-                sheet.paste(fitted, place, fitted if fitted.mode == "RGBA" else None)
-    out = BytesIO()
-    sheet.save(out, "JPEG", quality=JPEG_QUALITY)
-    return out.getvalue()
-
-
-def _fit(picture: Image.Image, side: int) -> Image.Image:
-    """A picture that is at most ``side`` pixels long; a small one as many times as large as fits."""
-    times = side // max(picture.size)
-    if times < 2:
-        return picture
-    size = (picture.width * times, picture.height * times)
-    return picture.resize(size, Image.Resampling.NEAREST)
+                paste(sheet, fit(picture, side), names + column * pitch, top, side, side)
+    return to_jpeg(sheet)

@@ -4,23 +4,21 @@ import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from PIL import Image
 
 from app.datasets import repository
-from app.datasets.contact_sheet import MAX_ROWS, MEDIA_TYPE, affordable, choose_rows, draw_sheet
+from app.datasets.contact_sheet import MAX_ROWS, affordable, choose_rows, draw_sheet
 from app.datasets.errors import UnknownDataset
 from app.datasets.parts import require_parts
 from app.datasets.routes import PATH, Reference
 from app.datasets.split import Part
 from app.datasets.statistics import Statistics, measure
-from app.http.errors import FileGone, InvalidRequest
+from app.http.errors import InvalidRequest
 from app.http.file_responses import CACHE, is_known
 from app.http.problems import documented
 from app.http.services import ServicesDep
-from app.images.errors import NoThumbnail
 from app.images.repository import image_key
-from app.images.thumbnails import read_small
-from app.storage import Storage
+from app.images.thumbnails import read_all_small
+from app.media.sheets import MEDIA_TYPE
 
 router = APIRouter(prefix=PATH, tags=["datasets"])
 
@@ -63,16 +61,6 @@ def get_contact_sheet(
     if is_known(request, etag):
         return Response(status_code=304, headers=headers)
     rows = choose_rows(services.engine, found.id, columns=columns, skip=skip, part=part)
-    pictures = _read(services.storage, affordable(rows), side)
+    keys = {image_id: image_key(image_id) for image_id in sorted(affordable(rows))}
+    pictures = read_all_small(services.storage, keys, side)
     return Response(draw_sheet(rows, pictures, side, columns), headers=headers, media_type=MEDIA_TYPE)
-
-
-def _read(storage: Storage, image_ids: set[str], side: int) -> dict[str, Image.Image]:
-    """Small copies of the pictures that can be decoded."""
-    found = {}
-    for image_id in sorted(image_ids):
-        try:
-            found[image_id] = read_small(storage, image_key(image_id), side)
-        except (NoThumbnail, FileGone):
-            continue
-    return found

@@ -5,9 +5,11 @@ made, and of a few at a time.
 """
 
 import threading
+from collections.abc import Mapping
 from enum import IntEnum
 from http import HTTPStatus
 from io import BytesIO
+from math import inf
 from typing import Annotated, BinaryIO
 
 from fastapi import Query, Request, Response
@@ -57,22 +59,47 @@ def send_thumbnail(
     return Response(out.getvalue(), headers=headers, media_type=MEDIA_TYPE)
 
 
-def read_small(storage: Storage, key: str, side: int) -> Image.Image:
-    """A stored picture, RGB or RGBA, reduced to ``side`` pixels at most; its profile is in its ``info``.
+def read_small(storage: Storage, key: str, side: int, max_pixels: float = inf) -> Image.Image:
+    """A stored picture, RGB or RGBA, reduced to ``side`` pixels at most.
 
-    Raises NoThumbnail if it cannot be decoded, FileGone.
+    Its profile is in its ``info``, and how many pixels it had. Raises NoThumbnail if it cannot be decoded or
+    has more than ``max_pixels``, FileGone.
     """
     try:
         with storage.open(key) as file, _at_a_time:
-            return _shrink(file, side)
+            return _shrink(file, side, max_pixels)
     except FileNotFoundError:
         raise FileGone from None
+    except NoThumbnail:
+        raise
     except Exception as error:  # Pillow's decoders raise a dozen types for damaged data
         raise NoThumbnail("This picture cannot be decoded.") from error
 
 
-def _shrink(file: BinaryIO, side: int) -> Image.Image:
+def read_all_small(
+    storage: Storage, keys: Mapping[str, str], side: int, max_pixels: float = inf
+) -> dict[str, Image.Image]:
+    """Small copies of the stored pictures of some keys that can be decoded, by the names that these have.
+
+    The first ones, if all together have more than ``max_pixels`` before they are reduced.
+    """
+    found = {}
+    left = max_pixels
+    for name, key in keys.items():
+        try:
+            image = read_small(storage, key, side, left)
+        except (NoThumbnail, FileGone):
+            continue
+        left -= image.info["pixels"]
+        found[name] = image
+    return found
+
+
+def _shrink(file: BinaryIO, side: int, max_pixels: float) -> Image.Image:
     with Image.open(file) as opened:
+        pixels = opened.width * opened.height
+        if pixels > max_pixels:
+            raise NoThumbnail(f"This picture has {pixels:,} pixels, too many to be reduced here.")
         profile = opened.info.get("icc_profile")
         opened.draft(None, (2 * side, 2 * side))  # reduces a JPEG alone
         # With more than 8 bits a color Pillow would keep the lowest 8.
@@ -83,5 +110,5 @@ def _shrink(file: BinaryIO, side: int) -> Image.Image:
             profile = None
         image.thumbnail((side, side), reducing_gap=3.0)
         image.load()
-        image.info = {"icc_profile": profile}
+        image.info = {"icc_profile": profile, "pixels": pixels}
         return image

@@ -34,22 +34,36 @@ def delete_leftovers(engine: Engine, storage: Storage, older_than: float = DAY_S
         (images, image_key, storage.delete),
         (networks, network_folder, storage.delete_prefix),
     )
-    gone = 0
-    for table, key_of, delete in stores:
-        folder = key_of("x").rpartition("/")[0]
-        # Networks that are shipped have files, but no ids.
-        names = [name for name in storage.list_old(folder, older_than) if is_id(name)]
-        unknown = _without_rows(engine, table, names)
-        if 2 * len(unknown) > len(names):
-            log.warning(
-                "%d of %d files in %s are not in the database, and stay: are both of one service?",
-                *(len(unknown), len(names), folder),
-            )
-            continue
-        for name in unknown:
-            delete(key_of(name))
-        gone += len(unknown)
-    return gone
+    return sum(
+        delete_unknown(engine, storage, table, key_of, delete, older_than) for table, key_of, delete in stores
+    )
+
+
+def delete_unknown(
+    engine: Engine,
+    storage: Storage,
+    table: Table,
+    key_of: Callable[[str], str],
+    delete: Callable[[str], None],
+    older_than: float = DAY_SECONDS,
+) -> int:
+    """Delete what lies under the keys of ids that no row of a table has; returns how many ids that were.
+
+    ``key_of`` gives the key of an id, and ``delete`` deletes what lies there.
+    """
+    folder = key_of("x").rpartition("/")[0]
+    # Networks that are shipped have files, but no ids.
+    names = [name for name in storage.list_old(folder, older_than) if is_id(name)]
+    unknown = _without_rows(engine, table, names)
+    if 2 * len(unknown) > len(names):
+        log.warning(
+            "%d of %d files in %s are not in the database, and stay: are both of one service?",
+            *(len(unknown), len(names), folder),
+        )
+        return 0
+    for name in unknown:
+        delete(key_of(name))
+    return len(unknown)
 
 
 def _without_rows(engine: Engine, table: Table, names: list[str]) -> list[str]:

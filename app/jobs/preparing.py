@@ -23,6 +23,7 @@ from app.jobs.job import Job
 from app.jobs.params import parse_params
 from app.jobs.repository import NewJob, find_media_types
 from app.kinds import KINDS, Params, spec_of
+from app.kinds.fields import MAX_REFERENCE
 from app.media.clips import is_clip_type
 from app.networks.card import NetworkCard
 from app.networks.catalogue import CachedCatalogue
@@ -30,6 +31,8 @@ from app.networks.service import require_free
 
 # Pictures that a preparer remembers.
 MAX_REMEMBERED = 20_000
+# Requests that a preparer remembers without their pictures.
+MAX_SHAPES = 1000
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,26 @@ class Preparer:
         self._pictures: dict[str, Picture | None] = {}
         self._datasets: dict[str, Dataset | None] = {}
         self._names: dict[str, str | None] = {}
+        self._resolved: dict[str, Params] = {}
         self.catalogue = CachedCatalogue(engine)
 
     def parse(self, kind: str, params: dict[str, Any]) -> Params:
-        """Params of a kind, checked by its class, and resolved. Raises ParamsError, InvalidParam."""
-        return parse_params(kind, params, self.catalogue)
+        """Params of a kind, checked by its class, and resolved. Raises ParamsError, InvalidParam.
+
+        Of requests that differ in their pictures alone the first is checked for all: a class knows no more of
+        a picture than its reference.
+        """
+        shape, pictures = _split(kind, params)
+        if shape is None:
+            return parse_params(kind, params, self.catalogue)
+        resolved = self._resolved.get(shape)
+        if resolved is not None:
+            return resolved.model_copy(update=pictures)
+        resolved = parse_params(kind, params, self.catalogue)
+        if len(self._resolved) >= MAX_SHAPES:
+            self._resolved.clear()
+        self._resolved[shape] = resolved
+        return resolved
 
     def parse_again(self, job: Job) -> Params:
         """Params of a job, for one that tries it again. Raises ParamsError, InvalidParam."""
@@ -107,7 +125,7 @@ class Preparer:
         need = params.network_need()
         card = None if need is None else self.catalogue.find(need.name)
         further = {name: _weights(self.catalogue.find(name)) for name in params.further_networks()}
-        key = None if reproducible else _stack_key(params, _weights(card), checked.sides, batch_id)
+        key = None if reproducible else stack_key(params, _weights(card), checked.sides, batch_id)
         return NewJob(
             kind=spec.name,
             lane=spec.lane_of(params, card),
@@ -213,18 +231,40 @@ class Preparer:
         return self._datasets[reference]
 
 
+def _split(kind: str, params: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    """All of a request but which pictures it names, and these as resolved params hold them.
+
+    None if a picture is not named as it should be.
+    """
+    pictures: dict[str, Any] = {}
+    if kind not in KINDS:
+        return None, pictures
+    counts: dict[str, int] = {}
+    for name, mark in KINDS[kind].params.picture_fields().items():
+        value = params.get(name)
+        if value is None:
+            continue
+        several = value if mark.many and isinstance(value, list) else [value]
+        if not all(isinstance(each, str) and 0 < len(each) <= MAX_REFERENCE for each in several):
+            return None, pictures
+        counts[name] = len(several)
+        pictures[name] = several if mark.many else value
+    others = {name: value for name, value in params.items() if name not in pictures}
+    return json.dumps([kind, others, counts]), pictures
+
+
 def _problem_of(reference: str, picture: Picture | None, accepts_clips: bool) -> str | None:
     """Why a param cannot use the picture that it names; None if it can."""
+    if picture is not None:
+        if picture.is_clip and not accepts_clips:
+            return f"{reference} is a clip: use a still picture, such as one frame of it."
+        return None
     owner, _, artifact_name = reference.partition("/")
     if not is_id(owner):
         return f"{reference!r} is not an image id: upload the picture first, or use <job id>/<artifact>."
-    if picture is None and artifact_name:
+    if artifact_name:
         return f"Job {owner} has no artifact {artifact_name!r}."
-    if picture is None:
-        return f"There is no image {owner}: upload it first."
-    if picture.is_clip and not accepts_clips:
-        return f"{reference} is a clip: use a still picture, such as one frame of it."
-    return None
+    return f"There is no image {owner}: upload it first."
 
 
 def problem_of_set(reference: str, dataset: Dataset | None, is_open: bool) -> str | None:
@@ -248,7 +288,7 @@ def _weights(card: NetworkCard | None) -> str | None:
     return None if card is None else card.sha256
 
 
-def _stack_key(
+def stack_key(
     params: Params, weights: str | None, sides: Mapping[str, tuple[int, int]], batch_id: str | None
 ) -> str | None:
     """Hash of what jobs that can be computed together share; None: this one is computed alone."""

@@ -40,8 +40,12 @@ KINDS: dict[str, KindSpec[Params]] = {spec.name: spec for spec in _SPECS}
 
 def spec_of(params: Params) -> KindSpec[Params]:
     """The kind that params, resolved or not, belong to."""
-    specs = {spec.params: spec for spec in KINDS.values()}
-    return next(specs[cls] for cls in type(params).__mro__ if cls in specs)
+    own = type(params)
+    for cls in own.__mro__:
+        for spec in KINDS.values():
+            if spec.params is cls:
+                return spec
+    raise ValueError(f"{own.__name__} belongs to no kind")
 
 
 def all_lanes() -> list[Lane]:

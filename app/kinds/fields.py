@@ -32,6 +32,8 @@ DEFAULT_SIZE = 128
 # and 4.1, and in the published evaluations of most networks since.
 CROP_SHARE = 0.875
 
+# Characters of a reference.
+MAX_REFERENCE = 200
 _REFERENCE = "An image id, or `<job id>/<artifact>`."
 
 # Side in pixels of the smallest picture that a network may be trained on.
@@ -83,11 +85,16 @@ def equal_weights(value: Any) -> Any:
 
 PictureRef = Annotated[
     str,
-    Field(min_length=1, max_length=200, description=_REFERENCE, json_schema_extra={"widget": "picture"}),
+    Field(
+        min_length=1,
+        max_length=MAX_REFERENCE,
+        description=_REFERENCE,
+        json_schema_extra={"widget": "picture"},
+    ),
     PictureField(),
 ]
 PictureRefs = Annotated[
-    list[Annotated[str, Field(min_length=1, max_length=200)]],
+    list[Annotated[str, Field(min_length=1, max_length=MAX_REFERENCE)]],
     BeforeValidator(as_list, json_schema_input_type=str | list[str]),
     Field(
         min_length=1,
@@ -100,7 +107,7 @@ PictureRefs = Annotated[
 # As many as one call takes files.
 MAX_LISTED_PICTURES = 100
 ManyPictureRefs = Annotated[
-    list[Annotated[str, Field(min_length=1, max_length=200)]],
+    list[Annotated[str, Field(min_length=1, max_length=MAX_REFERENCE)]],
     BeforeValidator(as_list, json_schema_input_type=str | list[str]),
     Field(
         min_length=1,
@@ -114,7 +121,7 @@ ClipRef = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=200,
+        max_length=MAX_REFERENCE,
         description=f"A picture, or a short video or animation: {_REFERENCE}",
         json_schema_extra={"widget": "clip"},
     ),

@@ -99,9 +99,7 @@ def inspect_clip(file: BinaryIO, settings: Settings) -> PictureInfo:
 
 
 def _info(header: Header, orientation: int, size: int) -> PictureInfo:
-    width, height = header.width, header.height
-    if orientation in _ON_ITS_SIDE:
-        width, height = height, width
+    width, height = displayed(header, orientation)
     return PictureInfo(
         format=header.format,
         media_type=MEDIA_TYPES[header.format],
@@ -112,6 +110,11 @@ def _info(header: Header, orientation: int, size: int) -> PictureInfo:
         bytes=size,
         frames=header.frames,
     )
+
+
+def displayed(header: Header, orientation: int) -> tuple[int, int]:
+    """Width and height in pixels after the rotation that the EXIF orientation asks for."""
+    return (header.height, header.width) if orientation in _ON_ITS_SIDE else (header.width, header.height)
 
 
 def _read(file: BinaryIO, most: int, remedy: str) -> bytes:

@@ -143,7 +143,7 @@ def _models(api: Schema) -> str:
         from typing import Any, Literal, TypeAlias
         from pydantic import BaseModel, JsonValue
     """
-    return _module(f"What the service answers.\n\n{NOTE}", head, lines)
+    return _module(f"What the service answers.\n\n{NOTE}", head, [*lines, _exports(lines)])
 
 
 def _field_type(schema: Schema, is_required: bool) -> str:
@@ -199,7 +199,13 @@ def _options(kinds: Sequence[Schema]) -> str:
         from pydantic import JsonValue
         from impasto_client.options import CallOptions
     """
-    return _module(f"Optional params of the kinds.\n\n{NOTE}", head, lines)
+    return _module(f"Optional params of the kinds.\n\n{NOTE}", head, [*lines, _exports(lines)])
+
+
+def _exports(lines: Sequence[str]) -> str:
+    """What modules that import everything get."""
+    names = [match[1] for line in lines if (match := re.match(r"(?:class )?(\w+)[(:]", line))]
+    return f"__all__ = [{', '.join(_quoted(name) for name in sorted(names))}]"
 
 
 def _options_name(kind: Schema) -> str:

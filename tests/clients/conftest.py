@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 
-from impasto_client import AsyncClient, Client, Retries
+from impasto_client import AsyncClient, Client
+from tests.support.client import QUICK, Ask
 from tests.support.flaky_server import FlakyServer
-
-QUICK = Retries(attempts=6, first_delay=0.01, max_delay=0.05)
-# Calls a function with a client, and returns what it, or its coroutine, comes to.
-Ask = Callable[[Callable[[Any], Any]], Any]
+from tests.support.service import Service, running
 
 
 @pytest.fixture
@@ -42,12 +40,8 @@ def ask(request: pytest.FixtureRequest, server: FlakyServer) -> Iterator[Ask]:
         runner.run(waiting.close())
 
 
-def gather(source: Any) -> Any:
-    """All items of an iterator, or a coroutine for those of an asynchronous one."""
-    if hasattr(source, "__aiter__"):
-
-        async def collect() -> list[Any]:
-            return [item async for item in source]
-
-        return collect()
-    return list(source)
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A real service, for all tests of the client."""
+    with running(tmp_path_factory.mktemp("service") / "data") as service:
+        yield service

@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 from impasto_client import JobCancelled, JobFailed, NoAnswer, WaitTimeout
 from impasto_client._core import following
 from impasto_client._core.sse import Event, EventParser
-from tests.clients.conftest import QUICK, Ask, gather
-from tests.clients.test_retries import AWAY, JOB, JOB_ID, job
+from tests.support.client import AWAY, JOB, JOB_ID, QUICK, Ask, gather, job
 from tests.support.flaky_server import DROPPED, FlakyServer, Reply
 
 QUEUED, ENDED = Reply.of(job()), Reply.of(job(state="succeeded", seq=9, result={"loss": 1.5}))
-NEVER = Reply(silent_for=60)
+NEVER = Reply(200, b"retry: 10\n\n", silent_for=60)
 
 
 def stream(*events: tuple[int, str, dict[str, Any]], **more: Any) -> Reply:

@@ -1,5 +1,6 @@
 """What is derived from the service's description is what that says now."""
 
+import ast
 import importlib.util
 import inspect
 import subprocess
@@ -87,6 +88,19 @@ def _public(cls: type) -> dict[str, list[str]]:
     }
 
 
+def test_it_imports_httpx_and_pydantic_alone() -> None:
+    used = set()
+    for path in (GENERATOR.parent / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Import(names):
+                    used |= {name.name.partition(".")[0] for name in names}
+                case ast.ImportFrom(str(module)):
+                    used.add(module.partition(".")[0])
+    assert used - sys.stdlib_module_names == {"httpx", "pydantic", "impasto_client"}
+
+
+@pytest.mark.medium
 def test_the_client_needs_nothing_of_the_service() -> None:
     program = (
         "import sys, impasto_client, impasto_client.types\n"

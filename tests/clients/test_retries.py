@@ -23,47 +23,8 @@ from impasto_client import (
     UnexpectedAnswer,
 )
 from impasto_client._core.transport import BlockingTransport, WaitingTransport
-from tests.clients.conftest import QUICK, Ask
+from tests.support.client import ACCEPTED, AWAY, BAD_GATEWAY, BUSY, JOB, JOB_ID, QUICK, Ask, job
 from tests.support.flaky_server import DROPPED, FlakyServer, Reply
-
-JOB_ID = "0198c0de-0000-7000-8000-000000000000"
-JOB = f"/v1/jobs/{JOB_ID}"
-BUSY = Reply.of({"type": "busy", "detail": "Later."}, 429, headers={"Retry-After": "0"})
-AWAY = Reply.of({"type": "database_unavailable", "title": "Away"}, 503)
-# What a proxy says whose service is gone.
-BAD_GATEWAY = Reply(502, b"<html>Bad Gateway</html>")
-
-
-def job(**changes: Any) -> dict[str, Any]:
-    """A job as the service describes one."""
-    return {
-        "id": JOB_ID,
-        "kind": "style_transfer",
-        "state": "queued",
-        "seq": 1,
-        "params": {},
-        "attempt": 0,
-        "priority": 4,
-        "paused": False,
-        "cancel_requested": False,
-        "finish_requested": False,
-        "created_at": "2026-01-01T00:00:00Z",
-        "started_at": None,
-        "finished_at": None,
-        "progress": None,
-        "artifacts": [],
-        "result": None,
-        "error": None,
-        "retry_of": None,
-        "batch_id": None,
-        "batch_line": None,
-        "custom_id": None,
-        "network": None,
-        "further_networks": [],
-    } | changes
-
-
-ACCEPTED = Reply.of(job(), 202)
 
 
 def test_all_attempts_of_a_call_have_one_idempotency_key(ask: Ask, server: FlakyServer) -> None:

@@ -1,6 +1,8 @@
 """What a person does with jobs, embedded and over Celery: the same tests, the same answers."""
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from tests.support.deployment import MODES, Deployment, deployed, pixels_of, shown_logs
 from tests.support.postgres import postgres
+from tests.support.service import wait_for
 from tests.support.strange_pictures import noise
 
 pytestmark = pytest.mark.server
@@ -95,7 +98,6 @@ def test_a_queued_job_is_cancelled_at_once_and_a_running_one_soon(service: Deplo
     assert service.request("POST", f"/v1/jobs/{queued}/cancel")["state"] == "cancelled"
     service.request("POST", f"/v1/jobs/{running}/cancel")
     assert service.wait_for_job(running, "succeeded", "failed", "cancelled")["state"] == "cancelled"
-    # The hint of the queued one is still on its way: it must not be run for it.
     assert service.wait_for_job(service.paint(size=32, steps=1), "succeeded")
     assert service.job(queued).attempt == 0
 
@@ -170,3 +172,87 @@ def test_an_urgent_job_goes_first(service: Deployment) -> None:
     service.wait_for_job(late, "succeeded")
     started = [service.job(job_id).started_at for job_id in (urgent, late)]
     assert started[0] is not None and started[1] is not None and started[0] < started[1]
+
+
+def test_jobs_start_in_the_same_order_in_both_modes(service: Deployment) -> None:
+    """One worker, that is restarted while a job runs; some were paused, cancelled or of a batch."""
+    names = {service.paint(size=48, steps=LONG): "released"}
+    (released,) = names
+    service.wait_for_progress(released)
+    params = {"content": service.upload(1), "style": service.upload(2), "size": 32, "steps": 1}
+
+    def submit(name: str, **headers: str) -> str:
+        body = {"kind": "style_transfer", "params": params}
+        job_id = str(service.request("POST", "/v1/jobs", json=body, headers=headers)["id"])
+        names[job_id] = name
+        return job_id
+
+    paused, cancelled = submit("paused"), submit("cancelled")
+    matrix = {"kind": "style_transfer", "params": params, "over": {"seed": [1, 2, 3]}}
+    batch = service.request("POST", "/v1/batches?reproducible=true", json=matrix)["id"]
+    wait_for(lambda: len(entries(service, batch)) == 3)
+    names |= {job["id"]: f"entry {job['batch_line']}" for job in entries(service, batch)}
+    submit("first")
+    submit("urgent", Priority="u=0")
+    submit("second")
+    service.request("POST", f"/v1/jobs/{paused}/pause")
+    service.request("POST", f"/v1/jobs/{cancelled}/cancel")
+    service.terminate()
+    service.start()
+    service.wait_for_progress(released, attempt=2)
+    service.request("POST", f"/v1/jobs/{paused}/resume")
+    submit("last")
+    service.request("POST", f"/v1/jobs/{released}/cancel")
+    for job_id in names:
+        service.wait_for_row(job_id, "succeeded", "cancelled")
+    starts = sorted(
+        (event.created_at, names[job_id])
+        for job_id in names
+        for event in service.events(job_id)
+        if event.type == "state" and event.data["state"] == "running" and not event.data["cancel_requested"]
+    )
+    # A batch begins a turn after single jobs, of which 16 have their place in a turn.
+    assert [name for _, name in starts] == [
+        *("released", "urgent", "released", "paused", "first", "second", "last"),
+        *("entry 1", "entry 2", "entry 3"),
+    ]
+
+
+def entries(service: Deployment, batch: str) -> list[dict[str, Any]]:
+    """The jobs of a batch."""
+    found: list[dict[str, Any]] = service.request("GET", f"/v1/jobs?batch={batch}")["items"]
+    return found
+
+
+def test_a_batch_is_followed_and_fetched(service: Deployment) -> None:
+    contents, styles = ([service.upload(seed) for seed in seeds] for seeds in (range(3), range(3, 5)))
+    matrix = {
+        "kind": "style_transfer",
+        "params": {"size": 32, "steps": 2},
+        "over": {"content": contents, "style": styles},
+    }
+    batch = service.request("POST", "/v1/batches", json=matrix)
+    path = f"/v1/batches/{batch['id']}"
+    events = read_events(service, f"{path}/events")
+    entries = [event for event in events if event["type"] == "entry"]
+    told = [(event["line"], event["state"]) for event in entries]
+    assert len(set(told)) == len(told)
+    ends = {event["line"]: event for event in entries if event["state"] == "succeeded"}
+    assert ends.keys() == set(range(1, 7))
+    assert {"image", "recipe"} == {artifact["name"] for artifact in ends[6]["artifacts"]}
+    assert events[0]["type"] == "state" and events[-1]["type"] == "done"
+    assert events[-1]["state"] == "succeeded" and events[-1]["counts"]["succeeded"] == 6
+    view = service.request("GET", path)
+    assert view["state"] == "succeeded" and view["counts"] == events[-1]["counts"]
+    assert [sample["line"] for sample in view["samples"]] == [1, 2, 4, 6]
+    results = [json.loads(line) for line in service.fetch(f"{path}/results").splitlines()]
+    assert [line["line"] for line in results] == [1, 2, 3, 4, 5, 6]
+    assert all(line["job_id"] == ends[line["line"]]["job_id"] for line in results)
+    assert service.fetch(f"{path}/errors") == b""
+    with zipfile.ZipFile(io.BytesIO(service.fetch(f"{path}/archive"))) as archive:
+        assert archive.testzip() is None
+        for line in results:
+            (image,) = [artifact for artifact in line["artifacts"] if artifact["name"] == "image"]
+            assert archive.read(f"{line['custom_id']}.png") == service.fetch(image["url"])
+        assert len(archive.namelist()) == 2 * 6 + 2
+    assert pixels_of(service.fetch(f"{path}/contact-sheet")).shape[2] == 3

@@ -20,7 +20,7 @@ ERROR = {"type": "input", "title": "The input is wrong", "detail": "Too small.",
 
 
 def add_batch(engine: Engine, lines: int, **values: Any) -> Batch:
-    """A batch that runs, none of whose lines is a job yet."""
+    """A batch that runs, none of whose lines is a job yet, and that no keeper works off."""
     row = {
         "id": new_id(),
         "name": "a batch",
@@ -36,6 +36,8 @@ def add_batch(engine: Engine, lines: int, **values: Any) -> Batch:
         "revision": 0,
         "applied": 0,
         "created_at": now(),
+        "worker_id": "nobody",
+        "lease_until": now() + 1000.0,
         **values,
     }
     with write(engine) as connection:

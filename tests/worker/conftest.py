@@ -14,12 +14,16 @@ from app.storage import make_storage
 from models.network import Network
 from tests.support.networks import make_convolutions
 from worker.contract.compute import Compute
+from worker.optim.kept import TARGETS
 from worker.runtime.context import WorkerContext
+from worker.runtime.inputs import DECODED
 
 
 @pytest.fixture
 def context(settings: Settings) -> Iterator[WorkerContext]:
-    """A database, a storage and the CPU."""
+    """A database, a storage and the CPU, of a worker that has computed nothing yet."""
+    TARGETS.clear()
+    DECODED.clear()
     upgrade(settings.resolved_database_url)
     engine = make_engine(settings.resolved_database_url)
     yield WorkerContext(

@@ -13,6 +13,7 @@ from worker.losses.distance import (
     squared_distance,
     sum_of_squares,
 )
+from worker.optim.kept import TARGETS, target_key
 from worker.optim.tiling.maps import Recomputed, Source
 from worker.optim.tiling.tiles import Tiling
 
@@ -77,7 +78,8 @@ def content_targets(
     the picture has several tiles.
     """
     if len(tiling.tiles) == 1 or tiling.size_in_bytes(layers) <= kept:
-        return dict(tiling.all_features(content, layers))
+        key = target_key(tiling.network, content, "features", tiling.plan, *layers)
+        return dict(TARGETS.get(key, lambda: tiling.all_features(content, layers)))
     source = Source(tiling, content, layers)
     energies = tiling.sums(content, layers, sum_of_squares)
     channels = tiling.channels

@@ -1,6 +1,8 @@
 """The sum of losses, and its gradient, of a picture of any size; and the targets of losses that sum up."""
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -8,6 +10,7 @@ from torch import Tensor
 from models.network import Network
 from worker.losses.base import AdditiveLoss, FeatureLoss, GatheredLoss, LocalLoss, Loss, Part, PictureLoss
 from worker.optim.descent import Evaluation
+from worker.optim.kept import TARGETS, target_key
 from worker.optim.tiling.maps import Recomputed
 from worker.optim.tiling.tiles import BUDGET, Tile, Tiling
 from worker.optim.together import SharedLoss
@@ -65,10 +68,15 @@ class LossSum(SharedLoss):
         totals = [loss._total(own) for loss, own in zip(losses, terms, strict=True)]
         # Each depends on its own picture alone, so that the gradient of their sum has those of all.
         gradients = torch.autograd.grad(totals, leaves)
-        return [
+        found = [
             loss._evaluation(own, gradient)
             for loss, own, gradient in zip(losses, terms, gradients, strict=True)
         ]
+        if len(found) == 1:
+            return found
+        # Read at once: each descent asks for its own, and would wait for what the one before has begun.
+        read = torch.stack([each.total for each in found]).cpu()
+        return [replace(each, total=total) for each, total in zip(found, read, strict=True)]
 
     def _evaluation(self, terms: Mapping[str, Tensor], gradient: Tensor) -> Evaluation:
         terms = {loss.name: terms[loss.name].detach() for loss in self.losses}
@@ -198,6 +206,15 @@ def blended_means(
     for picture, share in zip(pictures, [share / sum(shares) for share in shares], strict=True):
         height, width = picture.shape[-2:]
         tiling = Tiling(height, width, network, layers, margin=margin, budget=budget)
-        for layer, (total, positions) in tiling.sums(picture, layers, statistic).items():
-            blend[layer] = blend.get(layer, 0) + share / positions * total
+        key = target_key(network, picture, statistic, tiling.plan, *layers)
+        for layer, mean in TARGETS.get(key, partial(_means, tiling, picture, layers, statistic)).items():
+            blend[layer] = blend.get(layer, 0) + share * mean
     return blend
+
+
+def _means(
+    tiling: Tiling, picture: Tensor, layers: Collection[str], statistic: Callable[[Tensor], Tensor]
+) -> dict[str, Tensor]:
+    """Means over positions of a statistic of one picture, by layer."""
+    found = tiling.sums(picture, layers, statistic)
+    return {layer: 1 / positions * total for layer, (total, positions) in found.items()}

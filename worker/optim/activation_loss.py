@@ -60,9 +60,11 @@ class ActivationLoss(SharedLoss):
             seeds=tuple(seed for loss in losses for seed in loss.seeds),
         )
         found = together(torch.cat(list(variables)))
+        # Read at once: each descent asks for its own, and would wait for what the one before has begun.
+        totals = found.total.cpu()
         return [
             Evaluation(
-                found.total[place : place + 1],
+                totals[place : place + 1],
                 found.gradient[place : place + 1],
                 {name: term[place : place + 1] for name, term in found.terms.items()},
             )

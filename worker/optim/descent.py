@@ -31,7 +31,7 @@ class Evaluation:
 
     ``total`` is the loss of each picture, (N,), or of a single one, (). ``gradient``, of the variables'
     shape, is that of the sum of ``total``; ``terms`` are the parts by name that sum to ``total``, each of
-    its shape.
+    its shape. ``total`` may be on the CPU already, whatever the device.
     """
 
     total: Tensor

@@ -90,6 +90,10 @@ class ClaimedJob:
             self._announce_end()
         return False
 
+    def take_turns(self, count: int) -> None:
+        """Report so many times less often, as one of ``count`` jobs that are computed together."""
+        self._schedule = Schedule(self._context.settings.checkpoint_seconds, count)
+
     def load_checkpoint(self) -> StepState | None:
         """The state to go on from; None to start from the beginning, also if the checkpoint is unusable."""
         if self._checkpoint_key is None:

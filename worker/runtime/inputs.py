@@ -1,5 +1,6 @@
 """Loads the pictures and clips of a job from the storage."""
 
+import math
 from collections.abc import Mapping
 from io import BytesIO
 from typing import BinaryIO
@@ -19,7 +20,28 @@ from worker.contract.inputs import Inputs, Source
 from worker.datasets.members import load_sets, names_of_sets
 from worker.media.clips import Clip, open_clip
 from worker.media.pictures import Picture, load_picture
+from worker.optim.kept import Kept
 from worker.runtime.patience import persist
+
+# Decoded pictures, which the jobs of a batch often share.
+_DECODED_BYTES = 128 << 20
+
+
+def _bytes_of(loaded: Picture | Clip) -> float:
+    """Memory of a decoded picture; a clip is not kept."""
+    if isinstance(loaded, Clip):
+        return math.inf
+    return loaded.rgb.nbytes + (0 if loaded.alpha is None else loaded.alpha.nbytes)
+
+
+DECODED: Kept[Picture | Clip] = Kept(_DECODED_BYTES, _DECODED_BYTES // 8, _bytes_of)
+
+
+def _own(loaded: Picture | Clip) -> Picture | Clip:
+    """A copy of a picture, which the job may do with as it likes."""
+    if isinstance(loaded, Clip):
+        return loaded
+    return Picture(loaded.rgb.clone(), None if loaded.alpha is None else loaded.alpha.clone())
 
 
 def read_input(file: BinaryIO, params: Params, name: str, field: str) -> Picture | Clip:
@@ -65,7 +87,8 @@ def load_inputs(
             with file:
                 return read_input(file, params, name, field)
 
-        return Source(sha256, lambda: persist(load), file_name)
+        decoded = sha256, params.picture_side(name), params.picture_short_side(name)
+        return Source(sha256, lambda: _own(DECODED.get(decoded, lambda: persist(load))), file_name)
 
     sources = {
         name: [

@@ -14,12 +14,18 @@ PACE_WEIGHT = 0.3
 
 
 class Schedule:
-    """The times of the next reports of one attempt, and its pace. Times are of ``time.monotonic``."""
+    """The times of the next reports of one attempt, and its pace. Times are of ``time.monotonic``.
 
-    def __init__(self, checkpoint_seconds: float) -> None:
+    Of ``sharing`` attempts that take turns each reports so many times less often.
+    """
+
+    def __init__(self, checkpoint_seconds: float, sharing: int = 1) -> None:
         started = time.monotonic()
         self._checkpoint_seconds = checkpoint_seconds
-        self._next_progress = self._next_preview = self._next_milestone = started
+        self._sharing = sharing
+        self._next_progress = self._next_milestone = started
+        # Of several, the first previews would come all at once, and delay the first steps of all.
+        self._next_preview = started + (PREVIEW_SECONDS * sharing if sharing > 1 else 0.0)
         self._next_checkpoint = started + checkpoint_seconds
         self._last = (started, 0)
         self._pace: float | None = None
@@ -28,7 +34,7 @@ class Schedule:
         """Whether to report progress; if so, the next report is due an interval later."""
         due = now >= self._next_progress or step.done == step.total
         if due:
-            self._next_progress = now + PROGRESS_SECONDS
+            self._next_progress = now + PROGRESS_SECONDS * self._sharing
         return due
 
     def preview_is_due(self, step: Step, now: float) -> bool:
@@ -38,7 +44,7 @@ class Schedule:
     def preview_ended(self, started: float) -> None:
         """The next preview is due when one that began at ``started``, saved or not, has cost its share."""
         now = time.monotonic()
-        self._next_preview = now + max(PREVIEW_SECONDS, (now - started) / PREVIEW_SHARE)
+        self._next_preview = now + self._sharing * max(PREVIEW_SECONDS, (now - started) / PREVIEW_SHARE)
 
     def checkpoint_is_due(self, step: Step, now: float) -> bool:
         """Whether to save a checkpoint: after the interval, after a milestone sooner."""
@@ -48,7 +54,7 @@ class Schedule:
     def checkpoint_ended(self, started: float) -> None:
         """The next checkpoint is due when one that began at ``started``, saved or not, has cost its share."""
         now = time.monotonic()
-        self._next_milestone = now + (now - started) / CHECKPOINT_SHARE
+        self._next_milestone = now + self._sharing * (now - started) / CHECKPOINT_SHARE
         self._next_checkpoint = max(self._next_milestone, now + self._checkpoint_seconds)
 
     def eta_seconds(self, step: Step, now: float) -> float | None:

@@ -1,19 +1,20 @@
 """How many jobs are computed together: as many as are of use, fit into the memory, and end soon."""
 
 from collections import OrderedDict
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
 
 import torch
 
 from app.jobs.claims import STACK_LIMIT
-from app.jobs.job import Job
 from worker.optim.together import CPU_PIXELS
 
 T = TypeVar("T", int, float)
 
 # Of a stack, so that the last of it does not wait long for the first, and a kill costs little.
 STACK_SECONDS = 10.0
-LARGEST_STACK = 64
+# More would take so long to begin that a cancel of one had to wait.
+LARGEST_STACK = 32
 
 # Memory of a picture beside its activations, whose passes are bounded: ten pairs of L-BFGS, the best picture,
 # the gradient, and the features of the content.
@@ -21,6 +22,22 @@ BYTES_PER_PIXEL = 500
 
 # Keys of stacks that are remembered.
 MOST_KEYS = 1000
+
+
+class Stackable(Protocol):
+    """What is known of a job before it is computed: a row, or an entry of a batch on the command line."""
+
+    @property
+    def stack_key(self) -> str | None:
+        """What it shares with those that it can be computed together with."""
+
+    @property
+    def lane(self) -> str:
+        """Its lane."""
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """Its resolved params."""
 
 
 class StackSizes:
@@ -33,7 +50,7 @@ class StackSizes:
         self._seconds: OrderedDict[str, float] = OrderedDict()
         self._most: OrderedDict[str, int] = OrderedDict()
 
-    def limit(self, job: Job) -> int:
+    def limit(self, job: Stackable) -> int:
         """How many jobs may be claimed together, of which ``job`` is the first."""
         if job.stack_key is None:
             return 1
@@ -49,12 +66,12 @@ class StackSizes:
         soon = int(STACK_SECONDS / max(seconds, 1e-3))
         return max(1, min(most, soon, self._memory // (BYTES_PER_PIXEL * pixels)))
 
-    def learn(self, job: Job, seconds: float) -> None:
+    def learn(self, job: Stackable, seconds: float) -> None:
         """Remember the seconds that a job took, alone or as its share of a stack."""
         if job.stack_key is not None:
             _keep(self._seconds, job.stack_key, seconds)
 
-    def shrink(self, job: Job, size: int) -> None:
+    def shrink(self, job: Stackable, size: int) -> None:
         """Remember that a stack of ``size`` did not work."""
         if job.stack_key is not None:
             _keep(self._most, job.stack_key, max(1, size // 2))

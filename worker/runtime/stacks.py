@@ -53,12 +53,16 @@ def compute_stack(context: WorkerContext, jobs: Sequence[ClaimedJob], stop: thre
     if len(members) < 2:
         return
     count = len(members)
+    for member in members:
+        member.job.take_turns(count)
     try:
         with closing(_begin(members)) as steps:
             yield from _follow(context, steps, members, stop)
     except Exception:
         log.exception("%d jobs cannot be computed together, and those left are one by one", count)
         context.stack_sizes.shrink(jobs[0].row, count)
+    for member in members:
+        member.job.take_turns(1)
 
 
 def _begin(members: Sequence[_Member]) -> StackSteps:

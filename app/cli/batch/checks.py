@@ -13,7 +13,7 @@ from app.cli.batch.pictures import PictureFile, PictureFinder, Pictures, hashes,
 from app.errors import InputError, ServiceError
 from app.jobs.errors import ParamsError
 from app.jobs.params import parse_params
-from app.kinds import KINDS, Params, spec_of
+from app.kinds import KINDS, Params
 from app.networks.catalogue import Catalogue
 
 # What an entry asks for, as a text that is the same for the same results.
@@ -65,7 +65,7 @@ def local_request(entry: Entry, finder: PictureFinder, catalogue: Catalogue) -> 
     return LocalRequest(params, pictures, sets)
 
 
-def local_key(request: LocalRequest, catalogue: Catalogue, hash_of_set: HashOfSet) -> Key:
+def local_key(entry: Entry, request: LocalRequest, catalogue: Catalogue, hash_of_set: HashOfSet) -> Key:
     """The key of an entry that is computed here. Raises InputError for a set that cannot be used."""
     params, inputs = request.params, dict(hashes(request.pictures))
     for name, value in request.sets.items():
@@ -75,19 +75,18 @@ def local_key(request: LocalRequest, catalogue: Catalogue, hash_of_set: HashOfSe
     cards = {name: catalogue.find(name) for name in names}
     values = {k: v for k, v in params.model_dump(mode="json").items() if k not in inputs}
     weights = {name: None if card is None else card.sha256 for name, card in cards.items()}
-    return _digest([spec_of(params).name, values, inputs, weights])
+    return _digest([entry.kind, values, inputs, weights, entry.reproducible])
 
 
-def service_request(entry: Entry, finder: PictureFinder) -> tuple[dict[str, Any], Pictures, Key]:
-    """Check an entry for a service, as far as that is possible without it: its params, pictures and key.
+def service_key(entry: Entry, finder: PictureFinder) -> Key:
+    """Check an entry for a service, as far as that is possible without it; its key.
 
     Raises ServiceError that names the field.
     """
     given, pictures, sets = _read(entry, finder)
     parse_params(entry.kind, given | sets | references(KINDS[entry.kind].params, pictures), None)
     values = {name: value for name, value in entry.params.items() if name not in pictures}
-    key = _digest([entry.kind, values, hashes(pictures), entry.reproducible])
-    return values, pictures, key
+    return _digest([entry.kind, values, hashes(pictures), entry.reproducible])
 
 
 def _read(entry: Entry, finder: PictureFinder) -> tuple[dict[str, Any], Pictures, dict[str, str]]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from app.cli.batch.entries import ReadLines, read_lines
-from app.cli.batch.matrix import common_params, cross_or_zip, picture_axis, value_axis
+from app.cli.batch.matrix import Recipe, common_params, entries_of, picture_axis, value_axis
 from app.cli.batch.record import ERRORS, RECORD, RESULTS
 from app.cli.batch.reporting import Options
 from app.cli.batch.running import run_entries
@@ -30,6 +30,12 @@ Device = Annotated[
     str | None,
     typer.Option(help="Here: auto, cpu, mps or cuda; IMPASTO_DEVICE, or auto.", show_default=False),
 ]
+Reproducible = Annotated[
+    bool,
+    typer.Option(
+        "--reproducible", help="Compute no two together: each is then the same as alone, bit for bit."
+    ),
+]
 Name = Annotated[str | None, typer.Option(help="What the service calls the batch.", show_default=False)]
 Priority = Annotated[
     Literal["urgent", "normal", "background"] | None,
@@ -43,6 +49,7 @@ def run(
     ],
     output: Output,
     errors: Errors = "fail",
+    reproducible: Reproducible = False,
     device: Device = None,
     url: Url = None,
     name: Name = None,
@@ -61,7 +68,7 @@ def run(
         fail_on([("JOBS.jsonl", f"{jobs} has no lines.")])
     if jobs.resolve() in {(output / each).resolve() for each in (RECORD, RESULTS, ERRORS)}:
         fail_on([("--output", f"{jobs} would be written over: choose another folder.")])
-    options = Options(output, errors, device, url, name or jobs.stem, priority)
+    options = Options(output, errors, device, url, name or jobs.stem, priority, reproducible)
     run_entries(read, jobs.parent, options)
 
 
@@ -92,6 +99,7 @@ def make_matrix_command() -> Callable[..., None]:
             False,
         ),
         keyword("errors", Errors, "fail"),
+        keyword("reproducible", Reproducible, False),
         keyword("device", Device, None),
         keyword("url", Url, None),
         keyword("name", Name, None),
@@ -138,7 +146,7 @@ def _matrix(context: typer.Context, given: dict[str, Any]) -> None:
         fail_on([(option_name(param), f"{spec.name} needs this.") for param in missing])
     if not axes:
         fail_on([("--over", "There is nothing to vary: name pictures, or values of a param.")])
-    entries = cross_or_zip(spec.name, common, axes, "zip" if given["zip_"] else "cross")
+    recipe = Recipe(spec.name, common, axes, "zip" if given["zip_"] else "cross")
     options = Options(
         given["output"],
         given["errors"],
@@ -146,9 +154,10 @@ def _matrix(context: typer.Context, given: dict[str, Any]) -> None:
         given["url"],
         given["name"] or " × ".join(f"{len(axis.values)} {axis.param}" for axis in axes),
         given["priority"],
-        shows_lines=False,
+        given["reproducible"],
+        recipe,
     )
-    run_entries(ReadLines(entries, []), Path(), options)
+    run_entries(ReadLines(entries_of(recipe), []), Path(), options)
 
 
 def _by_command(name: str) -> KindSpec[Params]:

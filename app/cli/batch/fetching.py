@@ -37,7 +37,9 @@ class Fetcher:
     wanted: Mapping[int, Entry]
     keys: Mapping[str, str]
     progress: BatchProgress
-    _ended: set[int] = field(default_factory=set)
+    _fetched: set[int] = field(default_factory=set)
+    # By what was told last: they may be tried again.
+    _failed: set[int] = field(default_factory=set)
     # Of what was made and then deleted: as in `failures`.
     gone: list[Json] = field(default_factory=list)
 
@@ -66,7 +68,8 @@ class Fetcher:
     def fetch_present(self) -> None:
         """Fetch those that have succeeded by now. Raises httpx.TransportError."""
         for line in lines_of(self.client, f"{self._path}/results"):
-            if line["line"] in self.wanted and line["line"] not in self._ended:
+            if line["line"] in self.wanted and line["line"] not in self._fetched:
+                self._forget_failure(line["line"])
                 self._fetch(line["line"], line["job_id"], line["artifacts"], line["result"])
 
     def failures(self) -> list[Json]:
@@ -84,15 +87,23 @@ class Fetcher:
         return f"/v1/batches/{self.batch_id}"
 
     def _take(self, kind: str, event: Json) -> None:
-        if kind != "entry" or event["line"] not in self.wanted or event["line"] in self._ended:
+        if kind != "entry" or event["line"] not in self.wanted or event["line"] in self._fetched:
             return
-        line = event["line"]
-        if event["state"] == "succeeded":
+        line, state = event["line"], event["state"]
+        if state in ("failed", "cancelled"):
+            if line not in self._failed:
+                self._failed.add(line)
+                self.progress.failed()
+            return
+        self._forget_failure(line)
+        if state == "succeeded":
             job = self._get(f"/v1/jobs/{event['job_id']}")
             self._fetch(line, job["id"], job["artifacts"], job["result"])
-        elif event["state"] in ("failed", "cancelled"):
-            self._ended.add(line)
-            self.progress.failed()
+
+    def _forget_failure(self, line: int) -> None:
+        if line in self._failed:
+            self._failed.remove(line)
+            self.progress.again()
 
     def _get(self, path: str) -> Json:
         return answer(insist(lambda: self.client.get(path), self.progress.say))
@@ -114,7 +125,7 @@ class Fetcher:
         else:
             self.folder.add(entry, self.keys[entry.custom_id], files, {"job_id": job_id, "result": result})
             self.progress.done()
-        self._ended.add(line)
+        self._fetched.add(line)
 
     def _download(self, artifact: Json) -> Iterator[bytes]:
         """The bytes of an artifact. Raises httpx.TransportError if they are not those that it has."""

@@ -80,22 +80,38 @@ def common_params(cls: type[Params], texts: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def cross_or_zip(kind: str, params: Mapping[str, Any], axes: Sequence[Axis], combine: Combine) -> list[Entry]:
-    """An entry for each combination, the last axis innermost. Exits with a message if they do not fit."""
+@dataclass(frozen=True)
+class Recipe:
+    """One recipe over many values: what all entries have in common, and the axes, the last one innermost."""
+
+    kind: str
+    params: Mapping[str, Any]
+    axes: Sequence[Axis]
+    combine: Combine
+
+    @property
+    def size(self) -> int:
+        """How many entries it has."""
+        lengths = [len(axis.values) for axis in self.axes]
+        return math.prod(lengths) if self.combine == "cross" else min(lengths)
+
+
+def entries_of(recipe: Recipe) -> list[Entry]:
+    """An entry for each combination. Exits with a message if the axes do not fit together."""
+    axes, combine = recipe.axes, recipe.combine
     lengths = {axis.param: len(axis.values) for axis in axes}
     if combine == "zip" and len(set(lengths.values())) > 1:
         counts = ", ".join(f"{option_name(name)} {count:,}" for name, count in lengths.items())
         fail_on([("--zip", f"All need the same number of values, which are: {counts}.")])
-    size = math.prod(lengths.values()) if combine == "cross" else min(lengths.values())
-    if size > MAX_LINES:
-        fail_on([("matrix", f"{size:,} combinations are too many: at most {MAX_LINES:,}.")])
+    if recipe.size > MAX_LINES:
+        fail_on([("matrix", f"{recipe.size:,} combinations are too many: at most {MAX_LINES:,}.")])
     names = [unique_slugs(axis.labels, len(axes)) for axis in axes]
     join: Callable[..., Iterable[tuple[int, ...]]] = product if combine == "cross" else zip
     entries = []
     for line, places in enumerate(join(*(range(len(axis.values)) for axis in axes)), 1):
         custom_id = SEPARATOR.join(each[place] for each, place in zip(names, places, strict=True))
         values = {axis.param: axis.values[place] for axis, place in zip(axes, places, strict=True)}
-        entries.append(Entry(line, custom_id, kind, {**params, **values}))
+        entries.append(Entry(line, custom_id, recipe.kind, {**recipe.params, **values}))
     return entries
 
 

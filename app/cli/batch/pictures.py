@@ -11,7 +11,7 @@ from app.errors import InputError
 from app.kinds import Params
 from app.media import PictureError
 from app.media.clips import clip_format, read_clip_header
-from app.media.inspect import open_picture
+from app.media.inspect import displayed, open_picture
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,13 @@ class PictureFile:
 
     path: Path
     sha256: str
-    is_clip: bool
+    # Width and height as displayed; None: it is a clip.
+    sides: tuple[int, int] | None
+
+    @property
+    def is_clip(self) -> bool:
+        """Whether it is a clip."""
+        return self.sides is None
 
 
 # An id stands for a picture of the service.
@@ -78,11 +84,13 @@ def _read(path: Path) -> PictureFile | str:
     """A picture file; or why it cannot be used."""
     try:
         data = path.read_bytes()
-        is_clip = clip_format(data) is not None
-        if is_clip:
+        sides = None
+        if clip_format(data) is not None:
             read_clip_header(data)
         else:
-            open_picture(data).image.close()
+            picture = open_picture(data)
+            picture.image.close()
+            sides = displayed(picture.header, picture.orientation)
     except FileNotFoundError:
         return f"There is no file {path}."
     except (OSError, ValueError) as error:
@@ -90,7 +98,7 @@ def _read(path: Path) -> PictureFile | str:
         return f"{path} cannot be read: {getattr(error, 'strerror', None) or error}."
     except PictureError as error:
         return f"{path}: {error.detail}"
-    return PictureFile(path, hashlib.sha256(data).hexdigest(), is_clip)
+    return PictureFile(path, hashlib.sha256(data).hexdigest(), sides)
 
 
 def references(cls: type[Params], pictures: Pictures, ids: Mapping[str, str] | None = None) -> dict[str, Any]:

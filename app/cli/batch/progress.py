@@ -32,15 +32,19 @@ class BatchProgress:
 
     def done(self) -> None:
         """One more is done."""
-        self._count(0)
+        self._count(1, 0)
 
     def failed(self) -> None:
         """One more has failed."""
-        self._count(1)
+        self._count(1, 1)
+
+    def again(self) -> None:
+        """One that had failed is tried again."""
+        self._count(-1, -1)
 
     def part(self, share: float) -> None:
-        """The current one is so far, from 0 to 1."""
-        self._bar.update(self._task, completed=self._ended + min(share, 0.999))
+        """So much of those that are computed now is done, from 0 to their number."""
+        self._bar.update(self._task, completed=self._ended + share)
 
     def at(self, ended: int, failed: int, total: int) -> None:
         """So many have ended, and failed, of all."""
@@ -48,8 +52,8 @@ class BatchProgress:
         self._bar.update(self._task, total=total)
         self._show()
 
-    def _count(self, failed: int) -> None:
-        self._ended += 1
+    def _count(self, ended: int, failed: int) -> None:
+        self._ended += ended
         self._failed += failed
         self._show()
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from app.cli.batch.checks import Key, check_all, service_request
+from app.cli.batch.checks import Key, check_all, service_key
 from app.cli.batch.entries import Entry, ReadLines
 from app.cli.batch.fetching import Fetcher
 from app.cli.batch.pictures import PictureFinder
@@ -19,7 +19,7 @@ from app.jobs.job import Json
 def run_in_service(read: ReadLines, folder: Path, options: Options) -> None:
     """Run entries whose pictures are paths from a folder, or ids. Exits with 1 if one failed."""
     finder = PictureFinder(folder, ids=True)
-    keys, problems = check_all(read.entries, lambda entry: service_request(entry, finder)[2])
+    keys, problems = check_all(read.entries, lambda entry: service_key(entry, finder))
     failures = refuse([*read.problems, *problems], options)
     with output_folder(options.output, read.entries) as results, service(options.url) as client:
         missing = results.missing(read.entries, keys)

@@ -10,6 +10,7 @@ import typer
 from app.batches.schemas import LineProblem
 from app.cli.batch.checks import Key
 from app.cli.batch.entries import SHOWN_PROBLEMS, Entry
+from app.cli.batch.matrix import Recipe
 from app.cli.batch.record import ERRORS, OutputFolder
 from app.cli.messages import USAGE, fail, note_problem
 from app.cli.options import option_name
@@ -23,7 +24,7 @@ AGAIN = "The same command goes on."
 
 @dataclass(frozen=True)
 class Options:
-    """How a batch is run; without ``url`` in this process. ``shows_lines``: entries are lines of a file."""
+    """How a batch is run; without ``url`` in this process. Without ``recipe`` entries are lines of a file."""
 
     output: Path
     errors: Literal["fail", "skip"]
@@ -31,7 +32,8 @@ class Options:
     url: str | None
     name: str
     priority: str | None
-    shows_lines: bool = True
+    reproducible: bool
+    recipe: Recipe | None = None
 
 
 def refuse(problems: Sequence[LineProblem], options: Options, count: int | None = None) -> list[Json]:
@@ -42,7 +44,7 @@ def refuse(problems: Sequence[LineProblem], options: Options, count: int | None 
     problems = sorted(problems, key=lambda problem: problem.line)
     if not problems or options.errors == "skip":
         return [_refused(problem) for problem in problems]
-    if not options.shows_lines:
+    if options.recipe is not None:
         for field, detail in dict.fromkeys((problem.field, problem.detail) for problem in problems):
             note_problem(option_name(field), detail)
         fail("Nothing was computed.", USAGE)

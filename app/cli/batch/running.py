@@ -1,6 +1,7 @@
 """Runs the entries of a batch: here, or in a service."""
 
 import os
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from app.supervision.openmp import let_threads_sleep
 
 def run_entries(read: ReadLines, folder: Path, options: Options) -> None:
     """Run entries whose pictures are paths from a folder. Exits with 1 if one failed."""
+    if options.reproducible:
+        read = replace(read, entries=[replace(entry, reproducible=True) for entry in read.entries])
     if options.url is None:
         if options.priority is not None:
             fail_on([("--priority", "Jobs of a service have one: name it with --url.")])
@@ -43,7 +46,7 @@ def _run_here(read: ReadLines, folder: Path, options: Options) -> None:
             return local_request(entry, finder, catalogue)
 
         keys, problems = check_all(
-            read.entries, lambda entry: local_key(request_of(entry), catalogue, hash_of_set)
+            read.entries, lambda entry: local_key(entry, request_of(entry), catalogue, hash_of_set)
         )
         failures = refuse([*read.problems, *problems], options)
         with output_folder(options.output, read.entries) as results:
@@ -52,12 +55,10 @@ def _run_here(read: ReadLines, folder: Path, options: Options) -> None:
                 if missing:
                     # Imports torch, which takes seconds, so only after everything was checked.
                     let_threads_sleep(os.environ)
-                    from app.cli.batch.local import compute_entries
+                    from app.cli.batch.local import LocalBatch
 
-                    progress = BatchProgress("Computing", len(missing))
-                    failures.extend(
-                        compute_entries(missing, keys, request_of, results, settings, engine, progress)
-                    )
+                    batch = LocalBatch(request_of, keys, results, settings, engine, catalogue)
+                    failures.extend(batch.compute(missing, BatchProgress("Computing", len(missing))))
                 results.write_results(read.entries, keys, failures)
             except InputError as error:
                 fail_on([("--device", error.detail)])

@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx
 
-from app.cli.batch.checks import Key, service_request
+from app.cli.batch.checks import Key
 from app.cli.batch.entries import Entry
+from app.cli.batch.matrix import Axis, Recipe
 from app.cli.batch.pictures import PictureFile, PictureFinder, references
 from app.cli.batch.progress import BatchProgress
 from app.cli.batch.record import OutputFolder
@@ -51,8 +52,7 @@ class Sender:
         """Upload the pictures of entries that the service lacks; the ids of all, by SHA-256."""
         files: dict[str, PictureFile] = {}
         for entry in entries:
-            _, pictures, _ = service_request(entry, self.finder)
-            for several in pictures.values():
+            for several in self.finder.find(KINDS[entry.kind].params, entry.params).values():
                 files |= {each.sha256: each for each in several if isinstance(each, PictureFile)}
         known = {line["sha256"]: line["image"] for line in self._notes("image")}
         ids: dict[str, str] = {}
@@ -79,9 +79,16 @@ class Sender:
         """
         query = {"name": options.name, "errors": options.errors}
         query |= {} if options.priority is None else {"priority": options.priority}
-        body = b"".join(self._line(entry, ids) for entry in entries)
+        query |= {"reproducible": "true"} if options.reproducible else {}
+        recipe = options.recipe
+        if recipe is not None and len(entries) == recipe.size:
+            # All of it: the service then knows rows and columns.
+            media_type, body = "application/json", self._matrix(recipe, ids)
+        else:
+            media_type = "application/x-ndjson"
+            body = b"".join(self._line(entry, ids) for entry in entries)
         digest = hashlib.sha256(body + json.dumps(query).encode()).hexdigest()
-        headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": digest}
+        headers = {"Content-Type": media_type, "Idempotency-Key": digest}
 
         def send() -> httpx.Response:
             return self.client.post(
@@ -89,7 +96,9 @@ class Sender:
             )
 
         response = insist(send, progress.say)
-        _require_right(response, entries, options)
+        if response.is_error:
+            progress.stop()
+            _require_right(response, entries, options)
         batch = answer(response)
         pairs = [[entry.custom_id, keys[entry.custom_id]] for entry in entries]
         self.folder.note({"service": self.url, "batch": batch["id"], "entries": pairs})
@@ -109,16 +118,32 @@ class Sender:
 
         response = insist(send, progress.say)
         if response.is_error:
+            progress.stop()
             note_problem(str(file.path), "The service refuses it:")
         return str(answer(response)["id"])
 
     def _line(self, entry: Entry, ids: Mapping[str, str]) -> bytes:
-        values, pictures, _ = service_request(entry, self.finder)
-        params = values | references(KINDS[entry.kind].params, pictures, ids)
+        params = self._with_ids(entry.kind, entry.params, ids)
         line: dict[str, Any] = {"custom_id": entry.custom_id, "kind": entry.kind, "params": params}
         if entry.reproducible:
             line["reproducible"] = True
         return json.dumps(line).encode() + b"\n"
+
+    def _matrix(self, recipe: Recipe, ids: Mapping[str, str]) -> bytes:
+        def sent(axis: Axis, value: Any) -> Any:
+            found = self._with_ids(recipe.kind, {axis.param: value}, ids)[axis.param]
+            # A list of one picture is called by no name.
+            return found[0] if isinstance(value, str) and isinstance(found, list) else found
+
+        over = {axis.param: [sent(axis, value) for value in axis.values] for axis in recipe.axes}
+        params = self._with_ids(recipe.kind, recipe.params, ids)
+        matrix = {"kind": recipe.kind, "params": params, "over": over, "combine": recipe.combine}
+        return json.dumps(matrix).encode()
+
+    def _with_ids(self, kind: str, params: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
+        cls = KINDS[kind].params
+        pictures = self.finder.find(cls, params)
+        return {**params, **references(cls, pictures, ids)}
 
 
 def _require_right(response: httpx.Response, entries: Sequence[Entry], options: Options) -> None:

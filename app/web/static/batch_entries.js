@@ -149,7 +149,12 @@ export function openEntries(id, { onbatch, onentries, onconnection, onproblem })
 
   function connect() {
     if (events) return;
-    events = new EventSource(batchPath(id, "events"));
+    events = new EventSource(`${batchPath(id, "events")}?replay=false`);
+    // What changed before the stream was open.
+    events.addEventListener("open", () => {
+      fresh.clear();
+      loadWanted();
+    });
     events.addEventListener("entry", onentry);
     for (const type of ["state", "done"]) {
       events.addEventListener(type, ({ data }) => batch && show({ ...batch, ...JSON.parse(data) }));

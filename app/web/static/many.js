@@ -40,6 +40,8 @@ export function openMany({ current, onswitch }) {
   place.append(choice.element);
   pairs.append(pairing.element);
   choice.element.querySelector("legend").className = "visually-hidden";
+  // They are no params of a job.
+  for (const { element } of [choice, pairing]) delete element.dataset.field;
   /** By kind: {isOn, piles}. */
   const states = new Map();
   let timer = null;
@@ -92,8 +94,9 @@ export function openMany({ current, onswitch }) {
       if (run !== asked) return;
       const others = form.show(distinctFields(answer.problems), advanced, { focus: false });
       const { seconds } = answer.estimate;
-      const words = seconds === null ? null : `It takes about ${about(seconds / Math.max(1, answer.workers))}.`;
-      const wrong = answer.wrong ? `${answer.wrong.toLocaleString("en")} of ${answer.lines.toLocaleString("en")} cannot be made.` : null;
+      const words = seconds === null ? "How long it takes is known once the first is made." : `It takes about ${about(seconds / Math.max(1, answer.workers))}.`;
+      const isNone = answer.wrong === answer.lines;
+      const wrong = isNone ? "None of them can be made." : answer.wrong ? `${answer.wrong.toLocaleString("en")} of ${answer.lines.toLocaleString("en")} cannot be made.` : null;
       showText(estimate, [wrong, ...others, answer.wrong ? null : words].filter(Boolean).join(" "));
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;

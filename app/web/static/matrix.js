@@ -7,7 +7,7 @@ import { el } from "./dom.js";
 const GAP = 4;
 /** Sides of a cell in pixels: as large as the width allows. */
 const SMALLEST = 72;
-const LARGEST = 200;
+const LARGEST = 240;
 /** The share of its side that a cell may lose for all rows to be in view. */
 const LEAST_SHARE = 0.7;
 /** Wide screens have headers of this size, narrow ones less. */
@@ -61,16 +61,21 @@ export function makeMatrix({ label, draw, onopen, onpoint, onview }) {
     if (width === 0) return;
     const hadFocus = element.contains(document.activeElement);
     measured = width;
+    const maxHeight = parseFloat(getComputedStyle(element).maxHeight);
     headerSize = table ? (width < NARROW ? NARROW_HEADER : HEADER) : 0;
     if (table) {
       columns = table.columns.length;
       side = Math.floor((width - headerSize - GAP) / columns) - GAP;
       // A little smaller, if all rows are in view then.
-      const fitting = Math.floor((parseFloat(getComputedStyle(element).maxHeight) - headerSize - GAP) / rowCount()) - GAP;
+      const fitting = Math.floor((maxHeight - headerSize - GAP) / rowCount()) - GAP;
       if (fitting > LEAST_SHARE * side) side = Math.min(side, fitting);
     } else {
       columns = Math.min(Math.max(2, Math.round(width / (width < NARROW ? 0.75 * GRID_SIDE : GRID_SIDE))), Math.max(lines, 1));
-      side = Math.floor((width + GAP) / columns) - GAP;
+      const sideOf = (count) => Math.floor((width + GAP) / count) - GAP;
+      // Few cells are larger, as long as all of them are in view.
+      const fits = (count) => sideOf(count) <= LARGEST && Math.ceil(lines / count) * (sideOf(count) + GAP) <= maxHeight;
+      while (columns > 2 && fits(columns - 1)) columns -= 1;
+      side = sideOf(columns);
     }
     side = Math.max(SMALLEST, Math.min(LARGEST, side));
     canvas.style.setProperty("--cell", `${side}px`);
@@ -98,9 +103,14 @@ export function makeMatrix({ label, draw, onopen, onpoint, onview }) {
   const place = (index) => `${headerSize + (headerSize ? GAP : 0) + index * step()}px`;
 
   function header({ label: text, image }, role) {
-    // Without its picture its name is enough.
-    const picture = image && el("img", { src: `${pictureUrl(image)}?side=160`, alt: "", loading: "lazy", decoding: "async", draggable: "false", onerror: (event) => event.target.remove() });
-    return el("div", { class: "matrix-header", role, title: text }, picture, el("span", { class: picture ? "visually-hidden" : "" }, text));
+    const name = el("span", { class: image ? "visually-hidden" : "" }, text);
+    // A picture that was deleted, or is damaged, is named instead.
+    const showName = (event) => {
+      event.target.remove();
+      name.className = "";
+    };
+    const picture = image && el("img", { src: `${pictureUrl(image)}?side=160`, alt: "", loading: "lazy", decoding: "async", draggable: "false", onerror: showName });
+    return el("div", { class: "matrix-header", role, title: text }, picture, name);
   }
 
   function rowAt(row) {

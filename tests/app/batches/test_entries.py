@@ -73,7 +73,8 @@ def test_an_entry_knows_its_job(engine: Engine) -> None:
     )
     assert (wrong.custom_id, wrong.job_id, wrong.state) == ("c2", None, "failed")
     assert (waits.custom_id, waits.job_id, waits.state) == (None, None, "waiting")
-    assert entries_at(engine, batch.id, [1, 2, 3]).keys() == {1}
+    found = entries_at(engine, batch.id, [1, 2, 3])
+    assert {line: entry.state for line, entry in found.items()} == {1: "succeeded", 2: "failed"}
 
 
 def test_lines_that_were_wrong_are_known_before_they_are_reached(engine: Engine) -> None:

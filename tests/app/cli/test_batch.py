@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from app.cli import program
 from app.media.recipe_text import read_recipe
 from tests.support.service import IMPASTO, wait_for
-from tests.support.strange_pictures import noise
+from tests.support.strange_pictures import noise, raw_png
 
 QUICK = ("--size", "32", "--set", "steps=2")
 MATRIX = ("--content", "photos/*.png", "--style", "paintings/*.png", "-o", "out")
@@ -75,10 +75,15 @@ def test_a_second_run_makes_only_what_is_missing_or_was_changed(folder: Path) ->
     with Path("out/b--y.png").open("rb") as file:
         assert read_recipe(file) == recipe
     assert lines_of("errors.jsonl") == []
-    # The same as without a batch.
+    # The first shows how long one takes, and the others are computed together.
+    assert [each["result"]["recipe"]["stack_size"] for each in results] == [1, 3, 3, 3]
     alone = ["style", "photos/b.png", "paintings/y.png", "-o", "alone.png", "--size", "32", "--steps", "2"]
-    assert CliRunner().invoke(program, alone).exit_code == 0
-    assert Path("alone.png").read_bytes() == Path("out/b--y.png").read_bytes()
+    numbers = CliRunner().invoke(program, [*alone, "--json"])
+    loss = json.loads(numbers.stdout)["losses"]["total"]
+    assert results[3]["result"]["losses"]["total"] == pytest.approx(loss, rel=1e-2)
+    # None together: the same as without a batch.
+    assert matrix(*QUICK, "--reproducible", "-o", "one").exit_code == 0
+    assert Path("alone.png").read_bytes() == Path("one/b--y.png").read_bytes()
 
     again = matrix(*QUICK)
     assert (again.exit_code, times()) == (0, made), again.output
@@ -156,21 +161,23 @@ def test_one_wrong_line_among_many_is_named_and_nothing_is_computed(folder: Path
 
 @pytest.mark.medium
 def test_wrong_lines_are_skipped_if_asked_and_failed_ones_are_tried_again(folder: Path) -> None:
-    lines = [line("good"), line("wrong", size=1), "nonsense", line("cut")]
+    lines = [line("good"), line("wrong", size=1), "nonsense", line("cut"), line("more"), line("last")]
     # Whole by its structure, but its pixels cannot be decoded.
-    data = bytearray(noise(size=(48, 36), format="JPEG"))
-    data[-40:-2] = b"\xff\x00" * 19
+    data = raw_png(48, 36, b"nothing that can be inflated")
     whole = Path("photos/a.png").read_bytes()
-    lines[3]["params"]["content"] = "strange.jpg"  # type: ignore[index]
-    Path("strange.jpg").write_bytes(data)
+    lines[3]["params"]["content"] = "strange.png"  # type: ignore[index]
+    Path("strange.png").write_bytes(data)
     result = run(lines, "--errors", "skip")
     errors = {each["line"]: each for each in lines_of("errors.jsonl")}
-    assert result.exit_code == 1 and {2, 3} <= set(errors)
+    assert result.exit_code == 1 and set(errors) == {2, 3, 4}
+    assert errors[4]["error"]["field"] == "content"
     assert errors[2]["error"]["field"] == "size" and errors[3]["custom_id"] is None
-    assert lines_of("results.jsonl")[0]["custom_id"] == "good"
+    # It was computed together with two others, which succeeded.
+    sizes = [(e["custom_id"], e["result"]["recipe"]["stack_size"]) for e in lines_of("results.jsonl")]
+    assert sizes == [("good", 1), ("more", 3), ("last", 3)]
     assert "errors.jsonl has the reasons" in result.stderr and "wrong: size: " in result.stderr
     made = times()["good"]
-    Path("strange.jpg").write_bytes(whole)
+    Path("strange.png").write_bytes(whole)
     result = run([lines[0], lines[3]])
     assert result.exit_code == 0 and lines_of("errors.jsonl") == []
     assert times()["good"] == made and "cut" in times()

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from app.cli.batch.entries import Entry, read_lines
-from app.cli.batch.matrix import Axis, common_params, cross_or_zip, picture_axis, value_axis
+from app.cli.batch.matrix import Axis, Recipe, common_params, entries_of, picture_axis, value_axis
 from app.cli.batch.record import RECORD, output_folder
 from app.kinds.style_transfer import StyleTransferParams
 
@@ -42,7 +42,7 @@ def test_every_wrong_line_is_named_with_its_field(tmp_path: Path) -> None:
 
 def test_a_cross_has_the_last_axis_innermost() -> None:
     axes = [Axis("content", ["/p/a.png", "/p/b.png"], ["a", "b"]), Axis("seed", ["1", "2"], ["1", "2"])]
-    entries = cross_or_zip("style_transfer", {"size": "32"}, axes, "cross")
+    entries = entries_of(Recipe("style_transfer", {"size": "32"}, axes, "cross"))
     assert [(entry.line, entry.custom_id) for entry in entries] == [
         (1, "a--1"),
         (2, "a--2"),
@@ -50,15 +50,17 @@ def test_a_cross_has_the_last_axis_innermost() -> None:
         (4, "b--2"),
     ]
     assert entries[2].params == {"size": "32", "content": "/p/b.png", "seed": "1"}
-    zipped = cross_or_zip("style_transfer", {}, axes, "zip")
+    zipped = entries_of(Recipe("style_transfer", {}, axes, "zip"))
     assert [entry.custom_id for entry in zipped] == ["a--1", "b--2"]
 
 
 def test_names_of_a_matrix_differ_and_stay_where_values_are_added() -> None:
     one = Axis("a", [1, 2], ["x", "X--y"])
-    names = [e.custom_id for e in cross_or_zip("k", {}, [one, Axis("b", [1, 2], ["y z", "z"])], "cross")]
+    names = [
+        e.custom_id for e in entries_of(Recipe("k", {}, [one, Axis("b", [1, 2], ["y z", "z"])], "cross"))
+    ]
     assert names == ["x--y-z", "x--z", "x-y--y-z", "x-y--z"]
-    more = [e.custom_id for e in cross_or_zip("k", {}, [one, Axis("b", [1], ["y z"])], "cross")]
+    more = [e.custom_id for e in entries_of(Recipe("k", {}, [one, Axis("b", [1], ["y z"])], "cross"))]
     assert set(more) < set(names)
 
 
@@ -103,11 +105,11 @@ def test_patterns_are_sorted_and_wrong_ones_said(
         exits_with(capsys, "--over", text)
     axes = [Axis("a", [1, 2], ["1", "2"]), Axis("b", [1], ["1"])]
     with pytest.raises(typer.Exit):
-        cross_or_zip("k", {}, axes, "zip")
+        entries_of(Recipe("k", {}, axes, "zip"))
     exits_with(capsys, "--zip", "--a 2, --b 1")
     axes = [Axis("a", [0] * 300, ["0"] * 300), Axis("b", [0] * 300, ["0"] * 300)]
     with pytest.raises(typer.Exit):
-        cross_or_zip("k", {}, axes, "cross")
+        entries_of(Recipe("k", {}, axes, "cross"))
     exits_with(capsys, "90,000")
 
 

@@ -24,7 +24,7 @@ SUBJECTS = {
     "UnknownJob": "/v1/",
     "UnknownArtifact": "/jobs/{job_id}/artifacts/",
     "JobNotEnded": "/jobs/{job_id}",
-    "JobInUse": "/jobs/{job_id}",
+    "JobInUse": "_id}",
     "UnknownImage": "/images/{image_id}",
     "ImageInUse": "/images/{image_id}",
     "UnknownDataset": "/datasets/{dataset}",

@@ -11,7 +11,7 @@ pad with would show as noise at the edges. Seamless pictures are padded circular
 """
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -169,6 +169,11 @@ class Tiling:
             for rows in _spans(height, side, stride, halo, self.margin)
             for columns in _spans(width, side, stride, halo, self.margin)
         ]
+
+    @property
+    def plan(self) -> tuple[Hashable, ...]:
+        """What the padding and the tiles are."""
+        return self.margin, self.wrap, *self.tiles
 
     def pad(self, picture: Tensor) -> Tensor:
         """A picture (1, C, H, W) with its margin: its reflection, or its edge pixels if it is smaller.

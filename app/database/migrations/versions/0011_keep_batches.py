@@ -66,6 +66,7 @@ def upgrade() -> None:
         sa.Column("lease_until", sa.Float(precision=53)),
         sa.Column("created_at", sa.Float(precision=53), nullable=False),
         sa.Column("finished_at", sa.Float(precision=53)),
+        sa.Column("counts", sa.JSON()),
         sa.Column("cancel_requested_at", sa.Float(precision=53)),
         sa.Column("delete_requested_at", sa.Float(precision=53)),
         sa.Column("idempotency_key", sa.String(length=255), unique=True),

@@ -59,9 +59,9 @@ class AsyncBatch(BatchHandle):
         """Write a ZIP of all that it has made by now: pictures by custom_id, results and errors."""
         return await self._core.save_archive(Path(path))
 
-    async def contact_sheet(self, path: AnyPath, **options: Any) -> Path:
-        """Write one picture of all the pictures that it has made by now; where it was written."""
-        return await self._core.contact_sheet(Path(path), options)
+    async def contact_sheet(self, path: AnyPath, *, page: int = 1) -> Path:
+        """Write a JPEG of the pictures that it has made by now; a large batch has several pages."""
+        return await self._core.contact_sheet(Path(path), page)
 
     async def refresh(self) -> AsyncBatch:
         """Ask the service for its present state."""

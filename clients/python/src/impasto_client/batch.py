@@ -60,9 +60,9 @@ class Batch(BatchHandle):
         """Write a ZIP of all that it has made by now: pictures by custom_id, results and errors."""
         return run(self._core.save_archive(Path(path)))
 
-    def contact_sheet(self, path: AnyPath, **options: Any) -> Path:
-        """Write one picture of all the pictures that it has made by now; where it was written."""
-        return run(self._core.contact_sheet(Path(path), options))
+    def contact_sheet(self, path: AnyPath, *, page: int = 1) -> Path:
+        """Write a JPEG of the pictures that it has made by now; a large batch has several pages."""
+        return run(self._core.contact_sheet(Path(path), page))
 
     def refresh(self) -> Batch:
         """Ask the service for its present state."""

@@ -15,7 +15,14 @@ class ImpastoError(Exception):
 
 
 class NoAnswer(ImpastoError):
-    """No answer came: nothing listens there, or the connection broke or was silent."""
+    """No answer came: nothing listens there, or the connection broke or was silent.
+
+    ``sent``: whether the service may have got the request, or a part of it.
+    """
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class UnexpectedAnswer(ImpastoError):

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -26,7 +26,7 @@ from impasto_client._generated.models import (
     ErrorLine,
     ResultLine,
 )
-from impasto_client.errors import NoAnswer, UnexpectedAnswer, WaitTimeout
+from impasto_client.errors import ApiError, NoAnswer, UnexpectedAnswer, WaitTimeout
 
 BATCHES = "/v1/batches"
 # A contact sheet of many pictures, and the first bytes of an archive, take a while.
@@ -163,12 +163,9 @@ class BatchCore:
                                 last, failures = found.line, 0
                                 yield found
                 return
-            except NoAnswer:
+            except (ApiError, NoAnswer) as error:
                 failures += 1
-                delay = self.session.retries.delay(failures)
-                if delay is None:
-                    raise
-                await self.session.transport.sleep(delay)
+                await self.session.pause_after(error, call, failures)
 
     async def save_archive(self, path: Path) -> Path:
         """Write a ZIP of all that its entries have made by now, as it arrives."""
@@ -176,11 +173,11 @@ class BatchCore:
             raise ValueError(f"{path} must end in .zip: that is the format it is written in.")
         return await self.session.download(f"{self.path}/archive", path, DRAWING_SECONDS)
 
-    async def contact_sheet(self, path: Path, query: dict[str, Any]) -> Path:
-        """Write one picture of all the pictures that its entries have made by now."""
+    async def contact_sheet(self, path: Path, page: int) -> Path:
+        """Write a picture of the pictures that its entries have made by now."""
         if path.suffix.lower() not in EXTENSIONS["image/jpeg"]:
             raise ValueError(f"{path} must end in .jpg: that is the format it is written in.")
-        return await self.session.download(f"{self.path}/contact-sheet", path, DRAWING_SECONDS, **query)
+        return await self.session.download(f"{self.path}/contact-sheet", path, DRAWING_SECONDS, page=page)
 
 
 class ResultCore:

@@ -75,7 +75,7 @@ class Call:
         with ExitStack() as files:
             match self.body:
                 case Json(value):
-                    options["content"] = json.dumps(value, default=_plain).encode()
+                    options["content"] = json.dumps(value, default=plain).encode()
                     options["headers"]["Content-Type"] = "application/json"
                 case Content(data, media_type):
                     options["content"] = data
@@ -90,7 +90,7 @@ def _open(blob: Blob, files: ExitStack) -> bytes | IO[bytes]:
     return blob.data if isinstance(blob.data, bytes) else files.enter_context(blob.data.open("rb"))
 
 
-def _plain(value: object) -> Any:
+def plain(value: object) -> Any:
     """What JSON knows in the place of another sequence or mapping."""
     if isinstance(value, Mapping):
         return dict(value)

@@ -26,6 +26,8 @@ from impasto_client.errors import NotFound
 DATASETS = "/v1/datasets"
 # A set is an upload of large files; the service answers once it has checked them.
 UPLOAD_SECONDS = 600.0
+# To draw a contact sheet.
+DRAWING_SECONDS = 300.0
 PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
 TABLE = "labels.csv"
 
@@ -135,7 +137,7 @@ async def statistics(session: Session, dataset: str) -> Statistics:
 
 async def contact_sheet(session: Session, dataset: str, path: Path, query: Mapping[str, Any]) -> Path:
     """Write a picture of a set, a row for each class."""
-    return await session.download(f"{DATASETS}/{dataset}/contact-sheet", path, **query)
+    return await session.download(f"{DATASETS}/{dataset}/contact-sheet", path, DRAWING_SECONDS, **query)
 
 
 async def delete(session: Session, dataset: str) -> None:

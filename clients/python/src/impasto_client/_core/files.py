@@ -29,8 +29,10 @@ MAIN = ("image", "video", "model", "predictions")
 ASIDE = ("preview", "recipe")
 
 
-def require_extension(kind: str, path: Path) -> None:
-    """Raise ValueError for an extension that no file of the kind can have."""
+def require_target(kind: str, path: Path) -> None:
+    """Raise ValueError for an extension that no file of the kind can have; FileNotFoundError for a folder."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent}.")
     extension = path.suffix.lower()
     known = {each for some in EXTENSIONS.values() for each in some}
     own = KINDS[kind].extensions if kind in KINDS else tuple(known)

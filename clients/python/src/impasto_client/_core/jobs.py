@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from impasto_client._core.calls import Call, Repeat
-from impasto_client._core.files import choose, require_extension, target_of
+from impasto_client._core.files import choose, require_target, target_of
 from impasto_client._core.following import follow
 from impasto_client._core.paging import pages
 from impasto_client._core.session import Session
@@ -163,7 +163,7 @@ class JobCore:
     async def save(self, path: Path, artifact: str | None, timeout: float | None) -> Path:
         """Wait until it has succeeded, and write its main file, or the one named; where it was written."""
         if artifact is None and not path.is_dir():
-            require_extension(self.view.kind, path)
+            require_target(self.view.kind, path)
         await self.wait(timeout)
         chosen, target = choose(self.view, path, artifact)
         if chosen is None:

@@ -9,7 +9,8 @@ from impasto_client._core.session import Session
 from impasto_client._generated.models import NetworkPage, NetworkView
 
 NETWORKS = "/v1/networks"
-UPLOAD_SECONDS = 600.0
+# To send or to get a network; the first time, the service may have to convert it.
+TRANSFER_SECONDS = 600.0
 
 
 async def list_all(session: Session, sha256: str | None) -> AsyncGenerator[NetworkView, None]:
@@ -27,7 +28,7 @@ async def get(session: Session, name: str) -> NetworkView:
 async def import_file(session: Session, path: Path, name: str | None) -> NetworkView:
     """Import a network from a file that was exported. Not sent again where that might find its name taken."""
     form = Form([("file", Blob(path.name, path))], {} if name is None else {"name": name})
-    call = Call(method="POST", path=NETWORKS, body=form, repeat=Repeat.UNDONE, read_seconds=UPLOAD_SECONDS)
+    call = Call(method="POST", path=NETWORKS, body=form, repeat=Repeat.UNDONE, read_seconds=TRANSFER_SECONDS)
     return (await session.send(call)).model(NetworkView)
 
 
@@ -36,7 +37,7 @@ async def export(session: Session, name: str, path: Path) -> Path:
     target = path if path.suffix else path.with_name(f"{path.name}.safetensors")
     if target.suffix != ".safetensors":
         raise ValueError(f"{path} must end in .safetensors: that is the format it is written in.")
-    return await session.download(f"{NETWORKS}/{name}/export", target)
+    return await session.download(f"{NETWORKS}/{name}/export", target, TRANSFER_SECONDS)
 
 
 async def rename(session: Session, name: str, new_name: str) -> NetworkView:

@@ -26,8 +26,6 @@ T = TypeVar("T")
 AGAIN = {429, 502, 503, 504}
 # No byte of the request has left.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-# Sent again they would fail again.
-HOPELESS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 # The usual mode of a new file; a temporary file is private.
 FILE_MODE = 0o666
 
@@ -73,8 +71,7 @@ class Session:
         """Send a request; again if that is safe. Raises ApiError, NoAnswer."""
 
         async def attempt() -> Answer:
-            async with self.transport.stream(call) as streamed:
-                await _raise_for_status(streamed)
+            async with self.stream(call) as streamed:
                 return Answer(streamed.status, streamed.headers, await streamed.read())
 
         return await self._repeat(call, attempt)
@@ -94,10 +91,10 @@ class Session:
         async def attempt() -> None:
             nonlocal lost
             try:
-                async with self.transport.stream(call) as streamed:
-                    await _raise_for_status(streamed)
-            except httpx.TransportError as error:
-                lost |= not isinstance(error, NOT_SENT)
+                async with self.stream(call):
+                    pass
+            except NoAnswer as error:
+                lost |= error.sent
                 raise
             except ServiceError:
                 lost = True
@@ -127,8 +124,7 @@ class Session:
         in_thread = self.transport.in_thread
 
         async def attempt() -> Path:
-            async with self.transport.stream(call) as streamed:
-                await _raise_for_status(streamed)
+            async with self.stream(call) as streamed:
                 file, temporary = await in_thread(_open_beside, target)
                 try:
                     with file:
@@ -147,30 +143,34 @@ class Session:
         while True:
             try:
                 return await attempt()
-            except ApiError as error:
-                may_repeat = error.status == 429 or (call.repeat is Repeat.ALWAYS and error.status in AGAIN)
-                failure: Exception = error
-                retry_after = error.retry_after
-            except HOPELESS as error:
-                raise self._no_answer(error) from error
-            except httpx.TransportError as error:
-                may_repeat = call.repeat is Repeat.ALWAYS or isinstance(error, NOT_SENT)
-                failure, retry_after = self._no_answer(error), None
-                failure.__cause__ = error
-            failures += 1
-            delay = self.retries.delay(failures, retry_after)
-            if not may_repeat or delay is None or _too_late(call, delay):
-                raise failure
-            await self.transport.sleep(delay)
+            except (ApiError, NoAnswer) as error:
+                failures += 1
+                await self.pause_after(error, call, failures)
+
+    async def pause_after(self, error: ApiError | NoAnswer, call: Call, failures: int) -> None:
+        """Wait before a request is sent again after so many failures; raise the error if it must not be."""
+        match error:
+            case ApiError(status=429):
+                may_repeat = True
+            case ApiError():
+                may_repeat = call.repeat is Repeat.ALWAYS and error.status in AGAIN
+            case NoAnswer():
+                may_repeat = call.repeat is Repeat.ALWAYS or not error.sent
+        retry_after = error.retry_after if isinstance(error, ApiError) else None
+        delay = self.retries.delay(failures, retry_after)
+        if not may_repeat or delay is None or _too_late(call, delay):
+            raise error
+        await self.transport.sleep(delay)
 
     def _no_answer(self, error: httpx.TransportError) -> NoAnswer:
         reason = str(error) or type(error).__name__
         if isinstance(error, NOT_SENT):
-            return NoAnswer(
+            text = (
                 f"No service answers at {self.transport.base_url} ({reason}). Start one with "
                 "`impasto serve`, or name another with Client(url) or IMPASTO_URL."
             )
-        return NoAnswer(f"The connection to {self.transport.base_url} broke: {reason}.")
+            return NoAnswer(text, sent=False)
+        return NoAnswer(f"The connection to {self.transport.base_url} broke: {reason}.", sent=True)
 
 
 def _too_late(call: Call, delay: float) -> bool:
@@ -205,6 +205,8 @@ def _retry_after(text: str | None) -> float | None:
 
 
 def _open_beside(target: Path) -> tuple[Any, Path]:
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {target.parent}.")
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     return os.fdopen(descriptor, "wb"), Path(name)
 

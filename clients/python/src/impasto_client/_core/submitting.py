@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from impasto_client._core.calls import Blob, Call, Form, Json
+from impasto_client._core.calls import Blob, Call, Form, Json, plain
 from impasto_client._core.jobs import JOBS, JobCore
 from impasto_client._core.session import Session, new_key
-from impasto_client._core.uploads import as_list, resolve, upload
+from impasto_client._core.uploads import Uploads, as_list, resolve, uploading
 from impasto_client._generated.kinds import KINDS
 from impasto_client._generated.models import JobView
 
@@ -28,14 +28,15 @@ async def submit(session: Session, kind: str, given: Mapping[str, Any]) -> JobCo
     if given.get("priority") is not None:
         headers["Priority"] = f"u={7 - priority_number(given['priority'])}"
     reproducible = bool(given.get("reproducible"))
-    files = await split_files(session, kind, params, apart=reproducible)
-    path, body = KINDS[kind].path if kind in KINDS else JOBS, Json(params)
-    if path == JOBS or reproducible:
-        path, body = JOBS, Json({"kind": kind, "params": params, "reproducible": reproducible})
-        if not reproducible:
-            del body.value["reproducible"]
-    form = Form(files, {"params": json.dumps(params, default=list)}) if files else None
-    answer = await session.send(Call(method="POST", path=path, headers=headers, body=form or body))
+    async with uploading(session) as uploads:
+        files = await split_files(session, kind, params, uploads, apart=reproducible)
+        body: Form | Json = Json(params)
+        path = KINDS[kind].path if kind in KINDS else JOBS
+        if path == JOBS or reproducible:
+            path, body = JOBS, Json({"kind": kind, "params": params, "reproducible": reproducible})
+        elif files:
+            body = Form(files, {"params": json.dumps(params, default=plain)})
+        answer = await session.send(Call(method="POST", path=path, headers=headers, body=body))
     return JobCore(session, answer.model(JobView))
 
 
@@ -48,7 +49,7 @@ def priority_number(priority: str | int) -> int:
 
 
 async def split_files(
-    session: Session, kind: str, params: dict[str, Any], *, apart: bool
+    session: Session, kind: str, params: dict[str, Any], uploads: Uploads, *, apart: bool
 ) -> list[tuple[str, Blob]]:
     """Put ids into the picture params, and return the files to send by param, which are taken out.
 
@@ -61,10 +62,12 @@ async def split_files(
         if given is None:
             continue
         found = [await resolve(session, field, each) for each in as_list(given)]
+        if len(found) != 1 and not pictures[field]:
+            raise TypeError(f"{field}: it takes one picture, not {len(found)}.")
         blobs = [each for each in found if isinstance(each, Blob)]
         if blobs and len(blobs) == len(found) and not apart:
             files += [(field, blob) for blob in blobs]
             continue
-        ids = [each if isinstance(each, str) else (await upload(session, each)).id for each in found]
+        ids = [each if isinstance(each, str) else await uploads.store(each) for each in found]
         params[field] = ids if pictures[field] else ids[0]
     return files

@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, ParamSpec, Protocol, TypeVar
 
@@ -149,6 +149,11 @@ class BlockingTransport:
     async def close(self) -> None:
         """Close all connections."""
         self._client.close()
+
+    def __del__(self) -> None:
+        # A job may outlive the client that made it: only here is it known that nobody uses the connections.
+        with suppress(Exception):
+            self._client.close()
 
 
 class WaitingTransport:

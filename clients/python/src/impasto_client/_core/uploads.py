@@ -1,15 +1,19 @@
 """From what a caller gives as a picture to an id or a file to send."""
 
+import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from impasto_client._core.calls import Blob, Call, Form
 from impasto_client._core.handles import ArtifactHandle, JobHandle
 from impasto_client._core.session import Session
+from impasto_client._generated.kinds import KINDS
 from impasto_client._generated.models import ImageView, MemberView
+from impasto_client.errors import ApiError, ImpastoError
 from impasto_client.pictures import Picture
 
 IMAGES = "/v1/images"
@@ -85,7 +89,54 @@ async def upload(session: Session, blob: Blob) -> ImageView:
     return (await session.send(Call(method="POST", path=IMAGES, body=form))).model(ImageView)
 
 
-async def uploaded(session: Session, field: str, picture: Picture) -> str:
-    """The id of a picture, which is uploaded if the service does not have it."""
-    found = await resolve(session, field, picture)
-    return found if isinstance(found, str) else (await upload(session, found)).id
+class Uploads:
+    """Uploads pictures, each once however often it is used."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._ids: dict[str, str] = {}
+
+    async def reference(self, field: str, picture: Any) -> str:
+        """The id of a picture, which is uploaded if it has none yet."""
+        found = await resolve(self._session, field, picture)
+        return found if isinstance(found, str) else await self.store(found)
+
+    async def store(self, found: Blob) -> str:
+        """The id of a file, which is uploaded unless it was before."""
+        data = found.data if isinstance(found.data, bytes) else found.data.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        if digest not in self._ids:
+            self._ids[digest] = (await upload(self._session, found)).id
+        return self._ids[digest]
+
+    async def value(self, kind: str, field: str, value: Any) -> Any:
+        """The value of a param, with ids in the place of files if it is one for pictures."""
+        pictures = KINDS[kind].pictures if kind in KINDS else {}
+        if field not in pictures or value is None:
+            return value
+        if not pictures[field]:
+            return await self.reference(field, value)
+        return [await self.reference(field, each) for each in as_list(value)]
+
+    async def params(self, kind: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The params of a job, with ids in the place of files."""
+        return {field: await self.value(kind, field, value) for field, value in params.items()}
+
+    async def remove(self) -> None:
+        """Delete what was uploaded."""
+        for image_id in self._ids.values():
+            with suppress(ImpastoError):
+                await self._session.delete(f"{IMAGES}/{image_id}")
+
+
+@asynccontextmanager
+async def uploading(session: Session) -> AsyncGenerator[Uploads, None]:
+    """Uploads for a request, which are removed if the service refuses it."""
+    uploads = Uploads(session)
+    try:
+        yield uploads
+    except (ApiError, ValueError, TypeError, OSError) as error:
+        # Of a failure of the service nobody knows whether it took the request, and needs them.
+        if not isinstance(error, ApiError) or error.status < 500:
+            await uploads.remove()
+        raise

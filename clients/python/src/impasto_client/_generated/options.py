@@ -1017,3 +1017,31 @@ class ImportMembersOptions(CallOptions, total=False):
 
 class MakeDatasetOptions(CallOptions, total=False):
     """Optional params of make_dataset."""
+
+
+__all__ = [
+    "ActivationsOptions",
+    "AdversarialOptions",
+    "ArchitectureOptions",
+    "ClassMapOptions",
+    "ClassVisualizationOptions",
+    "ClassifyOptions",
+    "DeepDreamOptions",
+    "EmbeddingOptions",
+    "EvaluateOptions",
+    "ExportNetworkOptions",
+    "FeatureInversionOptions",
+    "FeatureVisualizationOptions",
+    "FiltersOptions",
+    "GradientCheckOptions",
+    "ImportMembersOptions",
+    "LearningRateRangeOptions",
+    "MakeDatasetOptions",
+    "MaxPatchesOptions",
+    "OcclusionOptions",
+    "PullWeightsOptions",
+    "SaliencyOptions",
+    "StyleTransferOptions",
+    "TextureSynthesisOptions",
+    "TrainOptions",
+]

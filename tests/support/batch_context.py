@@ -1,0 +1,103 @@
+"""The services of batches on a database of a test's own, without HTTP and without workers."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from app.batches.batch import Batch
+from app.batches.keeper import Keeper
+from app.batches.service import BatchService, Options
+from app.database.engine import read
+from app.images.service import ImageService
+from app.jobs.claims import Claim, claim_stack, finish
+from app.jobs.dispatch.base import LocalDispatcher
+from app.jobs.job import Job
+from app.jobs.service import DEFAULT_PRIORITY, JobService
+from app.jobs.states import State
+from app.jobs.tables import jobs
+from app.kinds import all_lanes
+from app.settings import Settings
+from app.storage import FolderStorage
+from tests.support.batches import ERROR
+
+
+class BatchContext:
+    """The services of batches. Nothing happens in the background: :meth:`keep` does a keeper's work."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self.engine = engine
+        self.settings = Settings(data_dir=folder)
+        self.storage = FolderStorage(folder / "files")
+        self.dispatcher = LocalDispatcher(folder)
+        images = ImageService(self.settings, engine, self.storage)
+        self.jobs = JobService(engine, self.storage, self.dispatcher, images)
+        self.service = BatchService(
+            settings=self.settings,
+            engine=engine,
+            storage=self.storage,
+            dispatcher=self.dispatcher,
+            jobs=self.jobs,
+            wake=lambda: None,
+        )
+
+    def create(self, count: int, *wrong: int, **options: Any) -> Batch:
+        """A batch of so many small jobs, with lines that are wrong in some places, which are skipped."""
+        values = {"name": "", "priority": DEFAULT_PRIORITY, "skip_wrong": bool(wrong), **options}
+        lines = [
+            {
+                "custom_id": f"e{number}",
+                "kind": "architecture",
+                "params": {"network": "nowhere" if number in wrong else "palette"},
+            }
+            for number in range(1, count + 1)
+        ]
+        body = "\n".join(map(json.dumps, lines)).encode()
+        return self.service.create_from_lines([body], Options(**values))
+
+    def keeper(self) -> Keeper:
+        """A keeper that does nothing by itself."""
+        return Keeper(self.settings, self.engine, self.storage, self.dispatcher)
+
+    def keep(self) -> None:
+        """Do all that a keeper has to do now."""
+        keeper = self.keeper()
+        keeper.work_off()
+        keeper.release()
+
+    def claim(self, limit: int = 1) -> list[Claim]:
+        """Claim the next jobs, one by one."""
+        found = [claim_stack(self.engine, "w", 30.0, lanes=all_lanes(), limit=1) for _ in range(limit)]
+        return [claim for claims in found for claim in claims]
+
+    def end(self, state: State, count: int = 1) -> list[Job]:
+        """Claim the next jobs, and end them in a state."""
+        error = ERROR if state is State.FAILED else None
+        return [finish(self.engine, claim, state, error=error) for claim in self.claim(count)]
+
+    def entries(self, batch: Batch) -> dict[int, Job]:
+        """The jobs that are entries of a batch now, by line."""
+        return {job.batch_line: job for job in self.all_jobs(batch) if job.batch_line is not None}
+
+    def all_jobs(self, batch: Batch) -> list[Job]:
+        """All jobs that a batch ever had, oldest first."""
+        query = select(jobs).where(jobs.c.batch_id == batch.id).order_by(jobs.c.id)
+        with read(self.engine) as connection:
+            return [Job.from_row(row) for row in connection.execute(query).mappings()]
+
+    def states(self, batch: Batch) -> dict[int, str]:
+        """The states of the entries that are jobs, by line."""
+        return {number: job.state.value for number, job in self.entries(batch).items()}
+
+
+@contextmanager
+def small_chunks(monkeypatch: Any, size: int) -> Iterator[None]:
+    """Keepers that work off so few lines and jobs at a time."""
+    with monkeypatch.context() as patch:
+        for module in ("expansion", "changes", "retrying", "deletion"):
+            patch.setattr(f"app.batches.{module}.CHUNK", size)
+        patch.setattr("app.batches.keeper.PAUSE_SECONDS", 0)
+        yield
