@@ -11,6 +11,7 @@ from app.database.engine import make_engine
 from app.database.migrations import upgrade
 from app.settings import Settings
 from app.supervision.openmp import let_threads_sleep
+from tests.support.databases import put_migrated
 from tests.support.postgres import PostgresServer, postgres
 
 pytest_plugins = ("tests.support.skips",)
@@ -39,9 +40,8 @@ def postgres_server() -> Iterator[PostgresServer]:
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A fresh database, migrated: SQLite, and PostgreSQL where it is installed."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'test.db'}"
-        upgrade(url)
-        yield url
+        put_migrated(tmp_path / "test.db")
+        yield f"sqlite:///{tmp_path / 'test.db'}"
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
     with server.database() as url:

@@ -13,7 +13,8 @@ from sqlalchemy import Engine
 from app.database.engine import make_engine
 from app.http.services import Services
 from app.main import create_app
-from app.settings import Settings
+from app.settings import DATABASE_FILE, Settings
+from tests.support.databases import put_migrated
 from tests.support.problems import check_documented
 from tests.support.strange_pictures import plain
 
@@ -56,6 +57,8 @@ def client(settings: Settings) -> Iterator[TestClient]:
 @contextmanager
 def serving(settings: Settings) -> Iterator[TestClient]:
     """A client of the service that checks each problem."""
+    if settings.database_url is None:
+        put_migrated(settings.data_dir / DATABASE_FILE)
     app = create_app(settings)
     with TestClient(app) as client:
         client.event_hooks["response"] = [lambda response: check_documented(app, response)]

@@ -8,11 +8,12 @@ from sqlalchemy import select, text, update
 
 from app.database.engine import now, read, write
 from app.http.services import Services
+from app.jobs import history
 from app.jobs.estimates import Estimator
 from app.jobs.history import Reference, pace_of
 from app.jobs.params import parse_params
 from app.jobs.tables import IS_SUCCEEDED, jobs
-from app.kinds import Params
+from app.kinds import KINDS, Params
 from app.networks.catalogue import SHIPPED, get_card
 from app.workers import repository as workers
 from tests.app.conftest import upload
@@ -51,6 +52,12 @@ def ran(services: Services, params: Params, seconds: float, **values: Any) -> No
     ended = {"state": "succeeded", "attempt": 1, "finished_at": now(), "result": {"compute_seconds": seconds}}
     with write(services.engine) as connection:
         connection.execute(update(jobs).where(jobs.c.id == job.id).values({**ended, **values}))
+
+
+def test_the_reference_that_is_shipped_can_be_read() -> None:
+    shipped = Reference.model_validate_json(history.REFERENCE.read_bytes())
+    assert shipped.worker_bytes > 100_000_000 and set(shipped.seconds_per_work) <= set(KINDS)
+    assert 0 < shipped.seconds_per_work["style_transfer"]["palette"] < 1e-9
 
 
 def test_without_jobs_that_ended_here_it_is_the_reference(client: TestClient) -> None:

@@ -1,0 +1,22 @@
+"""Databases for tests, already migrated: their migrations would be most of a short test."""
+
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from app.database.migrations import upgrade
+
+
+@cache
+def _migrated() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "migrated.db"
+        upgrade(f"sqlite:///{path}")
+        return path.read_bytes()
+
+
+def put_migrated(path: Path) -> None:
+    """Put a fresh SQLite database with the tables of now in a place where there is none."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_migrated())
