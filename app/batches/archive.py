@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from app.batches.entries import Entry, pages_of_entries
 from app.batches.file_names import FileNames, safe_name
-from app.batches.results import SUCCEEDED, artifacts_of, errors_of, result_of, to_line
+from app.batches.results import SUCCEEDED, artifacts_of, common, errors_of, result_of, to_line
 from app.batches.summary import PICTURE
 from app.jobs.job import Artifact, Json
 from app.storage import Storage
@@ -134,5 +134,4 @@ def _gone(entry: Entry, artifact: str) -> Json:
         "detail": f"The file of the artifact {artifact!r} was deleted.",
         "field": None,
     }
-    names = ("line", "custom_id", "job_id", "kind", "state")
-    return {**{name: getattr(entry, name) for name in names}, "artifact": artifact, "error": error}
+    return {**common(entry), "artifact": artifact, "error": error}

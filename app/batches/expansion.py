@@ -1,5 +1,6 @@
 """Makes jobs of the lines of a batch, a chunk in one transaction."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -55,11 +56,13 @@ def expand_chunk(engine: Engine, storage: Storage, preparer: Preparer, batch: Ba
 
 def _lines(storage: Storage, batch: Batch) -> Iterator[tuple[SpooledLine, int]]:
     """The lines of a batch from the next one on, each with the offset of the one after it."""
-    try:
-        yield from read_spool(storage, batch.spool, batch.next_offset, batch.next_line)
-    except FileNotFoundError:
-        for number in range(batch.next_line, batch.lines + 1):
-            yield SpooledLine(number, None, None, _NO_SPOOL), batch.next_offset
+    number, offset = batch.next_line, batch.next_offset
+    with contextlib.suppress(FileNotFoundError):
+        for line, following in read_spool(storage, batch.spool, offset, number):
+            yield line, following
+            number, offset = number + 1, following
+    for missing in range(number, batch.lines + 1):
+        yield SpooledLine(missing, None, None, _NO_SPOOL), offset
 
 
 def prepare(

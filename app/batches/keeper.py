@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
@@ -42,6 +43,8 @@ class Keeper:
         self._storage = storage
         self._dispatcher = dispatcher
         self._worker_id = f"{socket.gethostname()[:64]}:{os.getpid()}:{secrets.token_hex(4)}"
+        # When batches that failed are tried again, by the monotonic clock.
+        self._retry_at: dict[str, float] = {}
         self._work = threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper")
@@ -61,13 +64,14 @@ class Keeper:
         self._work.set()
 
     def work_off(self) -> None:
-        """Do all that is to be done now. Raises what the database and the storage do."""
+        """Do all that is to be done now. Raises OperationalError if the database is away."""
         while not self._stopped.is_set():
             found = leases.find_work(self._engine, self._worker_id)
+            found = [batch for batch in found if time.monotonic() >= self._retry_at.get(batch.id, 0.0)]
             if not found:
                 break
             for batch in found:
-                self._advance(batch)
+                self._try(batch)
                 if self._stopped.wait(PAUSE_SECONDS):
                     break
         leases.release(self._engine, self._worker_id)
@@ -96,6 +100,18 @@ class Keeper:
     def release(self) -> None:
         """Leave all batches to other keepers."""
         leases.release_all(self._engine, self._worker_id)
+
+    def _try(self, batch: Batch) -> None:
+        """One chunk of what is to be done for a batch; one that fails is left alone for a while."""
+        try:
+            self._advance(batch)
+            self._retry_at.pop(batch.id, None)
+        except OperationalError:
+            raise
+        except Exception:
+            # The others go on: what is wrong, such as a file that cannot be read, may be with this one alone.
+            log.exception("batch %s is tried again in %.0f s", batch.id, RETRY_SECONDS)
+            self._retry_at[batch.id] = time.monotonic() + RETRY_SECONDS
 
     def _advance(self, batch: Batch) -> None:
         """One chunk of what is to be done for a batch."""

@@ -44,12 +44,12 @@ def artifacts_of(engine: Engine, entries: Sequence[Entry]) -> dict[int, Sequence
 def result_of(entry: Entry, artifacts: Sequence[Artifact]) -> Json:
     """The line of an entry that succeeded."""
     views = [ArtifactView.of(artifact).model_dump() for artifact in artifacts]
-    return {**_common(entry), "result": entry.result, "artifacts": views}
+    return {**common(entry), "result": entry.result, "artifacts": views}
 
 
 def error_of(entry: Entry) -> Json:
     """The line of an entry that failed or was cancelled."""
-    return {**_common(entry), "error": entry.error}
+    return {**common(entry), "error": entry.error}
 
 
 def to_line(value: Mapping[str, object]) -> bytes:
@@ -57,6 +57,7 @@ def to_line(value: Mapping[str, object]) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode() + b"\n"
 
 
-def _common(entry: Entry) -> Json:
+def common(entry: Entry) -> Json:
+    """What each line says of its entry."""
     names = ("line", "custom_id", "job_id", "kind", "state")
     return {name: getattr(entry, name) for name in names}

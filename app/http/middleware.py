@@ -36,6 +36,7 @@ RESPONSE_HEADERS = (
     "Content-Disposition",
     "Content-Range",
     "ETag",
+    "Link",
     "Location",
     "Preference-Applied",
     "Retry-After",

@@ -1,6 +1,7 @@
 """A job as the database holds it."""
 
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -56,8 +57,13 @@ class Job:
     @classmethod
     def from_row(cls, row: RowMapping) -> "Job":
         """The job of a row that holds every column."""
-        values = {field.name: row[field.name] for field in fields(cls)}
+        values = {name: row[name] for name in _columns()}
         return cls(**{**values, "state": State(row["state"])})
+
+
+@cache
+def _columns() -> tuple[str, ...]:
+    return tuple(field.name for field in fields(Job))
 
 
 @dataclass(frozen=True)

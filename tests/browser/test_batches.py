@@ -179,6 +179,7 @@ def test_a_list_of_jobs_is_checked_line_by_line(page: Page, tmp_path: Path) -> N
     file = tmp_path / "My jobs.jsonl"
     file.write_text("\n".join(map(json.dumps, lines)))
     page.goto("/")
+    expect(page.locator("#lines-file")).to_be_enabled()
     page.locator("#lines-file").set_input_files(file)
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("1 job")

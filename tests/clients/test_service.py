@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import socket
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -17,9 +20,10 @@ from impasto_client import (
     JobCancelled,
     JobFailed,
     NotFound,
+    Retries,
     WaitTimeout,
 )
-from tests.support.service import Service
+from tests.support.service import Service, running
 from tests.support.strange_pictures import noise
 
 pytestmark = pytest.mark.server
@@ -171,3 +175,21 @@ def test_batches_by_asyncio(service: Service, folder: Path) -> None:
             assert (await anext(client.batches.list())).id == batch.id
 
     asyncio.run(use())
+
+
+@pytest.mark.slow
+def test_a_wait_outlives_the_service(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = {"IMPASTO_PORT": str(taken.getsockname()[1]), "IMPASTO_LEASE_SECONDS": "3"}
+    patient = Retries(attempts=1000, first_delay=0.2, max_delay=1)
+    with running(folder / "data", **settings) as first:
+        client = Client(first.url, retries=patient)
+        job = client.style_transfer(folder / "photo.png", folder / "painting.png", size=48, steps=200)
+        next(job.progress())
+    # All its processes were killed, and nothing listens there.
+    with ThreadPoolExecutor() as pool, client:
+        saved = pool.submit(job.save, folder / "out.png")
+        time.sleep(0.5)
+        with running(folder / "data", **settings):
+            assert saved.result().stat().st_size > 0
+        assert job.view.attempt == 2

@@ -118,6 +118,7 @@ class Sender:
 
         response = insist(send, progress.say)
         if response.is_error:
+            progress.stop()
             note_problem(str(file.path), "The service refuses it:")
         return str(answer(response)["id"])
 

@@ -72,6 +72,7 @@ const form = openForm({
   onlines: (file) => openLinesDialog(file, openBatch),
 });
 const linesInput = document.getElementById("lines-file");
+linesInput.disabled = false;
 linesInput.addEventListener("change", () => {
   const [file] = linesInput.files;
   linesInput.value = "";

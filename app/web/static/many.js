@@ -95,7 +95,8 @@ export function openMany({ current, onswitch }) {
       const others = form.show(distinctFields(answer.problems), advanced, { focus: false });
       const { seconds } = answer.estimate;
       const words = seconds === null ? "How long it takes is known once the first is made." : `It takes about ${about(seconds / Math.max(1, answer.workers))}.`;
-      const wrong = answer.wrong ? `${answer.wrong.toLocaleString("en")} of ${answer.lines.toLocaleString("en")} cannot be made.` : null;
+      const isNone = answer.wrong === answer.lines;
+      const wrong = isNone ? "None of them can be made." : answer.wrong ? `${answer.wrong.toLocaleString("en")} of ${answer.lines.toLocaleString("en")} cannot be made.` : null;
       showText(estimate, [wrong, ...others, answer.wrong ? null : words].filter(Boolean).join(" "));
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;

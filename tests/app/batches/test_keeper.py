@@ -315,6 +315,27 @@ def test_a_batch_without_its_file_ends_and_can_be_retried(context: BatchContext)
     assert context.states(batch) == {1: "queued", 2: "queued", 3: "queued"}
 
 
+def test_a_file_that_was_cut_off_refuses_the_lines_that_are_missing(context: BatchContext) -> None:
+    batch = context.create(25)
+    with context.storage.open(batch.spool) as file:
+        lines = file.readlines()
+    context.storage.put(batch.spool, b"".join(lines[:12]))
+    context.keep()
+    assert counts_of(context, batch) == Counts(0, 12, 0, 0, 13, 0)
+
+
+def test_a_batch_that_cannot_be_read_does_not_keep_others_waiting(context: BatchContext) -> None:
+    broken, whole = context.create(5), context.create(5)
+    path = context.storage.path(broken.spool)
+    path.unlink()
+    path.mkdir()  # reading it fails as a broken disk does, with an OSError
+    context.keep()
+    assert (len(context.entries(broken)), len(context.entries(whole))) == (0, 5)
+    path.rmdir()
+    context.keep()
+    assert counts_of(context, broken).failed == 5
+
+
 def test_lines_of_an_upload_that_was_killed_are_deleted(context: BatchContext) -> None:
     kept = [context.create(1).id for _ in range(2)]
     lost = new_id()

@@ -1,9 +1,13 @@
 """Batches over HTTP, from their lines to their rows, without workers."""
 
 import json
+import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
@@ -324,3 +328,24 @@ def test_a_line_whose_picture_is_gone_by_its_turn_is_refused(client: TestClient,
     entries = client.get(f"/v1/batches/{view['id']}/entries").json()["items"]
     assert [each["state"] for each in entries] == ["queued", "failed", "queued"]
     assert entries[1]["error"]["field"] == "image"
+
+
+@pytest.mark.medium
+def test_a_connection_that_breaks_off_leaves_nothing(address: str, settings: Settings) -> None:
+    url = urlsplit(address)
+    body = "".join(f"{each}\n" for each in lines_of(3000)).encode()
+    head = (
+        f"POST /v1/batches HTTP/1.1\r\nHost: testserver\r\nContent-Length: {len(body) + 1}\r\n"
+        "Content-Type: application/x-ndjson\r\n\r\n"
+    )
+    files = settings.data_dir / "files"
+
+    def stored() -> list[Path]:
+        return [path for path in files.rglob("*") if path.is_file()]
+
+    with socket.create_connection((url.hostname, url.port)) as connection:
+        connection.sendall(head.encode() + body)
+        wait_for(lambda: any(path.stat().st_size for path in stored()))
+    wait_for(lambda: not stored())
+    listed = httpx.get(f"{address}/v1/batches", headers={"Host": "testserver"})
+    assert listed.json()["items"] == []

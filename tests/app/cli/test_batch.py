@@ -161,7 +161,7 @@ def test_one_wrong_line_among_many_is_named_and_nothing_is_computed(folder: Path
 
 @pytest.mark.medium
 def test_wrong_lines_are_skipped_if_asked_and_failed_ones_are_tried_again(folder: Path) -> None:
-    lines = [line("good"), line("wrong", size=1), "nonsense", line("cut")]
+    lines = [line("good"), line("wrong", size=1), "nonsense", line("cut"), line("more"), line("last")]
     # Whole by its structure, but its pixels cannot be decoded.
     data = raw_png(48, 36, b"nothing that can be inflated")
     whole = Path("photos/a.png").read_bytes()
@@ -172,7 +172,9 @@ def test_wrong_lines_are_skipped_if_asked_and_failed_ones_are_tried_again(folder
     assert result.exit_code == 1 and set(errors) == {2, 3, 4}
     assert errors[4]["error"]["field"] == "content"
     assert errors[2]["error"]["field"] == "size" and errors[3]["custom_id"] is None
-    assert lines_of("results.jsonl")[0]["custom_id"] == "good"
+    # It was computed together with two others, which succeeded.
+    sizes = [(e["custom_id"], e["result"]["recipe"]["stack_size"]) for e in lines_of("results.jsonl")]
+    assert sizes == [("good", 1), ("more", 3), ("last", 3)]
     assert "errors.jsonl has the reasons" in result.stderr and "wrong: size: " in result.stderr
     made = times()["good"]
     Path("strange.png").write_bytes(whole)

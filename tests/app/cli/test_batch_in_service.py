@@ -154,7 +154,8 @@ def check_an_interrupt_a_kill_and_a_cancel(service: Service, port: int) -> None:
     others = [each["id"] for each in batches()]
     names = {*NAMES, "c--x", "c--y"}
     Path("photos/c.png").write_bytes(noise(size=(48, 36), seed=5))
-    slow = ("--size", "48", "--steps", "20")
+    # None together, which would also end together.
+    slow = ("--size", "48", "--steps", "20", "--reproducible")
     process = start(*matrix(*slow, output="slow"))
     wait_for(lambda: made("slow"))
     process.send_signal(signal.SIGINT)

@@ -1,16 +1,15 @@
 """Claims of jobs that are computed together, on SQLite and PostgreSQL."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
-from sqlalchemy import Engine, delete, event
+from sqlalchemy import Engine, delete
 
 from app.database.engine import write
 from app.jobs import claims, reaper, repository
@@ -20,6 +19,7 @@ from app.jobs.repository import NewJob
 from app.jobs.states import State
 from app.jobs.tables import jobs
 from tests.support.claiming import claim_by_id
+from tests.support.statements import statements
 
 LEASE = 30.0
 
@@ -40,21 +40,6 @@ def changing(statement: str) -> str | None:
     """The beginning of the part of a statement that writes; None if none does."""
     found = re.search(r"INSERT INTO \w+|UPDATE (?!SKIP)\w+", statement)
     return None if found is None else found[0]
-
-
-@contextmanager
-def statements(engine: Engine) -> Iterator[list[str]]:
-    """The statements that the database is sent meanwhile."""
-    sent: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        sent.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def test_jobs_with_one_key_are_claimed_by_as_many_statements_as_two(engine: Engine) -> None:
