@@ -1,5 +1,6 @@
 """Evaluates the losses of several runs in one pass through their network, where they share one."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -63,7 +64,8 @@ def evaluate_all(wanted: Sequence[Wanted]) -> list[Evaluation]:
         groups.setdefault(_group(place, each), []).append(place)
     found: dict[int, Evaluation] = {}
     for places in groups.values():
-        size = _at_once(wanted[places[0]])
+        passes = math.ceil(len(places) / _at_once(wanted[places[0]]))
+        size = math.ceil(len(places) / passes)
         for first in range(0, len(places), size):
             some = places[first : first + size]
             found |= dict(zip(some, _evaluate([wanted[place] for place in some]), strict=True))
