@@ -19,6 +19,8 @@ from app.storage import Storage
 MEDIA_TYPE = "application/zip"
 RESULTS, ERRORS = "results.jsonl", "errors.jsonl"
 CHUNK = 1 << 18
+# Its content is in the result too, and in the pictures.
+RECIPE = "recipe"
 # What is kept in memory of the results until they are written, behind the pictures.
 SPOOLED = 1 << 20
 
@@ -50,8 +52,8 @@ class _Sink:
 def archive_of(engine: Engine, storage: Storage, batch_id: str) -> Generator[bytes, None, None]:
     """The pieces of the ZIP of what has succeeded by then, each made when it is asked for.
 
-    The picture of an entry lies beside the others under its custom id; what else it made lies in a folder of
-    that name. A file that is gone is left out, and named among the errors. Raises UnknownBatch, also between
+    The picture of an entry lies beside the others under its custom id; what else it made, but for its recipe,
+    lies in a folder of that name. A file that is gone is left out, and named among the errors. Raises UnknownBatch, also between
     pieces.
     """
     sink = _Sink()
@@ -64,9 +66,10 @@ def archive_of(engine: Engine, storage: Storage, batch_id: str) -> Generator[byt
         for entries in pages_of_entries(engine, batch_id, SUCCEEDED, with_results=True):
             made = artifacts_of(engine, entries)
             for entry in entries:
-                paths = _paths(names, entry, made[entry.line])
+                packed = [artifact for artifact in made[entry.line] if artifact.name != RECIPE]
+                paths = _paths(names, entry, packed)
                 kept: dict[str, str] = {}
-                for artifact in made[entry.line]:
+                for artifact in packed:
                     try:
                         file = storage.open(artifact.key)
                     except FileNotFoundError:

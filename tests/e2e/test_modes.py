@@ -254,5 +254,5 @@ def test_a_batch_is_followed_and_fetched(service: Deployment) -> None:
         for line in results:
             (image,) = [artifact for artifact in line["artifacts"] if artifact["name"] == "image"]
             assert archive.read(f"{line['custom_id']}.png") == service.fetch(image["url"])
-        assert len(archive.namelist()) == 2 * 6 + 2
+        assert len(archive.namelist()) == 6 + 2
     assert pixels_of(service.fetch(f"{path}/contact-sheet")).shape[2] == 3

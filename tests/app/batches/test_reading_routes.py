@@ -44,7 +44,7 @@ def batch(services: Services) -> Batch:
     refuse(services.engine, batch, [4])
     for job_id in ids[:2]:
         give(services.engine, services.storage, job_id, "image", job_id.encode())
-        give(services.engine, services.storage, job_id, "recipe", b"{}", ".json")
+        give(services.engine, services.storage, job_id, "table", b"{}", ".json")
     return get_batch(services.engine, batch.id)
 
 
@@ -69,7 +69,7 @@ def test_entries_come_in_pages(client: TestClient, batch: Batch) -> None:
         (3, "c3", "failed"),
         (4, "c4", "failed"),
     ]
-    assert [artifact["name"] for artifact in first["items"][0]["artifacts"]] == ["image", "recipe"]
+    assert [artifact["name"] for artifact in first["items"][0]["artifacts"]] == ["image", "table"]
     assert (
         client.get(first["items"][0]["artifacts"][0]["url"]).content == first["items"][0]["job_id"].encode()
     )
@@ -100,7 +100,7 @@ def test_results_and_errors_are_lines_in_order(client: TestClient, batch: Batch)
         (2, "c2", {"loss": 0.5}),
     ]
     assert results[0].keys() == ResultLine.model_fields.keys()
-    assert [artifact.name for artifact in parsed[1].artifacts] == ["image", "recipe"]
+    assert [artifact.name for artifact in parsed[1].artifacts] == ["image", "table"]
     errors = lines_of(client.get(f"/v1/batches/{batch.id}/errors"))
     failed = TypeAdapter(list[ErrorLine]).validate_python(errors, strict=True)
     assert errors[0].keys() == ErrorLine.model_fields.keys()
@@ -139,9 +139,9 @@ def test_an_archive_holds_the_pictures_by_custom_id(client: TestClient, batch: B
         assert archive.testzip() is None
         assert archive.namelist() == [
             "c1.png",
-            "c1/recipe.json",
+            "c1/table.json",
             "c2.png",
-            "c2/recipe.json",
+            "c2/table.json",
             "results.jsonl",
             "errors.jsonl",
         ]
@@ -149,7 +149,7 @@ def test_an_archive_holds_the_pictures_by_custom_id(client: TestClient, batch: B
         results = [json.loads(line) for line in archive.read("results.jsonl").splitlines()]
         errors = [json.loads(line) for line in archive.read("errors.jsonl").splitlines()]
         assert archive.read("c2.png").decode() == results[1]["job_id"]
-    assert results[1]["files"] == {"image": "c2.png", "recipe": "c2/recipe.json"}
+    assert results[1]["files"] == {"image": "c2.png", "table": "c2/table.json"}
     assert errors == lines_of(client.get(f"/v1/batches/{batch.id}/errors"))
     head = client.head(f"/v1/batches/{batch.id}/archive")
     assert head.headers["content-disposition"] == answer.headers["content-disposition"]
@@ -160,10 +160,10 @@ def test_a_file_that_is_gone_is_named(client: TestClient, services: Services, ba
     services.storage.delete(f"{job_folder(job_id)}/1/image.png")
     answer = client.get(f"/v1/batches/{batch.id}/archive")
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-        assert archive.namelist()[:2] == ["c1/recipe.json", "c2.png"]
+        assert archive.namelist()[:2] == ["c1/table.json", "c2.png"]
         errors = [json.loads(line) for line in archive.read("errors.jsonl").splitlines()]
         results = [json.loads(line) for line in archive.read("results.jsonl").splitlines()]
-    assert results[0]["files"] == {"recipe": "c1/recipe.json"}
+    assert results[0]["files"] == {"table": "c1/table.json"}
     assert (errors[-1]["line"], errors[-1]["artifact"], errors[-1]["error"]["type"]) == (
         1,
         "image",
@@ -178,7 +178,7 @@ def test_hostile_names_unpack_below_the_folder(services: Services, tmp_path: Pat
     for job_id, name in zip(ids, hostile, strict=True):
         set_jobs(services.engine, [job_id], State.SUCCEEDED, custom_id=name)
         give(services.engine, services.storage, job_id, "image", name.encode())
-        give(services.engine, services.storage, job_id, "recipe", b"{}", ".json")
+        give(services.engine, services.storage, job_id, "table", b"{}", ".json")
     path = tmp_path / "a.zip"
     path.write_bytes(b"".join(archive_of(services.engine, services.storage, batch.id)))
     target = tmp_path / "deep" / "er"
