@@ -53,8 +53,8 @@ def archive_of(engine: Engine, storage: Storage, batch_id: str) -> Generator[byt
     """The pieces of the ZIP of what has succeeded by then, each made when it is asked for.
 
     The picture of an entry lies beside the others under its custom id; what else it made, but for its recipe,
-    lies in a folder of that name. A file that is gone is left out, and named among the errors. Raises UnknownBatch, also between
-    pieces.
+    lies in a folder of that name. A file that is gone is left out, and named among the errors. Raises
+    UnknownBatch, also between pieces.
     """
     sink = _Sink()
     names = FileNames(RESULTS, ERRORS)
