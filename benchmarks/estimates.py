@@ -222,6 +222,8 @@ def main() -> None:
     parser.add_argument("--case", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--idle", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.write and args.only:
+        parser.error("--write makes the figures of all kinds: leave out --only")
     if args.idle:
         print(idle_bytes())
     elif args.case is not None:

@@ -41,7 +41,7 @@ class BatchInvalid(ServiceError):
     def __init__(self, wrong: Sequence[WrongLine], count: int) -> None:
         """The first ``wrong`` lines of ``count``."""
         first = wrong[0]
-        more = "" if count == 1 else f" {count - 1:,} more lines are wrong."
+        more = "" if count == 1 else f" {count - 1:,} more {'line is' if count == 2 else 'lines are'} wrong."
         super().__init__(
             f"Line {first.line}: {first.problem.field}: {first.problem.detail}{more} "
             "Correct them, or send `errors=skip` to leave them out.",

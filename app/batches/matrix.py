@@ -62,14 +62,7 @@ def expand(engine: Engine, matrix: Matrix, max_lines: int) -> Expanded:
     described = {
         "kind": matrix.kind,
         "combine": matrix.combine,
-        "axes": [
-            {
-                "param": a.param,
-                "labels": list(a.labels),
-                "images": None if a.images is None else list(a.images),
-            }
-            for a in axes
-        ],
+        "axes": [axis.described for axis in axes],
     }
     return Expanded(_lines(matrix, axes), described)
 

@@ -95,7 +95,7 @@ def _again(preparer: Preparer, job: Job, checked: Checked) -> NewJob:
     return preparer.new_job(
         checked,
         batch_id=job.batch_id,
-        reproducible=job.stack_key is None,
+        reproducible=job.reproducible,
         batch_line=job.batch_line,
         custom_id=job.custom_id,
         priority=job.priority,

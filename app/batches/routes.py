@@ -45,6 +45,11 @@ from app.storage import StorageFull
 router = APIRouter(prefix=PATH, tags=["batches"], route_class=LimitedRoute)
 
 LINES = ("application/x-ndjson", "application/jsonl")
+_ACCEPTED = (
+    f"lines of JSON as {LINES[0]}, or as the one part `file` of {FORM}; or a matrix as application/json"
+)
+# What the URL may say.
+OPTIONS = ("name", "errors", "dry_run", "paused", "priority", "reproducible")
 MAX_MATRIX_BYTES = 4_000_000
 # What a form has beside its file.
 FORM_BYTES = 1 << 16
@@ -65,6 +70,7 @@ CREATE_ERRORS = (
 
 
 async def _read_options(
+    request: Request,
     name: Annotated[str, Query(max_length=MAX_NAME, description="Empty: its kinds.")] = "",
     errors: Annotated[
         Literal["fail", "skip"],
@@ -74,6 +80,11 @@ async def _read_options(
     paused: Annotated[bool, Query(description="Begin nothing until it is resumed.")] = False,
     reproducible: Annotated[bool, Query(description="Compute no job together with others.")] = False,
 ) -> Options:
+    for given in request.query_params:
+        # A dry run that is misspelt would be no dry run.
+        if given not in OPTIONS:
+            detail = f"There is no parameter {given[:100]!r}. Parameters: {', '.join(OPTIONS)}."
+            raise InvalidRequest.at(given[:100], detail)
     return Options(
         name=name,
         priority=PRIORITIES[priority],
@@ -137,7 +148,7 @@ async def create_batch(
     elif media_type in (*LINES, "application/json"):
         made = await body_in_upload_thread(make, request)
     else:
-        raise UnsupportedBody(media_type)
+        raise UnsupportedBody(media_type, _ACCEPTED)
     if isinstance(made, BatchEstimate):
         return JSONResponse(made.model_dump(mode="json"))
     response.headers["Location"] = f"{PATH}/{made.id}"

@@ -1,9 +1,10 @@
 """What the API takes and answers about batches."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic_core import PydanticCustomError
 
 from app.batches.batch import BatchState
 from app.jobs.schemas import ArtifactView, Estimate, JobError, Progress
@@ -26,6 +27,16 @@ class Line(BaseModel):
     reproducible: bool = Field(False, description="Never computed together with other jobs.")
 
 
+def _check_values(value: object) -> object:
+    if not isinstance(value, list | str):
+        raise PydanticCustomError("values", "Give a list of values, or the name or id of a set of pictures")
+    return value
+
+
+# Checked before the union is, whose error would be about each of its types.
+Values = Annotated[list[JsonValue] | str, BeforeValidator(_check_values)]
+
+
 class Matrix(BaseModel):
     """One recipe over many values: a job for each combination."""
 
@@ -33,7 +44,7 @@ class Matrix(BaseModel):
 
     kind: str
     params: dict[str, Any] = Field(default_factory=dict, description="What all jobs have in common.")
-    over: dict[str, list[JsonValue] | str] = Field(
+    over: dict[str, Values] = Field(
         description="By param the values that it takes, or the id or name of a set whose pictures it takes."
     )
     combine: Literal["cross", "zip"] = Field(

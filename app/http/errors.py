@@ -17,6 +17,8 @@ _HTTP_TYPES = {
     415: "unsupported_media_type",
 }
 
+_JSON_OR_FORM = "application/json with image ids, or multipart/form-data with pictures and a field `params`"
+
 
 class InvalidRequest(ServiceError):
     """A query parameter, header or field of the body is wrong."""
@@ -96,16 +98,13 @@ class NotAFile(ServiceError):
 
 
 class UnsupportedBody(ServiceError):
-    """The body is neither JSON nor a form."""
+    """The body is of no media type that the route takes."""
 
     status, type = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"
     example = ("text/plain",)
 
-    def __init__(self, media_type: str) -> None:
-        super().__init__(
-            "Send application/json with image ids, or multipart/form-data with pictures and a field "
-            f"`params`; the request says {media_type or 'nothing'}."
-        )
+    def __init__(self, media_type: str, accepted: str = _JSON_OR_FORM) -> None:
+        super().__init__(f"Send {accepted}; the request says {media_type or 'nothing'}.")
 
 
 class InvalidForm(BodyError):

@@ -45,6 +45,7 @@ class Job:
     network: str | None
     network_sha256: str | None
     further_networks: dict[str, str | None] | None
+    reproducible: bool
     stack_key: str | None
     flow: str
     turn: float

@@ -2,16 +2,16 @@
 
 import json
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from app.http.bodies import BODY_ERRORS, LimitedRoute, RequestBody
 from app.http.openapi import REF
 from app.http.problems import documented
 from app.http.services import ServicesDep
 from app.jobs.request_headers import JobHeadersDep
-from app.jobs.routes import ENDED_IN_TIME, SUBMISSION_ERRORS, create_and_answer
+from app.jobs.routes import ENDED_IN_TIME, REPRODUCIBLE, SUBMISSION_ERRORS, create_and_answer
 from app.jobs.schemas import JobView
 from app.kinds import KINDS, KindSpec, Params
 from app.media import PictureError
@@ -111,9 +111,15 @@ def _example(many: bool) -> Any:
 
 def _add_endpoint(router: APIRouter, spec: KindSpec[Params]) -> None:
     async def create_job(
-        services: ServicesDep, body: RequestBody, headers: JobHeadersDep, response: Response
+        services: ServicesDep,
+        body: RequestBody,
+        headers: JobHeadersDep,
+        response: Response,
+        reproducible: Annotated[bool, Query(description=REPRODUCIBLE)] = False,
     ) -> JobView:
-        return await create_and_answer(services, spec.name, body, headers, response, spec.wait_seconds)
+        return await create_and_answer(
+            services, spec.name, body, headers, response, spec.wait_seconds, reproducible
+        )
 
     router.add_api_route(
         kind_path(spec.name).removeprefix("/v1"),

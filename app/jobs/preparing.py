@@ -136,6 +136,7 @@ class Preparer:
             network=None if card is None else card.name,
             network_sha256=_weights(card),
             further_networks=further or None,
+            reproducible=reproducible,
             stack_key=key,
             **columns,
         )

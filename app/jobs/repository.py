@@ -52,6 +52,7 @@ class NewJob:
     network: str | None = None
     network_sha256: str | None = None
     further_networks: dict[str, str | None] | None = None
+    reproducible: bool = False
     stack_key: str | None = None
 
 

@@ -37,6 +37,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=LimitedRoute)
 JobId = Annotated[str, Path(description="Id of a job.")]
 # What a request for a job may raise, whatever its body.
 SUBMISSION_ERRORS = (ParamsError, InvalidParam, KeyReused, InvalidRequest, StorageFull, DatabaseUnavailable)
+REPRODUCIBLE = "Never computed together with other jobs."
 ENDED_IN_TIME: dict[int | str, dict[str, Any]] = {
     HTTPStatus.OK.value: {
         "model": JobView,
@@ -52,7 +53,7 @@ class NewJobBody(BaseModel):
 
     kind: str
     params: dict[str, Any]
-    reproducible: bool = Field(False, description="Never computed together with other jobs.")
+    reproducible: bool = Field(False, description=REPRODUCIBLE)
 
 
 async def create_and_answer(

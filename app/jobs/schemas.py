@@ -73,6 +73,7 @@ class JobView(BaseModel):
     attempt: int
     priority: int = Field(description="0 to 7; jobs of higher priority go first.")
     paused: bool
+    reproducible: bool = Field(description="Whether it is never computed together with other jobs.")
     cancel_requested: bool
     finish_requested: bool = Field(description="Whether it was asked to end early.")
     created_at: datetime | None

@@ -142,7 +142,7 @@ class JobService:
         if not old.ended:
             raise JobNotEnded(job_id)
         params = Preparer(self.engine, self.images.settings.data_dir).parse_again(old)
-        return self.submit(params, old.priority, retry_of=old.id, reproducible=old.stack_key is None)[0]
+        return self.submit(params, old.priority, retry_of=old.id, reproducible=old.reproducible)[0]
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a queued job at once, a running one at its next step; an ended one stays as it is."""

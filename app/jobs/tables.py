@@ -59,6 +59,8 @@ jobs = Table(
     Column("network_sha256", String(64)),
     # The same of those that it uses beside that one, by name; null: none.
     Column("further_networks", JSON(none_as_null=True)),
+    # Never computed together with others: its client asked for that.
+    Column("reproducible", Boolean, nullable=False, server_default=text("false")),
     # Waiting jobs that have the same can be claimed and computed together; null: this one is computed alone.
     Column("stack_key", String(64)),
     # Whose it is, among whom a lane is shared: a batch has its id, single jobs share the empty one.

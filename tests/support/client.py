@@ -29,6 +29,7 @@ def job(**changes: Any) -> dict[str, Any]:
         "attempt": 0,
         "priority": 4,
         "paused": False,
+        "reproducible": False,
         "cancel_requested": False,
         "finish_requested": False,
         "created_at": "2026-01-01T00:00:00Z",

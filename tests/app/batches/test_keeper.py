@@ -246,6 +246,19 @@ def test_a_single_retry_takes_the_place_of_its_entry(context: BatchContext) -> N
     assert state_of(context, batch) == "succeeded"
 
 
+@pytest.mark.parametrize("reproducible", [True, False])
+def test_a_retry_is_as_reproducible_as_its_entry(context: BatchContext, reproducible: bool) -> None:
+    # Tables of layers are computed alone in any case.
+    batch = context.create(2, reproducible=reproducible)
+    context.keep()
+    first, _ = context.end(State.FAILED, 2)
+    context.service.retry_job(first.id)
+    context.service.retry(batch.id)
+    context.keep()
+    assert [job.retry_of is not None for job in context.entries(batch).values()] == [True, True]
+    assert {(job.stack_key, job.reproducible) for job in context.all_jobs(batch)} == {(None, reproducible)}
+
+
 def test_a_single_cancel_counts(context: BatchContext) -> None:
     batch = context.create(2)
     context.keep()

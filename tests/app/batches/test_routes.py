@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
 from app.batches.keeper import Keeper
+from app.batches.routes import OPTIONS
 from app.batches.tables import batches
 from app.database.engine import read
 from app.http import uploads
@@ -111,6 +112,17 @@ def test_a_form_has_one_file(client: TestClient, services: Services, files: Any,
 def test_other_bodies_are_refused(client: TestClient) -> None:
     answer = client.post("/v1/batches", content=b"a,b", headers={"Content-Type": "text/csv"})
     assert answer.status_code == 415
+    for accepted in ("application/x-ndjson", "`file`", "application/json", "text/csv"):
+        assert accepted in answer.json()["detail"]
+
+
+def test_options_that_there_are_not_are_refused(client: TestClient, services: Services) -> None:
+    answer = send(client, [line("a")], dryrun=True)
+    assert (answer.status_code, answer.json()["field"]) == (422, "dryrun")
+    assert "dry_run" in answer.json()["detail"]
+    check_nothing_is_stored(services)
+    described = client.get("/v1/openapi.json").json()["paths"]["/v1/batches"]["post"]["parameters"]
+    assert sorted(each["name"] for each in described if each["in"] == "query") == sorted(OPTIONS)
 
 
 def test_wrong_lines_are_named_and_nothing_is_stored(client: TestClient, services: Services) -> None:
@@ -302,6 +314,9 @@ def test_a_wrong_matrix_is_refused(client: TestClient, services: Services) -> No
     assert (answer.status_code, answer.json()["type"]) == (422, "invalid_matrix")
     answer = send_matrix(client, {"kind": "architecture", "combine": "outer", "over": {}})
     assert (answer.status_code, answer.json()["field"]) == (422, "combine")
+    answer = send_matrix(client, {"kind": "architecture", "over": {"network": 5}})
+    assert (answer.status_code, answer.json()["field"]) == (422, "over.network")
+    assert "list of values" in answer.json()["detail"]
     check_nothing_is_stored(services)
 
 

@@ -90,5 +90,6 @@ def test_what_is_reproducible_is_never_computed_together(preparer: Preparer) -> 
     image = new_id()
     (checked,) = preparer.check([preparer.parse("classify", {"image": image})], uploaded={image})
     assert isinstance(checked, Checked)
-    assert preparer.new_job(checked).stack_key is not None
-    assert preparer.new_job(checked, reproducible=True).stack_key is None
+    usual, alone = preparer.new_job(checked), preparer.new_job(checked, reproducible=True)
+    assert (usual.stack_key is None, usual.reproducible) == (False, False)
+    assert (alone.stack_key is None, alone.reproducible) == (True, True)

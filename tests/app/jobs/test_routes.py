@@ -46,6 +46,28 @@ def test_any_kind_goes_through_jobs(client: TestClient, image_id: str) -> None:
     assert "style_transfer" in unknown.json()["detail"]
 
 
+@pytest.mark.parametrize("reproducible", [True, False])
+def test_every_way_to_a_job_takes_reproducible_and_a_retry_keeps_it(
+    client: TestClient, image_id: str, reproducible: bool
+) -> None:
+    params = {"image": image_id}
+    asked = {"kind": "classify", "params": params, "reproducible": reproducible}
+    own = {"reproducible": str(reproducible).lower()}
+    later = {"Prefer": "respond-async"}
+    form = {"params": (None, json.dumps(params))}
+    for answer in (
+        client.post("/v1/jobs", json=asked),
+        client.post("/v1/classify", params=own, json=params, headers=later),
+        client.post("/v1/classify", params=own, files=form, headers=later),
+    ):
+        assert answer.status_code == 202, answer.text
+        job = answer.json()
+        assert job["reproducible"] is reproducible
+        client.post(f"/v1/jobs/{job['id']}/cancel")
+        again = client.post(f"/v1/jobs/{job['id']}/retry").json()
+        assert (again["retry_of"], again["reproducible"]) == (job["id"], reproducible)
+
+
 def test_one_multipart_call_uploads_and_submits(client: TestClient) -> None:
     answer = client.post(
         URL,

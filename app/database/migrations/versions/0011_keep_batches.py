@@ -18,6 +18,8 @@ def upgrade() -> None:
     op.drop_column("jobs", "hinted_at")
     op.add_column("jobs", sa.Column("batch_line", sa.Integer()))
     op.add_column("jobs", sa.Column("custom_id", sa.String(length=200)))
+    no = sa.text("false")
+    op.add_column("jobs", sa.Column("reproducible", sa.Boolean(), nullable=False, server_default=no))
     op.add_column("jobs", sa.Column("flow", sa.String(length=36), nullable=False, server_default=""))
     op.add_column("jobs", sa.Column("turn", sa.Float(precision=53), nullable=False, server_default="0"))
     claim: list[str | sa.TextClause] = ["lane", "state", "paused", sa.text("priority DESC"), "turn", "id"]
@@ -100,7 +102,7 @@ def downgrade() -> None:
     others = ("measured", "batch_ends", "batch_state", "batch_line", "batch_id_id")
     for index in (*others, "flow", "stack", "claim"):
         op.drop_index(f"ix_jobs_{index}", "jobs")
-    for column in ("turn", "flow", "custom_id", "batch_line"):
+    for column in ("turn", "flow", "reproducible", "custom_id", "batch_line"):
         op.drop_column("jobs", column)
     hinted = sa.Column("hinted_at", sa.Float(precision=53), nullable=False, server_default="0")
     op.add_column("jobs", hinted)

@@ -310,6 +310,8 @@ class JobView(BaseModel):
     priority: int
     """0 to 7; jobs of higher priority go first."""
     paused: bool
+    reproducible: bool
+    """Whether it is never computed together with other jobs."""
     cancel_requested: bool
     finish_requested: bool
     """Whether it was asked to end early."""
