@@ -51,6 +51,8 @@ _ACCEPTED = (
 # What the URL may say.
 OPTIONS = ("name", "errors", "dry_run", "paused", "priority", "reproducible")
 MAX_MATRIX_BYTES = 4_000_000
+# Of each axis of a matrix in a page of batches: a batch may have as many as it has lines.
+LISTED_LABELS = 20
 # What a form has beside its file.
 FORM_BYTES = 1 << 16
 _EXAMPLE_LINE = '{"custom_id": "a", "kind": "deep_dream", "params": {"image": "<image id>"}}\n'
@@ -213,7 +215,7 @@ def list_batches(
     """Batches from the newest on."""
     found = repository.list_batches(services.engine, limit=limit + 1, before=cursor, states=state or ())
     return BatchPage(
-        items=view_batches(services.engine, found[:limit]),
+        items=view_batches(services.engine, found[:limit], LISTED_LABELS),
         next_cursor=found[limit - 1].id if len(found) > limit else None,
     )
 

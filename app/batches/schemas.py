@@ -76,8 +76,10 @@ class Axis(BaseModel):
     """A param that a matrix is over."""
 
     param: str
-    labels: list[str] = Field(description="What its values are called, in order.")
-    images: list[str] | None = Field(description="The values, if they are pictures.")
+    labels: list[str] = Field(
+        description="What its values are called, in order; in a page of batches, the first 20."
+    )
+    images: list[str] | None = Field(description="The values, if they are pictures, as many.")
 
 
 class MatrixView(BaseModel):

@@ -17,7 +17,7 @@ from app.batches.schemas import (
 )
 from app.batches.summary import Summary, summarize
 from app.http.timestamps import timestamp
-from app.jobs.job import Artifact
+from app.jobs.job import Artifact, Json
 from app.jobs.repository import list_artifacts
 from app.jobs.schemas import ArtifactView, JobError, Progress
 
@@ -29,13 +29,13 @@ def view_batch(engine: Engine, batch: Batch) -> BatchView:
     return view_batches(engine, [batch])[0]
 
 
-def view_batches(engine: Engine, batches: Sequence[Batch]) -> list[BatchView]:
-    """The views of some batches, a hundred at most, in order."""
+def view_batches(engine: Engine, batches: Sequence[Batch], most_labels: int | None = None) -> list[BatchView]:
+    """The views of some batches, a hundred at most, in order, with all labels of an axis or the first."""
     summaries = summarize(engine, batches)
-    return [_batch_view(batch, summaries[batch.id]) for batch in batches]
+    return [_batch_view(batch, summaries[batch.id], most_labels) for batch in batches]
 
 
-def _batch_view(batch: Batch, summary: Summary) -> BatchView:
+def _batch_view(batch: Batch, summary: Summary, most_labels: int | None) -> BatchView:
     return BatchView(
         id=batch.id,
         name=batch.name,
@@ -50,10 +50,18 @@ def _batch_view(batch: Batch, summary: Summary) -> BatchView:
         eta_seconds=summary.eta_seconds,
         first_errors=[_error_view(entry) for entry in summary.first_errors],
         samples=[_sample_view(line, picture) for line, picture in summary.samples.items()],
-        matrix=None if batch.matrix is None else MatrixView.model_validate(batch.matrix),
+        matrix=None if batch.matrix is None else _matrix_view(batch.matrix, most_labels),
         created_at=timestamp(batch.created_at),
         finished_at=timestamp(batch.finished_at),
     )
+
+
+def _matrix_view(matrix: Json, most_labels: int | None) -> MatrixView:
+    view = MatrixView.model_validate(matrix)
+    for axis in view.axes:
+        axis.labels = axis.labels[:most_labels]
+        axis.images = None if axis.images is None else axis.images[:most_labels]
+    return view
 
 
 def view_counts(counts: Counts) -> CountsView:

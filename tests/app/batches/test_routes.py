@@ -390,3 +390,13 @@ def test_clients_that_send_nothing_keep_no_other_from_sending(
         assert b"broke off" in idle.recv(10_000)
     stored = [path for path in (settings.data_dir / "files").rglob("*") if path.is_file()]
     assert [path.name for path in stored] == [answer.json()["id"]]
+
+
+def test_a_page_of_batches_has_the_first_labels_of_each(client: TestClient) -> None:
+    sizes = list(range(32, 62))
+    matrix = {"kind": "architecture", "params": {"network": "palette"}, "over": {"input": sizes}}
+    made = send_matrix(client, matrix, errors="skip").json()
+    (axis,) = made["matrix"]["axes"]
+    assert axis["labels"] == [str(size) for size in sizes]
+    (listed,) = client.get("/v1/batches").json()["items"]
+    assert listed["matrix"]["axes"] == [{**axis, "labels": axis["labels"][:20]}]
