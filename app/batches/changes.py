@@ -49,7 +49,8 @@ def request_retry(engine: Engine, batch_id: str) -> Batch:
         or_(~_IS_RUNNING, ~_IS_CANCELLED),
         values={
             "state": BatchState.RUNNING,
-            "retry_line": func.coalesce(batches.c.retry_line, 1),
+            # Also while one is carried out: what it has passed may have failed again.
+            "retry_line": 1,
             "cancel_requested_at": None,
             "finished_at": None,
         },

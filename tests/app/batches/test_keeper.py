@@ -192,6 +192,22 @@ def test_failed_entries_are_retried_in_their_places(context: BatchContext) -> No
     assert state_of(context, batch) == "failed"
 
 
+def test_a_retry_during_a_retry_begins_again(context: BatchContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = context.create(4)
+    context.keep()
+    context.end(State.FAILED, 4)
+    context.service.retry(batch.id)
+    keeper = context.keeper()
+    with small_chunks(monkeypatch, 2):
+        keeper._try(context.service.get(batch.id))
+        keeper.release()
+        assert context.states(batch) == {1: "queued", 2: "queued", 3: "failed", 4: "failed"}
+        context.end(State.FAILED, 2)
+        context.service.retry(batch.id)
+        context.keep()
+    assert context.states(batch) == dict.fromkeys(range(1, 5), "queued")
+
+
 def test_a_line_that_was_wrong_is_tried_again(context: BatchContext, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = context.create(12, 2, 11)
     context.keep()
