@@ -139,6 +139,10 @@ def test_a_batch_is_paused_and_stopped(page: Page, folders: tuple[Path, Path]) -
     expect(cells(page, "cancelled").first).to_be_visible()
     expect(page.locator(".batch-state")).to_have_text("Stopped")
 
+    page.get_by_role("button", name=re.compile("Make the other [1-4]")).click()
+    expect(batch(page, "running")).to_be_visible()
+    expect(cells(page, "cancelled")).to_have_count(0, timeout=BATCH_MS)
+
 
 def test_a_failed_entry_says_why(page: Page, pictures: Path, console_errors: ConsoleErrors) -> None:
     """Several files on a field for one picture make it one for many."""
@@ -189,6 +193,9 @@ def test_a_list_of_jobs_is_checked_line_by_line(page: Page, tmp_path: Path) -> N
     expect(batch(page, "failed")).to_be_visible(timeout=BATCH_MS)
     expect(cells(page, "succeeded")).to_have_count(1)
     expect(page.locator(".batch-errors")).to_contain_text("Line 2, wrong")
+    page.get_by_role("button", name="Check the wrong line again").click()
+    expect(batch(page, "failed")).to_be_visible(timeout=BATCH_MS)
+    expect(page.locator(".batch-problem")).to_be_hidden()
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 
