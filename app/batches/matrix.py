@@ -122,12 +122,9 @@ def _axis(engine: Engine, kind: str, param: str, over: list[Any] | str) -> Axis:
     if param not in KINDS[kind].params.picture_fields():
         return Axis(param, over, [label_of(value) for value in over], None)
     names = _picture_names(engine, over)
-    labels = [
-        "+".join(names.get(each, str(each)) for each in (value if isinstance(value, list) else [value]))
-        for value in over
-    ]
+    labels = [_label_of_pictures(value, names) for value in over]
     single = all(isinstance(value, str) for value in over)
-    return Axis(param, over, [label[:MAX_LABEL] for label in labels], over if single else None)
+    return Axis(param, over, labels, over if single else None)
 
 
 def _picture_names(engine: Engine, values: Sequence[Any]) -> dict[str, str]:
@@ -142,6 +139,13 @@ def _stem(name: str) -> str:
     """The name of a file without folders and ending."""
     last = name.replace("\\", "/").rpartition("/")[2]
     return (last.rpartition(".")[0] or last)[:MAX_LABEL]
+
+
+def _label_of_pictures(value: Any, names: Mapping[str, str]) -> str:
+    """What a value is called that should be a picture, or a list of some."""
+    several = value if isinstance(value, list) else [value]
+    labels = (names.get(each, each) if isinstance(each, str) else label_of(each) for each in several)
+    return "+".join(labels)[:MAX_LABEL]
 
 
 def label_of(value: Any) -> str:
@@ -171,11 +175,16 @@ def unique_slugs(labels: Sequence[str], axes: int) -> list[str]:
     """
     most = (MAX_CUSTOM_ID - (axes - 1) * len(SEPARATOR)) // axes - _NUMBER
     taken: set[str] = set()
+    # By base the number to go on from: a set may have thousands of pictures of one name.
+    numbers: dict[str, int] = {}
     found = []
     for place, label in enumerate(labels, 1):
-        base = _slug(label)[: max(most, 1)].rstrip("-") or str(place)
-        numbered = (base if again == 1 else f"{base}-{again}" for again in range(1, len(labels) + 2))
-        name = next(each for each in numbered if each not in taken)
+        base = name = _slug(label)[: max(most, 1)].rstrip("-") or str(place)
+        again = numbers.get(base, 1)
+        while name in taken:
+            again += 1
+            name = f"{base}-{again}"
+        numbers[base] = again
         taken.add(name)
         found.append(name)
     return found

@@ -1,5 +1,6 @@
 """Text in pictures, in DejaVu Sans: Latin, Greek, Cyrillic and most signs of mathematics."""
 
+import unicodedata
 from functools import lru_cache
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from PIL.ImageFont import FreeTypeFont
 
 _FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
 _ELLIPSIS = "…"
+# Controls, and separators of lines and paragraphs: the layout of a single line refuses some of them.
+_NOT_ON_A_LINE = frozenset({"Cc", "Zl", "Zp"})
 
 
 @lru_cache(maxsize=32)
@@ -18,7 +21,12 @@ def font(size: int) -> FreeTypeFont:
 
 def width_of(text: str, size: int) -> int:
     """Width of a line in pixels."""
-    return round(font(size).getlength(text))
+    return round(font(size).getlength(on_a_line(text)))
+
+
+def on_a_line(text: str) -> str:
+    """The text with a space for each character that cannot be drawn on a line, such as the end of one."""
+    return "".join(" " if unicodedata.category(each) in _NOT_ON_A_LINE else each for each in text)
 
 
 def line_height(size: int) -> int:
@@ -27,7 +35,8 @@ def line_height(size: int) -> int:
 
 
 def shorten(text: str, size: int, width: int) -> str:
-    """The text, cut to ``width`` pixels with an ellipsis at its end where it is too long."""
+    """The text on a line, cut to ``width`` pixels with an ellipsis at its end where it is too long."""
+    text = on_a_line(text)
     if width_of(text, size) <= width:
         return text
     while text and width_of(text + _ELLIPSIS, size) > width:

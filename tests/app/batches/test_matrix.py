@@ -1,5 +1,6 @@
 """From a matrix to the lines of a batch."""
 
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -14,6 +15,7 @@ from app.batches.schemas import Matrix
 from app.database.engine import make_engine
 from app.database.migrations import upgrade
 from app.settings import Settings
+from tests.support.databases import put_migrated
 
 SIZES = [32, 64, 128]
 
@@ -117,3 +119,37 @@ def test_custom_ids_are_unique_short_and_stable(axes: list[list[str]]) -> None:
 )
 def test_names_are_made_of_labels(labels: list[str], slugs: list[str]) -> None:
     assert unique_slugs(labels, 2) == slugs
+
+
+def test_many_values_of_one_name_are_numbered() -> None:
+    # As many as a batch may have lines: each must find its number without trying those that are taken.
+    made = unique_slugs(["frame", "frame-3", *["frame"] * 49_998], 2)
+    assert made[:5] == ["frame", "frame-3", "frame-2", "frame-4", "frame-5"]
+    assert made[-1] == "frame-50000" and len(set(made)) == 50_000
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    path = tmp_path_factory.mktemp("matrix") / "empty.db"
+    put_migrated(path)
+    engine = make_engine(f"sqlite:///{path}")
+    yield engine
+    engine.dispose()
+
+
+@pytest.mark.parametrize("param", ["content", "style", "size"])
+@given(values=st.lists(_JSON, min_size=1, max_size=4))
+def test_values_of_any_type_become_lines_to_be_checked(empty: Engine, param: str, values: list[Any]) -> None:
+    try:
+        found = lines_of(empty, kind="style_transfer", over={param: values})
+    except InvalidMatrix as error:
+        assert error.field == "body", "a text that cannot be stored"
+    else:
+        assert [params[param] for _, params in found] == values

@@ -1,0 +1,25 @@
+"""Text on a line of a picture."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw
+
+from app.media.lettering import font, shorten, width_of, wrap
+
+# What a client may call its entry, and what the layout of a line refuses.
+SEPARATORS = [*map(chr, (*range(32), 0x7F, 0x85, 0x2028, 0x2029))]
+
+
+@given(st.text(st.sampled_from(SEPARATORS) | st.characters(exclude_categories=["Cs"]), max_size=40))
+def test_any_text_can_be_drawn(text: str) -> None:
+    pen = ImageDraw.Draw(Image.new("RGB", (100, 60)))
+    for line in (shorten(text, 15, 100), *wrap(text, 15, 100, 2)):
+        assert width_of(line, 15) <= 100
+        pen.text((0, 0), line, "white", font(15))
+    assert width_of(text, 15) >= 0
+
+
+@pytest.mark.parametrize("separator", SEPARATORS)
+def test_a_separator_is_a_space(separator: str) -> None:
+    assert shorten(f"a{separator}b", 15, 100) == "a b"
