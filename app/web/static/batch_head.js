@@ -15,6 +15,7 @@ export function makeBatchHead(element, { onbatch, ondelete }) {
   const progress = part(".progress-bar");
   let batch = null;
   let announced = "";
+  let isUnreachable = false;
 
   function announce(text) {
     if (text !== announced) part(".batch-announcer").textContent = text;
@@ -29,13 +30,19 @@ export function makeBatchHead(element, { onbatch, ondelete }) {
     else if (focusBack) action(focusBack).focus();
   }
 
+  function showProblem(text) {
+    showText(part(".batch-problem"), text);
+    isUnreachable = false;
+  }
+
   async function attempt(request) {
-    showText(part(".batch-problem"), null);
+    showProblem(null);
     try {
       await request();
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
-      showText(part(".batch-problem"), error.message);
+      showProblem(error.message);
+      isUnreachable = error instanceof Unreachable;
     }
     ask(null);
   }
@@ -110,10 +117,12 @@ export function makeBatchHead(element, { onbatch, ondelete }) {
       batch = null;
       announced = "";
       ask(null);
-      showText(part(".batch-problem"), null);
+      showProblem(null);
     },
     render(next) {
       batch = next;
+      // The service answers again.
+      if (isUnreachable) showProblem(null);
       const ended = hasEnded(batch);
       const percent = Math.floor(100 * shareOf(batch));
       element.dataset.state = batch.state;
