@@ -84,9 +84,8 @@ def say_end(
         return
     for failed in failures[:SHOWN_FAILURES]:
         say_failure(failed)
-    fail(
-        f"{len(failures):,} failed: {results.path / ERRORS} has the reasons. The same command tries them again."
-    )
+    reasons = results.path / ERRORS
+    fail(f"{len(failures):,} failed: {reasons} has the reasons. The same command tries them again.")
 
 
 def say_failure(failed: Json) -> None:

@@ -2,7 +2,7 @@
 
 import { Problem, Unreachable } from "./api.js";
 import { batchPath, controlBatch, deleteBatch } from "./batch_api.js";
-import { addressOf, captionOf, countedEntries, endedOf, hasEnded, numbersOf, shareOf, stateWords } from "./batches.js";
+import { addressOf, captionOf, countedEntries, endedOf, hasEnded, numbersOf, shareOf, stateWords, titleOf } from "./batches.js";
 import { el, showText } from "./dom.js";
 
 /** Whether trying again may help: lines that became no job stay wrong. */
@@ -126,7 +126,7 @@ export function makeBatchHead(element, { onbatch, ondelete }) {
       const ended = hasEnded(batch);
       const percent = Math.floor(100 * shareOf(batch));
       element.dataset.state = batch.state;
-      part(".batch-title").textContent = batch.name;
+      part(".batch-title").textContent = titleOf(batch);
       part(".batch-state").textContent = stateWords(batch);
       part(".batch-numbers").textContent = numbersOf(batch);
       progress.hidden = ended;
