@@ -2,7 +2,7 @@
 
 import { Problem, Unreachable } from "./api.js";
 import { batchPath, controlBatch, deleteBatch } from "./batch_api.js";
-import { addressOf, captionOf, countedEntries, endedOf, hasEnded, numbersOf, shareOf, stateWords } from "./batches.js";
+import { addressOf, captionOf, countedEntries, endedOf, hasEnded, numbersOf, shareOf, stateWords, titleOf } from "./batches.js";
 import { el, showText } from "./dom.js";
 
 /** What the button says that tries again; null: all was made. */
@@ -21,6 +21,7 @@ export function makeBatchHead(element, { onbatch, ondelete }) {
   const progress = part(".progress-bar");
   let batch = null;
   let announced = "";
+  let isUnreachable = false;
 
   function announce(text) {
     if (text !== announced) part(".batch-announcer").textContent = text;
@@ -35,13 +36,19 @@ export function makeBatchHead(element, { onbatch, ondelete }) {
     else if (focusBack) action(focusBack).focus();
   }
 
+  function showProblem(text) {
+    showText(part(".batch-problem"), text);
+    isUnreachable = false;
+  }
+
   async function attempt(request) {
-    showText(part(".batch-problem"), null);
+    showProblem(null);
     try {
       await request();
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
-      showText(part(".batch-problem"), error.message);
+      showProblem(error.message);
+      isUnreachable = error instanceof Unreachable;
     }
     ask(null);
   }
@@ -116,14 +123,16 @@ export function makeBatchHead(element, { onbatch, ondelete }) {
       batch = null;
       announced = "";
       ask(null);
-      showText(part(".batch-problem"), null);
+      showProblem(null);
     },
     render(next) {
       batch = next;
+      // The service answers again.
+      if (isUnreachable) showProblem(null);
       const ended = hasEnded(batch);
       const percent = Math.floor(100 * shareOf(batch));
       element.dataset.state = batch.state;
-      part(".batch-title").textContent = batch.name;
+      part(".batch-title").textContent = titleOf(batch);
       part(".batch-state").textContent = stateWords(batch);
       part(".batch-numbers").textContent = numbersOf(batch);
       progress.hidden = ended;
