@@ -119,7 +119,10 @@ def test_two_folders_become_a_matrix(page: Page, folders: tuple[Path, Path]) -> 
     expect(page.locator("#batch")).to_be_hidden()
 
 
-def test_a_batch_is_paused_and_stopped(page: Page, folders: tuple[Path, Path]) -> None:
+def test_a_batch_is_paused_and_stopped(
+    page: Page, folders: tuple[Path, Path], console_errors: ConsoleErrors
+) -> None:
+    console_errors.expect("ERR_FAILED")
     set_up(page, size=192, steps=400)
     drop_folders(page, *folders)
     expect(page.locator("#submit")).to_have_text("Paint 4 pictures")
@@ -128,6 +131,12 @@ def test_a_batch_is_paused_and_stopped(page: Page, folders: tuple[Path, Path]) -
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("button", name="Go on")).to_be_visible()
     expect(page.locator(".batch-state")).to_have_text(re.compile("Paus"))
+    # What the service did not hear is said until it answers again.
+    page.route("**/v1/**", lambda route: route.abort())
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator(".batch-problem")).to_contain_text("does not answer")
+    page.unroute("**/v1/**")
+    expect(page.locator(".batch-problem")).to_be_hidden()
     page.get_by_role("button", name="Go on").click()
     expect(page.locator(".batch-actions").get_by_role("button", name="Pause")).to_be_visible()
 
@@ -138,6 +147,32 @@ def test_a_batch_is_paused_and_stopped(page: Page, folders: tuple[Path, Path]) -
     expect(batch(page, "cancelled")).to_be_visible(timeout=BATCH_MS)
     expect(cells(page, "cancelled").first).to_be_visible()
     expect(page.locator(".batch-state")).to_have_text("Stopped")
+
+    page.get_by_role("button", name=re.compile("Make the other [1-4]")).click()
+    expect(batch(page, "running")).to_be_visible()
+    expect(cells(page, "cancelled")).to_have_count(0, timeout=BATCH_MS)
+
+
+def test_a_large_folder_has_small_tiles_and_says_what_is_wrong(
+    page: Page, tmp_path: Path, console_errors: ConsoleErrors
+) -> None:
+    console_errors.expect("415", "/v1/images")
+    console_errors.expect("422", "/v1/images")
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for i in range(30):
+        Image.new("RGB", (16, 16), (8 * i, 0, 0)).save(folder / f"{i}.png")
+    (folder / "empty.png").touch()
+    (folder / "text.jpg").write_text("hello")
+    page.goto("/")
+    drop(page, field(page, "content").locator(".drop-zone"), folder)
+    problem = field(page, "content").locator(".problem[role=alert]").last
+    expect(problem).to_contain_text("empty.png: The file is empty")
+    expect(problem).to_contain_text("text.jpg: This is not a picture")
+    expect(field(page, "content")).to_contain_text("30 pictures")
+    tiles = field(page, "content").locator(".tile")
+    boxes = [tiles.nth(i).bounding_box() for i in range(4)]
+    assert all(box and abs(box["width"] - box["height"]) < 1 for box in boxes), boxes
 
 
 def test_a_failed_entry_says_why(page: Page, pictures: Path, console_errors: ConsoleErrors) -> None:
@@ -189,6 +224,9 @@ def test_a_list_of_jobs_is_checked_line_by_line(page: Page, tmp_path: Path) -> N
     expect(batch(page, "failed")).to_be_visible(timeout=BATCH_MS)
     expect(cells(page, "succeeded")).to_have_count(1)
     expect(page.locator(".batch-errors")).to_contain_text("Line 2, wrong")
+    page.get_by_role("button", name="Check the wrong line again").click()
+    expect(batch(page, "failed")).to_be_visible(timeout=BATCH_MS)
+    expect(page.locator(".batch-problem")).to_be_hidden()
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 

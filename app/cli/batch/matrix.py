@@ -36,6 +36,8 @@ def picture_axis(param: str, patterns: Sequence[str]) -> Axis:
     files: dict[str, None] = {}
     for pattern in patterns:
         expanded = str(Path(pattern).expanduser())
+        if Path(expanded).is_dir():
+            fail_on([(option, f"{pattern} is a folder: write '{Path(pattern) / '*.jpg'}' for its files.")])
         # A file may be called as a pattern is written.
         found = [expanded] if Path(expanded).is_file() else sorted(glob.glob(expanded, recursive=True))
         found = [path for path in found if not Path(path).is_dir()]

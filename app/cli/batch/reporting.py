@@ -47,7 +47,8 @@ def refuse(problems: Sequence[LineProblem], options: Options, count: int | None 
     if options.recipe is not None:
         for field, detail in dict.fromkeys((problem.field, problem.detail) for problem in problems):
             note_problem(option_name(field), detail)
-        fail("Nothing was computed.", USAGE)
+        some = (count or len(problems)) < options.recipe.size
+        fail(f"Nothing was computed.{' --errors skip computes the others.' if some else ''}", USAGE)
     for problem in problems[:SHOWN_PROBLEMS]:
         note_problem(f"line {problem.line}: {problem.field}", problem.detail)
     count = count or len(problems)
@@ -83,7 +84,8 @@ def say_end(
         return
     for failed in failures[:SHOWN_FAILURES]:
         say_failure(failed)
-    fail(f"{len(failures):,} failed: {results.path / ERRORS} has the reasons. {AGAIN}")
+    reasons = results.path / ERRORS
+    fail(f"{len(failures):,} failed: {reasons} has the reasons. The same command tries them again.")
 
 
 def say_failure(failed: Json) -> None:

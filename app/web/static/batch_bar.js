@@ -1,6 +1,6 @@
 /** The bar above one job of a batch: the way back, and to the jobs beside it. */
 
-import { addressOf, captionOf, tableOf } from "./batches.js";
+import { addressOf, captionOf, tableOf, titleOf } from "./batches.js";
 import { moved } from "./matrix.js";
 
 /** Whether keys belong to what has the focus. */
@@ -38,7 +38,7 @@ export function makeBatchBar({ onmove }) {
       line = at;
       element.hidden = false;
       part(".batch-back").href = addressOf(batch.id);
-      part(".batch-back span").textContent = batch.name;
+      part(".batch-back span").textContent = titleOf(batch);
       part(".batch-place").textContent = line ? `${line.toLocaleString("en")} of ${batch.lines.toLocaleString("en")}` : "";
       part(".batch-place").title = line && batch.matrix ? captionOf(batch, line, null) : "";
       for (const button of buttons) {

@@ -2,11 +2,17 @@
 
 import { Problem, Unreachable } from "./api.js";
 import { batchPath, controlBatch, deleteBatch } from "./batch_api.js";
-import { addressOf, captionOf, countedEntries, endedOf, hasEnded, numbersOf, shareOf, stateWords } from "./batches.js";
+import { addressOf, captionOf, countedEntries, endedOf, hasEnded, numbersOf, shareOf, stateWords, titleOf } from "./batches.js";
 import { el, showText } from "./dom.js";
 
-/** Whether trying again may help: lines that became no job stay wrong. */
-const canRetry = ({ counts, first_errors: errors }) => counts.failed > errors.length || errors.some(({ job_id: job }) => job);
+/** What the button says that tries again; null: all was made. */
+function retryLabel({ counts: { failed, cancelled }, wrong }) {
+  const shown = (number) => number.toLocaleString("en");
+  if (failed + cancelled === 0) return null;
+  if (cancelled) return `Make the other ${shown(failed + cancelled)}`;
+  if (failed === wrong) return wrong === 1 ? "Check the wrong line again" : `Check the ${shown(wrong)} wrong lines again`;
+  return failed === 1 ? "Try the failed one again" : `Try the ${shown(failed)} failed ones again`;
+}
 
 /** The head within an element. `onbatch(batch)` gets the answer to a control, `ondelete(id)` is called when it is deleted. */
 export function makeBatchHead(element, { onbatch, ondelete }) {
@@ -15,6 +21,7 @@ export function makeBatchHead(element, { onbatch, ondelete }) {
   const progress = part(".progress-bar");
   let batch = null;
   let announced = "";
+  let isUnreachable = false;
 
   function announce(text) {
     if (text !== announced) part(".batch-announcer").textContent = text;
@@ -29,13 +36,19 @@ export function makeBatchHead(element, { onbatch, ondelete }) {
     else if (focusBack) action(focusBack).focus();
   }
 
+  function showProblem(text) {
+    showText(part(".batch-problem"), text);
+    isUnreachable = false;
+  }
+
   async function attempt(request) {
-    showText(part(".batch-problem"), null);
+    showProblem(null);
     try {
       await request();
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
-      showText(part(".batch-problem"), error.message);
+      showProblem(error.message);
+      isUnreachable = error instanceof Unreachable;
     }
     ask(null);
   }
@@ -54,8 +67,8 @@ export function makeBatchHead(element, { onbatch, ondelete }) {
     action("pause").hidden = ended || paused || stopping;
     action("resume").hidden = ended || !paused || stopping;
     action("stop").hidden = ended || stopping;
-    action("retry").hidden = !ended || counts.failed === 0 || !canRetry(batch);
-    action("retry").textContent = counts.failed === 1 ? "Try the failed one again" : `Try the ${counts.failed.toLocaleString("en")} failed ones again`;
+    action("retry").hidden = !ended || retryLabel(batch) === null;
+    action("retry").textContent = retryLabel(batch);
     action("delete").hidden = !ended;
     action("archive").className = ended ? "primary" : "button";
     action("archive").textContent = ended ? "Download all" : "Download so far";
@@ -110,14 +123,16 @@ export function makeBatchHead(element, { onbatch, ondelete }) {
       batch = null;
       announced = "";
       ask(null);
-      showText(part(".batch-problem"), null);
+      showProblem(null);
     },
     render(next) {
       batch = next;
+      // The service answers again.
+      if (isUnreachable) showProblem(null);
       const ended = hasEnded(batch);
       const percent = Math.floor(100 * shareOf(batch));
       element.dataset.state = batch.state;
-      part(".batch-title").textContent = batch.name;
+      part(".batch-title").textContent = titleOf(batch);
       part(".batch-state").textContent = stateWords(batch);
       part(".batch-numbers").textContent = numbersOf(batch);
       progress.hidden = ended;

@@ -1,6 +1,6 @@
 /** A batch in the gallery: some of its pictures as a mosaic, and how far it is. */
 
-import { addressOf, countedEntries, endedOf, hasEnded, shareOf, stateWords } from "./batches.js";
+import { addressOf, countedEntries, endedOf, hasEnded, shareOf, stateWords, titleOf } from "./batches.js";
 import { el, showText } from "./dom.js";
 import { smallUrl } from "./jobs.js";
 import { ago } from "./text.js";
@@ -44,7 +44,7 @@ export function batchTile(created) {
       showText(title, batch.samples.length ? null : stateWords(batch));
       bar.hidden = hasEnded(batch);
       bar.style.setProperty("--share", String(shareOf(batch)));
-      name.textContent = batch.name;
+      name.textContent = titleOf(batch);
       caption.textContent = captionOf(batch);
     },
     refresh: () => {

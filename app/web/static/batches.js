@@ -6,6 +6,9 @@ import { ago, capitalized, counted, duration, secondsBetween } from "./text.js";
 /** The address of a batch on this page, or of one of its jobs. */
 export const addressOf = (id, jobId = null) => `#batch=${id}${jobId ? `&job=${jobId}` : ""}`;
 
+/** What to call a batch: one without a name is called after its kinds. */
+export const titleOf = ({ name }) => name.split(", ").map((each) => kindOf(each)?.title ?? each).join(", ");
+
 const ENDED = new Set(["succeeded", "failed", "cancelled"]);
 
 /** Whether a batch, or an entry, has ended. */

@@ -18,6 +18,13 @@ const PICTURE = /\.(avif|bmp|gif|hei[cf]|jpe?g|jfif|png|tiff?|webp)$/i;
 /** "a.txt", "a.txt and 12 more". */
 const some = (names) => joined(names.length > NAMED + 1 ? [...names.slice(0, NAMED), `${names.length - NAMED} more`] : names);
 
+/** Why files are not used: a line for each reason, "a.jpg and b.jpg: The file is empty." */
+function reasonsOf(refused) {
+  const names = new Map();
+  for (const [name, reason] of refused) names.set(reason, [...(names.get(reason) ?? []), name]);
+  return [...names].map(([reason, each]) => `${some(each)}: ${reason}`).join("\n");
+}
+
 /**
  * A field in the place of that for one picture: {param, element, add, ...}. `get()` returns references, undefined for
  * none, or throws a RangeError.
@@ -129,7 +136,7 @@ export function pileField(param) {
     const twice = refused.filter(({ reason }) => reason === "twice");
     const wrong = refused.filter(({ reason }) => reason && reason !== "twice");
     drop([...twice, ...wrong].map(({ item }) => item));
-    if (wrong.length) showProblem(wrong.length === 1 ? `${wrong[0].item.file.name}: ${wrong[0].reason}` : `${some(wrong.map(({ item }) => item.file.name))} cannot be used: ${wrong[0].reason}`);
+    if (wrong.length) showProblem(reasonsOf(wrong.map(({ item, reason }) => [item.file.name, reason])));
     if (twice.length) showText(note, `${some(twice.map(({ item }) => item.file.name))} ${twice.length === 1 ? "is here twice: it is" : "are here twice: they are"} used once.`);
     notifyInput(element);
   }
