@@ -6,7 +6,14 @@ import { addressOf, captionOf, countedEntries, endedOf, hasEnded, numbersOf, sha
 import { el, showText } from "./dom.js";
 
 /** Whether trying again may help: lines that became no job stay wrong. */
-const canRetry = ({ counts, first_errors: errors }) => counts.failed > errors.length || errors.some(({ job_id: job }) => job);
+const canRetry = ({ counts, first_errors: errors }) =>
+  counts.cancelled > 0 || counts.failed > errors.length || errors.some(({ job_id: job }) => job);
+
+/** What trying again is called: a retry takes what was stopped, too. */
+function retryWords({ failed, cancelled }) {
+  if (cancelled) return `Make the other ${(failed + cancelled).toLocaleString("en")}`;
+  return failed === 1 ? "Try the failed one again" : `Try the ${failed.toLocaleString("en")} failed ones again`;
+}
 
 /** The head within an element. `onbatch(batch)` gets the answer to a control, `ondelete(id)` is called when it is deleted. */
 export function makeBatchHead(element, { onbatch, ondelete }) {
@@ -61,8 +68,8 @@ export function makeBatchHead(element, { onbatch, ondelete }) {
     action("pause").hidden = ended || paused || stopping;
     action("resume").hidden = ended || !paused || stopping;
     action("stop").hidden = ended || stopping;
-    action("retry").hidden = !ended || counts.failed === 0 || !canRetry(batch);
-    action("retry").textContent = counts.failed === 1 ? "Try the failed one again" : `Try the ${counts.failed.toLocaleString("en")} failed ones again`;
+    action("retry").hidden = !ended || !canRetry(batch);
+    action("retry").textContent = retryWords(counts);
     action("delete").hidden = !ended;
     action("archive").className = ended ? "primary" : "button";
     action("archive").textContent = ended ? "Download all" : "Download so far";
