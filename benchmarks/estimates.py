@@ -24,7 +24,7 @@ from statistics import median
 from pydantic import JsonValue
 
 from app.jobs.history import REFERENCE, Reference, likeness
-from app.kinds import KINDS
+from app.kinds import KINDS, Params
 from app.kinds.work import NUMBER
 from app.networks.catalogue import SHIPPED
 from app.settings import Settings
@@ -44,6 +44,16 @@ class Case:
     params: Mapping[str, JsonValue] = field(default_factory=dict)
     files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     sets: Mapping[str, str] = field(default_factory=dict)
+
+    def resolve(self) -> Params:
+        """The params, with files referred to by name."""
+        files = {name: self._referred(name) for name in self.files}
+        given = {**self.params, **files, **self.sets}
+        return KINDS[self.kind].params.model_validate(given).resolve(SHIPPED)
+
+    def _referred(self, name: str) -> str | list[str]:
+        ids = [f"file-{place}" for place, _ in enumerate(self.files[name])]
+        return ids if KINDS[self.kind].params.picture_fields()[name].many else ids[0]
 
 
 def _style(**params: JsonValue) -> Case:
@@ -71,7 +81,7 @@ CASES = [
     _one("deep_dream", size=256),
     _one("deep_dream", size=600, octaves=3, steps=5),
     Case("class_visualization", {"target": "spiral", "steps": 64}),
-    Case("class_visualization", {"target": ["spiral", "brick", "sun"], "steps": 32, "size": 96}),
+    Case("class_visualization", {"target": ["spiral", "brick wall", "sunburst"], "steps": 32, "size": 96}),
     Case("feature_visualization", {"layer": "conv4_1", "channels": [0, 1], "steps": 64}),
     Case("feature_visualization", {"layer": "conv3_1", "channels": [0], "steps": 64, "size": 224}),
     _one("feature_inversion", layers="relu3_1,relu4_1", steps=40),
@@ -123,10 +133,7 @@ def run_case(place: int, threads: int | None) -> Measured:
 
     case = CASES[place]
     settings = Settings(threads=threads)
-    params = KINDS[case.kind].params.model_validate(
-        {**case.params, **{name: _referred(case, name) for name in case.files}, **case.sets}
-    )
-    resolved = params.resolve(SHIPPED)
+    resolved = case.resolve()
     seconds = 0.0
     for _ in range(2):
         job = prepare(resolved, case.files, settings, sets=case.sets)
@@ -149,11 +156,6 @@ def run_case(place: int, threads: int | None) -> Measured:
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         round(own),
     )
-
-
-def _referred(case: Case, name: str) -> str | list[str]:
-    ids = [f"file-{place}" for place, _ in enumerate(case.files[name])]
-    return ids if KINDS[case.kind].params.picture_fields()[name].many else ids[0]
 
 
 def _child(*arguments: str) -> str:

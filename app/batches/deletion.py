@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 from sqlalchemy import Engine, delete, exists, func, select, update
+from sqlalchemy.exc import OperationalError
 
 from app.batches.batch import Batch, BatchState
 from app.batches.errors import BatchNotEnded, UnknownBatch
 from app.batches.leases import lock
+from app.batches.repository import get_batch
 from app.batches.spool import spool_key
 from app.batches.tables import batches
-from app.database.engine import now, read, write
+from app.database.engine import is_disk_full, now, read, write
 from app.database.removal import remove
 from app.jobs.errors import JobInUse
 from app.jobs.leftovers import delete_unknown
@@ -25,7 +27,7 @@ CHUNK = 500
 MAX_OLD = 20
 
 
-def request_delete(engine: Engine, batch_id: str) -> None:
+def request_delete(engine: Engine, storage: Storage, batch_id: str) -> None:
     """Have a batch that has ended deleted, with its jobs.
 
     Raises UnknownBatch, BatchNotEnded; JobInUse if jobs outside it that have not ended need its pictures.
@@ -33,6 +35,33 @@ def request_delete(engine: Engine, batch_id: str) -> None:
     users = jobs_in_need(engine, batch_id)
     if users:
         raise JobInUse(users)
+    try:
+        _hide(engine, batch_id)
+    except OperationalError as error:
+        if not is_disk_full(error):
+            raise
+        _hide_without_space(engine, storage, batch_id, error)
+
+
+def _hide_without_space(engine: Engine, storage: Storage, batch_id: str, error: OperationalError) -> None:
+    """Delete files of a batch until the database has the space to note that it is gone."""
+    if not get_batch(engine, batch_id).ended:
+        raise BatchNotEnded(batch_id)
+    last = ""
+    while job_ids := _some_jobs(engine, batch_id, after=last):
+        _delete_files(storage, job_ids)
+        last = job_ids[-1]
+        try:
+            return _hide(engine, batch_id)
+        except OperationalError as again:
+            error = again
+            if not is_disk_full(error):
+                break
+    raise error
+
+
+def _hide(engine: Engine, batch_id: str) -> None:
+    """Note that a batch is to be deleted. Raises UnknownBatch, BatchNotEnded."""
     kept = (batches.c.id == batch_id, batches.c.delete_requested_at.is_(None))
     # The key is free again at once.
     gone = {"delete_requested_at": now(), "idempotency_key": None}
@@ -85,13 +114,21 @@ def ended_before(engine: Engine, seconds: float) -> list[str]:
 
 def delete_chunk(engine: Engine, storage: Storage, batch: Batch) -> None:
     """Delete some jobs of a batch with all that they made; after the last, the batch itself."""
-    with read(engine) as connection:
-        query = select(jobs.c.id).where(jobs.c.batch_id == batch.id).order_by(jobs.c.id).limit(CHUNK)
-        job_ids = list(connection.execute(query).scalars())
-    if job_ids:
+    if job_ids := _some_jobs(engine, batch.id):
         remove(lambda: _delete_jobs(engine, batch, job_ids), lambda: _delete_files(storage, job_ids))
     else:
         remove(lambda: _delete_batch(engine, batch), lambda: storage.delete(spool_key(batch.id)))
+
+
+def _some_jobs(engine: Engine, batch_id: str, after: str = "") -> Sequence[str]:
+    """Ids of the next jobs that a batch ever had."""
+    mine = (jobs.c.batch_id == batch_id, jobs.c.id > after)
+    with read(engine) as connection:
+        return (
+            connection.execute(select(jobs.c.id).where(*mine).order_by(jobs.c.id).limit(CHUNK))
+            .scalars()
+            .all()
+        )
 
 
 def _delete_jobs(engine: Engine, batch: Batch, job_ids: Sequence[str]) -> None:

@@ -35,6 +35,7 @@ from app.http.errors import (
     JsonTooLarge,
     UnsupportedBody,
 )
+from app.http.openapi import REF
 from app.http.problems import documented
 from app.http.services import ServicesDep
 from app.http.uploads import Part, body_in_upload_thread, in_upload_thread
@@ -96,7 +97,8 @@ async def _read_options(
 
 def _body_description() -> dict[str, Any]:
     lines = {"schema": {"type": "string", "description": "A JSON object a line."}, "example": _EXAMPLE_LINE}
-    form = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}
+    file = {"type": "string", "format": "binary", "description": "Lines of JSON."}
+    form = {"type": "object", "properties": {"file": file}, "required": ["file"]}
     matrix = {
         "kind": "style_transfer",
         "params": {"size": 256},
@@ -108,7 +110,7 @@ def _body_description() -> dict[str, Any]:
             "content": {
                 **dict.fromkeys(LINES, lines),
                 FORM: {"schema": form},
-                "application/json": {"schema": Matrix.model_json_schema(), "example": matrix},
+                "application/json": {"schema": {"$ref": REF.format(model="Matrix")}, "example": matrix},
             },
         }
     }

@@ -109,6 +109,10 @@ class BatchView(BaseModel):
     reproducible: bool
     lines: int = Field(description="Entries in all.")
     counts: CountsView
+    wrong: int = Field(
+        description="Of the failed entries those that became no job, as their lines were wrong. "
+        "A retry checks them again."
+    )
     eta_seconds: float | None = Field(description="Estimate of the seconds that are left.")
     first_errors: list[EntryError] = Field(description="The first failed entries, 10 at most.")
     samples: list[Sample] = Field(description="Pictures of up to 4 entries that succeeded.")

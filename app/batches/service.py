@@ -124,7 +124,7 @@ class BatchService:
     def delete(self, batch_id: str) -> None:
         """Delete a batch with all that it made. Raises UnknownBatch, BatchNotEnded, JobInUse."""
         self.get(batch_id)
-        deletion.request_delete(self.engine, batch_id)
+        deletion.request_delete(self.engine, self.storage, batch_id)
         self.dispatcher.changed(batch_id)
         self.wake()
 

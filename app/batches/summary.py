@@ -25,9 +25,13 @@ PICTURE = "image"
 
 @dataclass(frozen=True)
 class Summary:
-    """What the entries of a batch are like. ``samples`` are pictures of entries, by line."""
+    """What the entries of a batch are like. ``samples`` are pictures of entries, by line.
+
+    ``wrong`` of the failed ones are lines that were refused.
+    """
 
     counts: Counts
+    wrong: int
     eta_seconds: float | None
     first_errors: Sequence[Entry]
     samples: Mapping[int, Artifact]
@@ -38,10 +42,18 @@ def summarize(engine: Engine, found: Sequence[Batch]) -> dict[str, Summary]:
     with read(engine) as connection:
         counts = count_entries(connection, found)
         etas = estimate_rest(connection, found, counts)
-        errors = _first_errors(connection, [batch for batch in found if counts[batch.id].failed])
+        failed = [batch for batch in found if counts[batch.id].failed]
+        wrong = _count_wrong(connection, failed)
+        errors = _first_errors(connection, failed)
         samples = _samples(connection, [batch.id for batch in found if counts[batch.id].succeeded])
     return {
-        batch.id: Summary(counts[batch.id], etas.get(batch.id), errors[batch.id], samples[batch.id])
+        batch.id: Summary(
+            counts[batch.id],
+            wrong.get(batch.id, 0),
+            etas.get(batch.id),
+            errors[batch.id],
+            samples[batch.id],
+        )
         for batch in found
     }
 
@@ -133,6 +145,15 @@ def seconds_each(ends: Sequence[tuple[float, float]], present: float) -> float:
 
 def _left(counts: Counts) -> int:
     return counts.waiting + counts.queued + counts.running
+
+
+def _count_wrong(connection: Connection, found: Sequence[Batch]) -> dict[str, int]:
+    """How many lines of batches were refused, by id."""
+    if not found:
+        return {}
+    table = batch_refusals.c
+    query = select(table.batch_id, func.count()).where(table.batch_id.in_([batch.id for batch in found]))
+    return {batch_id: count for batch_id, count in connection.execute(query.group_by(table.batch_id))}
 
 
 def _first_errors(connection: Connection, found: Sequence[Batch]) -> dict[str, list[Entry]]:

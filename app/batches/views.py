@@ -47,6 +47,7 @@ def _batch_view(batch: Batch, summary: Summary) -> BatchView:
         reproducible=batch.reproducible,
         lines=batch.lines,
         counts=view_counts(summary.counts),
+        wrong=summary.wrong,
         eta_seconds=summary.eta_seconds,
         first_errors=[_error_view(entry) for entry in summary.first_errors],
         samples=[_sample_view(line, picture) for line, picture in summary.samples.items()],

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from app.batches.schemas import ErrorLine, ResultLine
+from app.batches.schemas import ErrorLine, Matrix, ResultLine
 from app.http.problems import Problem
 from app.kinds import KINDS
 
@@ -25,6 +25,7 @@ def install(app: FastAPI) -> None:
                 schemas.pop(unused, None)
             models: list[type[BaseModel]] = [
                 Problem,
+                Matrix,
                 ResultLine,
                 ErrorLine,
                 *(spec.params for spec in KINDS.values()),

@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 # At a time: each has a thread for as long as its client sends, apart from those of all other requests.
 MAX_UPLOADS = 16
+# A client that sends nothing for this long loses its thread to those that wait for one.
+IDLE_SECONDS = 60.0
 # One file, and the texts beside it.
 MAX_PARTS = 16
 _uploads = anyio.CapacityLimiter(MAX_UPLOADS)
@@ -74,9 +76,10 @@ async def _in_thread(
 
     async def next_chunk() -> bytes:
         try:
-            # Starlette's stream gives b"" only at the end.
-            return await anext(stream, b"")
-        except ClientDisconnect:
+            with anyio.fail_after(IDLE_SECONDS):
+                # Starlette's stream gives b"" only at the end.
+                return await anext(stream, b"")
+        except (ClientDisconnect, TimeoutError):
             raise broken_off from None
 
     return await to_thread.run_sync(partial(receive, partial(from_thread.run, next_chunk)), limiter=_uploads)

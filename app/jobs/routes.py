@@ -51,8 +51,8 @@ class NewJobBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: str
-    params: dict[str, Any]
+    kind: str = Field(examples=["class_visualization"])
+    params: dict[str, Any] = Field(examples=[{"target": "butterfly", "size": 96}])
     reproducible: bool = Field(False, description=REPRODUCIBLE)
 
 

@@ -149,6 +149,10 @@ def test_a_batch_is_paused_and_stopped(
     expect(page.locator(".batch-state")).to_have_text("Stopped")
     expect(page.get_by_role("button", name=re.compile(r"Make the other [1-4]$"))).to_be_visible()
 
+    page.get_by_role("button", name=re.compile("Make the other [1-4]")).click()
+    expect(batch(page, "running")).to_be_visible()
+    expect(cells(page, "cancelled")).to_have_count(0, timeout=BATCH_MS)
+
 
 def test_a_large_folder_has_small_tiles_and_says_what_is_wrong(
     page: Page, tmp_path: Path, console_errors: ConsoleErrors
@@ -221,6 +225,9 @@ def test_a_list_of_jobs_is_checked_line_by_line(page: Page, tmp_path: Path) -> N
     expect(batch(page, "failed")).to_be_visible(timeout=BATCH_MS)
     expect(cells(page, "succeeded")).to_have_count(1)
     expect(page.locator(".batch-errors")).to_contain_text("Line 2, wrong")
+    page.get_by_role("button", name="Check the wrong line again").click()
+    expect(batch(page, "failed")).to_be_visible(timeout=BATCH_MS)
+    expect(page.locator(".batch-problem")).to_be_hidden()
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 

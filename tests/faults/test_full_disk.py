@@ -11,6 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
+from app.batches.errors import BatchNotEnded, UnknownBatch
+from app.database.engine import make_engine
+from app.jobs.states import State
+from tests.support.batch_context import BatchContext
+from tests.support.batches import give
+from tests.support.databases import put_migrated
 from tests.support.service import Service, processes_of, running, wait_for
 from tests.support.strange_pictures import noise
 
@@ -111,3 +117,30 @@ def test_a_full_disk_ends_nothing_and_can_be_emptied_by_deleting(service: Servic
     job = service.wait_for_job(long, "cancelled")
     assert job["attempt"] == 1
     assert service.log.count("\n") < 100, service.log
+
+
+def test_a_batch_can_be_deleted_from_a_full_disk(disk: Path) -> None:
+    put_migrated(disk / "impasto.db")
+    engine = make_engine(f"sqlite:///{disk / 'impasto.db'}")
+    context = BatchContext(engine, disk)
+    batch = context.create(40)
+    context.keep()
+    for job in context.end(State.SUCCEEDED, 20):
+        give(engine, context.storage, job.id, "image", bytes(200_000))
+    context.service.cancel(batch.id)
+    context.keep()
+    running = context.create(1)
+    # The database has no pages of its log left to write to.
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    fill(disk)
+
+    with pytest.raises(BatchNotEnded):
+        context.service.delete(running.id)
+    context.service.delete(batch.id)
+    context.keep()
+    assert [path for path in (disk / "files/jobs").rglob("*") if path.is_file()] == []
+    with pytest.raises(UnknownBatch):
+        context.service.get(batch.id)
+    assert context.all_jobs(batch) == []
+    engine.dispose()

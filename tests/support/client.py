@@ -70,6 +70,7 @@ def batch(**changes: Any) -> dict[str, Any]:
         "reproducible": False,
         "lines": 3,
         "counts": dict.fromkeys(states, 0) | {"waiting": 3},
+        "wrong": 0,
         "eta_seconds": None,
         "first_errors": [],
         "samples": [],

@@ -11,6 +11,8 @@ const POLL_MS = 3000;
 /** Entries that run at a time whose progress is shown. */
 const MOST_RUNNING = 200;
 
+const unmade = ({ counts }) => counts.failed + counts.cancelled;
+
 const EMPTY = { custom_id: null, kind: null, job_id: null, progress: null, artifacts: [], error: null };
 
 /**
@@ -90,11 +92,15 @@ export function openEntries(id, { onbatch, onentries, onconnection, onproblem })
 
   function show(next) {
     const ended = batch && !hasEnded(batch) && hasEnded(next);
+    // No event tells that an entry is in the queue again.
+    const retried = batch && unmade(next) < unmade(batch);
     batch = next;
     onbatch(batch);
     // Events may have been lost: at the end all is fetched again where it is looked at.
-    if (ended) fresh.clear();
-    if (ended) loadWanted();
+    if (ended || retried) {
+      fresh.clear();
+      loadWanted();
+    }
     if (hasEnded(batch)) disconnect();
     else if (isWatching && !document.hidden) connect();
   }

@@ -5,14 +5,13 @@ import { batchPath, controlBatch, deleteBatch } from "./batch_api.js";
 import { addressOf, captionOf, countedEntries, endedOf, hasEnded, numbersOf, shareOf, stateWords, titleOf } from "./batches.js";
 import { el, showText } from "./dom.js";
 
-/** Whether trying again may help: lines that became no job stay wrong. */
-const canRetry = ({ counts, first_errors: errors }) =>
-  counts.cancelled > 0 || counts.failed > errors.length || errors.some(({ job_id: job }) => job);
-
-/** What trying again is called: a retry takes what was stopped, too. */
-function retryWords({ failed, cancelled }) {
-  if (cancelled) return `Make the other ${(failed + cancelled).toLocaleString("en")}`;
-  return failed === 1 ? "Try the failed one again" : `Try the ${failed.toLocaleString("en")} failed ones again`;
+/** What the button says that tries again; null: all was made. */
+function retryLabel({ counts: { failed, cancelled }, wrong }) {
+  const shown = (number) => number.toLocaleString("en");
+  if (failed + cancelled === 0) return null;
+  if (cancelled) return `Make the other ${shown(failed + cancelled)}`;
+  if (failed === wrong) return wrong === 1 ? "Check the wrong line again" : `Check the ${shown(wrong)} wrong lines again`;
+  return failed === 1 ? "Try the failed one again" : `Try the ${shown(failed)} failed ones again`;
 }
 
 /** The head within an element. `onbatch(batch)` gets the answer to a control, `ondelete(id)` is called when it is deleted. */
@@ -68,8 +67,8 @@ export function makeBatchHead(element, { onbatch, ondelete }) {
     action("pause").hidden = ended || paused || stopping;
     action("resume").hidden = ended || !paused || stopping;
     action("stop").hidden = ended || stopping;
-    action("retry").hidden = !ended || !canRetry(batch);
-    action("retry").textContent = retryWords(counts);
+    action("retry").hidden = !ended || retryLabel(batch) === null;
+    action("retry").textContent = retryLabel(batch);
     action("delete").hidden = !ended;
     action("archive").className = ended ? "primary" : "button";
     action("archive").textContent = ended ? "Download all" : "Download so far";

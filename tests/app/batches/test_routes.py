@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from app.batches.keeper import Keeper
 from app.batches.routes import OPTIONS
 from app.batches.tables import batches
 from app.database.engine import read
+from app.http import uploads
 from app.http.services import Services
 from app.jobs.tables import jobs
 from app.settings import Settings
@@ -364,3 +366,27 @@ def test_a_connection_that_breaks_off_leaves_nothing(address: str, settings: Set
     wait_for(lambda: not stored())
     listed = httpx.get(f"{address}/v1/batches", headers={"Host": "testserver"})
     assert listed.json()["items"] == []
+
+
+@pytest.mark.medium
+def test_clients_that_send_nothing_keep_no_other_from_sending(
+    address: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "IDLE_SECONDS", 0.5)
+    url = urlsplit(address)
+    head = (
+        "POST /v1/batches HTTP/1.1\r\nHost: testserver\r\nContent-Length: 1000\r\n"
+        "Content-Type: application/x-ndjson\r\n\r\n"
+    )
+    with ExitStack() as stack:
+        for _ in range(uploads.MAX_UPLOADS):
+            idle = stack.enter_context(socket.create_connection((url.hostname, url.port)))
+            idle.sendall(head.encode() + line("e1").encode())
+        wait_for(lambda: uploads._uploads.borrowed_tokens == uploads.MAX_UPLOADS)
+        answer = httpx.post(
+            f"{address}/v1/batches", content=line("e1"), headers={**NDJSON, "Host": "testserver"}, timeout=60
+        )
+        assert answer.status_code == 202, answer.text
+        assert b"broke off" in idle.recv(10_000)
+    stored = [path for path in (settings.data_dir / "files").rglob("*") if path.is_file()]
+    assert [path.name for path in stored] == [answer.json()["id"]]

@@ -38,6 +38,7 @@ def test_counts_are_of_entries_alone(engine: Engine) -> None:
         "cancelled": 1,
     }
     assert sum(vars(view.counts).values()) == 20
+    assert (view.wrong, view_batch(engine, other).wrong) == (4, 0)
     assert [(error.line, error.job_id) for error in view.first_errors] == [
         (3, None),
         (5, ids[3]),

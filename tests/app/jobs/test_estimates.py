@@ -16,6 +16,7 @@ from app.jobs.tables import IS_SUCCEEDED, jobs
 from app.kinds import KINDS, Params
 from app.networks.catalogue import SHIPPED, get_card
 from app.workers import repository as workers
+from benchmarks.estimates import CASES
 from tests.app.conftest import upload
 
 REFERENCE = Reference(
@@ -52,6 +53,13 @@ def ran(services: Services, params: Params, seconds: float, **values: Any) -> No
     ended = {"state": "succeeded", "attempt": 1, "finished_at": now(), "result": {"compute_seconds": seconds}}
     with write(services.engine) as connection:
         connection.execute(update(jobs).where(jobs.c.id == job.id).values({**ended, **values}))
+
+
+def test_every_case_that_the_reference_is_made_of_is_a_job() -> None:
+    for case in CASES:
+        params = case.resolve()
+        need = params.network_need()
+        assert params.work(None if need is None else get_card(need.name), 100), case
 
 
 def test_the_reference_that_is_shipped_can_be_read() -> None:

@@ -1,6 +1,7 @@
 """Jobs over REST: submit in every way, refuse what is wrong, list, cancel."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -352,6 +353,15 @@ def test_ready_asks_only_for_the_lanes_that_the_settings_name(settings: Settings
         engine = client.app.state.services.engine  # type: ignore[attr-defined]
         workers.register(engine, worker_id="w", lanes=["long"], device="cpu", host="h", pid=1)
         assert client.get("/readyz").status_code == 200
+
+
+def test_every_reference_in_the_description_leads_to_something(client: TestClient) -> None:
+    api = client.get("/v1/openapi.json").json()
+    references = set(re.findall(r'"\$ref": "([^"]*)"', json.dumps(api)))
+    assert "#/components/schemas/Matrix" in references
+    for reference in references:
+        *path, name = reference.removeprefix("#/").split("/")
+        assert path == ["components", "schemas"] and name in api["components"]["schemas"], reference
 
 
 def test_the_description_names_every_route(client: TestClient) -> None:

@@ -86,6 +86,10 @@ class BatchView(BaseModel):
     lines: int
     """Entries in all."""
     counts: CountsView
+    wrong: int
+    """Of the failed entries those that became no job, as their lines were wrong. A retry checks them
+    again.
+    """
     eta_seconds: float | None
     """Estimate of the seconds that are left."""
     first_errors: list[EntryError]
