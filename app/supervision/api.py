@@ -1,6 +1,8 @@
 """The API process: ``python -m app.supervision.api FD``, with a listening socket inherited as FD."""
 
+import asyncio
 import gc
+import logging
 import socket
 import sys
 from functools import partial
@@ -14,6 +16,14 @@ from app.supervision.parent_watch import exit_with_parent
 
 # Requests still open then are event streams, whose readers reconnect.
 _GRACEFUL_SECONDS = 2
+
+
+def only_problems(record: logging.LogRecord) -> bool:
+    """Whether a record of uvicorn is of something else than event streams that ended with the service."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, asyncio.CancelledError) and not str(record.msg).startswith(
+        "Cancel %s running"
+    )
 
 
 def configuration(settings: Settings) -> uvicorn.Config:
@@ -45,7 +55,9 @@ def main() -> None:
     settings = get_settings()
     configure_logging(settings.log_level)
     listener = socket.socket(fileno=int(sys.argv[1]))
-    uvicorn.Server(configuration(settings)).run(sockets=[listener])
+    server = uvicorn.Server(configuration(settings))
+    logging.getLogger("uvicorn.error").addFilter(only_problems)
+    server.run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -147,6 +147,7 @@ def test_a_batch_is_paused_and_stopped(
     expect(batch(page, "cancelled")).to_be_visible(timeout=BATCH_MS)
     expect(cells(page, "cancelled").first).to_be_visible()
     expect(page.locator(".batch-state")).to_have_text("Stopped")
+    expect(page.get_by_role("button", name=re.compile(r"Make the other [1-4]$"))).to_be_visible()
 
     page.get_by_role("button", name=re.compile("Make the other [1-4]")).click()
     expect(batch(page, "running")).to_be_visible()

@@ -103,6 +103,7 @@ function openAddress() {
     result.clear(batchId !== null);
     return;
   }
+  result.open();
   unfollow = follow(jobId, {
     onjob(job) {
       result.show(job);

@@ -73,6 +73,7 @@ export function openResult({ onreuse, onuse }) {
     chosen = null;
     announced = "";
     element.dataset.state = "empty";
+    part(".placeholder").textContent = "The result appears here.";
     delete element.dataset.rankings;
     element.removeAttribute("data-plain");
     compare(false);
@@ -228,6 +229,11 @@ export function openResult({ onreuse, onuse }) {
     }
   }
 
+  /** A job comes; until then what is shown stays. */
+  function open() {
+    if (!job) part(".placeholder").textContent = "Opening…";
+  }
+
   /** Show why a job cannot be shown, such as that it does not exist. */
   function showProblem(problem) {
     clear();
@@ -247,5 +253,5 @@ export function openResult({ onreuse, onuse }) {
       showText(part(".job-problem"), error.message);
     }
   });
-  return { show, showProblem, clear };
+  return { open, show, showProblem, clear };
 }
