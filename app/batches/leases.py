@@ -1,6 +1,6 @@
 """Which keeper works which batch off, and the row lock that each of its transactions begins with."""
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, null, or_, select, update
 
 from app.batches.batch import Batch, BatchState
 from app.batches.tables import batches
@@ -8,6 +8,9 @@ from app.database.engine import now, read, write
 
 # A keeper that was silent this long has lost its batches. A chunk takes less than a second.
 LEASE_SECONDS = 10.0
+
+# What a keeper needs: all but the matrix, which may have megabytes of labels, and is None in its batches.
+_COLUMNS = (*(column for column in batches.c if column is not batches.c.matrix), null().label("matrix"))
 
 # What a keeper has to do something about.
 _HAS_WORK = or_(
@@ -28,7 +31,7 @@ def _is_free(worker_id: str) -> ColumnElement[bool]:
 
 def find_work(engine: Engine, worker_id: str) -> list[Batch]:
     """The batches that a keeper may work off, oldest first."""
-    query = select(batches).where(_HAS_WORK, _is_free(worker_id)).order_by(batches.c.id)
+    query = select(*_COLUMNS).where(_HAS_WORK, _is_free(worker_id)).order_by(batches.c.id)
     with read(engine) as connection:
         return [Batch.from_row(row) for row in connection.execute(query).mappings()]
 
@@ -38,7 +41,7 @@ def take(engine: Engine, batch_id: str, worker_id: str) -> Batch | None:
     statement = update(batches).where(batches.c.id == batch_id, _HAS_WORK, _is_free(worker_id))
     with write(engine) as connection:
         leased = statement.values(worker_id=worker_id, lease_until=now() + LEASE_SECONDS)
-        row = connection.execute(leased.returning(*batches.c)).mappings().first()
+        row = connection.execute(leased.returning(*_COLUMNS)).mappings().first()
     return None if row is None else Batch.from_row(row)
 
 
@@ -66,5 +69,5 @@ def lock(connection: Connection, batch: Batch, *conditions: ColumnElement[bool])
     """
     mine = (batches.c.id == batch.id, batches.c.worker_id == batch.worker_id, *conditions)
     statement = update(batches).where(*mine).values(lease_until=now() + LEASE_SECONDS)
-    row = connection.execute(statement.returning(*batches.c)).mappings().first()
+    row = connection.execute(statement.returning(*_COLUMNS)).mappings().first()
     return None if row is None else Batch.from_row(row)
