@@ -187,6 +187,7 @@ def test_wrong_lines_are_skipped_if_asked_and_failed_ones_are_tried_again(folder
     ("arguments", "said"),
     [
         (("--content", "none/*.jpg", "--style", "paintings/*.png"), "--content: No file matches"),
+        (("--content", "photos", "--style", "paintings/*.png"), "--content: photos is a folder: write"),
         (("--content", "photos/*.png"), "--style: style_transfer needs this"),
         (("--kind", "filters"), "--over: There is nothing to vary"),
         (("--kind", "painting"), "--kind: There is no kind 'painting'"),
