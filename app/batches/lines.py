@@ -13,6 +13,8 @@ from app.errors import FieldError
 # A line that is longer is wrong, and is not kept in memory.
 MAX_LINE_BYTES = 1_000_000
 _BOM = b"\xef\xbb\xbf"
+# Escapes, which may stand for what cannot be stored, and constants that JSON does not have.
+_ODD = (b"\\u", b"NaN", b"Infinity")
 _KNOWN = ", ".join(Line.model_fields)
 _EXAMPLE = '{"custom_id": "a", "kind": "deep_dream", "params": {...}}'
 
@@ -21,13 +23,14 @@ _EXAMPLE = '{"custom_id": "a", "kind": "deep_dream", "params": {...}}'
 class ParsedLine:
     """A line that was read: ``line`` is None if it is wrong, and ``problem`` says why.
 
-    ``custom_id`` is the one of a wrong line, too, if it has one.
+    ``custom_id`` is the one of a wrong line, too, if it has one. ``raw`` are the bytes of one that is right.
     """
 
     number: int
     custom_id: str | None
     line: Line | None
     problem: FieldError | None = None
+    raw: bytes | None = None
 
 
 def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes | None]:
@@ -80,6 +83,9 @@ def _read(number: int, raw: bytes | None) -> ParsedLine:
     def wrong(detail: str, field: str = "line", custom_id: str | None = None) -> ParsedLine:
         return ParsedLine(number, custom_id, None, FieldError(field, detail))
 
+    line = None if raw is None else _read_plain(raw)
+    if line is not None:
+        return ParsedLine(number, line.custom_id, line, raw=raw)
     if raw is None:
         return wrong(f"A line may have {MAX_LINE_BYTES:,} bytes: shorten it.")
     if not raw.strip():
@@ -106,6 +112,19 @@ def _read(number: int, raw: bytes | None) -> ParsedLine:
     except ValidationError as error:
         return wrong(*_first_problem(error), custom_id=custom_id)
     return ParsedLine(number, line.custom_id, line)
+
+
+def _read_plain(raw: bytes) -> Line | None:
+    """A line that is right and holds nothing that parsers take differently; None for any other.
+
+    A third of the time of what tells what is wrong.
+    """
+    if any(part in raw for part in _ODD):
+        return None
+    try:
+        return Line.model_validate_json(raw)
+    except ValidationError:
+        return None
 
 
 def problem_of_text(value: Any) -> str | None:

@@ -1,7 +1,7 @@
 """The file of a batch's lines in the storage: one JSON object a line, as they were checked.
 
-``{"custom_id", "kind", "params", "reproducible"}`` is a request for a job; with ``"error"``, as a job has
-one, it is a line that was wrong, and has no ``kind`` if it could not be read.
+``{"custom_id", "kind", "params", "reproducible"}`` is a request for a job, as it came; with ``"error"``, as a
+job has one, it is a line that was wrong, and has no ``kind`` if it could not be read.
 """
 
 import contextlib
@@ -36,6 +36,8 @@ def spool_key(batch_id: str) -> str:
 
 def encode(entry: ParsedLine, problem: FieldError | None) -> bytes:
     """The line of the file for an entry, and for what is wrong with it."""
+    if problem is None and entry.raw is not None:
+        return entry.raw + b"\n"
     value: dict[str, Any] = {"custom_id": entry.custom_id}
     if problem is not None:
         value["error"] = refusal(problem)
@@ -97,7 +99,7 @@ def _decode(number: int, raw: bytes) -> SpooledLine:
         request = Line.model_construct(
             custom_id=value["custom_id"],
             kind=value["kind"],
-            params=value["params"],
+            params=value.get("params", {}),
             reproducible=value.get("reproducible", False),
         )
     return SpooledLine(number, value["custom_id"], request, value.get("error"))

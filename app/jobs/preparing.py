@@ -23,7 +23,7 @@ from app.jobs.job import Job
 from app.jobs.params import parse_params
 from app.jobs.repository import NewJob, find_media_types
 from app.kinds import KINDS, Params, spec_of
-from app.kinds.fields import MAX_REFERENCE
+from app.kinds.fields import MAX_REFERENCE, MAX_SEED
 from app.media.clips import is_clip_type
 from app.networks.card import NetworkCard
 from app.networks.catalogue import CachedCatalogue
@@ -33,6 +33,8 @@ from app.networks.service import require_free
 MAX_REMEMBERED = 20_000
 # Requests that a preparer remembers without their pictures.
 MAX_SHAPES = 1000
+# The param that is a seed, in every kind that has one.
+SEED = "seed"
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,15 @@ class Preparer:
     def parse(self, kind: str, params: dict[str, Any]) -> Params:
         """Params of a kind, checked by its class, and resolved. Raises ParamsError, InvalidParam.
 
-        Of requests that differ in their pictures alone the first is checked for all: a class knows no more of
-        a picture than its reference.
+        Of requests that differ in their pictures and seeds alone the first is checked for all: a class knows
+        no more of a picture than its reference, and takes one seed as another.
         """
-        shape, pictures = _split(kind, params)
+        shape, free = _split(kind, params)
         if shape is None:
             return parse_params(kind, params, self.catalogue)
         resolved = self._resolved.get(shape)
         if resolved is not None:
-            return resolved.model_copy(update=pictures)
+            return resolved.model_copy(update=free)
         resolved = parse_params(kind, params, self.catalogue)
         if len(self._resolved) >= MAX_SHAPES:
             self._resolved.clear()
@@ -233,25 +235,31 @@ class Preparer:
 
 
 def _split(kind: str, params: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
-    """All of a request but which pictures it names, and these as resolved params hold them.
+    """All of a request but its seed and which pictures it names, and these as resolved params hold them.
 
-    None if a picture is not named as it should be.
+    None if one of them is not as it should be.
     """
-    pictures: dict[str, Any] = {}
+    free: dict[str, Any] = {}
     if kind not in KINDS:
-        return None, pictures
+        return None, free
     counts: dict[str, int] = {}
-    for name, mark in KINDS[kind].params.picture_fields().items():
+    cls = KINDS[kind].params
+    for name, mark in cls.picture_fields().items():
         value = params.get(name)
         if value is None:
             continue
         several = value if mark.many and isinstance(value, list) else [value]
         if not all(isinstance(each, str) and 0 < len(each) <= MAX_REFERENCE for each in several):
-            return None, pictures
+            return None, free
         counts[name] = len(several)
-        pictures[name] = several if mark.many else value
-    others = {name: value for name, value in params.items() if name not in pictures}
-    return json.dumps([kind, others, counts]), pictures
+        free[name] = several if mark.many else value
+    seed = params.get(SEED)
+    if seed is not None and SEED in cls.__pydantic_fields__:
+        if type(seed) is not int or not 0 <= seed <= MAX_SEED:
+            return None, free
+        counts[SEED], free[SEED] = 1, seed
+    others = {name: value for name, value in params.items() if name not in free}
+    return json.dumps([kind, others, counts]), free
 
 
 def _problem_of(reference: str, picture: Picture | None, accepts_clips: bool) -> str | None:

@@ -174,8 +174,9 @@ NewNetworkName = Annotated[
     Field(pattern=NAME_PATTERN, title="Name", description="Name of the new network."),
     NewNetworkField(),
 ]
+MAX_SEED = 2**63 - 1
 Seed = Annotated[
-    int, Field(ge=0, le=2**63 - 1, title="Seed", description="Seed of everything that is drawn at random.")
+    int, Field(ge=0, le=MAX_SEED, title="Seed", description="Seed of everything that is drawn at random.")
 ]
 Variations = Annotated[
     int,

@@ -39,8 +39,14 @@ def with_pictures(kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_requests_that_differ_in_pictures_are_parsed_like_each_alone(preparer: Preparer, kind: str) -> None:
-    for asked in [with_pictures(kind) for _ in range(3)]:
+def test_requests_that_differ_in_pictures_and_seeds_are_parsed_like_each_alone(
+    preparer: Preparer, kind: str
+) -> None:
+    asked_of_all = [with_pictures(kind) for _ in range(6)]
+    if "seed" in KINDS[kind].params.model_fields:
+        for asked, seed in zip(asked_of_all[1:], (1, 2, 2**63 - 1, 2**63, True), strict=True):
+            asked["seed"] = seed
+    for asked in asked_of_all:
         try:
             alone = parse_params(kind, asked, SHIPPED)
         except ServiceError as error:
