@@ -37,9 +37,9 @@ class Axis(BaseModel):
 
     param: str
     labels: list[str]
-    """What its values are called, in order."""
+    """What its values are called, in order; in a page of batches, the first 20."""
     images: list[str] | None
-    """The values, if they are pictures."""
+    """The values, if they are pictures, as many."""
 
 
 class BatchEstimate(BaseModel):
