@@ -40,7 +40,7 @@ check: lint ## Format, lint, types, import contracts and the quick tests
 
 test: lint test-programs ## All of check, and every test except the slow ones; lists skipped tests at the end
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not (server or browser or slow)" $(PYTEST_ARGS)
-	$(BIN)/pytest -m "(server or browser) and not slow" $(PYTEST_ARGS)
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "(server or browser) and not slow" $(PYTEST_ARGS)
 
 test-slow: $(VENV)/installed-dev test-programs ## The tests that take minutes
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m slow --timeout=1800 $(PYTEST_ARGS); code=$$?; \

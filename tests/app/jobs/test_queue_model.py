@@ -83,8 +83,8 @@ class Queue:
         top = max(heads)
         since = {p: max(self.levels[p].claimed_at, job.made_at) for p, job in heads.items()}
         starving = [p for p in heads if p < top and self.clock - since[p] > AGEING]
-        last_served = max(heads, key=lambda p: self.levels[p].claimed_at)
-        if starving and last_served == top:
+        top_was_last = self.levels[top].claimed_at >= max(self.levels[p].claimed_at for p in heads)
+        if starving and top_was_last:
             return heads[min(starving, key=since.__getitem__)]
         return heads[top]
 
@@ -198,7 +198,8 @@ class Life(RuleBasedStateMachine):
         past = 2 * AGEING
         with write(self.engine) as connection:
             connection.execute(update(jobs).values(created_at=jobs.c.created_at - past))
-            connection.execute(update(levels).values(claimed_at=levels.c.claimed_at - past))
+            served = update(levels).where(levels.c.claimed_at > 0)
+            connection.execute(served.values(claimed_at=levels.c.claimed_at - past))
         self.queue.clock += past
 
     @invariant()
