@@ -149,7 +149,7 @@ def _label_of_pictures(value: Any, names: Mapping[str, str]) -> str:
 
 
 def label_of(value: Any) -> str:
-    """What a value is called that is no picture."""
+    """What a value is called that is not a picture."""
     if isinstance(value, str):
         return value[:MAX_LABEL]
     return json.dumps(value, ensure_ascii=False)[:MAX_LABEL]

@@ -79,7 +79,7 @@ export function pictureOf(entry) {
 /** What a value of an axis is called: a picture by its file, without its ending. */
 const labelOf = ({ labels, images }, index) => (images ? capitalized(labels[index].replace(/[_-]+/g, " ")) : labels[index]);
 
-/** The value of an axis as a header: {label, image}, `image` null if it is no picture. */
+/** The value of an axis as a header: {label, image}, `image` null if it is not a picture. */
 const headerOf = (axis, index) => ({ label: labelOf(axis, index), image: axis.images?.[index] ?? null });
 
 /** The axes that a matrix varies over: those with one value are the same everywhere. */
