@@ -6,8 +6,8 @@
 A worker in this process paints a matrix of pictures in styles with `palette`, on SQLite with a temporary data
 folder: each style first one job after the other with nothing kept between them, then as a batch, in turns, so
 that other load on the machine slows both alike. Printed are seconds a job and the ratio, by the clock and by
-the processor's time, which other load changes less. With ``--passes`` it is the evaluations alone:
-milliseconds a picture at 1, 2, 4 and 8 in a pass, in turns.
+the processor's time, which other load changes less. With ``--passes`` it is evaluations of the loss alone:
+milliseconds a picture of 1, 2, 4 and 8 together, in turns.
 """
 
 import argparse
@@ -26,17 +26,21 @@ from app.jobs import repository
 from app.jobs.job import Job
 from app.jobs.preparing import Preparer
 from app.jobs.states import State
+from app.kinds.style_transfer import StyleTransferParams
+from app.networks.catalogue import SHIPPED
 from app.settings import Settings
 from tests.support.strange_pictures import noise
 from tests.support.worker_context import add_picture
 from worker.contract.compute import Compute
 from worker.networks.loading import NetworkLoader
 from worker.optim.kept import TARGETS
+from worker.optim.together import Wanted, evaluate_all
 from worker.runtime.context import WorkerContext, make_context
 from worker.runtime.device import choose_dtype
 from worker.runtime.inputs import DECODED
 from worker.runtime.run_job import run_next
 from worker.runtime.warm_up import warm_up
+from worker.synthesis.style_transfer import style_transfer_loss
 
 PHOTOGRAPH, PAINTING = (1024, 768), (900, 1100)
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
@@ -120,26 +124,23 @@ def matrix(options: argparse.Namespace) -> None:
 
 
 def passes(options: argparse.Namespace) -> None:
-    """Time evaluations of several pictures in one pass."""
+    """Time evaluations of the losses of several pictures together."""
     torch.set_num_threads(options.threads)
     device = torch.device("cpu")
     network = NetworkLoader().prepared("palette", "average", Compute(device, choose_dtype(device, "auto")))
-
-    def evaluate(pictures: torch.Tensor) -> None:
-        pictures = pictures.detach().requires_grad_()
-        found = network.features(pictures, LAYERS)
-        torch.autograd.grad([each.float().square().mean() for each in found.values()], pictures)
-
+    params = StyleTransferParams.model_validate({"content": "c", "style": ["s"]}).resolve(SHIPPED)
     counts = (1, 2, 4, 8)
-    print(f"milliseconds of the processor a picture, {options.threads} threads, {network.dtype}")
-    for side in (128, 256, 384):
-        batches = {count: torch.rand(count, 3, side, side) for count in counts}
+    print(f"milliseconds a picture, {options.threads} threads, {network.dtype}")
+    for side in (96, 128, 181, 256, 362):
+        content, style, *pictures = torch.rand(2 + max(counts), 1, 3, side, side)
+        loss = style_transfer_loss(params, network, content, [style])
+        wanted = [Wanted(loss, picture) for picture in pictures]
         best = dict.fromkeys(counts, float("inf"))
         for _ in range(ROUNDS):
-            for count, pictures in batches.items():
-                began = time.process_time()
-                evaluate(pictures)
-                best[count] = min(best[count], (time.process_time() - began) / count)
+            for count in counts:
+                began = time.perf_counter()
+                evaluate_all(wanted[:count])
+                best[count] = min(best[count], (time.perf_counter() - began) / count)
         row = "  ".join(
             f"{count}: {1e3 * best[count]:7.1f} ({best[count] / best[1]:.2f})" for count in counts
         )

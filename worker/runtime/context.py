@@ -30,7 +30,7 @@ class WorkerContext:
     @cached_property
     def stack_sizes(self) -> StackSizes:
         """How many jobs this worker computes together."""
-        return StackSizes(self.compute.device, self.compute.picture_bytes)
+        return StackSizes(self.compute)
 
     @property
     def networks(self) -> NetworkLoader:

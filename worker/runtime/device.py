@@ -1,12 +1,20 @@
 """The device and the dtype that a worker computes with."""
 
 import os
+import time
+from functools import cache
 
 import torch
 
 from app.settings import Settings
 
 CPU_BFLOAT16 = ("avx512_bf16", "amx_bf16")
+
+# bfloat16 is chosen on a CPU if it takes at most this share of float32's time: near 1 the gain would not be
+# worth its rounding, nor would each start choose the same.
+WORTHWHILE = 0.85
+# Rounds of the measurement, which take about a twentieth of a second together.
+ROUNDS = 4
 
 
 def choose_device(setting: str, name: str = "IMPASTO_DEVICE") -> torch.device:
@@ -70,9 +78,9 @@ def available_devices() -> list[str]:
 def choose_dtype(device: torch.device, setting: str) -> torch.dtype:
     """The dtype of activations of the setting ``IMPASTO_PRECISION``: ``auto``, ``float32`` or ``bfloat16``.
 
-    ``auto`` is bfloat16 where the hardware computes in it natively, and float32 elsewhere: it is chosen for
-    speed, and emulated it is slower. docs/style-transfer.md has the measurement. Raises ValueError, naming
-    the setting, for anything else.
+    ``auto`` is the faster of the two where the hardware multiplies bfloat16, and float32 elsewhere. A CPU is
+    measured, since some that have it are slower with it; docs/style-transfer.md, "Precision", has figures.
+    Raises ValueError, naming the setting, for anything else.
     """
     match setting:
         case "float32":
@@ -80,7 +88,8 @@ def choose_dtype(device: torch.device, setting: str) -> torch.dtype:
         case "bfloat16":
             return torch.bfloat16
         case "auto":
-            return torch.bfloat16 if has_native_bfloat16(device) else torch.float32
+            faster = has_native_bfloat16(device) and (device.type != "cpu" or bfloat16_share() <= WORTHWHILE)
+            return torch.bfloat16 if faster else torch.float32
     raise ValueError(f"IMPASTO_PRECISION is {setting!r}: set it to auto, float32 or bfloat16.")
 
 
@@ -93,3 +102,34 @@ def has_native_bfloat16(device: torch.device) -> bool:
         capabilities = torch.cpu.get_capabilities()
         return any(capabilities.get(name, False) for name in CPU_BFLOAT16)
     return False
+
+
+@cache
+def bfloat16_share() -> float:
+    """The time of a convolution and its gradient on the CPU in bfloat16, as a share of that in float32.
+
+    Measured once a process, in the processor's time and in one thread: threads that wait for each other on a
+    busy machine would count too. The convolution is one of a VGG's: 3 x 3, 128 channels, on a map of 32 x 32.
+    """
+    best = dict.fromkeys((torch.float32, torch.bfloat16), float("inf"))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        # The first of each makes its kernels, and is never the fastest.
+        for _ in range(1 + ROUNDS):
+            for dtype in best:
+                best[dtype] = min(best[dtype], _convolution_seconds(dtype))
+    finally:
+        torch.set_num_threads(threads)
+    return best[torch.bfloat16] / best[torch.float32]
+
+
+def _convolution_seconds(dtype: torch.dtype) -> float:
+    """Those of the processor that a convolution and its gradient take."""
+    kernel = torch.full((128, 128, 3, 3), 0.01, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    features = torch.ones((1, 128, 32, 32), dtype=dtype).contiguous(memory_format=torch.channels_last)
+    features.requires_grad_()
+    began = time.process_time()
+    found = torch.nn.functional.conv2d(features, kernel, padding=1)
+    torch.autograd.grad(found.float().sum(), features)
+    return time.process_time() - began

@@ -1,13 +1,13 @@
 """How many jobs are computed together: as many as are of use, fit into the memory, and end soon."""
 
+import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
-import torch
-
 from app.jobs.claims import STACK_LIMIT
-from worker.optim.together import CPU_PIXELS
+from worker.contract.compute import Compute
+from worker.optim.together import LARGEST_ON_ONE_THREAD, LARGEST_ON_THREADS
 
 T = TypeVar("T", int, float)
 
@@ -43,10 +43,13 @@ class Stackable(Protocol):
 class StackSizes:
     """What a worker has learnt of stacks, by their key: how long a job takes, and how many were too many."""
 
-    def __init__(self, device: torch.device, memory: int) -> None:
-        """``memory`` is that of all pictures of a stack, in bytes."""
-        self._on_cpu = device.type == "cpu"
-        self._memory = memory
+    def __init__(self, compute: Compute) -> None:
+        """``compute`` says with what, and in how much memory, that of all pictures of a stack."""
+        self._largest = math.inf
+        if compute.device.type == "cpu":
+            # Larger pictures would together only end later.
+            self._largest = LARGEST_ON_THREADS if compute.threads > 1 else LARGEST_ON_ONE_THREAD
+        self._memory = compute.picture_bytes
         self._seconds: OrderedDict[str, float] = OrderedDict()
         self._most: OrderedDict[str, int] = OrderedDict()
 
@@ -57,9 +60,8 @@ class StackSizes:
         most = self._most.get(job.stack_key, LARGEST_STACK)
         if job.lane == "short":
             return min(STACK_LIMIT, most)
-        # Where pictures are so large that a pass has one of them, together they would only end later.
         pixels = int(job.params.get("size", 1)) ** 2
-        if self._on_cpu and 2 * pixels > CPU_PIXELS:
+        if pixels > self._largest:
             return 1
         # The first of its key runs alone, and shows how long one takes.
         seconds = self._seconds.get(job.stack_key, STACK_SECONDS)

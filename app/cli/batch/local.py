@@ -46,7 +46,7 @@ class LocalBatch:
         Raises InputError for a device that is not here, OSError if the folder cannot be written to.
         """
         compute = choose_compute(self.settings)
-        sizes = StackSizes(compute.device, compute.picture_bytes)
+        sizes = StackSizes(compute)
         tasks = (Task.of(entry, self.request_of(entry), self.catalogue) for entry in entries)
         with progress:
             for stack in in_stacks(tasks, sizes):

@@ -2,13 +2,14 @@ import pytest
 import torch
 
 from app.settings import Settings
+from worker.runtime import device
 from worker.runtime.device import (
     available_devices,
+    bfloat16_share,
     choose_device,
     choose_devices,
     choose_dtype,
     choose_threads,
-    has_native_bfloat16,
 )
 
 CPU = torch.device("cpu")
@@ -34,10 +35,32 @@ def test_a_dtype_that_was_asked_for() -> None:
     assert choose_dtype(CPU, "bfloat16") == torch.bfloat16
 
 
-def test_auto_is_bfloat16_where_the_hardware_has_it() -> None:
-    expected = torch.bfloat16 if has_native_bfloat16(CPU) else torch.float32
+@pytest.mark.parametrize(
+    ("native", "share", "chosen"),
+    [
+        pytest.param(True, 0.5, torch.bfloat16, id="faster"),
+        pytest.param(True, 0.95, torch.float32, id="hardly faster"),
+        pytest.param(True, 1.6, torch.float32, id="slower"),
+        pytest.param(False, 0.5, torch.float32, id="emulated"),
+    ],
+)
+def test_auto_is_bfloat16_where_the_hardware_has_it_and_it_is_faster(
+    monkeypatch: pytest.MonkeyPatch, native: bool, share: float, chosen: torch.dtype
+) -> None:
+    monkeypatch.setattr(device, "has_native_bfloat16", lambda _: native)
+    monkeypatch.setattr(device, "bfloat16_share", lambda: share)
 
-    assert choose_dtype(CPU, "auto") == expected
+    assert choose_dtype(CPU, "auto") == chosen
+
+
+def test_the_dtypes_are_measured_once_and_the_threads_stay() -> None:
+    threads = torch.get_num_threads()
+
+    share = bfloat16_share()
+
+    assert 0 < share < 100
+    assert bfloat16_share() == share
+    assert torch.get_num_threads() == threads
 
 
 def test_another_dtype_is_an_error_that_names_the_setting() -> None:

@@ -17,6 +17,7 @@ from app.jobs.states import State
 from app.jobs.tables import jobs as table
 from tests.support.strange_pictures import noise
 from tests.support.worker_context import add_picture
+from worker.contract.compute import Compute
 from worker.losses.loss_sum import LossSum
 from worker.optim import together
 from worker.optim.descent import Evaluation
@@ -214,7 +215,7 @@ def make_job(context: WorkerContext, **columns: object) -> Job:
 
 def test_a_stack_ends_soon_fits_and_is_of_use(context: WorkerContext) -> None:
     job = make_job(context)
-    sizes = StackSizes(torch.device("cpu"), 4_000_000_000)
+    sizes = StackSizes(Compute(torch.device("cpu"), threads=1))
     assert sizes.limit(replace(job, stack_key=None)) == 1
     assert sizes.limit(job) == 1, "the first shows how long one takes"
     sizes.learn(job, 0.5)
@@ -228,11 +229,15 @@ def test_a_stack_ends_soon_fits_and_is_of_use(context: WorkerContext) -> None:
     assert sizes.limit(job) == 4
     sizes.shrink(job, 1)
     assert sizes.limit(job) == 1
-    # On a CPU pictures of which a pass has one only end later together.
+    # On one thread pictures of which a pass has one only end later together.
     large = replace(job, stack_key="large", params={"size": 256})
     sizes.learn(large, 0.1)
     assert sizes.limit(large) == 1
-    small = StackSizes(torch.device("cuda"), 4_000_000_000)
+    threads = StackSizes(Compute(torch.device("cpu"), threads=2))
+    threads.learn(large, 0.1)
+    assert threads.limit(large) == LARGEST_STACK
+    assert threads.limit(replace(large, params={"size": 384})) == 1
+    small = StackSizes(Compute(torch.device("cuda"), threads=1))
     small.learn(large, 0.1)
     assert small.limit(large) == LARGEST_STACK
     huge = replace(large, params={"size": 2048})
@@ -242,7 +247,7 @@ def test_a_stack_ends_soon_fits_and_is_of_use(context: WorkerContext) -> None:
 def test_what_is_learnt_is_bounded(context: WorkerContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.runtime.stack_sizes.MOST_KEYS", 2)
     job = make_job(context)
-    sizes = StackSizes(torch.device("cpu"), 4_000_000_000)
+    sizes = StackSizes(Compute(torch.device("cpu"), threads=1))
     for key in "abc":
         sizes.learn(replace(job, stack_key=key), 1.0)
     assert [sizes.limit(replace(job, stack_key=key)) for key in "abc"] == [1, 10, 10]

@@ -1,6 +1,7 @@
 """Stacks of every kind that has them: each job gets what it gets alone, up to rounding."""
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,6 +46,16 @@ class Case:
             StackedJob(params, Inputs.of(pictures), found.get(place))
             for place, (params, pictures) in enumerate(self.jobs)
         ]
+
+
+@pytest.fixture(autouse=True)
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    """The threads that a test computes with: one, unless it says otherwise."""
+    before = torch.get_num_threads()
+    count: int = getattr(request, "param", 1)
+    torch.set_num_threads(count)
+    yield count
+    torch.set_num_threads(before)
 
 
 def style_case(**values: Any) -> Case:
@@ -190,6 +201,32 @@ def test_losses_and_gradients_are_those_alone(
     ends, _ = run_stacked(case, network_for(case, dtype))
     assert all(isinstance(end, Outcome) for end in ends.values())
     assert set(passes.sizes) == {3}
+
+
+@cases
+@pytest.mark.parametrize(("threads", "sizes"), [(2, [1, 2]), (4, [1, 1, 1])], indirect=["threads"])
+def test_each_thread_makes_passes_of_its_own(
+    case: Case, threads: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes = Passes(monkeypatch, 1e-5)
+    seen: set[tuple[str, int]] = set()
+
+    def noted(wanted: Sequence[Wanted]) -> list[Evaluation]:
+        seen.add((threading.current_thread().name, torch.get_num_threads()))
+        return passes.group(wanted)
+
+    monkeypatch.setattr(together, "_evaluate", noted)
+    ends, _ = run_stacked(case, network_for(case, torch.float32))
+    assert all(isinstance(end, Outcome) for end in ends.values())
+    rounds = len(passes.sizes) // len(sizes)
+    assert sorted(passes.sizes) == sorted(sizes * rounds)
+    assert {count for _, count in seen} == {1}
+    assert all(name.startswith("single-thread") for name, _ in seen)
+    others: list[int] = []
+    other = threading.Thread(target=lambda: others.append(torch.get_num_threads()))
+    other.start()
+    other.join()
+    assert [torch.get_num_threads(), *others] == [threads, threads]
 
 
 @cases
