@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from app.database import engine as engines
 from app.database.engine import make_engine
 from app.database.migrations import upgrade
 from app.settings import Settings
@@ -18,6 +19,9 @@ pytest_plugins = ("tests.support.skips",)
 
 # Before torch is loaded: tests share the machine with the processes that they start.
 let_threads_sleep(os.environ)
+
+# No test cuts the power, and what a process has written outlasts its end in any case. For PostgreSQL alike.
+engines.SYNCHRONOUS = "OFF"
 
 
 @pytest.fixture

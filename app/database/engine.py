@@ -22,6 +22,8 @@ FROZEN_SECONDS = 20
 # As many as the API has threads for requests. More would be opened and closed for each use, which under load
 # costs more than everything else together.
 POOL_SIZE = 40
+# On SQLite a commit is over once the disk has it, so that it outlasts a loss of power.
+SYNCHRONOUS = "FULL"
 
 
 class now(FunctionElement[float]):
@@ -77,7 +79,7 @@ def _configure_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
     # Instead of the driver's implicit, deferred BEGIN, _begin_sqlite issues its own.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", f"synchronous={SYNCHRONOUS}", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -12,9 +12,8 @@ from sqlalchemy import Engine
 
 from app.database.engine import make_engine
 from app.http.services import Services
-from app.main import create_app
-from app.settings import DATABASE_FILE, Settings
-from tests.support.databases import put_migrated
+from app.settings import Settings
+from tests.support.apps import lent_app
 from tests.support.problems import check_documented
 from tests.support.strange_pictures import plain
 
@@ -22,18 +21,19 @@ from tests.support.strange_pictures import plain
 @pytest.fixture
 def address(settings: Settings) -> Iterator[str]:
     """The URL of a service on a real socket: the test client cannot read what never ends."""
-    config = uvicorn.Config(create_app(settings), port=0, log_level="warning")
-    server = uvicorn.Server(config)
-    listener = config.bind_socket()
-    # From here on whoever connects waits until the service is up.
-    listener.listen(100)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    host, port = listener.getsockname()
-    yield f"http://{host}:{port}"
-    server.should_exit = server.force_exit = True
-    thread.join()
-    listener.close()
+    with lent_app(settings) as app:
+        config = uvicorn.Config(app, port=0, log_level="warning")
+        server = uvicorn.Server(config)
+        listener = config.bind_socket()
+        # From here on whoever connects waits until the service is up.
+        listener.listen(100)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        host, port = listener.getsockname()
+        yield f"http://{host}:{port}"
+        server.should_exit = server.force_exit = True
+        thread.join()
+        listener.close()
 
 
 @pytest.fixture
@@ -57,10 +57,7 @@ def client(settings: Settings) -> Iterator[TestClient]:
 @contextmanager
 def serving(settings: Settings) -> Iterator[TestClient]:
     """A client of the service that checks each problem."""
-    if settings.database_url is None:
-        put_migrated(settings.data_dir / DATABASE_FILE)
-    app = create_app(settings)
-    with TestClient(app) as client:
+    with lent_app(settings) as app, TestClient(app) as client:
         client.event_hooks["response"] = [lambda response: check_documented(app, response)]
         yield client
 

@@ -21,6 +21,7 @@ from models.network import Network, hash_weights
 from models.network_files import DamagedWeights, load_weights
 from models.registry import load_network
 from models.rescale import rescale
+from tests.support.hashing import efficientnet_hash
 from tests.support.photographs import SAMPLES, as_classified
 from worker.contract.compute import Compute
 from worker.networks.loading import NetworkLoader
@@ -172,15 +173,11 @@ def test_it_is_not_rescaled(network: Network) -> None:
         rescale(network, {})
 
 
-def _load(folder: Path) -> str:
-    return efficientnet_lite0(folder).sha256
-
-
 @pytest.mark.medium
 def test_processes_that_ask_at_once_convert_it_once(network: Network, tmp_path: Path) -> None:
     folder = tmp_path / "weights"
     with multiprocessing.get_context("spawn").Pool(3) as pool:
-        assert set(pool.map(_load, [folder] * 3)) == {network.sha256}
+        assert set(pool.map(efficientnet_hash, [folder] * 3)) == {network.sha256}
     assert {path.name for path in folder.iterdir()} == {f"{NAME}.safetensors", f".{NAME}.lock"}
     weights, about = load_weights(weights_path(folder, NAME))
     assert about["sha256"] == hash_weights(weights) == network.sha256
@@ -189,18 +186,18 @@ def test_processes_that_ask_at_once_convert_it_once(network: Network, tmp_path: 
 
 def test_a_kept_file_that_is_damaged_is_made_again(network: Network, tmp_path: Path) -> None:
     weights_path(tmp_path, NAME).write_bytes(b"nothing")
-    assert _load(tmp_path) == network.sha256
+    assert efficientnet_hash(tmp_path) == network.sha256
     assert load_weights(weights_path(tmp_path, NAME))[1]["network"] == NAME
 
 
 def test_no_data_folder_is_begun(network: Network, tmp_path: Path) -> None:
-    assert _load(tmp_path / "data" / "weights") == network.sha256
+    assert efficientnet_hash(tmp_path / "data" / "weights") == network.sha256
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_costs_no_job(network: Network, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert _load(tmp_path / "file" / "weights") == network.sha256
+    assert efficientnet_hash(tmp_path / "file" / "weights") == network.sha256
 
 
 def test_without_its_package_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
+from functools import cached_property
 from typing import Any, get_args
 
 import torch
@@ -60,7 +61,7 @@ class Predictions:
         """Those of a part without pictures."""
         return cls([], torch.zeros(0, dtype=torch.int64), torch.zeros(0, classes))
 
-    @property
+    @cached_property
     def guessed(self) -> Tensor:
         """What each picture is taken for, (n,); the first of several that are equally likely."""
         return self.logits.argsort(dim=1, descending=True, stable=True)[:, 0]

@@ -1,7 +1,8 @@
 """The names under which the service may be reached, and the origins whose pages may call it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ from fastapi.testclient import TestClient
 from pydantic import ValidationError
 from starlette.types import Message
 
-from app.main import create_app
 from app.settings import Settings
 from app.supervision.api import configuration
+from tests.support.apps import lent_app
 from tests.support.strange_pictures import plain
 
 Client = Callable[..., TestClient]
@@ -53,14 +54,15 @@ MALFORMED = (
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Client:
+def make(tmp_path: Path) -> Iterator[Client]:
     """Clients of a service with some settings, in which each has a data folder of its own."""
 
     def make_client(**settings: Any) -> TestClient:
         data = tmp_path / str(len(list(tmp_path.iterdir())))
-        return TestClient(create_app(Settings(data_dir=data, port=0, **settings)))
+        return TestClient(apps.enter_context(lent_app(Settings(data_dir=data, port=0, **settings))))
 
-    return make_client
+    with ExitStack() as apps:
+        yield make_client
 
 
 def ask(client: TestClient, host: str, path: str = "/healthz", method: str = "GET") -> Any:

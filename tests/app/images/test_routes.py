@@ -19,6 +19,7 @@ from app.settings import Settings
 from app.storage import FolderStorage
 from tests.support import clips
 from tests.support import strange_pictures as strange
+from tests.support.apps import lent_app
 
 
 def upload(client: TestClient, data: bytes, name: str = "a.png") -> Response:
@@ -125,7 +126,7 @@ def test_strange_but_good_pictures_are_taken(client: TestClient, make: Callable[
 @pytest.fixture
 def small_client(settings: Settings) -> Iterator[TestClient]:
     limited = settings.model_copy(update={"max_image_bytes": 3000, "max_request_bytes": 6000})
-    with TestClient(create_app(limited)) as client:
+    with lent_app(limited) as app, TestClient(app) as client:
         yield client
 
 

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from app.cli import make_program
 from app.kinds import KINDS, spec_of
-from app.main import create_app
 from app.settings import Settings
 from tests.support import fading
+from tests.support.apps import lent_app
 from tests.support.strange_pictures import noise
 from worker.runtime.context import make_context
 from worker.runtime.run_job import run_next
@@ -27,7 +27,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def client(settings: Settings, registered: None) -> Iterator[TestClient]:
-    with TestClient(create_app(settings)) as client:
+    with lent_app(settings) as app, TestClient(app) as client:
         yield client
 
 

@@ -12,7 +12,6 @@ from safetensors import safe_open
 from safetensors.torch import load
 
 from app.http.services import Services
-from app.main import create_app
 from app.networks.catalogue import list_cards
 from app.networks.errors import NetworkInUse
 from app.networks.repository import list_networks
@@ -20,6 +19,7 @@ from app.networks.service import delete
 from app.networks.training_record import TrainingRecord, thinned
 from app.settings import Settings
 from models.network import Network, hash_weights
+from tests.support.apps import lent_app
 from tests.support.network_files import network_file, small_network
 
 
@@ -302,7 +302,7 @@ def test_shipped_networks_stay(client: TestClient) -> None:
 def test_the_limit_of_a_network_is_its_own(settings: Settings, network: Network) -> None:
     data = network_file(network)
     small = {"max_request_bytes": 1000, "max_network_bytes": len(data) + 1000}
-    with TestClient(create_app(settings.model_copy(update=small))) as client:
+    with lent_app(settings.model_copy(update=small)) as app, TestClient(app) as client:
         assert client.post("/v1/images", files={"image": bytes(2000)}).status_code == 413
         assert send(client, data).status_code == 201
         assert send(client, bytes(len(data) + (1 << 17))).status_code == 413

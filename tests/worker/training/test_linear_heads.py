@@ -6,9 +6,6 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
 from torch import Tensor
 
 from worker.contract.steps import run_steps
@@ -48,6 +45,9 @@ def fit(solver: Solver, given_: Examples, strength: float | None = None) -> Fitt
 @pytest.mark.parametrize("classes", [2, CLASSES])
 @pytest.mark.parametrize("strength", [1.0, 0.01])
 def test_the_svm_is_that_of_scikit_learn(classes: int, strength: float) -> None:
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import LinearSVC
+
     given_ = examples(classes)
     scaler = StandardScaler().fit(given_.features.double().numpy())
     theirs = LinearSVC(C=1 / (strength * 120), dual="auto", max_iter=2000, random_state=0)
@@ -62,6 +62,9 @@ def test_the_svm_is_that_of_scikit_learn(classes: int, strength: float) -> None:
 
 
 def test_the_softmax_is_that_of_scikit_learn() -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
     given_ = examples()
     standard = StandardScaler().fit(given_.features.double().numpy())
     theirs = LogisticRegression(C=1 / (0.01 * 120), tol=1e-8, max_iter=5000)
