@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import Engine
 
 from app.database.engine import make_engine
-from app.database.migrations import upgrade
 from app.settings import Settings
 from app.supervision.openmp import let_threads_sleep
 from tests.support.databases import put_migrated
@@ -44,8 +43,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{tmp_path / 'test.db'}"
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    with server.database() as url:
-        upgrade(url)
+    with server.database(migrated=True) as url:
         yield url
 
 
