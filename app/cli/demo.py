@@ -46,6 +46,8 @@ def demo(
                 "database_url": None,
                 "redis_url": None,
                 "training_devices": "",
+                # That of style transfers; other workers would only make it start later.
+                "lanes": "long",
                 "log_level": "WARNING",
             }
         )
