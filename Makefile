@@ -10,7 +10,7 @@ TEST_PATH := $(PATH):$(subst $() ,:,$(wildcard /usr/lib/postgresql/*/bin))
 PYTEST_ARGS :=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# What tests and the processes that they start import is compiled once, not in each of them.
+# Tests start hundreds of processes, each of which would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help

@@ -9,7 +9,6 @@ from sqlalchemy import Engine
 
 from app.database import engine as engines
 from app.database.engine import make_engine
-from app.database.migrations import upgrade
 from app.settings import Settings
 from app.supervision.openmp import let_threads_sleep
 from tests.support.databases import put_migrated
@@ -48,8 +47,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{tmp_path / 'test.db'}"
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    with server.database() as url:
-        upgrade(url)
+    with server.database(migrated=True) as url:
         yield url
 
 

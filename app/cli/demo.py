@@ -17,8 +17,9 @@ from app.cli.messages import INTERRUPTED, fail
 from app.cli.output_files import check_output, write_file
 from app.cli.serve import read_settings
 from app.kinds.fields import MAX_SIDE
-from app.supervision import Supervisor, claim_data_dir, listen
 from app.supervision.logs import configure_logging
+from app.supervision.startup import claim_data_dir, listen
+from app.supervision.supervisor import Supervisor
 
 _POLL_SECONDS = 0.25
 
@@ -45,6 +46,8 @@ def demo(
                 "database_url": None,
                 "redis_url": None,
                 "training_devices": "",
+                # That of style transfers; other workers would only make it start later.
+                "lanes": "long",
                 "log_level": "WARNING",
             }
         )

@@ -11,9 +11,10 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 
 from app.cli.messages import USAGE, fail, fail_on, settings_problems
 from app.settings import Settings
-from app.supervision import StartError, Supervisor, claim_data_dir, listen
 from app.supervision.api import configuration
 from app.supervision.logs import configure_logging
+from app.supervision.startup import StartError, claim_data_dir, listen
+from app.supervision.supervisor import Supervisor
 
 Host = Annotated[
     str | None, typer.Option(help="Address to listen on; IMPASTO_HOST, or 127.0.0.1.", show_default=False)

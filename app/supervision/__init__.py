@@ -1,6 +1,4 @@
-"""The processes of a service: started, watched, restarted and stopped together."""
+"""The processes of a service: started, watched, restarted and stopped together.
 
-from app.supervision.startup import StartError, claim_data_dir, listen
-from app.supervision.supervisor import Supervisor
-
-__all__ = ["StartError", "Supervisor", "claim_data_dir", "listen"]
+Nothing is imported here: each of these processes imports a part of this package.
+"""

@@ -6,13 +6,16 @@ import logging
 import socket
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
 import uvicorn
-from fastapi import FastAPI
 
 from app.settings import Settings, get_settings
 from app.supervision.logs import configure_logging
 from app.supervision.parent_watch import exit_with_parent
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 # Requests still open then are event streams, whose readers reconnect.
 _GRACEFUL_SECONDS = 2
@@ -37,7 +40,7 @@ def configuration(settings: Settings) -> uvicorn.Config:
     )
 
 
-def application(settings: Settings) -> FastAPI:
+def application(settings: Settings) -> "FastAPI":
     """The application, in a process that does nothing else."""
     # The command line imports this module for other commands too; they need not wait for this import.
     from app.main import create_app

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psycopg
 
+from app.database.migrations import upgrade
+
 _PATIENCE = 60.0
 # PostgreSQL refuses to run as root; Debian's package makes this user.
 _USER = "postgres" if os.geteuid() == 0 else None
@@ -44,6 +46,7 @@ class PostgresServer:
         self._data = folder / "data"
         self._log = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._migrated: str | None = None
         if _USER is not None:
             shutil.chown(folder, _USER)
         subprocess.run(
@@ -90,16 +93,29 @@ class PostgresServer:
             self._process = None
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """The URL of a new, empty database."""
-        name = f"impasto_test_{uuid.uuid4().hex}"
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+    def database(self, *, migrated: bool = False) -> Iterator[str]:
+        """The URL of a new database: empty, or with the tables of now."""
+        name = self._create(self._template() if migrated else "template1")
         try:
             yield self._url(name)
         finally:
-            with psycopg.connect(self.url, autocommit=True) as connection:
-                connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
+            self._run(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def _create(self, template: str) -> str:
+        name = f"impasto_test_{uuid.uuid4().hex}"
+        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return name
+
+    def _template(self) -> str:
+        """A database that is migrated once, and copied: a copy takes a fraction of the migrations' time."""
+        if self._migrated is None:
+            self._migrated = self._create("template1")
+            upgrade(self._url(self._migrated))
+        return self._migrated
+
+    def _run(self, statement: str) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(statement)  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -146,10 +146,13 @@ def test_an_interrupt_leaves_no_file(folder: Path) -> None:
             env={**os.environ, "FORCE_COLOR": "1"},
             stderr=log,
         )
-        # The bar is there once the steps run.
-        wait_for(lambda: "20000" in (folder.parent / "log").read_text())
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        try:
+            # The bar is there once the steps run.
+            wait_for(lambda: "20000" in (folder.parent / "log").read_text())
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
+        finally:
+            process.kill()
         log.seek(0)
         said = log.read()
     assert "nothing was written" in said and "Traceback" not in said
