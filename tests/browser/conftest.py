@@ -45,13 +45,20 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def service(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A running service with data of its own."""
+@pytest.fixture(scope="session")
+def shared_service(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A running service with data of its own: its start takes longer than most files of tests."""
     service = Service.on_free_port(tmp_path_factory.mktemp("data"))
     service.start()
     yield service
     service.stop()
+
+
+@pytest.fixture(scope="module")
+def service(shared_service: Service) -> Iterator[Service]:
+    """A running service, empty for each file."""
+    yield shared_service
+    shared_service.empty()
 
 
 @pytest.fixture

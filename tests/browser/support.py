@@ -10,10 +10,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import httpx
 from playwright.sync_api import Locator, Page
 
 TIMEOUT_SECONDS = 120
@@ -58,6 +59,31 @@ class Service:
                 return True
         except (URLError, OSError):
             return False
+
+    def empty(self) -> None:
+        """Delete all that was made in it; takes a fraction of the time of a new service's start."""
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        with httpx.Client(base_url=f"{self.url}/v1", timeout=60, trust_env=False) as client:
+            while found := self._made(client):
+                assert time.monotonic() < deadline, found
+                for path, each in found:
+                    if each.get("state") in ("queued", "running"):
+                        client.post(f"{path}/cancel")
+                    else:
+                        # Refused while another needs it, which goes first.
+                        client.delete(path)
+                time.sleep(0.05)
+
+    @staticmethod
+    def _made(client: httpx.Client) -> list[tuple[str, dict[str, Any]]]:
+        """What there is that a new service has not, each with its path."""
+
+        def listed(what: str, key: str, **query: str) -> list[tuple[str, dict[str, Any]]]:
+            items = client.get(what, params={"limit": "100", **query}).raise_for_status().json()["items"]
+            return [(f"{what}/{each[key]}", each) for each in items if each.get("origin") != "shipped"]
+
+        found = listed("batches", "id") + listed("jobs", "id", batch="none")
+        return found + listed("datasets", "id") + listed("networks", "name")
 
     def stop(self) -> None:
         """Stop it as Ctrl-C does."""

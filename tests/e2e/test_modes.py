@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.support.deployment import MODES, Deployment, deployed, pixels_of, shown_logs
-from tests.support.postgres import postgres
+from tests.support.postgres import PostgresServer
 from tests.support.service import wait_for
 from tests.support.strange_pictures import noise
 
@@ -28,7 +28,8 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             with shown_logs(deployed("embedded", folder, None)) as service:
                 yield service
         else:
-            with postgres() as server, shown_logs(deployed("celery", folder, server)) as service:
+            server: PostgresServer = request.getfixturevalue("postgres_server")
+            with shown_logs(deployed("celery", folder, server)) as service:
                 yield service
     except FileNotFoundError as error:
         pytest.skip(str(error))

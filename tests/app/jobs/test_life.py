@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, update
 
 from app.database.engine import now, write
 from app.database.metadata import metadata
-from app.jobs import claims, reaper, repository
+from app.jobs import claims, reaper, repository, transitions
 from app.jobs.claims import Claim, ClaimLost
 from app.jobs.errors import JobNotEnded, KeyReused, UnknownJob
 from app.jobs.job import Artifact, Job
@@ -254,17 +254,19 @@ def test_delete_takes_ended_jobs_alone(engine: Engine) -> None:
     assert repository.list_events(engine, job.id) == []
 
 
-@pytest.mark.medium
-def test_progress_is_thinned_to_a_thousand_rows(engine: Engine) -> None:
+def test_progress_is_thinned_to_a_thousand_rows(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert transitions.PROGRESS_ROWS == 1000
+    # A tenth of the rows, and of the reports, which take seconds.
+    monkeypatch.setattr(transitions, "PROGRESS_ROWS", 100)
     job = new_job(engine)
     claim = claimed(engine)
-    for done in range(2300):
+    for done in range(230):
         claims.report_progress(engine, claim, {"done": done})
     events = repository.list_events(engine, job.id, limit=5000)
     progress = [event for event in events if event.type == "progress"]
-    assert 500 <= len(progress) <= 1000
+    assert 50 <= len(progress) <= 100
     assert [event.seq for event in events] == sorted(event.seq for event in events)
-    assert progress[-1].data == {"done": 2299}
+    assert progress[-1].data == {"done": 229}
 
 
 def test_workers_without_heartbeat_are_not_alive(engine: Engine) -> None:
