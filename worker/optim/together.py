@@ -3,16 +3,19 @@
 import math
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from typing import Self
+from typing import Self, TypeVar
 
 import torch
 from torch import Tensor
 
 from worker.optim.descent import Evaluation, LossFunction
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 # Pixels of all pictures that go through a network at once on a CPU, divided by its threads. Beyond that its
 # caches are too small, and each picture takes longer than by itself: docs/architecture.md, "Stacks", has the
@@ -90,9 +93,17 @@ def _passes(group: Sequence[Wanted]) -> list[list[Evaluation]]:
     rounds = math.ceil(len(group) / (at_once * threads))
     size = math.ceil(len(group) / (rounds * threads))
     parts = [group[first : first + size] for first in range(0, len(group), size)]
-    if threads == 1 or len(parts) == 1:
-        return [_evaluate(part) for part in parts]
-    return list(_single_threads(threads).map(_evaluate, parts))
+    return on_single_threads(_evaluate, parts, threads)
+
+
+def on_single_threads(function: Callable[[A], B], each: Sequence[A], threads: int) -> list[B]:
+    """The results of a function, in order, where torch computes each call in one of so many threads.
+
+    A single call is made in this one, with all of torch's threads.
+    """
+    if threads == 1 or len(each) == 1:
+        return [function(one) for one in each]
+    return list(_single_threads(threads).map(function, each))
 
 
 @cache

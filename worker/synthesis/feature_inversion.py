@@ -60,7 +60,9 @@ def feature_inversion_jobs(
     jobs: Sequence[StackedJob[ResolvedFeatureInversion]], network: Network, compute: Compute
 ) -> StackSteps:
     """The steps of several jobs, as :func:`feature_inversion` makes them, evaluated together."""
-    return stacked([_reconstruct(job.params, job.inputs, network, compute, job.resume) for job in jobs])
+    return stacked(
+        [_reconstruct(job.params, job.inputs, network, compute, job.resume) for job in jobs], compute
+    )
 
 
 def _reconstruct(

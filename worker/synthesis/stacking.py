@@ -6,10 +6,11 @@ from typing import TypeVar
 
 from torch import Tensor
 
+from worker.contract.compute import Compute
 from worker.contract.stacks import StackSteps
 from worker.contract.steps import Outcome, Step
 from worker.optim.descent import Evaluation, LossFunction
-from worker.optim.together import Wanted, evaluate_all
+from worker.optim.together import Wanted, evaluate_all, on_single_threads
 
 R = TypeVar("R")
 
@@ -42,40 +43,38 @@ def alone(run: Run[R]) -> Generator[Step, None, R]:
                 yield asked
 
 
-def stacked(runs: Sequence[Run[Outcome]]) -> StackSteps:
+def stacked(runs: Sequence[Run[Outcome]], compute: Compute) -> StackSteps:
     """The steps and ends of several runs, by place, all of whose evaluations of a round are made together.
 
     A run that raises ends alone; what an evaluation raises is raised.
     """
+    threads = compute.threads if compute.device.type == "cpu" else 1
     with ExitStack() as cleanup:
         for run in runs:
             cleanup.enter_context(closing(run))
         replies: dict[int, Evaluation | None] = dict.fromkeys(range(len(runs)))
         while replies:
             wanted: dict[int, Wanted] = {}
-            for place, reply in replies.items():
-                asked = yield from _to_next(place, runs[place], reply)
-                if asked is not None:
-                    wanted[place] = asked
-            replies = dict(zip(wanted, evaluate_all(list(wanted.values())), strict=True))
+            while replies:
+                advanced = [(runs[place], reply) for place, reply in replies.items()]
+                reached = dict(zip(replies, on_single_threads(_advance, advanced, threads), strict=True))
+                replies = {}
+                for place, asked in reached.items():
+                    if isinstance(asked, Wanted):
+                        wanted[place] = asked
+                    elif (yield place, asked) and isinstance(asked, Step):
+                        replies[place] = None
+            evaluations = evaluate_all([wanted[place] for place in sorted(wanted)])
+            replies = dict(zip(sorted(wanted), evaluations, strict=True))
 
 
-def _to_next(
-    place: int, run: Run[Outcome], reply: Evaluation | None
-) -> Generator[tuple[int, Step | Outcome | Exception], bool, Wanted | None]:
-    """What a run wants next, after the steps before it; None: it has ended, or is to go on no more."""
-    while True:
-        try:
-            asked = run.send(reply)
-        except StopIteration as stop:
-            outcome: Outcome = stop.value
-            yield place, outcome
-            return None
-        except Exception as error:
-            yield place, error
-            return None
-        if isinstance(asked, Wanted):
-            return asked
-        reply = None
-        if not (yield place, asked):
-            return None
+def _advance(run_and_reply: tuple[Run[Outcome], Evaluation | None]) -> Wanted | Step | Outcome | Exception:
+    """What a run comes to next; the error that it raises."""
+    run, reply = run_and_reply
+    try:
+        return run.send(reply)
+    except StopIteration as stop:
+        outcome: Outcome = stop.value
+        return outcome
+    except Exception as error:
+        return error

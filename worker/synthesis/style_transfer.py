@@ -60,7 +60,7 @@ def style_transfer_jobs(
     jobs: Sequence[StackedJob[ResolvedStyleTransfer]], network: Network, compute: Compute
 ) -> StackSteps:
     """The steps of several jobs, as :func:`style_transfer` makes them, evaluated together."""
-    return stacked([_paint(job.params, job.inputs, network, compute, job.resume) for job in jobs])
+    return stacked([_paint(job.params, job.inputs, network, compute, job.resume) for job in jobs], compute)
 
 
 def _paint(

@@ -62,7 +62,7 @@ def texture_synthesis_jobs(
     jobs: Sequence[StackedJob[ResolvedTextureSynthesis]], network: Network, compute: Compute
 ) -> StackSteps:
     """The steps of several jobs, as :func:`texture_synthesis` makes them, evaluated together."""
-    return stacked([_weave(job.params, job.inputs, network, compute, job.resume) for job in jobs])
+    return stacked([_weave(job.params, job.inputs, network, compute, job.resume) for job in jobs], compute)
 
 
 def _weave(

@@ -95,6 +95,7 @@ def test_a_reader_that_comes_back_gets_the_rest(address: str, database: Engine) 
         assert len(rest) <= 1200 - place + 100
     assert [each.type for each in listen(f"{url}?replay=false")] == ["state", "done"]
     # A retry makes it run again, and whoever had it all hears of that.
+    set_jobs(database, ids[:1], State.QUEUED, finished_at=None)
     set_batch(database, batch.id, state=BatchState.RUNNING, finished_at=None)
     with httpx.stream("GET", url, headers={"Last-Event-ID": whole[-1].id}, timeout=10) as response:
         assert next(read_events(response)).data["state"] == "running"

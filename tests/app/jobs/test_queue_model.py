@@ -122,6 +122,9 @@ class Life(RuleBasedStateMachine):
             connection.execute(delete(levels))
 
     def _insert(self, flow: str, new: list[NewJob]) -> list[str]:
+        # Clocks of databases tell milliseconds apart.
+        time.sleep(0.002)
+        self.queue.clock += 1
         with write(self.engine) as connection:
             job_ids = repository.insert_jobs(connection, flow, new)
         for job_id, each in zip(job_ids, new, strict=True):
@@ -143,7 +146,6 @@ class Life(RuleBasedStateMachine):
         found = claims.claim_stack(self.engine, "w", 30, lanes=["long"], limit=limit)
         expected = self.queue.claim(limit)
         assert [self.queue.made[claim.job.id].number for claim in found] == [job.number for job in expected]
-        # Clocks of databases tell milliseconds apart.
         time.sleep(0.002)
         return multiple(*found)
 
