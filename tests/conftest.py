@@ -1,6 +1,7 @@
 """Fixtures that tests of every part share."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,10 @@ pytest_plugins = ("tests.support.skips",)
 
 # Before torch is loaded: tests share the machine with the processes that they start.
 let_threads_sleep(os.environ)
+
+# A shell has its background jobs ignore the signal, and so would the commands that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test cuts the power, and what a process has written outlasts its end in any case. For PostgreSQL alike.
 engines.SYNCHRONOUS = "OFF"
