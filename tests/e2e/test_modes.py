@@ -29,7 +29,8 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
                 yield service
         else:
             server: PostgresServer = request.getfixturevalue("postgres_server")
-            with shown_logs(deployed("celery", folder, server)) as service:
+            # Nothing is trained here.
+            with shown_logs(deployed("celery", folder, server, IMPASTO_LANES="short,long")) as service:
                 yield service
     except FileNotFoundError as error:
         pytest.skip(str(error))
