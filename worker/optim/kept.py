@@ -29,16 +29,30 @@ class Kept(Generic[T]):
         """``size`` is that of a value in bytes; values above ``largest`` bytes are not kept."""
         self._most, self._largest, self._size = most_bytes, largest, size
         self._values: OrderedDict[Hashable, T] = OrderedDict()
+        self._made: dict[Hashable, threading.Lock] = {}
         self._lock = threading.Lock()
         self.bytes = 0.0
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The value of a key, made if it is not there."""
+        """The value of a key, made if it is not there; by one thread, for which others wait."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)
                 return self._values[key]
-        value = make()
+            making = self._made.setdefault(key, threading.Lock())
+        with making:
+            with self._lock:
+                if key in self._values:
+                    return self._values[key]
+            try:
+                value = make()
+                self._keep(key, value)
+            finally:
+                with self._lock:
+                    self._made.pop(key, None)
+        return value
+
+    def _keep(self, key: Hashable, value: T) -> None:
         size = self._size(value)
         with self._lock:
             if size <= self._largest and key not in self._values:
@@ -46,7 +60,6 @@ class Kept(Generic[T]):
                 self.bytes += size
                 while self.bytes > self._most:
                     self.bytes -= self._size(self._values.popitem(last=False)[1])
-        return value
 
     def clear(self) -> None:
         """Forget all."""

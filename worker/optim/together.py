@@ -1,12 +1,15 @@
 """Evaluates the losses of runs that share a network together: in passes of several, one on each core."""
 
 import math
+import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Self, TypeVar
 
 import torch
@@ -80,35 +83,63 @@ def evaluate_all(wanted: Sequence[Wanted]) -> list[Evaluation]:
         groups.setdefault(_group(place, each), []).append(place)
     found: dict[int, Evaluation] = {}
     for places in groups.values():
-        passes = _passes([wanted[place] for place in places])
-        found |= dict(zip(places, (each for made in passes for each in made), strict=True))
+        found |= dict(zip(places, _in_passes([wanted[place] for place in places]), strict=True))
     return [found[place] for place in range(len(wanted))]
 
 
-def _passes(group: Sequence[Wanted]) -> list[list[Evaluation]]:
-    """The evaluations of a group, in order, pass by pass."""
-    threads = torch.get_num_threads() if group[0].variables.device.type == "cpu" else 1
-    at_once = _at_once(group[0], threads)
+def _in_passes(group: Sequence[Wanted]) -> Iterator[Evaluation]:
+    """The evaluations of a group, in order."""
+    at_a_time, size = _passes(group[0], len(group))
+    passes = [group[first : first + size] for first in range(0, len(group), size)]
+    # Fewer than threads would leave some of them idle: those are made one by one, with all threads.
+    whole = len(passes) // at_a_time * at_a_time if at_a_time > 1 else 0
+    with closing(on_single_threads(_evaluate, passes[:whole], at_a_time)) as found:
+        yield from chain.from_iterable(found)
+    for each in passes[whole:]:
+        yield from _evaluate(each)
+
+
+def _passes(first: Wanted, count: int) -> tuple[int, int]:
+    """How many passes are made at a time, and the evaluations in each, for a number of those like one."""
+    loss = first.loss
+    if not isinstance(loss, SharedLoss):
+        return 1, 1
+    threads, at_once = 1, loss.most_together
+    if first.variables.device.type == "cpu":
+        threads = torch.get_num_threads()
+        at_once = max(1, min(at_once, CPU_PIXELS // threads // loss.pixels))
+        # Together they fit into the memory for one.
+        threads = max(1, min(threads, loss.most_together // at_once))
     # As many in the last round of passes as in the others.
-    rounds = math.ceil(len(group) / (at_once * threads))
-    size = math.ceil(len(group) / (rounds * threads))
-    parts = [group[first : first + size] for first in range(0, len(group), size)]
-    return on_single_threads(_evaluate, parts, threads)
+    rounds = math.ceil(count / (at_once * threads))
+    return threads, math.ceil(count / (rounds * threads))
 
 
-def on_single_threads(function: Callable[[A], B], each: Sequence[A], threads: int) -> list[B]:
+def on_single_threads(
+    function: Callable[[A], B], each: Sequence[A], threads: int
+) -> Generator[B, None, None]:
     """The results of a function, in order, where torch computes each call in one of so many threads.
 
-    A single call is made in this one, with all of torch's threads.
+    With ``threads`` 1 the calls are made in this thread, with all of torch's. At its end, by an error or
+    closed before, no call is running.
     """
-    if threads == 1 or len(each) == 1:
-        return [function(one) for one in each]
-    return list(_single_threads(threads).map(function, each))
+    if threads == 1:
+        yield from map(function, each)
+        return
+    calls = [_single_threads(threads).submit(function, one) for one in each]
+    try:
+        for call in calls:
+            yield call.result()
+    finally:
+        for call in calls:
+            call.cancel()
+        wait(calls)
 
 
 @cache
 def _single_threads(count: int) -> ThreadPoolExecutor:
     """Threads in each of which torch computes with no others."""
+    before = torch.get_num_threads()
     started = threading.Barrier(count + 1)
 
     def begin() -> None:
@@ -118,12 +149,22 @@ def _single_threads(count: int) -> ThreadPoolExecutor:
         started.wait()
 
     pool = ThreadPoolExecutor(count, "single-thread", initializer=begin)
-    for _ in range(count):
-        # Each starts a thread, since none is idle before all have begun.
-        pool.submit(torch.get_num_threads)
-    started.wait()
-    torch.set_num_threads(count)
+    try:
+        for _ in range(count):
+            # Each starts a thread, since none is idle before all have begun.
+            pool.submit(torch.get_num_threads)
+        started.wait()
+    except BaseException:
+        started.abort()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    finally:
+        torch.set_num_threads(before)
     return pool
+
+
+# The threads of the parent are not in a child.
+os.register_at_fork(after_in_child=_single_threads.cache_clear)
 
 
 def _group(place: int, wanted: Wanted) -> Hashable:
@@ -131,16 +172,6 @@ def _group(place: int, wanted: Wanted) -> Hashable:
     if not isinstance(loss, SharedLoss) or loss.shared is None:
         return place
     return type(loss), loss.shared, wanted.variables.dtype
-
-
-def _at_once(wanted: Wanted, threads: int) -> int:
-    """How many evaluations like one are made in one pass, with so many passes at a time."""
-    loss = wanted.loss
-    if not isinstance(loss, SharedLoss):
-        return 1
-    if wanted.variables.device.type != "cpu":
-        return loss.most_together
-    return max(1, min(loss.most_together, CPU_PIXELS // threads // loss.pixels))
 
 
 def _evaluate(wanted: Sequence[Wanted]) -> list[Evaluation]:

@@ -108,8 +108,8 @@ def has_native_bfloat16(device: torch.device) -> bool:
 def bfloat16_share() -> float:
     """The time of a convolution and its gradient on the CPU in bfloat16, as a share of that in float32.
 
-    Measured once a process, in the processor's time and in one thread: threads that wait for each other on a
-    busy machine would count too. The convolution is one of a VGG's: 3 x 3, 128 channels, on a map of 32 x 32.
+    Measured once a process, in one thread and in its time of the processor, which other
+    load changes little. The convolution is one of a VGG's: 3 x 3, 128 channels, on a map of 32 x 32.
     """
     best = dict.fromkeys((torch.float32, torch.bfloat16), float("inf"))
     threads = torch.get_num_threads()
@@ -129,7 +129,7 @@ def _convolution_seconds(dtype: torch.dtype) -> float:
     kernel = torch.full((128, 128, 3, 3), 0.01, dtype=dtype).contiguous(memory_format=torch.channels_last)
     features = torch.ones((1, 128, 32, 32), dtype=dtype).contiguous(memory_format=torch.channels_last)
     features.requires_grad_()
-    began = time.process_time()
+    began = time.thread_time()
     found = torch.nn.functional.conv2d(features, kernel, padding=1)
     torch.autograd.grad(found.float().sum(), features)
-    return time.process_time() - began
+    return time.thread_time() - began

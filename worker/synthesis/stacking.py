@@ -4,6 +4,7 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing
 from typing import TypeVar
 
+import torch
 from torch import Tensor
 
 from worker.contract.compute import Compute
@@ -48,7 +49,7 @@ def stacked(runs: Sequence[Run[Outcome]], compute: Compute) -> StackSteps:
 
     A run that raises ends alone; what an evaluation raises is raised.
     """
-    threads = compute.threads if compute.device.type == "cpu" else 1
+    threads = torch.get_num_threads() if compute.device.type == "cpu" else 1
     with ExitStack() as cleanup:
         for run in runs:
             cleanup.enter_context(closing(run))
@@ -56,14 +57,17 @@ def stacked(runs: Sequence[Run[Outcome]], compute: Compute) -> StackSteps:
         while replies:
             wanted: dict[int, Wanted] = {}
             while replies:
-                advanced = [(runs[place], reply) for place, reply in replies.items()]
-                reached = dict(zip(replies, on_single_threads(_advance, advanced, threads), strict=True))
+                places = list(replies)
+                advanced = [(runs[place], replies[place]) for place in places]
                 replies = {}
-                for place, asked in reached.items():
-                    if isinstance(asked, Wanted):
-                        wanted[place] = asked
-                    elif (yield place, asked) and isinstance(asked, Step):
-                        replies[place] = None
+                with closing(on_single_threads(_advance, advanced, threads)) as reached:
+                    for place, asked in zip(places, reached, strict=True):
+                        if isinstance(asked, Wanted):
+                            wanted[place] = asked
+                        elif (yield place, asked) and isinstance(asked, Step):
+                            replies[place] = None
+                        else:
+                            runs[place].close()
             evaluations = evaluate_all([wanted[place] for place in sorted(wanted)])
             replies = dict(zip(sorted(wanted), evaluations, strict=True))
 

@@ -1,6 +1,9 @@
 """Stacks of every kind that has them: each job gets what it gets alone, up to rounding."""
 
+import os
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,9 +29,10 @@ from worker.contract.steps import Outcome, Step, StepState, run_steps
 from worker.losses.loss_sum import LossSum
 from worker.optim import together
 from worker.optim.descent import Evaluation
-from worker.optim.together import Wanted, evaluate_all
+from worker.optim.together import Wanted, evaluate_all, on_single_threads
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.runtime.functions import load_function, load_stack_function
+from worker.synthesis.style_transfer import style_transfer_loss
 
 Losses = list[dict[str, float]]
 
@@ -112,6 +116,15 @@ cases = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 
 def network_for(case: Case, dtype: torch.dtype) -> Network:
     return make_classifier(dtype) if case.kind == "feature_inversion" else make_convolutions(dtype)
+
+
+def style_loss(network: Network) -> LossSum:
+    """A loss of pictures of 48 x 64."""
+    params = StyleTransferParams.model_validate({"content": "c", "style": ["s"]}).resolve(SHIPPED)
+    layers = {"content_layers": {"relu2": 1.0}, "style_layers": {"relu1": 1.0}}
+    return style_transfer_loss(
+        params.model_copy(update=layers), network, drawn(48, 64, 7), [drawn(40, 40, 8)]
+    )
 
 
 def run_alone(
@@ -204,7 +217,7 @@ def test_losses_and_gradients_are_those_alone(
 
 
 @cases
-@pytest.mark.parametrize(("threads", "sizes"), [(2, [1, 2]), (4, [1, 1, 1])], indirect=["threads"])
+@pytest.mark.parametrize(("threads", "sizes"), [(2, [1, 2]), (3, [1, 1, 1])], indirect=["threads"])
 def test_each_thread_makes_passes_of_its_own(
     case: Case, threads: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,6 +240,105 @@ def test_each_thread_makes_passes_of_its_own(
     other.start()
     other.join()
     assert [torch.get_num_threads(), *others] == [threads, threads]
+
+
+@pytest.mark.parametrize(
+    ("threads", "count", "sizes", "with_all_threads"),
+    [
+        pytest.param(2, 3, [1, 1], [1], id="an odd one"),
+        pytest.param(2, 5, [2, 2], [1], id="a small last pass"),
+        pytest.param(4, 3, [], [1, 1, 1], id="fewer than threads"),
+    ],
+    indirect=["threads"],
+)
+def test_what_would_leave_threads_idle_is_evaluated_with_all_of_them(
+    network: Network,
+    threads: int,
+    count: int,
+    sizes: list[int],
+    with_all_threads: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loss = style_loss(network)
+    # Each thread has room for so many.
+    monkeypatch.setattr(together, "CPU_PIXELS", threads * max([1, *sizes]) * loss.pixels)
+    seen: list[tuple[int, int]] = []
+
+    def noted(wanted: Sequence[Wanted]) -> list[Evaluation]:
+        seen.append((torch.get_num_threads(), len(wanted)))
+        return _evaluate(wanted)
+
+    monkeypatch.setattr(together, "_evaluate", noted)
+    pictures = [drawn(48, 64, seed) for seed in range(count)]
+    found = evaluate_all([Wanted(loss, picture) for picture in pictures])
+    assert [size for count, size in seen if count == 1] == sizes
+    assert [size for count, size in seen if count == threads] == with_all_threads
+    for evaluation, picture in zip(found, pictures, strict=True):
+        assert float(evaluation.total) == pytest.approx(float(loss(picture).total), rel=1e-5)
+
+
+@pytest.mark.parametrize("threads", [4], indirect=True)
+def test_passes_at_a_time_fit_into_the_memory_of_one(
+    network: Network, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss = style_loss(network)
+    monkeypatch.setattr(loss.tiling, "most_together", 2)
+    running, most = 0, 0
+    lock = threading.Lock()
+
+    def noted(wanted: Sequence[Wanted]) -> list[Evaluation]:
+        nonlocal running, most
+        with lock:
+            running += len(wanted)
+            most = max(most, running)
+        found = _evaluate(wanted)
+        with lock:
+            running -= len(wanted)
+        return found
+
+    monkeypatch.setattr(together, "_evaluate", noted)
+    evaluate_all([Wanted(loss, drawn(48, 64, seed)) for seed in range(8)])
+    assert most <= 2
+
+
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+def test_no_call_runs_any_more_when_one_has_failed(error: type[BaseException]) -> None:
+    ended: list[int] = []
+
+    def call(place: int) -> None:
+        if place == 0:
+            raise error
+        time.sleep(0.05)
+        ended.append(place)
+
+    with pytest.raises(error):
+        list(on_single_threads(call, range(10), 2))
+    count = len(ended)
+    time.sleep(0.2)
+    assert len(ended) == count < 9
+
+
+def test_an_interrupt_waits_for_the_calls_that_run() -> None:
+    ended: list[int] = []
+
+    def call(place: int) -> None:
+        time.sleep(0.5)
+        ended.append(place)
+
+    main = threading.main_thread().ident
+    assert main is not None
+    threading.Timer(0.1, signal.pthread_kill, [main, signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        list(on_single_threads(call, range(6), 2))
+    assert sorted(ended) == [0, 1]
+
+
+def test_a_forked_process_starts_threads_of_its_own() -> None:
+    assert list(on_single_threads(abs, [-1, -2], 2)) == [1, 2]
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if list(on_single_threads(abs, [-3, -4], 2)) == [3, 4] else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 @cases
