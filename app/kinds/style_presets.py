@@ -12,8 +12,17 @@ from app.kinds.spec import Preset
 PresetName = Literal[
     "impasto", "gatys-2016", "gatys-2016-code", "neural-style", "crowson-2021", "crowson-2023"
 ]
-StyleLossName = Literal["gram", "mean_std", "covariance", "wasserstein", "sliced_wasserstein", "histogram"]
-ContentLossName = Literal["features"]
+StyleLossName = Literal[
+    "gram",
+    "mean_std",
+    "covariance",
+    "wasserstein",
+    "sliced_wasserstein",
+    "histogram",
+    "nearest_neighbors",
+    "relaxed_emd",
+]
+ContentLossName = Literal["features", "self_similarity", "laplacian"]
 Optimizer = Literal["lbfgs", "adam"]
 Pooling = Literal["average", "max"]
 Init = Literal["content", "noise", "image"]

@@ -111,6 +111,8 @@ class LossSum(SharedLoss):
         differentiated; local losses need none. The second descends, tile by tile, along what is then linear
         in the tile's part.
         """
+        if not self._of_features:
+            return {}, torch.zeros_like(padded)
         functions = [loss for loss in self._of_features if not isinstance(loss, LocalLoss)]
         with torch.no_grad():
             collected, positions = self._collect(functions, padded)

@@ -25,8 +25,8 @@ def nearest_neighbors_losses(styles: Styles) -> list[Loss]:
 class NearestNeighborsLoss(GatheredLoss):
     """``weight * mean_i min_j (1 - cos(F_i - f, S_j - s))`` over positions ``i``, and ``j`` of the style.
 
-    ``f`` and ``s`` are the features' means over positions. From 0 to 2, and 1 for features without a direction: whatever the
-    size, the layer and the network are.
+    ``f`` and ``s`` are the features' means over positions. From 0 to 2, and 1 for features without a
+    direction: whatever the size, the layer and the network are.
     """
 
     def __init__(self, layer: str, style: Tensor, weight: float) -> None:

@@ -19,8 +19,9 @@ def rows_of(features: Tensor) -> Tensor:
 
 
 def chosen(count: int, most: int, seed: int) -> Tensor:
-    """The places of at most ``most`` of ``count`` positions, in order: all, or one drawn from each of ``most``
-    equal parts.
+    """The places of at most ``most`` of ``count`` positions, in order.
+
+    All of them, or one drawn from each of ``most`` equal parts.
     """
     if count <= most:
         return torch.arange(count)

@@ -48,8 +48,8 @@ class RelaxedEMDLoss(GatheredLoss):
 
     - ``R = max(mean_i min_j D_ij, mean_j min_i D_ij)`` (equations 5 to 7), ``D`` the cosine distance of
       position ``i`` and position ``j`` of the style: from 0 to 2, and 1 for features of 0.
-    - ``m`` and ``c`` are the sums of absolute differences of the channels' means and covariances (equation 8),
-      relative to those of the style: 1 for features of 0. The paper has them in the network's units.
+    - ``m`` and ``c`` are the sums of absolute differences of the channels' means and covariances (equation
+      8), relative to those of the style: 1 for features of 0. The paper has them in the network's units.
     """
 
     def __init__(self, layer: str, style: Tensor, mean: Tensor, covariance: Tensor, weight: float) -> None:
@@ -74,8 +74,8 @@ class RelaxedEMDLoss(GatheredLoss):
 class PaletteLoss(PictureLoss):
     """``weight * max(mean_i min_j D_ij, mean_j min_i D_ij)``, ``D`` the distances of colors.
 
-    That of black and white is 1. Of the picture and the style reduced to COLOR_SIDE. The paper rotates colors to luma and chroma first,
-    which changes no distance.
+    That of black and white is 1. Of the picture and the style reduced to COLOR_SIDE. The paper rotates
+    colors to luma and chroma first, which changes no distance.
     """
 
     def __init__(self, style: Tensor, weight: float) -> None:
