@@ -10,7 +10,14 @@ from app.kinds.fields import LayerWeights
 from app.kinds.spec import Preset
 
 PresetName = Literal[
-    "impasto", "gatys-2016", "gatys-2016-code", "neural-style", "crowson-2021", "crowson-2023"
+    "impasto",
+    "gatys-2016",
+    "gatys-2016-code",
+    "neural-style",
+    "crowson-2021",
+    "crowson-2023",
+    "strotss-2019",
+    "nnst-2022",
 ]
 StyleLossName = Literal[
     "gram",
@@ -80,6 +87,16 @@ STYLE_LAYERS_2016 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CROWSON_STYLE_LAYERS = {
     layer: weight / 341 for layer, weight in zip(STYLE_LAYERS_2016, (256, 64, 16, 4, 1), strict=True)
 }
+
+# The layers of VGG-16 that these two take, which VGG-19 has too.
+STROTSS_LAYERS = (
+    *("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_3", "relu4_3"),
+    "relu5_3",
+)
+NNST_LAYERS = (
+    *("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_3"),
+    *("relu4_1", "relu4_2", "relu4_3"),
+)
 
 PRESETS: dict[str, StylePreset] = {
     # Chosen by eye and by number on a landscape, a tower and three paintings: docs/style-transfer.md.
@@ -172,5 +189,44 @@ PRESETS: dict[str, StylePreset] = {
         coarsest=128,
         margin=16,
         edge="replicate",
+    ),
+    # Kolkin, Salavon, Shakhnarovich, CVPR 2019, and nkolkin13/STROTSS: its terms, with the weights of its
+    # last scale at 512 px: 2 for the content (16, halved from each of the scales to the next), and 1 each for
+    # the distance, the moments and (1/2 there) the colors. 250 steps at each of 64, 128, 256 and 512 px. What
+    # differs: docs/style-transfer.md.
+    "strotss-2019": StylePreset(
+        summary="STROTSS: relaxed optimal transport of features, and self-similarity of the content.",
+        variant="relative",
+        style_loss="relaxed_emd",
+        content_loss="self_similarity",
+        content_layers=dict.fromkeys(STROTSS_LAYERS, 1 / 9),
+        style_layers=dict.fromkeys(STROTSS_LAYERS, 1 / 9),
+        content_weight=2.0,
+        style_weight=3.0,
+        optimizer="adam",
+        pooling="max",
+        init="content",
+        steps=1000,
+        coarsest=64,
+        margin=16,
+    ),
+    # Kolkin et al., arXiv 2203.13215 (2022), and nkolkin13/NeuralNeighborStyleTransfer: the last pass of its
+    # optimization, feature splitting, at all scales, of as many steps as all its passes: 200 at each of 64,
+    # 128, 256 and 512 px and 200 more. The content loss and its weight are ours: docs/style-transfer.md.
+    "nnst-2022": StylePreset(
+        summary="NNST: each position becomes like the position of the style that is nearest to it.",
+        variant="relative",
+        style_loss="nearest_neighbors",
+        content_loss="self_similarity",
+        content_layers={"relu4_1": 1.0},
+        style_layers=dict.fromkeys(NNST_LAYERS, 1.0),
+        content_weight=1.0,
+        style_weight=1.0,
+        optimizer="adam",
+        pooling="max",
+        init="content",
+        steps=1000,
+        coarsest=64,
+        margin=16,
     ),
 }

@@ -102,7 +102,7 @@ class _MeanCosineDistance(torch.autograd.Function):
 
 def _largest_of_each(rows: Tensor) -> Tensor:
     """The place of the largest number of each row (n, k * GROUP)."""
-    groups = rows.unflatten(1, (-1, GROUP))
+    groups = rows.view(len(rows), -1, GROUP)
     within = groups.amax(1).argmax(1)
     of_groups = groups.gather(2, within[:, None, None].expand(-1, groups.shape[1], 1))[..., 0]
     places: Tensor = of_groups.argmax(1) * GROUP + within
