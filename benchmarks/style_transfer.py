@@ -21,7 +21,8 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from app.kinds.style_transfer import PRESETS, ResolvedStyleTransfer, StyleTransferParams
+from app.kinds.style_presets import PRESETS
+from app.kinds.style_transfer import ResolvedStyleTransfer, StyleTransferParams
 from app.kinds.work import scale_sides
 from app.networks.catalogue import SHIPPED
 from models.network import Network

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from app.errors import InputError
 from app.kinds.base import NetworkNeed, Params
@@ -18,100 +18,29 @@ from app.kinds.fields import (
     StepsOrPreset,
 )
 from app.kinds.layers import first_of_stages, require_card, require_spatial_layers
-from app.kinds.spec import KindSpec, Preset, with_preset
+from app.kinds.spec import KindSpec, with_preset
 from app.kinds.stacking import fitted, positive, short_hash
-from app.kinds.work import activation_bytes, scale_sides, steps_work
+from app.kinds.style_presets import (
+    CONTENT_STRIDE,
+    PRESETS,
+    SORTED_ROWS,
+    ContentLossName,
+    Init,
+    Optimizer,
+    Pooling,
+    PresetName,
+    PresetValues,
+    StyleLossName,
+)
+from app.kinds.work import activation_bytes, layer_numbers, scale_sides, steps_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 
-PresetName = Literal["impasto", "gatys-2016", "neural-style"]
-Optimizer = Literal["lbfgs", "adam"]
-Pooling = Literal["average", "max"]
-Init = Literal["content", "noise", "image"]
+# What sorting a number costs at a step, in multiply-adds that take as long.
+SORTING = 2e3
 
-
-class PresetValues(BaseModel):
-    """The values that a preset gives, and that resolved params have."""
-
-    model_config = ConfigDict(frozen=True)
-
-    content_layers: LayerWeights
-    style_layers: LayerWeights
-    content_weight: float = 1.0
-    style_weight: float
-    tv_weight: float = 0.0
-    optimizer: Optimizer = "lbfgs"
-    pooling: Pooling = "average"
-    init: Init
-    steps: int
-
-
-class StylePreset(PresetValues, Preset):
-    """A preset of style transfer, with what is no param.
-
-    ``variant`` says whose formulas the losses follow, see ``worker.losses``: ``relative`` (ours, independent
-    of the size of the picture), ``gatys-2016`` or ``neural-style`` (their sources' own sums).
-    """
-
-    variant: Literal["relative", "gatys-2016", "neural-style"]
-    noise: float = Field(
-        0.1, description="Standard deviation of the noise of init=noise, of values in [0, 1]."
-    )
-    coarsest: int | None = Field(
-        None, description="Longer side it begins at, or a little more; each scale is sqrt(2) times the last."
-    )
-    margin: int = Field(0, description="Pixels of reflection padding around the picture.")
-
-
-# Stride of relu3_1, the content layer of the preset "impasto".
-CONTENT_STRIDE = 4
-
-STYLE_LAYERS_2016 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-
-PRESETS: dict[str, StylePreset] = {
-    # Chosen by eye and by number on a landscape, a tower and three paintings: docs/style-transfer.md.
-    "impasto": StylePreset(
-        summary="Ours: coarse to fine, losses that do not depend on the size of the picture.",
-        variant="relative",
-        content_layers={"relu2_1": 0.5, "relu3_1": 1.0},
-        style_layers=dict.fromkeys(("relu1_1", "relu2_1", "relu3_1", "relu4_1"), 1.0),
-        style_weight=15.0,
-        tv_weight=1.0,
-        init="content",
-        steps=200,
-        coarsest=90,
-        margin=16,
-    ),
-    # Gatys, Ecker, Bethge, "Image Style Transfer Using CNNs", CVPR 2016, sections 2 and 3: sums, not means;
-    # conv4_2 and conv1_1..conv5_1 (after the ReLU), w_l = 1/5, alpha/beta = 1e-3, average pooling, from white
-    # noise (of no stated amplitude), L-BFGS; 500 steps as in the authors' code. Computed on activations
-    # as large as the Caffe network's (worker/losses/distance.py), else that ratio leaves no style.
-    "gatys-2016": StylePreset(
-        summary="Gatys, Ecker and Bethge 2016, with the paper's own sums; weighs a larger picture otherwise.",
-        variant="gatys-2016",
-        content_layers={"relu4_2": 1.0},
-        style_layers=dict.fromkeys(STYLE_LAYERS_2016, 0.2),
-        style_weight=1000.0,
-        init="noise",
-        steps=500,
-    ),
-    # Johnson's neural-style, neural_style.lua, defaults of its options: content 5, style 100, tv 1e-3, max
-    # pooling, random init (0.001 of 256 levels about grey), 1000 L-BFGS evaluations. Its weights are for the
-    # Caffe network: the losses are computed as if activations were as large as its.
-    "neural-style": StylePreset(
-        summary="Johnson's neural-style with its own sums (total variation grows with the picture).",
-        variant="neural-style",
-        content_layers={"relu4_2": 1.0},
-        style_layers=dict.fromkeys(STYLE_LAYERS_2016, 1.0),
-        content_weight=5.0,
-        style_weight=100.0,
-        tv_weight=1e-3,
-        pooling="max",
-        init="noise",
-        noise=0.001 / 256,
-        steps=1000,
-    ),
-}
+# Bytes for each number of a layer that a loss takes as a whole: it, a copy of it, and their gradients.
+GATHERED = 16
 
 
 class StyleTransferParams(Params):
@@ -141,6 +70,12 @@ class StyleTransferParams(Params):
     )
     content_weight: float | None = Field(
         None, ge=0, le=1e12, title="Content weight", description="Faithfulness to the content."
+    )
+    style_loss: StyleLossName | None = Field(
+        None, title="Style loss", description="What of the style pictures is compared with the result."
+    )
+    content_loss: ContentLossName | None = Field(
+        None, title="Content loss", description="What of the content is compared with the result."
     )
     tv_weight: float | None = Field(
         None,
@@ -206,6 +141,7 @@ class StyleTransferParams(Params):
         values |= self._layers_elsewhere(require_card(catalogue, self.network))
         if self.init is None and self.init_image is not None:
             values["init"] = "image"
+        self._require_losses_of_preset()
         shares = self.style_weights or [1.0] * len(self.style)
         if len(shares) != len(self.style):
             raise InputError(
@@ -217,6 +153,17 @@ class StyleTransferParams(Params):
         resolved = self.resolved_as(ResolvedStyleTransfer, {**values, "style_weights": shares})
         resolved.require_valid(catalogue)
         return resolved
+
+    def _require_losses_of_preset(self) -> None:
+        """Check that a preset whose numbers are for losses of its own keeps these; InputError."""
+        preset = PRESETS[self.preset]
+        if preset.variant == "relative":
+            return
+        for field in ("style_loss", "content_loss"):
+            own, asked = getattr(preset, field), getattr(self, field)
+            if asked not in (None, own):
+                detail = f"The weights of the preset {self.preset} are for {own} alone: leave this empty, or "
+                raise InputError(field, f"{detail}take the preset impasto.")
 
     def _layers_elsewhere(self, card: NetworkCard) -> dict[str, dict[str, float]]:
         """The layers that are left to the preset, where the network has not all those of VGG that it names.
@@ -250,19 +197,29 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
             positive(self.content_layers) if self.content_weight else [],
             positive(self.style_layers) if self.style_weight else [],
         )
-        return f"{self.network} {self.pooling} {self.preset} {width}x{height} {self.steps} {layers}"
+        losses = f"{self.style_loss} {self.content_loss}"
+        return f"{self.network} {self.pooling} {self.preset} {losses} {width}x{height} {self.steps} {layers}"
 
     def work(self, card: NetworkCard | None, members: int) -> float | None:
         """Targets and steps at each scale, on squares with the preset's margin."""
         del members
         preset = PRESETS[self.preset]
         sides = [side + 2 * preset.margin for side in scale_sides(self.size, preset.coarsest)]
-        return steps_work(card, sides, self.steps, self.needed_layers(), targets=1 + len(self.style))
+        passes = steps_work(card, sides, self.steps, self.needed_layers(), targets=1 + len(self.style))
+        rows = SORTED_ROWS.get(self.style_loss)
+        if card is None or passes is None or rows is None or not self.style_weight:
+            return passes
+        pixels = sum(side**2 for side in sides) / len(sides)
+        sorted_numbers = layer_numbers(card, pixels, positive(self.style_layers), rows)
+        return passes + self.steps * SORTING * sorted_numbers
 
     def working_bytes(self, card: NetworkCard) -> float:
-        """In tiles, of a square."""
+        """In tiles, of a square; what a loss takes together is there besides."""
         side = self.size + 2 * PRESETS[self.preset].margin
-        return activation_bytes(card, side**2, self.needed_layers(), tiles=True)
+        in_tiles = activation_bytes(card, side**2, self.needed_layers(), tiles=True)
+        if self.style_loss not in SORTED_ROWS:
+            return in_tiles
+        return in_tiles + GATHERED * layer_numbers(card, self.size**2, self.style_layers)
 
     def require_valid(self, catalogue: Catalogue) -> None:
         """Check the combination of params, and the layers against the network; InputError."""

@@ -134,6 +134,12 @@ def activation_bytes(
     return min(found, TILE_BYTES) if tiles else found
 
 
+def layer_numbers(card: NetworkCard, pixels: float, layers: Collection[str], rows: float = math.inf) -> float:
+    """Numbers that some layers have for ``pixels``; of each no more than so many channels."""
+    found = (layer for layer in card.layers if layer.name in layers and layer.stride)
+    return sum(pixels / layer.stride**2 * min(layer.channels, rows) for layer in found)
+
+
 def _numbers(card: NetworkCard, layer: LayerCard) -> float:
     """What a layer keeps for each pixel of the picture."""
     inside = _WIDENING.get(card.architecture, _INSIDE) if layer.kind in _COMPOSED else 1.0

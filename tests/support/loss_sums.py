@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from models.network import Network
-from worker.losses.base import Loss
-from worker.losses.content import KEPT, ContentLoss, content_targets
+from worker.losses.content import content_losses
 from worker.losses.distance import Variant
-from worker.losses.gram import GramLoss, gram_sum
-from worker.losses.loss_sum import LossSum, blended_means
+from worker.losses.gram import gram_losses
+from worker.losses.loss_sum import LossSum
+from worker.losses.sources import KEPT, Content, Styles
 from worker.losses.total_variation import TotalVariation
-from worker.optim.tiling.tiles import BUDGET, Tiling
+from worker.optim.tiling.tiles import BUDGET, Edge, Tiling
 
 
 def rand(height: int, width: int, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -38,13 +38,13 @@ def make_loss_sum(
     """Content, style (in equal shares) and total variation, for pictures of the content's size."""
     height, width = content.shape[-2:]
     layers = {**content_layers, **style_layers}
-    tiling = Tiling(height, width, network, layers, margin=margin, wrap=wrap, budget=budget)
-    targets = content_targets(tiling, content, content_layers, kept)
-    grams = blended_means(
-        gram_sum, network, styles, [1.0] * len(styles), style_layers, margin=margin, budget=budget
+    edge: Edge = "wrap" if wrap else "reflect"
+    tiling = Tiling(height, width, network, layers, margin=margin, edge=edge, budget=budget)
+    losses = content_losses(Content(tiling, content, content_layers, variant, kept=kept))
+    shares = [1.0] * len(styles)
+    losses += gram_losses(
+        Styles(network, styles, shares, style_layers, variant, margin=margin, budget=budget)
     )
-    losses: list[Loss] = [ContentLoss(name, targets[name], w, variant) for name, w in content_layers.items()]
-    losses += [GramLoss(name, grams[name], w, variant) for name, w in style_layers.items()]
     if tv:
         losses.append(TotalVariation(tv, variant, wrap=wrap))
     return LossSum(losses, tiling)

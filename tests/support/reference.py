@@ -58,6 +58,9 @@ CASES = {
     "style_transfer": """
         --preset {impasto|gatys-2016|neural-style} --network {palette|vgg19-random}
         --preset {impasto|gatys-2016|neural-style} --optimizer adam
+        --preset {gatys-2016-code|crowson-2021|crowson-2023}
+        --style-loss {mean_std|covariance|wasserstein|sliced_wasserstein|histogram}
+        --style-loss {covariance|histogram} content.png style.png texture.png --style-weights 1,3
         --preset {gatys-2016|neural-style} --init content; --preset neural-style --pooling average
         --pooling max; --init noise --seed 7; --init image --init-image start.png
         --color content; --color content --init noise; --tv-weight 0; --style-scale {0.8|1.5}

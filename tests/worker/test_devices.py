@@ -1,13 +1,15 @@
 """Every kind on a device that is not the CPU: what it makes stays there, and nothing is mixed."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 
 from app.errors import InputError
 from app.kinds import KINDS
+from app.kinds.style_presets import PRESETS as STYLE_PRESETS
+from app.kinds.style_presets import StyleLossName
 from app.networks.catalogue import SHIPPED
 from tests.support.fake_device import DEVICE, FakeDevice
 from worker.contract.compute import Compute
@@ -25,9 +27,10 @@ INVERSION = {"image": "i", "size": 48, "steps": 2, "layers": ["relu2_2", "relu3_
 CASES: list[tuple[str, Json]] = [
     *(
         ("style_transfer", {**STYLE, "preset": preset, "optimizer": optimizer})
-        for preset in ("impasto", "gatys-2016", "neural-style")
+        for preset in STYLE_PRESETS
         for optimizer in ("lbfgs", "adam")
     ),
+    *(("style_transfer", {**STYLE, "style_loss": name}) for name in get_args(StyleLossName)),
     ("style_transfer", {**STYLE, "color": "content"}),
     ("deep_dream", {"image": "i", "size": 72, "octaves": 2, "steps": 1}),
     ("deep_dream", {"image": "i", "size": 72, "octaves": 2, "steps": 1, "guide": "g"}),

@@ -1,25 +1,30 @@
 """The content loss: the squared distance of features."""
 
-from collections.abc import Collection
-
 from torch import Tensor
 
-from worker.losses.base import LocalLoss, Part
+from worker.losses.base import AdditiveLoss, LocalLoss, Loss, Part
 from worker.losses.distance import (
     TYPICAL_ACTIVATION,
     Variant,
     constant,
+    distance_sums,
     energy,
+    scaled_distance,
     squared_distance,
-    sum_of_squares,
 )
-from worker.optim.kept import TARGETS, target_key
-from worker.optim.tiling.maps import Recomputed, Source
-from worker.optim.tiling.tiles import Tiling
+from worker.losses.sources import Content
+from worker.optim.tiling.maps import Recomputed
 
-# Bytes of target features beyond which a tiled picture keeps none of them, and computes those of each tile
-# again: an evaluation then takes about an eighth longer. Both give the same targets bit for bit.
-KEPT = 768 << 20
+
+def content_losses(content: Content) -> list[Loss]:
+    """A :class:`ContentLoss` for each layer, or a :class:`ScaledContentLoss` with ``crowson-2021``."""
+    targets = content.features()
+    if content.variant == "crowson-2021":
+        return [ScaledContentLoss(layer, targets[layer], weight) for layer, weight in content.layers.items()]
+    return [
+        ContentLoss(layer, targets[layer], weight, content.variant, content.activation(layer))
+        for layer, weight in content.layers.items()
+    ]
 
 
 class ContentLoss(LocalLoss):
@@ -49,6 +54,29 @@ class ContentLoss(LocalLoss):
         return self.factor * squared_distance(features, part(self.target))
 
 
+class ScaledContentLoss(AdditiveLoss):
+    """``weight`` times the :func:`scaled_distance` of the features of the picture and of the content.
+
+    As in crowsonkb/style-transfer-pytorch of 2021. Its magnitude is too low by the ratio of the target's root
+    mean square to its mean, since the mean of a target that is not kept is not known.
+    """
+
+    def __init__(self, layer: str, target: Tensor | Recomputed, weight: float) -> None:
+        """``target`` is as that of :class:`ContentLoss`."""
+        self.target = target
+        self.weight = weight
+        magnitude = weight * float(energy(target) / target.numel()) ** 0.5
+        super().__init__(f"content.{layer}", layer, magnitude)
+
+    def statistic(self, features: Tensor, part: Part) -> Tensor:
+        """The sums of squared and of absolute differences at a tile's positions, (2,)."""
+        return distance_sums(features, part(self.target))
+
+    def value(self, collected: Tensor, positions: int) -> Tensor:
+        """The loss of the sums over all positions."""
+        return self.weight * scaled_distance(collected)
+
+
 def content_factor(target: Tensor | Recomputed, variant: Variant, activation: float) -> Tensor:
     """The factor ``c`` of the content loss for the target ``P`` (1, N, H, W), 0-dimensional.
 
@@ -56,9 +84,10 @@ def content_factor(target: Tensor | Recomputed, variant: Variant, activation: fl
     relative      1 / sum(P**2)     1 for features of 0, whatever network, layer and size
     gatys-2016    s**2 / 2          equation 1
     neural-style  s**2 / P.numel()  mean squared error (``ContentLoss``, neural_style.lua)
+    crowson-2023  1 / P.numel()     mean squared error, of features that are about 1
     ============  ================  =====================================================
 
-    ``s`` is ``activation``.
+    ``s`` is ``activation``. Raises ValueError for another variant.
     """
     match variant:
         case "relative":
@@ -67,23 +96,7 @@ def content_factor(target: Tensor | Recomputed, variant: Variant, activation: fl
             return constant(activation**2 / 2, target)
         case "neural-style":
             return constant(activation**2 / target.numel(), target)
-
-
-def content_targets(
-    tiling: Tiling, content: Tensor, layers: Collection[str], kept: int = KEPT
-) -> dict[str, Tensor | Recomputed]:
-    """The targets ``P`` of content losses at some layers.
-
-    ``content`` is (1, 3, H, W) in [0, 1]; ``kept`` is in bytes. Targets of more are :class:`Recomputed`, if
-    the picture has several tiles.
-    """
-    if len(tiling.tiles) == 1 or tiling.size_in_bytes(layers) <= kept:
-        key = target_key(tiling.network, content, "features", tiling.plan, *layers)
-        return dict(TARGETS.get(key, lambda: tiling.all_features(content, layers)))
-    source = Source(tiling, content, layers)
-    energies = tiling.sums(content, layers, sum_of_squares)
-    channels = tiling.channels
-    return {
-        layer: Recomputed(source, layer, total, positions * channels[layer])
-        for layer, (total, positions) in energies.items()
-    }
+        case "crowson-2023":
+            return constant(1 / target.numel(), target)
+        case _:
+            raise ValueError(f"no factor of squared distances of features in {variant}")

@@ -9,7 +9,7 @@ from torch.autograd.function import once_differentiable
 
 from worker.optim.tiling.maps import Recomputed
 
-Variant = Literal["relative", "gatys-2016", "neural-style"]
+Variant = Literal["relative", "gatys-2016", "neural-style", "crowson-2021", "crowson-2023"]
 """Whose formula a loss follows: ours, relative to the target; or its source's own."""
 
 # Mean activations of the Caffe VGG-19 on RGB in [0, 255], the network that the weights of both sources are
@@ -49,6 +49,20 @@ def squared_distance(a: Tensor, b: Tensor) -> Tensor:
     """
     distance: Tensor = _SquaredDistance.apply(a, b)  # type: ignore[no-untyped-call]
     return distance
+
+
+def scaled_distance(sums: Tensor) -> Tensor:
+    """The sum of squared differences over that of absolute ones, from these :func:`distance_sums`.
+
+    Its gradient has an L1 norm of about 1 (``ScaledMSELoss``, crowsonkb/style-transfer-pytorch 2021).
+    """
+    squares, lengths = sums
+    return squares / (lengths + 1e-8)
+
+
+def distance_sums(a: Tensor, b: Tensor) -> Tensor:
+    """Sums of squared and of absolute differences of equal shapes, (2,); float32 or better."""
+    return torch.stack([squared_distance(a, b), (_precise(a) - _precise(b)).abs().sum()])
 
 
 def sum_of_squares(features: Tensor) -> Tensor:

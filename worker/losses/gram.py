@@ -9,15 +9,34 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from worker.losses.base import AdditiveLoss, Part
-from worker.losses.distance import TYPICAL_ACTIVATION, Variant, constant, energy, squared_distance
+from worker.losses.base import AdditiveLoss, Loss, Part
+from worker.losses.distance import (
+    TYPICAL_ACTIVATION,
+    Variant,
+    constant,
+    distance_sums,
+    energy,
+    scaled_distance,
+    squared_distance,
+)
+from worker.losses.sources import Styles
+
+
+def gram_losses(styles: Styles) -> list[Loss]:
+    """A :class:`GramLoss` for each layer; the Gram matrices of several styles are blended."""
+    grams = styles.means(gram_sum)
+    return [
+        GramLoss(layer, grams[layer], weight, styles.variant, styles.activation(layer))
+        for layer, weight in styles.layers.items()
+    ]
 
 
 class GramLoss(AdditiveLoss):
     """``weight * k * sum((G - A)**2)``, with ``G`` and ``A`` the Gram matrices of the picture and the style.
 
     Both are means over positions, ``G = F @ F.T / M`` with the features ``F`` as (N, M), so that pictures of
-    different sizes compare. :func:`gram_factor` gives ``k``.
+    different sizes compare. :func:`gram_factor` gives ``k``. With ``crowson-2021`` it is the
+    :func:`scaled_distance` of the two, of features that are about 1.
     """
 
     def __init__(
@@ -32,8 +51,12 @@ class GramLoss(AdditiveLoss):
         takes the mean activation of the layer for.
         """
         self.target = target
-        self.factor = weight * gram_factor(target, variant, activation)
-        super().__init__(f"style.{layer}", layer, float(self.factor * energy(target)))
+        self.scaled = variant == "crowson-2021"
+        self.factor = (
+            constant(weight, target) if self.scaled else weight * gram_factor(target, variant, activation)
+        )
+        magnitude = self._distance(torch.zeros_like(target)) if self.scaled else energy(target)
+        super().__init__(f"style.{layer}", layer, float(self.factor * magnitude))
 
     def statistic(self, features: Tensor, part: Part) -> Tensor:
         """The sum over a tile's positions, (N, N)."""
@@ -41,7 +64,12 @@ class GramLoss(AdditiveLoss):
 
     def value(self, collected: Tensor, positions: int) -> Tensor:
         """The loss of the sum over all positions."""
-        return self.factor * squared_distance(collected / positions, self.target)
+        return self.factor * self._distance(collected / positions)
+
+    def _distance(self, gram: Tensor) -> Tensor:
+        if self.scaled:
+            return scaled_distance(distance_sums(gram, self.target))
+        return squared_distance(gram, self.target)
 
 
 def gram_factor(target: Tensor, variant: Variant, activation: float) -> Tensor:
@@ -53,7 +81,7 @@ def gram_factor(target: Tensor, variant: Variant, activation: float) -> Tensor:
     neural-style  s**4 / N**4      mean squared error of F @ F.T / (N M) (``StyleLoss``, neural_style.lua)
     ============  ===============  ================================================================
 
-    ``s`` is ``activation``.
+    ``s`` is ``activation``. Raises ValueError for another variant.
     """
     channels = target.shape[0]
     match variant:
@@ -63,6 +91,8 @@ def gram_factor(target: Tensor, variant: Variant, activation: float) -> Tensor:
             return constant(activation**4 / (4 * channels**2), target)
         case "neural-style":
             return constant((activation / channels) ** 4, target)
+        case _:
+            raise ValueError(f"no factor of Gram matrices in {variant}")
 
 
 def gram_sum(features: Tensor) -> Tensor:

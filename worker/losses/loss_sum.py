@@ -1,18 +1,15 @@
-"""The sum of losses, and its gradient, of a picture of any size; and the targets of losses that sum up."""
+"""The sum of losses, and its gradient, of a picture of any size."""
 
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 import torch
 from torch import Tensor
 
-from models.network import Network
 from worker.losses.base import AdditiveLoss, FeatureLoss, GatheredLoss, LocalLoss, Loss, Part, PictureLoss
 from worker.optim.descent import Evaluation
-from worker.optim.kept import TARGETS, target_key
 from worker.optim.tiling.maps import Recomputed
-from worker.optim.tiling.tiles import BUDGET, Tile, Tiling
+from worker.optim.tiling.tiles import Tile, Tiling
 from worker.optim.together import SharedLoss
 
 
@@ -47,7 +44,8 @@ class LossSum(SharedLoss):
         """What losses have in common that can be evaluated together; None: this one is evaluated alone."""
         if len(self.tiling.tiles) > 1:
             return None
-        return id(self.tiling.network), self.tiling.sides, self.tiling.margin, self.tiling.wrap, *self._layers
+        tiling = self.tiling
+        return id(tiling.network), tiling.sides, tiling.margin, tiling.edge, *self._layers
 
     @property
     def pixels(self) -> int:
@@ -113,6 +111,8 @@ class LossSum(SharedLoss):
         differentiated; local losses need none. The second descends, tile by tile, along what is then linear
         in the tile's part.
         """
+        if not self._of_features:
+            return {}, torch.zeros_like(padded)
         functions = [loss for loss in self._of_features if not isinstance(loss, LocalLoss)]
         with torch.no_grad():
             collected, positions = self._collect(functions, padded)
@@ -182,39 +182,3 @@ def _values(
     losses: Sequence[FeatureLoss], collected: Mapping[str, Tensor], positions: Mapping[str, int]
 ) -> dict[str, Tensor]:
     return {loss.name: loss.value(collected[loss.name], positions[loss.name]) for loss in losses}
-
-
-def blended_means(
-    statistic: Callable[[Tensor], Tensor],
-    network: Network,
-    pictures: Sequence[Tensor],
-    shares: Sequence[float],
-    layers: Collection[str],
-    *,
-    margin: int = 0,
-    budget: int = BUDGET,
-) -> dict[str, Tensor]:
-    """Means over positions of a statistic by layer, those of several pictures blended by their ``shares``.
-
-    (As neural-style does with Gram matrices.) ``statistic`` sums up features (1, C, h, w) over their
-    positions; ``pictures`` are (1, 3, H, W) in [0, 1], of any size; of the shares, one for each, only the
-    ratios matter. ``margin`` and ``budget`` are those of :class:`Tiling`.
-    """
-    blend: dict[str, Tensor] = {}
-    if not layers:
-        return blend
-    for picture, share in zip(pictures, [share / sum(shares) for share in shares], strict=True):
-        height, width = picture.shape[-2:]
-        tiling = Tiling(height, width, network, layers, margin=margin, budget=budget)
-        key = target_key(network, picture, statistic, tiling.plan, *layers)
-        for layer, mean in TARGETS.get(key, partial(_means, tiling, picture, layers, statistic)).items():
-            blend[layer] = blend.get(layer, 0) + share * mean
-    return blend
-
-
-def _means(
-    tiling: Tiling, picture: Tensor, layers: Collection[str], statistic: Callable[[Tensor], Tensor]
-) -> dict[str, Tensor]:
-    """Means over positions of a statistic of one picture, by layer."""
-    found = tiling.sums(picture, layers, statistic)
-    return {layer: 1 / positions * total for layer, (total, positions) in found.items()}

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -27,9 +28,9 @@ BAND = 1 << 24
 class TotalVariation(PictureLoss):
     """``weight * V``, with ``V`` the variation of the picture.
 
-    ``relative``: :func:`total_variation`, a mean, with or without ``wrap``. The other variants:
-    :func:`squared_variation` of levels from 0 to 255, a sum, as in neural-style (Gatys and co-authors have
-    none).
+    ``relative``: :func:`total_variation`, a mean, with or without ``wrap``. Crowson's variants:
+    :func:`nine_point_variation`. The others: :func:`squared_variation` of levels from 0 to 255, a sum, as in
+    neural-style (Gatys and co-authors have none).
     """
 
     def __init__(self, weight: float, variant: Variant, *, wrap: bool = False) -> None:
@@ -40,9 +41,13 @@ class TotalVariation(PictureLoss):
 
     def value(self, picture: Tensor) -> Tensor:
         """The weighted variation of a picture (1, 3, H, W) in [0, 1]."""
-        if self.variant == "relative":
-            return self.weight * total_variation(picture, self.wrap)
-        return self.weight * (255**2 * squared_variation(picture))
+        match self.variant:
+            case "relative":
+                return self.weight * total_variation(picture, self.wrap)
+            case "crowson-2021" | "crowson-2023":
+                return self.weight * nine_point_variation(picture)
+            case _:
+                return self.weight * (255**2 * squared_variation(picture))
 
 
 def total_variation(picture: Tensor, wrap: bool = False) -> Tensor:
@@ -75,6 +80,27 @@ def squared_variation(picture: Tensor) -> Tensor:
     if picture.numel() > BAND:
         return _sum_in_bands(picture, torch.arange(picture.shape[-2], device=picture.device), _squares)
     return _squares(picture)
+
+
+def nine_point_variation(picture: Tensor) -> Tensor:
+    """Twice the mean over pixels and channels of squared differences to the eight neighbours, each pair once.
+
+    Those below and to the right weigh 1/3, diagonal ones 1/12; edge pixels are repeated outside. ``picture``
+    is (1, C, H, W). As in crowsonkb/style-transfer-pytorch (``TVLoss``).
+    """
+    height = picture.shape[-2]
+    rows = torch.arange(height + 1, device=picture.device).clamp_max(height - 1)
+    if picture.numel() > BAND:
+        return 2 / picture.numel() * _sum_in_bands(picture, rows, _nine_points)
+    return 2 / picture.numel() * _nine_points(picture.index_select(-2, rows))
+
+
+def _nine_points(rows: Tensor) -> Tensor:
+    """The weighted sum of squared differences at all rows but the last, (1, C, h + 1, W)."""
+    inner, below = rows[..., :-1, :], F.pad(rows[..., 1:, :], (1, 1, 0, 0), mode="replicate")
+    straight = (below[..., 1:-1] - inner).square().sum() + torch.diff(inner, dim=-1).square().sum()
+    diagonal = (below[..., 2:] - inner).square().sum() + (below[..., :-2] - inner).square().sum()
+    return straight / 3 + diagonal / 12
 
 
 def _squares(rows: Tensor) -> Tensor:

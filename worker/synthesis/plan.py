@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds.style_transfer import PRESETS, ResolvedStyleTransfer
+from app.kinds.style_presets import PRESETS
+from app.kinds.style_transfer import ResolvedStyleTransfer
 from app.kinds.work import scale_sides
 from models.network import Network
 from worker.optim.pyramids.scales import fit, share_steps

@@ -4,27 +4,27 @@ Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks"
 
     L = alpha * L_content + beta * L_style + gamma * V
 
-where ``L_content`` and ``L_style`` are sums over layers, each with its weight, of :class:`ContentLoss` and
-:class:`GramLoss`, and ``V`` is the :class:`TotalVariation`. ``alpha``, ``beta`` and ``gamma`` are the params
-``content_weight``, ``style_weight`` and ``tv_weight``; :func:`style_transfer_loss` builds the sum. Coarse to
-fine as in Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6.
+where ``L_content`` and ``L_style`` are sums over layers, each with its weight, of the losses that the params
+``content_loss`` and ``style_loss`` name (the paper's: squared distances of features and of Gram matrices),
+and ``V`` is the :class:`TotalVariation`. ``alpha``, ``beta`` and ``gamma`` are the params ``content_weight``,
+``style_weight`` and ``tv_weight``; :func:`style_transfer_loss` builds the sum. Coarse to fine as in Gatys et
+al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6.
 """
 
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from app.kinds.style_transfer import PRESETS, ResolvedStyleTransfer
+from app.kinds.style_presets import PRESETS
+from app.kinds.style_transfer import ResolvedStyleTransfer
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.stacks import StackedJob, StackSteps
 from worker.contract.steps import Outcome, Steps, StepState
-from worker.losses.base import Loss
-from worker.losses.content import ContentLoss, content_targets
-from worker.losses.distance import caffe_activation
-from worker.losses.gram import GramLoss, gram_sum
-from worker.losses.loss_sum import LossSum, blended_means
+from worker.losses.choices import CONTENT_LOSSES, STYLE_LOSSES
+from worker.losses.loss_sum import LossSum
+from worker.losses.sources import Content, Styles
 from worker.losses.total_variation import TotalVariation
 from worker.optim.color import with_chroma_of
 from worker.optim.memory import require_memory
@@ -123,28 +123,31 @@ def style_transfer_loss(
     ``budget`` is the memory in bytes for the activations of a tile.
     """
     preset = PRESETS[params.preset]
-    variant, margin = preset.variant, preset.margin
-    alpha, beta, gamma = params.content_weight, params.style_weight, params.tv_weight
+    variant, margin, edge = preset.variant, preset.margin, preset.edge
     content_layers, style_layers = weighted_layers(params)
     height, width = content.shape[-2:]
     layers = {**content_layers, **style_layers}
-    tiling = Tiling(height, width, network, layers, margin=margin, budget=budget)
-    targets = content_targets(tiling, content, content_layers)
-    grams = blended_means(
-        gram_sum, network, styles, params.style_weights, style_layers, margin=margin, budget=budget
+    tiling = Tiling(height, width, network, layers, margin=margin, edge=edge, budget=budget)
+    style = STYLE_LOSSES[params.style_loss]
+    beta = params.style_weight * (style.factor if variant == "relative" else 1.0)
+    losses = CONTENT_LOSSES[params.content_loss](
+        Content(tiling, content, _scaled(content_layers, params.content_weight), variant, params.seed)
     )
-    losses: list[Loss] = [
-        *(
-            ContentLoss(layer, targets[layer], alpha * w, variant, caffe_activation(network.name, layer))
-            for layer, w in content_layers.items()
-        ),
-        *(
-            GramLoss(layer, grams[layer], beta * w, variant, caffe_activation(network.name, layer))
-            for layer, w in style_layers.items()
-        ),
-    ]
-    if gamma > 0:
-        losses.append(TotalVariation(gamma, variant))
+    losses += style.losses(
+        Styles(
+            network,
+            styles,
+            params.style_weights,
+            _scaled(style_layers, beta),
+            variant,
+            params.seed,
+            margin=margin,
+            edge=edge,
+            budget=budget,
+        )
+    )
+    if params.tv_weight > 0:
+        losses.append(TotalVariation(params.tv_weight, variant))
     return LossSum(losses, tiling)
 
 
@@ -156,3 +159,7 @@ def weighted_layers(params: ResolvedStyleTransfer) -> tuple[dict[str, float], di
 
 def _positive(layers: Mapping[str, float], weight: float) -> dict[str, float]:
     return {layer: w for layer, w in layers.items() if w * weight > 0}
+
+
+def _scaled(layers: Mapping[str, float], weight: float) -> dict[str, float]:
+    return {layer: weight * w for layer, w in layers.items()}

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds.style_transfer import PRESETS
+from app.kinds.style_presets import PRESETS
 from app.kinds.texture_synthesis import COARSEST, ResolvedTextureSynthesis
 from app.kinds.work import scale_sides
 from models.network import Network
@@ -22,16 +22,16 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.stacks import StackedJob, StackSteps
 from worker.contract.steps import Outcome, Steps, StepState
-from worker.losses.base import Loss
-from worker.losses.gram import GramLoss, gram_sum
-from worker.losses.loss_sum import LossSum, blended_means
+from worker.losses.gram import gram_losses
+from worker.losses.loss_sum import LossSum
+from worker.losses.sources import Styles
 from worker.losses.total_variation import TotalVariation
 from worker.optim.memory import require_memory
 from worker.optim.optimizers.base import Optimizer
 from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
 from worker.optim.pyramids.scales import fit, resize, share_steps
 from worker.optim.randomness import noise_like
-from worker.optim.tiling.tiles import Tiling
+from worker.optim.tiling.tiles import Edge, Tiling
 from worker.optim.tiling.wrapping import resize_wrapped
 from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.plan import Scale, Size
@@ -104,9 +104,9 @@ def texture_loss(params: ResolvedTextureSynthesis, network: Network, texture: Te
     """
     variant, margin = STYLE.variant, STYLE.margin
     layers = weighted_layers(params)
-    tiling = Tiling(*size, network, layers, margin=margin, wrap=params.seamless)
-    grams = blended_means(gram_sum, network, [texture], [1.0], layers, margin=margin)
-    losses: list[Loss] = [GramLoss(layer, grams[layer], w, variant) for layer, w in layers.items()]
+    edge: Edge = "wrap" if params.seamless else "reflect"
+    tiling = Tiling(*size, network, layers, margin=margin, edge=edge)
+    losses = gram_losses(Styles(network, [texture], [1.0], layers, variant, margin=margin))
     if params.tv_weight > 0:
         losses.append(TotalVariation(params.tv_weight, variant, wrap=params.seamless))
     return LossSum(losses, tiling)

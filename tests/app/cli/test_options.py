@@ -32,7 +32,10 @@ def test_descriptions_choices_and_defaults_are_those_of_the_class() -> None:
     for name, (_, option) in made.items():
         description = FIELDS[name].description
         assert description and option.help.startswith(description)
-    assert made["preset"][1].metavar == "impasto|gatys-2016|neural-style"
+    assert (
+        made["preset"][1].metavar
+        == "impasto|gatys-2016|gatys-2016-code|neural-style|crowson-2021|crowson-2023"
+    )
     assert made["preset"][1].help.endswith("Default: impasto.")
     assert made["optimizer"][1].metavar == "lbfgs|adam"
     assert "Default" not in made["optimizer"][1].help

@@ -13,7 +13,7 @@ from app.jobs import claims, repository
 from app.jobs.repository import NewJob
 from app.jobs.states import State
 from app.kinds import KINDS, all_lanes
-from app.kinds.style_transfer import PRESETS
+from app.kinds.style_presets import PRESETS
 from app.settings import Settings
 from app.workers import repository as workers
 from tests.app.conftest import serving

@@ -3,7 +3,8 @@
 import pytest
 
 from app.kinds.layers import middle_layer
-from app.kinds.style_transfer import PRESETS, StyleTransferParams
+from app.kinds.style_presets import PRESETS
+from app.kinds.style_transfer import StyleTransferParams
 from app.networks import get_card
 from app.networks.catalogue import SHIPPED
 

@@ -49,6 +49,7 @@ OTHER: list[tuple[str, dict[str, Any]]] = [
             "pooling": "max",
             "network": "vgg19-random",
             "style_layers": ["relu1_1"],
+            "style_loss": "wasserstein",
             "content_weight": 0,
         }.items()
     ),

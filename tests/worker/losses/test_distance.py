@@ -5,7 +5,14 @@ from torch import Tensor
 from tests.support.peak_memory import PeakMemory
 from worker.losses import distance
 from worker.losses.content import content_factor
-from worker.losses.distance import Variant, caffe_activation, energy, squared_distance
+from worker.losses.distance import (
+    Variant,
+    caffe_activation,
+    distance_sums,
+    energy,
+    scaled_distance,
+    squared_distance,
+)
 from worker.losses.gram import gram_factor
 from worker.losses.total_variation import TotalVariation
 
@@ -24,6 +31,25 @@ def test_squared_distance_of_bfloat16_is_summed_in_float32() -> None:
     ones, zeros = torch.ones(1000, dtype=torch.bfloat16), torch.zeros(1000, dtype=torch.bfloat16)
 
     assert squared_distance(ones, zeros) == 1000
+
+
+def test_scaled_distance_by_hand() -> None:
+    found = torch.tensor([1.0, 5.0, 4.0], requires_grad=True)
+
+    distance = scaled_distance(distance_sums(found, torch.tensor([3.0, 3.0, 6.0])))
+
+    assert distance.item() == 12 / 6
+    (gradient,) = torch.autograd.grad(distance, found)
+    assert float(gradient.abs().sum()) == pytest.approx(1)
+    same = scaled_distance(distance_sums(found, found.detach()))
+    assert same.item() == 0 and torch.autograd.grad(same, found)[0].tolist() == [0, 0, 0]
+
+
+def test_a_variant_without_a_formula_is_refused() -> None:
+    with pytest.raises(ValueError, match="crowson-2023"):
+        gram_factor(torch.eye(2), "crowson-2023", 1.0)
+    with pytest.raises(ValueError, match="crowson-2021"):
+        content_factor(torch.eye(2), "crowson-2021", 1.0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -6,8 +6,8 @@ from models.network import Network, Pooling
 from models.registry import load_network
 from models.relu import ReLU
 from tests.support.loss_sums import make_loss_sum, rand
-from worker.losses.content import KEPT
 from worker.losses.distance import Variant
+from worker.losses.sources import KEPT
 from worker.optim.tiling.tiles import BUDGET
 
 CONTENT = {"relu2": 0.5, "relu3": 2.0}
@@ -42,7 +42,7 @@ def test_the_gradient_is_that_of_the_losses(exact_network: Network, margin: int,
 
 @pytest.mark.parametrize("margin", [0, 4, 12])
 @pytest.mark.parametrize(("height", "width"), [(61, 83), (40, 96), (97, 33)])
-@pytest.mark.parametrize("variant", ["relative", "neural-style"])
+@pytest.mark.parametrize("variant", ["relative", "neural-style", "crowson-2021"])
 def test_tiles_change_nothing(
     exact_network: Network, margin: int, height: int, width: int, variant: Variant
 ) -> None:

@@ -8,6 +8,7 @@ from worker.losses.total_variation import (
     CHROMA,
     SMOOTHING,
     TotalVariation,
+    nine_point_variation,
     squared_variation,
     total_variation,
 )
@@ -82,11 +83,31 @@ def test_squared_variation_by_hand() -> None:
     assert TotalVariation(2.0, "neural-style").value(picture) == 2 * 255**2 * 141
 
 
+def test_nine_point_variation_restated() -> None:
+    picture = torch.rand(1, 3, 4, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+    padded = torch.nn.functional.pad(picture, (1, 1, 1, 1), mode="replicate")
+    total = 0.0
+    for y in range(1, 5):
+        for x in range(1, 6):
+            for (down, right), weight in {
+                (0, 1): 1 / 3,
+                (1, 0): 1 / 3,
+                (1, 1): 1 / 12,
+                (1, -1): 1 / 12,
+            }.items():
+                difference = padded[..., y + down, x + right] - padded[..., y, x]
+                total += weight * float(difference.square().sum())
+
+    assert float(nine_point_variation(picture)) == pytest.approx(2 * total / 60)
+    assert float(TotalVariation(2.0, "crowson-2023").value(picture)) == pytest.approx(4 * total / 60)
+
+
 @pytest.mark.parametrize("shape", [(1, 3, 1, 1), (1, 3, 1, 6), (1, 3, 6, 1)])
 def test_pictures_of_one_pixel_across(shape: tuple[int, ...]) -> None:
     picture = torch.rand(shape, generator=torch.Generator().manual_seed(3)).requires_grad_()
 
-    for loss in (total_variation(picture), squared_variation(picture)):
+    for loss in (total_variation(picture), squared_variation(picture), nine_point_variation(picture)):
         assert torch.isfinite(loss)
         (gradient,) = torch.autograd.grad(loss, picture)
         assert torch.isfinite(gradient).all()

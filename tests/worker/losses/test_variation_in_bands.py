@@ -9,9 +9,14 @@ from torch import Tensor
 from tests.support.loss_sums import rand
 from tests.support.peak_memory import PeakMemory
 from worker.losses import total_variation as module
-from worker.losses.total_variation import squared_variation, total_variation
+from worker.losses.total_variation import nine_point_variation, squared_variation, total_variation
 
-VARIATIONS = [total_variation, lambda picture: total_variation(picture, wrap=True), squared_variation]
+VARIATIONS = [
+    total_variation,
+    lambda picture: total_variation(picture, wrap=True),
+    squared_variation,
+    nine_point_variation,
+]
 
 
 def found(variation: Callable[[Tensor], Tensor], picture: Tensor) -> tuple[Tensor, Tensor]:

@@ -44,7 +44,7 @@ def test_rolling_by_any_offset_changes_nothing_before_the_first_pool(exact_netwo
 
 def test_positions_of_a_tile_see_no_zeros(exact_network: Network) -> None:
     tile = rand(24, 32, 7)
-    tiling = Tiling(24, 32, exact_network, LAYERS, wrap=True)
+    tiling = Tiling(24, 32, exact_network, LAYERS, edge="wrap")
     (whole,) = tiling.tiles
 
     found = tiling.features(tiling.pad(tile), whole, LAYERS)
@@ -76,7 +76,7 @@ def test_a_network_off_the_grid_sees_the_pattern_too() -> None:
     stack = {"conv1": nn.Conv2d(3, 4, 5, stride=2), "relu1": ReLU(), "pool1": nn.MaxPool2d(3, 2)}
     network = Network("off", stack, mean=(0.5,) * 3, std=(0.2,) * 3, source="a test")
     tile = rand(14, 18, 11).float()
-    tiling = Tiling(14, 18, network, ["pool1"], wrap=True)
+    tiling = Tiling(14, 18, network, ["pool1"], edge="wrap")
     (whole,) = tiling.tiles
 
     padded = tiling.pad(tile)

@@ -1,13 +1,19 @@
+from typing import get_args
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from app.kinds.style_transfer import PRESETS, PresetName, ResolvedStyleTransfer, StyleTransferParams
+from app.errors import InputError
+from app.kinds.style_presets import PRESETS, ContentLossName, PresetName, StyleLossName
+from app.kinds.style_transfer import ResolvedStyleTransfer, StyleTransferParams
 from app.networks.catalogue import SHIPPED
 from models.network import Network
 from tests.support.loss_sums import rand
-from worker.losses.total_variation import squared_variation, total_variation
+from worker.losses.choices import CONTENT_LOSSES, STYLE_LOSSES
+from worker.losses.sources import Styles
+from worker.losses.total_variation import nine_point_variation, squared_variation, total_variation
 from worker.synthesis.style_transfer import style_transfer_loss, weighted_layers
 
 CONTENT = {"relu2": 0.5, "relu3": 2.0}
@@ -19,16 +25,31 @@ def gram(features: Tensor) -> Tensor:
     return rows @ rows.T / rows.shape[1]
 
 
+def mean(features: Tensor) -> Tensor:
+    return features.mean((0, 2, 3))
+
+
+def wasserstein(covariance: Tensor, other: Tensor, difference: Tensor) -> Tensor:
+    """The squared distance of Gaussians, as crowson has it."""
+    least = 1e-4 * torch.eye(len(other), dtype=other.dtype)
+    one, two = covariance + least, other + least
+    root = torch.linalg.eigvals(one @ two).real.sqrt().sum()
+    return difference.square().sum() + one.trace() + two.trace() - 2 * root
+
+
 def params(**values: object) -> ResolvedStyleTransfer:
     return StyleTransferParams.model_validate({"content": "c", "style": ["s"], **values}).resolve(SHIPPED)
 
 
-@pytest.mark.parametrize("preset", ["impasto", "gatys-2016", "neural-style"])
+@pytest.mark.parametrize(
+    "preset", [name for name, preset in PRESETS.items() if preset.content_loss == "features"]
+)
 def test_the_losses_are_those_restated(
     exact_network: Network, monkeypatch: pytest.MonkeyPatch, preset: PresetName
 ) -> None:
     content, styles, picture = rand(13, 18, 1), [rand(20, 11, 2), rand(9, 16, 3)], rand(13, 18, 4)
     unpadded = PRESETS[preset].model_copy(update={"margin": 0})
+    variant = unpadded.variant
     monkeypatch.setitem(PRESETS, preset, unpadded)
     asked = params(
         preset=preset,
@@ -51,25 +72,38 @@ def test_the_losses_are_those_restated(
             2.0
             * weight
             * {
-                "impasto": ((f - p) ** 2).sum() / (p**2).sum(),
+                "relative": ((f - p) ** 2).sum() / (p**2).sum(),
                 "gatys-2016": ((100 * f - 100 * p) ** 2).sum() / 2,
                 "neural-style": F.mse_loss(100 * f, 100 * p),
-            }[preset]
+                "crowson-2021": ((f - p) ** 2).sum() / ((f - p).abs().sum() + 1e-8),
+                "crowson-2023": F.mse_loss(f, p),
+            }[variant]
         )
     for name, weight in STYLE.items():
         g, a = gram(seen[name]), 0.75 * gram(first[name]) + 0.25 * gram(second[name])
         n = len(g)
+        m, b = mean(seen[name]), 0.75 * mean(first[name]) + 0.25 * mean(second[name])
         expected[f"style.{name}"] = (
             0.5
             * weight
             * {
-                "impasto": ((g - a) ** 2).sum() / (a**2).sum(),
+                "relative": ((g - a) ** 2).sum() / (a**2).sum(),
                 "gatys-2016": ((1e4 * g - 1e4 * a) ** 2).sum() / (4 * n**2),
                 "neural-style": F.mse_loss(1e4 * g / n, 1e4 * a / n),
-            }[preset]
+                "crowson-2021": ((g - a) ** 2).sum() / ((g - a).abs().sum() + 1e-8),
+                "crowson-2023": wasserstein(g - torch.outer(m, m), a - torch.outer(b, b), m - b) / n,
+            }[variant]
         )
-    total_squares = 255**2 * squared_variation(picture)
-    expected["tv"] = 0.7 * (total_variation(picture) if preset == "impasto" else total_squares)
+    expected["tv"] = (
+        0.7
+        * {
+            "relative": total_variation(picture),
+            "gatys-2016": 255**2 * squared_variation(picture),
+            "neural-style": 255**2 * squared_variation(picture),
+            "crowson-2021": nine_point_variation(picture),
+            "crowson-2023": nine_point_variation(picture),
+        }[variant]
+    )
 
     assert found.terms.keys() == expected.keys()
     for name, value in expected.items():
@@ -93,3 +127,45 @@ def test_what_has_no_weight_is_left_out(network: Network) -> None:
     assert [loss.name for loss in objective.losses] == ["content.relu3", "tv"]
     # Relative losses of features of 0 are their weights.
     assert objective.magnitude == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize("name", STYLE_LOSSES)
+def test_the_style_loss_is_the_one_that_is_chosen(network: Network, name: str) -> None:
+    content, style = torch.rand(1, 3, 16, 16), torch.rand(1, 3, 8, 12)
+    asked = params(style_loss=name, style_weight=3.0, tv_weight=0.0).model_copy(
+        update={"content_layers": {"relu2": 2.0}, "style_layers": STYLE}
+    )
+
+    losses = style_transfer_loss(asked, network, content, [style]).losses
+
+    # That of colors is one for all layers.
+    assert [loss.name for loss in losses if loss.name != "style.palette"] == [
+        "content.relu2",
+        "style.relu1",
+        "style.conv3",
+    ]
+    assert [type(loss) for loss in losses[1:]] == [
+        type(loss)
+        for loss in STYLE_LOSSES[name].losses(Styles(network, [style], [1.0], STYLE))  # type: ignore[index]
+    ]
+    factor = 3.0 * STYLE_LOSSES[name].factor  # type: ignore[index]
+    assert [loss.magnitude for loss in losses[:3]] == pytest.approx([2.0, factor, 3 * factor])
+
+
+def test_every_name_has_a_loss() -> None:
+    assert STYLE_LOSSES.keys() == {*get_args(StyleLossName)}
+    assert CONTENT_LOSSES.keys() == {*get_args(ContentLossName)}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_numbers_of_a_source_are_for_its_losses_alone(preset: str) -> None:
+    own = params(preset=preset)
+    assert params(preset=preset, style_loss=own.style_loss, content_loss=own.content_loss) == own
+
+    other = "histogram"
+    if PRESETS[preset].variant == "relative":
+        assert params(preset=preset, style_loss=other).style_loss == other
+    else:
+        with pytest.raises(InputError) as refused:
+            params(preset=preset, style_loss=other)
+        assert refused.value.field == "style_loss"

@@ -1,11 +1,12 @@
 import json
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import pytest
 import torch
 from torch import Tensor
 
 from app.errors import ComputationError, InputError
+from app.kinds.style_presets import PRESETS, StyleLossName
 from app.kinds.style_transfer import ResolvedStyleTransfer, StyleTransferParams
 from app.networks.catalogue import SHIPPED
 from models.network import Network
@@ -168,7 +169,7 @@ def test_a_state_can_be_kept_while_the_run_goes_on(network: Network, content: Te
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize("preset", ["impasto", "gatys-2016", "neural-style"])
+@pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 def test_every_preset_descends(
     network: Network, preset: str, optimizer: str, content: Tensor, style: Tensor
@@ -182,7 +183,19 @@ def test_every_preset_descends(
     assert outcome.result["rollbacks"] == 0
 
 
-@pytest.mark.parametrize("preset", ["impasto", "gatys-2016", "neural-style"])
+@pytest.mark.medium
+@pytest.mark.parametrize("style_loss", get_args(StyleLossName))
+def test_every_style_loss_descends(network: Network, style_loss: str, content: Tensor, style: Tensor) -> None:
+    params = make_params(style_loss=style_loss, steps=40)
+
+    outcome, seen = run(params, network, content, style)
+
+    last_scale = [losses["total"] for step, picture, losses, _ in seen if picture.shape[3] == 128]
+    assert outcome.result["losses"]["total"] < 0.9 * last_scale[0]
+    assert outcome.result["rollbacks"] == 0
+
+
+@pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 # Powers of two, with which every product is exact.
 @pytest.mark.medium

@@ -6,15 +6,16 @@ are then sums over the picture, and the gradients with respect to what the tiles
 the whole gradient. So the halo need only be half a receptive field wide: half of what it takes when each
 tile's gradient is cropped instead (as in Galerne et al., "Scaling painting style transfer", EGSR 2024).
 
-Pictures may be padded with a margin of their own reflection, which no tile owns: the zeros that convolutions
-pad with would show as noise at the edges. Seamless pictures are padded circularly, by half a receptive field.
+Pictures may be padded with a margin of their own reflection, or of their edge pixels, which no tile owns: the
+zeros that convolutions pad with would show as noise at the edges. Seamless pictures are padded circularly, by
+half a receptive field.
 """
 
 import math
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +29,9 @@ from worker.optim.tiling.wrapping import wrapped
 
 # See there.
 BUDGET = TILE_BYTES
+
+Edge = Literal["reflect", "replicate", "wrap"]
+"""What lies beyond the edges of a picture: its reflection, its edge pixels, or its other side."""
 
 
 @dataclass(frozen=True)
@@ -133,18 +137,18 @@ class Tiling:
         layers: Collection[str],
         *,
         margin: int = 0,
-        wrap: bool = False,
+        edge: Edge = "reflect",
         budget: int = BUDGET,
     ) -> None:
         """Plan for pictures of ``height`` by ``width`` pixels and a network asked for ``layers``.
 
-        ``margin`` is in pixels, and rounded up to the stride; ``budget`` is in bytes. With ``wrap`` pictures
-        are padded circularly by half a receptive field: rolling a picture by a multiple of a stride that
-        divides its sides rolls its features. (Rolled by less, pools meet other pixels.) A network off the
-        grid then owns the margin too.
+        ``margin`` is in pixels, and rounded up to the stride; ``budget`` is in bytes. With the ``edge``
+        ``wrap`` pictures are padded circularly by half a receptive field: rolling a picture by a multiple of
+        a stride that divides its sides rolls its features. (Rolled by less, pools meet other pixels.) A
+        network off the grid then owns the margin too.
         """
         self.network = network
-        self.wrap = wrap
+        self.edge = edge
         depth = 1 + max(place for place, layer in enumerate(network.layers) if layer.name in layers)
         upto = network.layers[:depth]
         self.strides = {layer.name: layer.stride for layer in upto}
@@ -155,7 +159,7 @@ class Tiling:
         self.margin = math.ceil(margin / stride) * stride if self.on_grid else 0
         sight = max(layer.receptive_field - layer.stride for layer in upto) / 2
         halo = math.ceil(sight / stride) * stride
-        if wrap:
+        if edge == "wrap":
             self.margin = halo
         pixels = budget / _bytes_per_pixel(network, depth)
         side = max(height, width)
@@ -173,18 +177,15 @@ class Tiling:
     @property
     def plan(self) -> tuple[Hashable, ...]:
         """What the padding and the tiles are."""
-        return self.margin, self.wrap, *self.tiles
+        return self.margin, self.edge, *self.tiles
 
     def pad(self, picture: Tensor) -> Tensor:
-        """A picture (1, C, H, W) with its margin: its reflection, or its edge pixels if it is smaller.
-
-        With ``wrap`` the padding is circular.
-        """
+        """A picture (1, C, H, W) with its margin: its edge pixels where its reflection is smaller."""
         if self.margin == 0:
             return picture
-        if self.wrap:
+        if self.edge == "wrap":
             return wrapped(picture, self.margin)
-        mode = "reflect" if self.margin < min(picture.shape[-2:]) else "replicate"
+        mode = self.edge if self.margin < min(picture.shape[-2:]) else "replicate"
         return F.pad(picture, (self.margin,) * 4, mode=mode)
 
     def features(self, seen: Tensor, tile: Tile, layers: Collection[str]) -> dict[str, Tensor]:
