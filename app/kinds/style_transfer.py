@@ -28,6 +28,8 @@ PresetName = Literal["impasto", "gatys-2016", "neural-style"]
 Optimizer = Literal["lbfgs", "adam"]
 Pooling = Literal["average", "max"]
 Init = Literal["content", "noise", "image"]
+Color = Literal["style", "content", "luminance"]
+ColorMatch = Literal["none", "cholesky", "pca", "symmetric", "histogram"]
 
 
 class PresetValues(BaseModel):
@@ -61,6 +63,9 @@ class StylePreset(PresetValues, Preset):
         None, description="Longer side it begins at, or a little more; each scale is sqrt(2) times the last."
     )
     margin: int = Field(0, description="Pixels of reflection padding around the picture.")
+    limits_chroma: bool = Field(
+        False, description="Whether the result may have no more chroma, in any direction, than the styles."
+    )
 
 
 # Stride of relu3_1, the content layer of the preset "impasto".
@@ -81,6 +86,7 @@ PRESETS: dict[str, StylePreset] = {
         steps=200,
         coarsest=90,
         margin=16,
+        limits_chroma=True,
     ),
     # Gatys, Ecker, Bethge, "Image Style Transfer Using CNNs", CVPR 2016, sections 2 and 3: sums, not means;
     # conv4_2 and conv1_1..conv5_1 (after the ReLU), w_l = 1/5, alpha/beta = 1e-3, average pooling, from white
@@ -163,10 +169,20 @@ class StyleTransferParams(Params):
         description="Size of the style pictures relative to the result: larger gives larger strokes. Smaller "
         "pictures keep their own size; above 1 they are enlarged by this factor at most.",
     )
-    color: Literal["style", "content"] = Field(
+    color: Color = Field(
         "style",
         title="Colours",
-        description="Those of the style, or those of the content under the luminance of the result.",
+        description="Whose colours the result has: the style's; the content's, under the lightness of the "
+        "result; or luminance: painted in grey, in the content's range of lightness, and then with its "
+        "colours.",
+    )
+    color_match: ColorMatch = Field(
+        "none",
+        title="Match colours",
+        description="Match colours before painting: the content's to the style's with color=style; with "
+        "color=content the style's to the content's, so that strokes keep colours of their own. By mean and "
+        "covariance (cholesky; pca; symmetric, which changes the least), or by the whole distribution "
+        "(histogram).",
     )
     steps: StepsOrPreset = Field(None, description="Optimizer iterations over all scales.")
     content_layers: LayerWeights | None = Field(
@@ -270,6 +286,10 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
             raise InputError("init_image", "init is 'image': name the picture to start from.")
         if self.init != "image" and self.init_image is not None:
             raise InputError("init_image", f"init is {self.init!r}: leave this out, or set init to 'image'.")
+        if self.color == "luminance" and self.color_match != "none":
+            raise InputError(
+                "color_match", "color is 'luminance', which paints in grey: leave this out, or set color."
+            )
         card = require_card(catalogue, self.network)
         require_spatial_layers(card, self.content_layers, "content_layers")
         require_spatial_layers(card, self.style_layers, "style_layers")
