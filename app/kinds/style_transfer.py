@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.errors import InputError
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.fields import (
+    PICTURE_EXTENSIONS,
+    BitsOfPicture,
+    FormatOfPicture,
     LayerWeights,
     NetworkName,
     PictureRef,
@@ -199,6 +202,8 @@ class StyleTransferParams(Params):
     )
     network: NetworkName = DEFAULT_NETWORK
     seed: Seed = Field(0, description="Seed of the noise it may start from.")
+    format: FormatOfPicture = "png"
+    bit_depth: BitsOfPicture = 8
 
     def keeps_alpha_of(self) -> str:
         """The content's."""
@@ -316,5 +321,7 @@ SPEC = KindSpec(
     primary_fields=("preset", "size", "style_weight"),
     label_fields=("preset", "steps", "network", "size"),
     example={"size": 512, "style_weight": 20},
+    file_extensions=PICTURE_EXTENSIONS,
+    format_field="format",
     presets=PRESETS,
 )
