@@ -9,6 +9,7 @@ from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.media.headers import Header
 from app.media.inspect import OpenedPicture
 
 # Channels of FFmpeg's pixel formats, each in both byte orders.
@@ -33,7 +34,7 @@ def read_deep(
     header = picture.header
     # Raises an error where data are damaged or end too early, which FFmpeg fills with something.
     picture.image.load()
-    samples = _samples(data, header.format)
+    samples = _samples(data, header)
     if samples.shape[:2] != (header.height, header.width):
         raise ValueError(f"the pixels are {samples.shape[1]}×{samples.shape[0]}")
     colors = 1 if samples.shape[2] < 3 else 3
@@ -50,9 +51,11 @@ def read_deep(
     return over_white, _resized(alpha, fit)
 
 
-def _samples(data: bytes, codec: str) -> NDArray[np.uint16]:
+def _samples(data: bytes, header: Header) -> NDArray[np.uint16]:
     """All samples of the picture in a PNG or TIFF file, (H, W, C)."""
-    decoder = cast(VideoCodecContext, av.CodecContext.create(codec.lower(), "r"))
+    decoder = cast(VideoCodecContext, av.CodecContext.create(header.format.lower(), "r"))
+    # Whatever else in the file may say how large it is.
+    decoder.options = {"max_pixels": str(header.width * header.height)}
     frames = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
     if len(frames) != 1:
         raise ValueError("the file has no picture")

@@ -5,7 +5,7 @@ chroma, a and b, that are 0 for grey. A change of chroma alone does not change h
 cannot be said of the luma of gamma-coded RGB. All functions take and give tensors (N, 3, H, W).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
@@ -74,11 +74,10 @@ def with_chroma_of(picture: Tensor, colors: Tensor) -> Tensor:
     3.2, who do it in YUV, applied to the result.
     """
 
-    def mixed(both: Tensor) -> Tensor:
-        light, chroma = to_oklab(both[:, :3])[:, :1], to_oklab(both[:, 3:])[:, 1:]
-        return from_oklab(torch.cat([light, chroma], 1))
+    def mixed(band: Tensor, colors: Tensor) -> Tensor:
+        return from_oklab(torch.cat([to_oklab(band)[:, :1], to_oklab(colors)[:, 1:]], 1))
 
-    return in_bands(mixed, torch.cat([picture, colors], 1))
+    return in_bands(mixed, picture, colors)
 
 
 @torch.no_grad()
@@ -101,25 +100,30 @@ def with_grey_like(picture: Tensor, other: Tensor) -> Tensor:
     )
 
 
-def in_bands(change: Change, picture: Tensor) -> Tensor:
-    """``change`` of all pixels of ``picture`` (N, C, H, W), some rows at a time; it gives (N, 3, rows, W)."""
-    rows = max(1, _BAND // (picture.shape[0] * picture.shape[3]))
-    made = picture.new_empty(picture.shape[0], 3, *picture.shape[2:])
-    for top in range(0, picture.shape[2], rows):
-        made[:, :, top : top + rows] = change(picture[:, :, top : top + rows])
+def in_bands(change: Callable[..., Tensor], *pictures: Tensor) -> Tensor:
+    """``change`` of all pixels of pictures (N, 3, H, W) of one size, which gives one, some rows at a time."""
+    made = torch.empty_like(pictures[0])
+    for band in _bands(made):
+        made[band] = change(*(picture[band] for picture in pictures))
     return made
 
 
 def moments(picture: Tensor, change: Change) -> tuple[Tensor, Tensor]:
     """Mean (C,) and covariance (C, C), float64 on the CPU, over the pixels of ``change`` of ``picture``."""
-    rows = max(1, _BAND // (picture.shape[0] * picture.shape[3]))
     total, products = torch.zeros(()), torch.zeros(())
-    for top in range(0, picture.shape[2], rows):
-        values = change(picture[:, :, top : top + rows]).transpose(0, 1).flatten(1).double().cpu()
+    for band in _bands(picture):
+        values = change(picture[band]).transpose(0, 1).flatten(1).double().cpu()
         total, products = total + values.sum(1), products + values @ values.T
     count = picture.numel() // picture.shape[1]
     mean = total / count
     return mean, products / count - torch.outer(mean, mean)
+
+
+def _bands(picture: Tensor) -> Iterator[tuple[slice, slice, slice]]:
+    """Places of rows, some at a time."""
+    rows = max(1, _BAND // (picture.shape[0] * picture.shape[3]))
+    for top in range(0, picture.shape[2], rows):
+        yield slice(None), slice(None), slice(top, top + rows)
 
 
 def _with_lightness(band: Tensor, change: Change) -> Tensor:

@@ -1,5 +1,6 @@
 """Pictures with 16 bits a channel, and TIFFs. Values are known by hand."""
 
+import struct
 import zlib
 from fractions import Fraction
 from io import BytesIO
@@ -139,6 +140,16 @@ def test_a_strip_that_ends_too_early_is_damaged(cut: int) -> None:
     data = tiff(pixels, deflate=True, tags={279: len(zlib.compress(pixels.tobytes())) - cut})
     with pytest.raises(InputError, match="damaged"):
         load(data)
+
+
+def test_a_second_size_in_a_file_allocates_nothing() -> None:
+    """FFmpeg goes by the last of two tags of a number."""
+    data = bytearray(tiff(ramp()[:8, :8]))
+    # The tag of the number of channels becomes a second width.
+    at = data.index(struct.pack("<HHI", 277, 3, 1))
+    data[at : at + 12] = struct.pack("<HHII", 256, 4, 1, 60_000)
+    with pytest.raises(InputError, match="damaged"):
+        load(bytes(data))
 
 
 def test_16_bits_through_a_profile_keep_their_steps() -> None:
