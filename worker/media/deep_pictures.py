@@ -15,6 +15,8 @@ from app.media.inspect import OpenedPicture
 # Channels of FFmpeg's pixel formats, each in both byte orders.
 _CHANNELS = {"gray16": 1, "ya16": 2, "rgb48": 3, "rgba64": 4}
 
+_ROUNDED = 128
+
 Floats = NDArray[np.float32]
 
 
@@ -54,8 +56,9 @@ def read_deep(
 def _samples(data: bytes, header: Header) -> NDArray[np.uint16]:
     """All samples of the picture in a PNG or TIFF file, (H, W, C)."""
     decoder = cast(VideoCodecContext, av.CodecContext.create(header.format.lower(), "r"))
-    # Whatever else in the file may say how large it is.
-    decoder.options = {"max_pixels": str(header.width * header.height)}
+    # Whatever else in the file may say how large it is. FFmpeg counts sides that it has rounded up.
+    most = (header.width + _ROUNDED) * (header.height + _ROUNDED)
+    decoder.options = {"max_pixels": str(most)}
     frames = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
     if len(frames) != 1:
         raise ValueError("the file has no picture")
