@@ -112,7 +112,7 @@ def moments(picture: Tensor, change: Change) -> tuple[Tensor, Tensor]:
     """Mean (C,) and covariance (C, C), float64 on the CPU, over the pixels of ``change`` of ``picture``."""
     total, products = torch.zeros(()), torch.zeros(())
     for band in _bands(picture):
-        values = change(picture[band]).transpose(0, 1).flatten(1).double().cpu()
+        values = change(picture[band]).transpose(0, 1).flatten(1).cpu().double()
         total, products = total + values.sum(1), products + values @ values.T
     count = picture.numel() // picture.shape[1]
     mean = total / count

@@ -85,7 +85,7 @@ def with_chroma_within(picture: Tensor, limit: Tensor) -> Tensor:
 
     def changed(band: Tensor) -> Tensor:
         lab = to_oklab(band)
-        chroma = torch.einsum("ij,njhw->nihw", matrix.to(lab), lab[:, 1:])
+        chroma = torch.einsum("ij,njhw->nihw", matrix.to(lab.dtype).to(lab.device), lab[:, 1:])
         return from_oklab(torch.cat([lab[:, :1], chroma], 1))
 
     return in_bands(changed, picture)

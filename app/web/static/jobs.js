@@ -91,7 +91,7 @@ export const smallUrl = (url) => copyUrl(url, 320);
 /** URL of the largest copy of a picture, for one whose format the browser does not show. */
 export const largeUrl = (url) => copyUrl(url, 640);
 
-/** Called when an image cannot be shown: a copy of a stored picture is tried, then `otherwise(image)` is called. */
+/** For an image that cannot be shown: try a copy of the stored picture, and after that call `otherwise(image)`. */
 export function showCopy(image, otherwise) {
   if (image.src.startsWith("blob:") || image.src.includes("side=")) otherwise(image);
   else image.src = largeUrl(image.src);

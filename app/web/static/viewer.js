@@ -86,8 +86,11 @@ export function makeViewer(element, onview) {
 
   return {
     showImage,
-    // No browser but one shows a TIFF.
-    show: (view, onerror) => (isVideo(view) ? showVideo(view.url, onerror) : showImage(isTiff(view) ? largeUrl(view.url) : view.url, onerror)),
+    show(view, onerror) {
+      if (isVideo(view)) showVideo(view.url, onerror);
+      // Few browsers show a TIFF.
+      else showImage(isTiff(view) ? largeUrl(view.url) : view.url, onerror);
+    },
     hide,
     clear,
     list,
