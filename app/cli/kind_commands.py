@@ -22,6 +22,7 @@ from app.errors import ComputationError, InputError
 from app.jobs.errors import ParamsError
 from app.jobs.params import parse_params
 from app.kinds import KindSpec, Params
+from app.kinds.fields import format_of
 from app.kinds.spec import PRESET
 from app.media.recipe_text import read_recipe
 from app.networks.catalogue import Catalogue, local_engine
@@ -119,9 +120,11 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
             asked = params_of(
                 spec.params, {name: value for name, value in given.items() if name not in pictures}
             )
+            # What is asked for outweighs the extension, and that outweighs the recipe.
+            implied = {name: value for name, value in _format_of(spec, output).items() if name not in asked}
             if recipe is not None:
                 asked = _recipe_params(spec, recipe, pictures, asked, catalogue)
-            asked = _format_of(spec, output) | asked
+            asked = asked | implied
             # Those of a recipe, where none are given.
             sets = {name: asked[name] for name in spec.params.dataset_fields() if name in asked} | sets
             named = {name: Path(value).name or value for name, value in sets.items()}
@@ -159,7 +162,7 @@ def _format_of(spec: KindSpec[Params], output: Path | None) -> dict[str, str]:
     """The format param of a kind that has one, from the extension of the output."""
     if spec.format_field is None or output is None:
         return {}
-    format_ = output.suffix.lower().removeprefix(".")
+    format_ = format_of(output.suffix)
     choices = get_args(bare_type(spec.params.model_fields[spec.format_field]))
     return {spec.format_field: format_} if format_ in choices else {}
 
@@ -181,7 +184,8 @@ def _write(
         write_file(output, json.dumps(result, indent=2).encode())
         return [("result", output)]
     for product in products:
-        main = product.ending == output.suffix.lower() and output not in (path for _, path in written)
+        main = format_of(product.ending) == format_of(output.suffix)
+        main = main and output not in (path for _, path in written)
         path = output if main else output.with_name(f"{output.stem}-{product.name}{product.ending}")
         write_file(path, product.data)
         written.append((product.name.replace("image", "picture"), path))

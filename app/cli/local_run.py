@@ -81,7 +81,7 @@ class LocalJob:
     def encoded(self, outcome: Outcome, stack_size: int = 1) -> Iterator[EncodedFile]:
         """The files of its outcome, with the recipe in them."""
         alpha = self.inputs.alpha(self.params.keeps_alpha_of() or "")
-        return encode(outcome, alpha, self.recipe(stack_size))
+        return encode(outcome, alpha, self.recipe(stack_size), self.params.picture_file())
 
 
 def prepare(

@@ -33,7 +33,9 @@ ImageId = Annotated[str, Path(description="Id of an uploaded picture.")]
 def upload_image(
     services: ServicesDep,
     response: Response,
-    image: Annotated[UploadFile, File(description="A PNG, JPEG or WebP file; or a clip: MP4, WebM, GIF.")],
+    image: Annotated[
+        UploadFile, File(description="A PNG, JPEG, WebP or TIFF file; or a clip: MP4, WebM, GIF.")
+    ],
 ) -> ImageView:
     """Upload a picture, or a short clip, for as many jobs as you like."""
     info = services.images.inspect(image, "image", clips=True)

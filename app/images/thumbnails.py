@@ -102,8 +102,9 @@ def _shrink(file: BinaryIO, side: int, max_pixels: float) -> Image.Image:
             raise NoThumbnail(f"This picture has {pixels:,} pixels, too many to be reduced here.")
         profile = opened.info.get("icc_profile")
         opened.draft(None, (2 * side, 2 * side))  # reduces a JPEG alone
-        # With more than 8 bits a color Pillow would keep the lowest 8.
-        image = opened.point(lambda level: level / 257).convert("L") if opened.mode == "I;16" else opened
+        # Of grey with more than 8 bits Pillow would keep the lowest 8.
+        deep = opened.mode in ("I;16", "I;16B")
+        image = opened.convert("I").point(lambda level: level / 257).convert("L") if deep else opened
         image = ImageOps.exif_transpose(image)
         if image.mode not in ("RGB", "RGBA"):
             image = image.convert("RGBA" if image.has_transparency_data else "RGB")

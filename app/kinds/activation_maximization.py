@@ -9,6 +9,8 @@ from app.kinds.base import Params
 from app.kinds.fields import (
     DEFAULT_SIZE,
     MAX_PICTURES,
+    BitsOfPicture,
+    FormatOfPicture,
     NetworkName,
     NetworkSize,
     Seed,
@@ -217,6 +219,8 @@ class MaximizationParams(Params):
         None, ge=1, le=1000, title="Blur every", description="Steps from one blur to the next."
     )
     seed: Seed = Field(0, description="Seed of the start and the transforms.")
+    format: FormatOfPicture = "png"
+    bit_depth: BitsOfPicture = 8
 
     def seeds(self) -> list[int]:
         """The seeds of the variations; after the largest comes 0."""

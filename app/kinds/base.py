@@ -7,7 +7,15 @@ from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from app.kinds.fields import DatasetField, NetworkField, NewNetworkField, PictureField
+from app.kinds.fields import (
+    BitDepth,
+    DatasetField,
+    FormatField,
+    NetworkField,
+    NewNetworkField,
+    PictureField,
+    PictureFormat,
+)
 from app.networks.card import NetworkCard
 from app.networks.catalogue import Catalogue
 
@@ -75,6 +83,17 @@ class Params(BaseModel):
     def keeps_alpha_of(self) -> str | None:
         """The picture param whose transparency the result of this job keeps; None: the result is opaque."""
         return None
+
+    def picture_file(self) -> tuple[PictureFormat, BitDepth]:
+        """Format of the pictures that this job makes, and their bits a channel.
+
+        PNG files of 8 bits if the kind has no params of that.
+        """
+        if not self._marked(FormatField):
+            return "png", 8
+        format_: PictureFormat = getattr(self, "format")  # noqa: B009
+        bit_depth: BitDepth = getattr(self, "bit_depth")  # noqa: B009
+        return format_, bit_depth
 
     def picture_side(self, field: str) -> int | None:
         """Longer side in pixels beyond which a picture's detail is of no use; None: keep it all."""

@@ -5,6 +5,7 @@ from pydantic import Field
 from app.kinds.activation_maximization import PRESETS, MaximizationParams, ResolvedMaximization
 from app.kinds.base import NetworkNeed
 from app.kinds.classes import ClassNames, require_classes
+from app.kinds.fields import PICTURE_EXTENSIONS
 from app.kinds.layers import require_card
 from app.kinds.spec import KindSpec
 from app.networks.catalogue import Catalogue
@@ -52,6 +53,8 @@ SPEC = KindSpec(
     command="class-visualization",
     primary_fields=("target", "preset", "size"),
     label_fields=("preset", "steps", "network", "size"),
+    file_extensions=PICTURE_EXTENSIONS,
+    format_field="format",
     example={"target": "spiral", "preset": "lucid"},
     presets=PRESETS,
 )

@@ -10,6 +10,9 @@ from app.kinds.base import NetworkNeed, Params
 from app.kinds.fields import (
     DEFAULT_SIZE,
     MAX_PICTURES,
+    PICTURE_EXTENSIONS,
+    BitsOfPicture,
+    FormatOfPicture,
     LayerNames,
     NetworkName,
     PictureRef,
@@ -66,6 +69,8 @@ class FeatureInversionParams(Params):
         "fourier", title="Parametrisation", description="What is optimized: a spectrum, or pixels."
     )
     seed: Seed = Field(0, description="Seed of the noise it starts from.")
+    format: FormatOfPicture = "png"
+    bit_depth: BitsOfPicture = 8
 
     def picture_side(self, field: str) -> int | None:
         """The picture is reconstructed at ``size``."""
@@ -145,5 +150,7 @@ SPEC = KindSpec(
     command="feature-inversion",
     primary_fields=("layers", "size", "steps"),
     label_fields=("layers", "steps", "network", "size"),
+    file_extensions=PICTURE_EXTENSIONS,
+    format_field="format",
     example={"layers": ["relu2_2", "relu4_4", "pool5"]},
 )

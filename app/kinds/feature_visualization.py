@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 from app.errors import InputError
 from app.kinds.activation_maximization import PRESETS, MaximizationParams, ResolvedMaximization
 from app.kinds.base import NetworkNeed
-from app.kinds.fields import LayerName, PictureRef, as_list, equal_weights
+from app.kinds.fields import PICTURE_EXTENSIONS, LayerName, PictureRef, as_list, equal_weights
 from app.kinds.layers import middle_layer_of_any, require_card, require_channel, require_layers
 from app.kinds.spec import KindSpec
 from app.networks import NetworkCard
@@ -227,6 +227,8 @@ SPEC = KindSpec(
     command="feature-visualization",
     primary_fields=("layer", "channels", "preset", "size"),
     label_fields=("preset", "layer", "steps", "network", "size"),
+    file_extensions=PICTURE_EXTENSIONS,
+    format_field="format",
     example={"layer": "conv4_1", "channels": [0, 1, 2, 3]},
     presets=PRESETS,
 )

@@ -9,9 +9,10 @@ title; ``built_in`` names the sets that need no upload; a set needs ``least_labe
 that is then not made (otherwise it is made for the job).
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from app.errors import InputError
 from app.networks.names import NAME_PATTERN
@@ -61,6 +62,10 @@ class NetworkField:
 
 class NewNetworkField:
     """Marks a param as the name of the network that the job makes."""
+
+
+class FormatField:
+    """Marks a param as the format of the pictures that the job makes."""
 
 
 def as_list(value: Any) -> Any:
@@ -215,6 +220,54 @@ Steps = Annotated[int, Field(ge=1, le=20_000, title="Steps", json_schema_extra={
 StepsOrPreset = Annotated[
     int | None, Field(ge=1, le=20_000, title="Steps", json_schema_extra={"unit": "steps"})
 ]
+
+
+PictureFormat = Literal["png", "jpeg", "webp", "tiff"]
+BitDepth = Literal[8, 16]
+PICTURE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+# Those with more than 8 bits a channel.
+_DEEP = ("png", "tiff")
+
+
+def _number(value: Any) -> Any:
+    """The number that a form or a command line sends as text."""
+    return int(value) if isinstance(value, str) and value in ("8", "16") else value
+
+
+def _fits_format(bit_depth: BitDepth, info: ValidationInfo) -> BitDepth:
+    format_ = info.data.get("format", "png")
+    if bit_depth == 16 and format_ not in _DEEP:
+        raise PydanticCustomError(
+            "bit_depth",
+            "A {format} file has 8 bits a channel: set format to 'png' or 'tiff', or this to 8",
+            {"format": format_},
+        )
+    return bit_depth
+
+
+# The params of a kind whose pictures may be kept otherwise than as PNG files of 8 bits: it has them as
+# ``format`` and, after that, ``bit_depth``, and PICTURE_EXTENSIONS in its spec.
+FormatOfPicture = Annotated[
+    PictureFormat,
+    Field(
+        title="File format",
+        description="Of the result. PNG, WebP and TIFF keep transparency, a JPEG lies on white. JPEG and "
+        "WebP lose a little.",
+    ),
+    FormatField(),
+]
+BitsOfPicture = Annotated[
+    BitDepth,
+    BeforeValidator(_number, json_schema_input_type=BitDepth),
+    AfterValidator(_fits_format),
+    Field(title="Bits a channel", description="16 keeps finer steps, in PNG and TIFF files alone."),
+]
+
+
+def format_of(extension: str) -> str:
+    """The format of files with an extension: ``.jpg`` is ``jpeg``."""
+    name = extension.lower().removeprefix(".")
+    return {"jpg": "jpeg", "tif": "tiff"}.get(name, name)
 
 
 def following_seeds(seed: int, count: int) -> list[int]:

@@ -101,7 +101,7 @@ class KindSpec(Generic[P]):
     label_fields: tuple[str, ...] = ()
     # Extensions of the files that the main result may come in; none: numbers alone.
     file_extensions: tuple[str, ...] = (".png",)
-    # The param that says which of these it is, if there is one; its choices are extensions without the dot.
+    # The param that says which of these it is, if there is one; its choices are formats.
     format_field: str | None = None
     # Entries of the result that its command prints as tables, each with the columns to print (none: all).
     # Such a command needs no output file.

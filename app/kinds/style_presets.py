@@ -76,6 +76,9 @@ class StylePreset(PresetValues, Preset):
     )
     margin: int = Field(0, description="Pixels of padding around the picture.")
     edge: Literal["reflect", "replicate"] = Field("reflect", description="What the padding is.")
+    limits_chroma: bool = Field(
+        False, description="Whether the result may have no more chroma, in any direction, than the styles."
+    )
 
 
 # Stride of relu3_1, the content layer of the preset "impasto".
@@ -111,6 +114,7 @@ PRESETS: dict[str, StylePreset] = {
         steps=200,
         coarsest=90,
         margin=16,
+        limits_chroma=True,
     ),
     # Gatys, Ecker, Bethge, "Image Style Transfer Using CNNs", CVPR 2016, sections 2 and 3: sums, not means;
     # conv4_2 and conv1_1..conv5_1 (after the ReLU), w_l = 1/5, alpha/beta = 1e-3, average pooling, from white

@@ -9,6 +9,9 @@ from pydantic import Field
 from app.errors import InputError
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.fields import (
+    PICTURE_EXTENSIONS,
+    BitsOfPicture,
+    FormatOfPicture,
     LayerWeights,
     NetworkName,
     PictureRef,
@@ -41,6 +44,9 @@ SORTING = 2e3
 
 # Bytes for each number of a layer that a loss takes as a whole: it, a copy of it, and their gradients.
 GATHERED = 16
+
+Color = Literal["style", "content", "luminance"]
+ColorMatch = Literal["none", "cholesky", "pca", "symmetric", "histogram"]
 
 
 class StyleTransferParams(Params):
@@ -98,10 +104,20 @@ class StyleTransferParams(Params):
         description="Size of the style pictures relative to the result: larger gives larger strokes. Smaller "
         "pictures keep their own size; above 1 they are enlarged by this factor at most.",
     )
-    color: Literal["style", "content"] = Field(
+    color: Color = Field(
         "style",
         title="Colours",
-        description="Those of the style, or those of the content under the luminance of the result.",
+        description="Whose colours the result has: the style's; the content's, under the lightness of the "
+        "result; or luminance: painted in grey, in the content's range of lightness, and then with its "
+        "colours.",
+    )
+    color_match: ColorMatch = Field(
+        "none",
+        title="Match colours",
+        description="Match colours before painting: the content's to the style's with color=style; with "
+        "color=content the style's to the content's, so that strokes keep colours of their own. By mean and "
+        "covariance (cholesky; pca; symmetric, which changes the least), or by the whole distribution "
+        "(histogram).",
     )
     steps: StepsOrPreset = Field(None, description="Optimizer iterations over all scales.")
     content_layers: LayerWeights | None = Field(
@@ -118,6 +134,8 @@ class StyleTransferParams(Params):
     )
     network: NetworkName = DEFAULT_NETWORK
     seed: Seed = Field(0, description="Seed of the noise it may start from.")
+    format: FormatOfPicture = "png"
+    bit_depth: BitsOfPicture = 8
 
     def keeps_alpha_of(self) -> str:
         """The content's."""
@@ -227,6 +245,10 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
             raise InputError("init_image", "init is 'image': name the picture to start from.")
         if self.init != "image" and self.init_image is not None:
             raise InputError("init_image", f"init is {self.init!r}: leave this out, or set init to 'image'.")
+        if self.color == "luminance" and self.color_match != "none":
+            raise InputError(
+                "color_match", "color is 'luminance', which paints in grey: leave this out, or set color."
+            )
         card = require_card(catalogue, self.network)
         require_spatial_layers(card, self.content_layers, "content_layers")
         require_spatial_layers(card, self.style_layers, "style_layers")
@@ -253,5 +275,7 @@ SPEC = KindSpec(
     primary_fields=("preset", "size", "style_weight"),
     label_fields=("preset", "steps", "network", "size"),
     example={"size": 512, "style_weight": 20},
+    file_extensions=PICTURE_EXTENSIONS,
+    format_field="format",
     presets=PRESETS,
 )

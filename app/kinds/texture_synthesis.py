@@ -8,6 +8,9 @@ from pydantic import Field
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.fields import (
     MAX_SIDE,
+    PICTURE_EXTENSIONS,
+    BitsOfPicture,
+    FormatOfPicture,
     LayerWeights,
     NetworkName,
     PictureRef,
@@ -72,6 +75,8 @@ class TextureSynthesisParams(Params):
     network: NetworkName = DEFAULT_NETWORK
     variations: Variations = 1
     seed: Seed = Field(0, description="Seed of the noise it starts from.")
+    format: FormatOfPicture = "png"
+    bit_depth: BitsOfPicture = 8
 
     def picture_side(self, field: str) -> int | None:
         """The texture is no larger than the result unless asked for."""
@@ -140,5 +145,7 @@ SPEC = KindSpec(
     command="texture-synthesis",
     primary_fields=("size", "aspect", "seamless"),
     label_fields=("layers", "steps", "network", "size"),
+    file_extensions=PICTURE_EXTENSIONS,
+    format_field="format",
     example={"size": 512, "seamless": True},
 )

@@ -8,8 +8,8 @@ import struct
 from collections.abc import Iterator
 from enum import IntEnum
 
-from app.media.errors import PictureError
-from app.media.headers import MAX_PARTS, Format, Header, damaged, read_header, shown_seconds, truncated
+from app.media.errors import PictureError, damaged, truncated
+from app.media.headers import MAX_PARTS, Format, Header, read_header, shown_seconds
 from app.media.magic import BRANDS
 
 # Bytes at the start of a file that are enough to recognise a clip.

@@ -61,3 +61,16 @@ class PictureError(ServiceError):
             "truncated": "The picture is cut off: the end of the file is missing. Copy or download it again.",
         }
         return [cls(detail, reason).in_field("content") for reason, detail in examples.items()]
+
+
+def damaged(what: str, noun: str = "picture") -> PictureError:
+    """The error for a file with a damaged structure; ``what`` says where, ``noun`` what it should be."""
+    editor = "picture" if noun == "picture" else "video"
+    detail = f"The {noun} is damaged ({what}). Open it in a {editor} editor, save it again and send that."
+    return PictureError(detail, "damaged")
+
+
+def truncated(noun: str = "picture") -> PictureError:
+    """The error for a file whose end is missing."""
+    detail = f"The {noun} is cut off: the end of the file is missing. Copy or download it again."
+    return PictureError(detail, "truncated")

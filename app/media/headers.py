@@ -1,4 +1,4 @@
-"""Headers of PNG, JPEG and WebP files, read from their structure without decoding a pixel.
+"""Headers of PNG, JPEG, WebP and TIFF files, read from their structure without decoding a pixel.
 
 The whole structure is read, to the end marker, so that a truncated file is recognised, and in a PNG a wrong
 checksum.
@@ -9,10 +9,11 @@ import zlib
 from dataclasses import dataclass
 from typing import Literal
 
-from app.media.errors import PictureError
+from app.media.errors import PictureError, damaged, truncated
 from app.media.magic import name_of
+from app.media.tiff import TIFF_SIGNATURES, read_tiff
 
-Format = Literal["PNG", "JPEG", "WEBP", "GIF", "MP4", "WEBM"]
+Format = Literal["PNG", "JPEG", "WEBP", "TIFF", "GIF", "MP4", "WEBM"]
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Real files have a few thousand at most; the limit bounds the time.
@@ -30,7 +31,8 @@ class Header:
 
     ``width`` and ``height`` are as stored, before any rotation, but as displayed for a clip; ``bits`` are
     those of a sample. ``exif`` is set for a PNG only, where Pillow would decode the pixels to find it.
-    ``seconds`` is the length of a clip; 0: not stated.
+    ``premultiplied``: colors are stored multiplied by alpha. ``seconds`` is the length of a clip; 0: not
+    stated.
     """
 
     format: Format
@@ -40,6 +42,7 @@ class Header:
     frames: int = 1
     bits: int = 8
     exif: bytes | None = None
+    premultiplied: bool = False
     seconds: float = 0.0
 
 
@@ -53,24 +56,21 @@ def read_header(data: bytes) -> Header:
         header = _read_jpeg(data)
     elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         header = _read_webp(data)
+    elif data.startswith(TIFF_SIGNATURES):
+        found = read_tiff(data)
+        header = Header(
+            "TIFF",
+            found.width,
+            found.height,
+            found.alpha != "none",
+            bits=found.bits,
+            premultiplied=found.alpha == "premultiplied",
+        )
     else:
         raise _refusal(data)
     if header.width == 0 or header.height == 0:
         raise damaged(f"{header.width}×{header.height} pixels")
     return header
-
-
-def damaged(what: str, noun: str = "picture") -> PictureError:
-    """The error for a file with a damaged structure; ``what`` says where, ``noun`` what it should be."""
-    editor = "picture" if noun == "picture" else "video"
-    detail = f"The {noun} is damaged ({what}). Open it in a {editor} editor, save it again and send that."
-    return PictureError(detail, "damaged")
-
-
-def truncated(noun: str = "picture") -> PictureError:
-    """The error for a file whose end is missing."""
-    detail = f"The {noun} is cut off: the end of the file is missing. Copy or download it again."
-    return PictureError(detail, "truncated")
 
 
 def shown_seconds(seconds: float) -> float:
@@ -81,7 +81,7 @@ def shown_seconds(seconds: float) -> float:
 def _refusal(data: bytes) -> PictureError:
     name = name_of(data)
     if name is None:
-        return PictureError("This is not a picture. Send a JPEG, PNG or WebP file.", "not_a_picture")
+        return PictureError("This is not a picture. Send a JPEG, PNG, WebP or TIFF file.", "not_a_picture")
     return PictureError(
         f"This is {name}, which is not supported: convert it to JPEG or PNG.", "unsupported_format"
     )

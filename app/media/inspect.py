@@ -12,8 +12,8 @@ from typing import BinaryIO
 from PIL import ExifTags, Image
 
 from app.media.clips import CLIP_HEAD, clip_format, read_clip_header
-from app.media.errors import PictureError
-from app.media.headers import Format, Header, damaged, read_header
+from app.media.errors import PictureError, damaged
+from app.media.headers import Format, Header, read_header
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -22,6 +22,7 @@ MEDIA_TYPES: dict[Format, str] = {
     "PNG": "image/png",
     "JPEG": "image/jpeg",
     "WEBP": "image/webp",
+    "TIFF": "image/tiff",
     "GIF": "image/gif",
     "MP4": "video/mp4",
     "WEBM": "video/webm",
@@ -146,11 +147,14 @@ def open_picture(data: bytes, header: Header | None = None) -> OpenedPicture:
         raise _too_many_pixels(header, PILLOW_PIXELS) from error
     except Exception as error:  # Pillow's readers raise a dozen types for damaged files
         raise damaged("its header cannot be read") from error
-    if image.size != (header.width, header.height):
-        raise damaged("its sizes contradict each other")
     if header.exif is not None:
         image.info.setdefault("exif", header.exif)
-    return OpenedPicture(header, image, _orientation(image))
+    orientation = _orientation(image)
+    # Of a TIFF Pillow says the size as displayed.
+    size = displayed(header, orientation) if header.format == "TIFF" else (header.width, header.height)
+    if image.size != size:
+        raise damaged("its sizes contradict each other")
+    return OpenedPicture(header, image, orientation)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -21,7 +21,7 @@ _PATTERNS = [
     for pattern, name in (
         (rb"GIF8[79]a", "a GIF picture"),
         (rb"II\*\0.{4}CR", "a camera's raw file"),
-        (rb"II[*+]\0|MM\0[*+]", "a TIFF picture or a camera's raw file"),
+        (rb"II\+\0|MM\0\+", "a BigTIFF picture"),
         (rb"BM.{4}\0\0\0\0", "a BMP picture"),
         (rb"8BPS", "a Photoshop file"),
         (rb"%PDF-", "a PDF document"),

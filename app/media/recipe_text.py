@@ -1,7 +1,7 @@
 """The recipe in a file that a job made: JSON.
 
-A PNG has it in an international text chunk, a WebP in the description of its EXIF data, an MP4 in its
-comment; a recipe file is plain JSON.
+A PNG has it in an international text chunk, a JPEG or WebP in the description of its EXIF data, a TIFF in
+its description, an MP4 in its comment; a recipe file is plain JSON.
 """
 
 import json
@@ -46,8 +46,8 @@ def read_recipe(file: BinaryIO) -> dict[str, Any] | None:
 
 
 def _text_of_picture(file: BinaryIO) -> str | None:
-    with Image.open(file, formats=("PNG", "WEBP")) as image:
-        if image.format == "WEBP":
+    with Image.open(file, formats=("PNG", "JPEG", "WEBP", "TIFF")) as image:
+        if image.format != "PNG":
             text = image.getexif().get(ExifTags.Base.ImageDescription)
             return text if isinstance(text, str) else None
         text = image.info.get(RECIPE_KEY)

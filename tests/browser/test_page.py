@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, Locator, Page, Response, expect
 
+from app.media.headers import read_header
 from tests.browser.support import ConsoleErrors, Service
 
 pytestmark = pytest.mark.browser
@@ -103,6 +104,29 @@ def test_the_painting_is_compared_with_the_content_by_keyboard(page: Page, pictu
     expect(page.locator(".original")).to_have_css("clip-path", "inset(0px 0% 0px 0px)")
     compare.press("Enter")
     expect(page.locator(".original")).to_be_hidden()
+
+
+def test_tiffs_of_16_bits_are_shown_by_copies(page: Page, pictures: Path, tmp_path: Path) -> None:
+    with Image.open(pictures / "content.png") as picture:
+        picture.save(tmp_path / "content.tif")
+    choose(page, pictures)
+    file_input(page, "content").set_input_files(tmp_path / "content.tif")
+    page.get_by_label("File format", exact=True).select_option("tiff")
+    page.get_by_label("Bits a channel", exact=True).select_option("16")
+    submit(page)
+
+    expect(result(page, "succeeded")).to_be_visible(timeout=JOB_MS)
+    expect(page.locator(".viewer-image")).to_have_js_property("naturalWidth", 64)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == "Content, after Style.tiff"
+    assert read_header(Path(download.value.path()).read_bytes()).bits == 16
+    # The content, laid over it, is one too.
+    page.get_by_role("button", name="Compare with the original").press("Enter")
+    expect(page.locator(".original")).to_have_js_property("naturalWidth", 160)
+    # And chosen again.
+    page.reload()
+    expect(page.locator("[data-field=content] .tile img")).to_have_js_property("naturalWidth", 160)
 
 
 def test_a_long_painting_is_cancelled(page: Page, pictures: Path) -> None:

@@ -188,7 +188,7 @@ def _of_members(members: list[Member], skipped: list[tuple[str, str]], param: st
     """A set of these members. Raises InputError if there are none."""
     if not members:
         reason = f" {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
-        raise InputError(param, f"There is no picture in it: JPEG, PNG and WebP are taken.{reason}")
+        raise InputError(param, f"There is no picture in it: JPEG, PNG, WebP and TIFF are taken.{reason}")
     keys = [(member.source.sha256, member.label, member.name) for member in members]
     parts = split_members(keys)
     placed = [replace(member, part=part) for member, part in zip(members, parts, strict=True)]

@@ -57,7 +57,8 @@ def scaled_distance(sums: Tensor) -> Tensor:
     Its gradient has an L1 norm of about 1 (``ScaledMSELoss``, crowsonkb/style-transfer-pytorch 2021).
     """
     squares, lengths = sums
-    return squares / (lengths + 1e-8)
+    scaled: Tensor = squares / (lengths + 1e-8)
+    return scaled
 
 
 def distance_sums(a: Tensor, b: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ class WassersteinLoss(AdditiveLoss):
 
     def value(self, collected: Tensor, positions: int) -> Tensor:
         """The loss of the sums over all positions."""
-        found = self.factor * self._distance(_precise(collected) / positions)
+        found: Tensor = self.factor * self._distance(_precise(collected) / positions)
         return found.to(collected.dtype).to(collected.device)
 
     def _distance(self, means: Tensor) -> Tensor:
@@ -75,7 +75,8 @@ class WassersteinLoss(AdditiveLoss):
         # The slope of the eigenvalues alone divides by no difference of two.
         values = torch.linalg.eigvalsh(between).clamp_min(self.least**2 / 4)
         traces = covariance.trace() + self.least * len(mean) + self.trace
-        return (mean - self.mean).square().sum() + traces - 2 * values.sqrt().sum()
+        distance: Tensor = (mean - self.mean).square().sum() + traces - 2 * values.sqrt().sum()
+        return distance
 
 
 def _precise(matrix: Tensor) -> Tensor:

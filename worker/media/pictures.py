@@ -6,6 +6,7 @@ of its own, ``(1, 1, H, W)``, 0 transparent to 1 opaque.
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,10 +19,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from app.errors import ComputationError, InputError
-from app.media.errors import PictureError
-from app.media.headers import damaged
+from app.media.errors import PictureError, damaged
 from app.media.inspect import OpenedPicture, open_picture
 from app.media.recipe_text import RECIPE_KEY, dump_recipe
+from worker.media.deep_pictures import is_deep, read_deep
+from worker.media.profiles import read_matrix_profile, srgb_profile
 
 logger = logging.getLogger(__name__)
 
@@ -58,9 +60,9 @@ class Picture:
 def load_picture(
     file: BinaryIO | Path, field: str, side: int | None = None, short: int | None = None
 ) -> Picture:
-    """Decode a PNG, JPEG or WebP file to sRGB, as it is meant to be displayed.
+    """Decode a PNG, JPEG, WebP or TIFF file to sRGB, as it is meant to be displayed.
 
-    Honors EXIF orientation, ICC profiles, transparency and 16-bit grey. Reduced so that the longer
+    Honors EXIF orientation, ICC profiles, transparency and 16 bits a channel. Reduced so that the longer
     side has at most ``side`` pixels; never enlarged. A JPEG is decoded at a fraction of its size where that
     leaves its shorter side twice ``short`` pixels: what is made of it at ``short`` is the same to a few
     levels, and it takes a third of the time. Raises InputError naming ``field`` for a file that cannot be
@@ -70,13 +72,13 @@ def load_picture(
     try:
         opened = open_picture(data)
         try:
-            rgb, alpha = _decode(opened, side, short)
+            rgb, alpha = _decode(data, opened, side, short)
         except MemoryError as error:
             size = f"{opened.header.width}×{opened.header.height}"
             raise InputError(
                 field, f"There is not enough memory for {size} pixels. Send a smaller copy."
             ) from error
-        except Exception as error:  # Pillow's decoders raise a dozen types for damaged data
+        except Exception as error:  # Pillow's and FFmpeg's decoders raise a dozen types for damaged data
             logger.info("cannot decode the picture of %s", field, exc_info=True)
             raise damaged("its pixels cannot be decoded") from error
         finally:
@@ -129,31 +131,53 @@ def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
 
 def to_image(picture: Tensor) -> Image.Image:
     """A picture ``(1, C, H, W)`` in [0, 1] in 8 bits; ComputationError if a value is not finite."""
-    if not bool(torch.isfinite(picture).all()):
-        raise ComputationError("The picture has values that are not finite numbers. Try other weights.")
+    require_finite(picture)
     # To the nearest of the 256 levels, half to even: truncation would darken by half a level.
     levels = picture[0].detach().float().clamp(0, 1).mul(255).round().to(torch.uint8)
     return Image.fromarray(levels.permute(1, 2, 0).contiguous().cpu().numpy())
 
 
-def _decode(picture: OpenedPicture, side: int | None, short: int | None) -> tuple[Tensor, Tensor | None]:
+def require_finite(picture: Tensor) -> None:
+    """Raises ComputationError if a value is not finite."""
+    if not bool(torch.isfinite(picture).all()):
+        raise ComputationError("The picture has values that are not finite numbers. Try other weights.")
+
+
+def _decode(
+    data: bytes, picture: OpenedPicture, side: int | None, short: int | None
+) -> tuple[Tensor, Tensor | None]:
     image = picture.image
     if side is None and short is not None:
         # Pillow leaves no side shorter than asked for.
         image.draft(None, (short * _JPEG_MARGIN, short * _JPEG_MARGIN))
-    longer = max(image.size)
-    scale = min(1.0, side / longer) if side is not None else 1.0
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    deep = is_deep(picture)
+    # Pillow turns a TIFF by itself, and no other format.
+    turned = picture.header.format == "TIFF" and not deep
+    width, height = (picture.header.width, picture.header.height) if deep else image.size
+    scale = min(1.0, side / max(width, height)) if side is not None else 1.0
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
     if scale < 1:
         image.draft(None, (size[0] * _JPEG_MARGIN, size[1] * _JPEG_MARGIN))  # reduces only JPEGs
+    fit = partial(_fit, size=size, orientation=1 if turned else picture.orientation)
     icc: bytes | None = image.info.get("icc_profile")
+    if icc == srgb_profile():
+        icc = None
+    if deep:
+        colors, opacity = read_deep(data, picture, fit)
+        return _channels_first(_deep_to_srgb(colors, icc)), None if opacity is None else _plane(opacity)
     base, alpha = _separate(image, picture.header.bits)
-    base = _fit(base, size, picture.orientation)
-    rgb = torch.from_numpy(_to_srgb(base, icc)).permute(2, 0, 1)[None].contiguous()
-    if alpha is None:
-        return rgb, None
-    alpha = _fit(alpha, size, picture.orientation)
-    return rgb, torch.from_numpy(_in_unit(alpha))[None, None]
+    rgb = _channels_first(_to_srgb(fit(base), icc))
+    return rgb, None if alpha is None else _plane(_in_unit(fit(alpha)))
+
+
+def _channels_first(colors: NDArray[np.float32]) -> Tensor:
+    """Colors (H, W, 3) as (1, 3, H, W)."""
+    return torch.from_numpy(colors).permute(2, 0, 1)[None].contiguous()
+
+
+def _plane(values: NDArray[np.float32]) -> Tensor:
+    """A channel (H, W) as (1, 1, H, W)."""
+    return torch.from_numpy(values)[None, None]
 
 
 def _fit(image: Image.Image, size: tuple[int, int], orientation: int) -> Image.Image:
@@ -170,7 +194,7 @@ def _separate(image: Image.Image, bits: int) -> tuple[Image.Image, Image.Image |
     """
     image.load()
     key = image.info.get("transparency")
-    if image.mode == "I;16":
+    if image.mode in ("I;16", "I;16B"):
         # Pillow would clip to 8 bits when it converts.
         levels = np.asarray(image)
         grey = levels.astype(np.float32) / np.float32(65535)
@@ -198,13 +222,11 @@ def _separate(image: Image.Image, bits: int) -> tuple[Image.Image, Image.Image |
 def _to_eight_bits(key: Any, mode: str, bits: int) -> Any:
     """The transparent colour of a PNG in the scale of its decoded pixels.
 
-    The file gives it in its own bit depth; Pillow widens grey of 2 and 4 bits and drops the lower
-    half of 16-bit RGB, but leaves the transparent colour as it was.
+    The file gives it in its own bit depth; Pillow widens grey of 2 and 4 bits, but leaves the transparent
+    colour as it was.
     """
     if mode == "L" and bits < 8:
         return key * 255 // (2**bits - 1)
-    if mode == "RGB" and bits == 16:
-        return tuple(level >> 8 for level in key)
     return key
 
 
@@ -222,6 +244,22 @@ def _to_srgb(image: Image.Image, icc: bytes | None) -> NDArray[np.float32]:
     curve, knots = _in_unit(converted)[0], np.linspace(0, 1, 256)
     channels = [np.interp(levels, knots, curve[:, channel]) for channel in range(3)]
     return np.stack(channels, axis=-1).astype(np.float32)
+
+
+def _deep_to_srgb(colors: NDArray[np.float32], icc: bytes | None) -> NDArray[np.float32]:
+    """Colors with 16 bits, (H, W, 3) or grey (H, W, 1), as (H, W, 3) sRGB in [0, 1], through their profile.
+
+    A profile that is more than curves and a matrix is applied to 8 bits.
+    """
+    if colors.shape[2] == 1:
+        return _to_srgb(Image.fromarray(colors[..., 0]), icc)
+    if icc is None:
+        return colors
+    if (profile := read_matrix_profile(icc)) is not None:
+        return profile.to_srgb(colors)
+    levels = np.rint(colors * 255).astype(np.uint8)
+    converted = _through_profile(Image.fromarray(levels), icc)
+    return colors if converted is None else _in_unit(converted)
 
 
 def _in_unit(image: Image.Image) -> NDArray[np.float32]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from app.jobs.job import Json
+from app.kinds.fields import BitDepth, PictureFormat
 from worker.contract.steps import Outcome
-from worker.media.pictures import encode_png
+from worker.media.picture_files import encode_picture
 from worker.media.videos import MEDIA_TYPES, encode_video
 
 
@@ -22,14 +23,19 @@ class EncodedFile:
     data: bytes
 
 
-def encode(outcome: Outcome, alpha: Tensor | None, recipe: Json) -> Iterator[EncodedFile]:
+def encode(
+    outcome: Outcome, alpha: Tensor | None, recipe: Json, kept_as: tuple[PictureFormat, BitDepth] = ("png", 8)
+) -> Iterator[EncodedFile]:
     """The files of an outcome one by one, pictures first, with the recipe in each format that can store it.
 
-    ``alpha`` is the transparency, ``(1, 1, H, W)``, of pictures that have none of their own.
+    ``alpha`` is the transparency, ``(1, 1, H, W)``, of pictures that have none of their own; ``kept_as`` the
+    format of pictures, and their bits a channel.
     """
+    format_, bit_depth = kept_as
     for name, picture in outcome.images.items():
         own = picture.shape[1] == 4
-        yield EncodedFile(name, ".png", "image/png", encode_png(picture, None if own else alpha, recipe))
+        data = encode_picture(picture, None if own else alpha, recipe, format_, bit_depth)
+        yield EncodedFile(name, f".{format_}", f"image/{format_}", data)
     for name, video in outcome.videos.items():
         data = encode_video(video, recipe)
         yield EncodedFile(name, f".{video.format}", MEDIA_TYPES[video.format], data)

@@ -45,7 +45,9 @@ def save(job: ClaimedJob, loaded: Loaded, outcome: Outcome, seconds: float, stac
     """Store the files of an outcome, with the recipe; how the job ends. It computed for ``seconds``."""
     recipe = make_recipe(loaded.params, loaded.inputs, loaded.network, loaded.compute, stack_size)
     alpha = loaded.inputs.alpha(loaded.params.keeps_alpha_of() or "")
-    made = job.store(chain(encode(outcome, alpha, recipe), [encode_recipe(recipe)]))
+    made = job.store(
+        chain(encode(outcome, alpha, recipe, loaded.params.picture_file()), [encode_recipe(recipe)])
+    )
     network = None if outcome.network is None else job.store_network(outcome.network)
     result = {**outcome.result, "compute_seconds": seconds, "recipe": recipe}
     return End(State.SUCCEEDED, made=made, result=result, progress=job.progress, network=network)

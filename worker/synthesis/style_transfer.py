@@ -26,7 +26,6 @@ from worker.losses.choices import CONTENT_LOSSES, STYLE_LOSSES
 from worker.losses.loss_sum import LossSum
 from worker.losses.sources import Content, Styles
 from worker.losses.total_variation import TotalVariation
-from worker.optim.color import with_chroma_of
 from worker.optim.memory import require_memory
 from worker.optim.optimizers.adam import Adam
 from worker.optim.optimizers.base import Optimizer
@@ -37,6 +36,7 @@ from worker.optim.tiling.tiles import BUDGET, Tiling
 from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.plan import Scale, Size, plan_scales
 from worker.synthesis.stacking import Run, alone, stacked
+from worker.synthesis.style_colors import coloring
 
 
 def style_transfer(
@@ -70,7 +70,8 @@ def _paint(
     compute: Compute,
     resume: StepState | None,
 ) -> Run[Outcome]:
-    pictures = {name: inputs.pictures(name) for name in params.pictures()}
+    colors = coloring(params, {name: inputs.pictures(name) for name in params.pictures()})
+    pictures = colors.pictures
     content_layers, style_layers = weighted_layers(params)
     plan = plan_scales(params, pictures, network, {**content_layers, **style_layers})
 
@@ -95,19 +96,14 @@ def _paint(
         styles = [resized("style", size, index) for index, size in enumerate(scale.style_sizes)]
         return style_transfer_loss(params, network, resized("content", scale.size), styles)
 
-    def shown(picture: Tensor) -> Tensor:
-        height, width = picture.shape[-2:]
-        if params.color == "content":
-            picture = with_chroma_of(picture, resized("content", (height, width)))
-        return picture
-
     def optimizer(picture: Tensor) -> Optimizer:
         return Adam() if params.optimizer == "adam" else LBFGS(affordable_history(picture))
 
-    descent = CoarseToFine(plan, loss, optimizer, shown)
+    descent = CoarseToFine(plan, loss, optimizer, colors.finish)
     picture = yield from descent.descend(start(), resume)
     dtype = str(compute.dtype).removeprefix("torch.")
-    return Outcome({"image": shown(picture).to("cpu", copy=True)}, {**descent.result(), "dtype": dtype})
+    image = colors.finish(picture).to("cpu", copy=True)
+    return Outcome({"image": image}, {**descent.result(), "dtype": dtype})
 
 
 def style_transfer_loss(

@@ -1,5 +1,7 @@
 /** The original laid over the result, up to a divider that mouse, finger and arrow keys move. */
 
+import { showCopy } from "./jobs.js";
+
 /** The comparison within an element. Returns {show(url), hide()}. */
 export function makeComparison(media) {
   const original = media.querySelector(".original");
@@ -15,6 +17,7 @@ export function makeComparison(media) {
   }
 
   divider.addEventListener("input", move);
+  original.addEventListener("error", () => showCopy(original, () => {}));
   return {
     show(url) {
       original.src = url;

@@ -181,7 +181,8 @@ export function selectField(param, options = param.choices.map((name) => ({ name
       help,
     ),
     value: () => select.value,
-    get: () => (select.value === "" ? undefined : select.value),
+    // As the schema has it, which may be a number.
+    get: () => (select.value === "" ? undefined : (param.choices.find((choice) => String(choice) === select.value) ?? select.value)),
     set(value) {
       select.value = value ?? "";
       explain();

@@ -83,8 +83,19 @@ export function viewsOf(job) {
   return views.sort((a, b) => rank(a) - rank(b));
 }
 
+const copyUrl = (url, side) => `${url}${url.includes("?") ? "&" : "?"}side=${side}`;
+
 /** URL of a small copy of a picture that a job made. */
-export const smallUrl = (url) => `${url}${url.includes("?") ? "&" : "?"}side=320`;
+export const smallUrl = (url) => copyUrl(url, 320);
+
+/** URL of the largest copy of a picture, for one whose format the browser does not show. */
+export const largeUrl = (url) => copyUrl(url, 640);
+
+/** For an image that cannot be shown: try a copy of the stored picture, and after that call `otherwise(image)`. */
+export function showCopy(image, otherwise) {
+  if (image.src.startsWith("blob:") || image.src.includes("side=")) otherwise(image);
+  else image.src = largeUrl(image.src);
+}
 
 /**
  * A caption for one of several views: the first text of its entry in `result.pictures` (a class, a layer), else

@@ -4,6 +4,7 @@ import { pictureUrl, Problem, Unreachable } from "./api.js";
 import { el, newId, notifyInput } from "./dom.js";
 import { notes, problemSetter } from "./fields.js";
 import { fetchNames, nameOf } from "./image_names.js";
+import { showCopy } from "./jobs.js";
 import { megabytes, titleOfFile } from "./text.js";
 import { forgetUpload, upload } from "./uploads.js";
 
@@ -146,8 +147,10 @@ export function pictureField(param) {
   /** The picture of an item, made once: others come and go without it being decoded again. */
   function imageOf(item, name) {
     // The browser may not know a format that the service accepts, or the service has deleted the picture.
-    const showName = (event) =>
-      event.target.replaceWith(el("p", { class: "tile-text" }, item.file?.name ?? "This picture was deleted."));
+    const showName = ({ target }) =>
+      showCopy(target, (image) =>
+        image.replaceWith(el("p", { class: "tile-text" }, item.file?.name ?? "This picture was deleted.")),
+      );
     const showVideo = (event) =>
       event.target.replaceWith(
         el("video", { src: item.url, muted: true, preload: "metadata", "aria-label": name, onerror: showName }),

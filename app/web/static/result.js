@@ -5,7 +5,7 @@ import { el, showText } from "./dom.js";
 import { fileItems } from "./files.js";
 import { isTerminal } from "./follow.js";
 import { fetchNames } from "./image_names.js";
-import { artifactUrl, captionOf, detailsOf, draftUrl, timesOf, titleOfJob, titleParts, viewsOf } from "./jobs.js";
+import { artifactUrl, captionOf, detailsOf, draftUrl, showCopy, timesOf, titleOfJob, titleParts, viewsOf } from "./jobs.js";
 import { kindOf, picturesOf, setsOf } from "./kinds.js";
 import { makeLooks } from "./looks.js";
 import { makeOverlay } from "./overlay.js";
@@ -153,7 +153,7 @@ export function openResult({ onreuse, onuse }) {
         src: pictureUrl(reference),
         alt: param.title,
         decoding: "async",
-        onerror: (event) => event.target.remove(),
+        onerror: ({ target }) => showCopy(target, (image) => image.remove()),
       }),
     );
     part(".sources").replaceChildren(...images);

@@ -2,9 +2,10 @@
 
 import { makeComparison } from "./comparison.js";
 import { el, showText } from "./dom.js";
-import { smallUrl } from "./jobs.js";
+import { largeUrl, smallUrl } from "./jobs.js";
 
 const isVideo = (view) => view.media_type?.startsWith("video/");
+const isTiff = (view) => view.media_type === "image/tiff";
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** The viewer within the result's element. `onview(view)` is called when another view is chosen. */
@@ -85,7 +86,11 @@ export function makeViewer(element, onview) {
 
   return {
     showImage,
-    show: (view, onerror) => (isVideo(view) ? showVideo : showImage)(view.url, onerror),
+    show(view, onerror) {
+      if (isVideo(view)) showVideo(view.url, onerror);
+      // Few browsers show a TIFF.
+      else showImage(isTiff(view) ? largeUrl(view.url) : view.url, onerror);
+    },
     hide,
     clear,
     list,

@@ -68,6 +68,29 @@ def test_options_reach_the_engine(folder: Path) -> None:
 
 
 @pytest.mark.medium
+@pytest.mark.parametrize(("name", "format"), [("a.jpg", "JPEG"), ("a.webp", "WEBP"), ("a.tif", "TIFF")])
+def test_the_extension_says_the_format(folder: Path, name: str, format: str) -> None:
+    result = style("content.png", "style.png", "-o", name, *QUICK)
+    assert result.exit_code == 0, result.output
+    with Image.open(folder / name) as picture:
+        assert (picture.size, picture.format) == ((32, 24), format)
+    assert recipe_of(folder / name)["params"]["format"] == format.lower()
+
+
+@pytest.mark.medium
+def test_a_recipe_of_16_bits_into_files_of_other_formats(folder: Path) -> None:
+    first = style("content.png", "style.png", "-o", "deep.tiff", "--bit-depth", "16", *QUICK)
+    assert first.exit_code == 0, first.output
+    again = style("content.png", "style.png", "-o", "deep.png", "--recipe", "deep.tiff")
+    assert again.exit_code == 0, again.output
+    with (folder / "deep.png").open("rb") as file:
+        assert file.read(25)[24] == 16
+    shallow = style("content.png", "style.png", "-o", "deep.jpg", "--recipe", "deep.tiff")
+    assert shallow.exit_code == 2
+    assert "--bit-depth" in shallow.output
+
+
+@pytest.mark.medium
 def test_a_recipe_makes_the_same_picture_again(folder: Path) -> None:
     assert style("content.png", "style.png", "-o", "one.png", *QUICK, "--seed", "3").exit_code == 0
     result = style("content.png", "style.png", "-o", "two.png", "--recipe", "one.png")

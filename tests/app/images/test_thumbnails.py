@@ -4,6 +4,7 @@ import struct
 import zlib
 from io import BytesIO
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
@@ -15,6 +16,7 @@ from app.jobs.states import State
 from tests.support import clips
 from tests.support import strange_pictures as strange
 from tests.support.claiming import claim_by_id
+from tests.support.tiffs import tiff
 
 
 def upload(client: TestClient, data: bytes) -> str:
@@ -59,8 +61,9 @@ def test_a_client_that_has_it_is_told_so(client: TestClient) -> None:
 
 
 def test_a_rotated_photo_is_shown_upright(client: TestClient) -> None:
-    url = upload(client, strange.rotated(6, "JPEG", size=(480, 240)))
-    assert picture(client.get(f"{url}?side=160").content).size == (80, 160)
+    data = tiff(np.zeros((240, 480, 3), np.uint8), tags={274: 6})
+    for url in (upload(client, strange.rotated(6, "JPEG", size=(480, 240))), upload(client, data)):
+        assert picture(client.get(f"{url}?side=160").content).size == (80, 160)
 
 
 @pytest.mark.parametrize(
@@ -70,10 +73,12 @@ def test_a_rotated_photo_is_shown_upright(client: TestClient) -> None:
         strange.palette_png(),
         strange.cmyk_jpeg(),
         strange.grey16([[0, 65535], [30000, 1000]]),
+        strange.plain("TIFF", mode="RGBA", color=(200, 120, 40, 128)),
+        tiff(np.zeros((4, 6, 3), np.uint16), ">"),
         clips.gif(),
         clips.webp(),
     ],
-    ids=["RGBA", "palette", "CMYK", "grey of 16 bits", "GIF", "WebP that moves"],
+    ids=["RGBA", "palette", "CMYK", "grey of 16 bits", "TIFF", "TIFF of 16 bits", "GIF", "WebP that moves"],
 )
 def test_every_sort_of_picture(client: TestClient, data: bytes) -> None:
     answer = client.get(f"{upload(client, data)}?side=160")
@@ -81,8 +86,11 @@ def test_every_sort_of_picture(client: TestClient, data: bytes) -> None:
     assert picture(answer.content).size == Image.open(BytesIO(data)).size
 
 
-def test_grey_of_16_bits_keeps_its_tones(client: TestClient) -> None:
-    url = upload(client, strange.grey16([[0, 0, 65535, 65535]] * 4))
+@pytest.mark.parametrize("kind", ["png", "<", ">"])
+def test_grey_of_16_bits_keeps_its_tones(client: TestClient, kind: str) -> None:
+    levels = [[0, 0, 65535, 65535]] * 4
+    grey = strange.grey16(levels) if kind == "png" else tiff(np.array(levels, np.uint16)[..., None], kind)
+    url = upload(client, grey)
     small = picture(client.get(f"{url}?side=160").content).convert("L")
     assert small.getextrema() == (0, 255)
 

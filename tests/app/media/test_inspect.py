@@ -192,7 +192,7 @@ def test_empty() -> None:
         (struct.pack(">I", 16) + b"ftypmif1\0\0\0\0", "HEIF"),
         (strange.plain("AVIF"), "AVIF"),
         (strange.plain("GIF"), "GIF"),
-        (strange.plain("TIFF"), "TIFF"),
+        (b"MM\0+\0\x08\0\0", "BigTIFF"),
         (strange.plain("BMP"), "BMP"),
         (strange.plain("ICO"), "icon"),
         (strange.plain("PDF"), "PDF"),

@@ -1,8 +1,19 @@
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.optim.color import luma, with_chroma_of
+from worker.optim import color
+from worker.optim.color import (
+    from_oklab,
+    grey,
+    in_bands,
+    luma,
+    moments,
+    to_oklab,
+    with_chroma_of,
+    with_grey_like,
+)
 
 channels = st.tuples(*[st.floats(0, 1, width=32)] * 3)
 
@@ -11,36 +22,96 @@ def pixel(rgb: tuple[float, ...]) -> torch.Tensor:
     return torch.tensor(rgb).view(1, 3, 1, 1)
 
 
+def picture(seed: int, height: int = 20, width: int = 20) -> torch.Tensor:
+    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed))
+
+
 def test_luma_by_hand() -> None:
     assert torch.allclose(luma(pixel((1.0, 0.5, 0.0))), torch.tensor(0.299 + 0.2935))
 
 
-def test_a_picture_with_its_own_chroma_is_itself() -> None:
-    picture = torch.rand(1, 3, 20, 20, generator=torch.Generator().manual_seed(5))
+@pytest.mark.parametrize(
+    ("rgb", "lab"),
+    [
+        # Of the CSS Color Module Level 4, and by Ottosson's own code.
+        ((1.0, 1.0, 1.0), (1.0, 0.0, 0.0)),
+        ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
+        ((1.0, 0.0, 0.0), (0.62796, 0.22486, 0.12585)),
+        ((0.0, 1.0, 0.0), (0.86644, -0.23389, 0.17950)),
+        ((0.0, 0.0, 1.0), (0.45201, -0.03246, -0.31153)),
+    ],
+)
+def test_oklab_of_known_colors(rgb: tuple[float, ...], lab: tuple[float, ...]) -> None:
+    assert torch.allclose(to_oklab(pixel(rgb)), pixel(lab), atol=2e-5)
+    assert torch.allclose(from_oklab(pixel(lab)), pixel(rgb), atol=2e-3)
 
-    assert torch.allclose(with_chroma_of(picture, picture), picture, atol=1e-5)
 
-
-def test_grey_colors_give_a_grey_picture() -> None:
-    picture = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(6))
-
-    grey = with_chroma_of(picture, torch.full_like(picture, 0.4))
-
-    assert torch.allclose(grey, luma(picture).expand(1, 3, 8, 8), atol=1e-6)
+@given(channels)
+def test_oklab_and_back(rgb: tuple[float, ...]) -> None:
+    assert torch.allclose(from_oklab(to_oklab(pixel(rgb))), pixel(rgb), atol=2e-4)
 
 
 @given(channels, channels)
-def test_luma_is_kept_and_chroma_keeps_its_direction(
+def test_lightness_is_kept_and_chroma_keeps_its_direction(
     ours: tuple[float, ...], theirs: tuple[float, ...]
 ) -> None:
-    picture, colors = pixel(ours), pixel(theirs)
-
-    mixed = with_chroma_of(picture, colors)
+    mixed = with_chroma_of(pixel(ours), pixel(theirs))
 
     assert 0 <= float(mixed.min()) <= float(mixed.max()) <= 1
-    assert torch.allclose(luma(mixed), luma(picture), atol=1e-5)
-    found, wanted = (mixed - luma(mixed)).flatten(), (colors - luma(colors)).flatten()
-    # Parallel, and no longer than what was wanted.
-    assert torch.allclose(torch.linalg.cross(found, wanted), torch.zeros(3), atol=1e-5)
-    assert float(found @ wanted) >= -1e-6
-    assert float(found.norm()) <= float(wanted.norm()) + 1e-5
+    lab, light, wanted = (to_oklab(each).flatten() for each in (mixed, pixel(ours), pixel(theirs)))
+    # Near black a hundredth of a level of 8 bits is much lightness.
+    assert max(float(lab[0]), 0.03) == pytest.approx(max(float(light[0]), 0.03), abs=2e-3)
+    cross = lab[1] * wanted[2] - lab[2] * wanted[1]
+    assert float(cross) == pytest.approx(0, abs=1e-3)
+    assert float(lab[1:] @ wanted[1:]) >= -1e-4
+    assert float(lab[1:].norm()) <= float(wanted[1:].norm()) + 2e-3
+
+
+def test_a_picture_with_its_own_chroma_is_itself() -> None:
+    assert torch.allclose(with_chroma_of(picture(5), picture(5)), picture(5), atol=2e-4)
+
+
+def test_grey_colors_give_a_grey_picture() -> None:
+    mixed = with_chroma_of(picture(6), torch.full_like(picture(6), 0.4))
+
+    assert torch.allclose(mixed, grey(picture(6)), atol=1e-4)
+
+
+def test_grey_has_equal_channels_of_the_same_lightness() -> None:
+    made = grey(picture(7))
+
+    assert float((made - made.mean(1, keepdim=True)).abs().max()) < 1e-5
+    assert torch.allclose(to_oklab(made)[:, 0], to_oklab(picture(7))[:, 0], atol=1e-4)
+
+
+def test_lightness_gets_mean_and_deviation_of_another() -> None:
+    narrow, other = 0.4 + 0.1 * picture(8), 0.3 + 0.5 * picture(9, 31, 17)
+
+    made = with_grey_like(narrow, other)
+
+    ours, theirs = (to_oklab(each)[:, 0] for each in (made, other))
+    assert float(ours.mean()) == pytest.approx(float(theirs.mean()), abs=5e-3)
+    assert float(ours.std()) == pytest.approx(float(theirs.std()), abs=1e-2)
+    assert float((made - made.mean(1, keepdim=True)).abs().max()) < 1e-5
+
+
+def test_a_flat_picture_has_no_lightness_to_stretch() -> None:
+    made = with_grey_like(torch.full((1, 3, 4, 4), 0.2), picture(10))
+
+    assert float(made.std()) < 1e-5
+
+
+def test_bands_and_moments_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = picture(11, 37, 20)
+    mean, covariance = moments(whole, to_oklab)
+    greyed = grey(whole)
+
+    monkeypatch.setattr(color, "_BAND", 100)
+
+    values = to_oklab(whole).flatten(2)[0].double()
+    assert torch.allclose(mean, values.mean(1))
+    assert torch.allclose(covariance, torch.cov(values, correction=0), atol=1e-9)
+    for found, wanted in zip(moments(whole, to_oklab), (mean, covariance), strict=True):
+        assert torch.allclose(found, wanted, atol=1e-9)
+    assert torch.allclose(in_bands(lambda band: band, whole), whole)
+    assert torch.allclose(grey(whole), greyed, atol=1e-6)

@@ -18,6 +18,7 @@ from app.jobs.job import Job
 from app.jobs.states import State
 from app.kinds.style_transfer import StyleTransferParams
 from app.media import read_recipe
+from app.media.headers import read_header
 from app.networks.catalogue import SHIPPED
 from tests.support import strange_pictures as strange
 from tests.support.worker_context import add_picture, once_begun, run, submit
@@ -68,6 +69,21 @@ def test_success_leaves_a_picture_with_its_recipe(context: WorkerContext) -> Non
     assert recipe["params"]["steps"] == 6 and recipe["network"]["name"] == "palette"
     assert files(context) == {"image.png", "recipe.json"}
     assert not runner.run_next(context, ["long"], threading.Event())
+
+
+@pytest.mark.medium
+def test_format_and_depth_of_the_picture(context: WorkerContext) -> None:
+    queue(context, format="tiff", bit_depth=16)
+    job = run(context)
+    made = repository.get_artifact(context.engine, job.id, "image")
+    assert made is not None and made.media_type == "image/tiff"
+    data = artifact(context, job, "image")
+    header = read_header(data)
+    assert (header.format, header.width, header.height, header.bits) == ("TIFF", 40, 30, 16)
+    assert job.result is not None and read_recipe(BytesIO(data)) == job.result["recipe"]
+    # And it may be painted again.
+    queue(context, content=f"{job.id}/image")
+    assert run(context).state is State.SUCCEEDED
 
 
 @pytest.mark.medium

@@ -15,7 +15,7 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, Step, StepState, run_steps
 from worker.losses.loss_sum import LossSum
-from worker.optim.color import luma
+from worker.optim.color import grey, to_oklab
 from worker.optim.descent import Evaluation
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis import style_transfer as module
@@ -275,10 +275,50 @@ def test_colors_of_the_content(network: Network, content: Tensor, style: Tensor)
     kept, seen = run(params.model_copy(update={"color": "content"}), network, content, style)
 
     image = kept.images["image"]
-    assert torch.allclose(luma(image), luma(plain.images["image"]), atol=1e-4)
-    chroma, wanted = (picture - luma(picture) for picture in (image, content))
-    assert float(torch.cosine_similarity(chroma, wanted, dim=1).median()) > 0.999
+    ours, painted, theirs = (to_oklab(each) for each in (image, plain.images["image"], content))
+    assert torch.allclose(ours[:, 0], painted[:, 0], atol=2e-3)
+    assert float(torch.cosine_similarity(ours[:, 1:], theirs[:, 1:], dim=1).median()) > 0.999
     assert torch.equal(seen[-1][1], image)
+
+
+def chroma(picture: Tensor) -> float:
+    """Standard deviation of RGB less its mean over channels."""
+    return float((picture - picture.mean(1, keepdim=True)).square().mean().sqrt())
+
+
+def test_a_grey_style_makes_a_grey_picture(network: Network, content: Tensor, style: Tensor) -> None:
+    outcome, seen = run(make_params(size=60), network, content, grey(style))
+
+    assert chroma(outcome.images["image"]) < 1e-4
+    assert chroma(seen[3][1]) < 1e-4
+
+
+def test_the_sources_presets_leave_colors_as_painted(
+    network: Network, content: Tensor, style: Tensor
+) -> None:
+    params = make_params(preset="gatys-2016", size=60, init="content", steps=3)
+
+    outcome, _ = run(params, network, content, grey(style))
+
+    assert chroma(outcome.images["image"]) > 0.01
+
+
+def test_luminance_alone_is_painted(network: Network, content: Tensor, style: Tensor) -> None:
+    params = make_params(size=60, color="luminance")
+    outcome, _ = run(params, network, content, style)
+    other, _ = run(params, network, content, grey(style))
+
+    image = outcome.images["image"]
+    assert torch.allclose(image, other.images["image"], atol=0.02)
+    ours, theirs = to_oklab(image)[:, 1:], to_oklab(content)[:, 1:]
+    assert float(torch.cosine_similarity(ours, theirs, dim=1).median()) > 0.999
+
+
+def test_luminance_has_no_colors_to_match() -> None:
+    with pytest.raises(InputError) as caught:
+        make_params(color="luminance", color_match="pca")
+
+    assert caught.value.field == "color_match"
 
 
 def test_starting_from_a_picture(network: Network, content: Tensor, style: Tensor) -> None:

@@ -19,7 +19,7 @@ from impasto_client._generated.models import BatchEstimate, BatchView
 Lines: TypeAlias = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
 
 UPLOAD_SECONDS = 600.0
-PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
+PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"}
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ DATASETS = "/v1/datasets"
 UPLOAD_SECONDS = 600.0
 # To draw a contact sheet.
 DRAWING_SECONDS = 300.0
-PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
+PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"}
 TABLE = "labels.csv"
 
 

@@ -11,6 +11,7 @@ EXTENSIONS: dict[str, tuple[str, ...]] = {
     "image/png": (".png",),
     "image/jpeg": (".jpg", ".jpeg"),
     "image/webp": (".webp",),
+    "image/tiff": (".tif", ".tiff"),
     "image/gif": (".gif",),
     "video/mp4": (".mp4",),
     "video/webm": (".webm",),
@@ -22,7 +23,7 @@ EXTENSIONS: dict[str, tuple[str, ...]] = {
     "text/markdown": (".md",),
     "text/plain": (".txt",),
 }
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4", ".webm"}
+PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".mp4", ".webm"}
 # Names of artifacts in the order in which they are the main one; others come after, in the order of names.
 MAIN = ("image", "video", "model", "predictions")
 # What is not saved unless it is named.

@@ -1,0 +1,81 @@
+import pytest
+import torch
+from torch import Tensor
+
+from app.kinds.style_transfer import ResolvedStyleTransfer, StyleTransferParams
+from app.networks.catalogue import SHIPPED
+from worker.optim.color import grey, to_oklab
+from worker.synthesis.style_colors import Pictures, coloring
+
+HOWS = ["cholesky", "pca", "symmetric", "histogram"]
+
+
+def resolved(**values: object) -> ResolvedStyleTransfer:
+    params = {"content": "c", "style": ["s", "t"], "style_weights": [3, 1], **values}
+    return StyleTransferParams.model_validate(params).resolve(SHIPPED)
+
+
+@pytest.fixture
+def pictures() -> Pictures:
+    def drawn(seed: int, height: int, width: int) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        low, high = torch.rand(2, 1, 3, 1, 1, generator=generator) * 0.4
+        return low + (0.2 + high) * torch.rand(1, 3, height, width, generator=generator)
+
+    return {"content": [drawn(1, 24, 32)], "style": [drawn(2, 16, 16), drawn(3, 20, 40)]}
+
+
+def means(picture: Tensor) -> Tensor:
+    return picture.mean((0, 2, 3))
+
+
+def deviations(picture: Tensor) -> Tensor:
+    return picture.std((0, 2, 3))
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_with_the_contents_colors_each_style_gets_them(pictures: Pictures, how: str) -> None:
+    painted = coloring(resolved(color="content", color_match=how), pictures)
+
+    assert painted.pictures["content"] is pictures["content"]
+    for style in painted.pictures["style"]:
+        assert torch.allclose(means(style), means(pictures["content"][0]), atol=0.01)
+        assert torch.allclose(deviations(style), deviations(pictures["content"][0]), atol=0.01)
+    # Strokes keep colors of their own.
+    assert torch.equal(painted.finish(pictures["content"][0]), pictures["content"][0])
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_with_the_styles_colors_the_content_gets_their_blend(pictures: Pictures, how: str) -> None:
+    painted = coloring(resolved(color="style", color_match=how), pictures)
+
+    first, second = pictures["style"]
+    (content,) = painted.pictures["content"]
+    assert painted.pictures["style"] is pictures["style"]
+    assert torch.allclose(means(content), 0.75 * means(first) + 0.25 * means(second), atol=0.01)
+
+
+def test_without_a_match_pictures_stay_as_they_are(pictures: Pictures) -> None:
+    for color in ("style", "content"):
+        assert coloring(resolved(color=color), pictures).pictures is pictures
+
+
+def test_luminance_is_painted_from_grey_pictures(pictures: Pictures) -> None:
+    painted = coloring(resolved(color="luminance"), {**pictures, "init_image": pictures["content"]})
+
+    lightness = to_oklab(pictures["content"][0])[:, 0]
+    for several in painted.pictures.values():
+        for picture in several:
+            assert torch.allclose(picture, grey(picture), atol=1e-4)
+            assert float(to_oklab(picture)[:, 0].mean()) == pytest.approx(float(lightness.mean()), abs=0.01)
+    finished = painted.finish(painted.pictures["content"][0])
+    assert torch.allclose(finished, pictures["content"][0], atol=2e-3)
+
+
+def test_a_style_without_a_share_gives_no_color(pictures: Pictures) -> None:
+    style = [grey(pictures["style"][0]), pictures["style"][1]]
+
+    painted = coloring(resolved(style_weights=[1, 0]), {**pictures, "style": style})
+
+    finished = painted.finish(pictures["content"][0])
+    assert torch.allclose(finished, grey(finished), atol=1e-3)

@@ -1,0 +1,189 @@
+"""Transfers of color statistics: the colors of one picture with those of others.
+
+The statistics of a picture are those of its pixels (N, 3, H, W), sRGB in [0, 1]. Those of several pictures
+are of a mixture with a share of each.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from app.kinds.style_transfer import ColorMatch
+from worker.optim.color import Change, from_oklab, in_bands, moments, to_oklab
+
+# Variances are at least this: half a level of 8 bits, squared. A flat picture has no direction to stretch.
+_FLOOR = (0.5 / 255) ** 2
+# Iterated distribution transfer: rotations, and quantiles along each axis. Pitié et al. have converged after
+# about 10 in their figure 3.
+_ROTATIONS = 12
+_QUANTILES = 512
+# Pixels that quantiles are taken of.
+_SAMPLES = 1 << 18
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean (C,) and covariance (C, C) of colors, float64 on the CPU."""
+
+    mean: Tensor
+    covariance: Tensor
+
+
+def matched(picture: Tensor, others: Sequence[Tensor], shares: Sequence[float], how: ColorMatch) -> Tensor:
+    """``picture`` with the colors of ``others``, of any size, blended by ``shares``; clipped to [0, 1].
+
+    ``cholesky``, ``pca`` and ``symmetric`` are x' = A (x - mu) + mu', after which mean and covariance are
+    those of the others: Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017,
+    section 5.2, and their code. ``histogram`` transfers the whole distribution, see
+    :func:`_with_distribution`.
+    """
+    counted = [(other, share) for other, share in zip(others, shares, strict=True) if share > 0]
+    others, shares = [other for other, _ in counted], [share for _, share in counted]
+    if how == "histogram":
+        return _with_distribution(picture, others, shares)
+    ours = Moments(*moments(picture, _same))
+    theirs = blended([Moments(*moments(other, _same)) for other in others], shares)
+    matrix = linear_map(ours.covariance, theirs.covariance, how)
+    return in_bands(partial(_affine, ours=ours, theirs=theirs, matrix=matrix), picture).clamp_(0, 1)
+
+
+def linear_map(ours: Tensor, theirs: Tensor, how: ColorMatch) -> Tensor:
+    """A matrix A with A ``ours`` A^T = ``theirs``, both covariances (C, C) in float64.
+
+    - ``cholesky``: L' L^-1, of the factors L L^T = S. Depends on the order of the channels.
+    - ``pca``: S'^(1/2) S^(-1/2), of Image Analogies (Hertzmann et al., SIGGRAPH 2001).
+    - ``symmetric``: S^(-1/2) (S^(1/2) S' S^(1/2))^(1/2) S^(-1/2), which changes colors the least (the optimal
+      transport of Gaussians: Pitié and Kokaram, "The linear Monge-Kantorovitch linear colour mapping for
+      example-based colour transfer", CVMP 2007).
+    """
+    ours = _by_eigenvalues(ours, lambda values: values.clamp_min(_FLOOR))
+    if how == "cholesky":
+        theirs = theirs + 1e-12 * torch.eye(len(theirs), dtype=theirs.dtype)
+        forth: Tensor = torch.linalg.cholesky(theirs)
+        back: Tensor = torch.linalg.inv(torch.linalg.cholesky(ours))
+        return forth @ back
+    root = _root(ours)
+    inverse: Tensor = torch.linalg.inv(root)
+    if how == "pca":
+        return _root(theirs) @ inverse
+    return inverse @ _root(root @ theirs @ root) @ inverse
+
+
+def with_chroma_within(picture: Tensor, limit: Tensor) -> Tensor:
+    """``picture`` with its own lightness, and no more chroma than ``limit``.
+
+    ``limit`` are second moments as :func:`chroma_power` gives them. The map of the chroma is the symmetric
+    one between those of the picture and these, without what it would amplify: along each of its two axes
+    there is then at most what the limit has. Grey stays grey, and with a limit of 0 all becomes grey.
+    """
+    matrix = linear_map(chroma_power(picture), limit, "symmetric")
+    matrix = _by_eigenvalues(matrix, lambda values: values.clamp(0, 1))
+
+    def changed(band: Tensor) -> Tensor:
+        lab = to_oklab(band)
+        chroma = torch.einsum("ij,njhw->nihw", matrix.to(lab.dtype).to(lab.device), lab[:, 1:])
+        return from_oklab(torch.cat([lab[:, :1], chroma], 1))
+
+    return in_bands(changed, picture)
+
+
+def chroma_power(picture: Tensor) -> Tensor:
+    """Second moments (2, 2) about grey, float64 on the CPU, of the chroma (a, b of OKLab) of a picture."""
+    mean, covariance = moments(picture, lambda band: to_oklab(band)[:, 1:])
+    return covariance + torch.outer(mean, mean)
+
+
+def blended(several: Sequence[Moments], shares: Sequence[float]) -> Moments:
+    """The moments of a mixture with a share of each, which need not sum to 1."""
+    weights = torch.tensor(shares, dtype=torch.float64)
+    weights = weights / weights.sum()
+    means = torch.stack([each.mean for each in several])
+    within = torch.stack([each.covariance for each in several])
+    mean = weights @ means
+    apart = means - mean
+    covariance = torch.einsum("k,kij->ij", weights, within) + apart.T @ (weights[:, None] * apart)
+    return Moments(mean, covariance)
+
+
+def _same(band: Tensor) -> Tensor:
+    return band
+
+
+def _affine(colors: Tensor, ours: Moments, theirs: Moments, matrix: Tensor) -> Tensor:
+    move = (theirs.mean - matrix @ ours.mean).to(colors).view(1, -1, 1, 1)
+    return torch.einsum("ij,njhw->nihw", matrix.to(colors), colors) + move
+
+
+def _root(matrix: Tensor) -> Tensor:
+    """The symmetric square root of a positive semidefinite matrix."""
+    return _by_eigenvalues(matrix, lambda values: values.clamp_min(0).sqrt())
+
+
+def _by_eigenvalues(matrix: Tensor, change: Change) -> Tensor:
+    """A symmetric matrix with its eigenvalues changed."""
+    values, vectors = torch.linalg.eigh(matrix)
+    changed: Tensor = (vectors * change(values)) @ vectors.T
+    return changed
+
+
+def _with_distribution(picture: Tensor, others: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
+    """``picture`` with the distribution of colors of ``others``, iterated over rotations.
+
+    Pitié, Kokaram, Dahyot, "Automated colour grading using colour distribution transfer", CVIU 2007: along
+    each axis of a rotation, values become those of the same rank. The rotations are the same every time.
+    """
+    generator = torch.Generator().manual_seed(0)
+    colors = picture
+    for rotation in range(_ROTATIONS):
+        axes = torch.eye(3)
+        if rotation:
+            axes = torch.linalg.qr(torch.randn(3, 3, generator=generator))[0]
+        axes = axes.to(picture)
+        ours = _quantiles(axes, [colors], [1.0])
+        theirs = _quantiles(axes, others, shares)
+        colors = in_bands(partial(_by_rank, axes=axes, ours=ours, theirs=theirs), colors)
+    return colors.clamp_(0, 1)
+
+
+def _by_rank(colors: Tensor, axes: Tensor, ours: Tensor, theirs: Tensor) -> Tensor:
+    """Along each of the ``axes`` (3, 3), the value of ``theirs`` of the rank that a value has in ``ours``.
+
+    Both (3, Q) are quantiles. A value that is several of them has the rank in their middle.
+    """
+    values = torch.einsum("ij,njhw->inhw", axes, colors).flatten(1).contiguous()
+    first = torch.searchsorted(ours, values)
+    behind = torch.searchsorted(ours, values, right=True)
+    last = ours.shape[1] - 1
+    high = first.clamp(1, last)
+    below, above = ours.gather(1, high - 1), ours.gather(1, high)
+    share = ((values - below) / (above - below).clamp_min(1e-9)).clamp(0, 1)
+    rank = torch.where(behind > first, (first + behind - 1) / 2, high - 1 + share)
+    floor = rank.floor().clamp(0, last - 1).long()
+    low, up = theirs.gather(1, floor), theirs.gather(1, floor + 1)
+    moved = low + (rank - floor) * (up - low)
+    count, _, height, width = colors.shape
+    return torch.einsum("ij,inhw->njhw", axes, moved.view(3, count, height, width))
+
+
+def _quantiles(axes: Tensor, pictures: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
+    """Quantiles (3, Q) along each of the ``axes`` (3, 3), of a mixture with a share of each picture."""
+    samples = [_sampled(picture).to(axes) for picture in pictures]
+    each = [share / sample.shape[1] for sample, share in zip(samples, shares, strict=True)]
+    counts = torch.tensor([sample.shape[1] for sample in samples])
+    weights = torch.tensor(each, dtype=torch.float64).repeat_interleave(counts).to(axes.device)
+    values, order = (axes @ torch.cat(samples, 1)).sort(1)
+    ranks = weights[order].cumsum(1)
+    middles = (ranks - weights[order] / 2) / ranks[:, -1:]
+    wanted = torch.linspace(0, 1, _QUANTILES, dtype=torch.float64, device=axes.device).expand(3, -1)
+    places = torch.searchsorted(middles, wanted.contiguous()).clamp_max(values.shape[1] - 1)
+    return values.gather(1, places)
+
+
+def _sampled(picture: Tensor) -> Tensor:
+    """Colors (3, K) of about ``_SAMPLES`` pixels in even distances, of all if there are fewer."""
+    step = max(1, math.isqrt(picture.shape[2] * picture.shape[3] // _SAMPLES))
+    return picture[..., ::step, ::step].transpose(0, 1).flatten(1)
