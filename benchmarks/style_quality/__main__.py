@@ -23,7 +23,7 @@ from app.networks.catalogue import SHIPPED
 from app.settings import Settings
 from benchmarks.style_quality.charts import draw_curves
 from benchmarks.style_quality.figures_file import Run, common_pairs, first_setting, write_run
-from benchmarks.style_quality.measures import GREY, chroma, judges, speckle
+from benchmarks.style_quality.measures import GREY, chroma, copied, judges, speckle, strong_edges
 from benchmarks.style_quality.painting import paint
 from benchmarks.style_quality.pairs import Pair, choose, drawn_pairs, listed_pairs, photograph_pairs
 from benchmarks.style_quality.report import Result, curves_table, means_table, pairs_table
@@ -57,8 +57,10 @@ class Scene:
         for name, judge in self.judging.items():
             distances = judge.distances(picture, self.content, self.style)
             figures |= {f"{name} style": distances.style, f"{name} content": distances.content}
-        if (natural := speckle(self.style)) > 0:
-            figures["speckle"] = speckle(picture) / natural
+        if (of_style := speckle(self.style, strong_edges(self.style))) > 0:
+            figures["speckle"] = speckle(picture, strong_edges(self.content)) / of_style
+        if (layout := copied(self.judging["lite0"].network, picture, self.style)) is not None:
+            figures["copied"] = layout
         if chroma(self.style) < GREY:
             figures["chroma"] = chroma(picture)
         return Result(setting, weight, self.pair.name, figures, str(file), hashes(self.pair))

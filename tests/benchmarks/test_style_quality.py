@@ -11,17 +11,20 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from app.cli.demo_pictures import landscape
 from app.errors import InputError
 from app.networks.catalogue import SHIPPED
 from benchmarks.style_quality.__main__ import main
-from benchmarks.style_quality.drawings import pen
+from benchmarks.style_quality.drawings import mask, pen
 from benchmarks.style_quality.figures_file import Run, common_pairs, first_setting, write_run
-from benchmarks.style_quality.measures import GREY, chroma, speckle
+from benchmarks.style_quality.measures import GREY, chroma, copied, speckle, strong_edges
 from benchmarks.style_quality.painting import cache_key, code_hash
 from benchmarks.style_quality.pairs import LIST, choose, listed_pairs
 from benchmarks.style_quality.report import Result, curve_ratio, geometric_mean, mean_figures, ratios, table
 from benchmarks.style_quality.settings import Setting, parse_setting, parse_settings, parse_weights
 from benchmarks.style_quality.sheets import shuffled, write_blind
+from models.network import Network
+from models.registry import load_network
 
 SIDE = 33
 
@@ -201,8 +204,7 @@ def test_chroma() -> None:
 
 @pytest.mark.medium
 def test_the_pen_drawing_is_grey() -> None:
-    pixels = torch.from_numpy(np.asarray(pen()).copy()).permute(2, 0, 1)[None] / 255
-    assert chroma(pixels) < GREY / 100
+    assert chroma(as_tensor(pen())) < GREY / 100
 
 
 def places() -> tuple[Tensor, Tensor]:
@@ -222,6 +224,24 @@ def test_dots_are_speckle() -> None:
     assert speckle(on_white((y % 5 == 0) & (x % 5 == 0))) == pytest.approx(255 / 25, rel=0.2)
 
 
+def test_speckle_of_a_part() -> None:
+    y, x = places()
+    picture = on_white((y % 5 == 0) & (x % 5 == 0) & (x > 0))
+    left = (x < -3).expand(1, 1, SIDE, SIDE)
+    assert speckle(picture, left) == 0
+    assert speckle(picture, ~left) > speckle(picture)
+
+
+def test_strong_edges_are_where_it_changes_and_what_is_beside() -> None:
+    picture = torch.zeros(1, 3, 20, 20)
+    assert not bool(strong_edges(picture).any())
+    assert speckle(picture, strong_edges(picture)) == 0
+    picture[..., 10:] = 1
+    assert strong_edges(picture)[0, 0].sum(0).nonzero().flatten().tolist() == [8, 9, 10]
+    noise = torch.rand(1, 3, 50, 50, generator=torch.Generator().manual_seed(0))
+    assert 0.1 < float(strong_edges(noise).float().mean()) < 0.9
+
+
 @pytest.mark.parametrize("degrees", range(0, 180, 15))
 def test_strokes_and_edges_are_not(degrees: int) -> None:
     y, x = places()
@@ -232,6 +252,37 @@ def test_strokes_and_edges_are_not(degrees: int) -> None:
     in_dots = speckle(on_white(line * (along.round() % 4 < 2)))
     assert in_dots > 1.5
     assert speckle(on_white(line)) < in_dots / 8
+
+
+@pytest.fixture(scope="module")
+def lite0() -> Network:
+    return load_network("efficientnet_lite0")
+
+
+def as_tensor(image: Image.Image) -> Tensor:
+    return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)[None] / 255
+
+
+@pytest.mark.medium
+def test_a_face_of_the_style_is_copied_and_its_texture_is_not(lite0: Network) -> None:
+    content, style = (as_tensor(draw().resize((256, 192))) for draw in (landscape, mask))
+    faced = content.clone()
+    faced[..., 10:140, 100:200] = 0.5 * content[..., 10:140, 100:200] + 0.5 * style[..., 20:150, 40:140]
+    tiles = style.unfold(2, 32, 32).unfold(3, 32, 32).flatten(2, 3)
+    order = torch.randperm(tiles.shape[2], generator=torch.Generator().manual_seed(0))
+    rows = tiles[:, :, order].unflatten(2, (6, 8))
+    shuffled_tiles = rows.permute(0, 1, 2, 4, 3, 5).flatten(4, 5).flatten(2, 3)
+    textured = 0.5 * content + 0.5 * shuffled_tiles
+    itself, of_face, of_tiles, of_content = (
+        copied(lite0, picture, style) or 0.0 for picture in (style, faced, textured, content)
+    )
+    assert itself == pytest.approx(1, abs=1e-4)
+    assert of_face > 2 * max(of_tiles, of_content) > 0
+
+
+@pytest.mark.medium
+def test_what_is_narrower_than_a_window_has_no_copies(lite0: Network) -> None:
+    assert copied(lite0, torch.rand(1, 3, 32, 256), torch.rand(1, 3, 64, 64)) is None
 
 
 def test_the_sides_of_blind_pairs_are_random_and_balanced() -> None:
