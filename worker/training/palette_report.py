@@ -1,5 +1,6 @@
 """The measurements of palette's model card, with random weights for comparison where that is meaningful."""
 
+from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -158,7 +159,7 @@ def styles(
                 )
                 points = []
                 for point in curve:
-                    points.append([round(number, 4) for number in (point.style, point.content)])
+                    points.append([round(number, 4) for number in astuple(point.distances)])
                     _write(point.picture, output, f"{key} {point.style_weight:g}".replace(" ", "-"))
                 found[key] = points
     return found
