@@ -31,6 +31,10 @@ def draw(
     split: Annotated[
         Literal["train", "held-out", "all"], typer.Option(help="Which variants to draw.")
     ] = "all",
+    scenery: Annotated[
+        Literal["rough", "open"],
+        typer.Option(help="What is behind things: open has flat skies and walls, too."),
+    ] = "rough",
     seed: Annotated[int, typer.Option(help="Seed of the first picture of each class, counting up.")] = 0,
     names: Annotated[
         bool, typer.Option("--names/--no-names", help="Caption each class with its name, or leave no gaps.")
@@ -41,6 +45,7 @@ def draw(
 
     from models.procedural import CLASSES
     from models.procedural import draw as draw_pictures
+    from models.procedural.skies import SCENERIES
 
     chosen = list(CLASSES) if classes is None else [name.strip() for name in classes.split(",")]
     unknown = [name for name in chosen if name not in CLASSES]
@@ -48,7 +53,7 @@ def draw(
         raise typer.BadParameter(f"no class is named {unknown[0]!r}; there are {', '.join(CLASSES)}")
     numbers = [CLASSES.index(name) for name in chosen for _ in range(per_class)]
     seeds = [seed + place for _ in chosen for place in range(per_class)]
-    pictures = draw_pictures(numbers, seeds, size, split)
+    pictures = draw_pictures(numbers, seeds, size, split, scenery=SCENERIES[scenery])
     values = (pictures * 255).round().byte().permute(0, 2, 3, 1).numpy()
     images = [Image.fromarray(picture) for picture in values]
     strips = [

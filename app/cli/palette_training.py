@@ -16,6 +16,7 @@ from app.errors import ComputationError, InputError
 from app.settings import Settings
 
 if TYPE_CHECKING:
+    from worker.training.palette import PaletteRecipe
     from worker.training.palette_run import Report
 
 # Steps between two lines of numbers that stay on the screen.
@@ -31,18 +32,26 @@ def train(
     ] = Path("palette-training"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, crops and attacks.")] = 0,
     budget: Annotated[float, typer.Option(min=0.001, help="Factor for the number of steps.")] = 1.0,
-    files: Annotated[int, typer.Option(min=1, help="Files of 2048 pictures to draw; 100 MB each.")] = 48,
+    number: Annotated[
+        int, typer.Option("--recipe", min=1, max=2, help="1: that of the shipped network; 2: with contrast.")
+    ] = 1,
+    files: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Files of 2048 pictures to draw, 100 to 240 MB each; by default the recipe's."
+        ),
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Processes that draw; by default one a core.")
     ] = None,
 ) -> None:
     """Draw the training pictures, train palette on them, and write the network.
 
-    Takes an hour on two cores. An interrupted run resumes from its checkpoint.
+    Takes an hour on two cores, recipe 2 more than two. An interrupted run resumes from its checkpoint.
     """
     from app.cli.local_run import choose_compute
     from models.palette import calibration_pictures, folded_palette, save_palette
-    from worker.training.palette import palette_schedule
+    from worker.training.palette import RECIPES
     from worker.training.palette_run import train_palette
 
     try:
@@ -51,23 +60,26 @@ def train(
         fail_on(settings_problems(error))
     except InputError as error:
         fail_on([(error.field, error.detail)])
-    schedule = palette_schedule(seed, budget)
+    recipe = RECIPES[number]
+    schedule = recipe.schedule(seed, budget)
+    files = files or recipe.files
     with progress_bar() as progress:
         try:
-            _draw(folder, files, processes or os.cpu_count() or 1, progress)
+            _draw(folder, recipe, files, processes or os.cpu_count() or 1, progress)
             task = progress.add_task("training", total=schedule.steps, number="")
 
             def on_report(report: "Report") -> None:
                 _show(report, progress, task)
 
-            model, accuracies = train_palette(folder, schedule, files, compute, on_report)
+            model, accuracies = train_palette(folder, recipe, schedule, files, compute, on_report)
         except KeyboardInterrupt:
             fail(f"interrupted; the same command resumes from {folder}", INTERRUPTED)
         except (ValueError, ComputationError, OSError) as error:
             fail(str(error))
+    options = f"--recipe {number} --seed {seed} --budget {budget:g} --files {files}"
     facts = {
         "seed": seed,
-        "command": f"impasto palette train --seed {seed} --budget {budget:g} --files {files}",
+        "command": f"impasto palette train {options}",
         "commit": _commit(),
         "device": f"{compute.device.type}, {str(compute.dtype).removeprefix('torch.')}",
         "accuracy": dataclasses.asdict(accuracies),
@@ -76,12 +88,12 @@ def train(
     typer.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
 
 
-def _draw(folder: Path, files: int, processes: int, progress: Progress) -> None:
+def _draw(folder: Path, recipe: "PaletteRecipe", files: int, processes: int, progress: Progress) -> None:
     from worker.training.drawings import draw_set
-    from worker.training.palette import DRAWN_SIZE
 
     task = progress.add_task("drawing", total=files, number="")
-    for done in draw_set(folder, size=DRAWN_SIZE, files=files, processes=processes):
+    size, scenery = recipe.drawn_size, recipe.scenery
+    for done in draw_set(folder, size=size, files=files, processes=processes, scenery=scenery):
         progress.update(task, completed=done)
 
 
@@ -94,6 +106,8 @@ def _show(report: "Report", progress: Progress, task: TaskID) -> None:
     line = f"step {step.done}: loss {losses['loss']:.3f}, {report.speed:.0f} pictures/s"
     if losses["radius"]:
         line += f", radius {losses['radius']:.2f}"
+    if "contrast" in losses:
+        line += f", contrast {losses['contrast']:.3f}"
     if (found := report.accuracies) is not None:
         line += f"; new seeds {found.new_seeds:.1%}, held-out variants {found.held_out_variants:.1%}"
     progress.console.print(line)

@@ -1,6 +1,7 @@
 """What lies behind things: 1/f noise, dead leaves, diamond-square terrain, soft light; in natural colours."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,6 +12,17 @@ from models.procedural.lattice import marks
 from models.procedural.lighting import lit, relief
 from models.procedural.palettes import blend, gradient, tint
 from models.procedural.sheet import Sheet
+
+Background = Callable[[Sheet], Tensor]
+"""Fills a sheet with four colours: (n, 3, h, w), about in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Scenery:
+    """What lies behind things, each as often as it is there; ``clean`` is the share of clean pictures."""
+
+    backgrounds: tuple[Background, ...]
+    clean: float = 0.0
 
 
 def spectral(sheet: Sheet) -> Tensor:
@@ -55,7 +67,7 @@ def studio(sheet: Sheet) -> Tensor:
     return gradient(value, sheet.colors[:2])
 
 
-BACKGROUNDS: tuple[Callable[[Sheet], Tensor], ...] = (
+BACKGROUNDS: tuple[Background, ...] = (
     spectral,
     spectral,
     leaves,
@@ -64,3 +76,6 @@ BACKGROUNDS: tuple[Callable[[Sheet], Tensor], ...] = (
     terrain,
     studio,
 )
+
+ROUGH = Scenery(BACKGROUNDS)
+"""There is something to see everywhere."""

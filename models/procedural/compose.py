@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.procedural import noise
-from models.procedural.backgrounds import BACKGROUNDS
+from models.procedural.backgrounds import ROUGH, Scenery
 from models.procedural.fields import box, cover, disc, rotate
 from models.procedural.hashing import fold, unit
 from models.procedural.palettes import blend, mixed, natural
@@ -23,24 +23,38 @@ def plain_grid(count: int, size: int, device: torch.device) -> tuple[Tensor, Ten
     return line[None, None, :].expand(count, size, size), line[None, :, None].expand(count, size, size)
 
 
-def compose(drawing: Drawing, variant: Variant, seeds: Tensor, size: int) -> Tensor:
-    """Draw one picture of a class per seed, (n, 3, size, size)."""
+def compose(
+    drawing: Drawing,
+    variant: Variant,
+    seeds: Tensor,
+    size: int,
+    scenery: Scenery = ROUGH,
+) -> Tensor:
+    """Draw one picture of a class per seed, (n, 3, size, size), in a scenery."""
     inner = size * 2 if drawing.fine else size
     x, y = plain_grid(len(seeds), inner, seeds.device)
     is_typical = unit(fold(seeds, 11)) < 0.5
     view = Sheet(fold(seeds, 12), x, y, [])
     if drawing.kind == "object":
-        picture = _place(drawing, variant, seeds, view, is_typical)
+        picture = _place(drawing, variant, seeds, view, is_typical, scenery)
     else:
         colors = mixed(fold(seeds, 13), drawing.typical, is_typical)
         look = _look_at_plane if drawing.kind == "texture" else _look_at_scene
         turned = look(view, drawing.turn)
         layer = variant.draw(Sheet(fold(seeds, 14), turned.x, turned.y, colors))
-        picture = _cut_out(seeds, view, layer.picture) if drawing.kind == "texture" else layer.picture
+        picture = layer.picture
+        if drawing.kind == "texture":
+            picture = _cut_out(seeds, view, picture, scenery)
     picture = _occlude(seeds, view, picture)
     if drawing.fine:
         picture = functional.avg_pool2d(picture, 2)
-    return _finish(seeds, picture)
+    return _finish(seeds, picture, scenery.clean)
+
+
+def compose_background(seeds: Tensor, size: int, scenery: Scenery) -> Tensor:
+    """Draw one picture of a background alone per seed, (n, 3, size, size)."""
+    view = Sheet(fold(seeds, 12), *plain_grid(len(seeds), size, seeds.device), [])
+    return _finish(seeds, backdrop(fold(seeds, 25), view, scenery), scenery.clean)
 
 
 def _look_at_plane(view: Sheet, turn: float) -> Sheet:
@@ -62,12 +76,12 @@ def _look_at_scene(view: Sheet, turn: float) -> Sheet:
     return view.at((x * zoom + view.uniform(-0.15, 0.15)) * view.sign(), y * zoom + view.uniform(-0.1, 0.1))
 
 
-def backdrop(seeds: Tensor, view: Sheet) -> Tensor:
+def backdrop(seeds: Tensor, view: Sheet, scenery: Scenery) -> Tensor:
     """One background per picture, in natural colours; (n, 3, h, w)."""
-    kinds = fold(seeds, 21) % len(BACKGROUNDS)
+    kinds = fold(seeds, 21) % len(scenery.backgrounds)
     picture = view.x.new_empty(len(seeds), 3, *view.x.shape[1:])
     palette = natural(fold(seeds, 22), 4)
-    for kind, paint in enumerate(BACKGROUNDS):
+    for kind, paint in enumerate(scenery.backgrounds):
         chosen = (kinds == kind).nonzero()[:, 0]
         if len(chosen):
             colors = list(palette[chosen][..., None, None].unbind(1))
@@ -76,9 +90,16 @@ def backdrop(seeds: Tensor, view: Sheet) -> Tensor:
     return picture
 
 
-def _place(drawing: Drawing, variant: Variant, seeds: Tensor, view: Sheet, is_typical: Tensor) -> Tensor:
+def _place(
+    drawing: Drawing,
+    variant: Variant,
+    seeds: Tensor,
+    view: Sheet,
+    is_typical: Tensor,
+    scenery: Scenery,
+) -> Tensor:
     """One to four instances before a background, the later ones in front, each with a soft shadow."""
-    picture = _soften(seeds, 24, backdrop(fold(seeds, 25), view), share=0.4, widest=2.0)
+    picture = _soften(seeds, 24, backdrop(fold(seeds, 25), view, scenery), share=0.4, widest=2.0)
     count = 1 + (view.uniform(0, 1)[:, 0, 0] ** 2 * MOST_INSTANCES).long()
     phase, shadow_x, shadow_y = view.uniform(0, 6.28), view.uniform(-0.08, 0.08), view.uniform(0.02, 0.1)
     darkness = view.uniform(0, 0.5)
@@ -117,7 +138,7 @@ def _shadow(picture: Tensor, layer: Layer, x: Tensor, y: Tensor, darkness: Tenso
     return picture * (1 - darkness * soft[:, 0])[:, None]
 
 
-def _cut_out(seeds: Tensor, view: Sheet, picture: Tensor) -> Tensor:
+def _cut_out(seeds: Tensor, view: Sheet, picture: Tensor, scenery: Scenery) -> Tensor:
     """Let some textures fill only a part of the picture, before a background."""
     chosen = (unit(fold(seeds, 41)) < 0.2).nonzero()[:, 0]
     if not len(chosen):
@@ -132,7 +153,9 @@ def _cut_out(seeds: Tensor, view: Sheet, picture: Tensor) -> Tensor:
     half = torch.maximum(x - sheet.uniform(0.1, 0.6), box(x, y, 3.0, sheet.uniform(0.5, 1.5))) + bumpy * 0.5
     distance = torch.lerp(round_part, half, sheet.chance(0.5))
     result = picture.clone()
-    result[chosen] = blend(backdrop(fold(own, 43), sheet), picture[chosen], cover(distance, sheet.pixel))
+    result[chosen] = blend(
+        backdrop(fold(own, 43), sheet, scenery), picture[chosen], cover(distance, sheet.pixel)
+    )
     return result
 
 
@@ -177,14 +200,15 @@ def _soften(seeds: Tensor, salt: int, picture: Tensor, share: float, widest: flo
     return result
 
 
-def _finish(seeds: Tensor, picture: Tensor) -> Tensor:
+def _finish(seeds: Tensor, picture: Tensor, clean: float) -> Tensor:
     """Uneven light and dirt, vignette, exposure, contrast, focus, and the grain of a sensor."""
     count, size = picture.shape[0], picture.shape[-1]
     x, y = plain_grid(count, size, picture.device)
     sheet = Sheet(fold(seeds, 61), x, y, [])
     across, _ = rotate(x, y, sheet.uniform(-3.1, 3.1))
     light = 1 + sheet.uniform(0, 0.22) * across - sheet.uniform(0, 0.15) * (x * x + y * y)
-    light = light + sheet.uniform(0.01, 0.06) * sheet.spectrum(0.8, 1.7)
+    dirty = (unit(fold(seeds, 65)) >= clean).float()[:, None, None]
+    light = light + dirty * sheet.uniform(0.01, 0.06) * sheet.spectrum(0.8, 1.7)
     picture = picture * light[:, None]
     contrast, exposure = sheet.uniform(0.75, 1.15)[:, None], sheet.uniform(-0.08, 0.08)[:, None]
     picture = (picture - 0.5) * contrast + 0.5 + exposure

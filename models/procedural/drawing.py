@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from models.procedural.backgrounds import ROUGH, Scenery
 from models.procedural.catalogue import DRAWINGS
-from models.procedural.compose import compose
+from models.procedural.compose import compose, compose_background
 from models.procedural.hashing import fold
 from models.procedural.registry import Split
 
@@ -35,11 +36,12 @@ def draw(
     size: int,
     split: Split = "train",
     device: torch.device | str = "cpu",
+    scenery: Scenery = ROUGH,
 ) -> Tensor:
     """Draw one picture per class number and seed.
 
-    The pixels follow from (class, seed, size, split) alone, whatever else is in the batch. Returns
-    (n, 3, size, size) float32 sRGB in [0, 1] on ``device``. Faster for many pictures at once.
+    The pixels follow from (class, seed, size, split, scenery) alone, whatever else is in the batch.
+    Returns (n, 3, size, size) float32 sRGB in [0, 1] on ``device``. Faster for many pictures at once.
 
     Raises:
         ValueError: classes and seeds differ in length, a class is unknown, or the size is below 8.
@@ -57,7 +59,18 @@ def draw(
     for group in sorted(set(groups.tolist())):
         drawing = DRAWINGS[group // 64]
         members = (groups == group).nonzero()[:, 0]
-        for chunk in members.split(max(1, _MOST_AT_ONCE // (size * size))):
+        for chunk in members.split(_at_once(size)):
             own = fold(numbers[chunk], drawing.key).to(device)
-            pictures[chunk.to(device)] = compose(drawing, drawing.variants[group % 64], own, size)
+            pictures[chunk.to(device)] = compose(drawing, drawing.variants[group % 64], own, size, scenery)
     return pictures
+
+
+@torch.no_grad()
+def draw_backgrounds(seeds: Tensor, size: int, scenery: Scenery) -> Tensor:
+    """Draw one picture of a background alone per seed (n,) int64; as :func:`draw` otherwise."""
+    parts = (compose_background(chunk, size, scenery) for chunk in torch.split(seeds, _at_once(size)))
+    return torch.cat(list(parts))
+
+
+def _at_once(size: int) -> int:
+    return max(1, _MOST_AT_ONCE // (size * size))

@@ -230,18 +230,42 @@ def random_crops(pictures: Tensor, size: int, turnable: Tensor, generator: Gener
     top = (torch.rand(n, generator=generator) * 2 - 1) * (1 - high)
     mirrored = torch.randint(0, 2, (n,), generator=generator) * 2.0 - 1
     quarters = torch.randint(0, 4, (n,), generator=generator) * turnable.cpu()
+    crops = Crops(wide, high, left, top, mirrored, quarters)
+    return cut_crops(pictures, crops, size)
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Where crops lie in pictures, each (n,) on the CPU.
+
+    ``wide`` and ``high`` are shares of the side, ``left`` and ``top`` the middle, where the picture spans
+    [-1, 1]; ``mirrored`` is -1 for mirrored ones, else 1; ``quarters`` are turns of 90 degrees.
+    """
+
+    wide: Tensor
+    high: Tensor
+    left: Tensor
+    top: Tensor
+    mirrored: Tensor
+    quarters: Tensor
+
+
+def cut_crops(pictures: Tensor, crops: Crops, size: int) -> Tensor:
+    """A crop of each picture (n, 3, H, H) uint8, as (n, 3, size, size) floats in [0, 1]."""
+    n, side = len(pictures), pictures.shape[-1]
+    quarters = crops.quarters
     cosine, sine = (quarters * (math.pi / 2)).cos().round(), (quarters * (math.pi / 2)).sin().round()
     # The map of the output's coordinates: rotated, then mirrored, then scaled and moved to the crop.
-    across, down = wide * mirrored, high
+    across, down = crops.wide * crops.mirrored, crops.high
     affine = torch.stack(
         [
-            torch.stack([across * cosine, -across * sine, left], dim=1),
-            torch.stack([down * sine, down * cosine, top], dim=1),
+            torch.stack([across * cosine, -across * sine, crops.left], dim=1),
+            torch.stack([down * sine, down * cosine, crops.top], dim=1),
         ],
         dim=1,
     ).to(pictures.device)
     grid = F.affine_grid(affine, [n, 3, size, size], align_corners=False)
-    zoom = torch.maximum(wide, high) * side / size
+    zoom = torch.maximum(crops.wide, crops.high) * side / size
     return _sampled(pictures.float() / 255, grid, zoom)
 
 

@@ -1,25 +1,44 @@
-"""The training of the palette network: its pictures, its model and its schedule."""
+"""The training of the palette network: its recipes, which are pictures and a schedule, and its model."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from models.architectures.palette import MEAN, STD
 from models.procedural import CLASSES
-from models.procedural.catalogue import DRAWINGS
+from models.procedural.skies import SceneryName
 from models.trainable import Trainable, initialize, new_trainable
 from worker.optim.randomness import fold_seed
 from worker.training.augmentation import jitter, random_crops
+from worker.training.contrast import ContrastSettings
 from worker.training.drawings import DrawnSet
 from worker.training.phases import Cycle, Phase, Sample, Schedule
+from worker.training.twins import TURNABLE, twins_from
 
-# Side of the drawn pictures in pixels; training uses crops of them.
-DRAWN_SIZE = 128
+# Side in pixels of the pictures that it is measured on.
+MEASURED_SIZE = 128
 
 # The largest relative change of a convolution in a step. With 0.08 training is slower.
 RATE = 0.03
 
-# Classes whose pictures may be rotated.
-TURNABLE = torch.tensor([drawing.turn > 3 for drawing in DRAWINGS])
+
+@dataclass(frozen=True)
+class PaletteRecipe:
+    """How a palette is trained.
+
+    Training uses crops of pictures of ``drawn_size`` pixels, before a ``scenery``, of which ``files`` files
+    are drawn. ``schedule`` takes the seed and the budget, which multiplies its steps. With a ``contrast``
+    the samples have twins.
+    """
+
+    drawn_size: int
+    scenery: SceneryName
+    files: int
+    schedule: Callable[[int, float], Schedule]
+    sample: Callable[[DrawnSet, torch.device], Sample]
+    contrast: ContrastSettings | None = None
 
 
 def palette_model(seed: int) -> Trainable:
@@ -28,32 +47,53 @@ def palette_model(seed: int) -> Trainable:
     return initialize(model, fold_seed(seed))
 
 
-def palette_schedule(seed: int, budget: float = 1.0) -> Schedule:
-    """The schedule of the shipped network; ``budget`` multiplies its steps.
+def first_schedule(seed: int, budget: float) -> Schedule:
+    """First without attacks, then with half of each batch attacked at a growing radius, and at last larger.
 
-    First without attacks, then with half of each batch attacked at a growing radius, and at last at a larger
-    size without mixing, as the network will be used. Then the same again from a third of the learning rate,
-    at sizes where the receptive fields of the last stage cover more than padding.
+    The last phase of each cycle is without mixing, as the network will be used. The second cycle begins with
+    a third of the learning rate, at sizes where the receptive fields of the last stage cover more than
+    padding.
     """
-
-    def steps(count: int) -> int:
-        return max(1, round(count * budget))
-
     small = Cycle(
         (
-            Phase(steps(1300), size=64, batch=96, mixed=0.25),
-            Phase(steps(2200), size=64, batch=96, radius=(0.25, 2.0), attacked=0.5, mixed=0.25),
-            Phase(steps(700), size=96, batch=48, radius=(2.0, 3.0), attacked=0.5, mixed=0.0),
+            Phase(_steps(1300, budget), size=64, batch=96, mixed=0.25),
+            Phase(_steps(2200, budget), size=64, batch=96, radius=(0.25, 2.0), attacked=0.5, mixed=0.25),
+            Phase(_steps(700, budget), size=96, batch=48, radius=(2.0, 3.0), attacked=0.5, mixed=0.0),
         )
     )
     large = Cycle(
         (
-            Phase(steps(1100), size=80, batch=64, radius=(2.0, 3.0), attacked=0.5, mixed=0.25),
-            Phase(steps(700), size=112, batch=32, radius=(3.5, 4.0), attacked=0.5, mixed=0.0),
+            Phase(_steps(1100, budget), size=80, batch=64, radius=(2.0, 3.0), attacked=0.5, mixed=0.25),
+            Phase(_steps(700, budget), size=112, batch=32, radius=(3.5, 4.0), attacked=0.5, mixed=0.0),
         ),
         height=0.35,
     )
     return Schedule(cycles=(small, large), seed=seed)
+
+
+def second_schedule(seed: int, budget: float) -> Schedule:
+    """As the first, with more steps, and up to the size of photographs of 192 px in the second cycle."""
+    small = Cycle(
+        (
+            Phase(_steps(1300, budget), size=64, batch=96, mixed=0.25),
+            Phase(_steps(2000, budget), size=64, batch=96, radius=(0.25, 2.0), attacked=0.5, mixed=0.25),
+            Phase(_steps(900, budget), size=96, batch=48, radius=(2.0, 3.0), attacked=0.5, mixed=0.0),
+        )
+    )
+    large = Cycle(
+        (
+            Phase(_steps(1000, budget), size=96, batch=48, radius=(2.0, 3.0), attacked=0.5, mixed=0.25),
+            Phase(_steps(700, budget), size=128, batch=32, radius=(3.5, 4.0), attacked=0.5, mixed=0.0),
+            Phase(_steps(500, budget), size=160, batch=24, radius=(4.5, 5.0), attacked=0.5, mixed=0.0),
+            Phase(_steps(300, budget), size=192, batch=16, radius=(5.5, 6.0), attacked=0.5, mixed=0.0),
+        ),
+        height=0.35,
+    )
+    return Schedule(cycles=(small, large), seed=seed)
+
+
+def _steps(count: int, budget: float) -> int:
+    return max(1, round(count * budget))
 
 
 def sample_from(drawn: DrawnSet, device: torch.device) -> Sample:
@@ -67,3 +107,10 @@ def sample_from(drawn: DrawnSet, device: torch.device) -> Sample:
         return jitter(crops, generator), classes.to(device)
 
     return sample
+
+
+RECIPES = {
+    1: PaletteRecipe(128, "rough", 48, first_schedule, sample_from),
+    2: PaletteRecipe(192, "open", 24, second_schedule, twins_from, ContrastSettings()),
+}
+"""The recipes by their number."""

@@ -27,7 +27,7 @@ from worker.synthesis.feature_inversion import feature_inversion
 from worker.training import evaluation
 from worker.training.calibration import calibrate
 from worker.training.evaluation import peak_signal_to_noise, step_seconds, texture_retrieval
-from worker.training.palette import DRAWN_SIZE
+from worker.training.palette import MEASURED_SIZE
 from worker.training.style_curve import style_curve
 
 PER_CLASS = 16
@@ -45,13 +45,13 @@ STEP_LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
 def accuracies(network: Network, compute: Compute) -> dict[str, float]:
     """Top-1 accuracies on new seeds of trained variants, and on held-out variants."""
     prepared = network.prepared(compute.device, compute.dtype)
-    found = evaluation.accuracies(partial(_logits, prepared), PER_CLASS, DRAWN_SIZE)
+    found = evaluation.accuracies(partial(_logits, prepared), PER_CLASS, MEASURED_SIZE)
     return {**vars(found), "pictures_each": PER_CLASS * len(CLASSES)}
 
 
 def _logits(network: Network, pictures: Tensor) -> Tensor:
     """Logits, float32, of pictures at the size that the network classifies."""
-    side = network.input_size or DRAWN_SIZE
+    side = network.input_size or MEASURED_SIZE
     sized = F.interpolate(pictures, (side, side), mode="bilinear", antialias=True)
     return network.logits(sized.to(network.device)).float()
 

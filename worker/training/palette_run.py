@@ -13,11 +13,12 @@ from models.trainable import Trainable
 from worker.contract.compute import Compute
 from worker.contract.steps import Step, StepState
 from worker.runtime import checkpoints
+from worker.training.contrast import ContrastCourse, ContrastLesson, Recorder
 from worker.training.drawings import DrawnSet
 from worker.training.evaluation import Accuracies, accuracies
 from worker.training.loop import eval_logits, train
 from worker.training.muon import NormedMuon
-from worker.training.palette import DRAWN_SIZE, RATE, palette_model, sample_from
+from worker.training.palette import MEASURED_SIZE, RATE, PaletteRecipe, palette_model
 from worker.training.phases import PhasedCourse, Schedule
 
 CHECKPOINT_SECONDS = 120.0
@@ -37,23 +38,28 @@ class Report:
 
 
 def train_palette(
-    folder: Path, schedule: Schedule, files: int, compute: Compute, on_report: Callable[[Report], None]
+    folder: Path,
+    recipe: PaletteRecipe,
+    schedule: Schedule,
+    files: int,
+    compute: Compute,
+    on_report: Callable[[Report], None],
 ) -> tuple[Trainable, Accuracies]:
     """Train on the set drawn into ``folder``; returns the model, on the device, and its accuracies.
 
-    Resumes from a checkpoint in the folder, and leaves one there when interrupted. Raises ValueError if the
-    checkpoint is of another schedule or number of files.
+    ``schedule`` is one of the recipe. Resumes from a checkpoint in the folder, and leaves one there when
+    interrupted. Raises ValueError if the checkpoint is of another schedule, contrast or number of files.
     """
     model = palette_model(schedule.seed).to(compute.device)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     path = folder / "checkpoint.safetensors"
-    identity = repr((schedule, files))
+    identity = repr((schedule, files, *([recipe.contrast] if recipe.contrast else [])))
     resume = _read(path, identity)
-    drawn = DrawnSet(folder, size=DRAWN_SIZE, files=files)
-    course = PhasedCourse(sample_from(drawn, compute.device), len(CLASSES), schedule)
+    drawn = DrawnSet(folder, size=recipe.drawn_size, files=files, scenery=recipe.scenery)
+    course = _course(recipe, schedule, drawn, model, compute)
     steps = train(model, NormedMuon(model, RATE), course, compute, resume)
     classify = partial(eval_logits, model, compute=compute)
-    measure = partial(accuracies, classify, PER_CLASS, DRAWN_SIZE)
+    measure = partial(accuracies, classify, PER_CLASS, MEASURED_SIZE)
     saved = monotonic()
     step = None
     try:
@@ -67,6 +73,17 @@ def train_palette(
         if step is not None:
             _write(path, step.state(), identity)
     return model, measure()
+
+
+def _course(
+    recipe: PaletteRecipe, schedule: Schedule, drawn: DrawnSet, model: Trainable, compute: Compute
+) -> PhasedCourse:
+    plain = PhasedCourse(recipe.sample(drawn, compute.device), len(CLASSES), schedule)
+    if recipe.contrast is None:
+        return plain
+    recorder = Recorder(model, recipe.contrast.layers)
+    lesson = ContrastLesson(plain.lesson, recipe.contrast, recorder)
+    return ContrastCourse(plain.sample, plain.classes, schedule, lesson)
 
 
 def _timed(steps: Iterator[Step], schedule: Schedule) -> Iterator[tuple[Step, float]]:

@@ -13,7 +13,11 @@ from worker.training.loop import Batch
 from worker.training.objectives import ObjectiveSettings
 
 Sample = Callable[[torch.Generator, int, int], tuple[Tensor, Tensor]]
-"""(generator, n, side) -> n pictures (n, 3, side, side) in [0, 1] and their classes (n,), on the device."""
+"""(generator, n, side) -> n pictures (n, 3, side, side) in [0, 1] and their classes (n,), on the device.
+
+A negative class is none: the shares of all classes are the same (Hendrycks, Mazeika, Dietterich, "Deep
+anomaly detection with outlier exposure", ICLR 2019, section 3).
+"""
 
 
 @dataclass(frozen=True)
@@ -120,11 +124,15 @@ class PhasedCourse:
         """Samples of the phase, mixed by cutmix with its probability."""
         phase, progress = self.schedule.at(step)
         pictures, labels = self.sample(generator, phase.batch, phase.size)
-        targets = F.one_hot(labels, self.classes).float()
+        targets = shares_of(labels, self.classes)
         if float(torch.rand(1, generator=generator)) < phase.mixed:
-            pictures, targets = cutmix(pictures, targets, generator)
+            pictures, targets = self.mix(pictures, targets, generator)
         radius = phase.radius[0] + progress * (phase.radius[1] - phase.radius[0])
         return Batch(pictures, targets, round(phase.attacked * phase.batch), radius)
+
+    def mix(self, pictures: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Cutmix of pictures (n, 3, H, W) and targets (n, classes)."""
+        return cutmix(pictures, targets, generator)
 
     def factor(self, step: int) -> float:
         """The schedule's."""
@@ -138,3 +146,9 @@ class PhasedCourse:
     def numbers(self, step: int, rate: float, batch: Batch) -> dict[str, float]:
         """``rate`` and ``radius``."""
         return {"rate": rate, "radius": batch.radius}
+
+
+def shares_of(labels: Tensor, classes: int) -> Tensor:
+    """Targets (n, classes) of labels (n,) int64, of which negative ones are of no class."""
+    named = F.one_hot(labels.clamp_min(0), classes).float()
+    return torch.where(labels[:, None] < 0, 1 / classes, named)

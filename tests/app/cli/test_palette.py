@@ -27,6 +27,17 @@ def test_drawn_pictures_alone(tmp_path: Path) -> None:
         assert sheet.size == (64, 64)
 
 
+def test_an_open_scenery_is_drawn(tmp_path: Path) -> None:
+    sheets = []
+    for scenery in ("rough", "open"):
+        output = tmp_path / f"{scenery}.png"
+        options = ["--classes", "heart", "--per-class", "4", "--size", "24", "--no-names", "-o", str(output)]
+        ended = runner.invoke(program, ["palette", "draw", "--scenery", scenery, *options])
+        assert ended.exit_code == 0, ended.stderr
+        sheets.append(output.read_bytes())
+    assert sheets[0] != sheets[1]
+
+
 def test_classes_needs_a_second_network() -> None:
     ended = runner.invoke(program, ["palette", "evaluate", "classes"])
     assert ended.exit_code == 1

@@ -15,7 +15,7 @@ def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def write_file(folder: Path, number: int) -> None:
     set_folder(folder, 16).mkdir(parents=True, exist_ok=True)
-    drawings._draw_file((set_folder(folder, 16), 16, number))
+    drawings._draw_file((set_folder(folder, 16), 16, number, "rough"))
 
 
 @pytest.mark.medium

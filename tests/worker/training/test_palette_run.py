@@ -1,0 +1,76 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from worker.contract.compute import Compute
+from worker.training import drawings, palette_run
+from worker.training.contrast import ContrastSettings
+from worker.training.drawings import set_folder
+from worker.training.palette import RECIPES, PaletteRecipe
+from worker.training.palette_run import Report, train_palette
+from worker.training.phases import Cycle, Phase, Schedule
+from worker.training.twins import twins_from
+
+CPU = Compute(torch.device("cpu"))
+
+
+def tiny_schedule(seed: int, budget: float) -> Schedule:
+    phases = (
+        Phase(1, size=32, batch=8, mixed=0.5),
+        Phase(2, size=32, batch=8, radius=(0.5, 1.0), attacked=0.5, mixed=0.5),
+    )
+    return Schedule((Cycle(phases),), seed=seed)
+
+
+TINY = PaletteRecipe(40, "open", 1, tiny_schedule, twins_from, ContrastSettings())
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder with a small set."""
+    monkeypatch.setattr(drawings, "PER_CLASS", 1)
+    monkeypatch.setattr(palette_run, "PER_CLASS", 1)
+    monkeypatch.setattr(palette_run, "MEASURED_SIZE", 32)
+    folder = set_folder(tmp_path, 40, "open")
+    folder.mkdir()
+    drawings._draw_file((folder, 40, 0, "open"))
+    return tmp_path
+
+
+def run(
+    folder: Path, contrast: ContrastSettings | None = None, stop_after: int = 99
+) -> dict[str, torch.Tensor]:
+    def on_report(report: Report) -> None:
+        assert report.step.losses()["contrast"] > 0
+        if report.step.done == stop_after:
+            raise KeyboardInterrupt
+
+    recipe = TINY if contrast is None else PaletteRecipe(40, "open", 1, tiny_schedule, twins_from, contrast)
+    model, _ = train_palette(folder, recipe, tiny_schedule(3, 1.0), 1, CPU, on_report)
+    return model.state_dict()
+
+
+@pytest.mark.medium
+def test_a_training_with_contrast_resumes_exactly(drawn: Path) -> None:
+    whole = run(drawn)
+    (drawn / "checkpoint.safetensors").unlink()
+    with pytest.raises(KeyboardInterrupt):
+        run(drawn, stop_after=2)
+    resumed = run(drawn)
+    for name, weight in whole.items():
+        assert torch.equal(weight, resumed[name]), name
+    with pytest.raises(ValueError, match="another training"):
+        run(drawn, ContrastSettings(weight=0.1))
+
+
+@pytest.mark.parametrize("number", RECIPES)
+def test_recipes_fit_their_pictures(number: int) -> None:
+    recipe = RECIPES[number]
+    schedule = recipe.schedule(0, 1.0)
+    for phase in (phase for cycle in schedule.cycles for phase in cycle.phases):
+        assert phase.size <= recipe.drawn_size
+        if recipe.contrast is not None:
+            # The attacked half has whole groups, too.
+            assert phase.batch % 8 == 0
+    assert recipe.schedule(0, 0.01).steps == pytest.approx(schedule.steps / 100, abs=len(schedule.cycles) * 4)
