@@ -58,8 +58,9 @@ class AsyncKinds(ABC):
         content: The picture to paint.
         style: The painting, or up to eight of them.
         init_image: The picture to start from, with init=image.
-        Options: preset, size, style_weight, content_weight, tv_weight, style_weights, style_scale,
-        color, steps, content_layers, style_layers, optimizer, pooling, init, network, seed.
+        Options: preset, size, style_weight, content_weight, style_loss, content_loss, tv_weight,
+        style_weights, style_scale, color, color_match, steps, content_layers, style_layers,
+        optimizer, pooling, init, network, seed, format, bit_depth.
         """
         return await self._submit(
             "style_transfer", {"content": content, "style": style, "init_image": init_image, **options}
@@ -84,7 +85,8 @@ class AsyncKinds(ABC):
 
         target: One class or several of the network, by name or by index.
         Options: preset, network, size, variations, steps, parametrization, noise, transforms, looks,
-        optimizer, step_size, l2_weight, p_weight, tv_weight, decay, blur, blur_every, seed.
+        optimizer, step_size, l2_weight, p_weight, tv_weight, decay, blur, blur_every, seed, format,
+        bit_depth.
         """
         return await self._submit("class_visualization", {"target": target, **options})
 
@@ -97,8 +99,8 @@ class AsyncKinds(ABC):
         image: Exaggerate what the layer sees in this picture; a square is cut out of its middle. For
         a caricature or a direction.
         Options: preset, network, size, variations, steps, parametrization, noise, transforms, looks,
-        optimizer, step_size, l2_weight, p_weight, tv_weight, decay, blur, blur_every, seed, layer,
-        objective, channels, terms, sign, diversity.
+        optimizer, step_size, l2_weight, p_weight, tv_weight, decay, blur, blur_every, seed, format,
+        bit_depth, layer, objective, channels, terms, sign, diversity.
         """
         return await self._submit("feature_visualization", {"image": image, **options})
 
@@ -107,7 +109,7 @@ class AsyncKinds(ABC):
 
         image: The picture to reconstruct from its features.
         Options: network, layers, size, steps, variations, p_weight, tv_weight, optimizer,
-        parametrization, seed.
+        parametrization, seed, format, bit_depth.
         """
         return await self._submit("feature_inversion", {"image": image, **options})
 
@@ -116,7 +118,7 @@ class AsyncKinds(ABC):
 
         image: The picture whose texture is to go on.
         Options: size, aspect, seamless, source_size, steps, layers, tv_weight, pooling, network,
-        variations, seed.
+        variations, seed, format, bit_depth.
         """
         return await self._submit("texture_synthesis", {"image": image, **options})
 

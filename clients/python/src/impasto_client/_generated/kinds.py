@@ -36,13 +36,23 @@ KindName: TypeAlias = Literal[
 
 KINDS: dict[str, KindInfo] = {
     "style_transfer": KindInfo(
-        "/v1/style-transfer", {"content": False, "style": True, "init_image": False}, (".png",)
+        "/v1/style-transfer",
+        {"content": False, "style": True, "init_image": False},
+        (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"),
     ),
     "deep_dream": KindInfo("/v1/deep-dream", {"image": False, "guide": False}, (".png", ".mp4", ".webp")),
-    "class_visualization": KindInfo("/v1/class-visualization", {}, (".png",)),
-    "feature_visualization": KindInfo("/v1/feature-visualization", {"image": False}, (".png",)),
-    "feature_inversion": KindInfo("/v1/feature-inversion", {"image": False}, (".png",)),
-    "texture_synthesis": KindInfo("/v1/texture-synthesis", {"image": False}, (".png",)),
+    "class_visualization": KindInfo(
+        "/v1/class-visualization", {}, (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+    ),
+    "feature_visualization": KindInfo(
+        "/v1/feature-visualization", {"image": False}, (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+    ),
+    "feature_inversion": KindInfo(
+        "/v1/feature-inversion", {"image": False}, (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+    ),
+    "texture_synthesis": KindInfo(
+        "/v1/texture-synthesis", {"image": False}, (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+    ),
     "adversarial": KindInfo("/v1/adversarial", {"image": False}, (".png",)),
     "classify": KindInfo("/v1/classify", {"image": False, "images": True}, (".png", ".jsonl")),
     "saliency": KindInfo("/v1/saliency", {"image": False}, (".png",)),

@@ -16,7 +16,16 @@ from impasto_client.options import CallOptions
 class StyleTransferOptions(CallOptions, total=False):
     """Optional params of style_transfer."""
 
-    preset: Literal["impasto", "gatys-2016", "neural-style"]
+    preset: Literal[
+        "impasto",
+        "gatys-2016",
+        "gatys-2016-code",
+        "neural-style",
+        "crowson-2021",
+        "crowson-2023",
+        "strotss-2019",
+        "nnst-2022",
+    ]
     """Where the values left empty come from. Default "impasto"."""
     size: int
     """Longer side of the result in pixels. At least 16, at most 8,192, default 512."""
@@ -24,6 +33,22 @@ class StyleTransferOptions(CallOptions, total=False):
     """Strength of the style. At least 0, at most 1e+12."""
     content_weight: float | None
     """Faithfulness to the content. At least 0, at most 1e+12."""
+    style_loss: (
+        Literal[
+            "gram",
+            "mean_std",
+            "covariance",
+            "wasserstein",
+            "sliced_wasserstein",
+            "histogram",
+            "nearest_neighbors",
+            "relaxed_emd",
+        ]
+        | None
+    )
+    """What of the style pictures is compared with the result."""
+    content_loss: Literal["features", "self_similarity", "laplacian"] | None
+    """What of the content is compared with the result."""
     tv_weight: float | None
     """Weight of the total variation: more gives calmer areas. At least 0, at most 1e+12."""
     style_weights: Sequence[float] | None
@@ -33,9 +58,16 @@ class StyleTransferOptions(CallOptions, total=False):
     pictures keep their own size; above 1 they are enlarged by this factor at most. At least 0.1,
     at most 4, default 1.0.
     """
-    color: Literal["style", "content"]
-    """Those of the style, or those of the content under the luminance of the result. Default
-    "style".
+    color: Literal["style", "content", "luminance"]
+    """Whose colours the result has: the style's; the content's, under the lightness of the result;
+    or luminance: painted in grey, in the content's range of lightness, and then with its colours.
+    Default "style".
+    """
+    color_match: Literal["none", "cholesky", "pca", "symmetric", "histogram"]
+    """Match colours before painting: the content's to the style's with color=style; with
+    color=content the style's to the content's, so that strokes keep colours of their own. By mean
+    and covariance (cholesky; pca; symmetric, which changes the least), or by the whole
+    distribution (histogram). Default "none".
     """
     steps: int | None
     """Optimizer iterations over all scales. At least 1, at most 20,000."""
@@ -53,6 +85,12 @@ class StyleTransferOptions(CallOptions, total=False):
     """Name of the network. Default "palette"."""
     seed: int
     """Seed of the noise it may start from. At least 0, at most 9,223,372,036,854,775,807, default 0."""
+    format: Literal["png", "jpeg", "webp", "tiff"]
+    """Of the result. PNG, WebP and TIFF keep transparency, a JPEG lies on white. JPEG and WebP lose
+    a little. Default "png".
+    """
+    bit_depth: Literal[8, 16]
+    """16 keeps finer steps, in PNG and TIFF files alone. Default 8."""
 
 
 class DeepDreamOptions(CallOptions, total=False):
@@ -161,6 +199,12 @@ class ClassVisualizationOptions(CallOptions, total=False):
     """Seed of the start and the transforms. At least 0, at most 9,223,372,036,854,775,807, default
     0.
     """
+    format: Literal["png", "jpeg", "webp", "tiff"]
+    """Of the result. PNG, WebP and TIFF keep transparency, a JPEG lies on white. JPEG and WebP lose
+    a little. Default "png".
+    """
+    bit_depth: Literal[8, 16]
+    """16 keeps finer steps, in PNG and TIFF files alone. Default 8."""
 
 
 class FeatureVisualizationOptions(CallOptions, total=False):
@@ -212,6 +256,12 @@ class FeatureVisualizationOptions(CallOptions, total=False):
     """Seed of the start and the transforms. At least 0, at most 9,223,372,036,854,775,807, default
     0.
     """
+    format: Literal["png", "jpeg", "webp", "tiff"]
+    """Of the result. PNG, WebP and TIFF keep transparency, a JPEG lies on white. JPEG and WebP lose
+    a little. Default "png".
+    """
+    bit_depth: Literal[8, 16]
+    """16 keeps finer steps, in PNG and TIFF files alone. Default 8."""
     layer: str | None
     """Name of the layer. Empty: one in the middle."""
     objective: Literal["channel", "neuron", "layer", "caricature", "direction"] | None
@@ -260,6 +310,12 @@ class FeatureInversionOptions(CallOptions, total=False):
     """What is optimized: a spectrum, or pixels. Default "fourier"."""
     seed: int
     """Seed of the noise it starts from. At least 0, at most 9,223,372,036,854,775,807, default 0."""
+    format: Literal["png", "jpeg", "webp", "tiff"]
+    """Of the result. PNG, WebP and TIFF keep transparency, a JPEG lies on white. JPEG and WebP lose
+    a little. Default "png".
+    """
+    bit_depth: Literal[8, 16]
+    """16 keeps finer steps, in PNG and TIFF files alone. Default 8."""
 
 
 class TextureSynthesisOptions(CallOptions, total=False):
@@ -295,6 +351,12 @@ class TextureSynthesisOptions(CallOptions, total=False):
     """Pictures to make, from this seed and those that follow it. At least 1, at most 16, default 1."""
     seed: int
     """Seed of the noise it starts from. At least 0, at most 9,223,372,036,854,775,807, default 0."""
+    format: Literal["png", "jpeg", "webp", "tiff"]
+    """Of the result. PNG, WebP and TIFF keep transparency, a JPEG lies on white. JPEG and WebP lose
+    a little. Default "png".
+    """
+    bit_depth: Literal[8, 16]
+    """16 keeps finer steps, in PNG and TIFF files alone. Default 8."""
 
 
 class AdversarialOptions(CallOptions, total=False):
