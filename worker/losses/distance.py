@@ -56,9 +56,8 @@ def scaled_distance(sums: Tensor) -> Tensor:
 
     Its gradient has an L1 norm of about 1 (``ScaledMSELoss``, crowsonkb/style-transfer-pytorch 2021).
     """
-    squares, lengths = sums
-    scaled: Tensor = squares / (lengths + 1e-8)
-    return scaled
+    squares, lengths = sums.unbind()
+    return squares / (lengths + 1e-8)
 
 
 def distance_sums(a: Tensor, b: Tensor) -> Tensor:

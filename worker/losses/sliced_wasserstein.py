@@ -56,13 +56,12 @@ def sorted_projections(features: Tensor, seed: int) -> Tensor:
 def projections(features: Tensor, seed: int) -> Tensor:
     """Features (1, C, H, W) along random orthogonal directions of length 1, (K, H * W), float32 or better."""
     rows = channels(features)
-    projected: Tensor = directions(len(rows), seed).to(rows) @ rows
-    return projected
+    return directions(len(rows), seed).to(rows) @ rows
 
 
 @lru_cache(16)
 def directions(count: int, seed: int) -> Tensor:
     """Random orthonormal directions in ``count`` dimensions, at most DIRECTIONS, (K, C), in float64."""
     drawn = torch.randn(count, count, generator=generator_from(seed), dtype=torch.float64)
-    basis: Tensor = torch.linalg.qr(drawn).Q
-    return basis[:DIRECTIONS]
+    orthonormal: Tensor = torch.linalg.qr(drawn).Q
+    return orthonormal[:DIRECTIONS]
