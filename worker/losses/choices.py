@@ -33,13 +33,13 @@ class StyleChoice:
 
 STYLE_LOSSES: Mapping[StyleLossName, StyleChoice] = {
     "gram": StyleChoice(gram_losses, 1.0),
-    "mean_std": StyleChoice(mean_std_losses, 1.0),
-    "covariance": StyleChoice(covariance_losses, 1.0),
-    "wasserstein": StyleChoice(wasserstein_losses, 1.0),
-    "sliced_wasserstein": StyleChoice(sliced_wasserstein_losses, 1.0),
-    "histogram": StyleChoice(histogram_losses, 1.0),
+    "mean_std": StyleChoice(mean_std_losses, 6.0),
+    "covariance": StyleChoice(covariance_losses, 0.4),
+    "wasserstein": StyleChoice(wasserstein_losses, 0.25),
+    "sliced_wasserstein": StyleChoice(sliced_wasserstein_losses, 10.0),
+    "histogram": StyleChoice(histogram_losses, 5.0),
     "nearest_neighbors": StyleChoice(nearest_neighbors_losses, 1.0),
-    "relaxed_emd": StyleChoice(relaxed_emd_losses, 1.0),
+    "relaxed_emd": StyleChoice(relaxed_emd_losses, 0.4),
 }
 
 CONTENT_LOSSES: Mapping[ContentLossName, Callable[[Content], list[Loss]]] = {

@@ -56,7 +56,7 @@ def scaled_distance(sums: Tensor) -> Tensor:
 
     Its gradient has an L1 norm of about 1 (``ScaledMSELoss``, crowsonkb/style-transfer-pytorch 2021).
     """
-    squares, lengths = sums
+    squares, lengths = sums.unbind()
     return squares / (lengths + 1e-8)
 
 

@@ -63,4 +63,5 @@ def projections(features: Tensor, seed: int) -> Tensor:
 def directions(count: int, seed: int) -> Tensor:
     """Random orthonormal directions in ``count`` dimensions, at most DIRECTIONS, (K, C), in float64."""
     drawn = torch.randn(count, count, generator=generator_from(seed), dtype=torch.float64)
-    return torch.linalg.qr(drawn).Q[:DIRECTIONS]
+    orthonormal: Tensor = torch.linalg.qr(drawn).Q
+    return orthonormal[:DIRECTIONS]

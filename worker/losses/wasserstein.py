@@ -45,7 +45,7 @@ class WassersteinLoss(AdditiveLoss):
         channels = len(self.mean)
         relative = variant == "relative"
         least = LEAST_VARIANCE * float(covariance.diagonal().mean()) if relative else LEAST_VARIANCE
-        self.least = max(least, torch.finfo(target.dtype).tiny ** 0.25)
+        self.least: float = max(least, torch.finfo(target.dtype).tiny ** 0.25)
         values, vectors = torch.linalg.eigh(_symmetric(covariance))
         values = values.clamp_min(0) + self.least
         self.trace = values.sum()
@@ -66,16 +66,18 @@ class WassersteinLoss(AdditiveLoss):
 
     def value(self, collected: Tensor, positions: int) -> Tensor:
         """The loss of the sums over all positions."""
-        found = self.factor * self._distance(_precise(collected) / positions)
-        return found.to(collected.dtype).to(collected.device)
+        distance = self.factor * self._distance(_precise(collected) / positions)
+        found: Tensor = distance.to(collected.dtype).to(collected.device)
+        return found
 
     def _distance(self, means: Tensor) -> Tensor:
         mean, covariance = mean_and_covariance(means)
         between = _symmetric(self.root @ covariance @ self.root) + self.least * self.root @ self.root
         # The slope of the eigenvalues alone divides by no difference of two.
-        values = torch.linalg.eigvalsh(between).clamp_min(self.least**2 / 4)
+        values: Tensor = torch.linalg.eigvalsh(between).clamp_min(self.least**2 / 4)
         traces = covariance.trace() + self.least * len(mean) + self.trace
-        return (mean - self.mean).square().sum() + traces - 2 * values.sqrt().sum()
+        distance: Tensor = (mean - self.mean).square().sum() + traces - 2 * values.sqrt().sum()
+        return distance
 
 
 def _precise(matrix: Tensor) -> Tensor:
