@@ -18,6 +18,10 @@ MOST = 1024
 # Positions whose features are shorter than this fraction of what is usual count as if they were so long: the
 # direction of 0 has no gradient.
 SHORTEST = 1e-4
+# Differences far below this, in units of the mean of what is compared, are squared, not absolute: the kink of
+# the absolute value has no curvature that L-BFGS could learn, and it oscillates.
+SMOOTHING = 0.1
+
 # Mean distance that a position counts as having to the others, if they are nearer, as in a flat picture:
 # differences of rounding errors would be stretched to those of features.
 LEAST_DISTANCE = 1e-4
@@ -36,8 +40,8 @@ class SelfSimilarityLoss(GatheredLoss):
     """``weight * mean_j sum_i abs(D_ij / sum_i D_ij - E_ij / sum_i E_ij)``, from 0 to ``2 * weight``.
 
     ``E`` are the cosine distances of sampled positions of the content, ``D`` those of the same positions of
-    the picture. Features that are alike everywhere, as of a flat picture, have ``D`` of 0: a loss of
-    ``weight``.
+    the picture. Features that are alike everywhere, as of a flat picture, have ``D`` of 0: a loss of about
+    ``weight``. Absolute values are smoothed at 0 (:data:`SMOOTHING`).
     """
 
     def __init__(self, layer: str, content: Tensor, weight: float, seed: int) -> None:
@@ -56,7 +60,9 @@ class SelfSimilarityLoss(GatheredLoss):
         places = chosen(positions, MOST, self.seed).to(rows.device)
         # Indexing would add up the gradient in any order.
         found = self._similarity(rows.index_select(0, places).to(self.target.dtype))
-        return self.weight * (found - self.target).abs().sum(0).mean()
+        smoothing = SMOOTHING / len(places)
+        differences = ((found - self.target).square() + smoothing**2).sqrt() - smoothing
+        return self.weight * differences.sum(0).mean()
 
     def _similarity(self, rows: Tensor) -> Tensor:
         """Distances of rows (n, C), in columns of sum 1."""

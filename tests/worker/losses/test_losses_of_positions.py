@@ -150,7 +150,8 @@ def test_the_size_of_the_picture_changes_little(network: Network, make: Make) ->
         for times in (1, 3)
     )
 
-    assert float(large.total) == pytest.approx(float(small.total), rel=0.15)
+    # The edges, with zeros around them, are a smaller part of the larger one.
+    assert float(large.total) == pytest.approx(float(small.total), rel=0.25)
 
 
 def _tiled(seed: int, times: int) -> Tensor:
