@@ -38,7 +38,7 @@ def train(
     files: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Files of 2048 pictures to draw, 100 to 240 MB each; by default the recipe's."
+            min=1, help="Files to draw, of 2048 pictures or more, 100 or 255 MB; by default the recipe's."
         ),
     ] = None,
     processes: Annotated[

@@ -20,7 +20,7 @@ from models.procedural.skies import SCENERIES, SKIES, SceneryName
 PER_CLASS = 32
 """Pictures of each class in one file."""
 
-SKIES_SHARE = 1 / 16
+SKIES_SHARE = 1 / 8
 """Pictures of skies alone in one file of an open set, of those of classes."""
 
 # The class of a picture of none.
@@ -33,7 +33,7 @@ def draw_set(
     """Draw the missing files of a set of ``files`` files; yields their number after each.
 
     File k holds seeds 32k to 32k + 31 of every class as (64 * 32, 3, size, size) uint8, class by class; of
-    an open scenery 128 skies of no class follow. Each is written atomically, so an interrupted set resumes
+    an open scenery 256 skies of no class follow. Each is written atomically, so an interrupted set resumes
     where it stopped.
     """
     folder = set_folder(folder, size, scenery)

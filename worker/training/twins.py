@@ -1,7 +1,8 @@
 """Twins: two crops of one texture, in batches that also have pictures of all classes.
 
-Of each four pictures in a batch the first two are singles, and the last two are twins, so that any part of
-a batch that starts at a multiple of four has as many of each.
+Of each four pictures in a batch the first two are singles, one of any class and one of no texture, and the
+last two are twins. So any part of a batch that starts at a multiple of four has as many of each, and things
+and scenes have a share of 3/8.
 """
 
 import torch
@@ -27,6 +28,7 @@ SIDES = (1 / 3, 1 / 2)
 GREY = 0.5
 
 TEXTURES = torch.tensor([number for number, drawing in enumerate(DRAWINGS) if drawing.kind == "texture"])
+OTHERS = torch.tensor([number for number, drawing in enumerate(DRAWINGS) if drawing.kind != "texture"])
 
 # Classes whose pictures may be rotated.
 TURNABLE = torch.tensor([drawing.turn > 3 for drawing in DRAWINGS])
@@ -42,7 +44,9 @@ def twins_from(drawn: DrawnSet, device: torch.device) -> Sample:
         if count % GROUP:
             raise ValueError(f"a batch of twins has a multiple of {GROUP} pictures, not {count}")
         groups = count // GROUP
-        singles = torch.randint(len(drawn), (SINGLES * groups,), generator=generator)
+        anything = torch.randint(len(drawn), (groups,), generator=generator)
+        others = OTHERS[torch.randint(len(OTHERS), (groups,), generator=generator)]
+        singles = torch.cat([anything, drawn.some_of(others, generator)])
         families = torch.randint(len(TEXTURES), (-(-groups // SIBLINGS),), generator=generator)
         siblings = TEXTURES[families].repeat_interleave(SIBLINGS)[:groups]
         chosen = torch.cat([singles, drawn.some_of(siblings, generator)])
