@@ -6,6 +6,7 @@ from app.kinds.activation_maximization import PRESETS, MaximizationParams, Resol
 from app.kinds.base import NetworkNeed
 from app.kinds.classes import ClassNames, require_classes
 from app.kinds.layers import require_card
+from app.kinds.results.pictures import ClassVisualizationResult
 from app.kinds.spec import KindSpec
 from app.networks.catalogue import Catalogue
 
@@ -43,6 +44,7 @@ class ResolvedClassVisualization(ResolvedMaximization, ClassVisualizationParams)
 SPEC = KindSpec(
     name="class_visualization",
     params=ClassVisualizationParams,
+    result=ClassVisualizationResult,
     resolved=(ResolvedClassVisualization,),
     function="worker.synthesis.class_visualization:class_visualization",
     lane="long",

@@ -18,6 +18,7 @@ from app.kinds.fields import (
     StepsOrPreset,
 )
 from app.kinds.layers import first_of_stages, require_card, require_spatial_layers
+from app.kinds.results.pictures import StyleTransferResult
 from app.kinds.spec import KindSpec, Preset, with_preset
 from app.kinds.stacking import fitted, positive, short_hash
 from app.kinds.work import activation_bytes, scale_sides, steps_work
@@ -285,6 +286,7 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
 SPEC = KindSpec(
     name="style_transfer",
     params=StyleTransferParams,
+    result=StyleTransferResult,
     resolved=(ResolvedStyleTransfer,),
     function="worker.synthesis.style_transfer:style_transfer",
     stack_function="worker.synthesis.style_transfer:style_transfer_jobs",
