@@ -129,7 +129,7 @@ def _models(api: Schema) -> str:
         from __future__ import annotations
         from datetime import datetime
         from typing import Any, Literal, TypeAlias
-        from pydantic import BaseModel, JsonValue
+        from pydantic import BaseModel, Field, JsonValue
     """
     lines = _classes(api, _answers(api), "BaseModel")
     return _module(f"What the service answers.\n\n{NOTE}", head, [*lines, _exports(lines)])

@@ -55,11 +55,13 @@ MORE: list[tuple[str, Json]] = [
     ("classify", {"dataset": "d", "network": "palette", "size": 48}),
     ("classify", {"dataset": "d", "networks": SEVERAL, "ensemble": "compare", "size": 64}),
     ("classify", {"image": "i", "networks": SEVERAL, "ensemble": "compare", "size": 64}),
-    ("classify", {"image": "i", "networks": ["palette", "vgg19-random"], "ensemble": "compare", "size": 64}),
     ("embedding", {"dataset": "d", "network": "palette", "size": 48, "probe": True, "image": "i"}),
     ("embedding", {"dataset": "d", "network": "palette", "size": 48, "method": "pca"}),
     ("gradient_check", {"architecture": "mlp", "size": 8, "samples": 5}),
-    ("learning_rate_range", {k: v for k, v in TINY.items() if k not in ("epochs", "preset")}),
+    (
+        "learning_rate_range",
+        {"dataset": "digits", "architecture": "linear", "size": 8, "batch_size": 8, "optimizer": "sgd"},
+    ),
     *(
         ("train", {**TINY, **change})
         for change in (
@@ -89,7 +91,7 @@ def given_to(params: Params) -> Inputs:
     pictures = {name: [Source("", lambda: picture)] * len(refs) for name, refs in params.pictures().items()}
     learns = "architecture" in type(params).model_fields
     members = members_of(colored(30)) if learns else _labelled()
-    return Inputs(pictures, {"dataset": members}, cards={"palette": get_card("palette")})
+    return Inputs(pictures, dict.fromkeys(params.datasets(), members), cards={"palette": get_card("palette")})
 
 
 def _labelled() -> list[Member]:
@@ -98,7 +100,7 @@ def _labelled() -> list[Member]:
         label = ("zebra", "maze")[place % 2]
         return Member(Source("", lambda: Picture(shown)), label, f"{place}.png")
 
-    return [member(place) for place in range(12)]
+    return [member(place) for place in range(24)]
 
 
 @pytest.mark.medium
