@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 from pydantic_core import PydanticCustomError
 
 from app.batches.batch import BatchState
-from app.jobs.schemas import ArtifactView, Estimate, JobError, Progress
+from app.jobs.schemas import RESULT, ArtifactView, Estimate, JobError, Progress
 
 BatchPriority = Literal["urgent", "normal", "background"]
 # As numbers of jobs, which may have 0 to 7: higher goes first.
@@ -158,7 +158,7 @@ class ResultLine(BaseModel):
     job_id: str
     kind: str
     state: Literal["succeeded"]
-    result: dict[str, Any] | None
+    result: dict[str, Any] | None = Field(description=RESULT)
     artifacts: list[ArtifactView]
 
 

@@ -10,6 +10,12 @@ from app.http.timestamps import timestamp
 from app.jobs.job import Artifact, Job
 from app.jobs.states import State
 
+# How a result of any kind is described.
+RESULT = (
+    "Numbers and tables, as `StyleTransferResult` describes those of style_transfer, and so on; null: none. "
+    "Those that an earlier version of Impasto computed may have other entries."
+)
+
 
 class ArtifactView(BaseModel):
     """A file that a job made."""
@@ -81,7 +87,7 @@ class JobView(BaseModel):
     finished_at: datetime | None
     progress: Progress | None
     artifacts: list[ArtifactView]
-    result: dict[str, Any] | None
+    result: dict[str, Any] | None = Field(description=RESULT)
     error: JobError | None
     retry_of: str | None
     batch_id: str | None

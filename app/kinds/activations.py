@@ -17,6 +17,7 @@ from app.kinds.fields import (
     PictureRef,
 )
 from app.kinds.layers import middle_layer_of_any, require_card, require_channel, require_layers
+from app.kinds.results.looks import ActivationsResult
 from app.kinds.spec import KindSpec, Lane, lane_by_work
 from app.kinds.work import DECODING, activation_bytes, forward_work
 from app.networks.card import NetworkCard
@@ -128,6 +129,7 @@ def _lane(params: ResolvedActivations, card: NetworkCard | None) -> Lane:
 SPEC = KindSpec(
     name="activations",
     params=ActivationsParams,
+    result=ActivationsResult,
     resolved=(ResolvedActivations,),
     function="worker.understanding.activations:activations",
     lane=_lane,

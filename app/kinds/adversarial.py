@@ -17,6 +17,7 @@ from app.kinds.fields import (
     Variations,
 )
 from app.kinds.layers import require_card
+from app.kinds.results.pictures import AdversarialResult
 from app.kinds.spec import KindSpec
 from app.kinds.work import activation_bytes, steps_work
 from app.networks import NetworkCard
@@ -263,6 +264,7 @@ def _drawn(card: NetworkCard, given: str | None, usual: str, field: str) -> str:
 SPEC = KindSpec(
     name="adversarial",
     params=AdversarialParams,
+    result=AdversarialResult,
     resolved=(ResolvedAttack, ResolvedFooling, ResolvedLinear),
     function="worker.synthesis.adversarial:adversarial",
     lane="long",

@@ -10,6 +10,7 @@ from app.kinds.base import NetworkNeed, Params
 from app.kinds.fields import NetworkName
 from app.kinds.layer_lists import MAX_TEXT, AnyLayer, Rounding, as_text
 from app.kinds.layers import require_card
+from app.kinds.results.looks import ArchitectureResult
 from app.kinds.spec import KindSpec
 from app.networks.card import USUAL_SIDE
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
@@ -107,6 +108,7 @@ class ResolvedArchitecture(ArchitectureParams):
 SPEC = KindSpec(
     name="architecture",
     params=ArchitectureParams,
+    result=ArchitectureResult,
     resolved=(ResolvedArchitecture,),
     function="worker.understanding.architecture:architecture",
     lane="short",

@@ -6,6 +6,7 @@ from app.kinds.base import NetworkNeed, Params
 from app.kinds.classes import ClassName, require_classes, require_classifier
 from app.kinds.fields import NetworkName, PictureRef
 from app.kinds.layers import require_card, spatial_layers
+from app.kinds.results.looks import ClassMapResult
 from app.kinds.spec import KindSpec, Lane, lane_by_work
 from app.kinds.work import activation_bytes, forward_work
 from app.networks import NetworkCard
@@ -80,6 +81,7 @@ def class_map_lane(params: ResolvedClassMap, card: NetworkCard | None) -> Lane:
 SPEC = KindSpec(
     name="class_map",
     params=ClassMapParams,
+    result=ClassMapResult,
     resolved=(ResolvedClassMap,),
     function="worker.understanding.class_map:class_map",
     lane=class_map_lane,

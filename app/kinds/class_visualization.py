@@ -7,6 +7,7 @@ from app.kinds.base import NetworkNeed
 from app.kinds.classes import ClassNames, require_classes
 from app.kinds.fields import PICTURE_EXTENSIONS
 from app.kinds.layers import require_card
+from app.kinds.results.pictures import ClassVisualizationResult
 from app.kinds.spec import KindSpec
 from app.networks.catalogue import Catalogue
 
@@ -44,6 +45,7 @@ class ResolvedClassVisualization(ResolvedMaximization, ClassVisualizationParams)
 SPEC = KindSpec(
     name="class_visualization",
     params=ClassVisualizationParams,
+    result=ClassVisualizationResult,
     resolved=(ResolvedClassVisualization,),
     function="worker.synthesis.class_visualization:class_visualization",
     lane="long",

@@ -8,6 +8,7 @@ from pydantic import Field
 from app.errors import InputError
 from app.kinds.classifying import ClassifyingParams, require_same_classes
 from app.kinds.fields import DatasetRef, ManyPictureRefs, PictureRef
+from app.kinds.results.classification import ClassifyResult
 from app.kinds.spec import KindSpec, Lane, lane_by_work
 from app.networks.card import NetworkCard
 from app.networks.catalogue import Catalogue
@@ -82,6 +83,7 @@ def _lane(params: ClassifyParams, card: NetworkCard | None) -> Lane:
 SPEC = KindSpec(
     name="classify",
     params=ClassifyParams,
+    result=ClassifyResult,
     function="worker.understanding.classify:classify",
     stack_function="worker.understanding.classify:classify_jobs",
     stacks_within="lane",

@@ -23,6 +23,7 @@ from app.kinds.layers import (
     require_positive_weight,
     require_spatial_layers,
 )
+from app.kinds.results.pictures import DeepDreamResult
 from app.kinds.spec import KindSpec
 from app.kinds.work import activation_bytes, steps_work
 from app.networks import NetworkCard
@@ -209,6 +210,7 @@ class ResolvedDeepDream(DeepDreamParams):
 SPEC = KindSpec(
     name="deep_dream",
     params=DeepDreamParams,
+    result=DeepDreamResult,
     resolved=(ResolvedDeepDream,),
     function="worker.synthesis.deep_dream:deep_dream",
     lane="long",

@@ -18,6 +18,7 @@ from app.kinds.fields import (
     Seed,
 )
 from app.kinds.layers import ACTIVATIONS, require_card, require_layers
+from app.kinds.results.looks import EmbeddingResult
 from app.kinds.spec import KindSpec
 from app.kinds.work import DECODING, SAMPLE_PIXELS, activation_bytes, forward_work
 from app.networks import NetworkCard
@@ -143,6 +144,7 @@ def _probed(card: NetworkCard) -> list[str]:
 SPEC = KindSpec(
     name="embedding",
     params=EmbeddingParams,
+    result=EmbeddingResult,
     resolved=(ResolvedEmbedding,),
     function="worker.understanding.embedding:embedding",
     lane="long",

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from app.kinds.classifying import ClassifyingParams, require_same_classes
 from app.kinds.fields import DatasetRef
+from app.kinds.results.classification import EvaluateResult
 from app.kinds.spec import KindSpec
 from app.networks.card import NetworkCard
 from app.networks.catalogue import Catalogue
@@ -43,6 +44,7 @@ class EvaluateParams(ClassifyingParams):
 SPEC = KindSpec(
     name="evaluate",
     params=EvaluateParams,
+    result=EvaluateResult,
     function="worker.understanding.evaluate:evaluate",
     lane="long",
     title="Evaluation",

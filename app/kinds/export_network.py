@@ -6,6 +6,7 @@ from app.errors import InputError
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.fields import NetworkName
 from app.kinds.layers import require_card
+from app.kinds.results.files import ExportNetworkResult
 from app.kinds.spec import KindSpec, Lane
 from app.networks.card import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
@@ -51,6 +52,7 @@ def _lane(params: ExportNetworkParams, card: NetworkCard | None) -> Lane:
 SPEC = KindSpec(
     name="export_network",
     params=ExportNetworkParams,
+    result=ExportNetworkResult,
     function="worker.networks.export_network:export_network",
     lane=_lane,
     wait_seconds=10,

@@ -23,6 +23,7 @@ from app.kinds.fields import (
     following_seeds,
 )
 from app.kinds.layers import is_spatial, require_card, require_layers
+from app.kinds.results.pictures import FeatureInversionResult
 from app.kinds.spec import KindSpec
 from app.kinds.stacking import fitted, short_hash
 from app.kinds.work import activation_bytes, steps_work
@@ -140,6 +141,7 @@ def usual_layers(card: NetworkCard) -> list[str]:
 SPEC = KindSpec(
     name="feature_inversion",
     params=FeatureInversionParams,
+    result=FeatureInversionResult,
     resolved=(ResolvedFeatureInversion,),
     function="worker.synthesis.feature_inversion:feature_inversion",
     stack_function="worker.synthesis.feature_inversion:feature_inversion_jobs",

@@ -9,6 +9,7 @@ from app.kinds.activation_maximization import PRESETS, MaximizationParams, Resol
 from app.kinds.base import NetworkNeed
 from app.kinds.fields import PICTURE_EXTENSIONS, LayerName, PictureRef, as_list, equal_weights
 from app.kinds.layers import middle_layer_of_any, require_card, require_channel, require_layers
+from app.kinds.results.pictures import FeatureVisualizationResult
 from app.kinds.spec import KindSpec
 from app.networks import NetworkCard
 from app.networks.catalogue import Catalogue
@@ -218,6 +219,7 @@ def read_unit(unit: str, field: str) -> tuple[str, int | None, bool]:
 SPEC = KindSpec(
     name="feature_visualization",
     params=FeatureVisualizationParams,
+    result=FeatureVisualizationResult,
     resolved=(ResolvedFeatureVisualization,),
     function="worker.synthesis.feature_visualization:feature_visualization",
     lane="long",

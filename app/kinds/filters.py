@@ -9,6 +9,7 @@ from app.kinds.base import NetworkNeed, Params
 from app.kinds.feature_visualization import Channels
 from app.kinds.fields import LayerName, NetworkName
 from app.kinds.layers import require_card, require_channel, require_layers
+from app.kinds.results.looks import FiltersResult
 from app.kinds.spec import KindSpec
 from app.networks.card import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
@@ -102,6 +103,7 @@ def _require(card: NetworkCard, layer: str, channels: list[int] | None, field: s
 SPEC = KindSpec(
     name="filters",
     params=FiltersParams,
+    result=FiltersResult,
     resolved=(ResolvedFilters,),
     function="worker.understanding.filters:filters",
     lane="short",

@@ -8,6 +8,7 @@ from app.kinds.architectures import ARCHITECTURES, Architecture, resolve_archite
 from app.kinds.base import Params
 from app.kinds.fields import Seed
 from app.kinds.optimizing import require_smoothable
+from app.kinds.results.training import GradientCheckResult
 from app.kinds.spec import KindSpec
 from app.kinds.training_presets import Initialization, Objective
 from app.networks.catalogue import Catalogue
@@ -81,6 +82,7 @@ class ResolvedGradientCheck(GradientCheckParams):
 SPEC = KindSpec(
     name="gradient_check",
     params=GradientCheckParams,
+    result=GradientCheckResult,
     resolved=(ResolvedGradientCheck,),
     function="worker.training.gradient_check:gradient_check",
     lane="long",

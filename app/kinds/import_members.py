@@ -6,6 +6,7 @@ from pydantic import Field
 
 from app.kinds.base import Params
 from app.kinds.fields import OpenDatasetRef
+from app.kinds.results.files import ImportMembersResult
 from app.kinds.spec import KindSpec
 from app.networks.card import NetworkCard
 
@@ -37,6 +38,7 @@ class ImportMembersParams(Params):
 SPEC = KindSpec(
     name="import_members",
     params=ImportMembersParams,
+    result=ImportMembersResult,
     function="worker.datasets.import_members:import_members",
     # A large ZIP takes minutes, which would hold up short jobs.
     lane="long",

@@ -7,6 +7,7 @@ from pydantic import Field, create_model
 from app.errors import InputError
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.fields import CROP_SHARE
+from app.kinds.results.training import LearningRateRangeResult
 from app.kinds.spec import KindSpec
 from app.kinds.train import ResolvedTraining, TrainParams
 from app.kinds.training_presets import PRESETS
@@ -117,6 +118,7 @@ def _params() -> type[RateRange]:
 SPEC = KindSpec(
     name="learning_rate_range",
     params=_params(),
+    result=LearningRateRangeResult,
     function="worker.training.learning_rate_range:learning_rate_range",
     lane="training",
     title="Learning-rate range",

@@ -2,6 +2,7 @@
 
 from app.kinds.base import Params
 from app.kinds.fields import OpenDatasetRef
+from app.kinds.results.files import MakeDatasetResult
 from app.kinds.spec import KindSpec
 from app.networks.card import NetworkCard
 
@@ -20,6 +21,7 @@ class MakeDatasetParams(Params):
 SPEC = KindSpec(
     name="make_dataset",
     params=MakeDatasetParams,
+    result=MakeDatasetResult,
     function="worker.datasets.make_dataset:make_dataset",
     # Thousands of pictures take minutes, which would hold up short jobs.
     lane="long",

@@ -9,6 +9,7 @@ from app.kinds.base import NetworkNeed, Params
 from app.kinds.feature_visualization import Channels
 from app.kinds.fields import CROP_SHARE, DEFAULT_SIZE, DatasetRef, LayerName, NetworkName
 from app.kinds.layers import middle_layer, require_card, require_channel, require_spatial_layers
+from app.kinds.results.looks import MaxPatchesResult
 from app.kinds.spec import KindSpec
 from app.kinds.work import DECODING, SAMPLE_PIXELS, activation_bytes, forward_work
 from app.networks import NetworkCard
@@ -87,6 +88,7 @@ class ResolvedMaxPatches(MaxPatchesParams):
 SPEC = KindSpec(
     name="max_patches",
     params=MaxPatchesParams,
+    result=MaxPatchesResult,
     resolved=(ResolvedMaxPatches,),
     function="worker.understanding.max_patches:max_patches",
     lane="long",

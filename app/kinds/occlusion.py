@@ -9,6 +9,7 @@ from app.kinds.base import NetworkNeed, Params
 from app.kinds.classes import ClassName, require_classes, require_classifier
 from app.kinds.fields import DEFAULT_SIZE, NetworkName, NetworkSize, PictureRef
 from app.kinds.layers import require_card
+from app.kinds.results.looks import OcclusionResult
 from app.kinds.spec import KindSpec, Lane, lane_by_work
 from app.kinds.work import activation_bytes, forward_work
 from app.networks import NetworkCard
@@ -140,6 +141,7 @@ def lane_of(params: ResolvedOcclusion, card: NetworkCard | None) -> Lane:
 SPEC = KindSpec(
     name="occlusion",
     params=OcclusionParams,
+    result=OcclusionResult,
     resolved=(ResolvedOcclusion,),
     function="worker.understanding.occlusion:occlusion",
     lane=lane_of,

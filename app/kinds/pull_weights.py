@@ -4,6 +4,7 @@ from app.errors import InputError
 from app.kinds.base import Params
 from app.kinds.fields import NetworkName
 from app.kinds.layers import require_card
+from app.kinds.results.files import PullWeightsResult
 from app.kinds.spec import KindSpec
 from app.networks.card import NetworkCard
 from app.networks.catalogue import Catalogue
@@ -32,6 +33,7 @@ class PullWeightsParams(Params):
 SPEC = KindSpec(
     name="pull_weights",
     params=PullWeightsParams,
+    result=PullWeightsResult,
     function="worker.networks.pull_weights:pull_weights",
     # The lane of the jobs that use the network, so that one that is sent after the download finds it. A
     # download may wait for its server for minutes, which would hold up short jobs.

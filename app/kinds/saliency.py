@@ -10,6 +10,7 @@ from app.kinds.base import NetworkNeed, Params
 from app.kinds.classes import ClassName, require_classes, require_classifier
 from app.kinds.fields import DEFAULT_SIZE, NetworkName, NetworkSize, PictureRef, Seed, split_names
 from app.kinds.layers import is_spatial, require_card, require_channel, require_layers, spatial_layers
+from app.kinds.results.looks import SaliencyResult
 from app.kinds.spec import KindSpec, Lane, lane_by_work
 from app.kinds.work import GRADIENT, SAMPLE_PIXELS, activation_bytes, forward_work
 from app.networks import NetworkCard
@@ -264,6 +265,7 @@ def saliency_lane(params: ResolvedSaliency, card: NetworkCard | None) -> Lane:
 SPEC = KindSpec(
     name="saliency",
     params=SaliencyParams,
+    result=SaliencyResult,
     resolved=(ResolvedSaliency,),
     function="worker.understanding.saliency:saliency",
     lane=saliency_lane,

@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, TypeVar, Union
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
 
 from app.kinds.base import Params
+from app.kinds.results.base import Result
 from app.networks.card import NetworkCard
 
 # short: what takes less than a second; long: synthesis, and whatever else takes longer; training.
@@ -61,6 +62,8 @@ class KindSpec(Generic[P]):
     # What `params.resolve()` gives: one class, or several for jobs that differ in what cannot be null.
     # Empty: the params class itself.
     resolved: tuple[type[P], ...] = ()
+    # What the result of a job is, for the API's description and its clients; a test holds jobs against it.
+    result: type[Result]
     # The generator that computes it, as "module:name"; see worker/runtime/functions.py.
     function: str
     # What computes several jobs at once, as "module:name", if there is such; see worker/runtime/functions.py.

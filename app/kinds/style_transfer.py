@@ -21,6 +21,7 @@ from app.kinds.fields import (
     StepsOrPreset,
 )
 from app.kinds.layers import first_of_stages, require_card, require_spatial_layers
+from app.kinds.results.pictures import StyleTransferResult
 from app.kinds.spec import KindSpec, with_preset
 from app.kinds.stacking import fitted, positive, short_hash
 from app.kinds.style_presets import (
@@ -41,6 +42,9 @@ from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 
 # What sorting a number costs at a step, in multiply-adds that take as long.
 SORTING = 2e3
+
+# Losses of nearest neighbours: where two are as near, rounding decides which one is, and with it the gradient.
+NEAREST: tuple[StyleLossName, ...] = ("nearest_neighbors", "relaxed_emd")
 
 # Bytes for each number of a layer that a loss takes as a whole: it, a copy of it, and their gradients.
 GATHERED = 16
@@ -208,7 +212,7 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
     def stack_key(self, sides: Mapping[str, tuple[int, int]]) -> str | None:
         """Results of one size by one network, at as many scales and steps; styles may differ."""
         content = sides.get(self.content)
-        if content is None:
+        if content is None or self.style_loss in NEAREST:
             return None
         width, height = fitted(content, self.size)
         layers = short_hash(
@@ -264,6 +268,7 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
 SPEC = KindSpec(
     name="style_transfer",
     params=StyleTransferParams,
+    result=StyleTransferResult,
     resolved=(ResolvedStyleTransfer,),
     function="worker.synthesis.style_transfer:style_transfer",
     stack_function="worker.synthesis.style_transfer:style_transfer_jobs",

@@ -21,6 +21,7 @@ from app.kinds.fields import (
     require_sheet,
 )
 from app.kinds.layers import first_of_stages, require_card, require_positive_weight, require_spatial_layers
+from app.kinds.results.pictures import TextureSynthesisResult
 from app.kinds.spec import KindSpec
 from app.kinds.stacking import positive, short_hash
 from app.kinds.work import activation_bytes, scale_sides, steps_work
@@ -134,6 +135,7 @@ class ResolvedTextureSynthesis(TextureSynthesisParams):
 SPEC = KindSpec(
     name="texture_synthesis",
     params=TextureSynthesisParams,
+    result=TextureSynthesisResult,
     resolved=(ResolvedTextureSynthesis,),
     function="worker.synthesis.texture_synthesis:texture_synthesis",
     stack_function="worker.synthesis.texture_synthesis:texture_synthesis_jobs",

@@ -16,6 +16,7 @@ from app.kinds.fields import (
     NewNetworkName,
     Seed,
 )
+from app.kinds.results.training import TrainResult
 from app.kinds.spec import KindSpec
 from app.kinds.training_presets import (
     PRESETS,
@@ -346,6 +347,7 @@ class ResolvedFrozen(TrainParams):
 SPEC = KindSpec(
     name="train",
     params=TrainParams,
+    result=TrainResult,
     resolved=(ResolvedTraining, ResolvedFrozen),
     function="worker.training.train:train",
     lane="training",

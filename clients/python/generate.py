@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def generate() -> dict[str, str]:
     kinds = _kinds(api)
     texts = {
         "models.py": _models(api),
+        "results.py": _results(api, kinds),
         "options.py": _options(kinds),
         "kinds.py": _kind_table(kinds),
         "methods.py": _methods(kinds, "", "Job"),
@@ -54,13 +56,14 @@ def _kinds(api: Schema) -> list[dict[str, Any]]:
         content = post["requestBody"]["content"]
         form = content["multipart/form-data"]["schema"]["properties"]
         params = content["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        job = next(_references(post["responses"]["202"]))
         found.append(
             {
                 "name": name,
                 "path": path,
                 "title": post["summary"],
                 "summary": post["description"],
-                "params": params,
+                "result": list(_references(api["components"]["schemas"][job]))[1],
                 "schema": api["components"]["schemas"][params],
                 "pictures": {
                     field: value["type"] == "array" for field, value in form.items() if field != "params"
@@ -122,51 +125,80 @@ def _quoted(value: object) -> str:
 
 def _models(api: Schema) -> str:
     """Classes of what the service answers."""
-    schemas = api["components"]["schemas"]
-    lines = []
-    for name in sorted(_reachable(api) - ELSEWHERE.keys()):
-        schema = schemas[name]
-        text = schema.get("description", "")
-        if schema.get("type") != "object":
-            lines += [f"{name}: TypeAlias = {_type(schema, lenient=False)}", _docstring(text), ""]
-            continue
-        lines += [f"class {name}(BaseModel):", _indented(_docstring(text or schema["title"]))]
-        required = set(schema.get("required", ()))
-        for field, value in schema.get("properties", {}).items():
-            lines.append(f"    {_identifier(field)}: {_field_type(value, field in required)}")
-            if value.get("description"):
-                lines.append(_indented(_docstring(value["description"])))
-        lines.append("")
     head = """
         from __future__ import annotations
         from datetime import datetime
         from typing import Any, Literal, TypeAlias
-        from pydantic import BaseModel, JsonValue
+        from pydantic import BaseModel, Field, JsonValue
     """
+    lines = _classes(api, _answers(api), "BaseModel")
     return _module(f"What the service answers.\n\n{NOTE}", head, [*lines, _exports(lines)])
 
 
-def _field_type(schema: Schema, is_required: bool) -> str:
-    shown = _type(schema, lenient=False)
-    if is_required:
-        return shown
-    default = schema.get("default")
-    if default is None:
-        return shown + (" = None" if "None" in _split_union(shown) or shown == "Any" else " | None = None")
-    return f"{shown} = {_quoted(default)}"
+def _results(api: Schema, kinds: Sequence[Schema]) -> str:
+    """Classes of what jobs come to, and which is whose."""
+    names = _reachable(api, [kind["result"] for kind in kinds]) - _answers(api)
+    lines = _classes(api, names, "ResultPart")
+    table = ", ".join(f"{_quoted(kind['name'])}: {kind['result']}" for kind in kinds)
+    table = f"RESULTS: dict[str, type[ResultPart]] = {{{table}}}\n"
+    head = """
+        from __future__ import annotations
+        from typing import Any, Literal, TypeAlias
+        from pydantic import Field
+        from impasto_client._core.results import ResultPart
+    """
+    return _module(f"What jobs come to.\n\n{NOTE}", head, [*lines, table, _exports(lines)])
 
 
-def _reachable(api: Schema) -> set[str]:
-    """Names of the schemas that answers are made of."""
+def _classes(api: Schema, names: set[str], base: str) -> list[str]:
+    """Classes of the schemas of some names."""
     schemas = api["components"]["schemas"]
-    operations = [each for path in api["paths"].values() for each in path.values()]
-    left = list(_references([each["responses"] for each in operations]))
-    found: set[str] = set()
+    lines = []
+    for name in sorted(names - ELSEWHERE.keys()):
+        schema, text = schemas[name], schemas[name].get("description", "")
+        if schema.get("type") != "object":
+            lines += [f"{name}: TypeAlias = {_type(schema, lenient=False)}", _docstring(text), ""]
+            continue
+        lines += [f"class {name}({base}):", _indented(_docstring(text or schema["title"]))]
+        required = set(schema.get("required", ()))
+        for field, value in schema.get("properties", {}).items():
+            lines.append(f"    {_field(field, value, field in required)}")
+            if value.get("description"):
+                lines.append(_indented(_docstring(value["description"])))
+        lines.append("")
+    return lines
+
+
+def _field(field: str, schema: Schema, is_required: bool) -> str:
+    """A field of a class, under another name where its own is none in Python."""
+    shown, default = _type(schema, lenient=False), None
+    if not is_required:
+        default = _quoted(schema.get("default"))
+        if default == "None" and "None" not in _split_union(shown) and shown != "Any":
+            shown += " | None"
+    name = re.sub(r"\W", "_", field) + "_" * iskeyword(field)
+    if name != field:
+        default = f"Field({'' if default is None else f'{default}, '}alias={_quoted(field)})"
+    elif default in ("[]", "{}"):
+        default = f"Field({default})"
+    return f"{_identifier(name)}: {shown}" + ("" if default is None else f" = {default}")
+
+
+def _answers(api: Schema) -> set[str]:
+    """Names of the schemas that answers are made of; a job of one kind is a job whose result is elsewhere."""
+    schemas = api["components"]["schemas"]
+    named = _references([each["responses"] for path in api["paths"].values() for each in path.values()])
+    return _reachable(api, ["JobView" if "allOf" in schemas[name] else name for name in named])
+
+
+def _reachable(api: Schema, names: Sequence[str]) -> set[str]:
+    """Names of the schemas that those of some names are made of, and these."""
+    left, found = list(names), set[str]()
     while left:
         name = left.pop()
         if name not in found:
             found.add(name)
-            left += _references(schemas[name])
+            left += _references(api["components"]["schemas"][name])
     return found
 
 
@@ -186,8 +218,8 @@ def _options(kinds: Sequence[Schema]) -> str:
     """The optional params of each kind that are no pictures."""
     lines = []
     for kind in kinds:
-        lines += [f"class {_options_name(kind)}(CallOptions, total=False):"]
-        lines += [_indented(_docstring(f"Optional params of {kind['name']}."))]
+        lines.append(f"class {_options_name(kind)}(CallOptions, total=False):")
+        lines.append(_indented(_docstring(f"Optional params of {kind['name']}.")))
         for field, schema in _optional(kind).items():
             lines.append(f"    {_identifier(field)}: {_type(schema, lenient=True)}")
             lines.append(_indented(_docstring(_explained(schema))))
@@ -271,24 +303,25 @@ def _methods(kinds: Sequence[Schema], prefix: str, job: str) -> str:
     lines = [f"class {base}(ABC):", _indented(_docstring("A method for each kind of job.")), ""]
     lines += [
         "    @abstractmethod",
-        f"    {prefix}def _submit(self, kind: str, given: Mapping[str, Any]) -> {job}: ...",
+        f"    {prefix}def _submit(self, kind: str, given: Mapping[str, Any]) -> {job}[Any]: ...",
     ]
     for kind in kinds:
         arguments = _arguments(kind)
         shown = "".join(f"{name}: {annotation}, " for name, annotation, _ in arguments)
         given = "".join(f"{_quoted(name)}: {name}, " for name, _, _ in arguments)
-        options = _options_name(kind)
+        options, made = _options_name(kind), f"{job}[{kind['result']}]"
         about = [f"{kind['title']}: {kind['summary']}", ""]
         about += [f"{name}: {_explained(schema)}" for name, _, schema in arguments]
         about += [f"Options: {', '.join(_optional(kind)) or 'none'}."]
         call = f'self._submit("{kind["name"]}", {{{given}**options}})'
         lines += [
             "",
-            f"    {prefix}def {kind['name']}(self, {shown}**options: Unpack[{options}]) -> {job}:",
+            f"    {prefix}def {kind['name']}(self, {shown}**options: Unpack[{options}]) -> {made}:",
             _indented(_docstring("\n".join(about)), 8),
             f"        return {'await ' if prefix else ''}{call}",
         ]
     imported = ", ".join(_options_name(kind) for kind in kinds)
+    results = ", ".join(kind["result"] for kind in kinds)
     module = "async_job" if prefix else "job"
     head = f"""
         from __future__ import annotations
@@ -297,6 +330,7 @@ def _methods(kinds: Sequence[Schema], prefix: str, job: str) -> str:
         from typing import TYPE_CHECKING, Any, Unpack
         if TYPE_CHECKING:
             from impasto_client._generated.options import ({imported},)
+            from impasto_client._generated.results import ({results},)
             from impasto_client.{module} import {job}
             from impasto_client.pictures import Picture, Pictures
     """

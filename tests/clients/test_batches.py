@@ -27,7 +27,7 @@ from tests.support.flaky_server import DROPPED, FlakyServer, Reply
 
 def result(line: int) -> str:
     """A line of the results."""
-    entry = {"line": line, "custom_id": str(line), "job_id": JOB_ID, "kind": "classify"}
+    entry = {"line": line, "custom_id": str(line), "job_id": JOB_ID, "kind": "of_tomorrow"}
     return json.dumps({**entry, "state": "succeeded", "result": {"n": line}, "artifacts": []}) + "\n"
 
 

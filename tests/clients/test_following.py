@@ -16,7 +16,10 @@ from impasto_client._core.sse import Event, EventParser
 from tests.support.client import AWAY, JOB, JOB_ID, QUICK, Ask, gather, job
 from tests.support.flaky_server import DROPPED, FlakyServer, Reply
 
-QUEUED, ENDED = Reply.of(job()), Reply.of(job(state="succeeded", seq=9, result={"loss": 1.5}))
+QUEUED, ENDED = (
+    Reply.of(job()),
+    Reply.of(job(state="succeeded", seq=9, kind="of_tomorrow", result={"loss": 1.5})),
+)
 NEVER = Reply(200, b"retry: 10\n\n", silent_for=60)
 
 

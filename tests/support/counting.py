@@ -6,6 +6,7 @@ from pydantic import Field
 
 from app.kinds.base import Params
 from app.kinds.fields import DatasetRef
+from app.kinds.results.base import Result
 from app.kinds.spec import KindSpec
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
@@ -36,6 +37,7 @@ def counting(
 SPEC = KindSpec(
     name="counting",
     params=CountingParams,
+    result=Result,
     function="tests.support.counting:counting",
     lane="short",
     title="Counting",

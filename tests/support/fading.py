@@ -4,6 +4,7 @@ from pydantic import Field
 
 from app.kinds.base import Params
 from app.kinds.fields import PictureRef
+from app.kinds.results.base import Result
 from app.kinds.spec import KindSpec
 from app.networks.catalogue import Catalogue
 from worker.contract.compute import Compute
@@ -31,6 +32,12 @@ class ResolvedFading(FadingParams):
     strength: float
 
 
+class FadingResult(Result):
+    """Result of fading."""
+
+    brightness: float = Field(description="Mean of the picture's values, 0 to 1.")
+
+
 def fading(
     params: ResolvedFading, inputs: Inputs, network: None, compute: Compute, resume: StepState | None = None
 ) -> Steps:
@@ -44,6 +51,7 @@ def fading(
 SPEC = KindSpec(
     name="fading",
     params=FadingParams,
+    result=FadingResult,
     resolved=(ResolvedFading,),
     function="tests.support.fading:fading",
     lane="short",

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.fx.experimental import _config
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -51,7 +52,9 @@ class FakeDevice(TorchDispatchMode):
         devices = {each.device.type for each in given if each.dim()}
         if func not in COPIES and len(devices) > 1:
             raise AssertionError(f"{func} got tensors of {sorted(devices)}: {[each.shape for each in given]}")
-        made = func(*args, **kwargs)
+        # Masks say of meta's elements that all of them are meant.
+        with _config.patch(meta_nonzero_assume_all_nonzero=True):
+            made = func(*args, **kwargs)
         require_float32(func, [leaf for leaf in tree_leaves(made) if isinstance(leaf, Tensor)])
         return made
 

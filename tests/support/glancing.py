@@ -11,6 +11,7 @@ from torch.nn.functional import interpolate
 from app.errors import ServiceError
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.fields import PictureRef
+from app.kinds.results.base import Result
 from app.kinds.spec import KindSpec
 from models.network import Network
 from worker.contract.compute import Compute
@@ -87,6 +88,7 @@ def glancing(
 SPEC = KindSpec(
     name="glancing",
     params=GlancingParams,
+    result=Result,
     function="tests.support.glancing:glancing",
     stack_function="tests.support.glancing:glances",
     stacks_within="lane",

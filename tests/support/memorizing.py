@@ -17,6 +17,7 @@ from pydantic import Field
 from app.jobs import claims
 from app.kinds.base import Params
 from app.kinds.fields import NewNetworkName, Seed
+from app.kinds.results.base import Result
 from app.kinds.spec import KindSpec
 from app.networks.training_record import TrainingRecord
 from tests.support.network_files import PARAMS, small_network
@@ -79,6 +80,7 @@ def memorizing(
 SPEC = KindSpec(
     name="memorizing",
     params=MemorizingParams,
+    result=Result,
     function="tests.support.memorizing:memorizing",
     lane="short",
     can_finish=True,

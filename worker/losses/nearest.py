@@ -65,7 +65,9 @@ class _MeanCosineDistance(torch.autograd.Function):
         dtype = torch.promote_types(rows.dtype, torch.float32)
         count = len(targets)
         # The last is repeated to fill the last group.
-        targets = targets.to(dtype)[torch.arange(-(-count // GROUP) * GROUP).clamp_max(count - 1)]
+        targets = targets.to(dtype)[
+            torch.arange(-(-count // GROUP) * GROUP, device=targets.device).clamp_max(count - 1)
+        ]
         mean = rows.mean(0, dtype=dtype) if centered else rows.new_zeros(rows.shape[1], dtype=dtype)
         gradient, of_mean = torch.empty_like(rows), torch.zeros_like(mean)
         highest = targets.new_full((len(targets),), -torch.inf)

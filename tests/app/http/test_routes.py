@@ -5,11 +5,15 @@ import json
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 from fastapi.testclient import TestClient
 
 import app
 from app.http.services import Services
+from app.kinds import KINDS
 from tests.support.problems import error_classes, examples
 
 # Names of modules, services and functions that talk to the database, the storage or the disk, and so take a
@@ -91,6 +95,18 @@ def test_the_description_is_complete(client: TestClient) -> None:
                 assert "{" in path, where
     body = description["paths"]["/v1/style-transfer"]["post"]["requestBody"]["content"]
     assert body["application/json"]["example"]["content"]
+
+
+def test_params_and_results_have_names_of_their_own(client: TestClient) -> None:
+    assert isinstance(client.app, FastAPI)
+    derived = get_openapi(title="", version="", routes=client.app.routes)["components"]["schemas"]
+    seen: dict[str, Any] = {}
+    for spec in KINDS.values():
+        for model in (spec.params, spec.result):
+            schema = model.model_json_schema()
+            for name, each in {**schema.pop("$defs", {}), model.__name__: schema}.items():
+                assert seen.setdefault(name, each) == each, name
+    assert not seen.keys() & derived.keys()
 
 
 def test_every_documented_problem_is_one_of_an_error_that_the_route_can_raise(client: TestClient) -> None:

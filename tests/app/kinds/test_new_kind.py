@@ -44,7 +44,13 @@ def test_it_is_listed_and_described(client: TestClient) -> None:
     assert listed["schema"]["properties"]["image"]["widget"] == "picture"
     described = client.get("/v1/openapi.json").json()
     assert described["paths"]["/v1/fading"]["post"]["summary"] == "Fading"
-    assert "strength" in described["components"]["schemas"]["FadingParams"]["properties"]
+    schemas = described["components"]["schemas"]
+    assert "strength" in schemas["FadingParams"]["properties"]
+    answers = described["paths"]["/v1/fading"]["post"]["responses"]
+    for status in ("200", "202"):
+        assert answers[status]["content"]["application/json"]["schema"]["$ref"].endswith("/FadingJob")
+    result = schemas["FadingJob"]["allOf"][1]["properties"]["result"]["anyOf"][0]["$ref"]
+    assert result.endswith("/FadingResult") and "brightness" in schemas["FadingResult"]["properties"]
 
 
 def test_its_params_are_checked(client: TestClient) -> None:

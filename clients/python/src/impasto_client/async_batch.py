@@ -101,7 +101,7 @@ class AsyncResult(ResultHandle):
         """The files that it made."""
         return [AsyncArtifact(each) for each in self._artifacts()]
 
-    async def job(self) -> AsyncJob:
+    async def job(self) -> AsyncJob[Any]:
         """Its job."""
         return AsyncJob(await self._core.job())
 

@@ -43,7 +43,7 @@ class AsyncClient(AsyncKinds):
         self.datasets = AsyncDatasets(self._session)
         self.networks = AsyncNetworks(self._session)
 
-    async def _submit(self, kind: str, given: Mapping[str, Any]) -> AsyncJob:
+    async def _submit(self, kind: str, given: Mapping[str, Any]) -> AsyncJob[Any]:
         return AsyncJob(await submit(self._session, kind, given))
 
     async def kinds(self) -> list[dict[str, Any]]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Self, TypeVar
 
 from impasto_client._core.handles import ArtifactHandle, JobHandle
 from impasto_client._core.sse import Event
 from impasto_client._generated.models import Progress
 
+R = TypeVar("R")
 
-class AsyncJob(JobHandle):
+
+class AsyncJob(JobHandle, Generic[R]):
     """A job. It runs in the service; whoever wants its outcome waits for its end."""
 
-    async def wait(self, timeout: float | None = None) -> AsyncJob:
+    async def wait(self, timeout: float | None = None) -> Self:
         """Wait until it has succeeded, for so many seconds. Raises JobFailed, JobCancelled, WaitTimeout."""
         await self._core.wait(timeout)
         return self
@@ -45,8 +47,11 @@ class AsyncJob(JobHandle):
         return self._core.image()
 
     @property
-    def result(self) -> Coroutine[Any, Any, dict[str, Any]]:
-        """The numbers that it comes to: ``await job.result``."""
+    def result(self) -> Coroutine[Any, Any, R]:
+        """The numbers that it comes to: ``await job.result``. ``view.result`` has them as a dict.
+
+        Raises UnexpectedAnswer for those of another version of Impasto, which lack something.
+        """
         return self._core.result()
 
     @property
@@ -57,32 +62,32 @@ class AsyncJob(JobHandle):
     async def _artifacts(self) -> list[AsyncArtifact]:
         return [AsyncArtifact(each) for each in await self._core.artifacts()]
 
-    async def refresh(self) -> AsyncJob:
+    async def refresh(self) -> Self:
         """Ask the service for its present state."""
         await self._core.refresh()
         return self
 
-    async def cancel(self) -> AsyncJob:
+    async def cancel(self) -> Self:
         """Cancel it: at once if it is queued, else at its next step. An ended one stays as it is."""
         await self._core.act("cancel")
         return self
 
-    async def pause(self) -> AsyncJob:
+    async def pause(self) -> Self:
         """Keep workers from it; a running one goes back to the queue, and goes on there later."""
         await self._core.act("pause")
         return self
 
-    async def resume(self) -> AsyncJob:
+    async def resume(self) -> Self:
         """Undo a pause."""
         await self._core.act("resume")
         return self
 
-    async def finish(self) -> AsyncJob:
+    async def finish(self) -> Self:
         """Ask it to end early with the best that it has, such as a training. Raises Conflict."""
         await self._core.finish()
         return self
 
-    async def retry(self) -> AsyncJob:
+    async def retry(self) -> AsyncJob[R]:
         """A new job with the params of this one, which has ended. Raises Conflict."""
         return AsyncJob(await self._core.retry())
 

@@ -43,12 +43,12 @@ class AsyncJobs:
         priority: Priority | None = None,
         reproducible: bool = False,
         idempotency_key: str | None = None,
-    ) -> AsyncJob:
+    ) -> AsyncJob[Any]:
         """Ask for a job of any kind; pictures in its params may be files."""
         options = {"priority": priority, "reproducible": reproducible, "idempotency_key": idempotency_key}
         return AsyncJob(await submit(self._session, kind, {**params, **options}))
 
-    async def get(self, job_id: str) -> AsyncJob:
+    async def get(self, job_id: str) -> AsyncJob[Any]:
         """The job of an id. Raises NotFound."""
         return AsyncJob(await get_job(self._session, job_id))
 
@@ -60,7 +60,7 @@ class AsyncJobs:
         batch: str | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
-    ) -> AsyncIterator[AsyncJob]:
+    ) -> AsyncIterator[AsyncJob[Any]]:
         """Jobs from the newest on, asked for as they are needed; ``batch`` is an id, or `none`."""
         query = list_query(kind, state, batch, created_after, created_before)
         return (AsyncJob(core) async for core in list_jobs(self._session, query))

@@ -102,7 +102,7 @@ class Result(ResultHandle):
         """The files that it made."""
         return [Artifact(each) for each in self._artifacts()]
 
-    def job(self) -> Job:
+    def job(self) -> Job[Any]:
         """Its job."""
         return Job(run(self._core.job()))
 

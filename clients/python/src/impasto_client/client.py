@@ -43,7 +43,7 @@ class Client(Kinds):
         self.datasets = Datasets(self._session)
         self.networks = Networks(self._session)
 
-    def _submit(self, kind: str, given: Mapping[str, Any]) -> Job:
+    def _submit(self, kind: str, given: Mapping[str, Any]) -> Job[Any]:
         return Job(run(submit(self._session, kind, given)))
 
     def kinds(self) -> list[dict[str, Any]]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Generic, Self, TypeVar
 
 from impasto_client._core.driving import iterate, run
 from impasto_client._core.handles import ArtifactHandle, JobHandle
 from impasto_client._core.sse import Event
 from impasto_client._generated.models import Progress
 
+R = TypeVar("R")
 
-class Job(JobHandle):
+
+class Job(JobHandle, Generic[R]):
     """A job. It runs in the service; whoever wants its outcome waits for its end."""
 
-    def wait(self, timeout: float | None = None) -> Job:
+    def wait(self, timeout: float | None = None) -> Self:
         """Wait until it has succeeded, for so many seconds. Raises JobFailed, JobCancelled, WaitTimeout."""
         run(self._core.wait(timeout))
         return self
@@ -46,41 +48,45 @@ class Job(JobHandle):
         return run(self._core.image())
 
     @property
-    def result(self) -> dict[str, Any]:
-        """The numbers that it comes to; waits for them."""
-        return run(self._core.result())
+    def result(self) -> R:
+        """The numbers that it comes to; waits for them. ``view.result`` has them as a dict.
+
+        Raises UnexpectedAnswer for those of another version of Impasto, which lack something.
+        """
+        result: R = run(self._core.result())
+        return result
 
     @property
     def artifacts(self) -> list[Artifact]:
         """The files that it makes; waits for them."""
         return [Artifact(each) for each in run(self._core.artifacts())]
 
-    def refresh(self) -> Job:
+    def refresh(self) -> Self:
         """Ask the service for its present state."""
         run(self._core.refresh())
         return self
 
-    def cancel(self) -> Job:
+    def cancel(self) -> Self:
         """Cancel it: at once if it is queued, else at its next step. An ended one stays as it is."""
         run(self._core.act("cancel"))
         return self
 
-    def pause(self) -> Job:
+    def pause(self) -> Self:
         """Keep workers from it; a running one goes back to the queue, and goes on there later."""
         run(self._core.act("pause"))
         return self
 
-    def resume(self) -> Job:
+    def resume(self) -> Self:
         """Undo a pause."""
         run(self._core.act("resume"))
         return self
 
-    def finish(self) -> Job:
+    def finish(self) -> Self:
         """Ask it to end early with the best that it has, such as a training. Raises Conflict."""
         run(self._core.finish())
         return self
 
-    def retry(self) -> Job:
+    def retry(self) -> Job[R]:
         """A new job with the params of this one, which has ended. Raises Conflict."""
         return Job(run(self._core.retry()))
 

@@ -44,12 +44,12 @@ class Jobs:
         priority: Priority | None = None,
         reproducible: bool = False,
         idempotency_key: str | None = None,
-    ) -> Job:
+    ) -> Job[Any]:
         """Ask for a job of any kind; pictures in its params may be files."""
         options = {"priority": priority, "reproducible": reproducible, "idempotency_key": idempotency_key}
         return Job(run(submit(self._session, kind, {**params, **options})))
 
-    def get(self, job_id: str) -> Job:
+    def get(self, job_id: str) -> Job[Any]:
         """The job of an id. Raises NotFound."""
         return Job(run(get_job(self._session, job_id)))
 
@@ -61,7 +61,7 @@ class Jobs:
         batch: str | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
-    ) -> Iterator[Job]:
+    ) -> Iterator[Job[Any]]:
         """Jobs from the newest on, asked for as they are needed; ``batch`` is an id, or `none`."""
         query = list_query(kind, state, batch, created_after, created_before)
         return (Job(core) for core in iterate(list_jobs(self._session, query)))

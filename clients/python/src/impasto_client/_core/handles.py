@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from impasto_client._generated.models import BatchView, JobView, Progress, State
+from impasto_client._core.results import typed_result
+from impasto_client._generated.models import BatchView, JobView, Progress, ResultLine, State
 
 if TYPE_CHECKING:
     from impasto_client._core.batches import BatchCore, BatchProgress, ResultCore
@@ -160,9 +161,14 @@ class ResultHandle:
         return self._core.view.kind
 
     @property
-    def result(self) -> dict[str, Any]:
-        """The numbers that it came to."""
-        return self._core.view.result or {}
+    def result(self) -> Any:
+        """The numbers that it came to, such as a StyleTransferResult; ``view.result`` has them as a dict."""
+        return typed_result(self.kind, self.view.result or {})
+
+    @property
+    def view(self) -> ResultLine:
+        """All that the service says of it."""
+        return self._core.view
 
     def _artifacts(self) -> Iterator[ArtifactCore]:
         return self._core.artifacts()

@@ -14,6 +14,7 @@ from impasto_client._core.calls import Call, Repeat
 from impasto_client._core.files import choose, require_target, target_of
 from impasto_client._core.following import follow
 from impasto_client._core.paging import pages
+from impasto_client._core.results import typed_result
 from impasto_client._core.session import Session
 from impasto_client._core.sse import Event
 from impasto_client._generated.models import ArtifactView, JobPage, JobView, Progress
@@ -147,10 +148,10 @@ class JobCore:
         await self.wait()
         return [ArtifactCore(self.session, self.view.id, each) for each in self.view.artifacts]
 
-    async def result(self) -> dict[str, Any]:
-        """Its numbers, once it has succeeded."""
+    async def result(self) -> Any:
+        """Its numbers, once it has succeeded. Raises UnexpectedAnswer for those of another version."""
         await self.wait()
-        return self.view.result or {}
+        return typed_result(self.view.kind, self.view.result or {})
 
     async def image(self) -> bytes:
         """The picture that it made, once it has succeeded."""

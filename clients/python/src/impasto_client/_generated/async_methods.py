@@ -36,6 +36,32 @@ if TYPE_CHECKING:
         TextureSynthesisOptions,
         TrainOptions,
     )
+    from impasto_client._generated.results import (
+        ActivationsResult,
+        AdversarialResult,
+        ArchitectureResult,
+        ClassifyResult,
+        ClassMapResult,
+        ClassVisualizationResult,
+        DeepDreamResult,
+        EmbeddingResult,
+        EvaluateResult,
+        ExportNetworkResult,
+        FeatureInversionResult,
+        FeatureVisualizationResult,
+        FiltersResult,
+        GradientCheckResult,
+        ImportMembersResult,
+        LearningRateRangeResult,
+        MakeDatasetResult,
+        MaxPatchesResult,
+        OcclusionResult,
+        PullWeightsResult,
+        SaliencyResult,
+        StyleTransferResult,
+        TextureSynthesisResult,
+        TrainResult,
+    )
     from impasto_client.async_job import AsyncJob
     from impasto_client.pictures import Picture, Pictures
 
@@ -44,7 +70,7 @@ class AsyncKinds(ABC):
     """A method for each kind of job."""
 
     @abstractmethod
-    async def _submit(self, kind: str, given: Mapping[str, Any]) -> AsyncJob: ...
+    async def _submit(self, kind: str, given: Mapping[str, Any]) -> AsyncJob[Any]: ...
 
     async def style_transfer(
         self,
@@ -52,7 +78,7 @@ class AsyncKinds(ABC):
         style: Pictures,
         init_image: Picture | None = None,
         **options: Unpack[StyleTransferOptions],
-    ) -> AsyncJob:
+    ) -> AsyncJob[StyleTransferResult]:
         """Style transfer: Paint the content of one picture in the style of others.
 
         content: The picture to paint.
@@ -68,7 +94,7 @@ class AsyncKinds(ABC):
 
     async def deep_dream(
         self, image: Picture, guide: Picture | None = None, **options: Unpack[DeepDreamOptions]
-    ) -> AsyncJob:
+    ) -> AsyncJob[DeepDreamResult]:
         """DeepDream: Exaggerate what a network sees in a picture, a zoom into it, or a clip.
 
         image: The picture to dream of, or a short clip.
@@ -80,7 +106,7 @@ class AsyncKinds(ABC):
 
     async def class_visualization(
         self, target: str | int | Sequence[str | int], **options: Unpack[ClassVisualizationOptions]
-    ) -> AsyncJob:
+    ) -> AsyncJob[ClassVisualizationResult]:
         """Class visualisation: What a network believes that a class looks like.
 
         target: One class or several of the network, by name or by index.
@@ -92,7 +118,7 @@ class AsyncKinds(ABC):
 
     async def feature_visualization(
         self, image: Picture | None = None, **options: Unpack[FeatureVisualizationOptions]
-    ) -> AsyncJob:
+    ) -> AsyncJob[FeatureVisualizationResult]:
         """Feature visualisation: What a neuron, a channel or a layer of a network looks for, or sees in
         an example.
 
@@ -104,7 +130,9 @@ class AsyncKinds(ABC):
         """
         return await self._submit("feature_visualization", {"image": image, **options})
 
-    async def feature_inversion(self, image: Picture, **options: Unpack[FeatureInversionOptions]) -> AsyncJob:
+    async def feature_inversion(
+        self, image: Picture, **options: Unpack[FeatureInversionOptions]
+    ) -> AsyncJob[FeatureInversionResult]:
         """Feature inversion: What each layer of a network still knows of a picture.
 
         image: The picture to reconstruct from its features.
@@ -113,7 +141,9 @@ class AsyncKinds(ABC):
         """
         return await self._submit("feature_inversion", {"image": image, **options})
 
-    async def texture_synthesis(self, image: Picture, **options: Unpack[TextureSynthesisOptions]) -> AsyncJob:
+    async def texture_synthesis(
+        self, image: Picture, **options: Unpack[TextureSynthesisOptions]
+    ) -> AsyncJob[TextureSynthesisResult]:
         """Texture synthesis: More of a texture, in any size, and seamless if it is to be tiled.
 
         image: The picture whose texture is to go on.
@@ -124,7 +154,7 @@ class AsyncKinds(ABC):
 
     async def adversarial(
         self, image: Picture | None = None, **options: Unpack[AdversarialOptions]
-    ) -> AsyncJob:
+    ) -> AsyncJob[AdversarialResult]:
         """Adversarial pictures: Change a picture a little, and a network takes it for something else.
 
         image: The picture to change; a square is cut out of its middle. Fooling pictures are made
@@ -136,7 +166,7 @@ class AsyncKinds(ABC):
 
     async def classify(
         self, image: Picture | None = None, images: Pictures | None = None, **options: Unpack[ClassifyOptions]
-    ) -> AsyncJob:
+    ) -> AsyncJob[ClassifyResult]:
         """Classification: What is in a picture: the most likely classes with their probabilities.
 
         image: The picture.
@@ -145,7 +175,7 @@ class AsyncKinds(ABC):
         """
         return await self._submit("classify", {"image": image, "images": images, **options})
 
-    async def saliency(self, image: Picture, **options: Unpack[SaliencyOptions]) -> AsyncJob:
+    async def saliency(self, image: Picture, **options: Unpack[SaliencyOptions]) -> AsyncJob[SaliencyResult]:
         """Saliency: What in a picture a class, or a neuron, depends on.
 
         image: The picture to explain; the network sees the middle of it.
@@ -154,7 +184,9 @@ class AsyncKinds(ABC):
         """
         return await self._submit("saliency", {"image": image, **options})
 
-    async def occlusion(self, image: Picture, **options: Unpack[OcclusionOptions]) -> AsyncJob:
+    async def occlusion(
+        self, image: Picture, **options: Unpack[OcclusionOptions]
+    ) -> AsyncJob[OcclusionResult]:
         """Occlusion: Hide one part of a picture after another, and see which of them a network needs.
 
         image: The picture, of which the middle square is used.
@@ -162,7 +194,7 @@ class AsyncKinds(ABC):
         """
         return await self._submit("occlusion", {"image": image, **options})
 
-    async def class_map(self, image: Picture, **options: Unpack[ClassMapOptions]) -> AsyncJob:
+    async def class_map(self, image: Picture, **options: Unpack[ClassMapOptions]) -> AsyncJob[ClassMapResult]:
         """Class map: Where in a large picture a classifier sees which class.
 
         image: The picture, of any shape; all of it is seen.
@@ -170,7 +202,9 @@ class AsyncKinds(ABC):
         """
         return await self._submit("class_map", {"image": image, **options})
 
-    async def activations(self, image: Picture, **options: Unpack[ActivationsOptions]) -> AsyncJob:
+    async def activations(
+        self, image: Picture, **options: Unpack[ActivationsOptions]
+    ) -> AsyncJob[ActivationsResult]:
         """Activations: The maps of a layer for one picture: what each channel responds to, and where.
 
         image: The picture that the network is shown.
@@ -178,14 +212,16 @@ class AsyncKinds(ABC):
         """
         return await self._submit("activations", {"image": image, **options})
 
-    async def filters(self, **options: Unpack[FiltersOptions]) -> AsyncJob:
+    async def filters(self, **options: Unpack[FiltersOptions]) -> AsyncJob[FiltersResult]:
         """Filters: The weights of a convolution as pictures, also of two networks side by side.
 
         Options: network, against, layer, part, channels, inputs, limit, scale.
         """
         return await self._submit("filters", {**options})
 
-    async def max_patches(self, dataset: str, **options: Unpack[MaxPatchesOptions]) -> AsyncJob:
+    async def max_patches(
+        self, dataset: str, **options: Unpack[MaxPatchesOptions]
+    ) -> AsyncJob[MaxPatchesResult]:
         """Strongest patches: The patches of a set that excite each channel of a layer the most, and what
         in them does.
 
@@ -196,7 +232,7 @@ class AsyncKinds(ABC):
 
     async def embedding(
         self, dataset: str, image: Picture | None = None, **options: Unpack[EmbeddingOptions]
-    ) -> AsyncJob:
+    ) -> AsyncJob[EmbeddingResult]:
         """Embedding: A map of a set, on which pictures that a network finds similar are neighbours.
 
         dataset: The pictures to arrange.
@@ -206,7 +242,7 @@ class AsyncKinds(ABC):
         """
         return await self._submit("embedding", {"dataset": dataset, "image": image, **options})
 
-    async def evaluate(self, dataset: str, **options: Unpack[EvaluateOptions]) -> AsyncJob:
+    async def evaluate(self, dataset: str, **options: Unpack[EvaluateOptions]) -> AsyncJob[EvaluateResult]:
         """Evaluation: How often a network is right about pictures whose classes are known, and what it
         confuses.
 
@@ -215,7 +251,7 @@ class AsyncKinds(ABC):
         """
         return await self._submit("evaluate", {"dataset": dataset, **options})
 
-    async def architecture(self, **options: Unpack[ArchitectureOptions]) -> AsyncJob:
+    async def architecture(self, **options: Unpack[ArchitectureOptions]) -> AsyncJob[ArchitectureResult]:
         """Architecture: A network's layers in a table: sizes, parameters, multiply-adds, memory and
         receptive fields.
 
@@ -223,7 +259,7 @@ class AsyncKinds(ABC):
         """
         return await self._submit("architecture", {**options})
 
-    async def gradient_check(self, **options: Unpack[GradientCheckOptions]) -> AsyncJob:
+    async def gradient_check(self, **options: Unpack[GradientCheckOptions]) -> AsyncJob[GradientCheckResult]:
         """Gradient check: Whether backpropagation gives the gradient that differences of the loss give,
         layer by layer.
 
@@ -232,7 +268,7 @@ class AsyncKinds(ABC):
         """
         return await self._submit("gradient_check", {**options})
 
-    async def train(self, dataset: str, **options: Unpack[TrainOptions]) -> AsyncJob:
+    async def train(self, dataset: str, **options: Unpack[TrainOptions]) -> AsyncJob[TrainResult]:
         """Training: From a set of labelled pictures to a network that every other kind can use.
 
         dataset: Pictures with labels: the classes.
@@ -248,7 +284,7 @@ class AsyncKinds(ABC):
 
     async def learning_rate_range(
         self, dataset: str, **options: Unpack[LearningRateRangeOptions]
-    ) -> AsyncJob:
+    ) -> AsyncJob[LearningRateRangeResult]:
         """Learning-rate range: The loss while the learning rate grows from far too low to far too high,
         and the rate to use.
 
@@ -260,7 +296,7 @@ class AsyncKinds(ABC):
         """
         return await self._submit("learning_rate_range", {"dataset": dataset, **options})
 
-    async def export_network(self, **options: Unpack[ExportNetworkOptions]) -> AsyncJob:
+    async def export_network(self, **options: Unpack[ExportNetworkOptions]) -> AsyncJob[ExportNetworkResult]:
         """Export as ONNX: A network as an ONNX model for other programs, with its normalisation and its
         labels inside.
 
@@ -268,7 +304,9 @@ class AsyncKinds(ABC):
         """
         return await self._submit("export_network", {**options})
 
-    async def pull_weights(self, network: str, **options: Unpack[PullWeightsOptions]) -> AsyncJob:
+    async def pull_weights(
+        self, network: str, **options: Unpack[PullWeightsOptions]
+    ) -> AsyncJob[PullWeightsResult]:
         """Download of weights: Download the weights of a network that are published elsewhere, once.
 
         network: Name of the network.
@@ -278,7 +316,7 @@ class AsyncKinds(ABC):
 
     async def import_members(
         self, dataset: str, upload: str, **options: Unpack[ImportMembersOptions]
-    ) -> AsyncJob:
+    ) -> AsyncJob[ImportMembersResult]:
         """Import into a set: Check the pictures of an uploaded ZIP, and add them to a set.
 
         dataset: An open set, by its name or id.
@@ -287,7 +325,9 @@ class AsyncKinds(ABC):
         """
         return await self._submit("import_members", {"dataset": dataset, "upload": upload, **options})
 
-    async def make_dataset(self, dataset: str, **options: Unpack[MakeDatasetOptions]) -> AsyncJob:
+    async def make_dataset(
+        self, dataset: str, **options: Unpack[MakeDatasetOptions]
+    ) -> AsyncJob[MakeDatasetResult]:
         """Making of a built-in set: Draw the pictures of a built-in set, and close it.
 
         dataset: An open set, by its name or id.

@@ -36,6 +36,32 @@ if TYPE_CHECKING:
         TextureSynthesisOptions,
         TrainOptions,
     )
+    from impasto_client._generated.results import (
+        ActivationsResult,
+        AdversarialResult,
+        ArchitectureResult,
+        ClassifyResult,
+        ClassMapResult,
+        ClassVisualizationResult,
+        DeepDreamResult,
+        EmbeddingResult,
+        EvaluateResult,
+        ExportNetworkResult,
+        FeatureInversionResult,
+        FeatureVisualizationResult,
+        FiltersResult,
+        GradientCheckResult,
+        ImportMembersResult,
+        LearningRateRangeResult,
+        MakeDatasetResult,
+        MaxPatchesResult,
+        OcclusionResult,
+        PullWeightsResult,
+        SaliencyResult,
+        StyleTransferResult,
+        TextureSynthesisResult,
+        TrainResult,
+    )
     from impasto_client.job import Job
     from impasto_client.pictures import Picture, Pictures
 
@@ -44,7 +70,7 @@ class Kinds(ABC):
     """A method for each kind of job."""
 
     @abstractmethod
-    def _submit(self, kind: str, given: Mapping[str, Any]) -> Job: ...
+    def _submit(self, kind: str, given: Mapping[str, Any]) -> Job[Any]: ...
 
     def style_transfer(
         self,
@@ -52,7 +78,7 @@ class Kinds(ABC):
         style: Pictures,
         init_image: Picture | None = None,
         **options: Unpack[StyleTransferOptions],
-    ) -> Job:
+    ) -> Job[StyleTransferResult]:
         """Style transfer: Paint the content of one picture in the style of others.
 
         content: The picture to paint.
@@ -68,7 +94,7 @@ class Kinds(ABC):
 
     def deep_dream(
         self, image: Picture, guide: Picture | None = None, **options: Unpack[DeepDreamOptions]
-    ) -> Job:
+    ) -> Job[DeepDreamResult]:
         """DeepDream: Exaggerate what a network sees in a picture, a zoom into it, or a clip.
 
         image: The picture to dream of, or a short clip.
@@ -80,7 +106,7 @@ class Kinds(ABC):
 
     def class_visualization(
         self, target: str | int | Sequence[str | int], **options: Unpack[ClassVisualizationOptions]
-    ) -> Job:
+    ) -> Job[ClassVisualizationResult]:
         """Class visualisation: What a network believes that a class looks like.
 
         target: One class or several of the network, by name or by index.
@@ -92,7 +118,7 @@ class Kinds(ABC):
 
     def feature_visualization(
         self, image: Picture | None = None, **options: Unpack[FeatureVisualizationOptions]
-    ) -> Job:
+    ) -> Job[FeatureVisualizationResult]:
         """Feature visualisation: What a neuron, a channel or a layer of a network looks for, or sees in
         an example.
 
@@ -104,7 +130,9 @@ class Kinds(ABC):
         """
         return self._submit("feature_visualization", {"image": image, **options})
 
-    def feature_inversion(self, image: Picture, **options: Unpack[FeatureInversionOptions]) -> Job:
+    def feature_inversion(
+        self, image: Picture, **options: Unpack[FeatureInversionOptions]
+    ) -> Job[FeatureInversionResult]:
         """Feature inversion: What each layer of a network still knows of a picture.
 
         image: The picture to reconstruct from its features.
@@ -113,7 +141,9 @@ class Kinds(ABC):
         """
         return self._submit("feature_inversion", {"image": image, **options})
 
-    def texture_synthesis(self, image: Picture, **options: Unpack[TextureSynthesisOptions]) -> Job:
+    def texture_synthesis(
+        self, image: Picture, **options: Unpack[TextureSynthesisOptions]
+    ) -> Job[TextureSynthesisResult]:
         """Texture synthesis: More of a texture, in any size, and seamless if it is to be tiled.
 
         image: The picture whose texture is to go on.
@@ -122,7 +152,9 @@ class Kinds(ABC):
         """
         return self._submit("texture_synthesis", {"image": image, **options})
 
-    def adversarial(self, image: Picture | None = None, **options: Unpack[AdversarialOptions]) -> Job:
+    def adversarial(
+        self, image: Picture | None = None, **options: Unpack[AdversarialOptions]
+    ) -> Job[AdversarialResult]:
         """Adversarial pictures: Change a picture a little, and a network takes it for something else.
 
         image: The picture to change; a square is cut out of its middle. Fooling pictures are made
@@ -134,7 +166,7 @@ class Kinds(ABC):
 
     def classify(
         self, image: Picture | None = None, images: Pictures | None = None, **options: Unpack[ClassifyOptions]
-    ) -> Job:
+    ) -> Job[ClassifyResult]:
         """Classification: What is in a picture: the most likely classes with their probabilities.
 
         image: The picture.
@@ -143,7 +175,7 @@ class Kinds(ABC):
         """
         return self._submit("classify", {"image": image, "images": images, **options})
 
-    def saliency(self, image: Picture, **options: Unpack[SaliencyOptions]) -> Job:
+    def saliency(self, image: Picture, **options: Unpack[SaliencyOptions]) -> Job[SaliencyResult]:
         """Saliency: What in a picture a class, or a neuron, depends on.
 
         image: The picture to explain; the network sees the middle of it.
@@ -152,7 +184,7 @@ class Kinds(ABC):
         """
         return self._submit("saliency", {"image": image, **options})
 
-    def occlusion(self, image: Picture, **options: Unpack[OcclusionOptions]) -> Job:
+    def occlusion(self, image: Picture, **options: Unpack[OcclusionOptions]) -> Job[OcclusionResult]:
         """Occlusion: Hide one part of a picture after another, and see which of them a network needs.
 
         image: The picture, of which the middle square is used.
@@ -160,7 +192,7 @@ class Kinds(ABC):
         """
         return self._submit("occlusion", {"image": image, **options})
 
-    def class_map(self, image: Picture, **options: Unpack[ClassMapOptions]) -> Job:
+    def class_map(self, image: Picture, **options: Unpack[ClassMapOptions]) -> Job[ClassMapResult]:
         """Class map: Where in a large picture a classifier sees which class.
 
         image: The picture, of any shape; all of it is seen.
@@ -168,7 +200,7 @@ class Kinds(ABC):
         """
         return self._submit("class_map", {"image": image, **options})
 
-    def activations(self, image: Picture, **options: Unpack[ActivationsOptions]) -> Job:
+    def activations(self, image: Picture, **options: Unpack[ActivationsOptions]) -> Job[ActivationsResult]:
         """Activations: The maps of a layer for one picture: what each channel responds to, and where.
 
         image: The picture that the network is shown.
@@ -176,14 +208,14 @@ class Kinds(ABC):
         """
         return self._submit("activations", {"image": image, **options})
 
-    def filters(self, **options: Unpack[FiltersOptions]) -> Job:
+    def filters(self, **options: Unpack[FiltersOptions]) -> Job[FiltersResult]:
         """Filters: The weights of a convolution as pictures, also of two networks side by side.
 
         Options: network, against, layer, part, channels, inputs, limit, scale.
         """
         return self._submit("filters", {**options})
 
-    def max_patches(self, dataset: str, **options: Unpack[MaxPatchesOptions]) -> Job:
+    def max_patches(self, dataset: str, **options: Unpack[MaxPatchesOptions]) -> Job[MaxPatchesResult]:
         """Strongest patches: The patches of a set that excite each channel of a layer the most, and what
         in them does.
 
@@ -194,7 +226,7 @@ class Kinds(ABC):
 
     def embedding(
         self, dataset: str, image: Picture | None = None, **options: Unpack[EmbeddingOptions]
-    ) -> Job:
+    ) -> Job[EmbeddingResult]:
         """Embedding: A map of a set, on which pictures that a network finds similar are neighbours.
 
         dataset: The pictures to arrange.
@@ -204,7 +236,7 @@ class Kinds(ABC):
         """
         return self._submit("embedding", {"dataset": dataset, "image": image, **options})
 
-    def evaluate(self, dataset: str, **options: Unpack[EvaluateOptions]) -> Job:
+    def evaluate(self, dataset: str, **options: Unpack[EvaluateOptions]) -> Job[EvaluateResult]:
         """Evaluation: How often a network is right about pictures whose classes are known, and what it
         confuses.
 
@@ -213,7 +245,7 @@ class Kinds(ABC):
         """
         return self._submit("evaluate", {"dataset": dataset, **options})
 
-    def architecture(self, **options: Unpack[ArchitectureOptions]) -> Job:
+    def architecture(self, **options: Unpack[ArchitectureOptions]) -> Job[ArchitectureResult]:
         """Architecture: A network's layers in a table: sizes, parameters, multiply-adds, memory and
         receptive fields.
 
@@ -221,7 +253,7 @@ class Kinds(ABC):
         """
         return self._submit("architecture", {**options})
 
-    def gradient_check(self, **options: Unpack[GradientCheckOptions]) -> Job:
+    def gradient_check(self, **options: Unpack[GradientCheckOptions]) -> Job[GradientCheckResult]:
         """Gradient check: Whether backpropagation gives the gradient that differences of the loss give,
         layer by layer.
 
@@ -230,7 +262,7 @@ class Kinds(ABC):
         """
         return self._submit("gradient_check", {**options})
 
-    def train(self, dataset: str, **options: Unpack[TrainOptions]) -> Job:
+    def train(self, dataset: str, **options: Unpack[TrainOptions]) -> Job[TrainResult]:
         """Training: From a set of labelled pictures to a network that every other kind can use.
 
         dataset: Pictures with labels: the classes.
@@ -244,7 +276,9 @@ class Kinds(ABC):
         """
         return self._submit("train", {"dataset": dataset, **options})
 
-    def learning_rate_range(self, dataset: str, **options: Unpack[LearningRateRangeOptions]) -> Job:
+    def learning_rate_range(
+        self, dataset: str, **options: Unpack[LearningRateRangeOptions]
+    ) -> Job[LearningRateRangeResult]:
         """Learning-rate range: The loss while the learning rate grows from far too low to far too high,
         and the rate to use.
 
@@ -256,7 +290,7 @@ class Kinds(ABC):
         """
         return self._submit("learning_rate_range", {"dataset": dataset, **options})
 
-    def export_network(self, **options: Unpack[ExportNetworkOptions]) -> Job:
+    def export_network(self, **options: Unpack[ExportNetworkOptions]) -> Job[ExportNetworkResult]:
         """Export as ONNX: A network as an ONNX model for other programs, with its normalisation and its
         labels inside.
 
@@ -264,7 +298,7 @@ class Kinds(ABC):
         """
         return self._submit("export_network", {**options})
 
-    def pull_weights(self, network: str, **options: Unpack[PullWeightsOptions]) -> Job:
+    def pull_weights(self, network: str, **options: Unpack[PullWeightsOptions]) -> Job[PullWeightsResult]:
         """Download of weights: Download the weights of a network that are published elsewhere, once.
 
         network: Name of the network.
@@ -272,7 +306,9 @@ class Kinds(ABC):
         """
         return self._submit("pull_weights", {"network": network, **options})
 
-    def import_members(self, dataset: str, upload: str, **options: Unpack[ImportMembersOptions]) -> Job:
+    def import_members(
+        self, dataset: str, upload: str, **options: Unpack[ImportMembersOptions]
+    ) -> Job[ImportMembersResult]:
         """Import into a set: Check the pictures of an uploaded ZIP, and add them to a set.
 
         dataset: An open set, by its name or id.
@@ -281,7 +317,7 @@ class Kinds(ABC):
         """
         return self._submit("import_members", {"dataset": dataset, "upload": upload, **options})
 
-    def make_dataset(self, dataset: str, **options: Unpack[MakeDatasetOptions]) -> Job:
+    def make_dataset(self, dataset: str, **options: Unpack[MakeDatasetOptions]) -> Job[MakeDatasetResult]:
         """Making of a built-in set: Draw the pictures of a built-in set, and close it.
 
         dataset: An open set, by its name or id.

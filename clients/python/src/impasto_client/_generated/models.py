@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 
 class AddedView(BaseModel):
@@ -325,6 +325,9 @@ class JobView(BaseModel):
     progress: Progress | None
     artifacts: list[ArtifactView]
     result: dict[str, Any] | None
+    """Numbers and tables, as `StyleTransferResult` describes those of style_transfer, and so on;
+    null: none. Those that an earlier version of Impasto computed may have other entries.
+    """
     error: JobError | None
     retry_of: str | None
     batch_id: str | None
@@ -524,7 +527,7 @@ class Problem(BaseModel):
     """What is wrong here, and what would be right."""
     field: str | None = None
     """The field that is wrong, if it is one."""
-    errors: list[ProblemField] = []
+    errors: list[ProblemField] = Field([])
     """All fields that are wrong."""
 
 
@@ -557,6 +560,9 @@ class ResultLine(BaseModel):
     kind: str
     state: Literal["succeeded"]
     result: dict[str, Any] | None
+    """Numbers and tables, as `StyleTransferResult` describes those of style_transfer, and so on;
+    null: none. Those that an earlier version of Impasto computed may have other entries.
+    """
     artifacts: list[ArtifactView]
 
 
