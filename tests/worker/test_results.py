@@ -39,6 +39,8 @@ Json = Mapping[str, Any]
 LOADER = NetworkLoader()
 CPU = Compute(torch.device("cpu"))
 SEVERAL = ["palette", "efficientnet_lite0"]
+# One that starts dead is of use only where nothing but the device counts.
+ALIVE = [(kind, asked) for kind, asked in CASES if asked.get("target") != ["tabby"]]
 SHOTS = {"base": "palette", "size": 16, "preset": "quick", "dataset": "d"}
 
 # What those that try devices leave out: several variations, sets, comparisons, trainings.
@@ -104,7 +106,7 @@ def _labelled() -> list[Member]:
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize(("kind", "asked"), [*CASES, *MORE], ids=name_of)
+@pytest.mark.parametrize(("kind", "asked"), [*ALIVE, *MORE], ids=name_of)
 def test_a_result_is_what_its_model_says(kind: str, asked: Json) -> None:
     params = parse_params(kind, dict(asked), SHIPPED)
     inputs = given_to(params)
@@ -145,4 +147,4 @@ def test_so_is_what_is_stored_of_weights(context: WorkerContext, monkeypatch: py
 
 
 def test_every_kind_is_tried() -> None:
-    assert {kind for kind, _ in [*CASES, *MORE]} | STORED == set(KINDS)
+    assert {kind for kind, _ in [*ALIVE, *MORE]} | STORED == set(KINDS)

@@ -106,7 +106,8 @@ def test_params_and_results_have_names_of_their_own(client: TestClient) -> None:
             schema = model.model_json_schema()
             for name, each in {**schema.pop("$defs", {}), model.__name__: schema}.items():
                 assert seen.setdefault(name, each) == each, name
-    assert not seen.keys() & derived.keys()
+    # A value of JSON is the same everywhere.
+    assert seen.keys() & derived.keys() <= {"JsonValue"}
 
 
 def test_every_documented_problem_is_one_of_an_error_that_the_route_can_raise(client: TestClient) -> None:
