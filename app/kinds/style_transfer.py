@@ -43,8 +43,8 @@ from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 # What sorting a number costs at a step, in multiply-adds that take as long.
 SORTING = 2e3
 
-# Losses of nearest neighbours, whose jobs are not computed together: of two that are as near, rounding decides
-# which one is meant, and with it the gradient.
+# Losses of nearest neighbours, whose jobs are not computed together: of two that are as near, rounding
+# decides which one is meant, and with it the gradient.
 NEAREST: tuple[StyleLossName, ...] = ("nearest_neighbors", "relaxed_emd")
 
 # Bytes for each number of a layer that a loss takes as a whole: it, a copy of it, and their gradients.

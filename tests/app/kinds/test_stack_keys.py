@@ -87,6 +87,11 @@ def test_what_a_pass_has_in_common_may_not(kind: str, values: dict[str, Any]) ->
     assert key(kind, **values) != key(kind)
 
 
+@pytest.mark.parametrize("loss", ["nearest_neighbors", "relaxed_emd"])
+def test_losses_that_rounding_may_change_have_none(loss: str) -> None:
+    assert key("style_transfer", style_loss=loss) is None
+
+
 @pytest.mark.parametrize("kind", GIVEN)
 def test_a_picture_of_unknown_size_has_no_key_and_others_a_short_one(kind: str) -> None:
     field = "content" if kind == "style_transfer" else "image"
