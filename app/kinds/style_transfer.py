@@ -43,9 +43,14 @@ from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 # What sorting a number costs at a step, in multiply-adds that take as long.
 SORTING = 2e3
 
-# Losses of nearest neighbours, whose jobs are not computed together: of two that are as near, rounding
-# decides which one is meant, and with it the gradient.
-NEAREST: tuple[StyleLossName, ...] = ("nearest_neighbors", "relaxed_emd")
+# Losses of nearest neighbours and of ranks, whose jobs are not computed together: of two positions that are
+# about equal, rounding decides which one comes first, and with it the gradient.
+ORDERED: tuple[StyleLossName, ...] = (
+    "nearest_neighbors",
+    "relaxed_emd",
+    "sliced_wasserstein",
+    "histogram",
+)
 
 # Bytes for each number of a layer that a loss takes as a whole: it, a copy of it, and their gradients.
 GATHERED = 16
@@ -213,7 +218,7 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
     def stack_key(self, sides: Mapping[str, tuple[int, int]]) -> str | None:
         """Results of one size by one network, at as many scales and steps; styles may differ."""
         content = sides.get(self.content)
-        if content is None or self.style_loss in NEAREST:
+        if content is None or self.style_loss in ORDERED:
             return None
         width, height = fitted(content, self.size)
         layers = short_hash(

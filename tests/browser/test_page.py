@@ -151,7 +151,7 @@ def test_settings_of_an_old_job_come_back(page: Page, pictures: Path) -> None:
     choose(page, pictures, size=48)
     page.get_by_label("Style weight", exact=True).fill("25")
     page.get_by_label("Style layers").fill("relu1_1, relu3_1=0.5")
-    page.get_by_label("Colours").select_option("content")
+    page.get_by_label("Colours", exact=True).select_option("content")
     submit(page)
     expect(result(page, "succeeded")).to_be_visible(timeout=JOB_MS)
 

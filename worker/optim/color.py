@@ -112,8 +112,12 @@ def moments(picture: Tensor, change: Change) -> tuple[Tensor, Tensor]:
     """Mean (C,) and covariance (C, C), float64 on the CPU, over the pixels of ``change`` of ``picture``."""
     total, products = torch.zeros(()), torch.zeros(())
     for band in _bands(picture):
-        values = change(picture[band]).transpose(0, 1).flatten(1).cpu().double()
-        total, products = total + values.sum(1), products + values @ values.T
+        values = change(picture[band]).transpose(0, 1).flatten(1)
+        if values.device.type == "cpu":
+            # Elsewhere it may not be there, and a copy would be as large as the picture.
+            values = values.double()
+        total = total + values.sum(1).cpu().double()
+        products = products + (values @ values.T).cpu().double()
     count = picture.numel() // picture.shape[1]
     mean = total / count
     return mean, products / count - torch.outer(mean, mean)

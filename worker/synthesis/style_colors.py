@@ -21,10 +21,9 @@ Pictures = Mapping[str, Sequence[Tensor]]
 
 @dataclass(frozen=True)
 class Coloring:
-    """The ``pictures`` to paint from, by param, and how a picture so far is shown, and becomes the result."""
+    """The ``pictures`` to paint from, by param, and how a picture so far becomes the result: ``finish``."""
 
     pictures: Pictures
-    shown: Callable[[Tensor], Tensor]
     finish: Callable[[Tensor], Tensor]
 
 
@@ -41,18 +40,17 @@ def coloring(params: ResolvedStyleTransfer, pictures: Pictures) -> Coloring:
         case "luminance":
             in_grey = {name: [grey(each) for each in several] for name, several in pictures.items()}
             in_grey["style"] = [with_grey_like(style, content) for style in styles]
-            return Coloring(in_grey, with_colors_of_content, with_colors_of_content)
+            return Coloring(in_grey, with_colors_of_content)
         case "content":
             if how == "none":
-                return Coloring(pictures, with_colors_of_content, with_colors_of_content)
+                return Coloring(pictures, with_colors_of_content)
             recolored = [matched(style, [content], [1.0], how) for style in styles]
-            return Coloring({**pictures, "style": recolored}, Tensor.detach, Tensor.detach)
+            return Coloring({**pictures, "style": recolored}, Tensor.detach)
         case "style":
             if how != "none":
                 pictures = {**pictures, "content": [matched(content, styles, shares, how)]}
             if not PRESETS[params.preset].limits_chroma:
-                return Coloring(pictures, Tensor.detach, Tensor.detach)
+                return Coloring(pictures, Tensor.detach)
             powers = [share * chroma_power(style) for style, share in zip(styles, shares, strict=True)]
             limit = torch.stack(powers).sum(0) / sum(shares)
-            # Statistics of the whole picture are too dear for one that is only shown.
-            return Coloring(pictures, Tensor.detach, lambda picture: with_chroma_within(picture, limit))
+            return Coloring(pictures, lambda picture: with_chroma_within(picture, limit))

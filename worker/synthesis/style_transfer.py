@@ -99,7 +99,7 @@ def _paint(
     def optimizer(picture: Tensor) -> Optimizer:
         return Adam() if params.optimizer == "adam" else LBFGS(affordable_history(picture))
 
-    descent = CoarseToFine(plan, loss, optimizer, colors.shown)
+    descent = CoarseToFine(plan, loss, optimizer, colors.finish)
     picture = yield from descent.descend(start(), resume)
     dtype = str(compute.dtype).removeprefix("torch.")
     image = colors.finish(picture).to("cpu", copy=True)

@@ -91,10 +91,21 @@ export const smallUrl = (url) => copyUrl(url, 320);
 /** URL of the largest copy of a picture, for one whose format the browser does not show. */
 export const largeUrl = (url) => copyUrl(url, 640);
 
-/** For an image that cannot be shown: try a copy of the stored picture, and after that call `otherwise(image)`. */
-export function showCopy(image, otherwise) {
-  if (image.src.startsWith("blob:") || image.src.includes("side=")) otherwise(image);
-  else image.src = largeUrl(image.src);
+/** For an image that cannot be shown: a copy of it if it is a stored TIFF, else call `otherwise(image)`. */
+export async function showCopy(image, otherwise) {
+  const stored = !image.src.startsWith("blob:") && !image.src.includes("side=");
+  if (stored && (await typeOf(image.src)) === "image/tiff") image.src = largeUrl(image.src);
+  else otherwise(image);
+}
+
+/** The media type of a stored file, null if it cannot be read. */
+async function typeOf(url) {
+  try {
+    const response = await fetch(url, { headers: { Range: "bytes=0-0" } });
+    return response.ok ? response.headers.get("Content-Type") : null;
+  } catch {
+    return null;
+  }
 }
 
 /**

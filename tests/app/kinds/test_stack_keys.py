@@ -87,7 +87,7 @@ def test_what_a_pass_has_in_common_may_not(kind: str, values: dict[str, Any]) ->
     assert key(kind, **values) != key(kind)
 
 
-@pytest.mark.parametrize("loss", ["nearest_neighbors", "relaxed_emd"])
+@pytest.mark.parametrize("loss", ["nearest_neighbors", "relaxed_emd", "sliced_wasserstein", "histogram"])
 def test_losses_that_rounding_may_change_have_none(loss: str) -> None:
     assert key("style_transfer", style_loss=loss) is None
 

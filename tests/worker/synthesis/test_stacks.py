@@ -16,7 +16,7 @@ from app.errors import ComputationError, InputError
 from app.kinds import KINDS, Params
 from app.kinds.feature_inversion import FeatureInversionParams
 from app.kinds.style_presets import PRESETS, StyleLossName
-from app.kinds.style_transfer import NEAREST, StyleTransferParams
+from app.kinds.style_transfer import ORDERED, StyleTransferParams
 from app.kinds.texture_synthesis import TextureSynthesisParams
 from app.networks.catalogue import SHIPPED
 from models.network import Network
@@ -108,14 +108,14 @@ CASES = {
     **{
         f"style {name}": style_case(preset=name, init="noise")
         for name, preset in PRESETS.items()
-        if name != "impasto" and preset.style_loss not in NEAREST
+        if name != "impasto" and preset.style_loss not in ORDERED
     },
     "style impasto": style_case(),
     "style adam from noise": style_case(optimizer="adam", init="noise", seed=5),
     **{
         f"style of {name}": style_case(style_loss=name)
         for name in get_args(StyleLossName)
-        if name not in NEAREST
+        if name not in ORDERED
     },
     "style content's colors": style_case(color="content"),
     "texture": texture_case(),
