@@ -228,6 +228,7 @@ def test_losses_and_gradients_are_those_alone(
     assert set(passes.sizes) == {3}
 
 
+@pytest.mark.medium
 @cases
 @pytest.mark.parametrize(("threads", "sizes"), [(2, [1, 2]), (3, [1, 1, 1])], indirect=["threads"])
 def test_each_thread_makes_passes_of_its_own(
@@ -353,6 +354,7 @@ def test_a_forked_process_starts_threads_of_its_own() -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
+@pytest.mark.medium
 @cases
 def test_each_ends_with_the_loss_that_it_has_alone(case: Case) -> None:
     network = network_for(case, torch.float32)
@@ -369,6 +371,7 @@ def test_each_ends_with_the_loss_that_it_has_alone(case: Case) -> None:
         assert made.images["image"].shape == expected.images["image"].shape
 
 
+@pytest.mark.medium
 @cases
 def test_a_job_that_leaves_changes_no_other_much_and_one_that_resumes_goes_on(case: Case) -> None:
     network = network_for(case, torch.float32)
