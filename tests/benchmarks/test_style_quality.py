@@ -359,7 +359,7 @@ def test_errors_name_the_option(
     assert f"error: {named}:" in capsys.readouterr().err
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_run_goes_on_with_what_it_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,6 +31,7 @@ def result(line: int) -> str:
     return json.dumps({**entry, "state": "succeeded", "result": {"n": line}, "artifacts": []}) + "\n"
 
 
+@pytest.mark.medium
 def test_a_matrix_uploads_each_picture_once(ask: Ask, server: FlakyServer, tmp_path: Path) -> None:
     for name, data in (
         ("a.png", b"first"),
@@ -65,6 +66,7 @@ def test_a_matrix_uploads_each_picture_once(ask: Ask, server: FlakyServer, tmp_p
     }
 
 
+@pytest.mark.medium
 def test_what_is_refused_leaves_no_pictures(ask: Ask, server: FlakyServer) -> None:
     wrong = {"line": 2, "custom_id": "b", "field": "size", "detail": "At least 16."}
     refused = Reply.of({"type": "batch_invalid", "errors": [wrong], "wrong": 7}, 422)
@@ -106,6 +108,7 @@ def test_lines_are_sent_as_they_are_or_numbered(ask: Ask, server: FlakyServer, t
     ) in server.sent(CREATE)[1].body
 
 
+@pytest.mark.medium
 def test_results_that_break_off_go_on(ask: Ask, server: FlakyServer) -> None:
     server.answer(f"GET {BATCH}", Reply.of(batch(state="succeeded")))
     lines = "".join(result(line) for line in (1, 2, 5)).encode()

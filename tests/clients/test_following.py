@@ -53,6 +53,7 @@ def test_a_stream_that_breaks_goes_on_after_the_last_event(ask: Ask, server: Fla
     assert made.state == "succeeded" and ask(lambda _: made.result) == {"loss": 1.5}
 
 
+@pytest.mark.medium
 def test_without_events_it_polls(ask: Ask, server: FlakyServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "SILENT_SECONDS", 0.1)
     running = Reply.of(job(state="running", seq=4, progress=progress(3)))
@@ -64,6 +65,7 @@ def test_without_events_it_polls(ask: Ask, server: FlakyServer, monkeypatch: pyt
     assert made.state == "succeeded"
 
 
+@pytest.mark.medium
 def test_a_wait_ends_in_time(ask: Ask, server: FlakyServer, monkeypatch: pytest.MonkeyPatch) -> None:
     server.answer(f"GET {JOB}", QUEUED)
     server.answer(f"GET {JOB}/events", NEVER)
@@ -91,6 +93,7 @@ def test_the_end_of_a_job_may_be_an_error(ask: Ask, server: FlakyServer) -> None
         ask(lambda _: made.image)
 
 
+@pytest.mark.medium
 def test_a_service_that_stays_away_ends_the_wait(
     ask: Ask, server: FlakyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,7 @@ from tests.support.client import ACCEPTED, AWAY, BAD_GATEWAY, BUSY, JOB, JOB_ID,
 from tests.support.flaky_server import DROPPED, FlakyServer, Reply
 
 
+@pytest.mark.medium
 def test_all_attempts_of_a_call_have_one_idempotency_key(ask: Ask, server: FlakyServer) -> None:
     broken_answer = Reply.of(job(), 202, breaks_after=10)
     server.answer("POST /v1/style-transfer", BUSY, AWAY, DROPPED, broken_answer, BAD_GATEWAY, ACCEPTED)
@@ -61,6 +62,7 @@ def test_files_are_sent_again_from_their_start(ask: Ask, server: FlakyServer, tm
         assert each.body.count(b"of the file") == 2
 
 
+@pytest.mark.medium
 def test_what_might_be_done_twice_is_not_sent_again(ask: Ask, server: FlakyServer) -> None:
     server.answer(f"GET {JOB}", Reply.of(job(state="failed")))
     made = ask(lambda client: client.jobs.get(JOB_ID))
@@ -75,6 +77,7 @@ def test_what_might_be_done_twice_is_not_sent_again(ask: Ask, server: FlakyServe
     assert ask(lambda _: made.retry()).id == JOB_ID
 
 
+@pytest.mark.medium
 def test_a_request_that_never_left_is_sent_again() -> None:
     with FlakyServer().running() as first:
         first.answer(f"GET {JOB}", Reply.of(job(state="failed"), headers={"Connection": "close"}))
@@ -108,6 +111,7 @@ def test_where_nothing_listens_says_so() -> None:
     assert url in str(raised.value) and "IMPASTO_URL" in str(raised.value)
 
 
+@pytest.mark.medium
 def test_refusals_are_errors_by_their_kind(ask: Ask, server: FlakyServer) -> None:
     errors = [{"field": "size", "detail": "At least 16."}]
     problem = {"type": "invalid_params", "title": "T", "detail": "size: At least 16.", "errors": errors}
@@ -124,6 +128,7 @@ def test_refusals_are_errors_by_their_kind(ask: Ask, server: FlakyServer) -> Non
     assert len(server.requests) == 6
 
 
+@pytest.mark.medium
 def test_it_gives_up_in_the_end(ask: Ask, server: FlakyServer) -> None:
     server.answer("GET /v1/kinds", AWAY)
     with pytest.raises(ServiceError, match="503 database_unavailable"):
@@ -135,6 +140,7 @@ def test_it_gives_up_in_the_end(ask: Ask, server: FlakyServer) -> None:
     assert len(server.requests) == 2 * QUICK.attempts
 
 
+@pytest.mark.medium
 def test_retry_after_is_honored(ask: Ask, server: FlakyServer, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
 
@@ -179,6 +185,7 @@ def test_finishing_again_what_has_ended_of_it_is_no_error(ask: Ask, server: Flak
         ask(lambda _: made.finish())
 
 
+@pytest.mark.medium
 def test_a_broken_download_begins_again(ask: Ask, server: FlakyServer, tmp_path: Path) -> None:
     data = bytes(range(256)) * 8192
     url = f"{JOB}/artifacts/image"

@@ -105,7 +105,7 @@ def test_a_queued_job_is_cancelled_at_once_and_a_running_one_soon(service: Deplo
 
 
 def test_a_paused_job_lets_others_by_and_goes_on_later(service: Deployment) -> None:
-    job_id = service.paint(size=48, steps=400)
+    job_id = service.paint(size=48, steps=200)
     service.wait_for_progress(job_id)
     service.request("POST", f"/v1/jobs/{job_id}/pause")
     paused = service.wait_for_job(job_id, "queued")
@@ -176,6 +176,7 @@ def test_an_urgent_job_goes_first(service: Deployment) -> None:
     assert started[0] is not None and started[1] is not None and started[0] < started[1]
 
 
+@pytest.mark.slow
 def test_jobs_start_in_the_same_order_in_both_modes(service: Deployment) -> None:
     """One worker, that is restarted while a job runs; some were paused, cancelled or of a batch."""
     names = {service.paint(size=48, steps=LONG): "released"}

@@ -18,7 +18,7 @@ from tests.faults.conftest import Deploy
 from tests.support.deployment import Deployment, Mode, kill
 from tests.support.service import runs, wait_for
 
-pytestmark = [pytest.mark.server]
+pytestmark = [pytest.mark.slow, pytest.mark.server]
 
 Figure = Callable[[str], None]
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -86,16 +86,6 @@ def check_each_has_one_result(service: Deployment, batch_id: str, count: int) ->
     assert counts == {1: count}
 
 
-def test_a_hundred_jobs_through_a_kill_of_everything(deploy: Deploy) -> None:
-    service = deploy("embedded", IMPASTO_LANES="short", IMPASTO_LEASE_SECONDS="5")
-    batch_id = send(service, 100)
-    kill_everything(service)
-    service.wait_until_ready()
-    kill_the_api(service)
-    check_each_has_one_result(service, batch_id, 100)
-
-
-@pytest.mark.slow
 def test_a_thousand_jobs_through_kills_of_each_part(deploy: Deploy, mode: Mode, figure: Figure) -> None:
     service = deploy(mode, IMPASTO_LANES="short", IMPASTO_LEASE_SECONDS="5", IMPASTO_MAX_ATTEMPTS="100")
     rng = random.Random(7)

@@ -184,6 +184,7 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.medium
 def test_the_same_file_gives_the_same_hash(small: Network, tmp_path: Path) -> None:
     state = torchvision_state(small)
     first = keep(state, tmp_path)
@@ -195,6 +196,7 @@ def test_the_same_file_gives_the_same_hash(small: Network, tmp_path: Path) -> No
         torch.set_num_threads(threads)
 
 
+@pytest.mark.medium
 def test_weights_that_were_replaced_are_loaded_again(small: Network, tmp_path: Path) -> None:
     state = torchvision_state(small)
     keep(state, tmp_path)

@@ -31,6 +31,7 @@ def test_costs_by_hand() -> None:
     assert multiply_adds(network) == 10 * 10 * 8 * 27 + 5 * 5 * 8 * 9 + 40
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("layer", ["block5", "logits"])
 def test_numbers_are_what_a_gradient_keeps(layer: str) -> None:
     network = load_network("efficientnet_lite0")

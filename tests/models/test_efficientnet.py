@@ -123,6 +123,7 @@ def test_positions_do_not_depend_on_parity(network: Network) -> None:
     torch.testing.assert_close(odd[..., :10, :10], even[..., :10, :10], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.medium
 def test_positions_see_what_is_said() -> None:
     stack = efficientnet_lite0_stack(5)
     weights = {

@@ -62,6 +62,7 @@ def test_input_side_is_the_least_that_gives_the_output_side(window: Window, side
     assert least == 1 or positions(least - 1) < side
 
 
+@pytest.mark.medium
 @settings(max_examples=100, deadline=None)
 @given(windows, st.integers(1, 6))
 def test_input_side_of_a_pool_whose_last_window_may_reach_beyond(window: Window, side: int) -> None:

@@ -85,6 +85,7 @@ def test_nothing_beyond_the_last_layer_is_computed(picture: Tensor) -> None:
         network.features(picture, {"pool1"})
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("pooling", ["average", "max"])
 def test_the_gradient_to_the_picture_is_right(small: Network, pooling: str) -> None:
     network = small.with_pooling(pooling).prepared(CPU, torch.float64)
@@ -138,6 +139,7 @@ def test_minimum_side_is_the_smallest_that_works(small: Network, layers: list[st
             small.features(torch.zeros(1, 3, side - 1, 50), layers)
 
 
+@pytest.mark.medium
 @settings(max_examples=25, deadline=None)
 @given(st.sampled_from(list(vgg_stack(16, classes=1))), st.integers(1, 40), st.integers(1, 40))
 def test_a_picture_gives_every_layer_or_is_refused(layer: str, height: int, width: int) -> None:

@@ -125,7 +125,7 @@ def test_logits_are_torchvisions(
     assert can_be_rescaled(ours) == (name in {"alexnet", "squeezenet1_1"})
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet101", "resnet152"])
 def test_deep_resnets_are_torchvisions(name: str, tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
@@ -201,6 +201,7 @@ def test_known_layers(name: str, layer: str, kind: str, channels: int, stride: i
     )
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", ["resnet18", "googlenet", "mobilenet_v2"])
 def test_positions_see_what_is_said(name: str) -> None:
     stack = PUBLISHED[name].stack()

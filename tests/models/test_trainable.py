@@ -210,6 +210,7 @@ def test_sums_and_norms_of_pools_are_made_up_for() -> None:
     assert deviations["average"] == pytest.approx(4 * deviations["sum"])
 
 
+@pytest.mark.medium
 def test_auxiliary_heads_give_logits_in_training_alone() -> None:
     model = initialize(new_trainable("googlenet", {"classes": 5}, **GREY, batch_norm=True), 1)
     assert list(model.heads) == ["inception_4a", "inception_4d"]

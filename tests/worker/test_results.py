@@ -39,8 +39,18 @@ Json = Mapping[str, Any]
 LOADER = NetworkLoader()
 CPU = Compute(torch.device("cpu"))
 SEVERAL = ["palette", "efficientnet_lite0"]
-# One that starts dead is of use only where nothing but the device counts.
-ALIVE = [(kind, asked) for kind, asked in CASES if asked.get("target") != ["tabby"]]
+
+
+def _differs(asked: Json) -> bool:
+    """Whether the result may have other entries than those of the cases before it.
+
+    The optimizer of a style transfer adds none; a class visualization that starts dead has no result.
+    """
+    same = "content" in asked and asked.get("optimizer") == "adam"
+    return not same and asked.get("target") != ["tabby"]
+
+
+ALIVE = [(kind, asked) for kind, asked in CASES if _differs(asked)]
 SHOTS = {"base": "palette", "size": 16, "preset": "quick", "dataset": "d"}
 
 # What those that try devices leave out: several variations, sets, comparisons, trainings.
@@ -123,12 +133,14 @@ def stored(job: Job) -> Any:
     return job.result
 
 
+@pytest.mark.medium
 def test_so_is_what_is_stored_of_a_picture(context: WorkerContext) -> None:
     asked = {"image": add_picture(context, noise()), "network": "palette"}
     submit(context, parse_params("classify", asked, SHIPPED))
     check("classify", stored(run(context)))
 
 
+@pytest.mark.medium
 def test_so_is_what_is_stored_of_sets(context: WorkerContext) -> None:
     queue_import(context, zipped(class_folders(cat=2, dog=1) | {"cat/broken.png": b"", "notes.txt": b"a"}))
     check("import_members", stored(run(context)))
@@ -137,6 +149,7 @@ def test_so_is_what_is_stored_of_sets(context: WorkerContext) -> None:
     check("make_dataset", stored(run(context)))
 
 
+@pytest.mark.medium
 def test_so_is_what_is_stored_of_weights(context: WorkerContext, monkeypatch: pytest.MonkeyPatch) -> None:
     pin(monkeypatch, published_file())
     with mirror(published_file()) as served:

@@ -60,6 +60,7 @@ def matrix(rows: int, columns: int, images: Mapping[int, list[str]] | None = Non
     return {"kind": "style_transfer", "combine": "cross", "axes": axes}
 
 
+@pytest.mark.medium
 def test_rows_and_columns_are_where_their_values_are() -> None:
     colors = {(0, 0): RED, (0, 1): GREEN, (1, 0): BLUE}
     cells = {place: Cell(solid(color)) for place, color in colors.items()} | {(1, 1): Cell(word="failed")}
@@ -125,6 +126,7 @@ def _batch(lines: int, matrix: dict[str, Any] | None = None) -> Batch:
     return Batch(**{**values, "lines": lines, "matrix": matrix})
 
 
+@pytest.mark.medium
 @given(rows=st.integers(1, 70), columns=st.integers(1, 70))
 def test_pages_of_a_cross_hold_every_entry_once(rows: int, columns: int) -> None:
     batch = _batch(rows * columns, matrix(rows, columns))
@@ -159,6 +161,7 @@ def read(client: TestClient, batch: Batch, query: str = "") -> Image.Image:
     return Image.open(io.BytesIO(answer.content))
 
 
+@pytest.mark.medium
 def test_a_matrix_becomes_a_table_of_pictures(client: TestClient, services: Services) -> None:
     contents = [upload(client, png(solid(color, 64, 64))).json()["id"] for color in (YELLOW, VIOLET)]
     engine = services.engine
@@ -199,6 +202,7 @@ def test_a_sheet_is_made_again_only_when_it_changes(client: TestClient, services
     assert RED in boxes(read(client, batch), RED)
 
 
+@pytest.mark.medium
 def test_pages_name_the_next_and_the_last(client: TestClient, services: Services) -> None:
     batch = add_batch(services.engine, GRID_CELLS + 1)
     url = f"/v1/batches/{batch.id}/contact-sheet"

@@ -101,6 +101,7 @@ def test_a_reader_that_comes_back_gets_the_rest(address: str, database: Engine) 
         assert next(read_events(response)).data["state"] == "running"
 
 
+@pytest.mark.medium
 def test_streams_that_cannot_be_meant(address: str, database: Engine) -> None:
     assert httpx.get(f"{address}/v1/batches/{JOB}/events").json()["type"] == "unknown_batch"
     batch = add_batch(database, 1)

@@ -40,6 +40,7 @@ HOSTILE = st.one_of(
 )
 
 
+@pytest.mark.medium
 @given(texts=st.lists(HOSTILE, max_size=30))
 def test_any_names_are_safe_and_differ(texts: list[str]) -> None:
     names = FileNames("results.jsonl", "errors.jsonl")

@@ -49,6 +49,7 @@ def let_leases_end(engine: Engine) -> None:
         connection.execute(update(batches).values(lease_until=0.0))
 
 
+@pytest.mark.medium
 def test_every_line_becomes_a_job_and_the_batch_ends(context: BatchContext) -> None:
     batch = context.create(25)
     context.keep()
@@ -145,6 +146,7 @@ def test_a_cancel_is_carried_out_by_whoever_is_there_after_a_crash(context: Batc
     assert state_of(context, batch) == "cancelled"
 
 
+@pytest.mark.medium
 def test_pause_and_resume_follow_the_row(context: BatchContext) -> None:
     batch = context.create(25)
     context.keep()
@@ -168,6 +170,7 @@ def test_what_is_expanded_during_a_pause_is_paused(context: BatchContext) -> Non
     assert {job.paused for job in context.entries(batch).values()} == {True}
 
 
+@pytest.mark.medium
 def test_failed_entries_are_retried_in_their_places(context: BatchContext) -> None:
     batch = context.create(30, 7, 8)
     context.keep()
@@ -226,6 +229,7 @@ def test_a_line_that_was_wrong_is_tried_again(context: BatchContext, monkeypatch
     assert state_of(context, batch) == "succeeded"
 
 
+@pytest.mark.medium
 def test_a_cancelled_batch_is_taken_up_again_by_a_retry(context: BatchContext) -> None:
     batch = context.create(25)
     taken = leases.take(context.engine, batch.id, "w1")
@@ -284,6 +288,7 @@ def test_a_single_cancel_counts(context: BatchContext) -> None:
     assert state_of(context, batch) == "cancelled"
 
 
+@pytest.mark.medium
 def test_a_batch_is_deleted_with_all_that_is_of_it(context: BatchContext) -> None:
     batch, other = context.create(25, 3), context.create(2)
     context.keep()

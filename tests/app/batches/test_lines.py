@@ -107,6 +107,7 @@ def test_a_name_may_be_there_once() -> None:
     assert "Line 1 has this name too" in found[2].problem.detail
 
 
+@pytest.mark.medium
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))
 def test_any_json_is_a_line_or_a_problem(value: object) -> None:
     line = read_one(json.dumps({"custom_id": "a", "kind": "k", "params": {"value": value}}))

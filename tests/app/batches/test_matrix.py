@@ -35,6 +35,7 @@ def lines_of(engine: Engine, max_lines: int = 1000, **matrix: Any) -> list[tuple
     return [(line.custom_id, line.line.params) for line in found if line.line is not None]
 
 
+@pytest.mark.medium
 def test_a_cross_is_in_the_order_of_nested_loops(engine: Engine) -> None:
     over = {"size": [32, 64], "network": ["palette", "vgg19-random"]}
     assert lines_of(engine, kind="deep_dream", params={"steps": 3}, over=over) == [
@@ -98,6 +99,7 @@ def test_too_many_combinations_are_refused_before_one_is_made(engine: Engine) ->
         expand(engine, Matrix(kind="deep_dream", over=over), 50_000)  # type: ignore[arg-type]
 
 
+@pytest.mark.medium
 @given(st.lists(st.lists(st.text(max_size=300), min_size=1, max_size=6), min_size=1, max_size=4))
 def test_custom_ids_are_unique_short_and_stable(axes: list[list[str]]) -> None:
     slugs = [unique_slugs(labels, len(axes)) for labels in axes]
@@ -144,6 +146,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("param", ["content", "style", "size"])
 @given(values=st.lists(_JSON, min_size=1, max_size=4))
 def test_values_of_any_type_become_lines_to_be_checked(empty: Engine, param: str, values: list[Any]) -> None:

@@ -197,6 +197,7 @@ def test_a_batch_has_a_line_at_least(client: TestClient, services: Services, bod
     check_nothing_is_stored(services)
 
 
+@pytest.mark.medium
 def test_limits_name_their_settings(settings: Settings) -> None:
     few = settings.model_copy(update={"max_batch_lines": 3, "max_batch_bytes": 500})
     with serving(few) as client:
@@ -226,6 +227,7 @@ def test_limits_name_their_settings(settings: Settings) -> None:
         assert over.status_code == 413
 
 
+@pytest.mark.medium
 def test_a_matrix_that_becomes_too_many_bytes_is_refused(settings: Settings) -> None:
     with serving(settings.model_copy(update={"max_batch_bytes": 10_000})) as client:
         layers = [{"type": "relu"}] * 200
@@ -268,6 +270,7 @@ def test_a_repeated_key_gives_the_same_batch(client: TestClient) -> None:
     assert len(list(files.iterdir())) == 1
 
 
+@pytest.mark.medium
 def test_a_paused_batch_makes_paused_jobs(client: TestClient) -> None:
     view = send(client, lines_of(3), paused=True).json()
     assert view["paused"] is True

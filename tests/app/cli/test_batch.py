@@ -127,6 +127,7 @@ def test_a_zip_over_values_and_another_kind(folder: Path) -> None:
     assert {path.name for path in Path("dreams/a--2").iterdir()} == {"video.mp4"}
 
 
+@pytest.mark.medium
 def test_one_wrong_line_among_many_is_named_and_nothing_is_computed(folder: Path) -> None:
     (folder / "text.png").write_text("no picture at all")
     lines: list[Any] = [line(f"j{number}") for number in range(300)]

@@ -155,6 +155,7 @@ def test_what_is_recorded_is_done_until_it_is_asked_otherwise_or_its_file_is_gon
     ]
 
 
+@pytest.mark.medium
 def test_a_kill_at_any_byte_of_the_record_loses_no_more_than_its_last_line(tmp_path: Path) -> None:
     with output_folder(tmp_path, [A, B]) as folder:
         for entry, key in ((A, "ka"), (B, "kb")):

@@ -32,6 +32,7 @@ def numbers(result: Result) -> Any:
     return json.loads(result.stdout)
 
 
+@pytest.mark.medium
 def test_files_make_a_table() -> None:
     result = run("classify", "planet.jpg", "mushroom.jpg")
     assert result.exit_code == 0, result.output
@@ -40,6 +41,7 @@ def test_files_make_a_table() -> None:
     assert "planet 9" in rows[0] and "%" in rows[0] and "mushroom" in rows[1]
 
 
+@pytest.mark.medium
 def test_one_file_has_numbers_and_a_figure() -> None:
     found = numbers(run("classify", "planet.jpg", "--top", "2", "--figure", "-o", "bars.png", "--json"))
     assert found["top"][0]["class"] == "planet" and len(found["top"]) == 2
@@ -48,6 +50,7 @@ def test_one_file_has_numbers_and_a_figure() -> None:
     assert without.exit_code == 0 and "made no .png file" in without.stderr
 
 
+@pytest.mark.medium
 def test_a_folder_is_a_set() -> None:
     found = numbers(run("classify", "--dataset", "set", "-o", "all.jsonl", "--json"))
     assert found["pictures_total"] == 2

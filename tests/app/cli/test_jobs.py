@@ -40,12 +40,14 @@ def test_list_and_show(address: str, job_id: str) -> None:
     assert json.loads(impasto(address, "show", job_id, "--json").stdout)["id"] == job_id
 
 
+@pytest.mark.medium
 def test_cancel_then_retry(address: str, job_id: str) -> None:
     assert "cancelled" in impasto(address, "cancel", job_id).output
     again = impasto(address, "retry", job_id).stdout.strip()
     assert again != job_id and "queued" in impasto(address, "show", again).output
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(("state", "code"), [(State.SUCCEEDED, 0), (State.FAILED, 1)])
 def test_watch_follows_to_the_end(
     address: str, job_id: str, database: Engine, settings: Settings, state: State, code: int
@@ -69,6 +71,7 @@ def test_watch_follows_to_the_end(
     assert ("The paint was dry." in watched.output) == bool(code)
 
 
+@pytest.mark.medium
 def test_watch_of_a_job_that_ended_long_ago(address: str, job_id: str, database: Engine) -> None:
     repository.request_cancel(database, job_id)
     assert impasto(address, "watch", job_id).exit_code == 1

@@ -65,6 +65,7 @@ def test_a_dream_and_its_numbers(folder: Path) -> None:
     assert recipe_of(folder / "out.png")["params"]["octaves"] == 2
 
 
+@pytest.mark.medium
 def test_lists_and_pictures_reach_the_engine(folder: Path) -> None:
     result = run("deep-dream", "photo.png", "-o", "out.png", *QUICK, "--channels", "3,7")
     assert result.exit_code == 0, result.output
@@ -74,6 +75,7 @@ def test_lists_and_pictures_reach_the_engine(folder: Path) -> None:
     assert len(recipe_of(folder / "out.png")["inputs"]["guide"]) == 1
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("ending", ["mp4", "webp"])
 def test_a_video_is_written_in_the_format_of_its_name(folder: Path, ending: str) -> None:
     result = run("deep-dream", "photo.png", "-o", f"out.{ending}", *QUICK, "--frames", "3")
@@ -84,12 +86,14 @@ def test_a_video_is_written_in_the_format_of_its_name(folder: Path, ending: str)
     assert recipe_of(folder / f"out.{ending}") == recipe_of(folder / "out-image.png")
 
 
+@pytest.mark.medium
 def test_a_clip_goes_in_and_a_clip_comes_out(folder: Path) -> None:
     result = run("deep-dream", "waves.gif", "-o", "out.png", *QUICK)
     assert result.exit_code == 0, result.output
     assert open_clip((folder / "out-video.mp4").read_bytes(), "out").count == 3
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("ending", ["png", "mp4", "webp"])
 def test_a_recipe_makes_the_same_again(folder: Path, ending: str) -> None:
     options = (*QUICK, "--seed", "3", *(() if ending == "png" else ("--frames", "2")))
@@ -131,6 +135,7 @@ def test_a_format_that_the_kind_does_not_have_is_told_before_any_work(folder: Pa
     assert result.exit_code == 2 and ".png or .mp4 or .webp" in result.stderr
 
 
+@pytest.mark.medium
 def test_a_recipe_of_another_kind_is_refused(folder: Path) -> None:
     assert run("deep-dream", "photo.png", "-o", "out.png", *QUICK).exit_code == 0
     result = run("style", "photo.png", "guide.png", "-o", "two.png", "--recipe", "out.png")

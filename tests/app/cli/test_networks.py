@@ -64,6 +64,7 @@ def test_from_a_file_and_back(run: Run, tmp_path: Path) -> None:
     assert "no network 'ours'" in run("show", "ours").output
 
 
+@pytest.mark.medium
 def test_what_goes_wrong_is_said_in_one_line(run: Run, tmp_path: Path) -> None:
     (tmp_path / "bad.safetensors").write_bytes(b"not weights")
     for arguments, says in (

@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 
+import pytest
 from PIL import ImageStat
 from typer.testing import CliRunner
 
@@ -37,6 +38,7 @@ def test_an_unknown_command_is_refused() -> None:
     assert result.exit_code == 2 and "paint" in result.stderr
 
 
+@pytest.mark.medium
 def test_the_pictures_of_the_demonstration_are_the_same_every_time() -> None:
     for draw in (landscape, brushwork):
         picture = draw(120, 90)

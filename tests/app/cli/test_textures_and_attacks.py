@@ -32,6 +32,7 @@ def size_of(path: str) -> tuple[int, int]:
         return image.size
 
 
+@pytest.mark.medium
 def test_a_texture_and_its_recipe() -> None:
     options = ["--network", "vgg19-random", "--size", "48", "--aspect", "1.5", "--seamless", "--steps", "3"]
     result = run("texture-synthesis", "photo.png", *options, "-o", "tile.png", "--json")
@@ -43,6 +44,7 @@ def test_a_texture_and_its_recipe() -> None:
     assert Path("again.png").read_bytes() == Path("tile.png").read_bytes()
 
 
+@pytest.mark.medium
 def test_an_attack_and_its_recipe() -> None:
     options = [
         "--image",

@@ -33,6 +33,7 @@ def numbers(result: Result) -> Any:
     return json.loads(result.stdout)
 
 
+@pytest.mark.medium
 def test_channels_of_a_layer(tmp_path: Path) -> None:
     options = ["--layer", "conv2_1", "--channels", "0-1,5", "--transforms", "jitter=3,noise=0.02"]
     result = run("feature-visualization", *TINY, *options, "-o", "all.png", "--json")
@@ -48,6 +49,7 @@ def test_channels_of_a_layer(tmp_path: Path) -> None:
     assert Path("again.png").read_bytes() == Path("all.png").read_bytes()
 
 
+@pytest.mark.medium
 def test_a_sum_of_units_without_transforms() -> None:
     options = ["--terms", "conv2_1:3=1,conv1_1:2=-0.5", "--transforms", "none"]
     result = run("feature-visualization", *TINY, *options, "-o", "sum.png", "--json")
@@ -58,6 +60,7 @@ def test_a_sum_of_units_without_transforms() -> None:
     assert report["objective"]["end"] > report["objective"]["start"]
 
 
+@pytest.mark.medium
 def test_a_caricature_of_an_example() -> None:
     landscape(40, 30).save("photo.png")
     options = ["--objective", "caricature", "--layer", "relu2_1", "--image", "photo.png"]
@@ -73,6 +76,7 @@ def test_a_caricature_of_an_example() -> None:
     assert Path("again.png").read_bytes() == Path("drawn.png").read_bytes()
 
 
+@pytest.mark.medium
 def test_an_inversion() -> None:
     landscape(40, 30).save("photo.png")
     result = run(

@@ -44,6 +44,7 @@ def test_pull_and_list(served: Mirror, tmp_path: Path) -> None:
     assert "to pull" not in next(line for line in impasto("list").output.splitlines() if NAME in line)
 
 
+@pytest.mark.medium
 def test_import(served: Mirror, tmp_path: Path) -> None:
     brought = tmp_path / FILE
     brought.write_bytes(published_file())
@@ -57,6 +58,7 @@ def test_import(served: Mirror, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.medium
 def test_what_cannot_be_had_is_said_in_one_line(served: Mirror) -> None:
     served.usual = Answer(status=404)
     result = impasto("pull", NAME)

@@ -47,6 +47,7 @@ def test_one_call_makes_fills_and_closes_a_set(client: TestClient, work: Any) ->
     assert item["id"] == made["id"]
 
 
+@pytest.mark.medium
 def test_several_calls_fill_a_set_and_nothing_is_added_twice(client: TestClient, work: Any) -> None:
     answer = client.post(URL, json={"name": "pets"})
     assert (answer.status_code, answer.headers["location"]) == (201, f"{URL}/{answer.json()['id']}")
@@ -100,6 +101,7 @@ def test_stored_pictures_are_members_by_id(client: TestClient, work: Any) -> Non
     assert client.delete(f"/v1/images/{ids[0]}").status_code == 204
 
 
+@pytest.mark.medium
 def test_pictures_go_with_the_last_set_that_holds_them(
     client: TestClient, services: Services, work: Any
 ) -> None:
@@ -158,6 +160,7 @@ def test_damaged_files_are_listed_and_left_out(client: TestClient, work: Any) ->
     assert "members.zip" not in {path.name for path in stored_files(client)}
 
 
+@pytest.mark.medium
 def test_two_pictures_in_all_make_a_set(client: TestClient, work: Any) -> None:
     send(client, zipped(class_folders(cat=1, dog=1)), name="two")
     work()

@@ -160,6 +160,7 @@ NAMES = st.tuples(st.sampled_from(["", "train/", "val/", "test/"]), st.integers(
 SETS = st.lists(st.tuples(st.integers(0, 30).map(str), LABELS, NAMES), max_size=80)
 
 
+@pytest.mark.medium
 @given(SETS)
 def test_what_is_true_of_every_set(given: list[MemberKey]) -> None:
     parts = split_members(given)
@@ -176,6 +177,7 @@ def test_what_is_true_of_every_set(given: list[MemberKey]) -> None:
     assert backwards[::-1] == parts
 
 
+@pytest.mark.medium
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 4)), max_size=60))
 def test_classes_are_split_alike(pictures: list[tuple[str, int]]) -> None:
     given = [

@@ -130,6 +130,7 @@ def test_a_refusal_is_a_problem_on_every_route(make: Client) -> None:
         assert "421" in paths[path][method]["responses"], path
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("host", ["evil.example", "*"])
 def test_a_host_that_cannot_be_read_is_400_whatever_is_allowed(make: Client, host: str) -> None:
     client = make(allowed_hosts=host)
@@ -159,6 +160,7 @@ def test_only_http_1_0_knows_requests_without_a_host(
     assert sent[0]["status"] == status
 
 
+@pytest.mark.medium
 def test_a_running_service_is_asked_by_its_address(address: str) -> None:
     assert httpx.get(f"{address}/readyz", trust_env=False).status_code == 503  # no worker
     for host, status in (("localhost", 200), ("testserver", 200), ("evil.example", 421)):
@@ -186,6 +188,7 @@ def preflight(client: TestClient, **headers: str) -> Any:
     return client.options("/v1/networks/x", headers={**asked, "host": "localhost"})
 
 
+@pytest.mark.medium
 def test_pages_of_an_allowed_origin_may_read_and_write(make: Client) -> None:
     client = make(allowed_origins=f"{STUDIO.upper()}:443/, http://localhost:5173")
     client.base_url = httpx.URL("http://localhost")

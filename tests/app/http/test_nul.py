@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import pytest
+
 from app.settings import Settings
 from tests.app.conftest import serving
 
 LOOKS = {"image": "x", "network": "palette"}
 
 
+@pytest.mark.medium
 def test_a_nul_is_an_error_of_the_request_on_every_database(database_url: str, settings: Settings) -> None:
     requests: list[tuple[str, Any]] = [
         ("/v1/datasets/%00", None),

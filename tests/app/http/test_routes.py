@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.testclient import TestClient
@@ -63,6 +64,7 @@ def _own_nodes(function: ast.AsyncFunctionDef) -> list[ast.AST]:
     return found
 
 
+@pytest.mark.medium
 def test_no_async_function_calls_what_blocks() -> None:
     functions = 0
     wrong = []
@@ -97,6 +99,7 @@ def test_the_description_is_complete(client: TestClient) -> None:
     assert body["application/json"]["example"]["content"]
 
 
+@pytest.mark.medium
 def test_params_and_results_have_names_of_their_own(client: TestClient) -> None:
     assert isinstance(client.app, FastAPI)
     derived = get_openapi(title="", version="", routes=client.app.routes)["components"]["schemas"]
@@ -129,6 +132,7 @@ def test_every_documented_problem_is_one_of_an_error_that_the_route_can_raise(cl
     assert SUBJECTS.keys() <= seen
 
 
+@pytest.mark.medium
 def test_examples_are_taken_by_the_service_that_gives_them(client: TestClient, image_id: str) -> None:
     description = client.get("/v1/openapi.json").json()
     content = description["paths"]["/v1/style-transfer"]["post"]["requestBody"]["content"]

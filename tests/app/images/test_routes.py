@@ -226,6 +226,7 @@ def test_what_is_fetched_is_a_picture(client: TestClient) -> None:
     assert Image.open(BytesIO(client.get(url).content)).size == (5, 4)
 
 
+@pytest.mark.medium
 def test_a_start_clears_away_what_killed_writers_left(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

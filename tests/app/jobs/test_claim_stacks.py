@@ -163,6 +163,7 @@ def test_leases_of_a_batch_are_extended_in_one_statement(engine: Engine) -> None
     assert all(after[job_id] > before[job_id] for job_id in before)
 
 
+@pytest.mark.medium
 def test_eight_workers_claim_each_job_once(engine: Engine) -> None:
     made = {new_job(engine, key).id for _ in range(20) for key in ("a", "b", None)}
 

@@ -91,6 +91,7 @@ def test_a_reader_that_comes_back_often_sees_every_event_once(
     assert [int(identity) for identity in seen] == list(range(1, 63))
 
 
+@pytest.mark.medium
 def test_a_reader_who_has_it_all_is_told_not_to_come_back(
     address: str, database: Engine, job_id: str
 ) -> None:
@@ -117,6 +118,7 @@ def test_one_stream_for_many_jobs_replays_each_from_its_own_place(address: str, 
     assert httpx.get(url, headers={"Last-Event-ID": whole[-1].id}, timeout=30).status_code == 204
 
 
+@pytest.mark.medium
 def test_streams_that_cannot_be_meant(address: str, job_id: str) -> None:
     assert httpx.get(f"{address}/v1/jobs/nope/events").status_code == 404
     assert httpx.get(f"{address}/v1/events?jobs=nope").json()["type"] == "unknown_job"
@@ -126,6 +128,7 @@ def test_streams_that_cannot_be_meant(address: str, job_id: str) -> None:
     assert bad.status_code == 422 and bad.json()["field"] == "Last-Event-ID"
 
 
+@pytest.mark.medium
 def test_a_stream_is_alive_although_nothing_happens(
     address: str, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +176,7 @@ def test_a_request_may_wait_for_the_end(address: str, database: Engine, settings
     assert late.status_code == 202 and late.json()["state"] == "queued"
 
 
+@pytest.mark.medium
 def test_metrics_count_jobs_queues_and_workers(address: str, database: Engine, job_id: str) -> None:
     text = httpx.get(f"{address}/metrics").text
     assert 'impasto_jobs{kind="style_transfer",lane="long",state="queued"} 1.0' in text

@@ -49,6 +49,7 @@ def submit(client: TestClient, storage: FolderStorage) -> tuple[str, str]:
     return image, job_id
 
 
+@pytest.mark.medium
 def test_weights_without_a_row_are_deleted(
     client: TestClient, engine: Engine, storage: FolderStorage
 ) -> None:

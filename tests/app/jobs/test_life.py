@@ -254,6 +254,7 @@ def test_delete_takes_ended_jobs_alone(engine: Engine) -> None:
     assert repository.list_events(engine, job.id) == []
 
 
+@pytest.mark.medium
 def test_progress_is_thinned_to_a_thousand_rows(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     assert transitions.PROGRESS_ROWS == 1000
     # A tenth of the rows, and of the reports, which take seconds.

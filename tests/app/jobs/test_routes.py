@@ -347,6 +347,7 @@ def test_ready_means_that_a_worker_of_each_lane_lives(client: TestClient, servic
     assert ready.status_code == 200 and ready.json()["workers"][0]["device"] == "cpu"
 
 
+@pytest.mark.medium
 def test_ready_asks_only_for_the_lanes_that_the_settings_name(settings: Settings) -> None:
     with serving(settings.model_copy(update={"lanes": "long"})) as client:
         assert client.get("/readyz").json()["lanes_without_worker"] == ["long"]

@@ -69,6 +69,7 @@ def test_so_it_does_beside_a_batch_that_is_computed_in_stacks(engine: Engine) ->
     assert take(engine, 2, limit=16) == [[SINGLE], ["b"] * 16]
 
 
+@pytest.mark.medium
 def test_single_jobs_one_after_the_other_keep_no_batch_waiting(engine: Engine) -> None:
     add(engine, "b", 10)
     seen = ""
@@ -192,6 +193,7 @@ def test_the_level_that_is_served_first(waiting: Sequence[WaitingLevel], first: 
     assert next((each.priority for each in found), None) == first
 
 
+@pytest.mark.medium
 @given(priorities=st.sets(st.integers(0, 7), min_size=1), seconds=st.floats(0.01, 500.0))
 def test_no_priority_starves_however_long_jobs_take(priorities: set[int], seconds: float) -> None:
     """Every level always has a job, and one worker claims one every so many seconds."""

@@ -74,6 +74,7 @@ _FILTERS = st.builds(
 )
 
 
+@pytest.mark.medium
 @given(
     st.lists(_FILTERS | st.builds(FullyConnected, type=st.just("fc"), units=st.integers(1, 9)), min_size=1)
 )

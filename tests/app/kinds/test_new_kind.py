@@ -36,6 +36,7 @@ def is_gray(data: bytes) -> bool:
     return red.tobytes() == green.tobytes() == blue.tobytes()
 
 
+@pytest.mark.medium
 def test_it_is_listed_and_described(client: TestClient) -> None:
     items = client.get("/v1/kinds").json()["items"]
     (listed,) = [item for item in items if item["kind"] == "fading"]

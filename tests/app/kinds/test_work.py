@@ -41,6 +41,7 @@ def test_every_kind_says_how_much_work_a_job_is(kind: str) -> None:
     assert card is None or params.working_bytes(card) >= 0
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", ["palette", "vgg19-random"])
 def test_the_share_up_to_a_layer_is_that_of_its_convolutions(name: str) -> None:
     card, side = get_card(name), get_card(name).counted_side

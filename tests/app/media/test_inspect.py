@@ -234,6 +234,7 @@ def test_a_truncated_jpeg_with_a_whole_thumbnail_is_found() -> None:
     assert refused(data[:-2]).reason == "truncated"
 
 
+@pytest.mark.medium
 def test_every_wrong_bit_of_a_png_is_found() -> None:
     data = strange.noise(size=(3, 2))
     for at in range(len(data)):
@@ -242,6 +243,7 @@ def test_every_wrong_bit_of_a_png_is_found() -> None:
         assert refused(bytes(broken)).reason in ("damaged", "truncated", "not_a_picture"), at
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "data",
     [
@@ -274,6 +276,7 @@ def test_of_two_jpeg_frame_headers_the_one_that_the_decoder_uses_counts() -> Non
     assert (info.width, info.height) == (24, 16)
 
 
+@pytest.mark.medium
 @settings(deadline=None)
 @given(
     st.binary(max_size=300),

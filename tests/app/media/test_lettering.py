@@ -11,6 +11,7 @@ from app.media.lettering import font, shorten, width_of, wrap
 SEPARATORS = [*map(chr, (*range(32), 0x7F, 0x85, 0x2028, 0x2029))]
 
 
+@pytest.mark.medium
 @given(st.text(st.sampled_from(SEPARATORS) | st.characters(exclude_categories=["Cs"]), max_size=40))
 def test_any_text_can_be_drawn(text: str) -> None:
     pen = ImageDraw.Draw(Image.new("RGB", (100, 60)))

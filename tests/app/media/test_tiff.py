@@ -119,6 +119,7 @@ def test_pixels_behind_the_end_of_the_file(tags: dict[int, Value | None]) -> Non
     assert refused(tiff(RGB, tags=tags)).reason == "truncated"
 
 
+@pytest.mark.medium
 def test_every_beginning_of_a_file_is_truncated() -> None:
     data = tiff(DEEP, deflate=True, rows=1)
 
@@ -146,6 +147,7 @@ def test_a_tag_of_very_many_values(count: int) -> None:
     assert refused(bytes(data)).reason in ("damaged", "truncated")
 
 
+@pytest.mark.medium
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_any_damage_is_refused_or_taken_and_never_raises_otherwise(data: st.DataObject) -> None:

@@ -201,6 +201,7 @@ def test_a_server_that_stays_busy_is_given_up_and_what_came_is_kept(
     assert len(served.asked) == 1 + TRIES - 1
 
 
+@pytest.mark.medium
 def test_waits_grow_and_a_server_may_ask_for_longer_ones(
     card: NetworkCard, folder: WeightsFolder, served: Mirror
 ) -> None:
@@ -224,6 +225,7 @@ def test_without_a_network_it_says_what_to_do(card: NetworkCard, tmp_path: Path)
         run(card, WeightsFolder(tmp_path, "http://no-such-host.invalid"))
 
 
+@pytest.mark.medium
 def test_a_server_that_redirects_for_ever_is_given_up(
     card: NetworkCard, folder: WeightsFolder, served: Mirror
 ) -> None:

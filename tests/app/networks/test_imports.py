@@ -197,6 +197,7 @@ def test_how_it_was_trained_is_shown_and_goes_along(client: TestClient, network:
     assert broken.status_code == 422 and "training.split" in broken.json()["detail"]
 
 
+@pytest.mark.medium
 def test_pages_have_every_network_once(client: TestClient, network: Network) -> None:
     data = network_file(network)
     for name in ("b", "a", "zz", "palette-2"):

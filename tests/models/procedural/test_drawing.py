@@ -62,6 +62,7 @@ def test_a_picture_is_the_same_alone_and_in_a_batch():
         assert torch.allclose(alone, together[place], atol=1e-6), CLASSES[place]
 
 
+@pytest.mark.medium
 def test_the_order_of_a_batch_does_not_matter():
     classes, seeds = [5, 60, 5, 17], [1, 2, 3, 4]
     forward, backward = draw(classes, seeds, 32), draw(classes[::-1], seeds[::-1], 32)

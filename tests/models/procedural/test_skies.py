@@ -35,6 +35,7 @@ def test_a_clean_picture_of_one_colour_has_no_dirt():
     assert clean.var((2, 3)).mean() < dirty.var((2, 3)).mean()
 
 
+@pytest.mark.medium
 def test_an_open_scenery_changes_what_is_behind_a_thing():
     numbers, seeds = [CLASSES.index("heart")] * 12, list(range(12))
     rough, open_ = draw(numbers, seeds, 32), draw(numbers, seeds, 32, scenery=OPEN)

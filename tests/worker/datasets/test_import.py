@@ -35,6 +35,7 @@ def check_whole(context: WorkerContext, count: int, name: str = "pets") -> None:
     assert not [path for path in files(context, "jobs") if path.name.endswith(("zip", "safetensors"))]
 
 
+@pytest.mark.medium
 def test_an_import_that_stops_after_every_step_goes_on(
     context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,7 @@ def test_averages_at_the_edge_are_over_what_is_left() -> None:
     assert laplacian(picture, 4).abs().max() == 0
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(("height", "width"), [(32, 48), (21, 35), (3, 2)])
 def test_the_loss_is_the_relative_squared_difference(height: int, width: int) -> None:
     picture, content = rand(height, width, 1), rand(height, width, 2)

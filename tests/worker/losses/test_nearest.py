@@ -51,6 +51,7 @@ def test_both_mean_distances_are_those_of_all_pairs() -> None:
     assert float(of_targets) == pytest.approx(sum(map(min, zip(*pairs, strict=True))) / 40, rel=1e-12)
 
 
+@pytest.mark.medium
 @pytest.mark.usefixtures("chunk")
 @pytest.mark.parametrize("centered", [False, True])
 def test_the_gradient_is_that_of_the_mean(centered: bool) -> None:
@@ -62,6 +63,7 @@ def test_the_gradient_is_that_of_the_mean(centered: bool) -> None:
     )
 
 
+@pytest.mark.medium
 @pytest.mark.usefixtures("chunk")
 def test_the_gradient_is_that_of_both_means() -> None:
     targets = directions(normal(40, 5, 2))

@@ -67,6 +67,7 @@ def test_the_loss_is_that_of_all_pairs_and_moments(sides: tuple[int, int]) -> No
     assert float(make(style, 1.5).value(picture, 15)) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("sides", [(3, 5), (9, 9), (1, 2)])
 def test_gradient(sides: tuple[int, int]) -> None:
     loss = make(features(4, 4, 2), 1.5)

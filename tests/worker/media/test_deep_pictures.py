@@ -191,6 +191,7 @@ def test_srgb_through_its_own_profile_is_itself() -> None:
     assert np.allclose(profile.to_srgb(colors), colors, atol=3e-5)
 
 
+@pytest.mark.medium
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_a_damaged_profile_is_none_or_works(data: st.DataObject) -> None:
@@ -207,6 +208,7 @@ def test_a_profile_that_is_rubbish_is_ignored() -> None:
     assert_color(load(tiff(pixels, tags={34675: b"rubbish" * 10})), (30000 / 257,) * 3)
 
 
+@pytest.mark.medium
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_any_damage_is_refused_or_decoded_into_range(data: st.DataObject) -> None:

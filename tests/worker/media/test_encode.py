@@ -82,6 +82,7 @@ def test_alpha_is_resized_to_the_picture() -> None:
     assert (seen[:, 10:] == 0).all()
 
 
+@pytest.mark.medium
 @settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.integers(1, 40))
 def test_resizing_keeps_the_range_and_constants(h: int, w: int, height: int, width: int) -> None:
@@ -114,6 +115,7 @@ def test_a_recipe_comes_back_without_a_look_at_the_pixels() -> None:
     assert read_recipe(BytesIO(data[: data.index(b"IDAT") + 20])) == RECIPE
 
 
+@pytest.mark.medium
 @settings(deadline=None)
 @given(
     st.recursive(

@@ -60,6 +60,7 @@ def names(folder: WeightsFolder) -> list[str]:
     return sorted(path.name for path in folder.path.iterdir() if not path.name.endswith(".lock"))
 
 
+@pytest.mark.medium
 def test_what_is_pulled_classifies_as_torchvisions_does(card: NetworkCard, folder: WeightsFolder) -> None:
     steps = list(pull(card, folder))
     assert steps[-1].note == "converting"
@@ -101,6 +102,7 @@ def test_what_was_pulled_is_exported_whole(
         shipped_file(storage, card, folder)
 
 
+@pytest.mark.medium
 def test_what_is_here_is_not_pulled_again(card: NetworkCard, folder: WeightsFolder, served: Mirror) -> None:
     list(pull(card, folder))
     assert list(pull(card, folder)) == []
@@ -123,6 +125,7 @@ def test_of_two_pulls_one_downloads(card: NetworkCard, folder: WeightsFolder, se
     assert local_weights(folder.path, NAME) is not None
 
 
+@pytest.mark.medium
 def test_a_pull_that_ended_before_the_conversion_asks_for_nothing_again(
     card: NetworkCard, folder: WeightsFolder, served: Mirror
 ) -> None:
@@ -180,6 +183,7 @@ def test_weights_of_a_published_file_that_was_brought_have_its_licence(
             import_file(card, tmp_path / "brought.pth", folder)
 
 
+@pytest.mark.medium
 def test_damaged_weights_count_as_none_and_say_so_when_used(
     card: NetworkCard, folder: WeightsFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -218,6 +222,7 @@ def run(context: WorkerContext, stop: threading.Event | None = None) -> Job:
     return repository.list_jobs(context.engine, limit=1)[0]
 
 
+@pytest.mark.medium
 def test_a_job_pulls(context: WorkerContext) -> None:
     queue(context)
     job = run(context)
@@ -228,6 +233,7 @@ def test_a_job_pulls(context: WorkerContext) -> None:
     assert job.result is not None and job.result["sha256"] == network.sha256
 
 
+@pytest.mark.medium
 def test_a_job_that_is_stopped_goes_on_from_what_has_come(context: WorkerContext, served: Mirror) -> None:
     queue(context)
     stop = threading.Event()

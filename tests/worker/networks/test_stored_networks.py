@@ -96,6 +96,7 @@ def classify_with(context: WorkerContext, *networks: str) -> Job:
     return submit(context, parse_params("classify", asked, Catalogue(context.engine)))
 
 
+@pytest.mark.medium
 def test_every_network_of_an_ensemble_is_found_by_its_hash(context: WorkerContext) -> None:
     first, second = register(context, "first", seed=1), register(context, "second", seed=2)
     job = classify_with(context, "first", "second")
@@ -221,6 +222,7 @@ def test_from_one_data_folder_to_another(context: WorkerContext, settings: Setti
     assert repository.list_jobs(context.engine, limit=1)[0].state is State.CANCELLED
 
 
+@pytest.mark.medium
 def test_commands_use_the_networks_of_the_data_folder(
     context: WorkerContext, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

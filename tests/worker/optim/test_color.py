@@ -51,6 +51,7 @@ def test_oklab_and_back(rgb: tuple[float, ...]) -> None:
     assert torch.allclose(from_oklab(to_oklab(pixel(rgb))), pixel(rgb), atol=2e-4)
 
 
+@pytest.mark.medium
 @given(channels, channels)
 def test_lightness_is_kept_and_chroma_keeps_its_direction(
     ours: tuple[float, ...], theirs: tuple[float, ...]

@@ -112,6 +112,7 @@ def test_a_share_of_zero_does_not_count(how: ColorMatch) -> None:
     assert torch.allclose(matched(colors(8), [colors(9), colors(1)], [3.0, 0.0], how), one, atol=1e-4)
 
 
+@pytest.mark.medium
 @given(st.integers(0, 1000), st.integers(0, 1000))
 def test_chroma_is_limited(seed: int, other: int) -> None:
     limit = chroma_power(colors(other))

@@ -10,6 +10,7 @@ import pytest
 from worker.optim.together import on_single_threads
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
 def test_no_call_runs_any_more_when_one_has_failed(error: type[BaseException]) -> None:
     ended: list[int] = []
@@ -27,6 +28,7 @@ def test_no_call_runs_any_more_when_one_has_failed(error: type[BaseException]) -
     assert len(ended) == count < 9
 
 
+@pytest.mark.medium
 def test_an_interrupt_waits_for_the_calls_that_run() -> None:
     ended: list[int] = []
 

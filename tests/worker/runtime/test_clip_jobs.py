@@ -48,6 +48,7 @@ def work_files(context: WorkerContext, job: Job) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
+@pytest.mark.medium
 def test_a_clip_in_gives_a_video_with_its_recipe(context: WorkerContext) -> None:
     queue(context, clips.gif(3))
     job = run(context)
@@ -110,6 +111,7 @@ def test_parts_are_stored_once_and_come_back(settings: Settings) -> None:
         checkpoints.load(storage, "a/2", "deep_dream")
 
 
+@pytest.mark.medium
 def test_a_clip_that_will_not_decode_names_the_param(context: WorkerContext) -> None:
     good = clips.mp4(12, size=(64, 48))
     # Whole in its structure, with nonsense for pictures.
@@ -120,6 +122,7 @@ def test_a_clip_that_will_not_decode_names_the_param(context: WorkerContext) -> 
     assert (job.error["type"], job.error["field"]) == ("input", "image")
 
 
+@pytest.mark.medium
 def test_transparency_is_kept_by_a_still_alone(context: WorkerContext) -> None:
     picture = strange.plain(size=(40, 30), mode="RGBA", color=(200, 80, 40, 128))
     modes = []

@@ -93,6 +93,7 @@ def test_a_job_outlasts_two_failures(
     assert unreliable.storage.failures < 2
 
 
+@pytest.mark.medium
 def test_a_preview_that_fails_is_not_tried_in_every_step(context: WorkerContext) -> None:
     queue(context, steps=12)
     unreliable = with_storage(context, "preview", 1000)
@@ -100,6 +101,7 @@ def test_a_preview_that_fails_is_not_tried_in_every_step(context: WorkerContext)
     assert isinstance(unreliable.storage, Unreliable) and unreliable.storage.failures > 990
 
 
+@pytest.mark.medium
 def test_a_checkpoint_that_cannot_be_read_starts_the_job_over(context: WorkerContext) -> None:
     queue(context)
     stop = threading.Event()
@@ -109,6 +111,7 @@ def test_a_checkpoint_that_cannot_be_read_starts_the_job_over(context: WorkerCon
     assert job.state is State.SUCCEEDED and job.error is None
 
 
+@pytest.mark.medium
 def test_a_checkpoint_that_the_kind_cannot_use_starts_the_job_over(
     context: WorkerContext, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -123,6 +126,7 @@ def test_a_checkpoint_that_the_kind_cannot_use_starts_the_job_over(
     assert done.state is State.SUCCEEDED and "starts from the beginning" in caplog.text
 
 
+@pytest.mark.medium
 def test_a_result_that_finds_no_space_waits_in_the_queue(context: WorkerContext) -> None:
     queue(context)
     full = with_storage(context, "image.png", 1, no_space)
@@ -142,6 +146,7 @@ def test_a_result_that_finds_no_space_waits_in_the_queue(context: WorkerContext)
     assert run(context).state is State.SUCCEEDED
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("part", ["images/", "image.png"])
 def test_a_file_that_stays_unreadable_fails_its_job(
     context: WorkerContext, part: str, monkeypatch: pytest.MonkeyPatch
@@ -153,6 +158,7 @@ def test_a_file_that_stays_unreadable_fails_its_job(
     assert job.error["type"] == "storage_unavailable" and "Input/output error" in job.error["detail"]
 
 
+@pytest.mark.medium
 def test_a_storage_that_stays_away_leaves_its_job_in_the_queue(
     context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +181,7 @@ def test_an_error_of_the_computation_is_none_of_the_storage(
     assert job.state is State.FAILED and job.error is not None and job.error["type"] == "internal"
 
 
+@pytest.mark.medium
 def test_a_result_that_is_too_large_for_the_disk_fails_the_job(context: WorkerContext) -> None:
     queue(context)
     job = run(with_storage(context, "image.png", 1, no_space))

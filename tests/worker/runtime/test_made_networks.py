@@ -44,6 +44,7 @@ def files(context: WorkerContext) -> list[Path]:
     return [path for path in root.rglob("*") if path.is_file()]
 
 
+@pytest.mark.medium
 def test_a_job_leaves_a_network_with_all_that_is_known_of_it(context: WorkerContext) -> None:
     queue(context, name="mine", seed=4)
     job = run(context)
@@ -64,6 +65,7 @@ def test_a_job_leaves_a_network_with_all_that_is_known_of_it(context: WorkerCont
     assert (loaded.sha256 == expected and loaded.classes == network.card.classes) or loaded.classes
 
 
+@pytest.mark.medium
 def test_jobs_that_want_the_same_name_both_get_one(context: WorkerContext) -> None:
     for seed in range(3):
         queue(context, seed=seed)
@@ -93,6 +95,7 @@ def test_a_name_that_cannot_be_had_is_refused_at_once(context: WorkerContext, na
     assert len(repository.list_jobs(context.engine, limit=9)) == 1
 
 
+@pytest.mark.medium
 def test_a_retry_makes_another_network(context: WorkerContext) -> None:
     queue(context, name="mine")
     first = run(context)

@@ -55,6 +55,7 @@ def pixels(context: WorkerContext, job: Job) -> bytes:
     return Image.open(BytesIO(artifact(context, job, "image"))).tobytes()
 
 
+@pytest.mark.medium
 def test_success_leaves_a_picture_with_its_recipe(context: WorkerContext) -> None:
     queue(context)
     job = run(context)
@@ -98,6 +99,7 @@ def test_a_recipe_fed_back_makes_the_same_picture(context: WorkerContext) -> Non
     assert artifact(context, first, "image") == artifact(context, second, "image")
 
 
+@pytest.mark.medium
 def test_transparency_of_the_content_is_kept(context: WorkerContext) -> None:
     picture = Image.new("RGBA", (40, 30), (200, 80, 40, 255))
     picture.paste((0, 0, 0, 0), (0, 0, 20, 30))
@@ -107,6 +109,7 @@ def test_transparency_of_the_content_is_kept(context: WorkerContext) -> None:
     assert painted.getpixel((2, 15))[3] == 0 and painted.getpixel((37, 15))[3] == 255  # type: ignore[index]
 
 
+@pytest.mark.medium
 def test_a_picture_that_will_not_decode_fails_the_job_naming_the_field(context: WorkerContext) -> None:
     good = strange.noise(size=(40, 30))
     spoilt = good[:60] + bytes(20) + good[80:]
@@ -139,6 +142,7 @@ def test_a_job_may_paint_the_picture_of_another_job(context: WorkerContext) -> N
     assert run(context).state is State.SUCCEEDED
 
 
+@pytest.mark.medium
 def test_cancel_ends_a_running_job_and_leaves_no_file(
     context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +172,7 @@ def test_a_stop_puts_the_job_back_and_the_next_run_goes_on_bit_for_bit(context: 
     assert files(context) == {"image.png", "recipe.json"}
 
 
+@pytest.mark.medium
 def test_a_paused_job_goes_back_to_the_queue_and_waits(
     context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +186,7 @@ def test_a_paused_job_goes_back_to_the_queue_and_waits(
     assert claims.claim_next(context.engine, "w2", ["long"], 30) is not None
 
 
+@pytest.mark.medium
 def test_a_cancel_that_no_heartbeat_has_told_of_ends_a_job_that_is_stopped(
     context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +205,7 @@ def test_a_cancel_that_no_heartbeat_has_told_of_ends_a_job_that_is_stopped(
     assert ended.state is State.CANCELLED and files(context) == set()
 
 
+@pytest.mark.medium
 def test_who_lost_the_claim_in_the_middle_writes_nothing(
     context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,6 +286,7 @@ def test_a_checkpoint_that_is_of_no_use_starts_the_job_over(
     assert files(context) == {"image.png", "recipe.json"}
 
 
+@pytest.mark.medium
 def test_progress_of_a_job_that_started_over_resets_its_lost_attempts(context: WorkerContext) -> None:
     queue(context, steps=3)
     stop = threading.Event()

@@ -56,6 +56,7 @@ def stack_size(job: Job) -> int:
     return size
 
 
+@pytest.mark.medium
 def test_a_batch_gives_each_what_it_gets_alone(context: WorkerContext) -> None:
     queued = queue(context, 4)
     assert run(context)
@@ -75,6 +76,7 @@ def test_a_batch_gives_each_what_it_gets_alone(context: WorkerContext) -> None:
     assert len({tuple(logits(job)) for job in first}) == 4
 
 
+@pytest.mark.medium
 def test_each_has_its_own_attempt_events_artifacts_and_files(context: WorkerContext) -> None:
     queued = queue(context, 3)
     assert run(context) and not run(context)
@@ -94,6 +96,7 @@ def test_each_has_its_own_attempt_events_artifacts_and_files(context: WorkerCont
             assert job.id in artifacts[0].key and b'"stack_size": 3' in file.read()
 
 
+@pytest.mark.medium
 def test_a_bad_picture_and_one_that_is_gone_fail_alone(context: WorkerContext) -> None:
     good, gone, other = queue(context, 3)
     bad = submit(context, GlancingParams(image=add_picture(context, SPOILT)))
@@ -106,6 +109,7 @@ def test_a_bad_picture_and_one_that_is_gone_fail_alone(context: WorkerContext) -
     assert logits(ended[0]) != logits(ended[1])
 
 
+@pytest.mark.medium
 def test_one_picture_that_is_left_is_computed_alone(context: WorkerContext) -> None:
     bad = [submit(context, GlancingParams(image=add_picture(context, SPOILT))) for _ in range(2)]
     (good,) = queue(context, 1)
@@ -123,6 +127,7 @@ def give_too_few(*_: object) -> StackSteps:
     yield 0, ValueError("alone")
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("stack_function", [raise_memory_error, give_too_few])
 def test_jobs_that_cannot_be_computed_together_are_computed_one_by_one(
     context: WorkerContext,
@@ -166,6 +171,7 @@ def test_a_cancel_of_one_ends_that_one_alone(context: WorkerContext, monkeypatch
     logits(repository.get_job(context.engine, paused.id))
 
 
+@pytest.mark.medium
 def test_a_stop_puts_all_back_without_a_lost_attempt(context: WorkerContext) -> None:
     queued = queue(context, 3)
     stop = threading.Event()
@@ -178,6 +184,7 @@ def test_a_stop_puts_all_back_without_a_lost_attempt(context: WorkerContext) -> 
     assert [stack_size(job) for job in rows(context, queued)] == [3] * 3
 
 
+@pytest.mark.medium
 def test_who_lost_one_claim_writes_the_others(
     context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +207,7 @@ def test_who_lost_one_claim_writes_the_others(
     assert repository.list_artifacts(context.engine, [stolen.id])[stolen.id] == []
 
 
+@pytest.mark.medium
 def test_one_thread_sends_the_heartbeats_of_all(
     context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +228,7 @@ def test_one_thread_sends_the_heartbeats_of_all(
     assert seen == [1, 5]
 
 
+@pytest.mark.medium
 def test_jobs_of_different_networks_are_not_computed_together(context: WorkerContext) -> None:
     queued = queue(context, 2) + queue(context, 2, network="vgg19-random")
     assert [len({job.stack_key for job in part}) for part in (queued[:2], queued[2:], queued)] == [1, 1, 2]

@@ -3,6 +3,7 @@
 import threading
 from io import BytesIO
 
+import pytest
 from PIL import Image
 
 from app.jobs import repository
@@ -32,6 +33,7 @@ def pixels(context: WorkerContext, job: Job) -> dict[str, bytes]:
     return found
 
 
+@pytest.mark.medium
 def test_variations_go_on_bit_for_bit_and_each_is_stored_once(context: WorkerContext) -> None:
     queue(context)
     whole = run(context, threading.Event())

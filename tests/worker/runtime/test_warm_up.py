@@ -14,6 +14,7 @@ from worker.runtime.warm_up import warm_up
 CPU = Compute(torch.device("cpu"))
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("lane", "name", "pooling"),
     [

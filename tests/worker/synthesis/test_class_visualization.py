@@ -112,6 +112,7 @@ def test_the_picture_is_judged_in_the_size_that_the_network_classifies() -> None
     assert report["objective"]["end"] == pytest.approx(float(network.logits(picture)[0, 2]), abs=1e-5)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("preset", ["lucid", "simonyan-2014", "yosinski-2015"])
 def test_stripes_are_found_and_no_random_picture_comes_near(preset: str) -> None:
     network = stripes_network()
@@ -215,6 +216,7 @@ def test_every_transform_by_its_name(transform: str) -> None:
     assert 1e-4 < difference < 0.2
 
 
+@pytest.mark.medium
 def test_penalties_keep_a_picture_calm() -> None:
     def picture(**weights: float) -> Tensor:
         params = make_params(preset="simonyan-2014", l2_weight=0.0, steps=40).model_copy(update=weights)

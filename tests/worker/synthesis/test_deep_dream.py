@@ -85,6 +85,7 @@ def test_a_run_from_step_to_outcome(network: Network, content: Tensor) -> None:
     assert result["octaves"][0] == {"width": 27, "height": 20} and result["without_answer"] == []
 
 
+@pytest.mark.medium
 def test_the_defaults_on_the_default_network(content: Tensor) -> None:
     params = DeepDreamParams(image="i", size=96, octaves=2, steps=5).resolve(SHIPPED)
     compute = Compute(CPU.device, torch.bfloat16)
@@ -114,6 +115,7 @@ def test_the_objective_grows(
     assert after > before + (factor - 1) * abs(before)
 
 
+@pytest.mark.medium
 def test_a_guide_changes_what_is_dreamt(network: Network, content: Tensor, style: Tensor) -> None:
     outcome, _ = run(make_params(steps=10), network, content, style)
     before, after = objective(outcome)

@@ -227,6 +227,7 @@ def test_a_caricature_starts_where_its_relu_is_silent() -> None:
     assert cosine(features_of(outcome.images["image"], "relu1", network), wanted) > 0.8
 
 
+@pytest.mark.medium
 def test_a_direction_by_hand() -> None:
     network = stripes_network()
     params = make_example(network, objective="direction", layer="conv1", sign="both", steps=60)

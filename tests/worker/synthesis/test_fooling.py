@@ -196,6 +196,7 @@ def test_the_linear_classifier_goes_on_where_it_was() -> None:
     assert not torch.equal(other.images["image"], whole.images["image"])
 
 
+@pytest.mark.medium
 def test_no_network_is_needed_for_it() -> None:
     steps = adversarial(linear_params(), Inputs(), None, COMPUTE)
     assert next(steps).total == 12

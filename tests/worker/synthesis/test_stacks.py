@@ -206,6 +206,7 @@ class Passes:
 _evaluate = together._evaluate
 
 
+@pytest.mark.medium
 @cases
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
 def test_losses_and_gradients_are_those_alone(
@@ -352,6 +353,7 @@ def test_a_job_that_leaves_changes_no_other_much_and_one_that_resumes_goes_on(ca
         assert losses["total"] == pytest.approx(alone["total"], rel=0.02)
 
 
+@pytest.mark.medium
 def test_an_explosion_a_flat_end_and_a_failure_of_one_touch_no_other(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,6 +93,7 @@ def test_the_gram_distance_falls_a_hundredfold(
     assert torch.allclose(made.mean((2, 3)), picture.mean((2, 3)), atol=0.05)
 
 
+@pytest.mark.medium
 def test_a_texture_is_made_and_not_copied(network: Network) -> None:
     outcome, _ = run(make_params(size=60, aspect=1.25, steps=60), network, texture())
 
@@ -168,6 +169,7 @@ def test_a_texture_larger_than_the_result_is_made_smaller(network: Network) -> N
     assert outcome.result["texture"] == {"width": 40, "height": 30}
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("seamless", [False, True])
 def test_flat_textures(network: Network, seamless: bool) -> None:
     for level in (0.0, 0.4, 1.0):
@@ -176,6 +178,7 @@ def test_flat_textures(network: Network, seamless: bool) -> None:
         assert float((outcome.images["image"] - level).abs().max()) < 0.05
 
 
+@pytest.mark.medium
 def test_rough_activations_do(rough_network: Network) -> None:
     outcome, seen = run(make_params(size=40, steps=60, seamless=True), rough_network, texture(40, 40))
 

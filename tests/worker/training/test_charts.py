@@ -17,6 +17,7 @@ def test_steps_are_one_two_or_five(least: float, step: float) -> None:
     assert nice_step(least) == pytest.approx(step)
 
 
+@pytest.mark.medium
 @given(st.lists(finite, min_size=1, max_size=6))
 def test_an_axis_shows_every_value_and_has_a_few_ticks(values: list[float]) -> None:
     axis = axis_of(values)

@@ -83,6 +83,7 @@ def test_dead_channels_and_dead_layers_are_finite() -> None:
     assert torch.isfinite(nothing.grad).all()
 
 
+@pytest.mark.medium
 def test_gradient() -> None:
     def value(first: Tensor, second: Tensor) -> Tensor:
         return contrast(*normed_grams(first, second), 0.2)

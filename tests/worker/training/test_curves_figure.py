@@ -1,5 +1,6 @@
 """The picture of a training."""
 
+import pytest
 from torch import Tensor
 
 from worker.training.curves_figure import curves_figure
@@ -13,6 +14,7 @@ def _difference(one: Tensor, other: Tensor) -> set[int]:
     return set((one - other).abs().amax((0, 1, 2)).nonzero().flatten().tolist())
 
 
+@pytest.mark.medium
 def test_the_best_epoch_is_marked_where_it_is_and_not_at_all_without_one() -> None:
     plain = curves_figure(HISTORY, None)
     middles = [min(_difference(curves_figure(HISTORY, best), plain)) for best in (1, 2, 3, 4)]

@@ -42,6 +42,7 @@ def test_penalties_are_part_of_the_gradient(penalties: dict[str, float]) -> None
     assert penalized["verdict"] == "good"
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "asked",
     [
@@ -57,6 +58,7 @@ def test_every_type_of_layer_has_the_gradient_that_is_backpropagated(asked: dict
     assert check(**asked).result["relative_error"] < 1e-5
 
 
+@pytest.mark.medium
 def test_large_steps_cross_kinks_and_those_are_left_out() -> None:
     small, large = (check(architecture="cnn", size=8, samples=20, step=step).result for step in (1e-7, 1e-3))
     assert small["kinks"] < large["kinks"]

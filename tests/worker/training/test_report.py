@@ -73,6 +73,7 @@ def test_cells_of_the_confusion_matrix_name_their_pictures() -> None:
     assert set(confusion["pictures"]) == {"0,0", "0,1", "1,1", "2,2"}
 
 
+@pytest.mark.medium
 def test_a_cell_names_a_dozen_pictures_at_most() -> None:
     confusion = _report(test=_predictions("test", [0] * 40, [1] * 40)).result["confusion"]
     assert confusion["labels"] == ["cat", "dog"]
@@ -104,6 +105,7 @@ def test_with_nothing_but_pictures_that_were_trained_on_it_is_said() -> None:
     assert result["calibration"]["fitted_on"] is None
 
 
+@pytest.mark.medium
 def test_the_temperature_is_fitted_on_the_validation_part() -> None:
     generator = torch.Generator().manual_seed(0)
     true = torch.randn(400, 3, generator=generator)

@@ -245,6 +245,7 @@ def test_the_report_says_what_it_was_judged_by() -> None:
     json.dumps(report, allow_nan=False)
 
 
+@pytest.mark.medium
 def test_the_test_part_is_used_for_no_choice() -> None:
     pictures, settings = colored(), settings_of(compare_layers=("conv1",), flip=True)
     scrambled = pictures.labels.clone()

@@ -254,6 +254,7 @@ def computed(context: WorkerContext, asked: dict[str, Any]) -> Job:
     return repository.get_job(context.engine, job.id)
 
 
+@pytest.mark.medium
 def test_a_job_on_a_network_that_is_not_downloaded(context: WorkerContext) -> None:
     done = computed(context, {"network": "vgg16"})
     assert (done.state, done.error) == (State.SUCCEEDED, None)
@@ -264,6 +265,7 @@ def test_a_job_on_a_network_that_is_not_downloaded(context: WorkerContext) -> No
     assert names >= {"image", "table", "markdown", "recipe"}
 
 
+@pytest.mark.medium
 def test_a_job_on_an_imported_network(context: WorkerContext) -> None:
     data = network_file(small_network("small", 0))
     service.add_network(context.engine, context.storage, io.BytesIO(data), len(data), origin="trained")

@@ -64,6 +64,7 @@ def test_they_are_what_brute_force_finds() -> None:
     assert [step.done for step, _ in seen] == [16, 32, 40]
 
 
+@pytest.mark.medium
 def test_a_resumed_run_is_the_uninterrupted_one() -> None:
     members = [*MEMBERS[:5], damaged_member("bad.png"), *MEMBERS[5:]]
     whole, seen = run(NETWORK, members)

@@ -185,6 +185,7 @@ def untouched(network: Network) -> bool:
     )
 
 
+@pytest.mark.medium
 def test_nothing_is_left_behind_by_success_error_and_cancel() -> None:
     network = make_classifier()
     weights = {name: each.clone() for name, each in network.stack.state_dict().items()}
