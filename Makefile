@@ -45,7 +45,7 @@ test: lint test-programs ## All of check, and every test except the slow ones; l
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "(server or browser) and not slow" $(PYTEST_ARGS)
 
 test-slow: $(VENV)/installed-dev test-programs ## The tests that take minutes
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m slow --timeout=1800 $(PYTEST_ARGS); code=$$?; \
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup -m slow --timeout=1800 $(PYTEST_ARGS); code=$$?; \
 	if [ $$code -eq 5 ]; then echo "There are no slow tests."; else exit $$code; fi
 
 # Programs that cannot be installed are named here and in the last line of the tests, which skip what needs them.

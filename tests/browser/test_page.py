@@ -48,12 +48,12 @@ def job_ids(context: BrowserContext) -> list[str]:
 
 
 def test_from_two_pictures_to_a_painting(page: Page, pictures: Path) -> None:
-    choose(page, pictures, size=160, steps=60)
+    choose(page, pictures, size=160, steps=30)
     for field in ("content", "style"):
         expect(page.locator(f"[data-field={field}] .tile img")).to_have_js_property("complete", True)
     page.get_by_role("button", name="Paint", exact=True).press("Enter")
 
-    expect(page.locator(".progress-numbers")).to_have_text(re.compile(r"^[1-9]\d* of 60 steps"))
+    expect(page.locator(".progress-numbers")).to_have_text(re.compile(r"^[1-9]\d* of 30 steps"))
     expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
     expect(result(page, "succeeded")).to_be_visible(timeout=JOB_MS)
     expect(page.locator(".viewer-image")).to_have_js_property("naturalWidth", 160)
@@ -366,7 +366,7 @@ def test_a_restart_of_the_service_is_survived(
     page: Page, service: Service, pictures: Path, console_errors: ConsoleErrors
 ) -> None:
     """Last of this file: the service it shares goes down and comes back."""
-    choose(page, pictures, size=192, steps=150)
+    choose(page, pictures, size=96, steps=120)
     submit(page)
     expect(result(page, "running")).to_be_visible(timeout=JOB_MS)
     console_errors.expect("net::ERR_CONNECTION")

@@ -186,7 +186,7 @@ def test_a_wait_outlives_the_service(folder: Path) -> None:
     patient = Retries(attempts=1000, first_delay=0.2, max_delay=1)
     with running(folder / "data", **settings) as first:
         client = Client(first.url, retries=patient)
-        job = client.style_transfer(folder / "photo.png", folder / "painting.png", size=48, steps=200)
+        job = client.style_transfer(folder / "photo.png", folder / "painting.png", size=48, steps=100)
         next(job.progress())
     # All its processes were killed, and nothing listens there.
     with ThreadPoolExecutor() as pool, client:

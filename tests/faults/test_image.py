@@ -23,7 +23,8 @@ from tests.support.postgres import PostgresServer
 from tests.support.redis import free_port, redis_server
 from tests.support.service import PATIENCE, Client, processes_with, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.server]
+# One process builds the image.
+pytestmark = [pytest.mark.slow, pytest.mark.server, pytest.mark.xdist_group("image")]
 
 ROOT = Path(__file__).parents[2]
 USER = 10001

@@ -10,7 +10,7 @@ from tests.support.service import wait_for
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 
 # Long enough to be interrupted on any machine; the seed makes them alike.
-PAINTING = {"size": 48, "steps": 300, "seed": 3}
+PAINTING = {"size": 48, "steps": 200, "seed": 3}
 
 
 def uninterrupted(service: Deployment) -> str:
@@ -85,7 +85,7 @@ def learn(service: Deployment) -> str:
     return str(service.request("POST", "/v1/train", json=TRAINING)["id"])
 
 
-@pytest.mark.parametrize("share", [0.3, 0.6])
+@pytest.mark.parametrize(("mode", "share"), [("embedded", 0.3), ("celery", 0.6)])
 def test_a_training_after_kill_9_of_the_worker(deploy: Deploy, mode: Mode, share: float) -> None:
     service = deploy(mode, IMPASTO_CHECKPOINT_SECONDS="0.3", IMPASTO_LANES="training")
     alone = learn(service)
