@@ -81,7 +81,7 @@ class Inputs:
         self._set_hashes = dict(set_hashes or {})
         self._datasets = datasets
         # Bounded, as a set may have more pictures than fit into the memory; those of params are few.
-        self._load = lru_cache(maxsize=16)(lambda param, place: self._sources[param][place].load())
+        self._load = lru_cache(maxsize=24)(lambda param, place: self._sources[param][place].load())
 
     @classmethod
     def of(cls, pictures: Mapping[str, Sequence[Tensor | Clip]]) -> "Inputs":

@@ -79,7 +79,7 @@ def style_case(**values: Any) -> Case:
 
 
 def masked_case() -> Case:
-    """Style transfers of which one has masks for two styles, one a protected part, and one nothing of this."""
+    """Style transfers: one with masks for two styles, one with a protected part, and one with neither."""
     plain = style_case()
     (first, of_first), (second, of_second), third = plain.jobs
     mask = torch.linspace(0, 1, 64).expand(1, 3, 48, 64)
