@@ -22,7 +22,7 @@ from app.settings import Settings
 from app.storage import make_storage
 from models.network import Network
 from worker.contract.compute import Compute
-from worker.contract.inputs import Inputs, Source
+from worker.contract.inputs import Inputs, Source, field_of
 from worker.contract.steps import Outcome, Step, Steps, StepState, run_steps
 from worker.datasets.local import LocalSet, open_local
 from worker.datasets.members import load_sets
@@ -30,7 +30,7 @@ from worker.networks.loading import NetworkLoader, cards_for, compute_for, furth
 from worker.runtime.artifacts import EncodedFile, encode
 from worker.runtime.device import choose_devices, choose_dtype
 from worker.runtime.functions import steps_of
-from worker.runtime.inputs import field_of, read_input
+from worker.runtime.inputs import read_input
 from worker.runtime.recipes import make_recipe
 
 # Files of a set that are left out, and said so.

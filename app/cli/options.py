@@ -28,9 +28,11 @@ def option_parameters(cls: type[Params], without: Iterable[str]) -> list[inspect
     found = []
     for name, info in cls.model_fields.items():
         if name not in left_out:
-            names, metavar = _declare(name, info), _metavar(info)
-            option = typer.Option(names, help=_help(info), metavar=metavar, show_default=False)
-            found.append(keyword(name, Annotated[_option_type(cls, name, info) | None, option], None))
+            kind = _option_type(cls, name, info)
+            names, metavar = _declare(name, info), "PATH" if kind == list[Path] else _metavar(info)
+            help = f"{_help(info)} Once for each picture." if kind == list[Path] else _help(info)
+            option = typer.Option(names, help=help, metavar=metavar, show_default=False)
+            found.append(keyword(name, Annotated[kind | None, option], None))
     return found
 
 
@@ -61,9 +63,9 @@ def bare_type(info: FieldInfo) -> Any:
 
 
 def _option_type(cls: type[Params], name: str, info: FieldInfo) -> Any:
-    """A path for pictures, bool for flags, else text: the params class parses and checks it."""
-    if name in cls.picture_fields():
-        return Path
+    """A path for a picture, paths for several, bool for flags, else text: the params class checks it."""
+    if name in (pictures := cls.picture_fields()):
+        return list[Path] if pictures[name].many else Path
     return bool if bare_type(info) is bool else str
 
 

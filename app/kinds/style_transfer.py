@@ -36,7 +36,14 @@ from app.kinds.style_presets import (
     PresetValues,
     StyleLossName,
 )
-from app.kinds.work import activation_bytes, layer_numbers, scale_sides, steps_work
+from app.kinds.work import (
+    GRADIENT,
+    activation_bytes,
+    layer_numbers,
+    product_work,
+    scale_sides,
+    steps_work,
+)
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 
@@ -113,6 +120,24 @@ class StyleTransferParams(Params):
         title="Stroke size",
         description="Size of the style pictures relative to the result: larger gives larger strokes. Smaller "
         "pictures keep their own size; above 1 they are enlarged by this factor at most.",
+    )
+    style_masks: PictureRefs | None = Field(
+        None,
+        title="Style masks",
+        description="One picture for each style picture, in the proportions of the content: light where that "
+        "style is painted. Each style then has losses of its own over its own region.",
+    )
+    content_mask: PictureRef | None = Field(
+        None,
+        title="Mask of the content",
+        description="In the proportions of the content: light where it is painted, dark where it stays as it "
+        "is, such as a face.",
+    )
+    content_weight_map: PictureRef | None = Field(
+        None,
+        title="Map of content weights",
+        description="In the proportions of the content: the lighter, the more the content counts there. Only "
+        "ratios matter.",
     )
     color: Color = Field(
         "style",
@@ -229,17 +254,20 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
         return f"{self.network} {self.pooling} {self.preset} {losses} {width}x{height} {self.steps} {layers}"
 
     def work(self, card: NetworkCard | None, members: int) -> float | None:
-        """Targets and steps at each scale, on squares with the preset's margin."""
+        """Targets and steps at each scale, on squares with the preset's margin; statistics of each region."""
         del members
         preset = PRESETS[self.preset]
         sides = [side + 2 * preset.margin for side in scale_sides(self.size, preset.coarsest)]
         passes = steps_work(card, sides, self.steps, self.needed_layers(), targets=1 + len(self.style))
-        rows = SORTED_ROWS.get(self.style_loss)
-        if card is None or passes is None or rows is None or not self.style_weight:
+        if card is None or passes is None or not self.style_weight:
             return passes
-        pixels = sum(side**2 for side in sides) / len(sides)
-        sorted_numbers = layer_numbers(card, pixels, positive(self.style_layers), rows)
-        return passes + self.steps * SORTING * sorted_numbers
+        pixels, layers = sum(side**2 for side in sides) / len(sides), positive(self.style_layers)
+        regions = len(self.style_masks or ())
+        passes += self.steps * regions * GRADIENT * product_work(card, pixels, layers)
+        rows = SORTED_ROWS.get(self.style_loss)
+        if rows is None:
+            return passes
+        return passes + self.steps * SORTING * layer_numbers(card, pixels, layers, rows)
 
     def working_bytes(self, card: NetworkCard) -> float:
         """In tiles, of a square; what a loss takes together is there besides."""
@@ -255,6 +283,9 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
             raise InputError("init_image", "init is 'image': name the picture to start from.")
         if self.init != "image" and self.init_image is not None:
             raise InputError("init_image", f"init is {self.init!r}: leave this out, or set init to 'image'.")
+        if self.style_masks is not None and len(self.style_masks) != len(self.style):
+            counts = f"{len(self.style_masks)} masks for {len(self.style)} style pictures"
+            raise InputError("style_masks", f"{counts}: give one for each, or none.")
         if self.color == "luminance" and self.color_match != "none":
             raise InputError(
                 "color_match", "color is 'luminance', which paints in grey: leave this out, or set color."

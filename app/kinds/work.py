@@ -140,6 +140,12 @@ def layer_numbers(card: NetworkCard, pixels: float, layers: Collection[str], row
     return sum(pixels / layer.stride**2 * min(layer.channels, rows) for layer in found)
 
 
+def product_work(card: NetworkCard, pixels: float, layers: Collection[str]) -> float:
+    """Multiply-adds of the products of every two channels of some layers, as in their Gram matrices."""
+    found = (layer for layer in card.layers if layer.name in layers and layer.stride)
+    return sum(pixels / layer.stride**2 * layer.channels**2 for layer in found)
+
+
 def _numbers(card: NetworkCard, layer: LayerCard) -> float:
     """What a layer keeps for each pixel of the picture."""
     inside = _WIDENING.get(card.architecture, _INSIDE) if layer.kind in _COMPOSED else 1.0

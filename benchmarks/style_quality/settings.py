@@ -17,7 +17,7 @@ OPTION = "setting"
 # The key that names a file of a palette network, as `impasto palette train` writes it.
 PALETTE = "palette"
 # What is the same for all settings: pictures, and the size, since distances depend on it.
-FIXED = ("content", "style", "init_image", "size")
+FIXED = (*StyleTransferParams.picture_fields(), "size")
 # The name of the results that somebody else published, beside those of settings.
 PUBLISHED = "published"
 

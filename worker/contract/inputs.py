@@ -44,6 +44,11 @@ class Member:
     image_id: str | None = None
 
 
+def field_of(name: str, place: int, count: int) -> str:
+    """How an error names one of the pictures of a param: ``images.3`` where there are several."""
+    return name if count == 1 else f"{name}.{place}"
+
+
 class Inputs:
     """The inputs of one job by param. Nothing is decoded before it is asked for, and each file once.
 
@@ -76,7 +81,7 @@ class Inputs:
         self._set_hashes = dict(set_hashes or {})
         self._datasets = datasets
         # Bounded, as a set may have more pictures than fit into the memory; those of params are few.
-        self._load = lru_cache(maxsize=16)(lambda param, place: self._sources[param][place].load())
+        self._load = lru_cache(maxsize=24)(lambda param, place: self._sources[param][place].load())
 
     @classmethod
     def of(cls, pictures: Mapping[str, Sequence[Tensor | Clip]]) -> "Inputs":
@@ -108,11 +113,15 @@ class Inputs:
 
     def pictures(self, param: str) -> list[Tensor]:
         """The pictures of a param, in order; InputError if one of them is a clip."""
+        return [each.rgb for each in self.opened(param)]
+
+    def opened(self, param: str) -> list[Picture]:
+        """The pictures of a param with their transparency, in order; InputError if one of them is a clip."""
         loaded = [self._load(param, place) for place in range(len(self._sources[param]))]
         for each in loaded:
             if isinstance(each, Clip):
                 raise InputError(param, "This is a clip: take a still picture, such as one frame of it.")
-        return [each.rgb for each in loaded if isinstance(each, Picture)]
+        return [each for each in loaded if isinstance(each, Picture)]
 
     def picture_or_clip(self, param: str) -> Tensor | Clip:
         """The one picture or clip of a param."""

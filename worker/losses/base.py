@@ -1,8 +1,10 @@
 """The forms of a loss. :class:`worker.losses.loss_sum.LossSum` evaluates each of them, whole or in tiles.
 
 - :class:`LocalLoss`: a sum over the positions of a layer (content).
-- :class:`AdditiveLoss`: a function of a sum over the positions of a layer (Gram matrices, moments).
-- :class:`GatheredLoss`: a function of all positions of a layer together (histograms, sliced Wasserstein).
+- :class:`AdditiveLoss`: a function of a sum over the positions of a layer.
+- :class:`MeanLoss`: a function of a mean over positions, weighted by a mask or not (Gram matrices, moments).
+- :class:`GatheredLoss`: a function of all positions of a layer together.
+- :class:`PositionsLoss`: a function of all positions, or of those of a mask (histograms, sliced Wasserstein).
 - :class:`PictureLoss`: a function of the picture itself (total variation).
 """
 
@@ -68,6 +70,37 @@ class AdditiveLoss(FeatureLoss):
         return (slope * self.statistic(features, part)).sum()
 
 
+class MeanLoss(AdditiveLoss):
+    """A loss that is a function of the mean of a statistic over positions."""
+
+    def __init__(self, name: str, layer: str, magnitude: float, weights: Tensor | None = None) -> None:
+        """``weights`` (1, 1, H, W) says how much each position of the layer counts, from 0 to 1, and at least
+        one of them something; None: all count the same.
+        """
+        super().__init__(name, layer, magnitude)
+        self.weights = weights
+        # On the CPU in float64, which not every device has.
+        self._count = None if weights is None else float(weights.cpu().double().sum())
+
+    @abstractmethod
+    def sums(self, features: Tensor, weights: Tensor | None) -> Tensor:
+        """The sum of the statistic over the positions of ``features`` (1, C, h, w), each times its weight
+        (1, 1, h, w); None: all weigh 1. Of any shape, float32 or better.
+        """
+
+    @abstractmethod
+    def of_sums(self, sums: Tensor, count: float) -> Tensor:
+        """The weighted loss, 0-dimensional, of sums over all positions; ``count`` is the sum of weights."""
+
+    def statistic(self, features: Tensor, part: Part) -> Tensor:
+        """The sums over a tile's positions."""
+        return self.sums(features, None if self.weights is None else part(self.weights))
+
+    def value(self, collected: Tensor, positions: int) -> Tensor:
+        """The loss of the sums over all positions."""
+        return self.of_sums(collected, positions if self._count is None else self._count)
+
+
 class LocalLoss(AdditiveLoss):
     """A loss that is itself a sum over positions, its statistic: no tile needs to know of the others."""
 
@@ -85,3 +118,25 @@ class GatheredLoss(FeatureLoss):
     def along(self, slope: Tensor, features: Tensor, part: Part) -> Tensor:
         """The inner product of the tile's part of the slope and its features."""
         return (part(slope) * features).sum()
+
+
+class PositionsLoss(GatheredLoss):
+    """A loss of positions whatever their places are: of all of a layer, or of some."""
+
+    def __init__(self, name: str, layer: str, magnitude: float, places: Tensor | None = None) -> None:
+        """``places`` (n,) are those that count, row by row of the layer, each once; None: all."""
+        super().__init__(name, layer, magnitude)
+        self.places = places
+
+    @abstractmethod
+    def of_positions(self, features: Tensor) -> Tensor:
+        """The weighted loss, 0-dimensional, of the features (1, C, h, w) of the positions that count."""
+
+    def value(self, collected: Tensor, positions: int) -> Tensor:
+        """The loss of the features of all positions, (1, C, H, W)."""
+        if self.places is None:
+            return self.of_positions(collected)
+        rows = collected[0].permute(1, 2, 0).flatten(0, 1)
+        # Unlike indexing, whose gradient is added up in any order.
+        chosen = rows.index_select(0, self.places)
+        return self.of_positions(chosen.T[None, :, None])

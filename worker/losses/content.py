@@ -20,15 +20,21 @@ def content_losses(content: Content) -> list[Loss]:
     """A :class:`ContentLoss` for each layer, or a :class:`ScaledContentLoss` with ``crowson-2021``."""
     targets = content.features()
     if content.variant == "crowson-2021":
-        return [ScaledContentLoss(layer, targets[layer], weight) for layer, weight in content.layers.items()]
+        return [
+            ScaledContentLoss(layer, targets[layer], weight, content.weights(layer))
+            for layer, weight in content.layers.items()
+        ]
     return [
-        ContentLoss(layer, targets[layer], weight, content.variant, content.activation(layer))
+        ContentLoss(
+            layer, targets[layer], weight, content.variant, content.activation(layer), content.weights(layer)
+        )
         for layer, weight in content.layers.items()
     ]
 
 
 class ContentLoss(LocalLoss):
-    """``weight * c * sum((F - P)**2)``, with ``F`` and ``P`` the features of the picture and of the content.
+    """``weight * c * sum(w * (F - P)**2)``, with ``F`` and ``P`` the features of the picture and of the
+    content, and ``w`` the weights of positions, of mean 1.
 
     Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, section 2.1.
     :func:`content_factor` gives ``c``.
@@ -41,17 +47,21 @@ class ContentLoss(LocalLoss):
         weight: float,
         variant: Variant,
         activation: float = TYPICAL_ACTIVATION,
+        weights: Tensor | None = None,
     ) -> None:
         """``target`` is ``P``, (1, N, H, W): all positions of the layer, at the size of the picture;
-        ``activation`` is what ``variant`` takes the mean activation of the layer for.
+        ``activation`` is what ``variant`` takes the mean activation of the layer for; ``weights`` is ``w``,
+        (1, 1, H, W), None: 1 everywhere. The magnitude is that without weights.
         """
         self.target = target
+        self.weights = weights
         self.factor = weight * content_factor(target, variant, activation)
         super().__init__(f"content.{layer}", layer, float(self.factor * energy(target)))
 
     def statistic(self, features: Tensor, part: Part) -> Tensor:
         """The loss of a tile's positions."""
-        return self.factor * squared_distance(features, part(self.target))
+        weights = None if self.weights is None else part(self.weights)
+        return self.factor * squared_distance(features, part(self.target), weights)
 
 
 class ScaledContentLoss(AdditiveLoss):
@@ -61,16 +71,20 @@ class ScaledContentLoss(AdditiveLoss):
     mean square to its mean, since the mean of a target that is not kept is not known.
     """
 
-    def __init__(self, layer: str, target: Tensor | Recomputed, weight: float) -> None:
-        """``target`` is as that of :class:`ContentLoss`."""
+    def __init__(
+        self, layer: str, target: Tensor | Recomputed, weight: float, weights: Tensor | None = None
+    ) -> None:
+        """``target`` and ``weights`` are as those of :class:`ContentLoss`."""
         self.target = target
+        self.weights = weights
         self.weight = weight
         magnitude = weight * float(energy(target) / target.numel()) ** 0.5
         super().__init__(f"content.{layer}", layer, magnitude)
 
     def statistic(self, features: Tensor, part: Part) -> Tensor:
         """The sums of squared and of absolute differences at a tile's positions, (2,)."""
-        return distance_sums(features, part(self.target))
+        weights = None if self.weights is None else part(self.weights)
+        return distance_sums(features, part(self.target), weights)
 
     def value(self, collected: Tensor, positions: int) -> Tensor:
         """The loss of the sums over all positions."""

@@ -42,12 +42,13 @@ LEAST_ENERGY = 1e-12
 CHUNK = 1 << 24
 
 
-def squared_distance(a: Tensor, b: Tensor) -> Tensor:
+def squared_distance(a: Tensor, b: Tensor, weights: Tensor | None = None) -> Tensor:
     """Sum of squared differences of equal shapes; float32, or float64 for float64 tensors.
 
-    Takes, and keeps for the gradient, no copy of either.
+    Takes, and keeps for the gradient, no copy of either. ``weights`` (1, 1, H, W), a constant, multiply the
+    squares of maps (1, C, H, W).
     """
-    distance: Tensor = _SquaredDistance.apply(a, b)  # type: ignore[no-untyped-call]
+    distance: Tensor = _SquaredDistance.apply(a, b, weights)  # type: ignore[no-untyped-call]
     return distance
 
 
@@ -60,9 +61,14 @@ def scaled_distance(sums: Tensor) -> Tensor:
     return squares / (lengths + 1e-8)
 
 
-def distance_sums(a: Tensor, b: Tensor) -> Tensor:
-    """Sums of squared and of absolute differences of equal shapes, (2,); float32 or better."""
-    return torch.stack([squared_distance(a, b), (_precise(a) - _precise(b)).abs().sum()])
+def distance_sums(a: Tensor, b: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Sums of squared and of absolute differences of equal shapes, (2,); float32 or better.
+
+    ``weights`` (1, 1, H, W), a constant, multiply both of maps (1, C, H, W).
+    """
+    lengths = (_precise(a) - _precise(b)).abs()
+    lengths = lengths if weights is None else lengths * weights
+    return torch.stack([squared_distance(a, b, weights), lengths.sum()])
 
 
 def sum_of_squares(features: Tensor) -> Tensor:
@@ -90,22 +96,28 @@ class _SquaredDistance(torch.autograd.Function):
     """The sum of squared differences, which are computed again for the gradient."""
 
     @staticmethod
-    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
-        ctx.save_for_backward(a, b)
-        return _sum([(_precise(x) - _precise(y)).square().sum() for x, y in _chunks(a, b)])
+    def forward(ctx: Any, a: Tensor, b: Tensor, weights: Tensor | None) -> Tensor:
+        ctx.save_for_backward(a, b, weights)
+        chunks = _chunks(a, b) if weights is None else _chunks(a, b, weights)
+        return _sum([_weighted((_precise(x) - _precise(y)).square(), *own).sum() for x, y, *own in chunks])
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None]:
-        a, b = ctx.saved_tensors
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, None]:
+        a, b, weights = ctx.saved_tensors
         of_a = torch.empty_like(a)
-        for x, y, found in _chunks(a, b, of_a):
-            found.copy_(gradient * (2 * (_precise(x) - _precise(y))))
-        return of_a, -of_a if ctx.needs_input_grad[1] else None
+        chunks = _chunks(a, b, of_a) if weights is None else _chunks(a, b, of_a, weights)
+        for x, y, found, *own in chunks:
+            found.copy_(gradient * _weighted(2 * (_precise(x) - _precise(y)), *own))
+        return of_a, -of_a if ctx.needs_input_grad[1] else None, None
+
+
+def _weighted(values: Tensor, weights: Tensor | None = None) -> Tensor:
+    return values if weights is None else values * weights
 
 
 def _chunks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Views of the same rows of tensors of one shape (..., H, W), each of about CHUNK numbers."""
+    """Views of the same rows of tensors (..., H, W), each of about CHUNK numbers of the first."""
     first = tensors[0]
     rows = max(0, first.dim() - 2)
     each = max(1, CHUNK * first.shape[rows] // max(1, first.numel()))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from worker.losses.base import AdditiveLoss, Loss, Part
+from worker.losses.base import Loss, MeanLoss
 from worker.losses.distance import (
     TYPICAL_ACTIVATION,
     Variant,
@@ -26,12 +26,12 @@ def gram_losses(styles: Styles) -> list[Loss]:
     """A :class:`GramLoss` for each layer; the Gram matrices of several styles are blended."""
     grams = styles.means(gram_sum)
     return [
-        GramLoss(layer, grams[layer], weight, styles.variant, styles.activation(layer))
+        GramLoss(layer, grams[layer], weight, styles.variant, styles.activation(layer), styles.weights(layer))
         for layer, weight in styles.layers.items()
     ]
 
 
-class GramLoss(AdditiveLoss):
+class GramLoss(MeanLoss):
     """``weight * k * sum((G - A)**2)``, with ``G`` and ``A`` the Gram matrices of the picture and the style.
 
     Both are means over positions, ``G = F @ F.T / M`` with the features ``F`` as (N, M), so that pictures of
@@ -46,9 +46,10 @@ class GramLoss(AdditiveLoss):
         weight: float,
         variant: Variant,
         activation: float = TYPICAL_ACTIVATION,
+        weights: Tensor | None = None,
     ) -> None:
         """``target`` is ``A``, (N, N), for the N channels of the layer; ``activation`` is what ``variant``
-        takes the mean activation of the layer for.
+        takes the mean activation of the layer for; ``weights`` are those of :class:`MeanLoss`.
         """
         self.target = target
         self.scaled = variant == "crowson-2021"
@@ -56,15 +57,15 @@ class GramLoss(AdditiveLoss):
             constant(weight, target) if self.scaled else weight * gram_factor(target, variant, activation)
         )
         magnitude = self._distance(torch.zeros_like(target)) if self.scaled else energy(target)
-        super().__init__(f"style.{layer}", layer, float(self.factor * magnitude))
+        super().__init__(f"style.{layer}", layer, float(self.factor * magnitude), weights)
 
-    def statistic(self, features: Tensor, part: Part) -> Tensor:
-        """The sum over a tile's positions, (N, N)."""
-        return gram_sum(features)
+    def sums(self, features: Tensor, weights: Tensor | None) -> Tensor:
+        """The sum over positions, (N, N)."""
+        return gram_sum(features, weights)
 
-    def value(self, collected: Tensor, positions: int) -> Tensor:
+    def of_sums(self, sums: Tensor, count: float) -> Tensor:
         """The loss of the sum over all positions."""
-        return self.factor * self._distance(collected / positions)
+        return self.factor * self._distance(sums / count)
 
     def _distance(self, gram: Tensor) -> Tensor:
         if self.scaled:
@@ -95,15 +96,18 @@ def gram_factor(target: Tensor, variant: Variant, activation: float) -> Tensor:
             raise ValueError(f"no factor of Gram matrices in {variant}")
 
 
-def gram_sum(features: Tensor) -> Tensor:
-    """Sum over all positions of the products of every two channels.
+def gram_sum(features: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Sum over all positions of the products of every two channels, each times its weight.
 
-    ``features`` is (1, C, H, W) of any floating dtype; the result is (C, C), float32 (float64 for
-    float64 features). Raises ValueError for a batch, whose pictures have a Gram matrix each.
+    ``features`` is (1, C, H, W) of any floating dtype, ``weights`` (1, 1, H, W), a constant, or None: all
+    weigh 1. The result is (C, C), float32 (float64 for float64 features). Raises ValueError for a batch,
+    whose pictures have a Gram matrix each.
     """
     if features.dim() != 4 or features.shape[0] != 1:
         raise ValueError(f"features must be (1, C, H, W), not {tuple(features.shape)}")
-    gram: Tensor = _GramSum.apply(features)  # type: ignore[no-untyped-call]
+    given = (features,) if weights is None else (features, weights)
+    function = _GramSum if weights is None else _WeightedGramSum
+    gram: Tensor = function.apply(*given)  # type: ignore[no-untyped-call]
     return gram
 
 
@@ -129,14 +133,33 @@ class _GramSum(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (features,) = ctx.saved_tensors
-        # The gradient of features is of their dtype anyhow, so its product may be computed in it.
-        symmetric = (gradient + gradient.T).to(features.dtype)
-        _, channels, height, width = features.shape
-        return (
-            (_matrix(features, features.dtype) @ symmetric)
-            .view(1, height, width, channels)
-            .permute(0, 3, 1, 2)
-        )
+        return _gram_gradient(features, gradient)
+
+
+class _WeightedGramSum(torch.autograd.Function):
+    """``F.T @ (w * F)``, whose gradient is that of the sum without weights times ``w``."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weights: Tensor) -> Tensor:
+        ctx.save_for_backward(features, weights)
+        dtype = torch.promote_types(features.dtype, torch.float32)
+        matrix = _matrix(features, dtype)
+        return matrix.T @ (matrix * _matrix(weights, dtype))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        features, weights = ctx.saved_tensors
+        return _gram_gradient(features, gradient).mul_(weights), None
+
+
+def _gram_gradient(features: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient with respect to features (1, C, H, W), from that of their sum of products (C, C)."""
+    # The gradient of features is of their dtype anyhow, so its product may be computed in it.
+    symmetric = (gradient + gradient.T).to(features.dtype)
+    _, channels, height, width = features.shape
+    found = _matrix(features, features.dtype) @ symmetric
+    return found.view(1, height, width, channels).permute(0, 3, 1, 2)
 
 
 def _matrix(features: Tensor, dtype: torch.dtype) -> Tensor:

@@ -7,7 +7,7 @@ losses", 2017, section 4. They add it to a Gram loss; by itself it sees no corre
 import torch
 from torch import Tensor
 
-from worker.losses.base import GatheredLoss, Loss
+from worker.losses.base import Loss, PositionsLoss
 from worker.losses.distance import LEAST_ENERGY
 from worker.losses.sorted_values import mixed, sorted_distance, sorted_rows
 from worker.losses.sources import Styles
@@ -17,12 +17,14 @@ def histogram_losses(styles: Styles) -> list[Loss]:
     """A :class:`HistogramLoss` for each layer; of several styles the histograms are blended."""
     targets = styles.of_each(sorted_channels)
     return [
-        HistogramLoss(layer, mixed([each[layer] for each in targets], styles.fractions), weight)
+        HistogramLoss(
+            layer, mixed([each[layer] for each in targets], styles.fractions), weight, styles.places(layer)
+        )
         for layer, weight in styles.layers.items()
     ]
 
 
-class HistogramLoss(GatheredLoss):
+class HistogramLoss(PositionsLoss):
     """``weight * mean((F - R(F))**2) / mean(T**2)``, with ``R(F)`` the features of matched histograms.
 
     ``R`` gives the i-th smallest value of a channel the i-th smallest of the style's ``T``, resampled to as
@@ -30,15 +32,17 @@ class HistogramLoss(GatheredLoss):
     small change of features leaves their order as it is. Features of 0 have a loss of about ``weight``.
     """
 
-    def __init__(self, layer: str, target: Tensor, weight: float) -> None:
-        """``target`` is (C, M), the values of each channel of the style in ascending order."""
+    def __init__(self, layer: str, target: Tensor, weight: float, places: Tensor | None = None) -> None:
+        """``target`` is (C, M), the values of each channel of the style in ascending order; ``places`` are
+        those of :class:`PositionsLoss`.
+        """
         self.target = target
         self.factor = weight / (target.square().sum() / target.shape[1]).clamp_min(LEAST_ENERGY)
-        super().__init__(f"style.{layer}", layer, weight)
+        super().__init__(f"style.{layer}", layer, weight, places)
 
-    def value(self, collected: Tensor, positions: int) -> Tensor:
-        """The loss of all features."""
-        return self.factor * sorted_distance(channels(collected), self.target)
+    def of_positions(self, features: Tensor) -> Tensor:
+        """The loss of features (1, C, h, w)."""
+        return self.factor * sorted_distance(channels(features), self.target)
 
 
 def sorted_channels(features: Tensor) -> Tensor:

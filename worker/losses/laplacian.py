@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from worker.losses.base import Loss, PictureLoss
+from worker.losses.distance import squared_distance
+from worker.losses.regions import evened
 from worker.losses.sources import Content
 
 # Sides in pixels of the squares that are averaged: both of those of the paper (section 4.3), in equal parts.
@@ -20,21 +22,27 @@ LEAST_EDGES = 1 / 255
 def laplacian_losses(content: Content) -> list[Loss]:
     """One loss, of the picture, with the weight of all layers together."""
     weight = sum(content.layers.values())
-    return [LaplacianLoss(content.picture, weight)] if weight else []
+    return [LaplacianLoss(content.picture, weight, content.emphasis)] if weight else []
 
 
 class LaplacianLoss(PictureLoss):
-    """``weight * mean_p (sum((L - L_c)**2) / sum(L_c**2))`` over pools ``p``; 1 for a flat picture.
+    """``weight * mean_p (sum(w * (L - L_c)**2) / sum(L_c**2))`` over pools ``p``; 1 for a flat picture.
 
     ``L`` is the Laplacian of the picture averaged over squares of ``p`` by ``p`` pixels, summed over the
-    channels as in the paper, ``L_c`` that of the content.
+    channels as in the paper, ``L_c`` that of the content; ``w`` are weights of the averages, of mean 1.
     """
 
-    def __init__(self, content: Tensor, weight: float) -> None:
-        """``content`` is (1, 3, H, W) in [0, 1]."""
+    def __init__(self, content: Tensor, weight: float, emphasis: Tensor | None = None) -> None:
+        """``content`` is (1, 3, H, W) in [0, 1]; ``w`` are in proportion to ``emphasis`` (1, 1, H, W), which
+        is not 0 everywhere; None: all are 1.
+        """
         super().__init__("content.laplacian", weight)
         self.weight = weight
         self.targets = [laplacian(content, pool) for pool in POOLS]
+        self.weights = [
+            None if emphasis is None else evened(F.avg_pool2d(emphasis, pool, ceil_mode=True))
+            for pool in POOLS
+        ]
         least = [LEAST_EDGES**2 * target.numel() for target in self.targets]
         self.energies = [
             float(target.square().sum().clamp_min(floor))
@@ -44,8 +52,10 @@ class LaplacianLoss(PictureLoss):
     def value(self, picture: Tensor) -> Tensor:
         """The loss of a picture (1, 3, H, W) in [0, 1]."""
         found = [
-            (laplacian(picture, pool) - target).square().sum() / energy
-            for pool, target, energy in zip(POOLS, self.targets, self.energies, strict=True)
+            squared_distance(laplacian(picture, pool), target, weights) / energy
+            for pool, target, weights, energy in zip(
+                POOLS, self.targets, self.weights, self.energies, strict=True
+            )
         ]
         return self.weight * torch.stack(found).mean()
 

@@ -8,7 +8,7 @@ ICCV 2017, equation 13.
 import torch
 from torch import Tensor
 
-from worker.losses.base import AdditiveLoss, Loss, Part
+from worker.losses.base import Loss, MeanLoss
 from worker.losses.moments import power_sums
 from worker.losses.sources import Styles
 
@@ -19,32 +19,37 @@ LEAST_VARIANCE = 1e-6
 def mean_std_losses(styles: Styles) -> list[Loss]:
     """A :class:`MeanStdLoss` for each layer; of several styles the raw moments are blended."""
     means = styles.means(power_sums)
-    return [MeanStdLoss(layer, means[layer], weight) for layer, weight in styles.layers.items()]
+    return [
+        MeanStdLoss(layer, means[layer], weight, styles.weights(layer))
+        for layer, weight in styles.layers.items()
+    ]
 
 
-class MeanStdLoss(AdditiveLoss):
+class MeanStdLoss(MeanLoss):
     """``weight * (sum((m - a)**2) + sum((s - b)**2)) / (sum(a**2) + sum(b**2))``.
 
     ``m`` and ``s`` are mean and standard deviation of each channel of the picture, ``a`` and ``b`` those of
     the style. Features of 0 have a loss of ``weight``.
     """
 
-    def __init__(self, layer: str, target: Tensor, weight: float) -> None:
-        """``target`` is (2, C), means over positions of values and of squares."""
+    def __init__(self, layer: str, target: Tensor, weight: float, weights: Tensor | None = None) -> None:
+        """``target`` is (2, C), means over positions of values and of squares; ``weights`` are those of
+        :class:`MeanLoss`.
+        """
         variance = target[1] - target[0].square()
         self.least = variance.clamp_min(0).mean() * LEAST_VARIANCE + torch.finfo(target.dtype).tiny
         self.target = self._moments(target)
         nothing = self._distance(torch.zeros_like(target))
         self.factor = weight / nothing.clamp_min(torch.finfo(target.dtype).tiny)
-        super().__init__(f"style.{layer}", layer, weight)
+        super().__init__(f"style.{layer}", layer, weight, weights)
 
-    def statistic(self, features: Tensor, part: Part) -> Tensor:
-        """The sums over a tile's positions, (2, C)."""
-        return power_sums(features)
+    def sums(self, features: Tensor, weights: Tensor | None) -> Tensor:
+        """The sums over positions, (2, C)."""
+        return power_sums(features, weights)
 
-    def value(self, collected: Tensor, positions: int) -> Tensor:
+    def of_sums(self, sums: Tensor, count: float) -> Tensor:
         """The loss of the sums over all positions."""
-        return self.factor * self._distance(collected / positions)
+        return self.factor * self._distance(sums / count)
 
     def _distance(self, means: Tensor) -> Tensor:
         return (self._moments(means) - self.target).square().sum()

@@ -7,7 +7,7 @@ every step.
 
 from torch import Tensor
 
-from worker.losses.base import GatheredLoss, Loss
+from worker.losses.base import Loss, PositionsLoss
 from worker.losses.nearest import directions, mean_cosine_distance, usual_length
 from worker.losses.positions import pooled_positions, rows_of
 from worker.losses.sources import Styles
@@ -19,24 +19,29 @@ MOST = 1024
 def nearest_neighbors_losses(styles: Styles) -> list[Loss]:
     """A loss for each layer; several styles give positions in proportion to their shares."""
     positions = pooled_positions(styles, MOST)
-    return [NearestNeighborsLoss(layer, positions[layer], weight) for layer, weight in styles.layers.items()]
+    return [
+        NearestNeighborsLoss(layer, positions[layer], weight, styles.places(layer))
+        for layer, weight in styles.layers.items()
+    ]
 
 
-class NearestNeighborsLoss(GatheredLoss):
+class NearestNeighborsLoss(PositionsLoss):
     """``weight * mean_i min_j (1 - cos(F_i - f, S_j - s))`` over positions ``i``, and ``j`` of the style.
 
     ``f`` and ``s`` are the features' means over positions. From 0 to 2, and 1 for features without a
     direction: whatever the size, the layer and the network are.
     """
 
-    def __init__(self, layer: str, style: Tensor, weight: float) -> None:
-        """``style`` is (n, C), positions of the style; float32 or better."""
-        super().__init__(f"style.{layer}", layer, weight)
+    def __init__(self, layer: str, style: Tensor, weight: float, places: Tensor | None = None) -> None:
+        """``style`` is (n, C), positions of the style; float32 or better. ``places`` are those of
+        :class:`PositionsLoss`.
+        """
+        super().__init__(f"style.{layer}", layer, weight, places)
         self.weight = weight
         away = style - style.mean(0)
         self.targets, self.usual = directions(away), usual_length(away)
 
-    def value(self, collected: Tensor, positions: int) -> Tensor:
-        """The loss of the features of all positions, (1, C, H, W)."""
-        distance = mean_cosine_distance(rows_of(collected), self.targets, self.usual, centered=True)
+    def of_positions(self, features: Tensor) -> Tensor:
+        """The loss of features (1, C, h, w)."""
+        distance = mean_cosine_distance(rows_of(features), self.targets, self.usual, centered=True)
         return self.weight * distance

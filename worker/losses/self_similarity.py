@@ -31,26 +31,30 @@ def self_similarity_losses(content: Content) -> list[Loss]:
     """A loss for each layer."""
     targets = sampled_in_tiles(content.tiling, content.picture, content.layers, MOST, content.seed)
     return [
-        SelfSimilarityLoss(layer, targets[layer], weight, content.seed)
+        SelfSimilarityLoss(layer, targets[layer], weight, content.seed, content.weights(layer))
         for layer, weight in content.layers.items()
     ]
 
 
 class SelfSimilarityLoss(GatheredLoss):
-    """``weight * mean_j sum_i abs(D_ij / sum_i D_ij - E_ij / sum_i E_ij)``, from 0 to ``2 * weight``.
+    """``weight * mean_j w_j sum_i abs(D_ij / sum_i D_ij - E_ij / sum_i E_ij)``, from 0 to ``2 * weight``.
 
     ``E`` are the cosine distances of sampled positions of the content, ``D`` those of the same positions of
     the picture. Features that are alike everywhere, as of a flat picture, have ``D`` of 0: a loss of about
-    ``weight``. Absolute values are smoothed at 0 (:data:`SMOOTHING`).
+    ``weight``. Absolute values are smoothed at 0 (:data:`SMOOTHING`). ``w`` are weights of positions, of
+    mean 1 over all of the layer.
     """
 
-    def __init__(self, layer: str, content: Tensor, weight: float, seed: int) -> None:
+    def __init__(
+        self, layer: str, content: Tensor, weight: float, seed: int, weights: Tensor | None = None
+    ) -> None:
         """``content`` is (n, C), those positions of the content that :func:`chosen` finds with MOST and
-        ``seed``; float32 or better.
+        ``seed``; float32 or better. ``weights`` is ``w``, (1, 1, H, W); None: 1 everywhere.
         """
         super().__init__(f"content.{layer}", layer, weight)
         self.weight = weight
         self.seed = seed
+        self.weights = weights
         self.usual = float(content.square().sum(1).mean().sqrt())
         self.target = self._similarity(content)
 
@@ -62,7 +66,10 @@ class SelfSimilarityLoss(GatheredLoss):
         found = self._similarity(rows.index_select(0, places).to(self.target.dtype))
         smoothing = SMOOTHING / len(places)
         differences = ((found - self.target).square() + smoothing**2).sqrt() - smoothing
-        return self.weight * differences.sum(0).mean()
+        of_each = differences.sum(0)
+        if self.weights is not None:
+            of_each = of_each * self.weights.flatten()[places]
+        return self.weight * of_each.mean()
 
     def _similarity(self, rows: Tensor) -> Tensor:
         """Distances of rows (n, C), in columns of sum 1."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from app.kinds.style_presets import DIRECTIONS
-from worker.losses.base import GatheredLoss, Loss
+from worker.losses.base import Loss, PositionsLoss
 from worker.losses.distance import LEAST_ENERGY
 from worker.losses.histogram import channels
 from worker.losses.sorted_values import mixed, sorted_distance, sorted_rows
@@ -23,29 +23,37 @@ def sliced_wasserstein_losses(styles: Styles) -> list[Loss]:
     targets = styles.of_each(sorted_projections, styles.seed)
     return [
         SlicedWassersteinLoss(
-            layer, mixed([each[layer] for each in targets], styles.fractions), weight, styles.seed
+            layer,
+            mixed([each[layer] for each in targets], styles.fractions),
+            weight,
+            styles.seed,
+            styles.places(layer),
         )
         for layer, weight in styles.layers.items()
     ]
 
 
-class SlicedWassersteinLoss(GatheredLoss):
+class SlicedWassersteinLoss(PositionsLoss):
     """``weight * mean((sort(D @ F) - T)**2) / mean(T**2)``, with ``D`` directions and ``F`` the features.
 
     ``T`` are the sorted projections of the style, resampled to as many positions. Features of 0 have a loss
     of about ``weight``.
     """
 
-    def __init__(self, layer: str, target: Tensor, weight: float, seed: int) -> None:
-        """``target`` is (K, M), see :func:`sorted_projections`."""
+    def __init__(
+        self, layer: str, target: Tensor, weight: float, seed: int, places: Tensor | None = None
+    ) -> None:
+        """``target`` is (K, M), see :func:`sorted_projections`; ``places`` are those of
+        :class:`PositionsLoss`.
+        """
         self.target = target
         self.seed = seed
         self.factor = weight / (target.square().sum() / target.shape[1]).clamp_min(LEAST_ENERGY)
-        super().__init__(f"style.{layer}", layer, weight)
+        super().__init__(f"style.{layer}", layer, weight, places)
 
-    def value(self, collected: Tensor, positions: int) -> Tensor:
-        """The loss of all features."""
-        return self.factor * sorted_distance(projections(collected, self.seed), self.target)
+    def of_positions(self, features: Tensor) -> Tensor:
+        """The loss of features (1, C, h, w)."""
+        return self.factor * sorted_distance(projections(features, self.seed), self.target)
 
 
 def sorted_projections(features: Tensor, seed: int) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from models.network import Network
 from worker.losses.distance import Variant, caffe_activation, sum_of_squares
+from worker.losses.regions import Region, evened
 from worker.optim.kept import TARGETS, target_key
 from worker.optim.tiling.maps import Recomputed, Source
 from worker.optim.tiling.tiles import BUDGET, Edge, Tiling
@@ -24,7 +25,8 @@ class Styles:
 
     ``pictures`` are (1, 3, H, W) in [0, 1], of any size; of the ``shares``, one for each, only the ratios
     matter. ``layers`` are those that weigh anything, with the weights of their losses. ``seed`` is for what
-    a loss draws at random; ``margin``, ``edge`` and ``budget`` are those of :class:`Tiling`.
+    a loss draws at random; ``margin``, ``edge`` and ``budget`` are those of :class:`Tiling`. ``region`` is
+    where of the picture to make they count; None: everywhere.
     """
 
     network: Network
@@ -36,6 +38,7 @@ class Styles:
     margin: int = 0
     edge: Edge = "reflect"
     budget: int = BUDGET
+    region: Region | None = None
 
     def activation(self, layer: str) -> float:
         """What ``variant`` takes the mean activation of a layer for."""
@@ -74,6 +77,14 @@ class Styles:
             found.append(dict(TARGETS.get(key, make)))
         return found
 
+    def weights(self, layer: str) -> Tensor | None:
+        """How much each position of a layer of the picture to make counts, (1, 1, H, W); None: all alike."""
+        return None if self.region is None else self.region.weights(layer)
+
+    def places(self, layer: str) -> Tensor | None:
+        """The positions (n,) of a layer of the picture to make that count; None: all."""
+        return None if self.region is None else self.region.places(layer, self.seed)
+
     @property
     def fractions(self) -> list[float]:
         """The shares, of sum 1."""
@@ -93,7 +104,8 @@ class Content:
     ``tiling`` is that of the picture to make, and ``picture`` the content, (1, 3, H, W) in [0, 1] of the same
     size. ``layers`` are those that weigh anything, with the weights of their losses; ``seed`` is for what a
     loss draws at random. Target features of more than ``kept`` bytes are :class:`Recomputed`, if the picture
-    has several tiles.
+    has several tiles. ``emphasis`` (1, 1, H, W), of the size of the content, says where it counts more: only
+    ratios matter, and it is not 0 everywhere. None: everywhere the same.
     """
 
     tiling: Tiling
@@ -102,6 +114,11 @@ class Content:
     variant: Variant = "relative"
     seed: int = 0
     kept: int = KEPT
+    emphasis: Tensor | None = None
+
+    def weights(self, layer: str) -> Tensor | None:
+        """How much each position of a layer counts, (1, 1, H, W), of mean 1; None: all alike."""
+        return None if self.emphasis is None else evened(self.tiling.reduced(self.emphasis, layer))
 
     def activation(self, layer: str) -> float:
         """What ``variant`` takes the mean activation of a layer for."""

@@ -7,7 +7,7 @@ iteration that does not converge for the covariances of ReLUs; here it is exact.
 import torch
 from torch import Tensor
 
-from worker.losses.base import AdditiveLoss, Loss, Part
+from worker.losses.base import Loss, MeanLoss
 from worker.losses.distance import Variant
 from worker.losses.moments import mean_and_covariance, moment_sums
 from worker.losses.sources import Styles
@@ -21,12 +21,12 @@ def wasserstein_losses(styles: Styles) -> list[Loss]:
     """A :class:`WassersteinLoss` for each layer; of several styles the raw moments are blended."""
     means = styles.means(moment_sums)
     return [
-        WassersteinLoss(layer, means[layer], weight, styles.variant)
+        WassersteinLoss(layer, means[layer], weight, styles.variant, styles.weights(layer))
         for layer, weight in styles.layers.items()
     ]
 
 
-class WassersteinLoss(AdditiveLoss):
+class WassersteinLoss(MeanLoss):
     """``weight * k * (sum((m - a)**2) + trace(C + S - 2 * (S**0.5 @ C @ S**0.5)**0.5))``.
 
     ``m`` (N,) and ``C`` (N, N) are mean and covariance of the channels of the picture, ``a`` and ``S`` those
@@ -35,8 +35,16 @@ class WassersteinLoss(AdditiveLoss):
     0 (``relative``), or ``1 / N`` (``crowson-2023``, for features that are about 1).
     """
 
-    def __init__(self, layer: str, target: Tensor, weight: float, variant: Variant = "relative") -> None:
-        """``target`` is (N + 1, N), means over positions of :func:`moment_sums`.
+    def __init__(
+        self,
+        layer: str,
+        target: Tensor,
+        weight: float,
+        variant: Variant = "relative",
+        weights: Tensor | None = None,
+    ) -> None:
+        """``target`` is (N + 1, N), means over positions of :func:`moment_sums`; ``weights`` are those of
+        :class:`MeanLoss`.
 
         Raises ValueError for another variant.
         """
@@ -58,16 +66,16 @@ class WassersteinLoss(AdditiveLoss):
                 self.factor = weight / channels
             case _:
                 raise ValueError(f"no Wasserstein distance of Gaussians in {variant}")
-        super().__init__(f"style.{layer}", layer, self.factor * nothing)
+        super().__init__(f"style.{layer}", layer, self.factor * nothing, weights)
 
-    def statistic(self, features: Tensor, part: Part) -> Tensor:
-        """The sums over a tile's positions, (N + 1, N)."""
-        return moment_sums(features)
+    def sums(self, features: Tensor, weights: Tensor | None) -> Tensor:
+        """The sums over positions, (N + 1, N)."""
+        return moment_sums(features, weights)
 
-    def value(self, collected: Tensor, positions: int) -> Tensor:
+    def of_sums(self, sums: Tensor, count: float) -> Tensor:
         """The loss of the sums over all positions."""
-        distance = self.factor * self._distance(_precise(collected) / positions)
-        found: Tensor = distance.to(collected.dtype).to(collected.device)
+        distance = self.factor * self._distance(_precise(sums) / count)
+        found: Tensor = distance.to(sums.dtype).to(sums.device)
         return found
 
     def _distance(self, means: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from app.media.clips import clip_format
 from app.networks.card import NetworkCard
 from app.settings import WeightsFolder
 from models.network import Network
-from worker.contract.inputs import Inputs, Source
+from worker.contract.inputs import Inputs, Source, field_of
 from worker.datasets.members import load_sets, names_of_sets
 from worker.media.clips import Clip, open_clip
 from worker.media.pictures import Picture, load_picture
@@ -55,11 +55,6 @@ def read_input(file: BinaryIO, params: Params, name: str, field: str) -> Picture
             return open_clip(data, field)
         file = BytesIO(data)
     return load_picture(file, field, params.picture_side(name), params.picture_short_side(name))
-
-
-def field_of(name: str, place: int, count: int) -> str:
-    """How an error names one of the pictures of a param: ``images.3`` where there are several."""
-    return name if count == 1 else f"{name}.{place}"
 
 
 def load_inputs(

@@ -37,6 +37,7 @@ from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.plan import Scale, Size, plan_scales
 from worker.synthesis.stacking import Run, alone, stacked
 from worker.synthesis.style_colors import coloring
+from worker.synthesis.style_masks import NO_MASKS, Masks, load_masks, losses_of_styles
 
 
 def style_transfer(
@@ -50,8 +51,8 @@ def style_transfer(
 
     The longer side of the result is ``params.size``. The losses of a step are weighted, and sum to ``total``.
 
-    Raises InputError if a picture is too narrow for the layers or no loss has a weight, ComputationError if
-    the loss is not finite, or explodes, and going back does not help.
+    Raises InputError if a picture is too narrow for the layers, no loss has a weight or a mask does not fit,
+    ComputationError if the loss is not finite, or explodes, and going back does not help.
     """
     return (yield from alone(_paint(params, inputs, network, compute, resume)))
 
@@ -74,6 +75,9 @@ def _paint(
     pictures = colors.pictures
     content_layers, style_layers = weighted_layers(params)
     plan = plan_scales(params, pictures, network, {**content_layers, **style_layers})
+    masks = load_masks(params, inputs, plan[-1].size)
+    # Protected pixels are those of the content as it was sent, not as it was recolored.
+    laid = masks.over(inputs.picture("content"))
 
     largest = max((plan[-1].size, *plan[-1].style_sizes), key=lambda sides: sides[0] * sides[1])
     require_memory(network, {**content_layers, **style_layers}, largest, params.size, compute)
@@ -94,15 +98,20 @@ def _paint(
 
     def loss(scale: Scale) -> LossSum:
         styles = [resized("style", size, index) for index, size in enumerate(scale.style_sizes)]
-        return style_transfer_loss(params, network, resized("content", scale.size), styles)
+        content = resized("content", scale.size)
+        at_scale = masks.at(*scale.size, compute.device)
+        return style_transfer_loss(params, network, content, styles, masks=at_scale)
+
+    def shown(picture: Tensor) -> Tensor:
+        return laid(colors.finish(picture))
 
     def optimizer(picture: Tensor) -> Optimizer:
         return Adam() if params.optimizer == "adam" else LBFGS(affordable_history(picture))
 
-    descent = CoarseToFine(plan, loss, optimizer, colors.finish)
+    descent = CoarseToFine(plan, loss, optimizer, shown)
     picture = yield from descent.descend(start(), resume)
     dtype = str(compute.dtype).removeprefix("torch.")
-    image = colors.finish(picture).to("cpu", copy=True)
+    image = shown(picture).to("cpu", copy=True)
     return Outcome({"image": image}, {**descent.result(), "dtype": dtype})
 
 
@@ -112,11 +121,12 @@ def style_transfer_loss(
     content: Tensor,
     styles: Sequence[Tensor],
     budget: int = BUDGET,
+    masks: Masks = NO_MASKS,
 ) -> LossSum:
     """``L`` for pictures of the size of ``content``; the preset says in which variant and with what margin.
 
     ``content`` is (1, 3, H, W) in [0, 1]; ``styles`` are of any size, blended by ``params.style_weights``;
-    ``budget`` is the memory in bytes for the activations of a tile.
+    ``budget`` is the memory in bytes for the activations of a tile; ``masks`` are of the size of ``content``.
     """
     preset = PRESETS[params.preset]
     variant, margin, edge = preset.variant, preset.margin, preset.edge
@@ -127,21 +137,27 @@ def style_transfer_loss(
     style = STYLE_LOSSES[params.style_loss]
     beta = params.style_weight * (style.factor if variant == "relative" else 1.0)
     losses = CONTENT_LOSSES[params.content_loss](
-        Content(tiling, content, _scaled(content_layers, params.content_weight), variant, params.seed)
-    )
-    losses += style.losses(
-        Styles(
-            network,
-            styles,
-            params.style_weights,
-            _scaled(style_layers, beta),
+        Content(
+            tiling,
+            content,
+            _scaled(content_layers, params.content_weight),
             variant,
             params.seed,
-            margin=margin,
-            edge=edge,
-            budget=budget,
+            emphasis=masks.emphasis,
         )
     )
+    blended = Styles(
+        network,
+        styles,
+        params.style_weights,
+        _scaled(style_layers, beta),
+        variant,
+        params.seed,
+        margin=margin,
+        edge=edge,
+        budget=budget,
+    )
+    losses += losses_of_styles(style.losses, blended, tiling, masks)
     if params.tv_weight > 0:
         losses.append(TotalVariation(params.tv_weight, variant))
     return LossSum(losses, tiling)

@@ -7,6 +7,7 @@ from pydantic import Field
 from app.kinds.results.base import ClassRow, Result, Row, Size
 
 LOSSES = "Weighted terms of the loss by dotted name, such as `style.relu3_1`; `total` is their sum."
+REGIONS = "With `style_masks` those of style have the place of the style, from 0: `style.0.relu3_1`."
 VARIATION = "Null with several variations: see `pictures`."
 PICTURES = "With several variations only: the numbers of each, in order."
 ARTIFACT = "The file that it is: `image`, or `image_0`, `image_1`."
@@ -28,7 +29,7 @@ class StyleTransferResult(Result):
 
     width: int = Field(description="In pixels.")
     height: int = Field(description="In pixels.")
-    losses: dict[str, float] = Field(description=LOSSES)
+    losses: dict[str, float] = Field(description=f"{LOSSES} {REGIONS}")
     scales: list[ScaleReport] = Field(description="From the smallest size to the last.")
     rollbacks: int = Field(description="Of all scales.")
     dtype: str = Field(description="Of activations: `float32` or `bfloat16`.")

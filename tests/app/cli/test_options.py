@@ -42,9 +42,15 @@ def test_descriptions_choices_and_defaults_are_those_of_the_class() -> None:
 
 
 def test_pictures_are_files() -> None:
-    assert {name for name, (kind, _) in types_and_options().items() if Path in get_args(kind)} == {
-        "init_image"
+    made = types_and_options()
+    kinds = {name: kind for name, (kind, _) in made.items() if "Path" in str(kind)}
+    assert kinds == {
+        "init_image": Path | None,
+        "content_mask": Path | None,
+        "content_weight_map": Path | None,
+        "style_masks": list[Path] | None,
     }
+    assert made["style_masks"][1].help.endswith("Once for each picture.")
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,23 @@ def style_case(**values: Any) -> Case:
     )
 
 
+def masked_case() -> Case:
+    """Style transfers: one with masks for two styles, one with a protected part, and one with neither."""
+    plain = style_case()
+    (first, of_first), (second, of_second), third = plain.jobs
+    mask = torch.linspace(0, 1, 64).expand(1, 3, 48, 64)
+    two = {"style": ["s", "t"], "style_masks": ["a", "b"], "style_weights": [1.0, 1.0]}
+    of_two = {"style": [*of_first["style"], drawn(30, 30, 20)], "style_masks": [mask, 1 - mask]}
+    return Case(
+        plain.kind,
+        [
+            (first.model_copy(update=two), {**of_first, **of_two}),
+            (second.model_copy(update={"content_mask": "m"}), {**of_second, "content_mask": [mask]}),
+            third,
+        ],
+    )
+
+
 def texture_case(**values: Any) -> Case:
     given = {"image": "x", "size": 48, "steps": 6, **values}
     params = TextureSynthesisParams.model_validate(given).resolve(SHIPPED)
@@ -115,6 +132,7 @@ CASES = {
         if name not in ORDERED
     },
     "style content's colors": style_case(color="content"),
+    "style masks": masked_case(),
     "texture": texture_case(),
     "texture seamless": texture_case(seamless=True, size=64),
     "inversion": inversion_case(variations=2),

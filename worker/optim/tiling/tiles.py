@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from app.kinds.work import TILE_BYTES
-from models.geometry import window_of
+from models.geometry import output_side, window_of
 from models.network import Network
 from worker.optim.tiling.wrapping import wrapped
 
@@ -214,6 +214,25 @@ class Tiling:
     def owned(self, features: Tensor, tile: Tile, layer: str) -> Tensor:
         """What a tile owns of the features of a layer of the whole picture, as a view."""
         return tile.owned(features, self.strides[layer]) if self.on_grid else features
+
+    @torch.no_grad()
+    def reduced(self, picture: Tensor, layer: str) -> Tensor:
+        """The mean of a picture (1, C, H, W) over each position's own pixels, of the size of a layer.
+
+        Those of a position on the grid are ``stride`` by ``stride``. The last pixels of a side that is no
+        multiple of it belong to none; unless all else is 0: then, as off the grid, all pixels are shared
+        equally among the positions.
+        """
+        if self.on_grid:
+            means = F.avg_pool2d(picture, self.strides[layer])
+            if bool(means.any()):
+                return means
+            sides = means.shape[-2:]
+        else:
+            depth = 1 + list(self.network.stack).index(layer)
+            modules = list(self.network.stack.values())[:depth]
+            sides = torch.Size(output_side(modules, side) for side in self.sides)
+        return F.interpolate(picture, sides, mode="area")
 
     @torch.no_grad()
     def sums(

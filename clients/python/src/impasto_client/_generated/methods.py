@@ -76,6 +76,9 @@ class Kinds(ABC):
         self,
         content: Picture,
         style: Pictures,
+        style_masks: Pictures | None = None,
+        content_mask: Picture | None = None,
+        content_weight_map: Picture | None = None,
         init_image: Picture | None = None,
         **options: Unpack[StyleTransferOptions],
     ) -> Job[StyleTransferResult]:
@@ -83,13 +86,28 @@ class Kinds(ABC):
 
         content: The picture to paint.
         style: The painting, or up to eight of them.
+        style_masks: One picture for each style picture, in the proportions of the content: light
+        where that style is painted. Each style then has losses of its own over its own region.
+        content_mask: In the proportions of the content: light where it is painted, dark where it
+        stays as it is, such as a face.
+        content_weight_map: In the proportions of the content: the lighter, the more the content
+        counts there. Only ratios matter.
         init_image: The picture to start from, with init=image.
         Options: preset, size, style_weight, content_weight, style_loss, content_loss, tv_weight,
         style_weights, style_scale, color, color_match, steps, content_layers, style_layers,
         optimizer, pooling, init, network, seed, format, bit_depth.
         """
         return self._submit(
-            "style_transfer", {"content": content, "style": style, "init_image": init_image, **options}
+            "style_transfer",
+            {
+                "content": content,
+                "style": style,
+                "style_masks": style_masks,
+                "content_mask": content_mask,
+                "content_weight_map": content_weight_map,
+                "init_image": init_image,
+                **options,
+            },
         )
 
     def deep_dream(

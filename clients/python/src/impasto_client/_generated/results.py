@@ -1256,7 +1256,9 @@ class StyleTransferResult(ResultPart):
     height: int
     """In pixels."""
     losses: dict[str, float]
-    """Weighted terms of the loss by dotted name, such as `style.relu3_1`; `total` is their sum."""
+    """Weighted terms of the loss by dotted name, such as `style.relu3_1`; `total` is their sum. With
+    `style_masks` those of style have the place of the style, from 0: `style.0.relu3_1`.
+    """
     scales: list[ScaleReport]
     """From the smallest size to the last."""
     rollbacks: int

@@ -1,0 +1,153 @@
+"""Masks of a style transfer: where each style is painted, where the content stays, and where it counts more.
+
+Gatys, Ecker, Bethge, Hertzmann, Shechtman, "Controlling perceptual factors in neural style transfer", CVPR
+2017, section 4.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from app.errors import InputError
+from app.kinds.style_transfer import ResolvedStyleTransfer
+from worker.contract.inputs import Inputs, field_of
+from worker.losses.base import Loss
+from worker.losses.regions import Region
+from worker.losses.sources import Styles
+from worker.media.pictures import Picture, resize
+from worker.optim.color import luma
+from worker.optim.pyramids import scales
+from worker.optim.tiling.tiles import Tiling
+
+# How far the proportions of a mask may be from those of the content.
+TOLERANCE = 0.03
+# Pixels of a side that rounding may take from a small mask, or add.
+ROUNDING = 1
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Masks of a picture to make, (1, 1, H, W) in [0, 1], none of them 0 everywhere.
+
+    ``styles`` has the region of each style; empty: all of them count where it is ``painted``. Elsewhere the
+    content stays; None: it is painted everywhere. ``emphasis`` says where the content counts more; None:
+    everywhere the same.
+    """
+
+    styles: Sequence[Tensor] = ()
+    painted: Tensor | None = None
+    emphasis: Tensor | None = None
+
+    def at(self, height: int, width: int, device: torch.device) -> "Masks":
+        """The same for a picture of another size."""
+
+        def resized(mask: Tensor) -> Tensor:
+            return resize(mask.to(device), (height, width))
+
+        return Masks(
+            [resized(mask) for mask in self.styles],
+            None if self.painted is None else resized(self.painted),
+            None if self.emphasis is None else resized(self.emphasis),
+        )
+
+    def over(self, content: Tensor) -> Callable[[Tensor], Tensor]:
+        """What lays a painted picture (1, 3, h, w), of any size, over the content (1, 3, H, W).
+
+        Where the mask is 1 or 0 the result is the one or the other exactly. Between, sRGB values are mixed,
+        as picture editors mix layers.
+        """
+        painted = self.painted
+        if painted is None:
+            return Tensor.detach
+
+        def laid(picture: Tensor) -> Tensor:
+            height, width = picture.shape[-2:]
+            mask = resize(painted.to(picture), (height, width))
+            below = scales.resize(content.to(picture), height, width)
+            return mask * picture.detach() + (1 - mask) * below
+
+        return laid
+
+
+NO_MASKS = Masks()
+
+
+def load_masks(params: ResolvedStyleTransfer, inputs: Inputs, size: tuple[int, int]) -> Masks:
+    """The masks of a job, of the size (height, width) of its result, on the CPU.
+
+    Raises InputError that names the param if a mask has other proportions than the content, or is black.
+    """
+    content = inputs.picture("content")
+
+    def load(field: str) -> list[Tensor]:
+        opened = inputs.opened(field) if field in inputs else []
+        fields = [field_of(field, place, len(opened)) for place in range(len(opened))]
+        return [_load(each, own, content, size) for each, own in zip(opened, fields, strict=True)]
+
+    styles = load("style_masks")
+    painted, emphasis = (next(iter(load(field)), None) for field in ("content_mask", "content_weight_map"))
+    if painted is not None:
+        for place, mask in enumerate(styles):
+            styles[place] = mask * painted
+            if not bool(styles[place].any()):
+                raise InputError(
+                    field_of("style_masks", place, len(styles)),
+                    "Where this mask is light content_mask is black: nothing would be painted in this style. "
+                    "Change one of them.",
+                )
+    return Masks(styles, painted, emphasis)
+
+
+def losses_of_styles(
+    make: Callable[[Styles], list[Loss]], styles: Styles, tiling: Tiling, masks: Masks
+) -> list[Loss]:
+    """The losses of styles that ``make`` makes, each counting where the ``masks`` say.
+
+    With a mask for each style it has losses of its own, ``style.0.relu3_1`` for the first one, that weigh its
+    share, in relation to the mean share, times the area of its region: per pixel that is as much as without
+    masks.
+    """
+    if not masks.styles:
+        if masks.painted is None:
+            return make(styles)
+        return make(_within(styles, Region(tiling, masks.painted)))
+    found: list[Loss] = []
+    for place, (picture, share, mask) in enumerate(
+        zip(styles.pictures, styles.fractions, masks.styles, strict=True)
+    ):
+        if share > 0:
+            own = replace(styles, pictures=[picture], shares=[1.0])
+            losses = make(_within(own, Region(tiling, mask), share * len(masks.styles)))
+            for loss in losses:
+                loss.name = loss.name.replace("style.", f"style.{place}.", 1)
+            found += losses
+    return found
+
+
+def _within(styles: Styles, region: Region, factor: float = 1.0) -> Styles:
+    """Styles that count in a region alone, with ``factor`` times their weights for each of its pixels."""
+    strength = factor * region.area
+    layers = {layer: strength * weight for layer, weight in styles.layers.items()}
+    return replace(styles, layers=layers, region=region)
+
+
+def _load(picture: Picture, field: str, content: Tensor, size: tuple[int, int]) -> Tensor:
+    """A mask of the size (height, width) of the result. Raises InputError on ``field``."""
+    mask = luma(picture.rgb)
+    if picture.alpha is not None:
+        # Over black instead of white, as a picture is where it is transparent.
+        mask = (mask - (1 - picture.alpha)).clamp_min(0)
+    (height, width), (across, down) = content.shape[-2:], (mask.shape[-1], mask.shape[-2])
+    off = min(abs(across - down * width / height), abs(down - across * height / width))
+    if off > ROUNDING and abs(across * height / (down * width) - 1) > TOLERANCE:
+        raise InputError(
+            field,
+            f"The mask has {across}×{down} pixels, the content {width}×{height}, in other proportions: crop "
+            "or stretch the mask to those of the content.",
+        )
+    mask = resize(mask.clamp(0, 1), size)
+    if not bool(mask.any()):
+        raise InputError(field, "The mask is black everywhere: leave it out, or make it light somewhere.")
+    return mask
