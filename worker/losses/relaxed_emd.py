@@ -38,6 +38,8 @@ def relaxed_emd_losses(styles: Styles) -> list[Loss]:
         RelaxedEMDLoss(layer, positions[layer], *mean_and_covariance(moments[layer]), weight)
         for layer, weight in styles.layers.items()
     ]
+    if not styles.colors:
+        return losses
     colors = [sampled(reduced(picture), MOST, styles.seed) for picture in styles.pictures]
     palette = pooled(colors, styles.fractions, MOST, styles.seed)
     return [*losses, PaletteLoss(palette, sum(styles.layers.values()) / 3)]

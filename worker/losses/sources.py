@@ -24,7 +24,8 @@ class Styles:
 
     ``pictures`` are (1, 3, H, W) in [0, 1], of any size; of the ``shares``, one for each, only the ratios
     matter. ``layers`` are those that weigh anything, with the weights of their losses. ``seed`` is for what
-    a loss draws at random; ``margin``, ``edge`` and ``budget`` are those of :class:`Tiling`.
+    a loss draws at random; ``margin``, ``edge`` and ``budget`` are those of :class:`Tiling`. ``colors``: the
+    colors of the result are to be theirs, for losses of colors alone.
     """
 
     network: Network
@@ -36,6 +37,7 @@ class Styles:
     margin: int = 0
     edge: Edge = "reflect"
     budget: int = BUDGET
+    colors: bool = True
 
     def activation(self, layer: str) -> float:
         """What ``variant`` takes the mean activation of a layer for."""

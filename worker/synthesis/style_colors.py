@@ -29,7 +29,11 @@ class Coloring:
 
 def coloring(params: ResolvedStyleTransfer, pictures: Pictures) -> Coloring:
     """What ``color`` and ``color_match`` ask for, of pictures (1, 3, H, W), sRGB in [0, 1]."""
-    (content,), styles, shares = pictures["content"], pictures["style"], params.style_weights
+    (content,) = pictures["content"]
+    fields = ("style", "fine_style") if "fine_style" in pictures else ("style",)
+    # Colors are in the layers nearest to the picture.
+    styles = pictures[fields[-1]]
+    shares = params.style_weights if fields[-1] == "style" else [1.0]
 
     def with_colors_of_content(picture: Tensor) -> Tensor:
         height, width = picture.shape[-2:]
@@ -39,13 +43,17 @@ def coloring(params: ResolvedStyleTransfer, pictures: Pictures) -> Coloring:
     match params.color:
         case "luminance":
             in_grey = {name: [grey(each) for each in several] for name, several in pictures.items()}
-            in_grey["style"] = [with_grey_like(style, content) for style in styles]
+            for field in fields:
+                in_grey[field] = [with_grey_like(style, content) for style in pictures[field]]
             return Coloring(in_grey, with_colors_of_content)
         case "content":
             if how == "none":
                 return Coloring(pictures, with_colors_of_content)
-            recolored = [matched(style, [content], [1.0], how) for style in styles]
-            return Coloring({**pictures, "style": recolored}, Tensor.detach)
+            recolored = {
+                field: [matched(style, [content], [1.0], how) for style in pictures[field]]
+                for field in fields
+            }
+            return Coloring({**pictures, **recolored}, Tensor.detach)
         case "style":
             if how != "none":
                 pictures = {**pictures, "content": [matched(content, styles, shares, how)]}

@@ -8,15 +8,17 @@ where ``L_content`` and ``L_style`` are sums over layers, each with its weight, 
 ``content_loss`` and ``style_loss`` name (the paper's: squared distances of features and of Gram matrices),
 and ``V`` is the :class:`TotalVariation`. ``alpha``, ``beta`` and ``gamma`` are the params ``content_weight``,
 ``style_weight`` and ``tv_weight``; :func:`style_transfer_loss` builds the sum. Coarse to fine as in Gatys et
-al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6.
+al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6, from where also comes
+the ``fine_style``: fine texture of one picture and the larger forms of another.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
 from app.kinds.style_presets import PRESETS
-from app.kinds.style_transfer import ResolvedStyleTransfer
+from app.kinds.style_transfer import FINE_STRIDE, ResolvedStyleTransfer
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
@@ -75,7 +77,10 @@ def _paint(
     content_layers, style_layers = weighted_layers(params)
     plan = plan_scales(params, pictures, network, {**content_layers, **style_layers})
 
-    largest = max((plan[-1].size, *plan[-1].style_sizes), key=lambda sides: sides[0] * sides[1])
+    last = plan[-1]
+    largest = max(
+        (last.size, *last.style_sizes, last.fine_size or (0, 0)), key=lambda sides: sides[0] * sides[1]
+    )
     require_memory(network, {**content_layers, **style_layers}, largest, params.size, compute)
 
     def resized(field: str, size: Size, index: int = 0) -> Tensor:
@@ -94,7 +99,8 @@ def _paint(
 
     def loss(scale: Scale) -> LossSum:
         styles = [resized("style", size, index) for index, size in enumerate(scale.style_sizes)]
-        return style_transfer_loss(params, network, resized("content", scale.size), styles)
+        fine = resized("fine_style", scale.fine_size) if scale.fine_size else None
+        return style_transfer_loss(params, network, resized("content", scale.size), styles, fine)
 
     def optimizer(picture: Tensor) -> Optimizer:
         return Adam() if params.optimizer == "adam" else LBFGS(affordable_history(picture))
@@ -111,12 +117,14 @@ def style_transfer_loss(
     network: Network,
     content: Tensor,
     styles: Sequence[Tensor],
+    fine: Tensor | None = None,
     budget: int = BUDGET,
 ) -> LossSum:
     """``L`` for pictures of the size of ``content``; the preset says in which variant and with what margin.
 
-    ``content`` is (1, 3, H, W) in [0, 1]; ``styles`` are of any size, blended by ``params.style_weights``;
-    ``budget`` is the memory in bytes for the activations of a tile.
+    ``content`` is (1, 3, H, W) in [0, 1]; ``styles`` are of any size, blended by ``params.style_weights``.
+    With ``fine``, of any size too, style layers of a stride of at most FINE_STRIDE have their targets from
+    it, and the others from the styles. ``budget`` is the memory in bytes for the activations of a tile.
     """
     preset = PRESETS[params.preset]
     variant, margin, edge = preset.variant, preset.margin, preset.edge
@@ -129,19 +137,23 @@ def style_transfer_loss(
     losses = CONTENT_LOSSES[params.content_loss](
         Content(tiling, content, _scaled(content_layers, params.content_weight), variant, params.seed)
     )
-    losses += style.losses(
-        Styles(
-            network,
-            styles,
-            params.style_weights,
-            _scaled(style_layers, beta),
-            variant,
-            params.seed,
-            margin=margin,
-            edge=edge,
-            budget=budget,
-        )
+    of_styles = Styles(
+        network,
+        styles,
+        params.style_weights,
+        _scaled(style_layers, beta),
+        variant,
+        params.seed,
+        margin=margin,
+        edge=edge,
+        budget=budget,
     )
+    if fine is not None:
+        nearest = {name: w for name, w in of_styles.layers.items() if tiling.strides[name] <= FINE_STRIDE}
+        deeper = {name: w for name, w in of_styles.layers.items() if name not in nearest}
+        losses += style.losses(replace(of_styles, pictures=[fine], shares=[1.0], layers=nearest))
+        of_styles = replace(of_styles, layers=deeper, colors=False)
+    losses += style.losses(of_styles)
     if params.tv_weight > 0:
         losses.append(TotalVariation(params.tv_weight, variant))
     return LossSum(losses, tiling)

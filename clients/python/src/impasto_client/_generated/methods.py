@@ -76,6 +76,7 @@ class Kinds(ABC):
         self,
         content: Picture,
         style: Pictures,
+        fine_style: Picture | None = None,
         init_image: Picture | None = None,
         **options: Unpack[StyleTransferOptions],
     ) -> Job[StyleTransferResult]:
@@ -83,13 +84,22 @@ class Kinds(ABC):
 
         content: The picture to paint.
         style: The painting, or up to eight of them.
+        fine_style: A picture whose fine texture and colours the result has; the larger forms come
+        from the style.
         init_image: The picture to start from, with init=image.
         Options: preset, size, style_weight, content_weight, style_loss, content_loss, tv_weight,
-        style_weights, style_scale, color, color_match, steps, content_layers, style_layers,
-        optimizer, pooling, init, network, seed, format, bit_depth.
+        style_weights, style_scale, style_scales, style_size, color, color_match, steps,
+        content_layers, style_layers, optimizer, pooling, init, network, seed, format, bit_depth.
         """
         return self._submit(
-            "style_transfer", {"content": content, "style": style, "init_image": init_image, **options}
+            "style_transfer",
+            {
+                "content": content,
+                "style": style,
+                "fine_style": fine_style,
+                "init_image": init_image,
+                **options,
+            },
         )
 
     def deep_dream(
