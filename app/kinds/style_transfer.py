@@ -170,6 +170,11 @@ class StyleTransferParams(Params):
     init_image: PictureRef | None = Field(
         None, title="Start picture", description="The picture to start from, with init=image."
     )
+    tileable: bool = Field(
+        False,
+        title="Tileable",
+        description="Make a tile: its left edge goes on at its right one, its top edge at its bottom one.",
+    )
     network: NetworkName = DEFAULT_NETWORK
     seed: Seed = Field(0, description="Seed of the noise it may start from.")
     format: FormatOfPicture = "png"
@@ -283,7 +288,8 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
             positive(self.style_layers) if self.style_weight else [],
         )
         losses = f"{self.style_loss} {self.content_loss}"
-        return f"{self.network} {self.pooling} {self.preset} {losses} {width}x{height} {self.steps} {layers}"
+        shape = f"{width}x{height} {self.tileable}"
+        return f"{self.network} {self.pooling} {self.preset} {losses} {shape} {self.steps} {layers}"
 
     def work(self, card: NetworkCard | None, members: int) -> float | None:
         """Targets and steps at each scale, on squares with the preset's margin."""

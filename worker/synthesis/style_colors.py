@@ -15,8 +15,12 @@ from app.kinds.style_transfer import ResolvedStyleTransfer
 from worker.optim.color import grey, with_chroma_of, with_grey_like
 from worker.optim.color_match import chroma_power, matched, with_chroma_within
 from worker.optim.pyramids.scales import resize
+from worker.optim.tiling.wrapping import made_periodic, resize_wrapped
 
 Pictures = Mapping[str, Sequence[Tensor]]
+
+# Params of pictures that lie where the result does.
+PLACED = ("content", "init_image")
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,13 @@ class Coloring:
 
 
 def coloring(params: ResolvedStyleTransfer, pictures: Pictures) -> Coloring:
-    """What ``color`` and ``color_match`` ask for, of pictures (1, 3, H, W), sRGB in [0, 1]."""
+    """What ``color`` and ``color_match`` ask for, of pictures (1, 3, H, W), sRGB in [0, 1].
+
+    With ``tileable`` the pictures that are :data:`PLACED` are made periodic first.
+    """
+    if params.tileable:
+        periodic = {name: [*map(made_periodic, pictures[name])] for name in PLACED if name in pictures}
+        pictures = {**pictures, **periodic}
     (content,) = pictures["content"]
     fields = ("style", "fine_style") if "fine_style" in pictures else ("style",)
     # Colors are in the layers nearest to the picture.
@@ -36,8 +46,8 @@ def coloring(params: ResolvedStyleTransfer, pictures: Pictures) -> Coloring:
     shares = params.style_weights if fields[-1] == "style" else [1.0]
 
     def with_colors_of_content(picture: Tensor) -> Tensor:
-        height, width = picture.shape[-2:]
-        return with_chroma_of(picture, resize(content.to(picture.device), height, width))
+        how = resize_wrapped if params.tileable else resize
+        return with_chroma_of(picture, how(content.to(picture.device), *picture.shape[-2:]))
 
     how = params.color_match
     match params.color:

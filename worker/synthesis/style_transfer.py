@@ -14,6 +14,7 @@ the ``fine_style``: fine texture of one picture and the larger forms of another.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from torch import Tensor
 
@@ -34,11 +35,12 @@ from worker.optim.optimizers.base import Optimizer
 from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
 from worker.optim.pyramids.scales import resize
 from worker.optim.randomness import noise_picture
-from worker.optim.tiling.tiles import BUDGET, Tiling
+from worker.optim.tiling.tiles import BUDGET, Edge, Tiling
+from worker.optim.tiling.wrapping import enlarge_wrapped, resize_wrapped
 from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.plan import Scale, Size, plan_scales
 from worker.synthesis.stacking import Run, alone, stacked
-from worker.synthesis.style_colors import coloring
+from worker.synthesis.style_colors import PLACED, coloring
 
 
 def style_transfer(
@@ -84,7 +86,8 @@ def _paint(
     require_memory(network, {**content_layers, **style_layers}, largest, params.size, compute)
 
     def resized(field: str, size: Size, index: int = 0) -> Tensor:
-        return resize(pictures[field][index].to(compute.device), *size)
+        how = resize_wrapped if params.tileable and field in PLACED else resize
+        return how(pictures[field][index].to(compute.device), *size)
 
     def start() -> Tensor:
         size = plan[0].size
@@ -105,7 +108,8 @@ def _paint(
     def optimizer(picture: Tensor) -> Optimizer:
         return Adam() if params.optimizer == "adam" else LBFGS(affordable_history(picture))
 
-    descent = CoarseToFine(plan, loss, optimizer, colors.finish)
+    enlarge = partial(enlarge_wrapped, seed=params.seed) if params.tileable else resize
+    descent = CoarseToFine(plan, loss, optimizer, colors.finish, enlarge)
     picture = yield from descent.descend(start(), resume)
     dtype = str(compute.dtype).removeprefix("torch.")
     image = colors.finish(picture).to("cpu", copy=True)
@@ -128,10 +132,11 @@ def style_transfer_loss(
     """
     preset = PRESETS[params.preset]
     variant, margin, edge = preset.variant, preset.margin, preset.edge
+    around: Edge = "wrap" if params.tileable else edge
     content_layers, style_layers = weighted_layers(params)
     height, width = content.shape[-2:]
     layers = {**content_layers, **style_layers}
-    tiling = Tiling(height, width, network, layers, margin=margin, edge=edge, budget=budget)
+    tiling = Tiling(height, width, network, layers, margin=margin, edge=around, budget=budget)
     style = STYLE_LOSSES[params.style_loss]
     beta = params.style_weight * (style.factor if variant == "relative" else 1.0)
     losses = CONTENT_LOSSES[params.content_loss](
@@ -155,7 +160,7 @@ def style_transfer_loss(
         of_styles = replace(of_styles, layers=deeper, colors=False)
     losses += style.losses(of_styles)
     if params.tv_weight > 0:
-        losses.append(TotalVariation(params.tv_weight, variant))
+        losses.append(TotalVariation(params.tv_weight, variant, wrap=params.tileable))
     return LossSum(losses, tiling)
 
 

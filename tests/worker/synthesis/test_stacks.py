@@ -115,6 +115,7 @@ CASES = {
         if name not in ORDERED
     },
     "style content's colors": style_case(color="content"),
+    "style tileable": style_case(tileable=True),
     "texture": texture_case(),
     "texture seamless": texture_case(seamless=True, size=64),
     "inversion": inversion_case(variations=2),

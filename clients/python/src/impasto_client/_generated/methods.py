@@ -89,7 +89,8 @@ class Kinds(ABC):
         init_image: The picture to start from, with init=image.
         Options: preset, size, style_weight, content_weight, style_loss, content_loss, tv_weight,
         style_weights, style_scale, style_scales, style_size, color, color_match, steps,
-        content_layers, style_layers, optimizer, pooling, init, network, seed, format, bit_depth.
+        content_layers, style_layers, optimizer, pooling, init, tileable, network, seed, format,
+        bit_depth.
         """
         return self._submit(
             "style_transfer",

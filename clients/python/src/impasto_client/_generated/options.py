@@ -90,6 +90,10 @@ class StyleTransferOptions(CallOptions, total=False):
     """Average is smoother, max is crisper."""
     init: Literal["content", "noise", "image"] | None
     """What the optimizer starts from."""
+    tileable: bool
+    """Make a tile: its left edge goes on at its right one, its top edge at its bottom one. Default
+    false.
+    """
     network: str
     """Name of the network. Default "palette"."""
     seed: int
