@@ -9,6 +9,7 @@ from pydantic import Field
 from app.errors import InputError
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.fields import (
+    MAX_SIDE,
     PICTURE_EXTENSIONS,
     BitsOfPicture,
     FormatOfPicture,
@@ -61,6 +62,12 @@ ORDERED: tuple[StyleLossName, ...] = (
 
 # Bytes for each number of a layer that a loss takes as a whole: it, a copy of it, and their gradients.
 GATHERED = 16
+
+# Of style_scale, and of each of style_scales.
+LEAST_SCALE, LARGEST_SCALE = 0.1, 4.0
+
+# Stride of the deepest layers that fine_style is for: relu1_* and relu2_* of a VGG.
+FINE_STRIDE = 2
 
 Color = Literal["style", "content", "luminance"]
 ColorMatch = Literal["none", "cholesky", "pca", "symmetric", "histogram"]
@@ -115,8 +122,8 @@ class StyleTransferParams(Params):
     )
     style_scale: float = Field(
         1.0,
-        ge=0.1,
-        le=4,
+        ge=LEAST_SCALE,
+        le=LARGEST_SCALE,
         title="Stroke size",
         description="Size of the style pictures relative to the result: larger gives larger strokes. Smaller "
         "pictures keep their own size; above 1 they are enlarged by this factor at most.",
@@ -138,6 +145,27 @@ class StyleTransferParams(Params):
         title="Map of content weights",
         description="In the proportions of the content: the lighter, the more the content counts there. Only "
         "ratios matter.",
+    )
+    style_scales: list[Annotated[float, Field(ge=LEAST_SCALE, le=LARGEST_SCALE)]] | None = Field(
+        None,
+        title="Stroke size of each style",
+        description="One number a style picture, each as Stroke size, which is then left at 1. Empty: Stroke "
+        "size for all.",
+    )
+    style_size: int | None = Field(
+        None,
+        ge=16,
+        le=MAX_SIDE,
+        title="Style size",
+        description="Longer side of the style pictures in pixels, whatever the size of the result is: its "
+        "strokes keep their size in pixels. Smaller pictures keep their own size. Empty: that of the result.",
+        json_schema_extra={"unit": "px"},
+    )
+    fine_style: PictureRef | None = Field(
+        None,
+        title="Fine style",
+        description="A picture whose fine texture and colours the result has; the larger forms come from the "
+        "style.",
     )
     color: Color = Field(
         "style",
@@ -167,6 +195,11 @@ class StyleTransferParams(Params):
     init_image: PictureRef | None = Field(
         None, title="Start picture", description="The picture to start from, with init=image."
     )
+    tileable: bool = Field(
+        False,
+        title="Tileable",
+        description="Make a tile: its left edge goes on at its right one, its top edge at its bottom one.",
+    )
     network: NetworkName = DEFAULT_NETWORK
     seed: Seed = Field(0, description="Seed of the noise it may start from.")
     format: FormatOfPicture = "png"
@@ -177,8 +210,18 @@ class StyleTransferParams(Params):
         return "content"
 
     def picture_side(self, field: str) -> int | None:
-        """Styles are needed at ``size * style_scale``, everything else at ``size``."""
-        return math.ceil(self.size * self.style_scale) if field == "style" else self.size
+        """Styles are needed at ``style_size``, or ``size`` times their scale; everything else at ``size``."""
+        match field:
+            case "style":
+                return self.style_size or math.ceil(self.size * max(self.scales_of_styles()))
+            case "fine_style":
+                return self.style_size or math.ceil(self.size * self.scales_of_styles()[0])
+            case _:
+                return self.size
+
+    def scales_of_styles(self) -> list[float]:
+        """The ``style_scale`` of each style picture."""
+        return self.style_scales or [self.style_scale] * len(self.style)
 
     def network_need(self) -> NetworkNeed:
         """The network as far as the layers."""
@@ -195,6 +238,7 @@ class StyleTransferParams(Params):
         if self.init is None and self.init_image is not None:
             values["init"] = "image"
         self._require_losses_of_preset()
+        self._require_scales()
         shares = self.style_weights or [1.0] * len(self.style)
         if len(shares) != len(self.style):
             raise InputError(
@@ -217,6 +261,24 @@ class StyleTransferParams(Params):
             if asked not in (None, own):
                 detail = f"The weights of the preset {self.preset} are for {own} alone: leave this empty, or "
                 raise InputError(field, f"{detail}take the preset impasto.")
+
+    def _require_scales(self) -> None:
+        """Check that one param alone says how large the style pictures are; InputError."""
+        scales = self.style_scales
+        if scales is not None and len(scales) != len(self.style):
+            raise InputError(
+                "style_scales",
+                f"{len(scales)} scales for {len(self.style)} style pictures: give one for each, or none.",
+            )
+        if scales is not None and self.style_scale != 1:
+            detail = (
+                f"style_scale is {self.style_scale:g}, for all style pictures: leave it at 1, or this out."
+            )
+            raise InputError("style_scales", detail)
+        if self.style_size is not None and any(scale != 1 for scale in self.scales_of_styles()):
+            name = "style_scale" if scales is None else "style_scales"
+            detail = f"{name} is relative to the size of the result: leave it at 1, or this out."
+            raise InputError("style_size", detail)
 
     def _layers_elsewhere(self, card: NetworkCard) -> dict[str, dict[str, float]]:
         """The layers that are left to the preset, where the network has not all those of VGG that it names.
@@ -251,14 +313,21 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
             positive(self.style_layers) if self.style_weight else [],
         )
         losses = f"{self.style_loss} {self.content_loss}"
-        return f"{self.network} {self.pooling} {self.preset} {losses} {width}x{height} {self.steps} {layers}"
+        shape = f"{width}x{height} {self.tileable}"
+        return f"{self.network} {self.pooling} {self.preset} {losses} {shape} {self.steps} {layers}"
 
     def work(self, card: NetworkCard | None, members: int) -> float | None:
         """Targets and steps at each scale, on squares with the preset's margin; statistics of each region."""
         del members
         preset = PRESETS[self.preset]
         sides = [side + 2 * preset.margin for side in scale_sides(self.size, preset.coarsest)]
-        passes = steps_work(card, sides, self.steps, self.needed_layers(), targets=1 + len(self.style))
+        passes = steps_work(
+            card,
+            sides,
+            self.steps,
+            self.needed_layers(),
+            targets=len(self.style) + (2 if self.fine_style else 1),
+        )
         if card is None or passes is None or not self.style_weight:
             return passes
         pixels, layers = sum(side**2 for side in sides) / len(sides), positive(self.style_layers)
@@ -295,11 +364,27 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
         require_spatial_layers(card, self.style_layers, "style_layers")
         if not any((self.content_weight, self.style_weight)):
             raise InputError("style_weight", "Content and style weight are both 0: nothing to paint.")
+        self._require_layers_of_fine_style(card)
         counted = [self.content_weight * w for w in self.content_layers.values()]
         counted += [self.style_weight * w for w in self.style_layers.values()]
         if not any(counted):
             detail = "Every layer has a weight of 0: give one of them, or of content_layers, more."
             raise InputError("style_layers", detail)
+
+    def _require_layers_of_fine_style(self, card: NetworkCard) -> None:
+        """Check that with a fine style both it and the style have layers; InputError."""
+        layers = positive(self.style_layers) if self.style_weight else []
+        if self.fine_style is None or not layers:
+            return
+        strides = [card.layer(name).stride for name in layers]
+        if min(strides) <= FINE_STRIDE < max(strides):
+            return
+        picture, wanted = ("fine_style", "at most") if min(strides) > FINE_STRIDE else ("style", "more than")
+        raise InputError(
+            "fine_style",
+            f"No layer is left for {picture}: of the style layers {', '.join(layers)} none has a stride of "
+            f"{wanted} {FINE_STRIDE} px. Add one, or leave fine_style out.",
+        )
 
 
 SPEC = KindSpec(

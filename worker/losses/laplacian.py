@@ -22,7 +22,8 @@ LEAST_EDGES = 1 / 255
 def laplacian_losses(content: Content) -> list[Loss]:
     """One loss, of the picture, with the weight of all layers together."""
     weight = sum(content.layers.values())
-    return [LaplacianLoss(content.picture, weight, content.emphasis)] if weight else []
+    wrap = content.tiling.edge == "wrap"
+    return [LaplacianLoss(content.picture, weight, content.emphasis, wrap=wrap)] if weight else []
 
 
 class LaplacianLoss(PictureLoss):
@@ -32,13 +33,16 @@ class LaplacianLoss(PictureLoss):
     channels as in the paper, ``L_c`` that of the content; ``w`` are weights of the averages, of mean 1.
     """
 
-    def __init__(self, content: Tensor, weight: float, emphasis: Tensor | None = None) -> None:
+    def __init__(
+        self, content: Tensor, weight: float, emphasis: Tensor | None = None, *, wrap: bool = False
+    ) -> None:
         """``content`` is (1, 3, H, W) in [0, 1]; ``w`` are in proportion to ``emphasis`` (1, 1, H, W), which
-        is not 0 everywhere; None: all are 1.
+        is not 0 everywhere; None: all are 1. ``wrap`` as in :func:`laplacian`.
         """
         super().__init__("content.laplacian", weight)
         self.weight = weight
-        self.targets = [laplacian(content, pool) for pool in POOLS]
+        self.wrap = wrap
+        self.targets = [laplacian(content, pool, wrap) for pool in POOLS]
         self.weights = [
             None if emphasis is None else evened(F.avg_pool2d(emphasis, pool, ceil_mode=True))
             for pool in POOLS
@@ -52,7 +56,7 @@ class LaplacianLoss(PictureLoss):
     def value(self, picture: Tensor) -> Tensor:
         """The loss of a picture (1, 3, H, W) in [0, 1]."""
         found = [
-            squared_distance(laplacian(picture, pool), target, weights) / energy
+            squared_distance(laplacian(picture, pool, self.wrap), target, weights) / energy
             for pool, target, weights, energy in zip(
                 POOLS, self.targets, self.weights, self.energies, strict=True
             )
@@ -60,14 +64,15 @@ class LaplacianLoss(PictureLoss):
         return self.weight * torch.stack(found).mean()
 
 
-def laplacian(picture: Tensor, pool: int) -> Tensor:
-    """Four times each average less the four next to it, (1, 1, h, w); beyond the edge the edge is repeated.
+def laplacian(picture: Tensor, pool: int, wrap: bool = False) -> Tensor:
+    """Four times each average less the four next to it, (1, 1, h, w).
 
-    ``picture`` is (1, 3, H, W). The averages are over squares of ``pool`` by ``pool`` pixels, those at the
-    right and at the bottom over what is left.
+    Beyond the edge the edge is repeated, or with ``wrap`` comes the opposite one. ``picture`` is
+    (1, 3, H, W). The averages are over squares of ``pool`` by ``pool`` pixels, those at the right and at the
+    bottom over what is left.
     """
     # The filter is the same for all channels.
     averages = F.avg_pool2d(picture.sum(1, keepdim=True), pool, ceil_mode=True)
-    around = F.pad(averages, (1, 1, 1, 1), mode="replicate")
+    around = F.pad(averages, (1, 1, 1, 1), mode="circular" if wrap else "replicate")
     beside = around[..., 1:-1, :-2] + around[..., 1:-1, 2:]
     return 4 * averages - beside - around[..., :-2, 1:-1] - around[..., 2:, 1:-1]

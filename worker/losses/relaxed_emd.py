@@ -41,6 +41,8 @@ def relaxed_emd_losses(styles: Styles) -> list[Loss]:
         )
         for layer, weight in styles.layers.items()
     ]
+    if not styles.colors:
+        return losses
     colors = [sampled(reduced(picture), MOST, styles.seed) for picture in styles.pictures]
     palette = pooled(colors, styles.fractions, MOST, styles.seed)
     places = None

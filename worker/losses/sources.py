@@ -25,8 +25,9 @@ class Styles:
 
     ``pictures`` are (1, 3, H, W) in [0, 1], of any size; of the ``shares``, one for each, only the ratios
     matter. ``layers`` are those that weigh anything, with the weights of their losses. ``seed`` is for what
-    a loss draws at random; ``margin``, ``edge`` and ``budget`` are those of :class:`Tiling`. ``region`` is
-    where of the picture to make they count; None: everywhere.
+    a loss draws at random; ``margin``, ``edge`` and ``budget`` are those of :class:`Tiling`. ``colors``: the
+    colors of the result are to be theirs, for losses of colors alone. ``region`` is where of the picture to
+    make they count; None: everywhere.
     """
 
     network: Network
@@ -38,6 +39,7 @@ class Styles:
     margin: int = 0
     edge: Edge = "reflect"
     budget: int = BUDGET
+    colors: bool = True
     region: Region | None = None
 
     def activation(self, layer: str) -> float:

@@ -28,9 +28,9 @@ BAND = 1 << 24
 class TotalVariation(PictureLoss):
     """``weight * V``, with ``V`` the variation of the picture.
 
-    ``relative``: :func:`total_variation`, a mean, with or without ``wrap``. Crowson's variants:
-    :func:`nine_point_variation`. The others: :func:`squared_variation` of levels from 0 to 255, a sum, as in
-    neural-style (Gatys and co-authors have none).
+    ``relative``: :func:`total_variation`, a mean. Crowson's variants: :func:`nine_point_variation`. The
+    others: :func:`squared_variation` of levels from 0 to 255, a sum, as in neural-style (Gatys and co-authors
+    have none). With ``wrap`` the last row and column are neighbours of the first.
     """
 
     def __init__(self, weight: float, variant: Variant, *, wrap: bool = False) -> None:
@@ -45,9 +45,9 @@ class TotalVariation(PictureLoss):
             case "relative":
                 return self.weight * total_variation(picture, self.wrap)
             case "crowson-2021" | "crowson-2023":
-                return self.weight * nine_point_variation(picture)
+                return self.weight * nine_point_variation(picture, self.wrap)
             case _:
-                return self.weight * (255**2 * squared_variation(picture))
+                return self.weight * (255**2 * squared_variation(picture, self.wrap))
 
 
 def total_variation(picture: Tensor, wrap: bool = False) -> Tensor:
@@ -60,51 +60,69 @@ def total_variation(picture: Tensor, wrap: bool = False) -> Tensor:
     difference is 0, or with ``wrap`` that to the first. A flat picture scores 0.
     """
     height, width = picture.shape[-2:]
-    beyond = slice(0, 1) if wrap else slice(-1, None)
+    beyond = _beyond(wrap)
     if picture.numel() > BAND:
-        rows = torch.arange(height + 1, device=picture.device)
-        rows = rows % height if wrap else rows.clamp_max(height - 1)
-        return _sum_in_bands(picture, rows, partial(_lengths, beyond)) / (height * width) - SMOOTHING
+        lengths = _sum_in_bands(picture, _and_beyond(picture, wrap), partial(_lengths, beyond))
+        return lengths / (height * width) - SMOOTHING
     down = torch.diff(picture, dim=-2, append=picture[..., beyond, :])
     right = torch.diff(picture, dim=-1, append=picture[..., :, beyond])
     squares = _squared_length(down) + _squared_length(right)
     return (squares + SMOOTHING**2).sqrt().mean() - SMOOTHING
 
 
-def squared_variation(picture: Tensor) -> Tensor:
+def squared_variation(picture: Tensor, wrap: bool = False) -> Tensor:
     """Half the sum over pixels and channels of squared differences to the pixel below and to the right.
 
     ``picture`` is (1, C, H, W). This is what Johnson's neural-style descends (``TVLoss`` in neural_style.lua,
-    whose gradient leaves out the last row and column, as here); it grows with the picture.
+    whose gradient leaves out the last row and column, as here unless they ``wrap``); it grows with the
+    picture.
     """
+    rows = _and_beyond(picture, wrap)
+    # Without the row beyond the last one has no neighbour below.
+    rows = rows if wrap else rows[:-1]
     if picture.numel() > BAND:
-        return _sum_in_bands(picture, torch.arange(picture.shape[-2], device=picture.device), _squares)
-    return _squares(picture)
+        return _sum_in_bands(picture, rows, partial(_squares, wrap))
+    return _squares(wrap, picture.index_select(-2, rows) if wrap else picture)
 
 
-def nine_point_variation(picture: Tensor) -> Tensor:
+def nine_point_variation(picture: Tensor, wrap: bool = False) -> Tensor:
     """Twice the mean over pixels and channels of squared differences to the eight neighbours, each pair once.
 
-    Those below and to the right weigh 1/3, diagonal ones 1/12; edge pixels are repeated outside. ``picture``
-    is (1, C, H, W). As in crowsonkb/style-transfer-pytorch (``TVLoss``).
+    Those below and to the right weigh 1/3, diagonal ones 1/12; edge pixels are repeated outside, unless they
+    ``wrap``. ``picture`` is (1, C, H, W). As in crowsonkb/style-transfer-pytorch (``TVLoss``).
     """
-    height = picture.shape[-2]
-    rows = torch.arange(height + 1, device=picture.device).clamp_max(height - 1)
+    rows, points = _and_beyond(picture, wrap), partial(_nine_points, wrap)
     if picture.numel() > BAND:
-        return 2 / picture.numel() * _sum_in_bands(picture, rows, _nine_points)
-    return 2 / picture.numel() * _nine_points(picture.index_select(-2, rows))
+        return 2 / picture.numel() * _sum_in_bands(picture, rows, points)
+    return 2 / picture.numel() * points(picture.index_select(-2, rows))
 
 
-def _nine_points(rows: Tensor) -> Tensor:
+def _beyond(wrap: bool) -> slice:
+    """Which row or column lies beyond the last: the first, or the last again."""
+    return slice(0, 1) if wrap else slice(-1, None)
+
+
+def _and_beyond(picture: Tensor, wrap: bool) -> Tensor:
+    """Indices of all rows of a picture, and of the one beyond the last."""
+    height = picture.shape[-2]
+    rows = torch.arange(height + 1, device=picture.device)
+    return rows % height if wrap else rows.clamp_max(height - 1)
+
+
+def _nine_points(wrap: bool, rows: Tensor) -> Tensor:
     """The weighted sum of squared differences at all rows but the last, (1, C, h + 1, W)."""
-    inner, below = rows[..., :-1, :], F.pad(rows[..., 1:, :], (1, 1, 0, 0), mode="replicate")
-    straight = (below[..., 1:-1] - inner).square().sum() + torch.diff(inner, dim=-1).square().sum()
-    diagonal = (below[..., 2:] - inner).square().sum() + (below[..., :-2] - inner).square().sum()
+    inner, below = rows[..., :-1, :], rows[..., 1:, :]
+    around = F.pad(below, (1, 1, 0, 0), mode="circular" if wrap else "replicate")
+    right = torch.diff(inner, dim=-1, append=inner[..., :, _beyond(wrap)])
+    straight = (below - inner).square().sum() + right.square().sum()
+    diagonal = (around[..., 2:] - inner).square().sum() + (around[..., :-2] - inner).square().sum()
     return straight / 3 + diagonal / 12
 
 
-def _squares(rows: Tensor) -> Tensor:
+def _squares(wrap: bool, rows: Tensor) -> Tensor:
     """:func:`squared_variation` of some rows, (1, C, h + 1, W)."""
+    if wrap:
+        rows = torch.cat([rows, rows[..., :1]], -1)
     height, width = rows.shape[-2:]
     inner = rows[..., : height - 1, : width - 1]
     down = rows[..., 1:, : width - 1] - inner

@@ -1,6 +1,7 @@
 """The scales of a style transfer, and the sizes of all pictures at each."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ class Scale:
     size: Size
     style_sizes: tuple[Size, ...]
     steps: int
+    fine_size: Size | None = None
 
 
 def plan_scales(
@@ -51,29 +53,42 @@ def plan_scales(
         raise _too_small(params, pictures, smallest)
     shares = share_steps(params.steps, len(sides))
     return [
-        Scale(*_sizes(params, pictures, side, smallest), steps=share)
+        _scale(params, pictures, side, smallest, share)
         for side, share in zip(sides, shares, strict=True)
         if share
     ]
 
 
-def _sizes(
-    params: ResolvedStyleTransfer, pictures: Mapping[str, Sequence[Tensor]], side: int, smallest: int
-) -> tuple[Size, tuple[Size, ...]]:
-    """Sizes of the result and of each style picture, at the scale whose longer side is ``side``."""
+def _scale(
+    params: ResolvedStyleTransfer,
+    pictures: Mapping[str, Sequence[Tensor]],
+    side: int,
+    smallest: int,
+    steps: int = 0,
+) -> Scale:
+    """The scale whose result has ``side`` as its longer side; the fine style is as the first style."""
     (content,) = pictures["content"]
-    styles = tuple(_style_size(style, params.style_scale, side, smallest) for style in pictures["style"])
-    return fit(content, side), styles
+    scales = params.scales_of_styles()
+    styles = [
+        _style_size(params, style, scale, side, smallest)
+        for style, scale in zip(pictures["style"], scales, strict=True)
+    ]
+    fine = [_style_size(params, each, scales[0], side, smallest) for each in pictures.get("fine_style", ())]
+    return Scale(fit(content, side), tuple(styles), steps, fine[0] if fine else None)
 
 
-def _style_size(style: Tensor, style_scale: float, side: int, smallest: int) -> Size:
+def _style_size(
+    params: ResolvedStyleTransfer, style: Tensor, style_scale: float, side: int, smallest: int
+) -> Size:
     """The size of a style picture: ``style_scale`` times that of the result, but not enlarged without need.
 
-    An enlarged picture has the Gram matrices of a blurred one. It is enlarged by ``style_scale`` at most,
-    which above 1 asks for larger strokes, or until its shorter side has the ``smallest`` pixels.
+    With ``params.style_size`` that is its longer side at the last scale, and in proportion at the others. An
+    enlarged picture has the Gram matrices of a blurred one. It is enlarged by ``style_scale`` at most, which
+    above 1 asks for larger strokes, or until its shorter side has the ``smallest`` pixels.
     """
     shortest, longest = sorted(style.shape[-2:])
-    asked = max(1, round(side * style_scale))
+    relative = style_scale if params.style_size is None else params.style_size / params.size
+    asked = max(1, round(side * relative))
     kept = round(longest * max(1.0, style_scale))
     needed = math.ceil(smallest * longest / shortest)
     return fit(style, min(asked, max(kept, needed)))
@@ -83,16 +98,29 @@ def _narrowest(
     params: ResolvedStyleTransfer, pictures: Mapping[str, Sequence[Tensor]], side: int, smallest: int
 ) -> tuple[int, str]:
     """The shortest side in pixels of all pictures at the scale of ``side``, and which one that is."""
-    size, styles = _sizes(params, pictures, side, smallest)
-    return min((min(size), "the result"), *((min(style), "a style picture") for style in styles))
+    scale = _scale(params, pictures, side, smallest)
+    found = [(min(scale.size), "the result")]
+    found += [(min(size), "a style picture") for size in scale.style_sizes]
+    found += [(min(size), "the fine style") for size in (scale.fine_size,) if size]
+    return min(found)
 
 
 def _too_small(
     params: ResolvedStyleTransfer, pictures: Mapping[str, Sequence[Tensor]], smallest: int
 ) -> InputError:
     shortest, whose = _narrowest(params, pictures, params.size, smallest)
+    if params.style_size is not None and whose != "the result":
+        styles = (*pictures["style"], *pictures.get("fine_style", ()))
+        works = max(math.ceil(smallest * max(style.shape[-2:]) / min(style.shape[-2:])) for style in styles)
+        problem = f"Of {params.style_size} px, {whose} is only {shortest} px across"
+        detail = f"{problem}; the layers need {smallest} px. The smallest size that works is {works}."
+        return InputError("style_size", detail)
     problem = f"At size {params.size} {whose} is only {shortest} px across; the layers need {smallest} px."
-    for side in range(params.size + 1, LARGEST_SIZE + 1):
-        if _narrowest(params, pictures, side, smallest)[0] >= smallest:
-            return InputError("size", f"{problem} The smallest size that works is {side}.")
+
+    def narrowest(side: int) -> int:
+        return _narrowest(params.model_copy(update={"size": side}), pictures, side, smallest)[0]
+
+    works = bisect_left(range(LARGEST_SIZE + 1), smallest, lo=params.size + 1, key=narrowest)
+    if works <= LARGEST_SIZE:
+        return InputError("size", f"{problem} The smallest size that works is {works}.")
     return InputError("size", f"{problem} Choose layers nearer to the picture, or a less narrow picture.")

@@ -8,15 +8,18 @@ where ``L_content`` and ``L_style`` are sums over layers, each with its weight, 
 ``content_loss`` and ``style_loss`` name (the paper's: squared distances of features and of Gram matrices),
 and ``V`` is the :class:`TotalVariation`. ``alpha``, ``beta`` and ``gamma`` are the params ``content_weight``,
 ``style_weight`` and ``tv_weight``; :func:`style_transfer_loss` builds the sum. Coarse to fine as in Gatys et
-al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6.
+al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6, from where also comes
+the ``fine_style``: fine texture of one picture and the larger forms of another.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 from torch import Tensor
 
 from app.kinds.style_presets import PRESETS
-from app.kinds.style_transfer import ResolvedStyleTransfer
+from app.kinds.style_transfer import FINE_STRIDE, ResolvedStyleTransfer
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
@@ -32,11 +35,12 @@ from worker.optim.optimizers.base import Optimizer
 from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
 from worker.optim.pyramids.scales import resize
 from worker.optim.randomness import noise_picture
-from worker.optim.tiling.tiles import BUDGET, Tiling
+from worker.optim.tiling.tiles import BUDGET, Edge, Tiling
+from worker.optim.tiling.wrapping import enlarge_wrapped, made_periodic, resize_wrapped
 from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.plan import Scale, Size, plan_scales
 from worker.synthesis.stacking import Run, alone, stacked
-from worker.synthesis.style_colors import coloring
+from worker.synthesis.style_colors import PLACED, coloring
 from worker.synthesis.style_masks import NO_MASKS, Masks, load_masks, losses_of_styles
 
 
@@ -77,13 +81,18 @@ def _paint(
     plan = plan_scales(params, pictures, network, {**content_layers, **style_layers})
     masks = load_masks(params, inputs, plan[-1].size)
     # Protected pixels are those of the content as it was sent, not as it was recolored.
-    laid = masks.over(inputs.picture("content"))
+    sent = inputs.picture("content")
+    laid = masks.over(made_periodic(sent) if params.tileable else sent)
 
-    largest = max((plan[-1].size, *plan[-1].style_sizes), key=lambda sides: sides[0] * sides[1])
+    last = plan[-1]
+    largest = max(
+        (last.size, *last.style_sizes, last.fine_size or (0, 0)), key=lambda sides: sides[0] * sides[1]
+    )
     require_memory(network, {**content_layers, **style_layers}, largest, params.size, compute)
 
     def resized(field: str, size: Size, index: int = 0) -> Tensor:
-        return resize(pictures[field][index].to(compute.device), *size)
+        how = resize_wrapped if params.tileable and field in PLACED else resize
+        return how(pictures[field][index].to(compute.device), *size)
 
     def start() -> Tensor:
         size = plan[0].size
@@ -98,9 +107,10 @@ def _paint(
 
     def loss(scale: Scale) -> LossSum:
         styles = [resized("style", size, index) for index, size in enumerate(scale.style_sizes)]
+        fine = resized("fine_style", scale.fine_size) if scale.fine_size else None
         content = resized("content", scale.size)
         at_scale = masks.at(*scale.size, compute.device)
-        return style_transfer_loss(params, network, content, styles, masks=at_scale)
+        return style_transfer_loss(params, network, content, styles, fine, masks=at_scale)
 
     def shown(picture: Tensor) -> Tensor:
         return laid(colors.finish(picture))
@@ -108,7 +118,8 @@ def _paint(
     def optimizer(picture: Tensor) -> Optimizer:
         return Adam() if params.optimizer == "adam" else LBFGS(affordable_history(picture))
 
-    descent = CoarseToFine(plan, loss, optimizer, shown)
+    enlarge = partial(enlarge_wrapped, seed=params.seed) if params.tileable else resize
+    descent = CoarseToFine(plan, loss, optimizer, shown, enlarge)
     picture = yield from descent.descend(start(), resume)
     dtype = str(compute.dtype).removeprefix("torch.")
     image = shown(picture).to("cpu", copy=True)
@@ -120,20 +131,24 @@ def style_transfer_loss(
     network: Network,
     content: Tensor,
     styles: Sequence[Tensor],
+    fine: Tensor | None = None,
     budget: int = BUDGET,
     masks: Masks = NO_MASKS,
 ) -> LossSum:
     """``L`` for pictures of the size of ``content``; the preset says in which variant and with what margin.
 
-    ``content`` is (1, 3, H, W) in [0, 1]; ``styles`` are of any size, blended by ``params.style_weights``;
-    ``budget`` is the memory in bytes for the activations of a tile; ``masks`` are of the size of ``content``.
+    ``content`` is (1, 3, H, W) in [0, 1]; ``styles`` are of any size, blended by ``params.style_weights``.
+    With ``fine``, of any size too, style layers of a stride of at most FINE_STRIDE have their targets from
+    it, and the others from the styles. ``budget`` is the memory in bytes for the activations of a tile;
+    ``masks`` are of the size of ``content``.
     """
     preset = PRESETS[params.preset]
     variant, margin, edge = preset.variant, preset.margin, preset.edge
+    around: Edge = "wrap" if params.tileable else edge
     content_layers, style_layers = weighted_layers(params)
     height, width = content.shape[-2:]
     layers = {**content_layers, **style_layers}
-    tiling = Tiling(height, width, network, layers, margin=margin, edge=edge, budget=budget)
+    tiling = Tiling(height, width, network, layers, margin=margin, edge=around, budget=budget)
     style = STYLE_LOSSES[params.style_loss]
     beta = params.style_weight * (style.factor if variant == "relative" else 1.0)
     losses = CONTENT_LOSSES[params.content_loss](
@@ -146,7 +161,7 @@ def style_transfer_loss(
             emphasis=masks.emphasis,
         )
     )
-    blended = Styles(
+    of_styles = Styles(
         network,
         styles,
         params.style_weights,
@@ -157,9 +172,15 @@ def style_transfer_loss(
         edge=edge,
         budget=budget,
     )
-    losses += losses_of_styles(style.losses, blended, tiling, masks)
+    if fine is not None:
+        nearest = {name: w for name, w in of_styles.layers.items() if tiling.strides[name] <= FINE_STRIDE}
+        deeper = {name: w for name, w in of_styles.layers.items() if name not in nearest}
+        of_fine = replace(of_styles, pictures=[fine], shares=[1.0], layers=nearest)
+        losses += losses_of_styles(style.losses, of_fine, tiling, replace(masks, styles=()))
+        of_styles = replace(of_styles, layers=deeper, colors=False)
+    losses += losses_of_styles(style.losses, of_styles, tiling, masks)
     if params.tv_weight > 0:
-        losses.append(TotalVariation(params.tv_weight, variant))
+        losses.append(TotalVariation(params.tv_weight, variant, wrap=params.tileable))
     return LossSum(losses, tiling)
 
 

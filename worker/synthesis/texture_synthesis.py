@@ -10,6 +10,7 @@ from noise that has the texture's colors. A seamless picture is padded circularl
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from torch import Tensor
 
@@ -32,7 +33,7 @@ from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
 from worker.optim.pyramids.scales import fit, resize, share_steps
 from worker.optim.randomness import noise_like
 from worker.optim.tiling.tiles import Edge, Tiling
-from worker.optim.tiling.wrapping import resize_wrapped
+from worker.optim.tiling.wrapping import enlarge_wrapped
 from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.plan import Scale, Size
 from worker.synthesis.stacking import Run, alone, stacked
@@ -84,7 +85,7 @@ def _weave(
     def optimizer(picture: Tensor) -> Optimizer:
         return LBFGS(affordable_history(picture))
 
-    enlarge = resize_wrapped if params.seamless else resize
+    enlarge = partial(enlarge_wrapped, seed=params.seed) if params.seamless else resize
     descent = CoarseToFine(plan, loss, optimizer, enlarge=enlarge)
     start = noise_like(texture, *plan[0].size, params.seed).to(compute.device)
     picture = yield from descent.descend(start, resume)

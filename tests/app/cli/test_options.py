@@ -45,6 +45,7 @@ def test_pictures_are_files() -> None:
     made = types_and_options()
     kinds = {name: kind for name, (kind, _) in made.items() if "Path" in str(kind)}
     assert kinds == {
+        "fine_style": Path | None,
         "init_image": Path | None,
         "content_mask": Path | None,
         "content_weight_map": Path | None,

@@ -34,8 +34,9 @@ def test_a_job_stores_what_it_resolved_to(client: TestClient, image_id: str) -> 
     preset = PRESETS["impasto"]
     assert params["style"] == [image_id] and params["style_weights"] == [1.0]
     assert params["steps"] == preset.steps and params["style_layers"] == preset.style_layers
-    masks = ["style_masks", "content_mask", "content_weight_map"]
-    assert [name for name, value in params.items() if value is None] == [*masks, "init_image"]
+    empty = {name for name, value in params.items() if value is None}
+    masks = {"style_masks", "content_mask", "content_weight_map"}
+    assert empty == {"init_image", "style_scales", "style_size", "fine_style", *masks}
     assert client.get(answer.headers["location"]).json() == job
 
 

@@ -24,6 +24,8 @@ def key(kind: str, **values: Any) -> str | None:
 
 SAME: list[tuple[str, dict[str, Any]]] = [
     ("style_transfer", {"content": "also wide", "style": ["tall", "wide"], "style_weight": 3, "seed": 1}),
+    ("style_transfer", {"style_scales": [2], "fine_style": "tall"}),
+    ("style_transfer", {"style_size": 300}),
     ("style_transfer", {"optimizer": "adam", "init": "noise", "color": "content", "tv_weight": 0}),
     ("style_transfer", {"style_layers": {"relu1_1": 2, "relu2_1": 1, "relu3_1": 1, "relu4_1": 1}}),
     ("texture_synthesis", {"seed": 5, "tv_weight": 0.5}),
@@ -51,6 +53,7 @@ OTHER: list[tuple[str, dict[str, Any]]] = [
             "style_layers": ["relu1_1"],
             "style_loss": "wasserstein",
             "content_weight": 0,
+            "tileable": True,
         }.items()
     ),
     *(

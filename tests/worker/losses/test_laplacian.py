@@ -17,6 +17,18 @@ def test_laplacian_of_a_point_by_hand() -> None:
     ]
 
 
+def test_laplacian_that_wraps_by_hand() -> None:
+    picture = torch.zeros(1, 3, 4, 4)
+    picture[0, 1, 0, 3] = 1.0
+
+    assert laplacian(picture, 1, wrap=True)[0, 0].tolist() == [
+        [-1, 0, -1, 4],
+        [0, 0, 0, -1],
+        [0, 0, 0, 0],
+        [0, 0, 0, -1],
+    ]
+
+
 def test_averages_at_the_edge_are_over_what_is_left() -> None:
     picture = torch.ones(1, 3, 5, 6)
 

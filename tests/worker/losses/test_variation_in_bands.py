@@ -15,7 +15,9 @@ VARIATIONS = [
     total_variation,
     lambda picture: total_variation(picture, wrap=True),
     squared_variation,
+    lambda picture: squared_variation(picture, wrap=True),
     nine_point_variation,
+    lambda picture: nine_point_variation(picture, wrap=True),
 ]
 
 

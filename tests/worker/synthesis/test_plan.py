@@ -25,12 +25,16 @@ def make_params(**values: Any) -> ResolvedStyleTransfer:
     return StyleTransferParams.model_validate(given).resolve(SHIPPED)
 
 
-def plan(network: Network, *styles: Size, content: Size = (768, 1024), **values: Any) -> list[Scale]:
+def plan(
+    network: Network, *styles: Size, content: Size = (768, 1024), fine: Size | None = None, **values: Any
+) -> list[Scale]:
     def blank(size: Size) -> torch.Tensor:
         # A view of one number, so that nothing is allocated.
         return torch.zeros(1).expand(1, 3, *size)
 
     pictures = {"content": [blank(content)], "style": [blank(size) for size in styles]}
+    if fine is not None:
+        pictures["fine_style"] = [blank(fine)]
     return plan_scales(make_params(style=["s"] * len(styles), **values), pictures, network, LAYERS)
 
 
@@ -67,6 +71,49 @@ def test_a_style_is_enlarged_by_the_style_scale_at_most(
     network: Network, own: int, style_scale: float, expected: int
 ) -> None:
     assert widths(plan(network, (own // 2, own), style_scale=style_scale))[-1] == expected
+
+
+def test_each_style_has_a_scale_of_its_own(network: Network) -> None:
+    scales = plan(network, (600, 800), (600, 800), (150, 200), style_scales=[0.5, 1.5, 2.0])
+
+    assert [widths(scales, index)[-1] for index in range(3)] == [256, 768, 400]
+    assert widths(scales, 0) == [46, 64, 90, 128, 181, 256]
+    assert plan(network, (600, 800), style_scales=[0.5]) == plan(network, (600, 800), style_scale=0.5)
+
+
+def test_a_style_size_is_the_same_whatever_the_size_of_the_result(network: Network) -> None:
+    small = plan(network, (1500, 2000), style_size=400)
+    large = plan(network, (1500, 2000), style_size=400, size=2048)
+
+    assert small[-1].style_sizes == large[-1].style_sizes == ((300, 400),)
+    # In proportion at the other scales: 400 / 512 and 400 / 2048 of the result's.
+    assert widths(small) == [71, 100, 141, 200, 283, 400]
+    assert widths(large)[-5:] == [100, 141, 200, 283, 400]
+    assert plan(network, (600, 800), style_size=512) == plan(network, (600, 800))
+
+
+def test_a_style_smaller_than_the_style_size_keeps_its_own(network: Network) -> None:
+    assert widths(plan(network, (150, 200), style_size=400)) == [71, 100, 141, 200, 200, 200]
+
+
+def test_a_style_size_that_is_too_small_names_the_one_that_works(network: Network) -> None:
+    with pytest.raises(InputError, match=r"Of 16 px, a style picture .* size that works is 40\.") as caught:
+        plan(network, (60, 600), (600, 600), style_size=16)
+    assert caught.value.field == "style_size"
+    assert plan(network, (60, 600), (600, 600), style_size=40)[-1].style_sizes == ((4, 40), (40, 40))
+    # A narrow result is not the style's fault.
+    with pytest.raises(InputError, match=r"the result is only 1 px .* size that works is 56\.") as caught:
+        plan(network, (600, 600), content=(64, 1024), size=16, style_size=16)
+    assert caught.value.field == "size"
+
+
+def test_the_fine_style_has_the_size_of_the_first_style(network: Network) -> None:
+    scales = plan(network, (600, 800), (600, 800), fine=(800, 600), style_scales=[0.5, 1.0])
+    assert [scale.fine_size for scale in scales][-2:] == [(181, 136), (256, 192)]
+    assert plan(network, (600, 800), fine=(800, 600), style_size=100)[-1].fine_size == (100, 75)
+    assert plan(network, (600, 800))[-1].fine_size is None
+    with pytest.raises(InputError, match="the fine style is only 1 px"):
+        plan(network, (600, 800), fine=(6, 600), size=64)
 
 
 @pytest.mark.parametrize(

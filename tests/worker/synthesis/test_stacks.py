@@ -133,6 +133,7 @@ CASES = {
     },
     "style content's colors": style_case(color="content"),
     "style masks": masked_case(),
+    "style tileable": style_case(tileable=True),
     "texture": texture_case(),
     "texture seamless": texture_case(seamless=True, size=64),
     "inversion": inversion_case(variations=2),

@@ -79,3 +79,31 @@ def test_a_style_without_a_share_gives_no_color(pictures: Pictures) -> None:
 
     finished = painted.finish(pictures["content"][0])
     assert torch.allclose(finished, grey(finished), atol=1e-3)
+
+
+@pytest.mark.parametrize("color", ["style", "content"])
+def test_a_fine_style_is_whose_colors_count(pictures: Pictures, color: str) -> None:
+    fine = 0.8 * pictures["style"][0].roll(1, 1)
+    painted = coloring(
+        resolved(color=color, color_match="symmetric", fine_style="f"), {**pictures, "fine_style": [fine]}
+    )
+
+    (content,), found = painted.pictures["content"], painted.pictures["fine_style"][0]
+    assert torch.allclose(means(content), means(found), atol=0.01)
+    assert (found is fine) == (color == "style")
+
+
+def test_a_grey_fine_style_makes_a_grey_picture(pictures: Pictures) -> None:
+    fine = {"fine_style": [grey(pictures["style"][0])]}
+    painted = coloring(resolved(fine_style="f"), {**pictures, **fine})
+
+    assert float(to_oklab(painted.finish(pictures["content"][0]))[:, 1:].abs().max()) < 1e-3
+
+
+def test_luminance_has_a_grey_fine_style(pictures: Pictures) -> None:
+    found = coloring(
+        resolved(color="luminance", fine_style="f"), {**pictures, "fine_style": [pictures["style"][0]]}
+    ).pictures["fine_style"][0]
+
+    assert float(to_oklab(found)[:, 1:].abs().max()) < 1e-3
+    assert torch.equal(found, coloring(resolved(color="luminance"), pictures).pictures["style"][0])

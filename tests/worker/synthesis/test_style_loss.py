@@ -169,3 +169,32 @@ def test_numbers_of_a_source_are_for_its_losses_alone(preset: str) -> None:
         with pytest.raises(InputError) as refused:
             params(preset=preset, style_loss=other)
         assert refused.value.field == "style_loss"
+
+
+@pytest.mark.parametrize("name", STYLE_LOSSES)
+def test_the_layers_nearest_to_the_picture_are_the_fine_styles(network: Network, name: str) -> None:
+    # Strides 1, 2 and 4.
+    layers = {"relu1": 1.0, "relu2": 2.0, "relu3": 3.0}
+    content, picture, style, fine = (torch.rand(1, 3, 24, 24, generator=seeded(seed)) for seed in range(4))
+    asked = params(style_loss=name, tv_weight=0.0).model_copy(
+        update={"content_layers": {"relu2": 2.0}, "style_layers": layers}
+    )
+
+    terms = style_transfer_loss(asked, network, content, [style], fine)(picture).terms
+    of_style, of_fine = (
+        style_transfer_loss(asked, network, content, [each])(picture).terms for each in (style, fine)
+    )
+
+    assert terms.keys() == of_style.keys()
+    for layer in ("style.relu1", "style.relu2"):
+        assert float(terms[layer]) == pytest.approx(float(of_fine[layer]), rel=1e-4)
+        assert float(terms[layer]) != pytest.approx(float(of_style[layer]), rel=1e-3)
+    for layer in ("content.relu2", "style.relu3"):
+        assert float(terms[layer]) == pytest.approx(float(of_style[layer]), rel=1e-4)
+    if "style.palette" in terms:
+        # As much as the distances of the layers with a weight of 1 and 2, of 1, 2 and 3.
+        assert float(terms["style.palette"]) == pytest.approx(float(of_fine["style.palette"]) / 2, rel=1e-5)
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)

@@ -43,6 +43,7 @@ KINDS: dict[str, KindInfo] = {
             "style_masks": True,
             "content_mask": False,
             "content_weight_map": False,
+            "fine_style": False,
             "init_image": False,
         },
         (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"),

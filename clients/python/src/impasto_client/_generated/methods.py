@@ -79,6 +79,7 @@ class Kinds(ABC):
         style_masks: Pictures | None = None,
         content_mask: Picture | None = None,
         content_weight_map: Picture | None = None,
+        fine_style: Picture | None = None,
         init_image: Picture | None = None,
         **options: Unpack[StyleTransferOptions],
     ) -> Job[StyleTransferResult]:
@@ -92,10 +93,13 @@ class Kinds(ABC):
         stays as it is, such as a face.
         content_weight_map: In the proportions of the content: the lighter, the more the content
         counts there. Only ratios matter.
+        fine_style: A picture whose fine texture and colours the result has; the larger forms come
+        from the style.
         init_image: The picture to start from, with init=image.
         Options: preset, size, style_weight, content_weight, style_loss, content_loss, tv_weight,
-        style_weights, style_scale, color, color_match, steps, content_layers, style_layers,
-        optimizer, pooling, init, network, seed, format, bit_depth.
+        style_weights, style_scale, style_scales, style_size, color, color_match, steps,
+        content_layers, style_layers, optimizer, pooling, init, tileable, network, seed, format,
+        bit_depth.
         """
         return self._submit(
             "style_transfer",
@@ -105,6 +109,7 @@ class Kinds(ABC):
                 "style_masks": style_masks,
                 "content_mask": content_mask,
                 "content_weight_map": content_weight_map,
+                "fine_style": fine_style,
                 "init_image": init_image,
                 **options,
             },

@@ -58,6 +58,15 @@ class StyleTransferOptions(CallOptions, total=False):
     pictures keep their own size; above 1 they are enlarged by this factor at most. At least 0.1,
     at most 4, default 1.0.
     """
+    style_scales: Sequence[float] | None
+    """One number a style picture, each as Stroke size, which is then left at 1. Empty: Stroke size
+    for all.
+    """
+    style_size: int | None
+    """Longer side of the style pictures in pixels, whatever the size of the result is: its strokes
+    keep their size in pixels. Smaller pictures keep their own size. Empty: that of the result. At
+    least 16, at most 8,192.
+    """
     color: Literal["style", "content", "luminance"]
     """Whose colours the result has: the style's; the content's, under the lightness of the result;
     or luminance: painted in grey, in the content's range of lightness, and then with its colours.
@@ -81,6 +90,10 @@ class StyleTransferOptions(CallOptions, total=False):
     """Average is smoother, max is crisper."""
     init: Literal["content", "noise", "image"] | None
     """What the optimizer starts from."""
+    tileable: bool
+    """Make a tile: its left edge goes on at its right one, its top edge at its bottom one. Default
+    false.
+    """
     network: str
     """Name of the network. Default "palette"."""
     seed: int
