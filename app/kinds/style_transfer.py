@@ -56,6 +56,7 @@ ORDERED: tuple[StyleLossName, ...] = (
 GATHERED = 16
 
 Color = Literal["style", "content", "luminance"]
+TimelapseFormat = Literal["none", "mp4", "webp"]
 ColorMatch = Literal["none", "cholesky", "pca", "symmetric", "histogram"]
 
 
@@ -144,6 +145,11 @@ class StyleTransferParams(Params):
     )
     network: NetworkName = DEFAULT_NETWORK
     seed: Seed = Field(0, description="Seed of the noise it may start from.")
+    timelapse: TimelapseFormat = Field(
+        "none",
+        title="Timelapse",
+        description="A short video, besides, of the picture coming into being: MP4, or animated WebP.",
+    )
     format: FormatOfPicture = "png"
     bit_depth: BitsOfPicture = 8
 

@@ -57,11 +57,15 @@ VideoFormat = Literal["mp4", "webp"]
 
 @dataclass(frozen=True)
 class Video:
-    """A video to be encoded: its frames in order, all of one size, as PNG files; frames per second."""
+    """A video to be encoded: its frames in order, all of one size, as PNG files; frames per second.
+
+    The last one is shown for ``hold`` seconds longer.
+    """
 
     frames: Sequence[bytes]
     rate: float
     format: VideoFormat
+    hold: float = 0.0
 
 
 @dataclass(frozen=True)

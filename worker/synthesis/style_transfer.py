@@ -37,6 +37,7 @@ from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.plan import Scale, Size, plan_scales
 from worker.synthesis.stacking import Run, alone, stacked
 from worker.synthesis.style_colors import coloring
+from worker.synthesis.timelapse import Timelapse
 
 
 def style_transfer(
@@ -100,10 +101,16 @@ def _paint(
         return Adam() if params.optimizer == "adam" else LBFGS(affordable_history(picture))
 
     descent = CoarseToFine(plan, loss, optimizer, colors.finish)
-    picture = yield from descent.descend(start(), resume)
+    run = descent.descend(start(), resume)
+    timelapse = None
+    if params.timelapse != "none":
+        timelapse = Timelapse(params.timelapse, plan[-1].size, inputs.alpha("content"), resume)
+        run = timelapse.record(run)
+    picture = yield from run
     dtype = str(compute.dtype).removeprefix("torch.")
     image = colors.finish(picture).to("cpu", copy=True)
-    return Outcome({"image": image}, {**descent.result(), "dtype": dtype})
+    videos = {} if timelapse is None else {"timelapse": timelapse.video(image)}
+    return Outcome({"image": image}, {**descent.result(), "dtype": dtype}, videos)
 
 
 def style_transfer_loss(

@@ -33,6 +33,9 @@ function stateOf({ state, paused, cancel_requested: stopping, finish_requested: 
   return finishing ? "Finishing" : STATES[state];
 }
 
+/** The artifact that shows how the picture came into being. */
+const TIMELAPSE = "timelapse";
+
 /** Parts of a result that its rankings show. */
 const RANKED = ["top", "pictures", "table"];
 
@@ -173,8 +176,9 @@ export function openResult({ onreuse, onuse }) {
     renderLink("recipe", artifactUrl(job, "recipe"), `${filename}.json`);
     renderLink("open", view?.url);
     renderLink("json", `/v1/jobs/${encodeURIComponent(job.id)}`);
-    // A single picture made from another shows the same place, and can be laid over it.
-    action("compare").hidden = viewsOf(job).length !== 1 || picturesOf(job).length === 0;
+    // A single picture made from another shows the same place, and can be laid over it. A timelapse of it does not count.
+    const pictures = viewsOf(job).filter(({ name }) => name !== TIMELAPSE);
+    action("compare").hidden = pictures.length !== 1 || view?.name === TIMELAPSE || picturesOf(job).length === 0;
     action("reuse").hidden = !kindOf(job.kind)?.listed;
     const files = fileItems(job, filename);
     part(".files").replaceChildren(...files);

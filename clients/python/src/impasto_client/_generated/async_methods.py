@@ -86,7 +86,7 @@ class AsyncKinds(ABC):
         init_image: The picture to start from, with init=image.
         Options: preset, size, style_weight, content_weight, style_loss, content_loss, tv_weight,
         style_weights, style_scale, color, color_match, steps, content_layers, style_layers,
-        optimizer, pooling, init, network, seed, format, bit_depth.
+        optimizer, pooling, init, network, seed, timelapse, format, bit_depth.
         """
         return await self._submit(
             "style_transfer", {"content": content, "style": style, "init_image": init_image, **options}
