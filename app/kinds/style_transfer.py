@@ -1,8 +1,8 @@
 """Params and presets of style transfer."""
 
 import math
-from collections.abc import Mapping
-from typing import Annotated, Literal
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,7 @@ from app.kinds.base import NetworkNeed, Params
 from app.kinds.fields import (
     PICTURE_EXTENSIONS,
     BitsOfPicture,
+    ContinuedRef,
     FormatOfPicture,
     LayerWeights,
     NetworkName,
@@ -22,7 +23,7 @@ from app.kinds.fields import (
 )
 from app.kinds.layers import first_of_stages, require_card, require_spatial_layers
 from app.kinds.results.pictures import StyleTransferResult
-from app.kinds.spec import KindSpec, with_preset
+from app.kinds.spec import PRESET, KindSpec, with_preset
 from app.kinds.stacking import fitted, positive, short_hash
 from app.kinds.style_presets import (
     CONTENT_STRIDE,
@@ -145,6 +146,18 @@ class StyleTransferParams(Params):
     )
     network: NetworkName = DEFAULT_NETWORK
     seed: Seed = Field(0, description="Seed of the noise it may start from.")
+    continue_from: ContinuedRef | None = Field(
+        None,
+        title="Continue",
+        description="A finished job to go on from, at its size: steps are further ones. Params that are left "
+        "out, pictures too, are those of that job. Or a picture of the size of the result.",
+    )
+    keep_state: bool = Field(
+        False,
+        title="Keep the state",
+        description="Keep what the optimizer knows as a file, so that a later job can go on exactly: about "
+        "300 bytes a pixel with L-BFGS, and fewer with Adam.",
+    )
     timelapse: TimelapseFormat = Field(
         "none",
         title="Timelapse",
@@ -152,6 +165,23 @@ class StyleTransferParams(Params):
     )
     format: FormatOfPicture = "png"
     bit_depth: BitsOfPicture = 8
+
+    @classmethod
+    def continuing(
+        cls, earlier: Mapping[str, Any], given: Mapping[str, Any], files: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """The params of a job that goes on where another one ended: at its size, and by its preset."""
+        for name, remedy in (
+            ("size", "Leave this out; for another size, start a new job from that picture, with init_image."),
+            (PRESET, "Leave this out, or start a new job: a preset fills in what that job already says."),
+        ):
+            if name in given and given[name] != earlier.get(name):
+                raise InputError(name, f"The job to continue has {earlier.get(name)}. {remedy}")
+        changed = {*given, *files}
+        # Shares are of styles that may be others, and what that job started from is of no use now.
+        dropped = {"init", "init_image"} | ({"style_weights"} if "style" in changed else set())
+        kept = {name: value for name, value in earlier.items() if name not in dropped}
+        return super().continuing(kept, given, files)
 
     def keeps_alpha_of(self) -> str:
         """The content's."""
@@ -232,13 +262,15 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
             positive(self.style_layers) if self.style_weight else [],
         )
         losses = f"{self.style_loss} {self.content_loss}"
-        return f"{self.network} {self.pooling} {self.preset} {losses} {width}x{height} {self.steps} {layers}"
+        size = f"{width}x{height}{' continued' if self.continue_from else ''}"
+        return f"{self.network} {self.pooling} {self.preset} {losses} {size} {self.steps} {layers}"
 
     def work(self, card: NetworkCard | None, members: int) -> float | None:
         """Targets and steps at each scale, on squares with the preset's margin."""
         del members
         preset = PRESETS[self.preset]
-        sides = [side + 2 * preset.margin for side in scale_sides(self.size, preset.coarsest)]
+        coarsest = None if self.continue_from else preset.coarsest
+        sides = [side + 2 * preset.margin for side in scale_sides(self.size, coarsest)]
         passes = steps_work(card, sides, self.steps, self.needed_layers(), targets=1 + len(self.style))
         rows = SORTED_ROWS.get(self.style_loss)
         if card is None or passes is None or rows is None or not self.style_weight:
@@ -261,6 +293,10 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
             raise InputError("init_image", "init is 'image': name the picture to start from.")
         if self.init != "image" and self.init_image is not None:
             raise InputError("init_image", f"init is {self.init!r}: leave this out, or set init to 'image'.")
+        if self.continue_from is not None and self.init_image is not None:
+            raise InputError(
+                "init_image", "The picture to continue is what this starts from: leave one of the two out."
+            )
         if self.color == "luminance" and self.color_match != "none":
             raise InputError(
                 "color_match", "color is 'luminance', which paints in grey: leave this out, or set color."

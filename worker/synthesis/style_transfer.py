@@ -12,6 +12,7 @@ al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, secti
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -34,6 +35,7 @@ from worker.optim.pyramids.scales import resize
 from worker.optim.randomness import noise_picture
 from worker.optim.tiling.tiles import BUDGET, Tiling
 from worker.synthesis.coarse_to_fine import CoarseToFine
+from worker.synthesis.continuation import PARAM, continuation, kept_state
 from worker.synthesis.plan import Scale, Size, plan_scales
 from worker.synthesis.stacking import Run, alone, stacked
 from worker.synthesis.style_colors import coloring
@@ -71,10 +73,16 @@ def _paint(
     compute: Compute,
     resume: StepState | None,
 ) -> Run[Outcome]:
-    colors = coloring(params, {name: inputs.pictures(name) for name in params.pictures()})
+    named = [name for name in params.pictures() if inputs.state(name) is None]
+    colors = coloring(params, {name: inputs.pictures(name) for name in named})
     pictures = colors.pictures
     content_layers, style_layers = weighted_layers(params)
     plan = plan_scales(params, pictures, network, {**content_layers, **style_layers})
+    (continued,) = pictures.get(PARAM, [None])
+    earlier = continuation(params, inputs, network, continued)
+    if earlier is not None:
+        plan = [replace(plan[-1], steps=params.steps)]
+        earlier.require_size(plan[0].size)
 
     largest = max((plan[-1].size, *plan[-1].style_sizes), key=lambda sides: sides[0] * sides[1])
     require_memory(network, {**content_layers, **style_layers}, largest, params.size, compute)
@@ -84,6 +92,8 @@ def _paint(
 
     def start() -> Tensor:
         size = plan[0].size
+        if earlier is not None:
+            return earlier.picture.to(compute.device)
         match params.init:
             case "noise":
                 deviation = PRESETS[params.preset].noise
@@ -101,7 +111,7 @@ def _paint(
         return Adam() if params.optimizer == "adam" else LBFGS(affordable_history(picture))
 
     descent = CoarseToFine(plan, loss, optimizer, colors.finish)
-    run = descent.descend(start(), resume)
+    run = descent.descend(start(), resume, None if earlier is None else earlier.state)
     timelapse = None
     if params.timelapse != "none":
         timelapse = Timelapse(params.timelapse, plan[-1].size, inputs.alpha("content"), resume)
@@ -110,7 +120,10 @@ def _paint(
     dtype = str(compute.dtype).removeprefix("torch.")
     image = colors.finish(picture).to("cpu", copy=True)
     videos = {} if timelapse is None else {"timelapse": timelapse.video(image)}
-    return Outcome({"image": image}, {**descent.result(), "dtype": dtype}, videos)
+    states = {}
+    if params.keep_state and descent.last is not None:
+        states["state"] = kept_state(descent.last, params, inputs, network)
+    return Outcome({"image": image}, {**descent.result(), "dtype": dtype}, videos, states=states)
 
 
 def style_transfer_loss(

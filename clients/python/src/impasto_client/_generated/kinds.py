@@ -37,7 +37,7 @@ KindName: TypeAlias = Literal[
 KINDS: dict[str, KindInfo] = {
     "style_transfer": KindInfo(
         "/v1/style-transfer",
-        {"content": False, "style": True, "init_image": False},
+        {"content": False, "style": True, "init_image": False, "continue_from": False},
         (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"),
     ),
     "deep_dream": KindInfo("/v1/deep-dream", {"image": False, "guide": False}, (".png", ".mp4", ".webp")),

@@ -77,6 +77,7 @@ class Kinds(ABC):
         content: Picture,
         style: Pictures,
         init_image: Picture | None = None,
+        continue_from: Picture | None = None,
         **options: Unpack[StyleTransferOptions],
     ) -> Job[StyleTransferResult]:
         """Style transfer: Paint the content of one picture in the style of others.
@@ -84,12 +85,21 @@ class Kinds(ABC):
         content: The picture to paint.
         style: The painting, or up to eight of them.
         init_image: The picture to start from, with init=image.
+        continue_from: A finished job to go on from, at its size: steps are further ones. Params that
+        are left out, pictures too, are those of that job. Or a picture of the size of the result.
         Options: preset, size, style_weight, content_weight, style_loss, content_loss, tv_weight,
         style_weights, style_scale, color, color_match, steps, content_layers, style_layers,
-        optimizer, pooling, init, network, seed, timelapse, format, bit_depth.
+        optimizer, pooling, init, network, seed, keep_state, timelapse, format, bit_depth.
         """
         return self._submit(
-            "style_transfer", {"content": content, "style": style, "init_image": init_image, **options}
+            "style_transfer",
+            {
+                "content": content,
+                "style": style,
+                "init_image": init_image,
+                "continue_from": continue_from,
+                **options,
+            },
         )
 
     def deep_dream(
