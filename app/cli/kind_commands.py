@@ -122,8 +122,9 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
             )
             # What is asked for outweighs the extension, and that outweighs the recipe.
             implied = {name: value for name, value in _format_of(spec, output).items() if name not in asked}
-            if recipe is not None:
-                asked = _recipe_params(spec, recipe, pictures, asked, catalogue)
+            settings_from = recipe or _continued_with_recipe(spec, pictures)
+            if settings_from is not None:
+                asked = _recipe_params(spec, settings_from, pictures, asked, catalogue)
             asked = asked | implied
             # Those of a recipe, where none are given.
             sets = {name: asked[name] for name in spec.params.dataset_fields() if name in asked} | sets
@@ -209,6 +210,15 @@ def _shown(spec: KindSpec[Params], pictures: Pictures, field: str) -> str:
     return shown + (f" ({entry})" if entry else "")
 
 
+def _continued_with_recipe(spec: KindSpec[Params], pictures: Pictures) -> Path | None:
+    """The file to go on from, if there is one that says how it was made."""
+    for name, mark in spec.params.picture_fields().items():
+        for path in pictures.get(name, []) if mark.states else []:
+            with path.open("rb") as file:
+                return path if read_recipe(file) is not None else None
+    return None
+
+
 def _recipe_params(
     spec: KindSpec[Params],
     file: Path,
@@ -233,7 +243,15 @@ def _recipe_params(
     if PRESET in given:
         raise InputError(PRESET, "The recipe already says all that a preset would: leave out one of them.")
     hashes = recipe.get("inputs")
+    marks = spec.params.picture_fields()
+    for name, mark in marks.items():
+        if mark.states and isinstance(hashes, dict) and hashes.get(name) and name not in pictures:
+            detail = f"{file} goes on from another file: name that, too, with {option_name(name)}."
+            raise InputError("recipe", detail)
     for name, paths in pictures.items():
+        # What goes on from a file need not have been made like it.
+        if marks[name].states and file in paths:
+            continue
         now = [_sha256(path) for path in paths if path.is_file()]
         if isinstance(hashes, dict) and hashes.get(name) != now:
             note(f"{name} is not the picture that {file} was made from.")
@@ -241,7 +259,10 @@ def _recipe_params(
         name: value for name, value in recipe["params"].items() if name not in spec.params.picture_fields()
     }
     names = catalogue.present_names(_networks_of(recipe))
-    return spec.params.with_network_names(params, names) | dict(given)
+    found = spec.params.with_network_names(params, names)
+    if any(marks[name].states for name in pictures):
+        return spec.params.continuing(found, given)
+    return found | dict(given)
 
 
 def _networks_of(recipe: Mapping[str, Any]) -> dict[str, str]:

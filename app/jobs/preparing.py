@@ -18,6 +18,7 @@ from app.datasets.dataset import Dataset
 from app.datasets.repository import find_dataset
 from app.errors import FieldError, ServiceError
 from app.images.repository import find_images
+from app.jobs.continuing import present_params, with_continued
 from app.jobs.errors import ParamsError
 from app.jobs.job import Job
 from app.jobs.params import parse_params
@@ -75,6 +76,7 @@ class Preparer:
         Of requests that differ in their pictures and seeds alone the first is checked for all: a class knows
         no more of a picture than its reference, and takes one seed as another.
         """
+        params = with_continued(self._engine, self.catalogue, kind, params)
         shape, free = _split(kind, params)
         if shape is None:
             return parse_params(kind, params, self.catalogue)
@@ -89,14 +91,7 @@ class Preparer:
 
     def parse_again(self, job: Job) -> Params:
         """Params of a job, for one that tries it again. Raises ParamsError, InvalidParam."""
-        used = dict(job.further_networks or {})
-        if job.network is not None:
-            used[job.network] = job.network_sha256
-        # They may have been renamed since.
-        names = self.catalogue.present_names(used)
-        kind = KINDS.get(job.kind)
-        params = job.params if kind is None else kind.params.with_network_names(job.params, names)
-        return self.parse(job.kind, params)
+        return self.parse(job.kind, present_params(job, self.catalogue))
 
     def check(
         self, asked: Sequence[Params], *, uploaded: Collection[str] = (), new_names: bool = True

@@ -14,6 +14,7 @@ from app.database.removal import remove
 from app.images.repository import NewImage
 from app.images.service import ImageService, Upload, file_sha256
 from app.jobs import repository
+from app.jobs.continuing import with_continued
 from app.jobs.dispatch.base import Dispatcher
 from app.jobs.errors import (
     CannotFinish,
@@ -68,7 +69,9 @@ class JobService:
         nothing is stored.
         """
         pictures = [(field, new_id(), file) for field, uploaded in files.items() for file in uploaded]
-        checked = parse_params(kind, _with_ids(kind, params, pictures), Catalogue(self.engine))
+        catalogue = Catalogue(self.engine)
+        whole = with_continued(self.engine, catalogue, kind, params, frozenset(files))
+        checked = parse_params(kind, _with_ids(kind, whole, pictures), catalogue)
         marks = checked.picture_fields()
         infos = [self.images.inspect(file, field, clips=marks[field].clips) for field, _, file in pictures]
         # Only a key is ever looked up, and a hash of large pictures takes as long as a transaction.

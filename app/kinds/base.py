@@ -1,6 +1,6 @@
 """What every kind of job shares: a params class that is the API, the form and the command line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, get_args
@@ -174,6 +174,17 @@ class Params(BaseModel):
         """
         del sides
         return None
+
+    @classmethod
+    def continuing(
+        cls, earlier: Mapping[str, Any], given: Mapping[str, Any], files: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """The params of a job that continues one with the stored params ``earlier``.
+
+        ``given`` are those that were asked for, ``files`` picture params that come besides. Raises InputError
+        for one that cannot change.
+        """
+        return {name: value for name, value in earlier.items() if name not in files} | dict(given)
 
     def resolve(self, catalogue: Catalogue) -> "Params":
         """These params with the values of presets and networks filled in, checked against a catalogue.

@@ -1,10 +1,11 @@
 """Types of params that several kinds share, with their limits, texts and what a form needs to show them.
 
-JSON Schema extras: ``widget`` names the control of a form (``picture``, ``pictures``, ``clip``, ``network``,
-``dataset``, ``layer``, ``layers``, ``channels``, ``class``, ``classes``, ``extents``, ``names``, ``preset``,
-``size``, or ``slider``: a factor of the preset's value, ``decades`` powers of ten to either side); ``unit``
-is written after the value on a label; ``title_prefix`` goes before the names of a param's pictures in a job's
-title; ``built_in`` names the sets that need no upload; a set needs ``least_labels`` different labels;
+JSON Schema extras: ``widget`` names the control of a form (``picture``, ``pictures``, ``clip``, ``job``,
+``network``, ``dataset``, ``layer``, ``layers``, ``channels``, ``class``, ``classes``, ``extents``, ``names``,
+``preset``, ``size``, or ``slider``: a factor of the preset's value, ``decades`` powers of ten to either
+side); ``unit`` is written after the value on a label; ``title_prefix`` goes before the names of a param's
+pictures in a job's title; ``built_in`` names the sets that need no upload; a set needs ``least_labels``
+different labels;
 ``empty_means: equal`` marks a list that resolves to equal numbers when it is left empty, ``none`` a choice
 that is then not made (otherwise it is made for the job).
 """
@@ -42,11 +43,16 @@ SMALLEST_SEEN = 8
 
 
 class PictureField:
-    """Marks a param as a picture; ``many`` if it takes a list, ``clips`` if a clip may stand in its place."""
+    """Marks a param as a picture; ``many`` if it takes a list, ``clips`` if a clip may stand in its place.
 
-    def __init__(self, many: bool = False, clips: bool = False) -> None:
+    ``states``: it is what the job goes on from. The state that a job of its kind has kept may stand in its
+    place, and the id of such a job for what it has made.
+    """
+
+    def __init__(self, many: bool = False, clips: bool = False, states: bool = False) -> None:
         self.many = many
         self.clips = clips
+        self.states = states
 
 
 class DatasetField:
@@ -131,6 +137,16 @@ ClipRef = Annotated[
         json_schema_extra={"widget": "clip"},
     ),
     PictureField(clips=True),
+]
+ContinuedRef = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_REFERENCE,
+        description=f"A job, or a picture: {_REFERENCE}",
+        json_schema_extra={"widget": "job"},
+    ),
+    PictureField(states=True),
 ]
 
 # The job stores `<id>@<sha256>`, which names the same content wherever a recipe is fed back.

@@ -1,39 +1,25 @@
 """Params and presets of style transfer."""
 
 import math
-from collections.abc import Mapping
-from typing import Annotated, Literal
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from app.errors import InputError
-from app.kinds.base import NetworkNeed, Params
+from app.kinds.base import NetworkNeed
 from app.kinds.fields import (
-    MAX_SIDE,
     PICTURE_EXTENSIONS,
-    BitsOfPicture,
-    FormatOfPicture,
-    LayerWeights,
-    NetworkName,
-    PictureRef,
-    PictureRefs,
-    ResultSize,
-    Seed,
-    StepsOrPreset,
 )
 from app.kinds.layers import first_of_stages, require_card, require_spatial_layers
 from app.kinds.results.pictures import StyleTransferResult
-from app.kinds.spec import KindSpec, with_preset
+from app.kinds.spec import PRESET, KindSpec, with_preset
 from app.kinds.stacking import fitted, positive, short_hash
+from app.kinds.style_fields import StyleTransferFields
 from app.kinds.style_presets import (
     CONTENT_STRIDE,
     PRESETS,
     SORTED_ROWS,
-    ContentLossName,
-    Init,
-    Optimizer,
-    Pooling,
-    PresetName,
     PresetValues,
     StyleLossName,
 )
@@ -46,7 +32,7 @@ from app.kinds.work import (
     steps_work,
 )
 from app.networks import NetworkCard
-from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
+from app.networks.catalogue import Catalogue
 
 # What sorting a number costs at a step, in multiply-adds that take as long.
 SORTING = 2e3
@@ -63,147 +49,32 @@ ORDERED: tuple[StyleLossName, ...] = (
 # Bytes for each number of a layer that a loss takes as a whole: it, a copy of it, and their gradients.
 GATHERED = 16
 
-# Of style_scale, and of each of style_scales.
-LEAST_SCALE, LARGEST_SCALE = 0.1, 4.0
-
 # Stride of the deepest layers that fine_style is for: relu1_* and relu2_* of a VGG.
 FINE_STRIDE = 2
 
-Color = Literal["style", "content", "luminance"]
-ColorMatch = Literal["none", "cholesky", "pca", "symmetric", "histogram"]
+# Params that have an entry for each style picture.
+OF_EACH_STYLE = ("style_weights", "style_scales", "style_masks")
 
 
-class StyleTransferParams(Params):
+class StyleTransferParams(StyleTransferFields):
     """Paint the content of one picture in the style of others (Gatys, Ecker, Bethge 2016)."""
 
-    content: PictureRef = Field(title="Content", description="The picture to paint.")
-    style: PictureRefs = Field(
-        title="Style",
-        description="The painting, or up to eight of them.",
-        json_schema_extra={"widget": "pictures", "title_prefix": "after"},
-    )
-    preset: PresetName = Field(
-        "impasto",
-        title="Preset",
-        description="Where the values left empty come from.",
-        json_schema_extra={"widget": "preset"},
-    )
-    # The long side that neural-style, crowson and Gatys' own code default to.
-    size: ResultSize = 512
-    style_weight: float | None = Field(
-        None,
-        ge=0,
-        le=1e12,
-        title="Style weight",
-        description="Strength of the style.",
-        json_schema_extra={"widget": "slider", "decades": 2},
-    )
-    content_weight: float | None = Field(
-        None, ge=0, le=1e12, title="Content weight", description="Faithfulness to the content."
-    )
-    style_loss: StyleLossName | None = Field(
-        None, title="Style loss", description="What of the style pictures is compared with the result."
-    )
-    content_loss: ContentLossName | None = Field(
-        None, title="Content loss", description="What of the content is compared with the result."
-    )
-    tv_weight: float | None = Field(
-        None,
-        ge=0,
-        le=1e12,
-        title="Smoothness",
-        description="Weight of the total variation: more gives calmer areas.",
-    )
-    style_weights: list[Annotated[float, Field(ge=0)]] | None = Field(
-        None,
-        title="Share of each style",
-        description="One number a style picture; only their ratios matter. Empty: equal shares.",
-        json_schema_extra={"empty_means": "equal"},
-    )
-    style_scale: float = Field(
-        1.0,
-        ge=LEAST_SCALE,
-        le=LARGEST_SCALE,
-        title="Stroke size",
-        description="Size of the style pictures relative to the result: larger gives larger strokes. Smaller "
-        "pictures keep their own size; above 1 they are enlarged by this factor at most.",
-    )
-    style_masks: PictureRefs | None = Field(
-        None,
-        title="Style masks",
-        description="One picture for each style picture, in the proportions of the content: light where that "
-        "style is painted. Each style then has losses of its own over its own region.",
-    )
-    content_mask: PictureRef | None = Field(
-        None,
-        title="Mask of the content",
-        description="In the proportions of the content: light where it is painted, dark where it stays as it "
-        "is, such as a face.",
-    )
-    content_weight_map: PictureRef | None = Field(
-        None,
-        title="Map of content weights",
-        description="In the proportions of the content: the lighter, the more the content counts there. Only "
-        "ratios matter.",
-    )
-    style_scales: list[Annotated[float, Field(ge=LEAST_SCALE, le=LARGEST_SCALE)]] | None = Field(
-        None,
-        title="Stroke size of each style",
-        description="One number a style picture, each as Stroke size, which is then left at 1. Empty: Stroke "
-        "size for all.",
-    )
-    style_size: int | None = Field(
-        None,
-        ge=16,
-        le=MAX_SIDE,
-        title="Style size",
-        description="Longer side of the style pictures in pixels, whatever the size of the result is: its "
-        "strokes keep their size in pixels. Smaller pictures keep their own size. Empty: that of the result.",
-        json_schema_extra={"unit": "px"},
-    )
-    fine_style: PictureRef | None = Field(
-        None,
-        title="Fine style",
-        description="A picture whose fine texture and colours the result has; the larger forms come from the "
-        "style.",
-    )
-    color: Color = Field(
-        "style",
-        title="Colours",
-        description="Whose colours the result has: the style's; the content's, under the lightness of the "
-        "result; or luminance: painted in grey, in the content's range of lightness, and then with its "
-        "colours.",
-    )
-    color_match: ColorMatch = Field(
-        "none",
-        title="Match colours",
-        description="Match colours before painting: the content's to the style's with color=style; with "
-        "color=content the style's to the content's, so that strokes keep colours of their own. By mean and "
-        "covariance (cholesky; pca; symmetric, which changes the least), or by the whole distribution "
-        "(histogram).",
-    )
-    steps: StepsOrPreset = Field(None, description="Optimizer iterations over all scales.")
-    content_layers: LayerWeights | None = Field(
-        None, title="Content layers", description="Layer names, or names with weights."
-    )
-    style_layers: LayerWeights | None = Field(
-        None, title="Style layers", description="Layer names, or names with weights."
-    )
-    optimizer: Optimizer | None = Field(None, title="Optimizer", description="How the loss is minimized.")
-    pooling: Pooling | None = Field(None, title="Pooling", description="Average is smoother, max is crisper.")
-    init: Init | None = Field(None, title="Start from", description="What the optimizer starts from.")
-    init_image: PictureRef | None = Field(
-        None, title="Start picture", description="The picture to start from, with init=image."
-    )
-    tileable: bool = Field(
-        False,
-        title="Tileable",
-        description="Make a tile: its left edge goes on at its right one, its top edge at its bottom one.",
-    )
-    network: NetworkName = DEFAULT_NETWORK
-    seed: Seed = Field(0, description="Seed of the noise it may start from.")
-    format: FormatOfPicture = "png"
-    bit_depth: BitsOfPicture = 8
+    @classmethod
+    def continuing(
+        cls, earlier: Mapping[str, Any], given: Mapping[str, Any], files: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """The params of a job that goes on where another one ended: at its size, and by its preset."""
+        for name, remedy in (
+            ("size", "Leave this out; for another size, start a new job from that picture, with init_image."),
+            (PRESET, "Leave this out, or start a new job: a preset fills in what that job already says."),
+        ):
+            if name in given and given[name] != earlier.get(name):
+                raise InputError(name, f"The job to continue has {earlier.get(name)}. {remedy}")
+        changed = {*given, *files}
+        # Lists are of styles that may be others, and what that job started from is of no use now.
+        dropped = {"init", "init_image"} | (set(OF_EACH_STYLE) if "style" in changed else set())
+        kept = {name: value for name, value in earlier.items() if name not in dropped}
+        return super().continuing(kept, given, files)
 
     def keeps_alpha_of(self) -> str:
         """The content's."""
@@ -313,14 +184,15 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
             positive(self.style_layers) if self.style_weight else [],
         )
         losses = f"{self.style_loss} {self.content_loss}"
-        shape = f"{width}x{height} {self.tileable}"
+        shape = f"{width}x{height} {self.tileable}{' continued' if self.continue_from else ''}"
         return f"{self.network} {self.pooling} {self.preset} {losses} {shape} {self.steps} {layers}"
 
     def work(self, card: NetworkCard | None, members: int) -> float | None:
         """Targets and steps at each scale, on squares with the preset's margin; statistics of each region."""
         del members
         preset = PRESETS[self.preset]
-        sides = [side + 2 * preset.margin for side in scale_sides(self.size, preset.coarsest)]
+        coarsest = None if self.continue_from else preset.coarsest
+        sides = [side + 2 * preset.margin for side in scale_sides(self.size, coarsest)]
         passes = steps_work(
             card,
             sides,
@@ -355,6 +227,10 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
         if self.style_masks is not None and len(self.style_masks) != len(self.style):
             counts = f"{len(self.style_masks)} masks for {len(self.style)} style pictures"
             raise InputError("style_masks", f"{counts}: give one for each, or none.")
+        if self.continue_from is not None and self.init_image is not None:
+            raise InputError(
+                "init_image", "The picture to continue is what this starts from: leave one of the two out."
+            )
         if self.color == "luminance" and self.color_match != "none":
             raise InputError(
                 "color_match", "color is 'luminance', which paints in grey: leave this out, or set color."

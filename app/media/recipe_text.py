@@ -1,7 +1,7 @@
 """The recipe in a file that a job made: JSON.
 
 A PNG has it in an international text chunk, a JPEG or WebP in the description of its EXIF data, a TIFF in
-its description, an MP4 in its comment; a recipe file is plain JSON.
+its description, an MP4 in its comment, a state in its header; a recipe file is plain JSON.
 """
 
 import json
@@ -10,6 +10,8 @@ from typing import Any, BinaryIO
 from PIL import ExifTags, Image, PngImagePlugin
 
 RECIPE_KEY = "impasto"
+# In the header of a safetensors file.
+STATE_RECIPE_KEY = "impasto_recipe"
 # A recipe has a few kB; longer texts are something else.
 MAX_RECIPE_BYTES = 256 << 10
 
@@ -30,6 +32,8 @@ def read_recipe(file: BinaryIO) -> dict[str, Any] | None:
     try:
         if head[4:8] == b"ftyp":
             text = _comment_of_video(file)
+        elif head[8:9] == b"{":
+            text = _text_of_state(file, int.from_bytes(head[:8], "little"))
         elif head.lstrip().startswith(b"{"):
             text = file.read(MAX_RECIPE_BYTES + 1).decode()
         else:
@@ -52,6 +56,16 @@ def _text_of_picture(file: BinaryIO) -> str | None:
             return text if isinstance(text, str) else None
         text = image.info.get(RECIPE_KEY)
         return text if isinstance(text, PngImagePlugin.iTXt) else None
+
+
+def _text_of_state(file: BinaryIO, size: int) -> str | None:
+    """The recipe in the header of a safetensors file, ``size`` bytes of JSON after the first eight."""
+    # Its recipe, and as much of losses, names and sizes.
+    if size > 2 * MAX_RECIPE_BYTES:
+        return None
+    file.seek(8)
+    text = json.loads(file.read(size))["__metadata__"][STATE_RECIPE_KEY]
+    return text if isinstance(text, str) else None
 
 
 def _comment_of_video(file: BinaryIO) -> str | None:

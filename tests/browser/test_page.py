@@ -171,6 +171,29 @@ def test_settings_of_an_old_job_come_back(page: Page, pictures: Path) -> None:
         expect(page.locator(f"[data-field={field}] .tile-text")).to_have_count(0)
 
 
+def test_a_job_is_continued_once(page: Page, pictures: Path) -> None:
+    choose(page, pictures, size=48)
+    page.get_by_label("Style weight", exact=True).fill("25")
+    submit(page)
+    expect(result(page, "succeeded")).to_be_visible(timeout=JOB_MS)
+    first = page.url.rpartition("job=")[2]
+
+    page.get_by_role("button", name="Continue", exact=True).click()
+    continued = page.get_by_label("Continue", exact=True)
+    expect(continued).to_have_value(first)
+    page.get_by_label("Style weight", exact=True).fill("60")
+    page.get_by_label("Steps", exact=True).fill("2")
+    with page.expect_response(lambda answer: answer.url.endswith("/v1/style-transfer")) as sent:
+        page.get_by_role("button", name="Paint", exact=True).click()
+
+    params = sent.value.json()["params"]
+    assert params["continue_from"] == f"{first}/image"
+    assert (params["size"], params["style_weight"], params["steps"]) == (48, 60, 2)
+    expect(result(page, "succeeded")).to_be_visible(timeout=JOB_MS)
+    # The next job begins anew.
+    expect(continued).to_have_value("")
+
+
 def test_the_form_survives_a_reload(page: Page, pictures: Path) -> None:
     choose(page, pictures, size=99)
     expect(page.locator(".tile progress")).to_have_count(0)

@@ -1,4 +1,4 @@
-"""What a job is computed from: pictures, alphas, clips and sets, by param, loaded when asked for."""
+"""What a job is computed from: pictures, alphas, clips, states and sets, by param, loaded when asked for."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +12,12 @@ from app.errors import InputError
 from app.networks.card import NetworkCard
 from app.settings import WeightsFolder
 from models.network import Network
+from worker.contract.steps import StepState
 from worker.media.clips import Clip
 from worker.media.pictures import Picture
+
+Loaded = Picture | Clip | StepState
+"""What a file that a param names may hold."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Source:
     """
 
     sha256: str
-    load: Callable[[], Picture | Clip]
+    load: Callable[[], Loaded]
     name: str = ""
 
 
@@ -84,11 +88,11 @@ class Inputs:
         self._load = lru_cache(maxsize=24)(lambda param, place: self._sources[param][place].load())
 
     @classmethod
-    def of(cls, pictures: Mapping[str, Sequence[Tensor | Clip]]) -> "Inputs":
-        """Inputs that are loaded already: opaque pictures and clips, by param."""
+    def of(cls, pictures: Mapping[str, Sequence[Tensor | Clip | StepState]]) -> "Inputs":
+        """Inputs that are loaded already: opaque pictures, clips and states, by param."""
 
-        def source(each: Tensor | Clip) -> Source:
-            return Source("", lambda: each if isinstance(each, Clip) else Picture(each))
+        def source(each: Tensor | Clip | StepState) -> Source:
+            return Source("", lambda: Picture(each) if isinstance(each, Tensor) else each)
 
         return cls({param: [source(each) for each in several] for param, several in pictures.items()})
 
@@ -123,10 +127,15 @@ class Inputs:
                 raise InputError(param, "This is a clip: take a still picture, such as one frame of it.")
         return [each for each in loaded if isinstance(each, Picture)]
 
+    def state(self, param: str) -> StepState | None:
+        """The state of a param that takes one; None if it names a picture, or nothing."""
+        loaded = self._load(param, 0) if param in self._sources else None
+        return loaded if isinstance(loaded, StepState) else None
+
     def picture_or_clip(self, param: str) -> Tensor | Clip:
         """The one picture or clip of a param."""
         loaded = self._load(param, 0)
-        return loaded if isinstance(loaded, Clip) else loaded.rgb
+        return loaded if isinstance(loaded, Clip) else self.picture(param)
 
     def alpha(self, param: str) -> Tensor | None:
         """The transparency of the first picture of a param; None if it is opaque, a clip, or not there."""

@@ -57,11 +57,15 @@ VideoFormat = Literal["mp4", "webp"]
 
 @dataclass(frozen=True)
 class Video:
-    """A video to be encoded: its frames in order, all of one size, as PNG files; frames per second."""
+    """A video to be encoded: its frames in order, all of one size, as PNG files; frames per second.
+
+    The last one is shown for ``hold`` seconds longer.
+    """
 
     frames: Sequence[bytes]
     rate: float
     format: VideoFormat
+    hold: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ class Outcome:
     All by artifact name: ``images`` are pictures (``image`` first), float32 RGB ``(1, 3, H, W)`` in
     [0, 1] on the CPU, or with a fourth channel alpha; ``videos`` and ``files`` what else there is.
     ``result`` is JSON: numbers and tables. ``network`` is registered, and ``network`` in the result is the
-    name that it got.
+    name that it got. ``states`` have no parts; a later job can be given one as an input.
     """
 
     images: dict[str, Tensor] = field(default_factory=dict)
@@ -100,6 +104,7 @@ class Outcome:
     videos: dict[str, Video] = field(default_factory=dict)
     files: dict[str, File] = field(default_factory=dict)
     network: NewNetwork | None = None
+    states: dict[str, StepState] = field(default_factory=dict)
 
 
 Steps = Generator[Step, None, Outcome]

@@ -34,6 +34,11 @@ def encode_frame(picture: Tensor) -> bytes:
     return out.getvalue()
 
 
+def frame_name(number: int) -> str:
+    """What a frame is called among the parts of a state."""
+    return f"frame{number:04d}.png"
+
+
 def encode_video(video: Video, recipe: dict[str, Any] | None = None) -> bytes:
     """The file of a video of at least one frame, with its recipe as metadata."""
     match video.format:
@@ -62,7 +67,7 @@ def _write_frames(container: OutputContainer, video: Video) -> None:
     context.pix_fmt = "yuv420p"
     context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
     context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.IEC61966_2_1
-    for image in _images(video):
+    for image in _held(video):
         width, height = (max(2, side - side % 2) for side in image.size)
         if not context.is_open:
             context.width, context.height = width, height
@@ -78,18 +83,27 @@ def _webp(video: Video, recipe: dict[str, Any] | None) -> bytes:
     if recipe is not None:
         exif[ExifTags.Base.ImageDescription] = dump_recipe(recipe, ascii_only=True)
     first, *others = _images(video)
+    shown = round(1000 / video.rate)
     out = BytesIO()
     first.save(
         out,
         "WEBP",
         save_all=True,
         append_images=others,
-        duration=round(1000 / video.rate),
+        duration=[shown] * len(others) + [shown + round(1000 * video.hold)],
         loop=0,
         quality=WEBP_QUALITY,
         exif=exif,
     )
     return out.getvalue()
+
+
+def _held(video: Video) -> Iterator[Image.Image]:
+    """The frames, the last one as often as it is shown."""
+    for image in _images(video):
+        yield image
+    for _ in range(round(video.hold * video.rate)):
+        yield image
 
 
 def _images(video: Video) -> Iterator[Image.Image]:

@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from app.kinds.style_transfer import ColorMatch
+from app.kinds.style_fields import ColorMatch
 from worker.optim.color import Change, from_oklab, in_bands, moments, to_oklab
 
 # Variances are at least this: half a level of 8 bits, squared. A flat picture has no direction to stretch.

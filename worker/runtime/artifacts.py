@@ -8,9 +8,11 @@ from torch import Tensor
 
 from app.jobs.job import Json
 from app.kinds.fields import BitDepth, PictureFormat
-from worker.contract.steps import Outcome
+from app.media.recipe_text import STATE_RECIPE_KEY, dump_recipe
+from worker.contract.steps import Outcome, StepState
 from worker.media.picture_files import encode_picture
 from worker.media.videos import MEDIA_TYPES, encode_video
+from worker.runtime.checkpoints import KIND, to_bytes
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,13 @@ def encode(
         yield EncodedFile(name, f".{video.format}", MEDIA_TYPES[video.format], data)
     for name, file in outcome.files.items():
         yield EncodedFile(name, file.ending, file.media_type, file.data)
+    for name, state in outcome.states.items():
+        yield EncodedFile(name, ".safetensors", "application/octet-stream", state_file(state, recipe))
+
+
+def state_file(state: StepState, recipe: Json) -> bytes:
+    """The file of a state, with the recipe in its header."""
+    return to_bytes(state, {KIND: recipe["kind"], STATE_RECIPE_KEY: dump_recipe(recipe)})
 
 
 def encode_recipe(recipe: Json) -> EncodedFile:

@@ -18,7 +18,7 @@ from worker.contract.steps import StepState
 FORMAT = "2"
 
 _FORMAT = "impasto_format"
-_KIND = "impasto_kind"
+KIND = "impasto_kind"
 _VALUES = "impasto_values"
 _PARTS = "impasto_parts"
 
@@ -38,22 +38,33 @@ def save(
     for name, data in state.parts.items():
         if name not in keys:
             keys[name] = storage.put(f"{prefix}-{name}", data).key
-    storage.put(key, to_bytes(state, {_KIND: kind, _PARTS: json.dumps(keys)}))
+    storage.put(key, to_bytes(state, {KIND: kind, _PARTS: json.dumps(keys)}))
     return keys
 
 
 def load(storage: Storage, key: str, kind: str) -> tuple[StepState, dict[str, str]]:
     """The state under a key, and the keys of its parts by name. Raises CheckpointError."""
     data = _read(storage, key)
-    state, header = from_bytes(data), _header(data)
-    if header.get(_KIND) != kind:
-        raise CheckpointError(f"the checkpoint {key} is of kind {header.get(_KIND)}, not {kind}")
+    state, header = of_kind(data, kind), _header(data)
     try:
         keys: dict[str, str] = json.loads(header[_PARTS])
     except (KeyError, ValueError) as error:
         raise CheckpointError(f"the checkpoint {key} is damaged: it names no parts") from error
     parts = {name: _read(storage, part_key) for name, part_key in keys.items()}
     return StepState(state.tensors, state.values, parts), keys
+
+
+def of_kind(data: bytes, kind: str) -> StepState:
+    """The state, without its parts, in a file with the header KIND. Raises CheckpointError."""
+    found = _header(data).get(KIND)
+    if found != kind:
+        raise CheckpointError(f"the checkpoint is of kind {found}, not {kind}")
+    return from_bytes(data)
+
+
+def is_state(data: bytes) -> bool:
+    """Whether a file may be one of a state: it begins as safetensors do."""
+    return data[8:9] == b"{" and int.from_bytes(data[:8], "little") < len(data)
 
 
 def to_bytes(state: StepState, header: Mapping[str, str] | None = None) -> bytes:

@@ -11,50 +11,63 @@ from app.datasets.service import DatasetService
 from app.errors import InputError
 from app.images.repository import Image, find_images, image_key
 from app.jobs.repository import get_artifact
-from app.kinds import Params
+from app.kinds import Params, spec_of
 from app.media.clips import clip_format
 from app.networks.card import NetworkCard
 from app.settings import WeightsFolder
 from models.network import Network
-from worker.contract.inputs import Inputs, Source, field_of
+from worker.contract.inputs import Inputs, Loaded, Source, field_of
+from worker.contract.steps import StepState
 from worker.datasets.members import load_sets, names_of_sets
-from worker.media.clips import Clip, open_clip
+from worker.media.clips import open_clip
 from worker.media.pictures import Picture, load_picture
 from worker.optim.kept import Kept
+from worker.runtime import checkpoints
 from worker.runtime.patience import persist
 
 # Decoded pictures, which the jobs of a batch often share.
 _DECODED_BYTES = 128 << 20
 
 
-def _bytes_of(loaded: Picture | Clip) -> float:
-    """Memory of a decoded picture; a clip is not kept."""
-    if isinstance(loaded, Clip):
+def _bytes_of(loaded: Loaded) -> float:
+    """Memory of a decoded picture; nothing else is kept."""
+    if not isinstance(loaded, Picture):
         return math.inf
     return loaded.rgb.nbytes + (0 if loaded.alpha is None else loaded.alpha.nbytes)
 
 
-DECODED: Kept[Picture | Clip] = Kept(_DECODED_BYTES, _DECODED_BYTES // 8, _bytes_of)
+DECODED: Kept[Loaded] = Kept(_DECODED_BYTES, _DECODED_BYTES // 8, _bytes_of)
 
 
-def _own(loaded: Picture | Clip) -> Picture | Clip:
+def _own(loaded: Loaded) -> Loaded:
     """A copy of a picture, which the job may do with as it likes."""
-    if isinstance(loaded, Clip):
+    if not isinstance(loaded, Picture):
         return loaded
     return Picture(loaded.rgb.clone(), None if loaded.alpha is None else loaded.alpha.clone())
 
 
-def read_input(file: BinaryIO, params: Params, name: str, field: str) -> Picture | Clip:
-    """Decode a picture, or a clip where the param takes one, no larger than the job can use.
+def read_input(file: BinaryIO, params: Params, name: str, field: str) -> Loaded:
+    """Decode a picture, no larger than the job can use, or a clip or state where the param takes one.
 
     Raises InputError on ``field``.
     """
-    if params.picture_fields()[name].clips:
+    mark = params.picture_fields()[name]
+    if mark.clips or mark.states:
         data = file.read()
-        if clip_format(data) is not None:
+        if mark.clips and clip_format(data) is not None:
             return open_clip(data, field)
+        if mark.states and checkpoints.is_state(data):
+            return _read_state(data, spec_of(params).name, field)
         file = BytesIO(data)
     return load_picture(file, field, params.picture_side(name), params.picture_short_side(name))
+
+
+def _read_state(data: bytes, kind: str, field: str) -> StepState:
+    try:
+        return checkpoints.of_kind(data, kind)
+    except checkpoints.CheckpointError as error:
+        detail = f"No state of {kind} that this version can go on from: {error}. Name the picture instead."
+        raise InputError(field, detail) from error
 
 
 def load_inputs(
@@ -74,7 +87,7 @@ def load_inputs(
     def source(name: str, field: str, reference: str) -> Source:
         key, sha256, file_name = _find(engine, stored, reference, field)
 
-        def load() -> Picture | Clip:
+        def load() -> Loaded:
             try:
                 file = storage.open(key)
             except FileNotFoundError:

@@ -25,7 +25,8 @@ class CoarseToFine:
 
     ``loss_at`` makes the loss of a scale when it begins, ``optimizer_for`` the optimizer for a
     picture of its size; ``shown`` turns a picture into the result, on its device; ``enlarge`` resizes a
-    picture to the height and width of the next scale. ``reports`` are those of the finished scales.
+    picture to the height and width of the next scale. ``reports`` are those of the finished scales, ``last``
+    is the descent at the scale that was begun last.
     """
 
     plan: Sequence[Scale]
@@ -34,10 +35,15 @@ class CoarseToFine:
     shown: Callable[[Tensor], Tensor] = Tensor.detach
     enlarge: Callable[[Tensor, int, int], Tensor] = resize
     reports: list[dict[str, Any]] = field(default_factory=list)
+    last: Descent | None = None
 
-    def descend(self, picture: Tensor, resume: StepState | None) -> Run[Tensor]:
+    def descend(
+        self, picture: Tensor, resume: StepState | None, begin: StepState | None = None
+    ) -> Run[Tensor]:
         """Descend at all scales from ``picture`` (1, 3, H, W), or from a step's state; returns the best
         picture.
+
+        ``begin`` is the state of a descent of the same loss, which goes on at the first scale.
 
         Each evaluation of the loss is a step. Losses are weighted: they sum to ``total``.
         """
@@ -45,7 +51,8 @@ class CoarseToFine:
         if resume is not None:
             first, self.reports = resume.values["scale"], list(resume.values["reports"])
         for index in range(first, len(self.plan)):
-            picture = yield from self._scale(index, picture, resume if index == first else None)
+            at_first = (resume, begin if index == 0 else None) if index == first else (None, None)
+            picture = yield from self._scale(index, picture, *at_first)
         return picture
 
     def result(self) -> dict[str, Any]:
@@ -59,14 +66,20 @@ class CoarseToFine:
             "rollbacks": sum(report["rollbacks"] for report in self.reports),
         }
 
-    def _scale(self, index: int, picture: Tensor, resume: StepState | None) -> Run[Tensor]:
+    def _scale(
+        self, index: int, picture: Tensor, resume: StepState | None, begin: StepState | None
+    ) -> Run[Tensor]:
         """Descend at one scale from ``picture``, of any size; returns the best picture."""
         scale = self.plan[index]
         loss = self.loss_at(scale)
         picture = self.enlarge(picture, *scale.size)
         descent = Descent(picture, self.optimizer_for(picture), loss.magnitude)
+        self.last = descent
         if resume is not None:
             descent.restore(resume)
+        elif begin is not None:
+            descent.restore(begin)
+            descent.taken = descent.rollbacks = 0
         while descent.taken < scale.steps:
             descent.take((yield from evaluated(loss, descent.variables)))
             yield Step(

@@ -19,7 +19,7 @@ from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, Step, Steps, StepState, Video
-from worker.media.videos import encode_frame
+from worker.media.videos import encode_frame, frame_name
 from worker.optim.descent import Descent, Evaluation, numbers
 from worker.optim.memory import require_memory
 from worker.optim.optimizers.gradient import NormalizedGradient
@@ -140,14 +140,14 @@ class _Run:
         return StepState(
             {**state.tensors, **start},
             {**state.values, "frame": self.frame, "octave": self.octave, "before": self.before},
-            {_part(number): frame for number, frame in enumerate(self.done)},
+            {frame_name(number): frame for number, frame in enumerate(self.done)},
         )
 
     def restore(self, state: StepState) -> None:
         """Go on from a step's state, bit for bit."""
         self.frame, self.octave = state.values["frame"], state.values["octave"]
         self.before = state.values["before"]
-        self.done = [state.parts[_part(number)] for number in range(self.frame)]
+        self.done = [state.parts[frame_name(number)] for number in range(self.frame)]
         if self.frame > 0:
             # A copy, because the last bits of a sum may depend on how what was read from a file is aligned.
             self.start = state.tensors["start"].to(self.compute.device, copy=True)
@@ -187,10 +187,6 @@ def _cropped(padded: Tensor, like: Tensor) -> Tensor:
     """The middle, of the size of ``like``."""
     top, left = ((whole - side) // 2 for whole, side in zip(padded.shape[2:], like.shape[2:], strict=True))
     return padded[..., top : top + like.shape[2], left : left + like.shape[3]]
-
-
-def _part(frame: int) -> str:
-    return f"frame{frame:04d}.png"
 
 
 def _plan(params: ResolvedDeepDream, start: Tensor, network: Network) -> list[Octave]:

@@ -1,6 +1,6 @@
 """Runs that want losses evaluated: one by itself, or several whose evaluations are made together."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
 from typing import TypeVar
 
@@ -42,6 +42,19 @@ def alone(run: Run[R]) -> Generator[Step, None, R]:
                 reply = asked.evaluate()
             else:
                 yield asked
+
+
+def with_steps(run: Run[R], change: Callable[[Step], Step]) -> Run[R]:
+    """A run with each of its steps changed."""
+    with closing(run):
+        reply = None
+        while True:
+            try:
+                asked = run.send(reply)
+            except StopIteration as stop:
+                result: R = stop.value
+                return result
+            reply = yield change(asked) if isinstance(asked, Step) else asked
 
 
 def stacked(runs: Sequence[Run[Outcome]], compute: Compute) -> StackSteps:

@@ -38,10 +38,12 @@ from worker.optim.randomness import noise_picture
 from worker.optim.tiling.tiles import BUDGET, Edge, Tiling
 from worker.optim.tiling.wrapping import enlarge_wrapped, made_periodic, resize_wrapped
 from worker.synthesis.coarse_to_fine import CoarseToFine
+from worker.synthesis.continuation import PARAM, continuation, kept_state
 from worker.synthesis.plan import Scale, Size, plan_scales
 from worker.synthesis.stacking import Run, alone, stacked
 from worker.synthesis.style_colors import PLACED, coloring
 from worker.synthesis.style_masks import NO_MASKS, Masks, load_masks, losses_of_styles
+from worker.synthesis.timelapse import Timelapse
 
 
 def style_transfer(
@@ -75,10 +77,16 @@ def _paint(
     compute: Compute,
     resume: StepState | None,
 ) -> Run[Outcome]:
-    colors = coloring(params, {name: inputs.pictures(name) for name in params.pictures()})
+    named = [name for name in params.pictures() if inputs.state(name) is None]
+    colors = coloring(params, {name: inputs.pictures(name) for name in named})
     pictures = colors.pictures
     content_layers, style_layers = weighted_layers(params)
     plan = plan_scales(params, pictures, network, {**content_layers, **style_layers})
+    (continued,) = pictures.get(PARAM, [None])
+    earlier = continuation(params, inputs, network, continued)
+    if earlier is not None:
+        plan = [replace(plan[-1], steps=params.steps)]
+        earlier.require_size(plan[0].size)
     masks = load_masks(params, inputs, plan[-1].size)
     # Protected pixels are those of the content as it was sent, not as it was recolored.
     sent = inputs.picture("content")
@@ -96,6 +104,8 @@ def _paint(
 
     def start() -> Tensor:
         size = plan[0].size
+        if earlier is not None:
+            return earlier.picture.to(compute.device)
         match params.init:
             case "noise":
                 deviation = PRESETS[params.preset].noise
@@ -120,10 +130,19 @@ def _paint(
 
     enlarge = partial(enlarge_wrapped, seed=params.seed) if params.tileable else resize
     descent = CoarseToFine(plan, loss, optimizer, shown, enlarge)
-    picture = yield from descent.descend(start(), resume)
+    run = descent.descend(start(), resume, None if earlier is None else earlier.state)
+    timelapse = None
+    if params.timelapse != "none":
+        timelapse = Timelapse(params.timelapse, plan[-1].size, inputs.alpha("content"), resume)
+        run = timelapse.record(run)
+    picture = yield from run
     dtype = str(compute.dtype).removeprefix("torch.")
     image = shown(picture).to("cpu", copy=True)
-    return Outcome({"image": image}, {**descent.result(), "dtype": dtype})
+    videos = {} if timelapse is None else {"timelapse": timelapse.video(image)}
+    states = {}
+    if params.keep_state and descent.last is not None:
+        states["state"] = kept_state(descent.last, params, inputs, network)
+    return Outcome({"image": image}, {**descent.result(), "dtype": dtype}, videos, states=states)
 
 
 def style_transfer_loss(

@@ -79,7 +79,7 @@ const layersOf = (card) => card.layers.map((layer) => layer.name);
 const classesOf = (card) => card.classes;
 /** Names of the chosen network that a control suggests. */
 const SUGGESTED = { layer: layersOf, layers: layersOf, class: classesOf, classes: classesOf };
-const WIDE = new Set(["layers", "extents", "names", "classes", "class", "object"]);
+const WIDE = new Set(["layers", "extents", "names", "classes", "class", "object", "job"]);
 
 /** A text input: numbers, lists, layers, anything without choices. */
 export function textField(param) {

@@ -6,7 +6,7 @@ import { el, showText } from "./dom.js";
 import { entriesOf, isLines, isZip } from "./folders.js";
 import { requestKeys } from "./keys.js";
 import { makeKindForm, showKindForm } from "./kind_form.js";
-import { isPicture, kindOf, listedKinds } from "./kinds.js";
+import { continuedParam, isPicture, kindOf, listedKinds } from "./kinds.js";
 import { openMany } from "./many.js";
 import { findNetwork, refreshNetworks } from "./networks.js";
 import { load, save } from "./session.js";
@@ -19,8 +19,8 @@ const formProblem = document.getElementById("form-problem");
 
 /**
  * Open the form. `onjob(job)` is called with every job sent, `onbatch(batch)` with every batch, `onlines(file)` with a
- * file of jobs that was dropped. Returns {reuse(job), open(kind, params)}: one shows a job's settings, the other a form
- * in which some params are filled in.
+ * file of jobs that was dropped. Returns {reuse(job), goOn(job), open(kind, params)}: they show a job's settings, these
+ * for a job that goes on where it ended, or a form in which some params are filled in.
  */
 export function openForm({ onjob, onbatch, onlines }) {
   /** Forms by kind: values stay while another kind is shown. */
@@ -51,7 +51,7 @@ export function openForm({ onjob, onbatch, onlines }) {
     many.show();
   }
 
-  const saveSettings = () => save(`settings.${current.kind.kind}`, current.read().params);
+  const saveSettings = (of = current) => save(`settings.${of.kind.kind}`, of.read().params);
 
   /** Send one job, or a batch of many. */
   async function request({ kind, path }, params, over) {
@@ -59,6 +59,12 @@ export function openForm({ onjob, onbatch, onlines }) {
     const key = keys.of(matrix ?? { path, params });
     const answer = matrix ? await sendMatrix(matrix, many.title(), key) : await sendJob(path, params, key);
     keys.answered();
+    // The next job is about something else, unless somebody says so again.
+    const continued = continuedParam(kind);
+    if (continued) {
+      kindForms.get(kind).fields.get(continued.name).set(null);
+      saveSettings(kindForms.get(kind));
+    }
     (matrix ? onbatch : onjob)(answer);
   }
 
@@ -105,14 +111,22 @@ export function openForm({ onjob, onbatch, onlines }) {
     }
   }
 
-  async function reuse(job) {
-    const params = await paramsOf(job);
+  async function reuse(job, changes = {}) {
+    const params = { ...(await paramsOf(job)), ...changes };
     choose(job.kind);
     many.turnOff();
     current.clearProblems();
     current.reuse(params);
     saveSettings();
     form.scrollIntoView({ block: "nearest" });
+  }
+
+  async function goOn(job) {
+    const { name } = continuedParam(job.kind);
+    // It starts from the picture of that job.
+    await reuse(job, { [name]: job.id, init: null, init_image: null });
+    advanced.open = true;
+    current.fields.get(name).focus();
   }
 
   function open(kind, params) {
@@ -162,7 +176,7 @@ export function openForm({ onjob, onbatch, onlines }) {
   choose(listed.some(({ kind }) => kind === last) ? last : listed[0].kind);
   receiveFiles(() => current, many, onlines);
   submit.disabled = false;
-  return { reuse, open };
+  return { reuse, goOn, open };
 }
 
 /** Copy the first picture of one form to the first required picture of another, if that is empty. */

@@ -18,6 +18,9 @@ export const kindOf = (name) => kinds.get(name);
 /** Whether a param is a picture, several, or a clip. */
 export const isPicture = (param) => ["picture", "pictures", "clip"].includes(param.control);
 
+/** The param by which a job of a kind goes on where another one ended; undefined where there is none. */
+export const continuedParam = (kind) => kinds.get(kind)?.params.find(({ control }) => control === "job");
+
 /** References of the sets that a job uses. */
 export function setsOf(job) {
   const params = kinds.get(job.kind)?.params.filter(({ control }) => control === "dataset") ?? [];

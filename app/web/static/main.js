@@ -46,6 +46,7 @@ setNetworks(networks);
 const gallery = openGallery();
 const result = openResult({
   onreuse: (job) => form.reuse(job),
+  oncontinue: (job) => form.goOn(job),
   onuse: (kind, params) => form.open(kind, params),
 });
 openLibrary();

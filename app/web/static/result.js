@@ -6,7 +6,7 @@ import { fileItems } from "./files.js";
 import { isTerminal } from "./follow.js";
 import { fetchNames } from "./image_names.js";
 import { artifactUrl, captionOf, detailsOf, draftUrl, showCopy, timesOf, titleOfJob, titleParts, viewsOf } from "./jobs.js";
-import { kindOf, picturesOf, setsOf } from "./kinds.js";
+import { continuedParam, kindOf, picturesOf, setsOf } from "./kinds.js";
 import { makeLooks } from "./looks.js";
 import { makeOverlay } from "./overlay.js";
 import { rankingElements } from "./rankings.js";
@@ -33,6 +33,9 @@ function stateOf({ state, paused, cancel_requested: stopping, finish_requested: 
   return finishing ? "Finishing" : STATES[state];
 }
 
+/** The artifact that shows how the picture came into being. */
+const TIMELAPSE = "timelapse";
+
 /** Parts of a result that its rankings show. */
 const RANKED = ["top", "pictures", "table"];
 
@@ -40,8 +43,11 @@ const element = document.getElementById("result");
 const part = (selector) => element.querySelector(selector);
 const action = (name) => part(`[data-action="${name}"]`);
 
-/** The result's part of the page. `onreuse(job)` is called for "Use these settings", `onuse(kind, params)` opens a form. */
-export function openResult({ onreuse, onuse }) {
+/**
+ * The result's part of the page. `onreuse(job)` is called for "Use these settings", `oncontinue(job)` for "Continue",
+ * `onuse(kind, params)` opens a form.
+ */
+export function openResult({ onreuse, oncontinue, onuse }) {
   const bar = part(".progress-bar");
   const viewer = makeViewer(element, (view) => choose(view));
   const overlay = makeOverlay(element);
@@ -173,9 +179,11 @@ export function openResult({ onreuse, onuse }) {
     renderLink("recipe", artifactUrl(job, "recipe"), `${filename}.json`);
     renderLink("open", view?.url);
     renderLink("json", `/v1/jobs/${encodeURIComponent(job.id)}`);
-    // A single picture made from another shows the same place, and can be laid over it.
-    action("compare").hidden = viewsOf(job).length !== 1 || picturesOf(job).length === 0;
+    // A single picture made from another shows the same place, and can be laid over it. A timelapse of it does not count.
+    const pictures = viewsOf(job).filter(({ name }) => name !== TIMELAPSE);
+    action("compare").hidden = pictures.length !== 1 || view?.name === TIMELAPSE || picturesOf(job).length === 0;
     action("reuse").hidden = !kindOf(job.kind)?.listed;
+    action("continue").hidden = job.state !== "succeeded" || !continuedParam(job.kind);
     const files = fileItems(job, filename);
     part(".files").replaceChildren(...files);
     part(".files").hidden = files.length === 0;
@@ -245,6 +253,7 @@ export function openResult({ onreuse, onuse }) {
     compare(action("compare").getAttribute("aria-pressed") === "false"),
   );
   action("reuse").addEventListener("click", () => onreuse(job));
+  action("continue").addEventListener("click", () => oncontinue(job));
   action("cancel").addEventListener("click", async () => {
     try {
       show(await cancelJob(job.id));

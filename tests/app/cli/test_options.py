@@ -47,6 +47,7 @@ def test_pictures_are_files() -> None:
     assert kinds == {
         "fine_style": Path | None,
         "init_image": Path | None,
+        "continue_from": Path | None,
         "content_mask": Path | None,
         "content_weight_map": Path | None,
         "style_masks": list[Path] | None,

@@ -180,3 +180,43 @@ def test_an_interrupt_leaves_no_file(folder: Path) -> None:
         said = log.read()
     assert "nothing was written" in said and "Traceback" not in said
     assert sorted(os.listdir(folder)) == before
+
+
+@pytest.mark.medium
+def test_a_painting_is_continued_from_its_state_or_its_picture(folder: Path) -> None:
+    one_scale = ("--size", "32", "--style-weight", "30")
+    whole = style("content.png", "style.png", "-o", "whole.png", *one_scale, "--steps", "5")
+    assert whole.exit_code == 0, whole.output
+    first = style("content.png", "style.png", "-o", "a.png", *one_scale, "--steps", "3", "--keep-state")
+    assert first.exit_code == 0, first.output
+    assert "The state is in a-state.safetensors" in first.stdout
+
+    pair = ("content.png", "style.png")
+    second = style(*pair, "-o", "b.png", "--continue-from", "a-state.safetensors", "--steps", "2")
+    assert second.exit_code == 0, second.output
+    with Image.open("b.png") as more, Image.open("whole.png") as expected:
+        assert more.tobytes() == expected.tobytes()
+    assert recipe_of(folder / "b.png")["params"]["style_weight"] == 30
+
+    third = style(*pair, "-o", "c.jpg", "--continue-from", "a.png", "--style-weight", "5")
+    assert third.exit_code == 0, third.output
+    recipe = recipe_of(folder / "c.jpg")
+    assert (recipe["params"]["steps"], recipe["params"]["style_weight"]) == (3, 5)
+    assert {*recipe["inputs"]} == {"content", "style", "continue_from"}
+    assert "is not the picture" not in second.output + third.output
+
+    again = style(*pair, "-o", "d.png", "--recipe", "b.png", "--continue-from", "a-state.safetensors")
+    assert again.exit_code == 0, again.output
+    assert (folder / "d.png").read_bytes() == (folder / "b.png").read_bytes()
+
+    refused = {
+        ("--recipe", "b.png"): "--continue-from",
+        ("--continue-from", "a.png", "--size", "64"): "--size: The job to continue has 32.",
+        ("--continue-from", "nothing.png"): "nothing.png",
+        ("--continue-from", "whole.safetensors"): "--continue-from",
+    }
+    (folder / "whole.safetensors").write_bytes((folder / "a-state.safetensors").read_bytes()[:5000])
+    for options, said in refused.items():
+        result = style(*pair, "-o", "e.png", *options)
+        assert result.exit_code != 0
+        assert said in result.output, result.output

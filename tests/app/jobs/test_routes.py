@@ -36,7 +36,7 @@ def test_a_job_stores_what_it_resolved_to(client: TestClient, image_id: str) -> 
     assert params["steps"] == preset.steps and params["style_layers"] == preset.style_layers
     empty = {name for name, value in params.items() if value is None}
     masks = {"style_masks", "content_mask", "content_weight_map"}
-    assert empty == {"init_image", "style_scales", "style_size", "fine_style", *masks}
+    assert empty == {"init_image", "continue_from", "style_scales", "style_size", "fine_style", *masks}
     assert client.get(answer.headers["location"]).json() == job
 
 

@@ -76,7 +76,8 @@ def test_steps_leave_neither_the_ball_nor_the_range(
     pictures = originals
     for step in range(5):
         pictures = optimizer.step(pictures, drawn(seed + step) - 0.3)
-        assert float(lengths(pictures - originals, norm).max()) <= radius + 1e-6
+        # float32 has 24 bits, and radii are up to 20.
+        assert float(lengths(pictures - originals, norm).max()) <= radius + 1e-6 * max(1.0, radius)
         assert 0 <= float(pictures.min()) <= float(pictures.max()) <= 1
 
 

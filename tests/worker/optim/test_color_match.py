@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from app.kinds.style_transfer import ColorMatch
+from app.kinds.style_fields import ColorMatch
 from worker.optim.color import to_oklab
 from worker.optim.color_match import (
     Moments,

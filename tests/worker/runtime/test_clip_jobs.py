@@ -14,6 +14,7 @@ from app.jobs import reaper, repository
 from app.jobs.job import Job
 from app.jobs.states import State
 from app.kinds.deep_dream import DeepDreamParams
+from app.kinds.style_transfer import StyleTransferParams
 from app.media import read_recipe
 from app.networks.catalogue import SHIPPED
 from app.settings import Settings
@@ -91,6 +92,27 @@ def test_a_video_goes_on_from_its_last_frame_bit_for_bit(context: WorkerContext)
     assert first == second
     films = [open_clip(made["video"][1], "video") for made in (whole, again)]
     assert all(torch.equal(a, b) for a, b in zip(*(film.frames() for film in films), strict=True))
+
+
+@pytest.mark.medium
+def test_a_timelapse_goes_on_without_a_frame_lost_or_doubled(context: WorkerContext) -> None:
+    picture = add_picture(context, strange.noise(size=(40, 30), seed=3))
+    values = {"content": picture, "style": picture, "network": "vgg19-random", "size": 32, "steps": 6}
+    params = StyleTransferParams.model_validate({**values, "timelapse": "mp4"}).resolve(SHIPPED)
+    submit(context, params)
+    whole = artifacts(context, run(context))
+    job = submit(context, params)
+    stop = threading.Event()
+    stop.set()
+    for attempt in range(1, 6):
+        assert run(context, stop).state is State.QUEUED
+        frames = [name for name in work_files(context, job) if "frame" in name]
+        assert frames == [f"{number + 1}-frame{number:04d}.png" for number in range(attempt)]
+    done = run(context)
+    assert done.state is State.SUCCEEDED, done.error
+    again = artifacts(context, done)
+    assert whole["image"] == again["image"]
+    assert whole["timelapse"] == again["timelapse"]
 
 
 def test_parts_are_stored_once_and_come_back(settings: Settings) -> None:

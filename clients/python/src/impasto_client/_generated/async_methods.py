@@ -81,6 +81,7 @@ class AsyncKinds(ABC):
         content_weight_map: Picture | None = None,
         fine_style: Picture | None = None,
         init_image: Picture | None = None,
+        continue_from: Picture | None = None,
         **options: Unpack[StyleTransferOptions],
     ) -> AsyncJob[StyleTransferResult]:
         """Style transfer: Paint the content of one picture in the style of others.
@@ -96,10 +97,12 @@ class AsyncKinds(ABC):
         fine_style: A picture whose fine texture and colours the result has; the larger forms come
         from the style.
         init_image: The picture to start from, with init=image.
+        continue_from: A finished job to go on from, at its size: steps are further ones. Params that
+        are left out, pictures too, are those of that job. Or a picture of the size of the result.
         Options: preset, size, style_weight, content_weight, style_loss, content_loss, tv_weight,
         style_weights, style_scale, style_scales, style_size, color, color_match, steps,
-        content_layers, style_layers, optimizer, pooling, init, tileable, network, seed, format,
-        bit_depth.
+        content_layers, style_layers, optimizer, pooling, init, tileable, network, seed, keep_state,
+        timelapse, format, bit_depth.
         """
         return await self._submit(
             "style_transfer",
@@ -111,6 +114,7 @@ class AsyncKinds(ABC):
                 "content_weight_map": content_weight_map,
                 "fine_style": fine_style,
                 "init_image": init_image,
+                "continue_from": continue_from,
                 **options,
             },
         )

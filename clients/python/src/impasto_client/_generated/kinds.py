@@ -45,6 +45,7 @@ KINDS: dict[str, KindInfo] = {
             "content_weight_map": False,
             "fine_style": False,
             "init_image": False,
+            "continue_from": False,
         },
         (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"),
     ),

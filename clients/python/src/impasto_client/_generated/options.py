@@ -98,6 +98,14 @@ class StyleTransferOptions(CallOptions, total=False):
     """Name of the network. Default "palette"."""
     seed: int
     """Seed of the noise it may start from. At least 0, at most 9,223,372,036,854,775,807, default 0."""
+    keep_state: bool
+    """Keep what the optimizer knows as a file, so that a later job can go on exactly: about 300
+    bytes a pixel with L-BFGS, and fewer with Adam. Default false.
+    """
+    timelapse: Literal["none", "mp4", "webp"]
+    """A short video, besides, of the picture coming into being: MP4, or animated WebP. Default
+    "none".
+    """
     format: Literal["png", "jpeg", "webp", "tiff"]
     """Of the result. PNG, WebP and TIFF keep transparency, a JPEG lies on white. JPEG and WebP lose
     a little. Default "png".
