@@ -229,7 +229,8 @@ def _recipe_params(
     """The params in the recipe of a file, without its pictures, overridden by the ``given`` ones.
 
     A network that was renamed since has its new name. Prints a note on stderr if ``pictures``, by param,
-    differ from those that the file was made from. Raises InputError if the file has no recipe of that kind.
+    differ from those that the file was made from, or lack some of them. Raises InputError if the file has no
+    recipe of that kind.
     """
     try:
         with file.open("rb") as opened:
@@ -255,6 +256,10 @@ def _recipe_params(
         now = [_sha256(path) for path in paths if path.is_file()]
         if isinstance(hashes, dict) and hashes.get(name) != now:
             note(f"{name} is not the picture that {file} was made from.")
+    if isinstance(hashes, dict):
+        for name in spec.params.picture_fields():
+            if name in hashes and name not in pictures:
+                note(f"{file} was made with {_shown(spec, {}, name)}, which is left out.")
     params = {
         name: value for name, value in recipe["params"].items() if name not in spec.params.picture_fields()
     }

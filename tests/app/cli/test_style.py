@@ -117,6 +117,24 @@ def test_the_contents_transparency_is_kept(folder: Path) -> None:
 
 
 @pytest.mark.medium
+def test_masks_say_where(folder: Path) -> None:
+    for name, levels in (("left.png", (255, 0)), ("right.png", (0, 255))):
+        mask = Image.new("L", (48, 36), levels[0])
+        mask.paste(levels[1], (24, 0, 48, 36))
+        mask.save(folder / name)
+    masks = ("--style-masks", "left.png", "--style-masks", "right.png", "--content-mask", "content.png")
+    pictures = ("content.png", "style.png", "other.png")
+    assert style(*pictures, *masks, "-o", "out.png", *QUICK).exit_code == 0
+
+    recipe = recipe_of(folder / "out.png")
+    assert recipe["params"]["style_masks"] == ["left.png", "right.png"]
+    assert len(recipe["inputs"]["style_masks"]) == 2 and len(recipe["inputs"]["content_mask"]) == 1
+    again = style(*pictures, *masks[:4], "-o", "again.png", "--recipe", "out.png")
+    assert again.exit_code == 0
+    assert "out.png was made with --content-mask, which is left out" in again.stderr
+
+
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -134,6 +152,8 @@ def test_the_contents_transparency_is_kept(folder: Path) -> None:
         (("content.png", "style.png", "--style-weights", "1,2"), "--style-weights"),
         (("content.png", "style.png", "--init", "image"), "--init-image"),
         (("content.png", "style.png", "--init-image", "missing.png"), "--init-image"),
+        (("content.png", "style.png", "--style-masks", "tall.png"), "--style-masks"),
+        (("content.png", "style.png", "--content-mask", "black.png"), "--content-mask"),
         (("content.png", "style.png", "--device", "abacus"), "--device"),
         (("content.png", "style.png", "--recipe", "content.png"), "--recipe"),
         (("content.png", "style.png", "--recipe", "missing.png"), "--recipe"),
@@ -143,6 +163,8 @@ def test_what_is_wrong_is_said_in_one_line_that_names_the_option(
     folder: Path, arguments: tuple[str, ...], named: str
 ) -> None:
     (folder / "text.txt").write_text("no picture at all")
+    Image.new("L", (48, 48), 255).save(folder / "tall.png")
+    Image.new("L", (48, 36), 0).save(folder / "black.png")
     result = style(*arguments, "-o", "out.png")
     assert result.exit_code == 2
     assert result.stderr.startswith(f"impasto: {named}")

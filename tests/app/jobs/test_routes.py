@@ -130,6 +130,7 @@ BAD_PARAMS: list[tuple[dict[str, Any], str, str]] = [
     ({"style_weights": [-1]}, "style_weights.0", "greater"),
     ({"style_weights": [0]}, "style_weights", "positive"),
     ({"style_weights": [1, 2]}, "style_weights", "2 weights for 1"),
+    ({"style_masks": ["x", "y"]}, "style_masks", "2 masks for 1"),
     ({"style_weight": -0.5}, "style_weight", "greater"),
     ({"size": 100_000}, "size", "8192"),
     ({"size": "large"}, "size", "integer"),
