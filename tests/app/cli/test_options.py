@@ -43,7 +43,8 @@ def test_descriptions_choices_and_defaults_are_those_of_the_class() -> None:
 
 def test_pictures_are_files() -> None:
     assert {name for name, (kind, _) in types_and_options().items() if Path in get_args(kind)} == {
-        "init_image"
+        "init_image",
+        "continue_from",
     }
 
 

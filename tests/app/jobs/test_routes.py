@@ -34,7 +34,7 @@ def test_a_job_stores_what_it_resolved_to(client: TestClient, image_id: str) -> 
     preset = PRESETS["impasto"]
     assert params["style"] == [image_id] and params["style_weights"] == [1.0]
     assert params["steps"] == preset.steps and params["style_layers"] == preset.style_layers
-    assert [name for name, value in params.items() if value is None] == ["init_image"]
+    assert [name for name, value in params.items() if value is None] == ["init_image", "continue_from"]
     assert client.get(answer.headers["location"]).json() == job
 
 
