@@ -150,9 +150,16 @@ def _label_of_pictures(value: Any, names: Mapping[str, str]) -> str:
 
 def label_of(value: Any) -> str:
     """What a value is called that is not a picture."""
-    if isinstance(value, str):
-        return value[:MAX_LABEL]
-    return json.dumps(value, ensure_ascii=False)[:MAX_LABEL]
+    match value:
+        case str():
+            label = value
+        case [str(), *_] if all(isinstance(each, str) for each in value):
+            label = ", ".join(value)
+        case dict():
+            label = ", ".join(f"{name}={label_of(each)}" for name, each in value.items())
+        case _:
+            label = json.dumps(value, ensure_ascii=False)
+    return label[:MAX_LABEL]
 
 
 def _lines(matrix: Matrix, axes: Sequence[Axis]) -> Iterator[ParsedLine]:

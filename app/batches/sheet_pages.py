@@ -26,11 +26,19 @@ class Page:
 
 
 def cross_axes(batch: Batch) -> tuple[Json, Json] | None:
-    """The axes of a matrix that is a cross of two: of rows and of columns."""
+    """The axes of a matrix that is a cross of two: of rows and of columns.
+
+    Of more axes those count that have several values; the others are the same everywhere.
+    """
     matrix = batch.matrix
-    if matrix is None or matrix["combine"] != "cross" or len(matrix["axes"]) != 2:
+    if matrix is None or matrix["combine"] != "cross":
         return None
-    rows, columns = matrix["axes"]
+    axes: list[Json] = matrix["axes"]
+    if len(axes) > 2:
+        axes = [axis for axis in axes if len(axis["labels"]) > 1]
+    if len(axes) != 2:
+        return None
+    rows, columns = axes
     return rows, columns
 
 

@@ -31,16 +31,21 @@ def sheet(
     labels: Annotated[
         str | None, typer.Option(help="Captions, one for each picture, separated by commas.")
     ] = None,
+    names: Annotated[bool, typer.Option("--names", help="Captions are the names of the files.")] = False,
 ) -> None:
     """Put pictures on one contact sheet, row by row, on white."""
     check_output("--output", output, list(FORMATS))
-    names = None if labels is None else [label.strip() for label in labels.split(",")]
-    if names is not None and len(names) != len(pictures):
-        fail_on([("--labels", f"There are {len(names)} labels for {len(pictures)} pictures.")])
+    if labels is not None and names:
+        fail_on([("--names", "Captions are given with --labels: leave out one of the two.")])
+    captions = [path.stem for path in pictures] if names else None
+    if labels is not None:
+        captions = [label.strip() for label in labels.split(",")]
+        if len(captions) != len(pictures):
+            fail_on([("--labels", f"There are {len(captions)} labels for {len(pictures)} pictures.")])
     read = [_read(path, width) for path in pictures]
     across = min(columns or math.ceil(math.sqrt(len(read))), len(read))
     data = io.BytesIO()
-    contact_sheet(read, across, names).save(data, FORMATS[output.suffix.lower()], quality=QUALITY)
+    contact_sheet(read, across, captions).save(data, FORMATS[output.suffix.lower()], quality=QUALITY)
     try:
         write_file(output, data.getvalue())
     except OSError as error:

@@ -142,6 +142,18 @@ def test_pages_of_a_cross_hold_every_entry_once(rows: int, columns: int) -> None
     assert sorted(seen) == list(range(1, rows * columns + 1))
 
 
+def test_params_with_one_value_are_no_axes_of_a_cross_of_others() -> None:
+    described = matrix(1, 1)
+    described["axes"] += [
+        {"param": "style_weight", "labels": ["5", "15", "45"], "images": None},
+        {"param": "style_scale", "labels": ["0.5", "2"], "images": None},
+    ]
+    page = page_of(_batch(6, described), 1)
+    assert page is not None
+    assert (page.rows, page.columns) == (range(3), range(2))
+    assert [page.lines[divmod(line, 2)] for line in range(6)] == [1, 2, 3, 4, 5, 6]
+
+
 @given(lines=st.integers(1, 1000))
 def test_pages_of_a_grid_hold_every_entry_once_in_order(lines: int) -> None:
     batch = _batch(lines)

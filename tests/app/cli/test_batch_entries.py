@@ -69,6 +69,7 @@ def test_values_are_read_as_options_of_the_kind_are() -> None:
     assert value_axis(cls, "style-weight=1, 10") == Axis("style_weight", ["1", "10"], ["1", "10"])
     layers = value_axis(cls, 'style_layers=[["relu1_1"], {"relu2_1": 2}]')
     assert layers.values == [["relu1_1"], {"relu2_1": 2}]
+    assert layers.labels == ["relu1_1", "relu2_1=2"]
     assert common_params(cls, ["size=64", "style_weights=1,3", "--style-layers=relu1_1=2"]) == {
         "size": "64",
         "style_weights": ["1", "3"],

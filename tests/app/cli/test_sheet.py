@@ -50,6 +50,20 @@ def test_labels_take_a_line_above(tmp_path: Path) -> None:
         assert line.getpixel((60, 9)) > 240
 
 
+def test_names_of_the_files_are_captions(tmp_path: Path) -> None:
+    files = [save(tmp_path / f"{name}.png", "black", (32, 32)) for name in ("I", "II")]
+    made = {}
+    for captions in (("--names",), ("--labels", "I,II")):
+        output = tmp_path / "sheet.png"
+        done = RUNNER.invoke(program, ["sheet", *files, "-o", str(output), "--width", "32", *captions])
+        assert done.exit_code == 0, done.output
+        made[captions] = output.read_bytes()
+    assert len({*made.values()}) == 1
+
+    both = RUNNER.invoke(program, ["sheet", *files, "-o", "sheet.png", "--names", "--labels", "a,b"])
+    assert both.exit_code == 2 and "--names" in both.output
+
+
 def test_what_is_transparent_lies_on_white(tmp_path: Path) -> None:
     file = save(tmp_path / "a.png", "#00000000", (32, 32), "RGBA")
     output = tmp_path / "sheet.webp"

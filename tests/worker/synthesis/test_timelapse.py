@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import given
+from hypothesis import settings as limits
 from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
@@ -63,6 +64,7 @@ def test_steps_of_the_frames_known_by_hand() -> None:
     assert found[-1] == 199
 
 
+@limits(deadline=None)
 @given(st.integers(1, 20_000))
 def test_frames_are_few_and_ever_farther_apart(total: int) -> None:
     steps = frame_steps(total)
