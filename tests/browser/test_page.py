@@ -385,6 +385,7 @@ def test_every_control_has_a_name(page: Page, pictures: Path) -> None:
     assert nameless == []
 
 
+@pytest.mark.slow
 def test_a_restart_of_the_service_is_survived(
     page: Page, service: Service, pictures: Path, console_errors: ConsoleErrors
 ) -> None:

@@ -25,7 +25,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp(request.param)
     try:
         if request.param == "embedded":
-            with shown_logs(deployed("embedded", folder, None)) as service:
+            with shown_logs(deployed("embedded", folder, None, IMPASTO_LANES="short,long")) as service:
                 yield service
         else:
             server: PostgresServer = request.getfixturevalue("postgres_server")
@@ -105,7 +105,7 @@ def test_a_queued_job_is_cancelled_at_once_and_a_running_one_soon(service: Deplo
 
 
 def test_a_paused_job_lets_others_by_and_goes_on_later(service: Deployment) -> None:
-    job_id = service.paint(size=48, steps=200)
+    job_id = service.paint(size=48, steps=120)
     service.wait_for_progress(job_id)
     service.request("POST", f"/v1/jobs/{job_id}/pause")
     paused = service.wait_for_job(job_id, "queued")

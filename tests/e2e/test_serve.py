@@ -135,6 +135,7 @@ def test_a_killed_api_is_started_again_on_the_same_port(service: Service) -> Non
     assert service.request("GET", "/healthz")["status"] == "ok"
 
 
+@pytest.mark.slow
 def test_a_frozen_worker_without_a_cancel_is_killed_too(service: Service) -> None:
     """It may hold the write lock of SQLite, which no other process then gets."""
     worker = child(service, WORKER)
@@ -142,6 +143,7 @@ def test_a_frozen_worker_without_a_cancel_is_killed_too(service: Service) -> Non
     restarted(service, WORKER, worker)
 
 
+@pytest.mark.slow
 def test_a_frozen_worker_that_ignores_a_cancel_is_killed(service: Service) -> None:
     job_id = service.paint(size=48, steps=20_000)
     service.wait_for_job(job_id, "running")
@@ -176,6 +178,7 @@ def test_a_signal_ends_everything_and_the_job_waits_for_the_next_start(
         assert "Traceback" not in service.log
 
 
+@pytest.mark.slow
 def test_a_second_interrupt_does_not_wait(data_dir: Path) -> None:
     # An hour to save a checkpoint in, and a worker that will not.
     with running(data_dir, IMPASTO_SHUTDOWN_SECONDS="3600", IMPASTO_LANES="long") as service:
@@ -189,6 +192,7 @@ def test_a_second_interrupt_does_not_wait(data_dir: Path) -> None:
         assert processes_of(data_dir) == {}
 
 
+@pytest.mark.slow
 def test_nothing_is_left_when_the_supervisor_is_killed(data_dir: Path) -> None:
     with running(data_dir, IMPASTO_LANES="long") as service:
         service.process.kill()
@@ -196,6 +200,7 @@ def test_nothing_is_left_when_the_supervisor_is_killed(data_dir: Path) -> None:
         wait_for(lambda: processes_of(data_dir) == {})
 
 
+@pytest.mark.slow
 def test_what_a_worker_started_ends_with_it(data_dir: Path) -> None:
     with running(data_dir, IMPASTO_LANES="long") as service:
         worker = child(service, WORKER)

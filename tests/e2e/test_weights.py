@@ -12,6 +12,7 @@ from tests.support.service import processes_of, running, wait_for
 pytestmark = pytest.mark.server
 
 
+@pytest.mark.slow
 def test_a_download_goes_on_after_its_worker_was_killed(tmp_path: Path) -> None:
     with mirror(bytes(20_000_000)) as served:
         served.usual = Answer(slow=True)

@@ -174,7 +174,7 @@ def test_it_is_not_rescaled(network: Network) -> None:
         rescale(network, {})
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_processes_that_ask_at_once_convert_it_once(network: Network, tmp_path: Path) -> None:
     folder = tmp_path / "weights"
     with multiprocessing.get_context("spawn").Pool(3) as pool:

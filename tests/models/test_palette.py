@@ -38,7 +38,7 @@ def test_it_has_the_layers_of_vgg19_at_half_width(shipped: Network) -> None:
     assert all(isinstance(pool, torch.nn.AvgPool2d) for name, pool in shipped.stack.items() if "pool" in name)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_it_knows_what_it_has_never_seen(shipped: Network) -> None:
     pictures, classes = unseen_pictures("train", 1, 128)
     assert accuracy(shipped.logits, pictures, classes) > 0.8

@@ -41,7 +41,7 @@ def test_the_first_weight_by_hand() -> None:
     assert he_vgg19().stack.conv1_1.weight[0, 0, 0, 0].item() == np.float32(expected)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_the_shipped_factors_are_reproduced() -> None:
     shipped, made = load_file(FACTORS), random_factors()
     assert shipped.keys() == made.keys()

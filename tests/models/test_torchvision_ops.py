@@ -6,7 +6,7 @@ import sys
 import pytest
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_torchvision_imports_and_knows_its_models() -> None:
     code = (
         "from models.torchvision_ops import import_torchvision as get\n"

@@ -91,7 +91,7 @@ def test_every_kind_that_takes_a_network_is_here() -> None:
     assert taking - set(JOBS) <= {"pull_weights", "export_network"}
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", list(JOBS))
 def test_every_kind_on_every_architecture(kind: str, name: str) -> None:
@@ -104,7 +104,7 @@ def test_every_kind_on_every_architecture(kind: str, name: str) -> None:
         assert all(value == value for values in losses.values() for value in values)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("method", ["smooth_grad", "integrated_gradients", "guided_backprop", "score_cam"])
 def test_every_method_of_saliency(method: str, name: str) -> None:
@@ -117,7 +117,7 @@ def test_every_method_of_saliency(method: str, name: str) -> None:
         run("saliency", name, {"methods": [method]})
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_layer_has_activations(name: str) -> None:
     layers = small_network(name)[1].layer_names

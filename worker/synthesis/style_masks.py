@@ -87,6 +87,10 @@ def load_masks(params: ResolvedStyleTransfer, inputs: Inputs, size: tuple[int, i
         return [_load(each, own, content, size) for each, own in zip(opened, fields, strict=True)]
 
     styles = load("style_masks")
+    if styles:
+        # Where masks overlap they share the place, which has no more of all styles than any other.
+        shared = torch.stack(styles).sum(0).clamp_min(1)
+        styles = [mask / shared for mask in styles]
     painted, emphasis = (next(iter(load(field)), None) for field in ("content_mask", "content_weight_map"))
     if painted is not None:
         for place, mask in enumerate(styles):

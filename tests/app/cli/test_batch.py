@@ -211,6 +211,7 @@ def test_what_is_wrong_with_a_matrix_is_said_in_one_line(
     assert not list(folder.glob("out/*.png"))
 
 
+@pytest.mark.slow
 @pytest.mark.server
 def test_a_run_that_was_killed_goes_on_and_an_interrupt_keeps_what_is_done(folder: Path) -> None:
     command = [str(IMPASTO), "batch", "matrix", *MATRIX, "--size", "48", "--steps", "30"]

@@ -18,7 +18,7 @@ from app.cli import program
 from tests.support.service import IMPASTO, Service, processes_of, running, wait_for
 from tests.support.strange_pictures import noise
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.slow, pytest.mark.server]
 
 NAMES = ["a--x", "a--y", "b--x", "b--y"]
 SETTINGS = {"IMPASTO_LANES": "long", "IMPASTO_LEASE_SECONDS": "5"}

@@ -66,7 +66,7 @@ def test_a_missing_network_file_is_named(tmp_path: Path) -> None:
     assert "none.safetensors" in ended.stderr
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_figures_are_written(tmp_path: Path) -> None:
     ended = runner.invoke(program, ["palette", "evaluate", "speed", "-o", str(tmp_path / "out")])
     assert ended.exit_code == 0, ended.stderr

@@ -43,6 +43,7 @@ def history(printed: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_two_processes_of_torchrun_learn_what_one_does(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -87,7 +87,7 @@ def test_zip64_streamed_and_commented_files_are_read() -> None:
     assert contents(bytes(streamed.data)) == {"a.png": b"pixels"}
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_more_entries_than_16_bits_count() -> None:
     data = zipped({f"{number:05}.png": b"" for number in range(65_537)}, zipfile.ZIP_STORED)
     assert len(entries(data)) == 65_537

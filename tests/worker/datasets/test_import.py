@@ -80,7 +80,7 @@ run_next(context, ["long"], threading.Event())
 
 
 @pytest.mark.server
-@pytest.mark.medium
+@pytest.mark.slow
 def test_kill_9_at_any_moment_doubles_nothing(context: WorkerContext) -> None:
     count = 240
     job = queue(context, zipped(class_folders(cat=count // 2, dog=count // 2)))

@@ -23,6 +23,15 @@ from worker.synthesis.style_transfer import style_transfer, style_transfer_loss
 
 CPU = Compute(torch.device("cpu"))
 
+presets_and_optimizers = pytest.mark.parametrize(
+    ("preset", "optimizer"),
+    [
+        *((name, preset.optimizer) for name, preset in PRESETS.items()),
+        ("impasto", "adam"),
+        ("crowson-2021", "lbfgs"),
+    ],
+)
+
 
 def make_params(**values: Any) -> ResolvedStyleTransfer:
     """Resolved params for the tiny network, whose layers no card knows."""
@@ -170,8 +179,7 @@ def test_a_state_can_be_kept_while_the_run_goes_on(network: Network, content: Te
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@presets_and_optimizers
 def test_every_preset_descends(
     network: Network, preset: str, optimizer: str, content: Tensor, style: Tensor
 ) -> None:
@@ -196,8 +204,7 @@ def test_every_style_loss_descends(network: Network, style_loss: str, content: T
     assert outcome.result["rollbacks"] == 0
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@presets_and_optimizers
 @pytest.mark.medium
 def test_a_factor_of_all_weights_changes_nothing(
     network: Network, preset: str, optimizer: str, content: Tensor, style: Tensor

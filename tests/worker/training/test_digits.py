@@ -84,7 +84,7 @@ def test_a_convolutional_network(seed: int) -> None:
     assert mean_of_folds(**CNN, seed=seed) >= 0.985
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize(("activation", "good"), [("tanh", "xavier"), ("relu", "he")])
 def test_small_weights_of_one_deviation_get_stuck(activation: str, good: str) -> None:
     params = PLAIN | {

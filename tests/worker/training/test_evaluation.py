@@ -55,7 +55,7 @@ def test_histograms_of_many_pictures_fit_into_memory() -> None:
     torch.testing.assert_close(color_histograms(pictures).sum(dim=1), torch.ones(4096))
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_texture_retrieval_finds_the_other_half() -> None:
     found = texture_retrieval(vgg19_random(), "relu2_1", per_class=1)
     # Of 29 textures: by chance it would be 3 %.

@@ -51,7 +51,7 @@ def run(
     return model.state_dict()
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_training_with_contrast_resumes_exactly(drawn: Path) -> None:
     whole = run(drawn)
     (drawn / "checkpoint.safetensors").unlink()

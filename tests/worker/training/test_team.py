@@ -89,6 +89,7 @@ def ended() -> Iterator[None]:
 pytestmark = pytest.mark.server
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])
 def test_two_ranks_end_where_one_does(optimizer: OptimizerName) -> None:
     one, one_numbers, _ = trained(ONE, optimizer)

@@ -91,7 +91,7 @@ def test_resumed_is_uninterrupted(name: str) -> None:
 
     whole = run_training(params, inputs, on_step=on_step)
     # While it decodes, at the begin and the end of epochs, and where the last run has ended.
-    for after in sorted({1, 2, 4, 5, count // 2, count}):
+    for after in sorted({1, 4, count // 2, count}):
         state = interrupted(params, inputs, after)
         assert_same(whole, run_training(params, inputs, state))
 
