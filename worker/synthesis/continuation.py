@@ -15,17 +15,7 @@ from worker.synthesis.plan import Size
 # The param that names what to go on from.
 PARAM = "continue_from"
 # Params that the loss and the optimizer do not depend on. Pictures and the network count by their content.
-_WITHOUT_EFFECT = {
-    PARAM,
-    "network",
-    "init",
-    "init_image",
-    "steps",
-    "keep_state",
-    "timelapse",
-    "format",
-    "bit_depth",
-}
+_WITHOUT_EFFECT = {"network", "init", "steps", "keep_state", "timelapse", "format", "bit_depth"}
 _OBJECTIVE = "objective"
 
 
@@ -73,7 +63,7 @@ def kept_state(
 
 def _objective(params: ResolvedStyleTransfer, inputs: Inputs, network: Network) -> dict[str, object]:
     """All that the loss, and how it is minimized, depend on, as JSON."""
-    values = params.model_dump(mode="json", exclude={*_WITHOUT_EFFECT, *params.pictures()})
+    values = params.model_dump(mode="json", exclude=_WITHOUT_EFFECT | {*params.picture_fields()})
     used = [name for name in inputs.hashes if name not in (PARAM, "init_image")]
     hashes = {name: inputs.hashes[name] for name in used}
     return {"params": values, "inputs": hashes, "network": network.sha256}
