@@ -197,6 +197,16 @@ def test_masks_that_do_not_meet_are_refused(pictures: dict[str, list[Tensor]]) -
     assert refused.value.field == "style_masks.1"
 
 
+def test_masks_that_overlap_share_the_place(pictures: dict[str, list[Tensor]]) -> None:
+    given = {**pictures, "style_masks": [torch.ones(1, 3, 45, 60), LEFT]}
+    params = make_params(style=["s", "t"], style_masks=["a", "b"])
+
+    found = load_masks(params, Inputs.of(given), (45, 60)).styles
+
+    torch.testing.assert_close(found[0], 1 - LEFT[:, :1] / 2)
+    torch.testing.assert_close(found[1], LEFT[:, :1] / 2)
+
+
 def test_there_is_a_mask_for_each_style() -> None:
     with pytest.raises(InputError) as refused:
         make_params(style=["s", "t"], style_masks=["m"])
