@@ -109,6 +109,14 @@ class DeepDreamParams(Params):
         title="Laplacian levels",
         description="Bands of detail that a step moves equally, beside the rest; 0: the gradient as it is.",
     )
+    tone_shift: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        title="Shift of tones",
+        description="How much of the change in the lightness and colours of large areas stays: with 0 they "
+        "are the picture's, with 1 skies burn out.",
+    )
     frames: int | None = Field(
         None,
         ge=2,
@@ -194,6 +202,8 @@ class ResolvedDeepDream(DeepDreamParams):
     """Resolved params of DeepDream."""
 
     layers: LayerWeights
+    # Jobs that were stored before it could be chosen have none.
+    tone_shift: float = 1.0
 
     def work(self, card: NetworkCard | None, members: int) -> float | None:
         """Steps at each octave of each frame; of a clip with so many frames as were asked for."""

@@ -23,7 +23,7 @@ from worker.media.videos import encode_frame, frame_name
 from worker.optim.descent import Descent, Evaluation, numbers
 from worker.optim.memory import require_memory
 from worker.optim.optimizers.gradient import NormalizedGradient
-from worker.optim.pyramids.laplacian import normalize
+from worker.optim.pyramids.laplacian import normalize, with_tones_of
 from worker.optim.pyramids.octaves import Octave, draw_roll, next_octave, plan_octaves
 from worker.optim.pyramids.scales import resize
 from worker.synthesis.dream_frames import frames_of
@@ -99,7 +99,9 @@ class _Run:
             while descent.taken < self.params.steps:
                 descent.step(partial(self._evaluate, octave, descent.taken))
                 yield self._step(descent)
-            self.picture, self.terms, self.descent = descent.variables, descent.terms, None
+            like = resize(self.start, octave.height, octave.width)
+            self.picture = with_tones_of(descent.variables, like, self.params.tone_shift)
+            self.terms, self.descent = descent.terms, None
             self.octave += 1
         self.frame, self.octave = self.frame + 1, 0
         if self.frames.count > 1:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from app.errors import InputError
@@ -20,6 +21,7 @@ from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, Step, StepState, Video, run_steps
 from worker.media.clips import open_clip
 from worker.media.videos import encode_frame, encode_video
+from worker.optim.pyramids.scales import resize
 from worker.runtime import checkpoints
 from worker.synthesis import deep_dream as deep_dream_module
 from worker.synthesis.deep_dream import deep_dream
@@ -30,8 +32,9 @@ CPU = Compute(torch.device("cpu"))
 
 
 def make_params(**values: Any) -> DeepDreamParams:
-    """Params for the tiny network, whose layers no card knows."""
+    """Params for the tiny network, whose layers no card knows; tones shift as steps say."""
     usual = {"image": "i", "network": "tiny", "layers": {"relu3": 1.0}, "size": 60, "steps": 4, "octaves": 3}
+    usual["tone_shift"] = 1.0
     return DeepDreamParams.model_validate({**usual, **values})
 
 
@@ -184,10 +187,21 @@ def test_the_same_recipe_gives_the_same_picture(rough_network: Network, content:
     assert same(first, second) and not same(first, other)
 
 
+def test_large_areas_keep_their_tones(network: Network, content: Tensor) -> None:
+    def shift(tone_shift: float) -> float:
+        params = make_params(strength=8.0, octaves=1, size=64, tone_shift=tone_shift)
+        dreamt = run(params, network, content)[0].images["image"]
+        like = resize(content, *dreamt.shape[2:])
+        return float((F.avg_pool2d(dreamt, 8) - F.avg_pool2d(like, 8)).square().mean().sqrt())
+
+    assert shift(0.0) < 0.4 * shift(1.0)
+
+
 @pytest.mark.parametrize("at", [1, 4, 5, 11])
 def test_a_still_goes_on_bit_for_bit(network: Network, content: Tensor, at: int) -> None:
-    whole, seen = run(make_params(), network, content)
-    again, rest = run(make_params(), network, content, resume=seen[at - 1][3])
+    params = make_params(tone_shift=0.1)
+    whole, seen = run(params, network, content)
+    again, rest = run(params, network, content, resume=seen[at - 1][3])
     assert same(whole, again) and len(rest) == 12 - at
     assert again.result == whole.result
 
@@ -197,7 +211,7 @@ def test_a_still_goes_on_bit_for_bit(network: Network, content: Tensor, at: int)
 @pytest.mark.parametrize("kind", ["zoom", "clip"])
 def test_a_video_goes_on_bit_for_bit(network: Network, content: Tensor, kind: str, at: int) -> None:
     image = content if kind == "zoom" else clip_of([drawn(30, 40, seed) for seed in (1, 2, 3)])
-    params = make_params(size=40, steps=3, octaves=2, frames=3, rotation=5, zoom=1.1)
+    params = make_params(size=40, steps=3, octaves=2, frames=3, rotation=5, zoom=1.1, tone_shift=0.2)
     whole, seen = run(params, network, image)
     state = seen[at - 1][3]
     # Frames that are done are files of their own, and not among the tensors.

@@ -4,12 +4,17 @@ Burt and Adelson, "The Laplacian pyramid as a compact image code", IEEE Transact
 1983; for gradients as in TensorFlow's deepdream notebook (2016).
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 # The binomial filter that approximates a Gaussian (Burt and Adelson, with a = 3/8).
 TAPS = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
+
+# See with_tones_of.
+LARGE_AREAS = 32
 
 # Bands weaker than this fraction of the whole are rounding errors, and are divided by it instead of by their
 # own root mean square.
@@ -46,6 +51,20 @@ def normalize(gradient: Tensor, levels: int) -> Tensor:
     for place, band in enumerate(bands):
         bands[place] = band / _rms(band).clamp_min(SMALLEST_BAND)
     return merge(bands)
+
+
+def with_tones_of(picture: Tensor, like: Tensor, shift: float) -> Tensor:
+    """A picture (N, C, H, W) in [0, 1] with the lightness and colors that large areas of ``like`` have.
+
+    ``shift`` is the share of their difference that stays, from 0 to 1. Large are those that are seen when the
+    longer side has about LARGE_AREAS pixels. ``like`` is of the same size.
+    """
+    if shift == 1:
+        return picture
+    levels = max(1, round(math.log2(max(picture.shape[2:]) / LARGE_AREAS)))
+    bands = split(picture - like, levels)
+    bands[-1] = shift * bands[-1]
+    return (like + merge(bands)).clamp(0, 1)
 
 
 def _rms(band: Tensor) -> Tensor:

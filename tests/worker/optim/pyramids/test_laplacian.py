@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.optim.pyramids.laplacian import merge, normalize, split
+from worker.optim.pyramids.laplacian import merge, normalize, split, with_tones_of
 
 
 def noise(*shape: int, seed: int = 1) -> torch.Tensor:
@@ -68,3 +68,14 @@ def test_without_levels_only_the_length_changes() -> None:
 
 def test_no_gradient_stays_none() -> None:
     assert not normalize(torch.zeros(1, 3, 20, 20), 4).any()
+
+
+def test_large_areas_keep_their_tones_and_detail_stays() -> None:
+    like = torch.full((1, 3, 96, 128), 0.5)
+    detail = 0.1 * (torch.arange(128) % 2 - 0.5).expand(1, 3, 96, 128)
+    brighter = like + 0.3 + detail
+
+    assert torch.equal(with_tones_of(brighter, like, 1.0), brighter)
+    assert torch.allclose(with_tones_of(brighter, like, 0.0), like + detail, atol=0.02)
+    half = with_tones_of(brighter, like, 0.5)
+    assert torch.allclose(half, like + 0.15 + detail, atol=0.02)

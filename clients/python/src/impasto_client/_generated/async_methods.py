@@ -127,7 +127,8 @@ class AsyncKinds(ABC):
         image: The picture to dream of, or a short clip.
         guide: Strengthen features that resemble those of this picture.
         Options: layers, channels, strongest, network, size, octaves, octave_scale, steps, strength,
-        jitter, laplacian_levels, frames, zoom, rotation, blend, fps, format, variations, seed.
+        jitter, laplacian_levels, tone_shift, frames, zoom, rotation, blend, fps, format, variations,
+        seed.
         """
         return await self._submit("deep_dream", {"image": image, "guide": guide, **options})
 

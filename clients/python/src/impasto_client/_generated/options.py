@@ -149,6 +149,10 @@ class DeepDreamOptions(CallOptions, total=False):
     """Bands of detail that a step moves equally, beside the rest; 0: the gradient as it is. At least
     0, at most 8, default 4.
     """
+    tone_shift: float
+    """How much of the change in the lightness and colours of large areas stays: with 0 they are the
+    picture's, with 1 skies burn out. At least 0, at most 1, default 0.1.
+    """
     frames: int | None
     """Of a picture: frames of a video that zooms into the dream. Of a clip: how many of its frames,
     at most. At least 2, at most 600.
