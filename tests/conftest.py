@@ -15,7 +15,7 @@ from app.supervision.openmp import let_threads_sleep
 from tests.support.databases import put_migrated
 from tests.support.postgres import PostgresServer, postgres
 
-pytest_plugins = ("tests.support.skips",)
+pytest_plugins = ("tests.support.sharing_out", "tests.support.skips")
 
 # Before torch is loaded: tests share the machine with the processes that they start.
 let_threads_sleep(os.environ)

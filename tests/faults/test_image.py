@@ -23,8 +23,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.redis import free_port, redis_server
 from tests.support.service import PATIENCE, Client, processes_with, wait_for
 
-# One process builds the image.
-pytestmark = [pytest.mark.slow, pytest.mark.server, pytest.mark.xdist_group("image")]
+pytestmark = [pytest.mark.slow, pytest.mark.server]
 
 ROOT = Path(__file__).parents[2]
 USER = 10001

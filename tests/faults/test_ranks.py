@@ -15,7 +15,7 @@ TRAINING = {
     "architecture": "mlp",
     "size": 12,
     "batch_size": 32,
-    "epochs": 4,
+    "epochs": 10,
     "patience": 0,
 }
 
@@ -52,10 +52,13 @@ def test_a_training_goes_on_after_a_rank_was_killed(deploy: Deploy, mode: Mode) 
     check_progress(service, job_id, 66)
     assert "rank 1 of the training, on cpu, ended with SIGKILL" in service.logs
 
-    # A cancel ends the training, and the ranks wait for the next.
-    there = ranks(service)
+
+def test_ranks_outlive_a_cancel_and_end_with_their_worker(deploy: Deploy) -> None:
+    service = deploy("embedded", IMPASTO_TRAINING_DEVICES="cpu,cpu", IMPASTO_LANES="training")
     cancelled = learn(service, epochs=5000)
     wait_for(lambda: (service.job(cancelled).progress or {}).get("done", 0) > 66)
+    there = ranks(service)
+    assert len(there) == 1
     service.request("POST", f"/v1/jobs/{cancelled}/cancel")
     service.wait_for_job(cancelled, "cancelled")
     assert ranks(service) == there
