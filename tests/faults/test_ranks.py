@@ -15,7 +15,7 @@ TRAINING = {
     "architecture": "mlp",
     "size": 12,
     "batch_size": 32,
-    "epochs": 10,
+    "epochs": 6,
     "patience": 0,
 }
 
