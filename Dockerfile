@@ -55,6 +55,7 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=15s --timeout=10s --start-period=60s CMD ["python", "/opt/impasto/health.py", "api"]
+# Of whatever command the container runs. A worker loads torch before it is ready.
+HEALTHCHECK --interval=15s --timeout=15s --start-period=120s CMD ["python", "/opt/impasto/health.py"]
 ENTRYPOINT ["impasto"]
 CMD ["api"]

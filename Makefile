@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve demo format lint check test test-slow test-programs client gallery image clean
+.PHONY: help serve demo format lint check test test-slow test-long test-programs client gallery image clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,15 +38,18 @@ lint: $(VENV)/installed-dev
 	$(BIN)/lint-imports
 
 check: lint ## Format, lint, types, import contracts and the quick tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not (medium or server or browser or slow)" $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not (medium or server or browser or slow or long)" $(PYTEST_ARGS)
 
-test: lint test-programs ## All of check, and every test except the slow ones; lists skipped tests at the end
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not (server or browser or slow)" $(PYTEST_ARGS)
+test: lint test-programs ## All of check, and every test except the slow and the long ones; lists skipped tests at the end
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not (server or browser or slow or long)" $(PYTEST_ARGS)
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "(server or browser) and not slow" $(PYTEST_ARGS)
 
 test-slow: $(VENV)/installed-dev test-programs ## The tests that take minutes
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup -m slow --timeout=1800 $(PYTEST_ARGS); code=$$?; \
 	if [ $$code -eq 5 ]; then echo "There are no slow tests."; else exit $$code; fi
+
+test-long: $(VENV)/installed-dev ## All operations of the OpenAPI, tried with whatever it allows and forbids
+	@$(BIN)/pytest -m long $(PYTEST_ARGS)
 
 # Programs that cannot be installed are named here and in the last line of the tests, which skip what needs them.
 test-programs:

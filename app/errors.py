@@ -21,6 +21,11 @@ class FieldError:
     detail: str
 
 
+def field_of(name: str, place: int, count: int) -> str:
+    """How an error names one of the pictures of a param: ``images.3`` where there are several."""
+    return name if count == 1 else f"{name}.{place}"
+
+
 class ServiceError(Exception):
     """An error that is reported to a client: over HTTP as a problem, or as the error of a failed job.
 
@@ -66,6 +71,17 @@ class InputError(ServiceError, ValueError):
     status, type, title = HTTPStatus.UNPROCESSABLE_ENTITY, "input", "The input is wrong"
     field: str
     example = ("size", "The picture is too small for layer relu5_1. The smallest size that works is 112.")
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(detail, field=field)
+
+
+class OutOfMemory(ServiceError):
+    """The computation of a job found too little memory, though it was tried with less and less."""
+
+    status, type, title = HTTPStatus.INTERNAL_SERVER_ERROR, "out_of_memory", "Not enough memory"
+    field: str
+    example = ("size", "There was too little memory for size 4096: the largest size that fits is 3100.")
 
     def __init__(self, field: str, detail: str) -> None:
         super().__init__(detail, field=field)

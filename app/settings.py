@@ -9,10 +9,13 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import URL, make_url
 
 DATABASE_FILE = "impasto.db"  # in the data folder
 _HOST = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+_DATABASE = re.compile(r"(postgresql(\+psycopg)?|sqlite(\+pysqlite)?)://")
 _ORIGIN = re.compile(r"\*|https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 _USUAL_PORT = re.compile(r"^(http:.*):80$|^(https:.*):443$")
 
 
@@ -33,8 +36,17 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port of the HTTP service; 0 picks one.")
     data_dir: Path = Field(Path("data"), description="Folder of the database and the pictures.")
     database_url: str | None = Field(None, description="SQLAlchemy URL; unset: SQLite in the data folder.")
+    database_connections: int = Field(
+        8,
+        ge=2,
+        description="Connections of one API process to PostgreSQL at most. A worker has 1, and 3 for each "
+        "device and lane.",
+    )
     redis_url: str | None = Field(
-        None, description="Set: jobs go to Celery workers over this Redis. Unset: embedded."
+        None,
+        pattern="^rediss?://",
+        description="Set: jobs go to Celery workers over this Redis, whose database is a PostgreSQL. Unset: "
+        "embedded.",
     )
     allowed_hosts: str = Field(
         "",
@@ -45,7 +57,13 @@ class Settings(BaseSettings):
         "",
         description="Origins whose pages may call the API, with commas: `https://studio.example`, `*`.",
     )
-    device: str = Field("auto", description="auto, cpu, mps, cuda or cuda:N.")
+    root_path: str = Field(
+        "",
+        description="Path under which a proxy shows the service, whether it removes it or not: `/impasto`.",
+    )
+    device: str = Field(
+        "auto", description="auto (all GPUs, else the CPU), cpu, mps, cuda or cuda:N; several with commas."
+    )
     training_devices: str = Field(
         "",
         description="Devices that each training uses together, and nothing else, with commas: "
@@ -66,6 +84,12 @@ class Settings(BaseSettings):
         "have a worker each in a lane. Workers of the lane `short` have one thread.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="json: each line of the log is an object, for programs that collect logs."
+    )
+    access_log: bool | None = Field(
+        None, description="Whether each request is logged. Unset: if jobs go over Redis."
+    )
 
     lease_seconds: float = Field(30.0, gt=0, description="A worker silent this long is lost.")
     cancel_grace_seconds: float = Field(
@@ -73,6 +97,25 @@ class Settings(BaseSettings):
     )
     checkpoint_seconds: float = Field(30.0, gt=0, description="Time between checkpoints.")
     max_attempts: int = Field(3, ge=1, description="Attempts without progress before giving up.")
+    stall_factor: float = Field(
+        1.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Scales how long a running job may make no step, tile or phase before its worker counts "
+        "as hung and ends, 15 minutes for most kinds; 0: for ever.",
+    )
+    recycle_jobs: int | None = Field(
+        None,
+        ge=1,
+        description="Jobs after which a worker process is replaced, between two jobs; unset: never. Jobs "
+        "that are computed together count as one; over Celery, so does a message that finds no job.",
+    )
+    recycle_bytes: int | None = Field(
+        None,
+        gt=0,
+        description="Resident memory, at its peak, above which a worker process is replaced after a job; "
+        "unset: never. A fresh one takes some hundred megabytes.",
+    )
     shutdown_seconds: float = Field(
         20.0, gt=0, description="Time a worker has to save a checkpoint when told to stop."
     )
@@ -89,9 +132,14 @@ class Settings(BaseSettings):
     keep_days: float | None = Field(
         None, gt=0, description="Days after which ended jobs are deleted; unset: never."
     )
+    keep_uploads_days: float | None = Field(
+        None,
+        gt=0,
+        description="Days after which uploads are deleted that no job and no set names; unset: never.",
+    )
 
-    max_image_bytes: int = Field(25 * 1000 * 1000, gt=0, description="One uploaded picture.")
-    max_image_pixels: int = Field(40_000_000, gt=0, description="Width times height.")
+    max_image_bytes: int = Field(40 * 1000 * 1000, gt=0, description="One uploaded picture.")
+    max_image_pixels: int = Field(64_000_000, gt=0, description="Width times height.")
     max_image_side: int = Field(16_384, gt=0, description="Longer side of a picture.")
     max_image_aspect: float = Field(32.0, ge=1, description="Longer side over shorter side.")
     max_clip_bytes: int = Field(50 * 1000 * 1000, gt=0, description="One uploaded video or animation.")
@@ -102,6 +150,12 @@ class Settings(BaseSettings):
         4_000_000_000,
         gt=0,
         description="Activations of one picture in a network that cannot be computed in tiles.",
+    )
+    worker_memory_bytes: int | None = Field(
+        None,
+        gt=0,
+        description="Memory that a job may take of the device that computes it. Unset: all that the machine, "
+        "its container or its GPU has. Jobs that cannot fit are refused.",
     )
     max_dataset_bytes: int = Field(20_000_000_000, gt=0, description="One set, and one upload to it.")
     max_dataset_members: int = Field(50_000, gt=0, description="Members of one set.")
@@ -118,6 +172,17 @@ class Settings(BaseSettings):
                 raise ValueError(f"{name!r} is no name of a host: write it without scheme and port.")
         return ",".join(names)
 
+    @field_validator("database_url")
+    @classmethod
+    def _check_database(cls, value: str | None) -> str | None:
+        if value and not _DATABASE.match(value):
+            # Without what follows the scheme, which has the password.
+            raise ValueError(
+                f"{value.partition(':')[0][:20]!r} is no database that there is a driver for: write "
+                "postgresql://user:password@host/name, or sqlite:///path."
+            )
+        return value
+
     @field_validator("allowed_origins")
     @classmethod
     def _check_origins(cls, value: str) -> str:
@@ -127,6 +192,25 @@ class Settings(BaseSettings):
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"{origin!r} is no origin: write it as https://studio.example.")
         return ",".join(origins)
+
+    @field_validator("root_path")
+    @classmethod
+    def _check_root_path(cls, value: str) -> str:
+        path = value.strip().strip("/")
+        path = f"/{path}" if path else ""
+        if not _ROOT_PATH.fullmatch(path):
+            raise ValueError(f"{value!r} is no path of a URL: write it as /impasto, without name and port.")
+        return path
+
+    @property
+    def logs_requests(self) -> bool:
+        """Whether each request is logged."""
+        return self.redis_url is not None if self.access_log is None else self.access_log
+
+    @property
+    def shares_database(self) -> bool:
+        """Whether the database is one that several machines can use: not SQLite."""
+        return self.resolved_database_url.get_backend_name() != "sqlite"
 
     @property
     def host_names(self) -> list[str]:
@@ -144,6 +228,11 @@ class Settings(BaseSettings):
         return _split(self.allowed_origins)
 
     @property
+    def device_names(self) -> list[str]:
+        """The devices of ``device``, in order; the same one may be there several times."""
+        return _split(self.device)
+
+    @property
     def training_device_names(self) -> list[str]:
         """The devices of ``training_devices``, in order; the same one may be there several times."""
         return _split(self.training_devices)
@@ -154,11 +243,11 @@ class Settings(BaseSettings):
         return WeightsFolder((self.data_dir / "weights").resolve(), self.weights_mirror)
 
     @property
-    def resolved_database_url(self) -> str:
-        """The database URL, or SQLite in the data folder."""
+    def resolved_database_url(self) -> URL:
+        """The database URL, or SQLite in the data folder, whose path may have characters that no URL has."""
         if self.database_url:
-            return self.database_url
-        return f"sqlite:///{(self.data_dir / DATABASE_FILE).resolve()}"
+            return make_url(self.database_url)
+        return URL.create("sqlite", database=str((self.data_dir / DATABASE_FILE).resolve()))
 
 
 def _split(text: str) -> list[str]:

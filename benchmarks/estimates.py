@@ -21,11 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from PIL import Image
 from pydantic import JsonValue
 
-from app.jobs.history import REFERENCE, Reference, likeness
+from app.jobs.admission import memory_of
+from app.jobs.history import REFERENCE, Reference, likeness, worker_bytes
 from app.kinds import KINDS, Params
-from app.kinds.work import NUMBER
 from app.networks.catalogue import SHIPPED
 from app.settings import Settings
 from app.web.router import STATIC
@@ -146,7 +147,9 @@ def run_case(place: int, threads: int | None) -> Measured:
     need = resolved.network_need()
     card = None if need is None else SHIPPED.find(need.name)
     members = sum(len(job.inputs.members(name)) for name in case.sets)
-    own = 0.0 if card is None else card.parameters * NUMBER + resolved.working_bytes(card)
+    sizes = [Image.open(files[0]).size for files in case.files.values()][:1]
+    shape = min(sizes[0]) / max(sizes[0]) if sizes else 1.0
+    own = memory_of(resolved, [card], shape) - worker_bytes()
     return Measured(
         case.kind,
         likeness(resolved, None if need is None else need.name),
@@ -154,7 +157,7 @@ def run_case(place: int, threads: int | None) -> Measured:
         seconds,
         resolved.work(card, members) or 0.0,
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        round(own),
+        own,
     )
 
 

@@ -14,7 +14,9 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx
@@ -30,6 +32,7 @@ from app.jobs.tables import job_events, jobs
 from app.kinds.style_transfer import StyleTransferParams
 from app.networks.catalogue import SHIPPED
 from benchmarks.load import listen, multipart, request, send_at_rate
+from benchmarks.probes import probing
 from tests.support.deployment import MODES, Deployment, Mode, deployed
 from tests.support.extra_kinds import with_kind
 from tests.support.postgres import postgres
@@ -41,6 +44,7 @@ SUBMITS_PER_SECOND, STATUSES_PER_SECOND, LOAD_SECONDS = 30.0, 300.0, 20.0
 SHORT_KIND, SHORT_PER_SECOND = "glancing", 15.0
 STREAMS, STREAM_SECONDS = 500, 15.0
 QUEUED = 10_000
+THUMBNAILS = 50
 MILLI = 1000.0
 
 
@@ -163,6 +167,28 @@ def streams(service: Deployment) -> None:
     tell(f"  events each in {STREAM_SECONDS:.0f} s", f"{min(events)} to {max(events)}", "")
 
 
+def thumbnails(service: Deployment) -> None:
+    """Health of the service while a page asks for fifty small copies at once."""
+    urls = []
+    with httpx.Client(base_url=service.url, timeout=120, trust_env=False) as client:
+        picture = photo(3000)
+        for number in range(THUMBNAILS):
+            # Behind the end marker, so that each is another file.
+            file = picture + number.to_bytes(2, "big")
+            answer = client.post("/v1/images", files={"image": ("a.jpg", file)})
+            urls.append(answer.raise_for_status().json()["url"])
+        with probing("status", f"{service.url}/healthz") as took, ThreadPoolExecutor(THUMBNAILS) as threads:
+            began = time.perf_counter()
+            asked = [threads.submit(client.get, f"{url}?side=320") for url in urls]
+            assert all(each.result().status_code == HTTPStatus.OK for each in asked)
+            made = time.perf_counter() - began
+        again = timed(lambda: client.get(f"{urls[0]}?side=320").raise_for_status())
+    name = f"{THUMBNAILS} thumbnails at once, of 9 megapixels"
+    tell(f"{name}: all of them", f"{made:.1f} s", "")
+    tell("  /healthz meanwhile, median and longest", shown(took), "under 100 ms")
+    tell("  one that is kept, median and longest", again, "")
+
+
 def resident(pid: int) -> float:
     """Resident memory of a process in MB."""
     found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
@@ -243,6 +269,7 @@ MEASUREMENTS = {
     "statuses": statuses,
     "streams": streams,
     "queue": long_queue,
+    "thumbnails": thumbnails,
 }
 
 

@@ -89,7 +89,7 @@ def matrix(options: argparse.Namespace) -> None:
         upgrade(settings.resolved_database_url)
         context = make_context(settings, "benchmark", "cpu")
         warm_up(context.networks, context.compute)
-        preparer = Preparer(context.engine, settings.data_dir)
+        preparer = Preparer(context.engine, settings)
 
         def queue(style: str, batch_id: str | None) -> list[Job]:
             given = {"style": [style], "size": options.size, "steps": options.steps}

@@ -1,57 +1,62 @@
 """Style transfer: this engine compared with a plain restatement of neural-style-pt's loop.
 
-    python -m benchmarks.style_transfer [--size 256] [--steps 200] [--content FILE --style FILE]
+    python -m benchmarks.style_transfer [--size 256] [--steps 300] [--pairs FOLDER] [--only NAME,NAME]
 
 Everything runs in one process on the same network and pictures, in turns step by step, so that other load on
 the machine slows all alike. All minimize the same objective, neural-style's without its total variation
 (which the two define differently), from the same picture; it is evaluated in float32 for all, outside the
-measured time. The last table is for the default preset.
+measured time. The last tables are for the default preset. Ratios are medians over pairs of a content and a
+style: photographs and drawings, or those of ``--pairs``, a folder as benchmarks.style_quality takes.
 """
 
 import argparse
 import math
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageDraw
 from torch import Tensor
 
-from app.kinds.style_presets import PRESETS
+from app.errors import InputError
+from app.kinds.style_presets import PRESETS, Optimizer
 from app.kinds.style_transfer import ResolvedStyleTransfer, StyleTransferParams
-from app.kinds.work import scale_sides
+from app.kinds.work import HISTORY, scale_sides
 from app.networks.catalogue import SHIPPED
+from benchmarks.style_quality.pairs import Pair, choose, drawn_pairs, listed_pairs, photograph_pairs
 from models.network import Network
 from models.registry import load_network
+from worker.media.pictures import load_picture
 from worker.optim.descent import Descent
 from worker.optim.optimizers.lbfgs import LBFGS
+from worker.optim.optimizers.preconditioned_lbfgs import PreconditionedLBFGS
 from worker.optim.pyramids.scales import fit, resize, share_steps
 from worker.runtime.device import choose_device, has_native_bfloat16
 from worker.synthesis.style_transfer import style_transfer_loss, weighted_layers
 
 PEER = "neural-style-pt restated, float32"
 
-# "saved" is the loss of the picture clamped to [0, 1], as it is saved; "s to" are the seconds until the loss
-# is within 5 % of the first row's final one, and until the saved loss is as low as the first row's final one.
-HEADS = (
-    "",
-    "s a step",
-    "ratio",
-    "loss",
-    "ratio",
-    "saved",
-    "ratio",
-    "s to loss",
-    "ratio",
-    "s to saved",
-    "ratio",
-)
-WIDTHS = (34, 10, 8, 12, 8, 12, 8, 11, 8, 11, 8)
+# Ratios to the first row, which is 1: seconds a step; the loss after the last step, and that of the picture
+# clamped to [0, 1], as it is saved; seconds until the loss is within 5 % of the first one's last, and until
+# the saved picture's is as low as the first row's last one.
+HEADS = ("", "s a step", "loss", "saved", "s to loss", "s to saved")
+WIDTHS = (46, 10, 8, 8, 20, 20)
 NEAR = 1.05
+
+# Four photographs and two drawings with drawn styles, of benchmarks.style_quality.
+USUAL = "china+brushwork,china+pen,flower+strokes,flower+dots,bridge+mask,tower+planes"
+
+# How the engine descends, with its optimizer and the longer side of its coarsest scale; None: one scale.
+COARSEST = PRESETS["impasto"].coarsest
+WAYS: tuple[tuple[str, Optimizer, int | None], ...] = (
+    ("one scale, L-BFGS", "lbfgs", None),
+    ("one scale, preconditioned", "preconditioned_lbfgs", None),
+    ("coarse to fine, preconditioned", "preconditioned_lbfgs", COARSEST),
+)
 
 
 @dataclass
@@ -146,63 +151,18 @@ def ours(
 ) -> Iterator[Tensor]:
     """This engine: its objective, its optimizer and its scales."""
     sides = scale_sides(size, coarsest)
-    picture = content
+    picture, before = content, None
     for side, share in zip(sides, share_steps(steps, len(sides)), strict=True):
         goal = resize(content, *fit(content, side))
         painting = resize(style, *fit(style, side))
         objective = style_transfer_loss(params, network, goal, [painting])
-        descent = Descent(resize(picture, *fit(content, side)), LBFGS(), objective.magnitude)
+        if params.optimizer == "preconditioned_lbfgs":
+            before = PreconditionedLBFGS(HISTORY, like=before)
+        descent = Descent(resize(picture, *fit(content, side)), before or LBFGS(), objective.magnitude)
         for _ in range(share):
             descent.step(objective)
             picture = descent.best
             yield picture
-
-
-def drawn_content(size: int) -> Tensor:
-    """A landscape: sky, hills, a tower and its reflection."""
-    width, height = 2 * size, 3 * size // 2
-    ramp = np.linspace(0, 1, height)[:, None, None]
-    sky = (1 - ramp) * np.array([90, 140, 210]) + ramp * np.array([250, 210, 160])
-    image = Image.fromarray(np.broadcast_to(sky, (height, width, 3)).astype(np.uint8))
-    draw = ImageDraw.Draw(image)
-    x = np.arange(width + 1)
-    for level, color in ((0.6, (110, 120, 130)), (0.68, (70, 95, 70)), (0.78, (40, 60, 45))):
-        ridge = height * (
-            level - 0.06 * np.sin(x / width * 7 / level) - 0.02 * np.sin(x / width * 40 * level)
-        )
-        draw.polygon(
-            [(0, height), *zip(x.tolist(), ridge.tolist(), strict=True), (width, height)], fill=color
-        )
-    draw.rectangle((0.62 * width, 0.2 * height, 0.7 * width, 0.75 * height), fill=(150, 60, 45))
-    for floor in np.linspace(0.24, 0.7, 9):
-        draw.rectangle(
-            (0.64 * width, floor * height, 0.68 * width, (floor + 0.02) * height), fill=(240, 220, 150)
-        )
-    draw.ellipse((0.15 * width, 0.1 * height, 0.27 * width, 0.26 * height), fill=(255, 240, 190))
-    return tensor(image)
-
-
-def drawn_style(size: int) -> Tensor:
-    """A painting: thousands of short strokes along a swirling field, in five colors."""
-    random = np.random.default_rng(1)
-    side = 2 * size
-    image = Image.new("RGB", (side, side), (30, 50, 110))
-    draw = ImageDraw.Draw(image)
-    colors = [(20, 40, 110), (60, 110, 190), (150, 190, 220), (240, 210, 90), (30, 30, 40)]
-    for _ in range(6000):
-        x, y = random.uniform(0, side, 2)
-        angle = 3 * np.sin(3 * x / side) + 3 * np.cos(4 * y / side) + random.normal(0, 0.2)
-        reach = random.uniform(0.01, 0.03) * side
-        shade = colors[int(2.5 + 2.49 * np.sin(9 * x / side + 5 * np.sin(6 * y / side)))]
-        color = tuple(int(np.clip(value + random.normal(0, 15), 0, 255)) for value in shade)
-        end = (x + reach * np.cos(angle), y + reach * np.sin(angle))
-        draw.line(((x, y), end), fill=color, width=max(1, side // 130))
-    return tensor(image)
-
-
-def tensor(image: Image.Image) -> Tensor:
-    """A picture as float32 (1, 3, H, W) in [0, 1]."""
-    return torch.from_numpy(np.asarray(image.convert("RGB"), dtype=np.float32) / 255).permute(2, 0, 1)[None]
 
 
 def race(contestants: list[Contestant], steps: int, every: int, judge: Callable[[Tensor], float]) -> None:
@@ -214,70 +174,91 @@ def race(contestants: list[Contestant], steps: int, every: int, judge: Callable[
                 contestant.look(judge)
 
 
-def compare(title: str, args: argparse.Namespace, params: ResolvedStyleTransfer, with_peer: bool) -> None:
-    """Compare float32 and bfloat16, at each number of scales, and print the table."""
-    network = load_network(args.network, args.pooling)
-    exact, rough = (network.prepared(args.device, dtype) for dtype in (torch.float32, torch.bfloat16))
-    content, style = (picture.to(args.device) for picture in pictures(args))
+def contestants_of(
+    pair: Pair, networks: Sequence[Network], params: ResolvedStyleTransfer, args: argparse.Namespace
+) -> list[Contestant]:
+    """What is compared on a pair, after its race: the peer, unless the preset has views, and this engine."""
+    content, style = (load_picture(file, "pairs").rgb.to(args.device) for file in (pair.content, pair.style))
     goal, painting = resize(content, *fit(content, args.size)), resize(style, *fit(style, args.size))
+    exact = networks[0]
     final = style_transfer_loss(params, exact, goal, [painting])
 
     def judge(picture: Tensor) -> float:
         return float(final(resize(picture, *goal.shape[-2:])).total)
 
-    contestants = []
-    if with_peer:
-        contestants.append(Contestant(PEER, neural_style_pt(exact, goal, painting, params)))
-    coarse_to_fine = PRESETS["impasto"].coarsest
-    for coarsest in (None, coarse_to_fine) if with_peer else (coarse_to_fine,):
-        for prepared in (exact, rough):
-            dtype = str(prepared.dtype).removeprefix("torch.")
-            way = "coarse to fine" if coarsest else "one scale"
-            steps = ours(prepared, content, style, params, args.size, args.steps, coarsest)
-            contestants.append(Contestant(f"Impasto, {dtype}, {way}", steps))
-    race(contestants, args.steps, args.every, judge)
-
-    print(f"\n{title}: {args.steps} steps at {args.size} px; ratios are to the first row")
-    print("".join(f"{head:>{width}}" for head, width in zip(HEADS, WIDTHS, strict=True)))
-    for contestant in contestants:
-        cells = [contestant.name, *cells_of(contestant, contestants[0])]
-        print("".join(f"{cell:>{width}}" for cell, width in zip(cells, WIDTHS, strict=True)))
+    found = []
+    ways = WAYS[-1:]
+    if len(params.views) == 1:
+        found.append(Contestant(PEER, neural_style_pt(exact, goal, painting, params)))
+        ways = WAYS
+    for name, optimizer, coarsest in ways:
+        for network in networks:
+            dtype = str(network.dtype).removeprefix("torch.")
+            own = params.model_copy(update={"optimizer": optimizer})
+            steps = ours(network, content, style, own, args.size, args.steps, coarsest)
+            found.append(Contestant(f"{dtype}, {name}", steps))
+    race(found, args.steps, args.every, judge)
+    return found
 
 
-def cells_of(row: Contestant, first: Contestant) -> list[str]:
-    """A row of the table: losses with their ratio to the first row's, times with how many times faster."""
+def compare(title: str, args: argparse.Namespace, params: ResolvedStyleTransfer, pairs: list[Pair]) -> None:
+    """Compare float32 and bfloat16 in each way; print a table for each pair, and the medians."""
+    network = load_network(args.network, args.pooling)
+    networks = [network.prepared(args.device, dtype) for dtype in (torch.float32, torch.bfloat16)]
+    print(f"\n{title}: {args.steps} steps at {args.size} px; ratios to the first row", flush=True)
+    tables: dict[str, list[list[float]]] = {}
+    for pair in pairs:
+        found = contestants_of(pair, networks, params, args)
+        rows = {each.name: ratios(each, found[0]) for each in found}
+        first = found[0]
+        print(f"\n{pair.name}: first row {sum(first.seconds) / args.steps:.4g} s a step", flush=True)
+        _print_table(rows)
+        for name, row in rows.items():
+            tables.setdefault(name, []).append(row)
+    if len(pairs) > 1:
+        print(f"\nmedians of {len(pairs)} pairs, and in how many a loss was reached")
+        _print_table(
+            {name: [median(column) for column in zip(*rows, strict=True)] for name, rows in tables.items()},
+            {
+                name: [sum(map(math.isfinite, column)) for column in zip(*rows, strict=True)]
+                for name, rows in tables.items()
+            },
+        )
+
+
+def ratios(row: Contestant, first: Contestant) -> list[float]:
+    """The columns of HEADS but the name; infinite where a loss was never reached."""
     last = len(first.seconds)
     near, as_saved = NEAR * first.losses[last], first.saved[last]
-
-    def timed(seconds: float, of_first: float) -> list[str]:
-        return [f"{seconds:.4g}", f"{of_first / seconds:.2f}"] if math.isfinite(seconds) else ["never", ""]
-
     return [
-        *timed(sum(row.seconds) / last, sum(first.seconds) / last),
-        f"{row.losses[last]:.5g}",
-        f"{row.losses[last] / first.losses[last]:.3f}",
-        f"{row.saved[last]:.5g}",
-        f"{row.saved[last] / first.saved[last]:.3f}",
-        *timed(row.seconds_to(row.losses, near), first.seconds_to(first.losses, near)),
-        *timed(row.seconds_to(row.saved, as_saved), first.seconds_to(first.saved, as_saved)),
+        sum(row.seconds) / sum(first.seconds),
+        row.losses[last] / first.losses[last],
+        row.saved[last] / first.saved[last],
+        row.seconds_to(row.losses, near) / first.seconds_to(first.losses, near),
+        row.seconds_to(row.saved, as_saved) / first.seconds_to(first.saved, as_saved),
     ]
 
 
-def pictures(args: argparse.Namespace) -> tuple[Tensor, Tensor]:
-    """The content and the style: files, or drawn here."""
-    content = tensor(Image.open(args.content)) if args.content else drawn_content(args.size)
-    style = tensor(Image.open(args.style)) if args.style else drawn_style(args.size)
-    return content, style
+def _print_table(rows: dict[str, list[float]], reached: dict[str, list[int]] | None = None) -> None:
+    print("".join(f"{head:>{width}}" for head, width in zip(HEADS, WIDTHS, strict=True)))
+    for name, numbers in rows.items():
+        cells = [name, *(f"{number:.3f}" if math.isfinite(number) else "never" for number in numbers)]
+        if reached is not None:
+            # A loss to be reached may be missed; the other columns are always there.
+            cells[4:] = [
+                f"{cell} ({count})" for cell, count in zip(cells[4:], reached[name][3:], strict=True)
+            ]
+        print("".join(f"{cell:>{width}}" for cell, width in zip(cells, WIDTHS, strict=True)), flush=True)
 
 
 def main() -> None:
     """Parse the command line, run, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--size", type=int, default=256, help="longer side in pixels")
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--every", type=int, default=5, help="steps between looks at the loss")
-    parser.add_argument("--content", type=Path, help="a picture; else one is drawn")
-    parser.add_argument("--style", type=Path, help="a picture; else one is drawn")
+    parser.add_argument("--pairs", type=Path, help="a folder with a pairs.txt; else photographs and drawings")
+    parser.add_argument("--only", help="names of pairs, with commas")
     parser.add_argument("--network", default="vgg19-random")
     parser.add_argument("--pooling", choices=("average", "max"), default="average")
     parser.add_argument("--device", type=choose_device, default="auto")
@@ -287,10 +268,23 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     print(f"torch {torch.__version__}, {args.device}, {torch.get_num_threads()} threads, {args.network}")
     print(f"bfloat16 in hardware: {has_native_bfloat16(args.device)}")
-    asked = StyleTransferParams(content="c", style=["s"], preset="neural-style", tv_weight=0.0)
-    compare("neural-style's objective", args, asked.resolve(SHIPPED), True)
-    asked = StyleTransferParams(content="c", style=["s"])
-    compare("the preset impasto", args, asked.resolve(SHIPPED), False)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            pairs = _pairs(args, Path(folder))
+        except InputError as error:
+            parser.error(f"--{error.field}: {error.detail}")
+        asked = {"content": "c", "style": ["s"], "size": args.size}
+        plain = StyleTransferParams.model_validate({**asked, "preset": "neural-style", "tv_weight": 0.0})
+        compare("neural-style's objective", args, plain.resolve(SHIPPED), pairs)
+        own = StyleTransferParams.model_validate(asked)
+        compare("the preset impasto", args, own.resolve(SHIPPED), pairs)
+
+
+def _pairs(args: argparse.Namespace, folder: Path) -> list[Pair]:
+    """The pairs of a command line; files that are drawn are written to a folder. Raises InputError."""
+    if args.pairs is not None:
+        return choose(listed_pairs(args.pairs), args.only)
+    return choose([*photograph_pairs(folder), *drawn_pairs(folder)], args.only or USUAL)
 
 
 if __name__ == "__main__":

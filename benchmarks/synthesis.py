@@ -21,7 +21,7 @@ from torch import Tensor
 from app.kinds.class_visualization import ClassVisualizationParams
 from app.kinds.deep_dream import DeepDreamParams
 from app.networks.catalogue import SHIPPED
-from benchmarks.style_transfer import drawn_content
+from benchmarks.drawn_pictures import drawn_content
 from models.network import Network
 from models.registry import load_network
 from models.relu import ReLU

@@ -20,6 +20,7 @@ from models.geometry import (
     window_of,
 )
 from models.relu import ReLU
+from models.views import VIEWS
 
 Pooling = Literal["average", "max"]
 POOLS: dict[Pooling, type[nn.AvgPool2d] | type[nn.MaxPool2d]] = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}
@@ -84,6 +85,8 @@ class Network(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
         self.layers = describe_layers(stack)
+        self.view = "picture"
+        self._views: dict[str, Self] = {}
         self._sha256: str | None = None
         self.requires_grad_(False)
         self.eval()
@@ -119,7 +122,8 @@ class Network(nn.Module):
         small for the layers.
         """
         self._check(pictures, layers)
-        x = ((pictures - self.mean) / self.std).to(self.dtype)
+        seen = pictures if self.view == "picture" else VIEWS[self.view](pictures)
+        x = ((seen - self.mean) / self.std).to(self.dtype)
         return self._run(x, list(self.stack), layers, {})
 
     def features_from(self, layer: str, activations: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
@@ -197,6 +201,24 @@ class Network(nn.Module):
         network._sha256 = self._sha256
         return network
 
+    def of_view(self, view: str) -> Self:
+        """This network with another ``view`` of pictures (:data:`models.views.VIEWS`), on the same weights.
+
+        Always the same object. Raises KeyError for an unknown view, ValueError if it has a view already.
+        """
+        if view == self.view:
+            return self
+        if self.view != "picture":
+            raise ValueError(f"network {self.name!r} sees the {self.view} of pictures already")
+        if view != "picture" and view not in VIEWS:
+            raise KeyError(f"there is no view {view!r} of a picture; there are picture, {', '.join(VIEWS)}")
+        if view not in self._views:
+            network = self._like(self.stack)
+            network.view, network._sha256 = view, self.sha256
+            # Of two threads the first one's counts.
+            self._views.setdefault(view, network)
+        return self._views[view]
+
     def with_weights(self, weights: Mapping[str, Tensor]) -> Self:
         """This network with other weights, by name (``conv1_1.weight``); they are not copied."""
         stack = copy.deepcopy(self.stack)
@@ -252,7 +274,7 @@ class Network(nn.Module):
             temperature=self.temperature,
             energy_threshold=self.energy_threshold,
         )
-        network.mean, network.std = self.mean, self.std
+        network.mean, network.std, network.view = self.mean, self.std, self.view
         return network
 
     def _is_relu(self, layer: str) -> bool:

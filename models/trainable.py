@@ -158,6 +158,36 @@ def trainable_of(network: Network) -> Trainable:
     return model
 
 
+@torch.no_grad()
+def take_weights(model: Trainable, network: Network, pictures: Tensor) -> Trainable:
+    """The model, its parameters on the meta device, with batch norms, doing what a network without them does.
+
+    The network has the model's convolutions, with biases, and none of them within a block. Each norm's
+    running statistics become those of ``pictures`` (n, 3, H, W) in [0, 1], and its affine map undoes them, so
+    that in eval mode the function is the network's; in train mode it is so for batches with the same
+    statistics. The model is on the CPU.
+    """
+    model.stack.to_empty(device="cpu")
+    x = (pictures - model.mean) / model.std
+    for name, module in model.stack.items():
+        source = network.stack[name]
+        if isinstance(module, NormedConv):
+            weight, bias = cast(Tensor, source.weight), cast(Tensor, source.bias)
+            module.conv.weight.copy_(weight)
+            found, norm = module.conv(x), module.norm
+            variance, mean = torch.var_mean(found, (0, 2, 3), correction=0)
+            norm.reset_running_stats()
+            cast(Tensor, norm.running_mean).copy_(mean)
+            cast(Tensor, norm.running_var).copy_(variance)
+            norm.weight.copy_((variance + norm.eps).sqrt())
+            norm.bias.copy_(mean + bias)
+            x = found + bias.view(1, -1, 1, 1)
+        else:
+            module.load_state_dict(source.state_dict())
+            x = module(x)
+    return model
+
+
 def initialize(model: Trainable, seed: int, how: Initialization = "he", std: float = 0.01) -> Trainable:
     """The model on the CPU, with weights drawn from a seed, zero biases, and norms that are the identity.
 

@@ -58,6 +58,7 @@ class Batch:
     delete_requested_at: float | None
     idempotency_key: str | None
     payload_hash: str | None
+    request_id: str | None
 
     @property
     def ended(self) -> bool:

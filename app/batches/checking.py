@@ -36,11 +36,11 @@ def check_entries(
     findings: Findings,
     *,
     skip: bool,
-    note: Callable[[Params], None] = lambda params: None,
+    note: Callable[[Checked], None] = lambda checked: None,
 ) -> Iterator[bytes]:
     """Check entries as they come, and give their lines of the spool, many at a time.
 
-    Fills in ``findings``, and calls ``note`` with the params of each that is right. If ``skip``, wrong ones
+    Fills in ``findings``, and calls ``note`` with each that is right. If ``skip``, wrong ones
     are lines with an error. Raises BatchEmpty; BatchInvalid at the end if some are wrong and not skipped.
     """
     for chunk in chunks(entries, CHUNK):
@@ -50,7 +50,7 @@ def check_entries(
             if isinstance(checked, FieldError):
                 problem = checked
             elif checked is not None:
-                note(checked.params)
+                note(checked)
             _note(findings, entry, problem)
             spooled.append(encode(entry, problem))
         if skip or not findings.wrong:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from sqlalchemy import Engine, delete, exists, func, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from app.batches.batch import Batch, BatchState
 from app.batches.errors import BatchNotEnded, UnknownBatch
@@ -23,8 +23,6 @@ from app.storage.folder import DAY_SECONDS
 
 # Jobs deleted in one transaction, with all that belongs to them.
 CHUNK = 500
-# Old batches whose deletion is asked for in one call.
-MAX_OLD = 20
 
 
 def request_delete(engine: Engine, storage: Storage, batch_id: str) -> None:
@@ -37,13 +35,13 @@ def request_delete(engine: Engine, storage: Storage, batch_id: str) -> None:
         raise JobInUse(users)
     try:
         _hide(engine, batch_id)
-    except OperationalError as error:
+    except DBAPIError as error:
         if not is_disk_full(error):
             raise
         _hide_without_space(engine, storage, batch_id, error)
 
 
-def _hide_without_space(engine: Engine, storage: Storage, batch_id: str, error: OperationalError) -> None:
+def _hide_without_space(engine: Engine, storage: Storage, batch_id: str, error: DBAPIError) -> None:
     """Delete files of a batch until the database has the space to note that it is gone."""
     if not get_batch(engine, batch_id).ended:
         raise BatchNotEnded(batch_id)
@@ -53,7 +51,7 @@ def _hide_without_space(engine: Engine, storage: Storage, batch_id: str, error: 
         last = job_ids[-1]
         try:
             return _hide(engine, batch_id)
-        except OperationalError as again:
+        except DBAPIError as again:
             error = again
             if not is_disk_full(error):
                 break
@@ -96,20 +94,21 @@ def jobs_in_need(engine: Engine, batch_id: str) -> Sequence[str]:
         return connection.execute(query).scalars().all()
 
 
-def ended_before(engine: Engine, seconds: float) -> list[str]:
-    """Ids of some batches that ended more than ``seconds`` ago, oldest first."""
+def ended_before(engine: Engine, seconds: float, after: str, limit: int) -> Sequence[str]:
+    """Ids of batches that ended more than ``seconds`` ago, from the one ``after`` on."""
     query = (
         select(batches.c.id)
         .where(
             batches.c.state != BatchState.RUNNING,
             batches.c.delete_requested_at.is_(None),
             batches.c.finished_at < now() - seconds,
+            batches.c.id > after,
         )
         .order_by(batches.c.id)
-        .limit(MAX_OLD)
+        .limit(limit)
     )
     with read(engine) as connection:
-        return list(connection.execute(query).scalars())
+        return connection.execute(query).scalars().all()
 
 
 def delete_chunk(engine: Engine, storage: Storage, batch: Batch) -> None:

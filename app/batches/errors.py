@@ -109,6 +109,16 @@ class BatchNotEnded(ServiceError):
         super().__init__(f"Batch {batch_id} has not ended: cancel it, or wait.")
 
 
+class BatchEnded(ServiceError):
+    """A batch that has ended can neither be paused nor resumed."""
+
+    status, type = HTTPStatus.CONFLICT, "batch_ended"
+    example = (_BATCH_ID, "succeeded")
+
+    def __init__(self, batch_id: str, state: str) -> None:
+        super().__init__(f"Batch {batch_id} has ended as {state}: there is nothing to pause or resume.")
+
+
 class JobOfBatch(ServiceError):
     """A job of a batch is not deleted alone."""
 

@@ -11,7 +11,6 @@ import anyio
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
 from app.batches.batch import Batch
@@ -22,6 +21,7 @@ from app.batches.reading_routes import PATH, BatchId
 from app.batches.repository import get_batch
 from app.batches.results import artifacts_of
 from app.batches.views import view_counts
+from app.database.engine import UNAVAILABLE, reason_of
 from app.http.errors import InvalidRequest
 from app.http.problems import documented
 from app.http.server_sent_events import (
@@ -131,9 +131,9 @@ async def _stream(services: Services, batch_id: str, follower: Follower) -> Asyn
                     await changed.wait()
         except UnknownBatch:
             log.info("a stream ends, batch %s was deleted", batch_id)
-        except OperationalError as error:
+        except UNAVAILABLE as error:
             # The reader reconnects, and then gets a problem or all events since.
-            log.warning("a stream ends, the database is unavailable: %s", error.orig)
+            log.warning("a stream ends, the database is unavailable: %s", reason_of(error))
 
 
 def _data(status: Status) -> Json:

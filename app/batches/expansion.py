@@ -92,6 +92,7 @@ def _new_job(preparer: Preparer, batch: Batch, line: SpooledLine, checked: Check
         batch_line=line.number,
         custom_id=line.custom_id,
         priority=batch.priority,
+        request_id=batch.request_id,
     )
 
 

@@ -8,7 +8,6 @@ import threading
 import time
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 
 from app.batches import leases
 from app.batches.batch import Batch
@@ -17,7 +16,9 @@ from app.batches.deletion import delete_chunk
 from app.batches.expansion import expand_chunk
 from app.batches.retrying import retry_chunk
 from app.batches.settling import batches_that_are_over, settle
+from app.database.engine import UNAVAILABLE, reason_of
 from app.jobs.dispatch.base import Dispatcher
+from app.jobs.errors import NeedsGone
 from app.jobs.preparing import Preparer
 from app.settings import Settings
 from app.storage import Storage
@@ -47,7 +48,7 @@ class Keeper:
         self._retry_at: dict[str, float] = {}
         self._work = threading.Event()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="keeper")
+        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
 
     def start(self) -> None:
         """Begin to work."""
@@ -64,7 +65,7 @@ class Keeper:
         self._work.set()
 
     def work_off(self) -> None:
-        """Do all that is to be done now. Raises OperationalError if the database is away."""
+        """Do all that is to be done now. Raises one of UNAVAILABLE."""
         while not self._stopped.is_set():
             found = leases.find_work(self._engine, self._worker_id)
             found = [batch for batch in found if time.monotonic() >= self._retry_at.get(batch.id, 0.0)]
@@ -85,8 +86,8 @@ class Keeper:
             self._work.clear()
             try:
                 self.work_off()
-            except OperationalError as error:
-                log.warning("the database is unavailable: %s", error.orig)
+            except UNAVAILABLE as error:
+                log.warning("the database is unavailable: %s", reason_of(error))
                 self._stopped.wait(RETRY_SECONDS)
             except Exception:
                 # The thread goes on: without it no batch would ever end.
@@ -94,8 +95,8 @@ class Keeper:
                 self._stopped.wait(RETRY_SECONDS)
         try:
             self.release()
-        except OperationalError as error:
-            log.warning("batches are not released: %s", error.orig)
+        except UNAVAILABLE as error:
+            log.warning("batches are not released: %s", reason_of(error))
 
     def release(self) -> None:
         """Leave all batches to other keepers."""
@@ -106,8 +107,10 @@ class Keeper:
         try:
             self._advance(batch)
             self._retry_at.pop(batch.id, None)
-        except OperationalError:
+        except UNAVAILABLE:
             raise
+        except NeedsGone as error:
+            log.info("batch %s: its next lines are read again: %s", batch.id, error)
         except Exception:
             # The others go on: what is wrong, such as a file that cannot be read, may be with this one alone.
             log.exception("batch %s is tried again in %.0f s", batch.id, RETRY_SECONDS)
@@ -136,4 +139,4 @@ class Keeper:
 
     def _preparer(self) -> Preparer:
         # A new one for each chunk: what a line names may be gone by the time that its turn comes.
-        return Preparer(self._engine, self._settings.data_dir)
+        return Preparer(self._engine, self._settings)

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from pydantic import ValidationError
 
 from app.batches.schemas import Line
+from app.database.texts import is_storable, problem_of_text
 from app.errors import FieldError
 
 # A line that is longer is wrong, and is not kept in memory.
@@ -125,24 +126,6 @@ def _read_plain(raw: bytes) -> Line | None:
         return Line.model_validate_json(raw)
     except ValidationError:
         return None
-
-
-def problem_of_text(value: Any) -> str | None:
-    """Why parsed JSON holds text that cannot be stored; None if it can."""
-    shown = json.dumps(value, ensure_ascii=False)
-    try:
-        shown.encode()
-    except UnicodeEncodeError:
-        return "A text has half of a surrogate pair: escape both halves, or write the character itself."
-    # What is left of an escaped backslash is no escape.
-    if "\\u0000" in shown.replace("\\\\", ""):
-        return "A text has the character U+0000 (NUL): leave it out."
-    return None
-
-
-def is_storable(text: str) -> bool:
-    """Whether every database can store a text."""
-    return problem_of_text(text) is None
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import Engine
 
 from app.batches.errors import BatchTooLarge, InvalidMatrix
-from app.batches.lines import ParsedLine, problem_of_text
+from app.batches.lines import ParsedLine
 from app.batches.schemas import Line, Matrix
+from app.database.texts import problem_of_text
 from app.datasets.repository import all_members, find_dataset
 from app.images.repository import find_images
 from app.jobs.job import Json

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import AfterValidator
 
 from app.batches import archive, results
 from app.batches.batch import Batch
@@ -15,6 +16,7 @@ from app.batches.repository import get_batch
 from app.batches.schemas import EntryPage, EntryState
 from app.batches.views import view_entries
 from app.http.errors import InvalidRequest
+from app.http.ids import ID_SCHEMA, require_id
 from app.http.problems import documented
 from app.http.services import ServicesDep
 from app.http.streaming import stream_response
@@ -22,7 +24,11 @@ from app.http.streaming import stream_response
 PATH = "/v1/batches"
 router = APIRouter(prefix=PATH, tags=["batches"])
 
-BatchId = Annotated[str, Path(description="Id of a batch.")]
+BatchId = Annotated[
+    str,
+    Path(description="Id of a batch.", json_schema_extra=ID_SCHEMA),
+    AfterValidator(require_id(UnknownBatch)),
+]
 
 # The same request has another answer as soon as another entry has ended.
 NO_CACHE = {"Cache-Control": "no-cache"}

@@ -10,36 +10,38 @@ from app.batches.batch import Batch, BatchState
 from app.batches.errors import UnknownBatch
 from app.batches.tables import batches
 from app.database.engine import now, read, write
-from app.jobs.errors import KeyReused
+from app.database.keys import Keyed, columns_of, find_made
 from app.jobs.tables import jobs
 
 
-def add_batch(engine: Engine, values: dict[str, Any]) -> tuple[Batch, bool]:
+def add_batch(engine: Engine, values: dict[str, Any], request: Keyed | None) -> tuple[Batch, bool]:
     """Write the row of a running batch. Returns it, and whether it is new.
 
-    The same idempotency key with the same payload gives the batch that there is; with another payload it
-    raises KeyReused.
+    It is not if the same request has come before. Raises KeyReused.
     """
     fresh = {"state": BatchState.RUNNING, "next_line": 1, "next_offset": 0, "revision": 0, "applied": 0}
-    statement = insert(batches).values(**fresh, **values, created_at=now()).returning(*batches.c)
+    values = {**fresh, **values, **columns_of(request), "created_at": now()}
+    statement = insert(batches).values(**values).returning(*batches.c)
     try:
         with write(engine) as connection:
             return Batch.from_row(connection.execute(statement).mappings().one()), True
     except IntegrityError:
-        earlier = find_by_key(engine, values["idempotency_key"])
+        earlier = find_made_batch(engine, request)
         if earlier is None:
             raise
-        if earlier.payload_hash != values["payload_hash"]:
-            raise KeyReused(values["idempotency_key"]) from None
         return earlier, False
 
 
-def find_by_key(engine: Engine, key: str | None) -> Batch | None:
-    """The batch of an idempotency key."""
-    if key is None:
-        return None
+def has_key(engine: Engine, key: str) -> bool:
+    """Whether a request that made a batch had this key."""
     with read(engine) as connection:
-        row = connection.execute(select(batches).where(batches.c.idempotency_key == key)).mappings().first()
+        query = select(batches.c.id).where(batches.c.idempotency_key == key)
+        return connection.execute(query).first() is not None
+
+
+def find_made_batch(engine: Engine, request: Keyed | None) -> Batch | None:
+    """The batch that the same request made before. Raises KeyReused."""
+    row = find_made(engine, batches, request)
     return None if row is None else Batch.from_row(row)
 
 

@@ -14,6 +14,7 @@ from app.batches.repository import entries_of
 from app.batches.spool import find_lines
 from app.batches.tables import batch_refusals, batches
 from app.database.engine import read, write
+from app.database.keys import Keyed, columns_of
 from app.errors import ServiceError
 from app.jobs.errors import JobNotEnded, ParamsError
 from app.jobs.job import Job
@@ -21,6 +22,7 @@ from app.jobs.preparing import Checked, Preparer
 from app.jobs.repository import NewJob, insert_jobs
 from app.jobs.states import TERMINAL, State
 from app.jobs.tables import jobs
+from app.log_context import current_request_id
 from app.storage import Storage
 
 
@@ -91,7 +93,7 @@ def _prepare_again(preparer: Preparer, batch: Batch, old: Sequence[Job]) -> list
     ]
 
 
-def _again(preparer: Preparer, job: Job, checked: Checked) -> NewJob:
+def _again(preparer: Preparer, job: Job, checked: Checked, **columns: str) -> NewJob:
     return preparer.new_job(
         checked,
         batch_id=job.batch_id,
@@ -100,6 +102,8 @@ def _again(preparer: Preparer, job: Job, checked: Checked) -> NewJob:
         custom_id=job.custom_id,
         priority=job.priority,
         retry_of=job.id,
+        request_id=current_request_id() or job.request_id,
+        **columns,
     )
 
 
@@ -121,7 +125,9 @@ def _take_refused(connection: Connection, batch: Batch, corrected: Sequence[NewJ
     return [new for new in corrected if new.batch_line in lines]
 
 
-def retry_entry(engine: Engine, preparer: Preparer, batch_id: str, job: Job) -> str:
+def retry_entry(
+    engine: Engine, preparer: Preparer, batch_id: str, job: Job, request: Keyed | None = None
+) -> str:
     """The id of a new job in the place of an entry that has ended; its batch runs again.
 
     Raises JobNotEnded, EntryRetried, UnknownBatch; ParamsError for pictures that no longer exist.
@@ -129,7 +135,7 @@ def retry_entry(engine: Engine, preparer: Preparer, batch_id: str, job: Job) -> 
     if not job.ended:
         raise JobNotEnded(job.id)
     checked = preparer.check_one(preparer.parse_again(job), new_names=False)
-    new = _again(preparer, job, checked)
+    new = _again(preparer, job, checked, **columns_of(request))
     runs = {"state": BatchState.RUNNING, "finished_at": None}
     mine = (batches.c.id == batch_id, batches.c.delete_requested_at.is_(None))
     with write(engine) as connection:

@@ -5,16 +5,16 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
-from starlette.concurrency import run_in_threadpool
 
 from app.batches import repository
 from app.batches.batch import Batch, BatchState
 from app.batches.errors import (
     BatchEmpty,
+    BatchEnded,
     BatchInvalid,
     BatchNotEnded,
     BatchTooLarge,
@@ -22,9 +22,10 @@ from app.batches.errors import (
     UnknownBatch,
 )
 from app.batches.reading_routes import PATH, BatchId
-from app.batches.schemas import PRIORITIES, BatchEstimate, BatchPage, BatchPriority, BatchView, Matrix
+from app.batches.schemas import BatchEstimate, BatchPage, BatchView, Matrix
 from app.batches.service import MAX_NAME, BatchService, Options
-from app.batches.views import view_batch, view_batches
+from app.batches.views import view_batch, view_batches, view_new
+from app.database.keys import KeyReused
 from app.errors import ServiceError
 from app.http.bodies import BODY_ERRORS, FORM, LimitedRoute, media_type_of, parse_json_object
 from app.http.errors import (
@@ -35,11 +36,16 @@ from app.http.errors import (
     JsonTooLarge,
     UnsupportedBody,
 )
-from app.http.openapi import REF
+from app.http.idempotency import IdempotencyKey
+from app.http.ids import STORABLE, Cursor
+from app.http.openapi_forms import REF
 from app.http.problems import documented
+from app.http.root_path import url_of
 from app.http.services import ServicesDep
 from app.http.uploads import Part, body_in_upload_thread, in_upload_thread
-from app.jobs.errors import JobInUse, KeyReused
+from app.http.waiting import view_made_in_thread
+from app.jobs.errors import JobInUse
+from app.jobs.service import PRIORITIES, Priority
 from app.settings import Settings
 from app.storage import StorageFull
 
@@ -74,12 +80,12 @@ CREATE_ERRORS = (
 
 async def _read_options(
     request: Request,
-    name: Annotated[str, Query(max_length=MAX_NAME, description="Empty: its kinds.")] = "",
+    name: Annotated[str, Query(max_length=MAX_NAME, pattern=STORABLE, description="Empty: its kinds.")] = "",
     errors: Annotated[
         Literal["fail", "skip"],
         Query(description="`fail`: a wrong line refuses the batch; `skip`: it is an entry that failed."),
     ] = "fail",
-    priority: Annotated[BatchPriority, Query(description="Which jobs go first.")] = "normal",
+    priority: Annotated[Priority, Query(description="Which jobs go first.")] = "normal",
     paused: Annotated[bool, Query(description="Begin nothing until it is resumed.")] = False,
     reproducible: Annotated[bool, Query(description="Compute no job together with others.")] = False,
 ) -> Options:
@@ -100,7 +106,12 @@ async def _read_options(
 def _body_description() -> dict[str, Any]:
     lines = {"schema": {"type": "string", "description": "A JSON object a line."}, "example": _EXAMPLE_LINE}
     file = {"type": "string", "format": "binary", "description": "Lines of JSON."}
-    form = {"type": "object", "properties": {"file": file}, "required": ["file"]}
+    form = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"file": file},
+        "required": ["file"],
+    }
     matrix = {
         "kind": "style_transfer",
         "params": {"size": 256},
@@ -134,15 +145,7 @@ async def create_batch(
     response: Response,
     options: Annotated[Options, Depends(_read_options)],
     dry_run: Annotated[bool, Query(description="Check and estimate it; store nothing.")] = False,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            alias="Idempotency-Key",
-            min_length=1,
-            max_length=255,
-            description="The same key and request again gives the same batch.",
-        ),
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> BatchView | Response:
     """Queue many jobs: lines of JSON, one for each job, or a matrix. All are checked before one is stored."""
     media_type = media_type_of(request.headers.get("content-type", ""))
@@ -155,8 +158,8 @@ async def create_batch(
         raise UnsupportedBody(media_type, _ACCEPTED)
     if isinstance(made, BatchEstimate):
         return JSONResponse(made.model_dump(mode="json"))
-    response.headers["Location"] = f"{PATH}/{made.id}"
-    return await run_in_threadpool(view_batch, services.engine, made)
+    response.headers["Location"] = url_of(f"{PATH}/{made.id}")
+    return await view_made_in_thread(lambda: view_batch(services.engine, made), lambda: view_new(made))
 
 
 def _make(
@@ -211,7 +214,7 @@ def body_limits(settings: Settings) -> dict[tuple[str, str], tuple[int, ServiceE
 def list_batches(
     services: ServicesDep,
     limit: Annotated[int, Query(ge=1, le=100, description="Batches a page.")] = 20,
-    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
+    cursor: Cursor = None,
     state: Annotated[list[BatchState] | None, Query(description="Only batches in these states.")] = None,
 ) -> BatchPage:
     """Batches from the newest on."""
@@ -228,28 +231,44 @@ def get_batch(services: ServicesDep, batch_id: BatchId) -> BatchView:
     return view_batch(services.engine, services.batches.get(batch_id))
 
 
-@router.post("/{batch_id}/cancel", responses=documented(UnknownBatch))
-def cancel_batch(services: ServicesDep, batch_id: BatchId) -> BatchView:
+@router.post("/{batch_id}/cancel", responses=documented(UnknownBatch, InvalidRequest, KeyReused))
+def cancel_batch(
+    services: ServicesDep, batch_id: BatchId, idempotency_key: IdempotencyKey = None
+) -> BatchView:
     """Cancel what has not ended: what waits at once, what runs at its next step."""
-    return view_batch(services.engine, services.batches.cancel(batch_id))
+    batches = services.batches
+    changed = batches.once(batches.cancel, "cancel", batch_id, idempotency_key)
+    return view_batch(services.engine, changed)
 
 
-@router.post("/{batch_id}/pause", responses=documented(UnknownBatch))
-def pause_batch(services: ServicesDep, batch_id: BatchId) -> BatchView:
+@router.post("/{batch_id}/pause", responses=documented(UnknownBatch, BatchEnded, InvalidRequest, KeyReused))
+def pause_batch(
+    services: ServicesDep, batch_id: BatchId, idempotency_key: IdempotencyKey = None
+) -> BatchView:
     """Pause a batch: none of its jobs begins, and those that run go back to the queue with a checkpoint."""
-    return view_batch(services.engine, services.batches.pause(batch_id))
+    batches = services.batches
+    changed = batches.once(batches.pause, "pause", batch_id, idempotency_key)
+    return view_batch(services.engine, changed)
 
 
-@router.post("/{batch_id}/resume", responses=documented(UnknownBatch))
-def resume_batch(services: ServicesDep, batch_id: BatchId) -> BatchView:
+@router.post("/{batch_id}/resume", responses=documented(UnknownBatch, BatchEnded, InvalidRequest, KeyReused))
+def resume_batch(
+    services: ServicesDep, batch_id: BatchId, idempotency_key: IdempotencyKey = None
+) -> BatchView:
     """Let a paused batch go on."""
-    return view_batch(services.engine, services.batches.resume(batch_id))
+    batches = services.batches
+    changed = batches.once(batches.resume, "resume", batch_id, idempotency_key)
+    return view_batch(services.engine, changed)
 
 
-@router.post("/{batch_id}/retry", responses=documented(UnknownBatch, BatchNotEnded))
-def retry_batch(services: ServicesDep, batch_id: BatchId) -> BatchView:
+@router.post(
+    "/{batch_id}/retry", responses=documented(UnknownBatch, BatchNotEnded, InvalidRequest, KeyReused)
+)
+def retry_batch(
+    services: ServicesDep, batch_id: BatchId, idempotency_key: IdempotencyKey = None
+) -> BatchView:
     """Give every entry that failed or was cancelled a new job; what succeeded stays as it is."""
-    return view_batch(services.engine, services.batches.retry(batch_id))
+    return view_batch(services.engine, services.batches.retry(batch_id, idempotency_key))
 
 
 @router.delete(

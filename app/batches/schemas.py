@@ -8,10 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from app.batches.batch import BatchState
 from app.jobs.schemas import RESULT, ArtifactView, Estimate, JobError, Progress
-
-BatchPriority = Literal["urgent", "normal", "background"]
-# As numbers of jobs, which may have 0 to 7: higher goes first.
-PRIORITIES: dict[BatchPriority, int] = {"urgent": 6, "normal": 4, "background": 2}
+from app.jobs.service import Priority
 
 EntryState = Literal["waiting", "queued", "running", "succeeded", "failed", "cancelled"]
 
@@ -107,7 +104,7 @@ class BatchView(BaseModel):
     state: BatchState
     paused: bool
     cancel_requested: bool
-    priority: BatchPriority | int
+    priority: Priority | int
     reproducible: bool
     lines: int = Field(description="Entries in all.")
     counts: CountsView

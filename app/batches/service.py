@@ -2,17 +2,17 @@
 
 import hashlib
 import json
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
 
 from app.batches import changes, deletion, repository
 from app.batches.batch import Batch
 from app.batches.checking import Findings, check_entries
-from app.batches.errors import BatchNotEnded, BatchTooLarge, JobOfBatch, UnknownBatch
+from app.batches.errors import BatchTooLarge, EntryRetried, JobOfBatch
 from app.batches.lines import ParsedLine, read_entries, split_lines
 from app.batches.matrix import Expanded, expand
 from app.batches.retrying import retry_entry
@@ -20,17 +20,17 @@ from app.batches.schemas import BatchEstimate, LineProblem, Matrix
 from app.batches.settling import settle
 from app.batches.spool import spool_key
 from app.database.ids import new_id
+from app.database.keys import Keyed, change_once, find_made, keyed, keyed_changes
+from app.jobs.admission import shape_of
 from app.jobs.dispatch.base import Dispatcher
-from app.jobs.errors import JobInUse, KeyReused
 from app.jobs.estimates import Estimator
 from app.jobs.job import Job
-from app.jobs.preparing import Preparer
-from app.jobs.repository import get_job
-from app.jobs.service import DAY_SECONDS, JobService
+from app.jobs.preparing import Checked, Preparer
+from app.jobs.repository import find_made_job, get_job
+from app.jobs.service import JobService
+from app.log_context import current_request_id
 from app.settings import Settings
 from app.storage import Storage
-
-log = logging.getLogger(__name__)
 
 MAX_NAME = 200
 
@@ -110,16 +110,36 @@ class BatchService:
         return self._changed(changes.request_cancel(self.engine, batch_id))
 
     def pause(self, batch_id: str) -> Batch:
-        """Pause a batch: no job of it is begun, and those that run go back to the queue."""
+        """Pause a batch: no job of it is begun, and those that run go back to the queue.
+
+        Raises UnknownBatch, BatchEnded.
+        """
         return self._changed(changes.request_pause(self.engine, batch_id, True))
 
     def resume(self, batch_id: str) -> Batch:
-        """Undo a pause."""
+        """Undo a pause. Raises UnknownBatch, BatchEnded."""
         return self._changed(changes.request_pause(self.engine, batch_id, False))
 
-    def retry(self, batch_id: str) -> Batch:
-        """Try again what failed or was cancelled of a batch. Raises UnknownBatch, BatchNotEnded."""
-        return self._changed(changes.request_retry(self.engine, batch_id))
+    def retry(self, batch_id: str, idempotency_key: str | None = None) -> Batch:
+        """Try again what failed or was cancelled of a batch.
+
+        Does nothing if the same request did it before. Raises UnknownBatch, BatchNotEnded, KeyReused.
+        """
+        request = keyed(idempotency_key, "retry", batch_id)
+        if find_made(self.engine, keyed_changes, request) is not None:
+            return self.get(batch_id)
+        return self._changed(changes.request_retry(self.engine, batch_id, request))
+
+    def once(
+        self, change: Callable[[str], Batch], name: str, batch_id: str, idempotency_key: str | None
+    ) -> Batch:
+        """The batch after a change of some name, which is not made if the same request made it before.
+
+        Raises KeyReused, and what the change raises.
+        """
+        request = keyed(idempotency_key, name, batch_id)
+        change_once(self.engine, request, {"batch_id": batch_id}, lambda: change(batch_id))
+        return self.get(batch_id)
 
     def delete(self, batch_id: str) -> None:
         """Delete a batch with all that it made. Raises UnknownBatch, BatchNotEnded, JobInUse."""
@@ -128,26 +148,27 @@ class BatchService:
         self.dispatcher.changed(batch_id)
         self.wake()
 
-    def delete_old(self, days: float) -> None:
-        """Delete batches that ended more than ``days`` ago and whose pictures no other job needs."""
-        for batch_id in deletion.ended_before(self.engine, days * DAY_SECONDS):
-            try:
-                self.delete(batch_id)
-            except JobInUse as error:
-                log.info("old batch %s is kept: %s", batch_id, error.detail)
-            except (UnknownBatch, BatchNotEnded):
-                continue  # retried or deleted at this moment
-
-    def retry_job(self, job_id: str) -> Job:
+    def retry_job(self, job_id: str, idempotency_key: str | None = None) -> Job:
         """A new job with the params of one that has ended; that of an entry takes its place in its batch.
 
-        Raises UnknownJob, JobNotEnded, ParamsError, EntryRetried, UnknownBatch, StorageFull.
+        The same request with the same key gives the same job. Raises UnknownJob, JobNotEnded, ParamsError,
+        EntryRetried, UnknownBatch, KeyReused, StorageFull.
         """
         job = get_job(self.engine, job_id)
+        request = keyed(idempotency_key, "retry", job_id)
+        if earlier := find_made_job(self.engine, request):
+            return earlier
         if job.batch_id is None:
-            return self.jobs.retry(job_id)
+            return self.jobs.retry(job, request)
         self.storage.require_space()
-        new = get_job(self.engine, retry_entry(self.engine, self._preparer(), job.batch_id, job))
+        try:
+            new_id = retry_entry(self.engine, self._preparer(), job.batch_id, job, request)
+        except (EntryRetried, IntegrityError):
+            # The same request may have come at this moment.
+            if earlier := find_made_job(self.engine, request):
+                return earlier
+            raise
+        new = get_job(self.engine, new_id)
         self.dispatcher.hint(new.lane)
         self.dispatcher.changed(job.batch_id)
         return new
@@ -192,9 +213,9 @@ class BatchService:
                     "paused": options.paused,
                     "lines": findings.lines,
                     "spool": key,
-                    "idempotency_key": idempotency_key,
-                    "payload_hash": body.hexdigest(),
+                    "request_id": current_request_id(),
                 },
+                body.keyed(idempotency_key),
             )
         finally:
             if not is_new:
@@ -204,9 +225,11 @@ class BatchService:
 
     def _try(self, entries: Iterable[ParsedLine], options: Options) -> BatchEstimate:
         findings, estimator = Findings(), Estimator(self.engine)
-        for _ in check_entries(
-            self._preparer(), entries, findings, skip=options.skip_wrong, note=estimator.add
-        ):
+
+        def note(checked: Checked) -> None:
+            estimator.add(checked.params, shape_of(checked.params, checked.sides))
+
+        for _ in check_entries(self._preparer(), entries, findings, skip=options.skip_wrong, note=note):
             pass
         return BatchEstimate(
             lines=findings.lines,
@@ -221,17 +244,14 @@ class BatchService:
         )
 
     def _preparer(self) -> Preparer:
-        return Preparer(self.engine, self.settings.data_dir)
+        return Preparer(self.engine, self.settings)
 
     def _earlier(self, body: "_Hashed", idempotency_key: str | None) -> Batch | None:
         """The batch that the same request made before; then all of the body is read. Raises KeyReused."""
-        earlier = repository.find_by_key(self.engine, idempotency_key)
-        if earlier is None or idempotency_key is None:
+        if idempotency_key is None or not repository.has_key(self.engine, idempotency_key):
             return None
         body.exhaust()
-        if earlier.payload_hash != body.hexdigest():
-            raise KeyReused(idempotency_key)
-        return earlier
+        return repository.find_made_batch(self.engine, body.keyed(idempotency_key))
 
     def _limited(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """The bytes as they come. Raises BatchTooLarge."""
@@ -269,6 +289,6 @@ class _Hashed:
         for _ in self:
             pass
 
-    def hexdigest(self) -> str:
-        """The hash, in hexadecimal."""
-        return self._digest.hexdigest()
+    def keyed(self, key: str | None) -> Keyed | None:
+        """The key of the request, whose body was read."""
+        return None if key is None else Keyed(key, self._digest.hexdigest())

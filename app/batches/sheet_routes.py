@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -20,9 +21,10 @@ from app.database.engine import read
 from app.http.errors import InvalidRequest
 from app.http.file_responses import is_known
 from app.http.problems import documented
-from app.http.services import ServicesDep
+from app.http.root_path import url_of
+from app.http.services import Services, ServicesDep
 from app.images.repository import image_key
-from app.images.thumbnails import read_all_small
+from app.images.thumbnails import in_sheet_thread, read_all_small
 from app.jobs.job import Artifact, Json
 from app.jobs.repository import get_artifact
 from app.media.sheets import MAX_PIXELS, MEDIA_TYPE, to_jpeg, to_srgb
@@ -43,7 +45,7 @@ JPEG_QUALITY = 92
     response_class=Response,
 )
 @router.head("/{batch_id}/contact-sheet", include_in_schema=False)
-def get_batch_contact_sheet(
+async def get_batch_contact_sheet(
     services: ServicesDep,
     request: Request,
     batch_id: BatchId,
@@ -55,6 +57,10 @@ def get_batch_contact_sheet(
     20 of each a page; any other batch has its entries in order, up to 108 a page. The header `Link` names the
     next page and the last one.
     """
+    return await in_sheet_thread(partial(_respond, services, request, batch_id, page))
+
+
+def _respond(services: Services, request: Request, batch_id: str, page: int) -> Response:
     engine = services.engine
     batch = get_batch(engine, batch_id)
     shown = page_of(batch, page)
@@ -158,7 +164,7 @@ def _etag(batch: Batch, page: Page, entries: Mapping[int, Entry], pictures: Mapp
 
 def _links(batch: Batch, page: Page) -> dict[str, str]:
     """The header Link (RFC 8288) of a page."""
-    url = f"{PATH}/{batch.id}/contact-sheet?page="
+    url = url_of(f"{PATH}/{batch.id}/contact-sheet?page=")
     links = [f'<{url}{page.pages}>; rel="last"']
     if page.number < page.pages:
         links.insert(0, f'<{url}{page.number + 1}>; rel="next"')

@@ -2,7 +2,9 @@
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, ForeignKey, Integer, String, Table
 
+from app.database.keys import key_columns
 from app.database.metadata import metadata
+from app.log_context import MAX_REQUEST_ID
 
 batches = Table(
     "batches",
@@ -37,8 +39,9 @@ batches = Table(
     Column("counts", JSON(none_as_null=True)),
     Column("cancel_requested_at", Float(53)),
     Column("delete_requested_at", Float(53)),
-    Column("idempotency_key", String(255), unique=True),
-    Column("payload_hash", String(64)),
+    *key_columns(index=False),
+    # The request that it came with, for the logs.
+    Column("request_id", String(MAX_REQUEST_ID)),
 )
 
 # Failed entries without a job: lines that were wrong, and taken all the same.

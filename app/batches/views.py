@@ -7,7 +7,6 @@ from sqlalchemy import Engine
 from app.batches.batch import Batch, Counts
 from app.batches.entries import Entry
 from app.batches.schemas import (
-    PRIORITIES,
     BatchView,
     CountsView,
     EntryError,
@@ -20,6 +19,7 @@ from app.http.timestamps import timestamp
 from app.jobs.job import Artifact, Json
 from app.jobs.repository import list_artifacts
 from app.jobs.schemas import ArtifactView, JobError, Progress
+from app.jobs.service import PRIORITIES
 
 _NAMES = {number: name for name, number in PRIORITIES.items()}
 
@@ -27,6 +27,14 @@ _NAMES = {number: name for name, number in PRIORITIES.items()}
 def view_batch(engine: Engine, batch: Batch) -> BatchView:
     """The view of a batch."""
     return view_batches(engine, [batch])[0]
+
+
+def view_new(batch: Batch) -> BatchView:
+    """The view of a batch of which no line is a job yet."""
+    counts = Counts(batch.lines, queued=0, running=0, succeeded=0, failed=0, cancelled=0)
+    return _batch_view(
+        batch, Summary(counts=counts, wrong=0, eta_seconds=None, first_errors=[], samples={}), None
+    )
 
 
 def view_batches(engine: Engine, batches: Sequence[Batch], most_labels: int | None = None) -> list[BatchView]:

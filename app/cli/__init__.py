@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from app.cli.backup import backup, restore
 from app.cli.batch import batch
 from app.cli.datasets import datasets
 from app.cli.demo import demo
+from app.cli.doctor import doctor
 from app.cli.jobs import jobs
 from app.cli.kind_commands import make_command
 from app.cli.networks import networks
@@ -50,7 +52,7 @@ def make_program() -> typer.Typer:
         if spec.command is not None:
             program.command(spec.command)(make_command(spec))
     program.command("train")(make_train_command())
-    for command in (sheet, demo, api, worker):
+    for command in (sheet, demo, api, worker, doctor, backup, restore):
         program.command()(command)
     program.add_typer(jobs, name="jobs")
     program.add_typer(batch, name="batch")

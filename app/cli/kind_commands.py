@@ -8,6 +8,7 @@ import inspect
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -15,15 +16,19 @@ import typer
 
 from app.cli.messages import INTERRUPTED, fail, fail_on, note
 from app.cli.options import bare_type, keyword, option_name, option_parameters, params_of
-from app.cli.output_files import check_output, write_file
+from app.cli.output_files import beside, check_output, write_file
 from app.cli.serve import read_settings
 from app.cli.tables import print_table
-from app.errors import ComputationError, InputError
+from app.errors import ComputationError, InputError, OutOfMemory
 from app.jobs.errors import ParamsError
 from app.jobs.params import parse_params
+from app.jobs.recipes import networks_of
 from app.kinds import KindSpec, Params
 from app.kinds.fields import format_of
 from app.kinds.spec import PRESET
+from app.media import PictureError
+from app.media.clips import is_clip
+from app.media.inspect import displayed_sides
 from app.media.recipe_text import read_recipe
 from app.networks.catalogue import Catalogue, local_engine
 from app.supervision.openmp import let_threads_sleep
@@ -130,6 +135,11 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
             sets = {name: asked[name] for name in spec.params.dataset_fields() if name in asked} | sets
             named = {name: Path(value).name or value for name, value in sets.items()}
             params = parse_params(spec.name, asked | named | _references(spec.params, pictures), catalogue)
+            if output is not None and (problem := params.problem_of_ending(output.suffix, _clips(pictures))):
+                fail_on([("--output", f"{output}: {problem}")])
+            wrong = params.problems_of_sides(lambda name: [_sides(path) for path in pictures[name]])
+            if wrong:
+                raise ParamsError(wrong)
             # Imports torch, which takes seconds, so only after the options were checked.
             let_threads_sleep(os.environ)
             from app.cli.local_run import compute
@@ -138,7 +148,7 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
             written = _write(output, products, result, spec.file_extensions)
     except ParamsError as error:
         fail_on((_shown(spec, pictures, problem.field), problem.detail) for problem in error.errors)
-    except InputError as error:
+    except (InputError, OutOfMemory) as error:
         fail_on([(_shown(spec, pictures, error.field), error.detail)])
     except ComputationError as error:
         fail(error.detail)
@@ -154,9 +164,16 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
     for name, path in written:
         typer.echo(f"The {name} {'are' if name.endswith('s') else 'is'} in {path}", err=as_json)
     if output is not None and output not in (path for _, path in written):
-        typer.echo(
-            f"impasto: note: this job made no {output.suffix} file, so that {output} is not there.", err=True
-        )
+        fail(f"This job made no {output.suffix} file, so that {output} is not there.")
+
+
+def _clips(pictures: Pictures) -> set[str]:
+    """The params whose files are clips, as far as they can be read."""
+    found = set()
+    for name, paths in pictures.items():
+        with suppress(OSError):
+            found |= {name for path in paths if is_clip(path.read_bytes())}
+    return found
 
 
 def _format_of(spec: KindSpec[Params], output: Path | None) -> dict[str, str]:
@@ -187,7 +204,7 @@ def _write(
     for product in products:
         main = format_of(product.ending) == format_of(output.suffix)
         main = main and output not in (path for _, path in written)
-        path = output if main else output.with_name(f"{output.stem}-{product.name}{product.ending}")
+        path = output if main else beside(output, product.name, product.ending)
         write_file(path, product.data)
         written.append((product.name.replace("image", "picture"), path))
     return written
@@ -198,6 +215,14 @@ def _references(cls: type[Params], pictures: Mapping[str, Sequence[Path]]) -> di
     fields = cls.picture_fields()
     names = {param: [path.name for path in paths] for param, paths in pictures.items()}
     return {param: group if fields[param].many else group[0] for param, group in names.items()}
+
+
+def _sides(path: Path) -> tuple[int, int] | None:
+    """Width and height of a picture file; None: it cannot be read, which is said when it is."""
+    try:
+        return displayed_sides(path.read_bytes())
+    except (OSError, PictureError):
+        return None
 
 
 def _shown(spec: KindSpec[Params], pictures: Pictures, field: str) -> str:
@@ -263,26 +288,11 @@ def _recipe_params(
     params = {
         name: value for name, value in recipe["params"].items() if name not in spec.params.picture_fields()
     }
-    names = catalogue.present_names(_networks_of(recipe))
-    found = spec.params.with_network_names(params, names)
+    names = catalogue.present_names(networks_of(recipe))
+    found = spec.params.present_values(params, names)
     if any(marks[name].states for name in pictures):
         return spec.params.continuing(found, given)
     return found | dict(given)
-
-
-def _networks_of(recipe: Mapping[str, Any]) -> dict[str, str]:
-    """The hashes of the networks that a recipe was made with, by their names in its params."""
-    found: dict[str, str] = {}
-    further = recipe.get("further_networks")
-    for network in further if isinstance(further, list) else ():
-        match network:
-            case {"name": str(name), "sha256": str(sha256)}:
-                found[name] = sha256
-    match recipe:
-        # Recipes of earlier versions have the name of today there, and that of the job in the params.
-        case {"network": {"sha256": str(sha256)}, "params": {"network": str(name)}}:
-            found[name] = sha256
-    return found
 
 
 def _sha256(path: Path) -> str:

@@ -16,19 +16,20 @@ from app.datasets.builtin import BUILT_IN
 from app.datasets.repository import find_dataset
 from app.datasets.service import DatasetService
 from app.datasets.tables import datasets
-from app.errors import InputError
+from app.errors import InputError, field_of
 from app.kinds import Params, spec_of
 from app.settings import Settings
 from app.storage import make_storage
 from models.network import Network
 from worker.contract.compute import Compute
-from worker.contract.inputs import Inputs, Source, field_of
+from worker.contract.inputs import Inputs, Source
 from worker.contract.steps import Outcome, Step, Steps, StepState, run_steps
 from worker.datasets.local import LocalSet, open_local
 from worker.datasets.members import load_sets
 from worker.networks.loading import NetworkLoader, cards_for, compute_for, further_networks, network_for
 from worker.runtime.artifacts import EncodedFile, encode
-from worker.runtime.device import choose_devices, choose_dtype
+from worker.runtime.device import choose_devices, choose_dtype, has_native_bfloat16, memory_of
+from worker.runtime.fitting import fitted, saying_what_fits
 from worker.runtime.functions import steps_of
 from worker.runtime.inputs import read_input
 from worker.runtime.recipes import make_recipe
@@ -51,13 +52,12 @@ def compute(
     ``engine`` is the database of the data folder, where networks and sets are looked up; ``sets`` are paths
     or names of sets by param.
 
-    Raises InputError that names the param, or ``device`` or ``precision``, and ComputationError.
+    Raises InputError that names the param, or ``device`` or ``precision``, OutOfMemory and ComputationError.
     """
     job = prepare(params, files, settings, engine, sets)
-    try:
+    memory_bytes = memory_of(job.compute.device, settings.worker_memory_bytes)
+    with saying_what_fits(job.params, job.inputs, memory_bytes):
         outcome = _show(job.steps(), spec_of(params).title)
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise InputError("size", "Not enough memory for a picture of this size.") from error
     return job.encoded(outcome), outcome.result
 
 
@@ -74,14 +74,15 @@ class LocalJob:
         """Its steps, from the start or from a state."""
         return steps_of(self.params, self.inputs, self.network, self.compute, resume)
 
-    def recipe(self, stack_size: int = 1) -> dict[str, Any]:
-        """Its recipe, if so many jobs are computed together."""
-        return make_recipe(self.params, self.inputs, self.network, self.compute, stack_size)
+    def recipe(self, stack_size: int = 1, outcome: Outcome | None = None) -> dict[str, Any]:
+        """Its recipe, if so many jobs are computed together, and of its outcome, if it is known."""
+        reductions = () if outcome is None else outcome.result.get("reductions", ())
+        return make_recipe(self.params, self.inputs, self.network, self.compute, stack_size, reductions)
 
     def encoded(self, outcome: Outcome, stack_size: int = 1) -> Iterator[EncodedFile]:
         """The files of its outcome, with the recipe in them."""
         alpha = self.inputs.alpha(self.params.keeps_alpha_of() or "")
-        return encode(outcome, alpha, self.recipe(stack_size), self.params.picture_file())
+        return encode(outcome, alpha, self.recipe(stack_size, outcome), self.params.picture_file())
 
 
 def prepare(
@@ -116,15 +117,17 @@ def prepare(
         cards=cards_for(params, loader),
         set_names={name: Path(given).stem for name, given in sets.items()},
     )
-    return LocalJob(params, inputs, network, where)
+    memory_bytes = memory_of(where.device, settings.worker_memory_bytes)
+    return LocalJob(params, inputs, network, fitted(params, inputs, where, memory_bytes))
 
 
 def choose_compute(settings: Settings, lane: str = "long") -> Compute:
-    """The device, or devices of a training, and the dtype of the settings. Raises InputError."""
+    """The first device, or devices of a training, and the dtype of the settings. Raises InputError."""
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     try:
-        device, *partners = choose_devices(settings, settings.device, lane)
+        name = next(iter(settings.device_names), settings.device)
+        device, *partners = choose_devices(settings, name, lane)
     except ValueError as error:
         raise InputError("device", str(error)) from error
     return Compute(
@@ -132,6 +135,7 @@ def choose_compute(settings: Settings, lane: str = "long") -> Compute:
         choose_dtype(device, settings.precision),
         picture_bytes=settings.max_picture_memory_bytes,
         partners=tuple(partners),
+        may_round=settings.precision == "auto" and has_native_bfloat16(device),
     )
 
 

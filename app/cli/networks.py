@@ -15,14 +15,13 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine
 
+from app.cli.data_folder import open_database
 from app.cli.jobs import LINE_WIDTH
 from app.cli.messages import fail
 from app.cli.output_files import check_output
 from app.cli.serve import read_settings
 from app.cli.service_client import AsJson, Url, answer, service
 from app.cli.tables import print_table
-from app.database.engine import make_engine
-from app.database.migrations import upgrade
 from app.errors import ServiceError
 from app.jobs.repository import jobs_with_network
 from app.networks import service as networks_here
@@ -250,16 +249,13 @@ def _place(url: str | None, data_dir: Path | None) -> Iterator[Place]:
     settings = read_settings(data_dir=data_dir)
     if not data_dir.is_dir():
         fail(f"There is no folder {data_dir}.")
-    upgrade(settings.resolved_database_url)
-    engine = make_engine(settings.resolved_database_url)
-    try:
-        yield Folder(settings, engine)
-    except StorageFull as error:
-        fail(f"The disk is full: {error.what}.")
-    except ServiceError as error:
-        fail(error.detail)
-    finally:
-        engine.dispose()
+    with open_database(settings) as engine:
+        try:
+            yield Folder(settings, engine)
+        except StorageFull as error:
+            fail(f"The disk is full: {error.what}.")
+        except ServiceError as error:
+            fail(error.detail)
 
 
 def _tell(network: dict[str, Any]) -> None:

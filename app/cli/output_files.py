@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -11,6 +11,10 @@ from app.cli.messages import fail_on
 
 # The usual mode of a new file; a temporary file is private.
 _MODE = 0o666
+# Of temporary files; that of the file that they become may be too long for more.
+_PREFIX = ".impasto-"
+# Bytes of a name, for all usual file systems.
+_MAX_NAME = 255
 
 
 def check_output(option: str, path: Path, endings: Sequence[str] = (".png",)) -> None:
@@ -18,18 +22,34 @@ def check_output(option: str, path: Path, endings: Sequence[str] = (".png",)) ->
     if path.suffix.lower() not in endings:
         formats = " or ".join(endings)
         fail_on([(option, f"{path} must end in {formats}: that is the format it is written in.")])
-    if path.is_dir():
-        fail_on([(option, f"{path} is a folder.")])
-    if not path.parent.is_dir():
-        fail_on([(option, f"There is no folder {path.parent}.")])
-    if not os.access(path.parent, os.W_OK):
-        fail_on([(option, f"The folder {path.parent} cannot be written to.")])
+    try:
+        if path.is_dir():
+            fail_on([(option, f"{path} is a folder.")])
+        if not path.parent.is_dir():
+            fail_on([(option, f"There is no folder {path.parent}.")])
+        if not os.access(path.parent, os.W_OK):
+            fail_on([(option, f"The folder {path.parent} cannot be written to.")])
+        if not path.exists():
+            path.touch()
+            path.unlink()
+    except (OSError, ValueError) as error:
+        # ValueError: the name has a character that no file can have.
+        reason = getattr(error, "strerror", None) or error
+        fail_on([(option, f"{path} cannot be written: {reason}. Choose another name.")])
 
 
-def write_file(path: Path, data: bytes) -> None:
+def beside(path: Path, name: str, ending: str) -> Path:
+    """The path of another file of the same job, with as much of the name of ``path`` as there is room for."""
+    stem = path.stem
+    while stem and len(os.fsencode(f"{stem}-{name}{ending}")) > _MAX_NAME:
+        stem = stem[:-1]
+    return path.with_name(f"{stem}-{name}{ending}")
+
+
+def write_file(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Write a file under a temporary name and rename it."""
     with replacing(path) as file:
-        file.write(data)
+        file.writelines([data] if isinstance(data, bytes) else data)
 
 
 @contextmanager
@@ -38,7 +58,7 @@ def replacing(path: Path, temporaries: Path | None = None) -> Iterator[BinaryIO]
 
     Until then it is in ``temporaries``, a folder of the same disk; by default in that of ``path``.
     """
-    descriptor, temporary = tempfile.mkstemp(dir=temporaries or path.parent, prefix=f".{path.name}.")
+    descriptor, temporary = tempfile.mkstemp(dir=temporaries or path.parent, prefix=_PREFIX)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file

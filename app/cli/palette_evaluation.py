@@ -1,6 +1,7 @@
 """``impasto palette evaluate``: measurements of the shipped network."""
 
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -82,6 +83,7 @@ def evaluate(
     figures: dict[str, Any] = {}
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
+    found: Mapping[str, object]
     for measure in wanted:
         match measure:
             case Measure.ACCURACY:
@@ -120,7 +122,7 @@ def _styles(
         fail(f"{error.field}: {error.detail}")
 
 
-def _print(measure: Measure, found: dict[str, Any]) -> None:
+def _print(measure: Measure, found: Mapping[str, object]) -> None:
     table = Table(title=measure.value, show_header=False, title_justify="left")
     for name, value in found.items():
         table.add_row(name.replace("_", " "), f"{value:.4g}" if isinstance(value, float) else str(value))

@@ -1,4 +1,4 @@
-"""``impasto palette train``: train the shipped network from scratch."""
+"""``impasto palette train``: train the shipped network, from scratch or further."""
 
 import dataclasses
 import os
@@ -33,7 +33,8 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, crops and attacks.")] = 0,
     budget: Annotated[float, typer.Option(min=0.001, help="Factor for the number of steps.")] = 1.0,
     number: Annotated[
-        int, typer.Option("--recipe", min=1, max=2, help="1: that of the shipped network; 2: with contrast.")
+        int,
+        typer.Option("--recipe", min=1, max=2, help="1: from scratch; 2: the first further, by contrast."),
     ] = 1,
     files: Annotated[
         int | None,
@@ -47,7 +48,7 @@ def train(
 ) -> None:
     """Draw the training pictures, train palette on them, and write the network.
 
-    Takes an hour on two cores, recipe 2 more than two. An interrupted run resumes from its checkpoint.
+    Takes an hour or more on two cores. An interrupted run resumes from its checkpoint.
     """
     from app.cli.local_run import choose_compute
     from models.palette import calibration_pictures, folded_palette, save_palette

@@ -1,17 +1,20 @@
 """``impasto serve``: the service on this machine; ``impasto api``, ``impasto worker``: its parts on many."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import uvicorn
 from pydantic import ValidationError
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from app.cli.messages import USAGE, fail, fail_on, settings_problems
+from app.database.engine import UNAVAILABLE, reason_of
+from app.database.schema import SchemaMismatch
 from app.settings import Settings
-from app.supervision.api import configuration
+from app.supervision.api import make_application, make_server
 from app.supervision.logs import configure_logging
 from app.supervision.startup import StartError, claim_data_dir, listen
 from app.supervision.supervisor import Supervisor
@@ -36,7 +39,7 @@ def serve(
 ) -> None:
     """Start the service: the page, the REST interface and a worker. Ctrl-C stops it."""
     settings = read_settings(host=host, port=port, data_dir=data_dir)
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     try:
         with claim_data_dir(settings.data_dir), listen(settings.host, settings.port) as listener:
             supervisor = Supervisor(
@@ -56,13 +59,15 @@ def serve(
 def api(host: Host = None, port: Port = None) -> None:
     """Start only the page and the REST interface; workers run elsewhere, over Redis."""
     settings = _settings_of_a_cluster(host=host, port=port)
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     try:
         with listen(settings.host, settings.port) as listener:
+            with failing_on_the_database():
+                application = make_application(settings)
             # After a clean shutdown uvicorn raises the signal again, which would change the exit code.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
-            uvicorn.Server(configuration(settings)).run(sockets=[listener])
+            make_server(settings, application).run(sockets=[listener])
     except StartError as error:
         fail(str(error), USAGE)
 
@@ -70,7 +75,10 @@ def api(host: Host = None, port: Port = None) -> None:
 def worker(
     device: Annotated[
         str | None,
-        typer.Option(help="cpu, mps, cuda:0, or several with commas; IMPASTO_DEVICE.", show_default=False),
+        typer.Option(
+            help="auto (all GPUs), cpu, mps, cuda:0, or several with commas; IMPASTO_DEVICE.",
+            show_default=False,
+        ),
     ] = None,
     lanes: Annotated[
         str | None,
@@ -79,7 +87,7 @@ def worker(
 ) -> None:
     """Run jobs from Redis: one process for each device and lane. Ctrl-C stops it with checkpoints."""
     settings = _settings_of_a_cluster(device=device, lanes=lanes)
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     try:
         supervisor = Supervisor(settings, None)
     except StartError as error:
@@ -95,16 +103,39 @@ def _settings_of_a_cluster(**flags: object) -> Settings:
             "On one machine use: impasto serve",
             USAGE,
         )
+    if not settings.shares_database:
+        # SQLite's write-ahead log is memory that processes share, and no network folder has that.
+        fail(
+            "IMPASTO_REDIS_URL is set, and IMPASTO_DATABASE_URL names no PostgreSQL: API and workers on many "
+            "machines need one that they share. Set it to postgresql://..., or use on one machine, without "
+            "Redis: impasto serve",
+            USAGE,
+        )
     return settings
 
 
 def supervise(supervisor: Supervisor) -> int:
     """Run a supervisor to its end; its exit code. One line if the database cannot be used."""
-    try:
+    with failing_on_the_database():
         return supervisor.run()
-    except (ArgumentError, OperationalError) as error:
-        reason = error.orig if isinstance(error, OperationalError) else error
-        fail(f"Cannot use the database (IMPASTO_DATABASE_URL): {' '.join(str(reason).split())}", USAGE)
+
+
+@contextmanager
+def failing_on_the_database() -> Iterator[None]:
+    """Exit with one line if the database cannot be used, or is that of another release."""
+    try:
+        yield
+    except SchemaMismatch as error:
+        fail(str(error), USAGE)
+    except UNAVAILABLE as error:
+        reason = " ".join(reason_of(error).split())
+        fail(f"The database cannot be used now (IMPASTO_DATABASE_URL): {reason}", USAGE)
+    except DatabaseError as error:
+        # As of a damaged file.
+        reason = " ".join(reason_of(error).split())
+        fail(f"The database cannot be used (IMPASTO_DATABASE_URL): {reason}", USAGE)
+    except ArgumentError as error:
+        fail(f"The database cannot be used (IMPASTO_DATABASE_URL): {' '.join(str(error).split())}", USAGE)
 
 
 def read_settings(**flags: Any) -> Settings:

@@ -11,6 +11,7 @@ import typer
 
 from app.cli.messages import fail
 from app.cli.serve import read_settings
+from app.supervision.startup import local_url
 
 Url = Annotated[
     str | None,
@@ -38,12 +39,18 @@ def service(url: str | None) -> Iterator[httpx.Client]:
     """A client of the service; exits with a message if none answers."""
     if url is None:
         settings = read_settings()
-        url = f"http://{settings.host}:{settings.port}"
+        url = local_url(settings.host, settings.port)
     try:
         with httpx.Client(base_url=url, timeout=30) as client:
             yield client
     except (httpx.TransportError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
         fail(f"No service answers at {url} ({error}). Name another with --url or IMPASTO_URL.")
+
+
+def path_below(client: httpx.Client, url: str) -> str:
+    """A URL that the service answered with, relative to the client's; a proxy may show it under a path."""
+    root = client.base_url.path.rstrip("/")
+    return url.removeprefix(root) if url.startswith(f"{root}/") else url
 
 
 def answer(response: httpx.Response) -> dict[str, Any]:

@@ -12,13 +12,13 @@ import typer
 from rich.console import Console
 from sqlalchemy import Engine
 
+from app.cli.data_folder import open_database
 from app.cli.messages import INTERRUPTED, fail, fail_on, note
 from app.cli.options import keyword, option_name, option_parameters, params_of
 from app.cli.output_files import check_output, write_file
 from app.cli.serve import read_settings
 from app.cli.tables import print_table
 from app.cli.training_view import TrainingView
-from app.database.engine import make_engine
 from app.errors import ComputationError, InputError
 from app.jobs.errors import ParamsError
 from app.jobs.params import parse_params
@@ -163,16 +163,9 @@ def _database(settings: Settings) -> Iterator[Engine]:
             "IMPASTO_DATABASE_URL is set, but this command keeps networks in the data folder: unset it, or "
             "send the training to the service."
         )
-    # Imports Alembic, which other commands need not wait for.
-    from app.database.migrations import upgrade
-
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    upgrade(settings.resolved_database_url)
-    engine = make_engine(settings.resolved_database_url)
-    try:
+    with open_database(settings) as engine:
         yield engine
-    finally:
-        engine.dispose()
 
 
 def _write(output: Path, trained: "Trained", settings: Settings, engine: Engine) -> list[tuple[str, Path]]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Float, create_engine, event, select
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError, TimeoutError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.functions import FunctionElement
@@ -19,11 +19,41 @@ BUSY_SECONDS = 30.0
 CONNECT_SECONDS = 5
 # PostgreSQL ends the transaction of a frozen process, and releases its locks, after this long.
 FROZEN_SECONDS = 20
-# As many as the API has threads for requests. More would be opened and closed for each use, which under load
-# costs more than everything else together.
-POOL_SIZE = 40
+# A PostgreSQL whose machine has vanished, or the network to it, is noticed after about this long: by what was
+# sent and not acknowledged, or by probes of a connection on which nothing is sent.
+SILENT_SECONDS = 25
+# No statement of the service takes nearly as long, but for those of migrations.
+STATEMENT_SECONDS = 30
+# Connections to PostgreSQL of a process that computes: it runs jobs in one thread, and sends heartbeats in
+# two others, which hold a connection for some milliseconds.
+WORKER_CONNECTIONS = 2
+# Of one that watches others, in a single thread: the supervisor of `impasto worker`, and the parent of each
+# of its Celery workers.
+WATCH_CONNECTIONS = 1
+# How long a thread waits for one.
+POOL_SECONDS = 10.0
+# Those of an SQLite file, which are no more than open files.
+SQLITE_CONNECTIONS = 40
+# What PostgreSQL says, in the classes of other errors, where it is to be reached again: it became a replica,
+# and sessions that it ended for doing nothing in a transaction, or at all.
+AWAY_STATES = ("25006", "25P03", "57P05")
 # On SQLite a commit is over once the disk has it, so that it outlasts a loss of power.
 SYNCHRONOUS = "FULL"
+
+
+# How an engine of :func:`make_engine` says that the database cannot be used now, and perhaps can soon: it is
+# away, full, locked, or no connection is free. Whoever decides by that asks for these alone; a loop that must
+# go on whatever fails catches every SQLAlchemyError, and says what it could not do.
+UNAVAILABLE = (OperationalError, TimeoutError)
+
+
+def reason_of(error: SQLAlchemyError) -> str:
+    """What the driver says of an error, without the statement."""
+    return str(error.orig if isinstance(error, DBAPIError) else error).strip()
+
+
+# Parameters of one statement: SQLite takes 32,766.
+IN_ONE = 500
 
 
 class now(FunctionElement[float]):
@@ -53,26 +83,67 @@ def is_disk_full(error: DBAPIError) -> bool:
     return getattr(cause, "sqlstate", None) == "53100"
 
 
-def make_engine(url: str) -> Engine:
-    """An engine for ``sqlite:///...`` (WAL, full synchronous) or ``postgresql+psycopg://...``."""
+def make_engine(
+    url: str | URL, connections: int = WORKER_CONNECTIONS, statement_seconds: int = STATEMENT_SECONDS
+) -> Engine:
+    """An engine for ``sqlite:///...`` (WAL, full synchronous) or ``postgresql+psycopg://...``.
+
+    It has so many ``connections`` to PostgreSQL at most, whose statements take ``statement_seconds`` at most;
+    0: as long as they like. If the database cannot be used it raises one of UNAVAILABLE, whatever the driver
+    says: OperationalError, or TimeoutError if no connection is free in time.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-        return create_engine(
+        limits = {
+            "idle_in_transaction_session_timeout": FROZEN_SECONDS,
+            "statement_timeout": statement_seconds,
+        }
+        engine = create_engine(
             parsed,
             connect_args={
                 "connect_timeout": CONNECT_SECONDS,
-                "options": f"-c idle_in_transaction_session_timeout={FROZEN_SECONDS}s",
+                "options": " ".join(f"-c {name}={seconds}s" for name, seconds in limits.items()),
+                "keepalives_idle": 10,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
+                "tcp_user_timeout": SILENT_SECONDS * 1000,
             },
             pool_pre_ping=True,
-            pool_size=POOL_SIZE,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=POOL_SECONDS,
         )
+        event.listen(engine, "handle_error", _as_away, retval=True)
+        return engine
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS}, pool_size=POOL_SIZE)
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS}, pool_size=SQLITE_CONNECTIONS)
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "handle_error", _as_wrong, retval=True)
     return engine
+
+
+def _as_away(context: ExceptionContext) -> BaseException | None:
+    """OperationalError, if another one says that PostgreSQL cannot be reached; None: the error stays."""
+    cause = context.original_exception
+    is_away = context.is_disconnect or getattr(cause, "sqlstate", None) in AWAY_STATES
+    if not is_away or isinstance(context.sqlalchemy_exception, OperationalError):
+        return None
+    # All connections of the pool are opened anew.
+    context.is_disconnect = True
+    return OperationalError(context.statement, None, cause, connection_invalidated=True)
+
+
+def _as_wrong(context: ExceptionContext) -> BaseException | None:
+    """ProgrammingError for a statement that SQLite cannot run, such as one of a table that there is not.
+
+    Its driver calls that an OperationalError, as it does what passes.
+    """
+    cause = context.original_exception
+    is_wrong = isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode == sqlite3.SQLITE_ERROR
+    return ProgrammingError(context.statement, None, cause) if is_wrong else None
 
 
 def _configure_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from app.database.engine import is_disk_full
 
@@ -14,7 +14,7 @@ def remove(row: Callable[[], None], files: Callable[[], None]) -> None:
     """
     try:
         row()
-    except OperationalError as error:
+    except DBAPIError as error:
         if not is_disk_full(error):
             raise
         files()

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from app.database.keys import KeyReused, keyed
 from app.datasets import repository
 from app.datasets.errors import (
     DatasetNameInvalid,
@@ -22,9 +23,12 @@ from app.datasets.routes import PATH, Reference, detail, parse, read_json
 from app.datasets.schemas import DatasetChange, DatasetDetail, RelabelParams, body_description
 from app.http.bodies import BODY_ERRORS, JSON_ERRORS, LimitedRoute
 from app.http.errors import DatabaseUnavailable, InvalidForm, InvalidRequest
+from app.http.idempotency import IdempotencyKey
 from app.http.problems import documented
+from app.http.root_path import url_of
 from app.http.services import Services, ServicesDep
 from app.http.uploads import Part, in_upload_thread, is_form
+from app.jobs import filling
 
 RELABEL_PATH = f"{PATH}/{{dataset}}/relabel"
 router = APIRouter(prefix=PATH, tags=["datasets"], route_class=LimitedRoute)
@@ -55,6 +59,7 @@ def rename_dataset(services: ServicesDep, dataset: Reference, change: DatasetCha
             DatasetNameInvalid,
             DatasetNameTaken,
             UnusableLabels,
+            KeyReused,
             DatabaseUnavailable,
         ),
         200: {"model": DatasetDetail, "description": "The set is there already."},
@@ -64,24 +69,32 @@ def rename_dataset(services: ServicesDep, dataset: Reference, change: DatasetCha
         RelabelParams,
         {"name": "birds-2", "labels": {"robin/7.jpg": "wren"}, "rename": {"Robin": "robin"}, "drop": ["cat"]},
         file_fields={"labels": "A CSV with the columns file and label, empty for none."},
+        required=(),
     ),
 )
 async def relabel_dataset(
-    services: ServicesDep, request: Request, dataset: Reference, response: Response
+    services: ServicesDep,
+    request: Request,
+    dataset: Reference,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
 ) -> DatasetDetail:
     """Make a closed set that shares the pictures of a closed one, with other labels or fewer members."""
     if is_form(request):
-        receive = partial(_relabel_by_form, services, dataset)
+        receive = partial(_relabel_by_form, services, idempotency_key, dataset)
         made, is_new = await in_upload_thread(receive, request)
     else:
-        made, is_new = await run_in_threadpool(_relabel, services, dataset, await read_json(request))
+        values = await read_json(request)
+        made, is_new = await run_in_threadpool(_relabel, services, idempotency_key, dataset, values)
     if not is_new:
         response.status_code = HTTPStatus.OK
-    response.headers["Location"] = f"{PATH}/{made}"
+    response.headers["Location"] = url_of(f"{PATH}/{made}")
     return await run_in_threadpool(detail, services, made)
 
 
-def _relabel_by_form(services: Services, reference: str, parts: Iterator[Part]) -> tuple[str, bool]:
+def _relabel_by_form(
+    services: Services, key: str | None, reference: str, parts: Iterator[Part]
+) -> tuple[str, bool]:
     values: dict[str, Any] = {}
     table: dict[str, str | None] = {}
     for part in parts:
@@ -92,11 +105,12 @@ def _relabel_by_form(services: Services, reference: str, parts: Iterator[Part]) 
                 table = read_labels(part.read(MAX_TABLE_BYTES))
             case name:
                 raise InvalidDataset(name, "There is no such field: a form has params and labels.")
-    return _relabel(services, reference, values, "params", table)
+    return _relabel(services, key, reference, values, "params", table)
 
 
 def _relabel(
     services: Services,
+    key: str | None,
     reference: str,
     values: dict[str, Any],
     place: str = "body",
@@ -106,5 +120,7 @@ def _relabel(
     params = parse(RelabelParams, values, place)
     changes = Relabeling(params.labels, params.rename, params.drop, table or {})
     dataset = repository.get_dataset(services.engine, reference)
-    made, is_new = services.datasets.relabel(dataset, params.name, changes)
+    asked = keyed(key, "relabel", dataset.id, params.model_dump(mode="json"), table)
+    filling.earlier_job(services.engine, asked)
+    made, is_new = services.datasets.relabel(dataset, params.name, changes, asked)
     return made.id, is_new

@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import now, read, write
 from app.database.ids import new_id
+from app.database.keys import Keyed, columns_of
 from app.datasets.dataset import Dataset, StoredMember
 from app.datasets.errors import DatasetNameTaken, UnknownDataset
 from app.datasets.split import split_members
@@ -35,10 +36,12 @@ def add_closed(
     members: Sequence[StoredMember],
     sha256: str,
     origin: str,
+    request: Keyed | None = None,
 ) -> Dataset:
     """Write a closed set of members of the set ``origin``, at their positions; ``sha256`` is its content's.
 
-    Raises DatasetNameTaken, and UnknownDataset if ``origin`` is gone.
+    Raises DatasetNameTaken, also if the same request made it at this moment, and UnknownDataset if ``origin``
+    is gone.
     """
     dataset_id, moment = new_id(), now()
     sizes = _sizes(engine, origin)
@@ -48,6 +51,7 @@ def add_closed(
         "bytes": sum(sizes.get(member.image_id, 0) for member in members),
     }
     values = {"id": dataset_id, "name": name, "source": "upload", "options": options, "state": "closed"}
+    values |= columns_of(request)
     parts = split_members([(member.sha256, member.label, member.name) for member in members])
     rows = [
         {**vars(member), "dataset_id": dataset_id, "part": part}

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from app.database.ids import is_id
 from app.datasets.split import Part
 from app.media import PictureInfo
 
@@ -17,8 +18,10 @@ Boxes = list[dict[str, Any]]
 
 # Of every name and label.
 MAX_NAME, MAX_LABEL = 400, 100
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+NAME_PATTERN = "[a-z0-9][a-z0-9._-]{0,63}"
+# How a set is named: by its name or id, or by its content.
+REFERENCE_PATTERN = f"{NAME_PATTERN}(@[0-9a-f]{{1,64}})?"
+_NAME, _REFERENCE = re.compile(NAME_PATTERN), re.compile(REFERENCE_PATTERN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,8 @@ class Dataset:
     created_at: float
     closed_at: float | None
     is_split: bool
+    idempotency_key: str | None
+    payload_hash: str | None
 
     @property
     def reference(self) -> str:
@@ -78,7 +83,12 @@ class NewMember:
 
 def is_name(text: str) -> bool:
     """Whether a set may have this name: not one that looks like an id."""
-    return bool(_NAME.fullmatch(text)) and not _ID.fullmatch(text)
+    return bool(_NAME.fullmatch(text)) and not is_id(text)
+
+
+def is_reference(text: str) -> bool:
+    """Whether a text can name a set."""
+    return _REFERENCE.fullmatch(text) is not None
 
 
 def is_text(text: str, most: int) -> bool:

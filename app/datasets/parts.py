@@ -5,13 +5,10 @@ from dataclasses import replace
 
 from sqlalchemy import Engine, func, select, update
 
-from app.database.engine import read, write
+from app.database.engine import IN_ONE, read, write
 from app.datasets.dataset import Dataset
 from app.datasets.split import Part, split_members
 from app.datasets.tables import dataset_members, datasets
-
-# Parameters of one statement: SQLite takes 32,766.
-IN_ONE = 500
 
 LabelParts = dict[str | None, dict[Part | None, int]]
 

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, exists, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.database.engine import now, read, write
+from app.database.engine import IN_ONE, now, read, write
 from app.database.ids import new_id
-from app.datasets.dataset import ContentHash, Dataset, NewMember, Source, StoredMember
+from app.database.keys import Keyed, columns_of, find_made, note_change
+from app.datasets.dataset import ContentHash, Dataset, NewMember, Source, StoredMember, is_reference
 from app.datasets.errors import (
     DatasetClosed,
     DatasetEmpty,
@@ -26,8 +27,6 @@ from app.images.tables import images
 PAGE = 1000
 # Sources whose sets are always the same: limits do not cut them.
 FIXED = ("digits", "cifar10")
-# Parameters of one statement: SQLite takes 32,766.
-IN_ONE = 500
 
 
 @dataclass(frozen=True)
@@ -52,16 +51,31 @@ class Added:
         )
 
 
-def add_dataset(engine: Engine, name: str, source: Source, options: dict[str, Any]) -> Dataset:
-    """Write the row of an open set without members. Raises DatasetNameTaken."""
+def add_dataset(
+    engine: Engine, name: str, source: Source, options: dict[str, Any], request: Keyed | None = None
+) -> Dataset:
+    """Write the row of an open set without members.
+
+    Returns it, or the one that the same request made before. Raises DatasetNameTaken, KeyReused.
+    """
     values = {"id": new_id(), "name": name, "source": source, "options": options, "state": "open"}
+    values |= columns_of(request)
     counts = {"members": 0, "duplicates": 0, "bytes": 0}
     statement = insert(datasets).values(**values, **counts, created_at=now()).returning(*datasets.c)
     try:
         with write(engine) as connection:
             return Dataset(**connection.execute(statement).mappings().one())
     except IntegrityError:
-        raise DatasetNameTaken(name) from None
+        earlier = find_made_dataset(engine, request)
+        if earlier is None:
+            raise DatasetNameTaken(name) from None
+        return earlier
+
+
+def find_made_dataset(engine: Engine, request: Keyed | None) -> Dataset | None:
+    """The set that the same request made before. Raises KeyReused."""
+    row = find_made(engine, datasets, request)
+    return None if row is None else Dataset(**row)
 
 
 def find_dataset(engine: Engine, reference: str) -> Dataset | None:
@@ -69,6 +83,8 @@ def find_dataset(engine: Engine, reference: str) -> Dataset | None:
 
     The last is the set with that content: the one with the id or name if it has it, or else the oldest.
     """
+    if not is_reference(reference):
+        return None
     key, _, sha256 = reference.partition("@")
     named = (datasets.c.id == key) | (datasets.c.name == key)
     query = select(datasets).where(datasets.c.sha256 == sha256 if sha256 else named)
@@ -146,7 +162,13 @@ def _find_imported(connection: Connection, hashes: Sequence[str]) -> dict[str, s
     return found
 
 
-def add_members(engine: Engine, dataset_id: str, new: Sequence[NewMember], limits: Limits) -> Added:
+def add_members(
+    engine: Engine,
+    dataset_id: str,
+    new: Sequence[NewMember],
+    limits: Limits,
+    request: Keyed | None = None,
+) -> Added:
     """Add members at the end of an open set, and the rows of the pictures that came with them.
 
     Those that are there already, by name and content, are left out. Raises UnknownDataset, DatasetClosed,
@@ -179,7 +201,9 @@ def add_members(engine: Engine, dataset_id: str, new: Sequence[NewMember], limit
                     bytes=datasets.c.bytes + size,
                 )
             )
-        return Added(len(fresh), len(new) - len(fresh), duplicates)
+        added = Added(len(fresh), len(new) - len(fresh), duplicates)
+        note_change(connection, request, {"dataset_id": dataset_id}, answer=vars(added))
+        return added
 
 
 def _lock_open(connection: Connection, dataset_id: str) -> Dataset:
@@ -319,31 +343,3 @@ def datasets_with_image(engine: Engine, image_id: str) -> list[str]:
     query = select(datasets.c.name).where(datasets.c.id.in_(members)).order_by(datasets.c.id).limit(6)
     with read(engine) as connection:
         return list(connection.execute(query).scalars())
-
-
-def delete_dataset(engine: Engine, dataset_id: str, keep: Set[str]) -> Iterator[list[str]]:
-    """Remove a set; yields the ids of pictures whose rows are gone, so that their files may be deleted.
-
-    Those are the pictures that came with a set and that no set holds any more, but for ``keep``, which
-    become pictures like those that were uploaded one by one.
-    """
-    held = [member.image_id for member in all_members(engine, dataset_id)]
-    with write(engine) as connection:
-        connection.execute(delete(datasets).where(datasets.c.id == dataset_id))
-    held_elsewhere = exists().where(dataset_members.c.image_id == images.c.id)
-    own = sorted(set(held))
-    for start in range(0, len(own), IN_ONE):
-        page = own[start : start + IN_ONE]
-        kept = [image_id for image_id in page if image_id in keep]
-        gone = delete(images).where(
-            images.c.id.in_(page), images.c.id.not_in(kept), images.c.imported, ~held_elsewhere
-        )
-        try:
-            with write(engine) as connection:
-                deleted = list(connection.execute(gone.returning(images.c.id)).scalars())
-                loose = update(images).where(images.c.id.in_(kept), ~held_elsewhere)
-                connection.execute(loose.values(imported=False))
-        except IntegrityError:
-            # Another set took one of them at this moment: they stay.
-            continue
-        yield deleted

@@ -13,8 +13,9 @@ from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from app.database.ids import new_id
+from app.database.keys import KeyReused, change_once, keyed
 from app.datasets import repository
-from app.datasets.dataset import Dataset, is_name
+from app.datasets.dataset import REFERENCE_PATTERN, Dataset, is_name
 from app.datasets.errors import (
     DatasetClosed,
     DatasetEmpty,
@@ -29,6 +30,7 @@ from app.datasets.errors import (
 )
 from app.datasets.layout import MAX_TABLE_BYTES, read_labels
 from app.datasets.parts import count_labels, require_parts
+from app.datasets.repository import Added
 from app.datasets.schemas import (
     AddedView,
     DatasetDetail,
@@ -46,15 +48,20 @@ from app.datasets.split import Part
 from app.datasets.uploads import labels_key, open_upload, zip_key
 from app.http.bodies import BODY_ERRORS, LimitedRoute, media_type_of
 from app.http.errors import DatabaseUnavailable, InvalidForm, InvalidRequest, UnsupportedBody
+from app.http.idempotency import IdempotencyKey
+from app.http.ids import STORABLE, Cursor
 from app.http.problems import documented
+from app.http.root_path import url_of
 from app.http.services import Services, ServicesDep
 from app.http.uploads import Part as FormPart
 from app.http.uploads import in_upload_thread, is_form, stated_bytes
+from app.http.waiting import view_made_in_thread, wait_for_end
 from app.jobs import filling
-from app.jobs.errors import KeyReused, ParamsError
+from app.jobs.errors import ParamsError
 from app.jobs.job import Job
-from app.jobs.repository import get_job_with_artifacts, jobs_with_datasets
+from app.jobs.repository import jobs_with_datasets
 from app.jobs.request_headers import JobHeaders, JobHeadersDep
+from app.jobs.routes import wait_and_view
 from app.jobs.schemas import JobView
 from app.jobs.storage_keys import job_folder, work_folder
 from app.storage import StorageFull
@@ -64,7 +71,10 @@ MEMBERS_PATH = f"{PATH}/{{dataset}}/members"
 router = APIRouter(prefix=PATH, tags=["datasets"], route_class=LimitedRoute)
 
 M = TypeVar("M", bound=BaseModel)
-Reference = Annotated[str, Path(description="Id or name of a set.")]
+Reference = Annotated[
+    str,
+    Path(description="Id or name of a set.", json_schema_extra={"pattern": f"^{REFERENCE_PATTERN}$"}),
+]
 UPLOAD_ERRORS = (
     *BODY_ERRORS,
     InvalidForm,
@@ -96,30 +106,31 @@ async def create_dataset(
     """Make an open set, a built-in one, or with a ZIP a whole one: filled, and closed by default."""
     if is_form(request):
         job_id: str | None
-        name, job_id = await in_upload_thread(
+        made, job_id = await in_upload_thread(
             partial(_create_from_zip, services, headers, stated_bytes(request)), request
         )
         response.status_code = HTTPStatus.ACCEPTED
     else:
         new = parse(NewDataset, await read_json(request))
-        name, job_id, is_new = await run_in_threadpool(_create, services, headers, new)
+        made, job_id, is_new = await run_in_threadpool(_create, services, headers, new)
         if job_id is not None:
             response.status_code = HTTPStatus.ACCEPTED
         elif not is_new:
             response.status_code = HTTPStatus.OK
-    if job_id is not None and headers.wait_seconds:
-        response.headers["Preference-Applied"] = f"wait={headers.wait_seconds:.0f}"
-        await services.notifier.wait_for_end(job_id, headers.wait_seconds)
-    view = await run_in_threadpool(detail, services, name)
-    response.headers["Location"] = f"{PATH}/{view.id}"
-    return view
+    response.headers["Location"] = url_of(f"{PATH}/{made.id}")
+    if job_id is not None:
+        await wait_for_end(services, job_id, headers.wait_seconds, response)
+    return await view_made_in_thread(
+        lambda: detail(services, made.id),
+        lambda: DatasetDetail.with_labels(made, [] if job_id is None else [job_id], {}),
+    )
 
 
 @router.get("", responses=documented(InvalidRequest))
 def list_datasets(
     services: ServicesDep,
     limit: Annotated[int, Query(ge=1, le=100, description="Sets a page.")] = 20,
-    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
+    cursor: Cursor = None,
 ) -> DatasetPage:
     """Sets from the newest on."""
     found = repository.list_datasets(services.engine, limit=limit + 1, before=cursor)
@@ -143,7 +154,9 @@ def list_members(
     dataset: Reference,
     limit: Annotated[int, Query(ge=1, le=1000, description="Members a page.")] = 100,
     cursor: Annotated[int, Query(ge=-1, lt=2**31, description="next_cursor of the page before.")] = -1,
-    label: Annotated[str | None, Query(description="Only members with this label; empty: with none.")] = None,
+    label: Annotated[
+        str | None, Query(pattern=STORABLE, description="Only members with this label; empty: with none.")
+    ] = None,
     part: Annotated[Part | None, Query(description="Only members in this part.")] = None,
 ) -> MemberPage:
     """The members of a set, in order."""
@@ -176,30 +189,35 @@ async def add_members(
     services: ServicesDep, request: Request, dataset: Reference, headers: JobHeadersDep, response: Response
 ) -> AddedView | JobView:
     """Add members to an open set: the pictures of a ZIP, or stored ones. Nothing is added twice."""
-    found = await run_in_threadpool(filling.open_for_members, services.engine, dataset)
     if not is_form(request):
-        new = parse(NewMembers, await read_json(request))
-        members = [member.to_member() for member in new.members]
-        return AddedView.of(await run_in_threadpool(services.datasets.add_images, found, members))
-    job_id = await in_upload_thread(
-        partial(_add_zip, services, headers, found, stated_bytes(request)), request
-    )
-    response.headers["Location"] = f"/v1/jobs/{job_id}"
-    if headers.wait_seconds:
-        response.headers["Preference-Applied"] = f"wait={headers.wait_seconds:.0f}"
-        await services.notifier.wait_for_end(job_id, headers.wait_seconds)
-    job, artifacts = await run_in_threadpool(get_job_with_artifacts, services.engine, job_id)
-    response.status_code = HTTPStatus.OK if job.ended else HTTPStatus.ACCEPTED
-    return JobView.of(job, artifacts)
+        values = await read_json(request)
+        return AddedView.of(
+            await run_in_threadpool(_add_stored, services, headers.idempotency_key, dataset, values)
+        )
+    found = await run_in_threadpool(filling.open_for_members, services.engine, dataset)
+    job = await in_upload_thread(partial(_add_zip, services, headers, found, stated_bytes(request)), request)
+    response.headers["Location"] = url_of(f"/v1/jobs/{job.id}")
+    return await wait_and_view(services, job, headers.wait_seconds, response)
 
 
 @router.post(
-    "/{dataset}/close", responses=documented(UnknownDataset, DatasetEmpty, DatasetInUse, InvalidDataset)
+    "/{dataset}/close",
+    responses=documented(
+        UnknownDataset, DatasetEmpty, DatasetInUse, InvalidDataset, InvalidRequest, KeyReused
+    ),
 )
-def close_dataset(services: ServicesDep, dataset: Reference) -> DatasetDetail:
+def close_dataset(
+    services: ServicesDep, dataset: Reference, idempotency_key: IdempotencyKey = None
+) -> DatasetDetail:
     """Close a set: its content is hashed, and never changes from then on. A closed one stays as it is."""
-    filling.close(services.datasets, repository.get_dataset(services.engine, dataset))
-    return detail(services, dataset)
+    found = repository.get_dataset(services.engine, dataset)
+    change_once(
+        services.engine,
+        keyed(idempotency_key, "close", found.id),
+        {"dataset_id": found.id},
+        lambda: filling.close(services.datasets, found),
+    )
+    return detail(services, found.id)
 
 
 @router.delete(
@@ -241,22 +259,38 @@ def refusal(error: ValidationError, place: str) -> RequestValidationError:
     return RequestValidationError([{**each, "loc": (place, *each["loc"])} for each in found])
 
 
-def _create(services: Services, headers: JobHeaders, new: NewDataset) -> tuple[str, str | None, bool]:
-    """The id of a set, that of the job that makes it if there is one, and whether the set is new."""
+def _create(services: Services, headers: JobHeaders, new: NewDataset) -> tuple[Dataset, str | None, bool]:
+    """A set, the id of the job that makes it if there is one, and whether the set is new."""
+    request = keyed(headers.idempotency_key, "dataset", new.model_dump(mode="json"))
+    filling.earlier_job(services.engine, request)
     if new.source == "upload":
         if new.name is None:
             raise InvalidDataset("name", "This is missing: name the set, or a source that is built in.")
         if new.options:
             wrong = next(iter(new.options))
             raise InvalidDataset(wrong, "Only sets of the source palette have this: leave it out.")
-        return services.datasets.begin(new.name).id, None, True
+        return services.datasets.begin(new.name, request=request), None, True
     try:
         dataset, job = filling.make_built_in(
-            services.jobs, services.datasets, new.source, new.name, new.options, headers.priority
+            services.jobs, services.datasets, new.source, new.name, new.options, headers.priority, request
         )
     except ValidationError as error:
         raise refusal(error, "body") from None
-    return dataset.id, None if job is None else job.id, job is not None
+    # The same request again is answered as before: the job is under way.
+    running = filling.fillers(services.engine, dataset) if request and dataset.state == "open" else []
+    return dataset, next(iter(running), None) if job is None else job.id, False
+
+
+def _add_stored(services: Services, key: str | None, reference: str, values: dict[str, Any]) -> Added:
+    """Add stored pictures to a set, unless the same request did before: what it added."""
+    dataset = repository.get_dataset(services.engine, reference)
+    request = keyed(key, "members", dataset.id, values)
+    if earlier := services.datasets.added_before(request):
+        return earlier
+    filling.earlier_job(services.engine, request)
+    dataset = filling.open_for_members(services.engine, dataset.id)
+    new = parse(NewMembers, values)
+    return services.datasets.add_images(dataset, [member.to_member() for member in new.members], request)
 
 
 @dataclass
@@ -304,44 +338,44 @@ def _upload(services: Services) -> Iterator[str]:
 
 def _add_zip(
     services: Services, headers: JobHeaders, dataset: Dataset, size: int, parts: Iterator[FormPart]
-) -> str:
-    """The id of the job that adds the pictures of a form's ZIP."""
+) -> Job:
+    """The job that adds the pictures of a form's ZIP."""
     with _upload(services) as job_id:
         received = _receive(services, job_id, size, parts)
         params = parse(UploadParams, received.params, "params")
         hashed = (dataset.id, params.model_dump(mode="json"))
-        job = _submit(services, headers, dataset, job_id, received, hashed, label=params.label, close=False)
-        return job.id
+        return _submit(services, headers, dataset, job_id, received, hashed, label=params.label, close=False)
 
 
 def _create_from_zip(
     services: Services, headers: JobHeaders, size: int, parts: Iterator[FormPart]
-) -> tuple[str, str]:
-    """The ids of a new set, and of the job that fills it with the pictures of a form's ZIP."""
+) -> tuple[Dataset, str]:
+    """A new set, and the id of the job that fills it with the pictures of a form's ZIP."""
     with _upload(services) as job_id:
         received = _receive(services, job_id, size, parts)
         params = parse(ZipParams, received.params, "params")
         if not is_name(params.name):
             raise DatasetNameInvalid(params.name)
         hashed = ("", params.model_dump(mode="json"))
-        earlier, _ = filling.earlier_import(
-            services.engine, headers.idempotency_key, hashed, sorted(received.files.values())
-        )
+        asked = filling.import_request(headers.idempotency_key, hashed, sorted(received.files.values()))
+        earlier = filling.earlier_job(services.engine, asked)
         if earlier is not None:
             services.storage.delete_prefix(job_folder(job_id))
-            dataset_id = str(earlier.params["dataset"])
-            if repository.find_dataset(services.engine, dataset_id) is None:
+            there = repository.find_dataset(services.engine, str(earlier.params["dataset"]))
+            if there is None:
                 raise InvalidDataset("Idempotency-Key", "The set of this key was deleted: use another key.")
-            return dataset_id, earlier.id
-        dataset = filling.begin_import(services.datasets, params.name)
+            return there, earlier.id
+        dataset = filling.begin_import(services.datasets, params.name, asked)
         try:
             job = _submit(
                 services, headers, dataset, job_id, received, hashed, label=params.label, close=params.close
             )
         except BaseException:
-            services.datasets.delete(dataset)
+            # It stays if the job is there all the same.
+            with contextlib.suppress(DatasetInUse):
+                filling.delete(services.datasets, dataset)
             raise
-        return dataset.id, job.id
+        return dataset, job.id
 
 
 def _submit(
@@ -356,9 +390,8 @@ def _submit(
     close: bool,
 ) -> Job:
     """The job that adds the pictures of an upload, or the one of an earlier request with the same key."""
-    earlier, payload = filling.earlier_import(
-        services.engine, headers.idempotency_key, hashed, sorted(received.files.values())
-    )
+    asked = filling.import_request(headers.idempotency_key, hashed, sorted(received.files.values()))
+    earlier = filling.earlier_job(services.engine, asked)
     if earlier is not None:
         services.storage.delete_prefix(job_folder(job_id))
         return earlier
@@ -369,8 +402,7 @@ def _submit(
         label=label,
         close=close,
         priority=headers.priority,
-        idempotency_key=headers.idempotency_key,
-        payload_hash=payload,
+        request=asked,
     )
     if job.id != job_id:  # the same request came at this moment
         services.storage.delete_prefix(job_folder(job_id))

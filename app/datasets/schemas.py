@@ -6,14 +6,16 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt
+from pydantic.config import JsonDict, JsonValue
 
-from app.datasets.builtin import DEFAULT_COUNT, DEFAULT_SIZE
-from app.datasets.dataset import MAX_LABEL, MAX_NAME, Dataset, Source, StoredMember, is_text
+from app.datasets.builtin import BUILT_IN, DEFAULT_COUNT, DEFAULT_SIZE, PaletteOptions
+from app.datasets.dataset import MAX_LABEL, MAX_NAME, NAME_PATTERN, Dataset, Source, StoredMember, is_text
 from app.datasets.parts import LabelParts
 from app.datasets.repository import Added
 from app.datasets.service import ImageMember
 from app.datasets.split import Part
 from app.http.timestamps import timestamp
+from app.images.schemas import content_url
 
 
 def _check_label(label: str) -> str:
@@ -24,7 +26,20 @@ def _check_label(label: str) -> str:
     return label
 
 
-_Label = Annotated[str, Field(min_length=1, max_length=MAX_LABEL), AfterValidator(_check_label)]
+_PLAIN = r"[^\x00-\x1f\x7f]"
+_Label = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_LABEL,
+        json_schema_extra={"pattern": rf"^{_PLAIN}*[^\x00-\x1f\x7f\s]{_PLAIN}*$"},
+    ),
+    AfterValidator(_check_label),
+]
+
+
+# What is no name is refused with an error of its own.
+_Name = Annotated[str, Field(json_schema_extra={"pattern": f"^{NAME_PATTERN}$"})]
 
 
 class PartCounts(BaseModel):
@@ -136,9 +151,7 @@ class MemberView(BaseModel):
     def of(cls, member: StoredMember) -> "MemberView":
         """The view of a member."""
         image_id = member.image_id
-        return cls.model_validate(
-            {**vars(member), "image": image_id, "url": f"/v1/images/{image_id}/content"}
-        )
+        return cls.model_validate({**vars(member), "image": image_id, "url": content_url(image_id)})
 
 
 class MemberPage(BaseModel):
@@ -148,12 +161,34 @@ class MemberPage(BaseModel):
     next_cursor: int | None = Field(description="Pass as cursor for the next page; null: no more.")
 
 
+# A set has a name, or that of its source; options are of palette.
+_NO_OPTIONS: JsonDict = {name: {"type": "null"} for name in ("classes", "count", "seed", "size")}
+_OPTIONS: JsonDict = {
+    name: {"anyOf": [option, {"type": "null"}]}
+    for name, option in PaletteOptions.model_json_schema()["properties"].items()
+}
+_WAYS: list[JsonValue] = [
+    {
+        "required": ["name"],
+        "properties": {"name": {"type": "string"}, "source": {"const": "upload"}, **_NO_OPTIONS},
+    },
+    {"required": ["source"], "properties": {"source": {"const": "palette"}, **_OPTIONS}},
+    {
+        "required": ["source"],
+        "properties": {
+            "source": {"enum": [each for each in BUILT_IN if each != "palette"]},
+            **_NO_OPTIONS,
+        },
+    },
+]
+
+
 class NewDataset(BaseModel):
     """An open set without members, or a built-in one."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"anyOf": _WAYS})
 
-    name: str | None = Field(
+    name: _Name | None = Field(
         None, description="1 to 64 of a-z, 0-9, `.`, `_` and `-`; a built-in set has that of its source."
     )
     source: Source = "upload"
@@ -173,7 +208,9 @@ class DatasetChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(description="1 to 64 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit.")
+    name: _Name = Field(
+        description="1 to 64 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit."
+    )
 
 
 class RelabelParams(BaseModel):
@@ -181,7 +218,7 @@ class RelabelParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(description="Of the new set.")
+    name: _Name = Field(description="Of the new set.")
     labels: dict[str, _Label | None] = Field(
         default_factory=dict,
         description="Labels by name or position of a member; null takes its label away.",
@@ -206,7 +243,7 @@ class UploadParams(BaseModel):
 class ZipParams(UploadParams):
     """The same where the call makes the set, too."""
 
-    name: str = Field(description="1 to 64 of a-z, 0-9, `.`, `_` and `-`.")
+    name: _Name = Field(description="1 to 64 of a-z, 0-9, `.`, `_` and `-`.")
     close: bool = Field(True, description="Close the set once its members are there.")
 
 
@@ -260,25 +297,38 @@ def body_description(
     form_model: type[BaseModel],
     example: dict[str, Any],
     file_fields: Mapping[str, str] = ZIP_FIELDS,
+    required: Sequence[str] = ("file",),
 ) -> dict[str, Any]:
-    """The description of a body that is JSON, or a form with files, of which the first is required."""
+    """The description of a body that is JSON, or a form with files of which ``required`` must be there."""
     files = {
         name: {"type": "string", "format": "binary", "description": description}
         for name, description in file_fields.items()
     }
-    params = {"type": "string", "description": f"JSON: {', '.join(form_model.model_fields)}."}
-    form = {"type": "object", "required": [next(iter(files))], "properties": {**files, "params": params}}
-    schema = json_model.model_json_schema()
-    definitions = schema.pop("$defs", {})
+    params = _schema_of(form_model)
+    form = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [*required, *(["params"] if "required" in params else [])],
+        "properties": {**files, "params": params},
+    }
     return {
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": _inlined(schema, definitions), "example": example},
-                "multipart/form-data": {"schema": form},
+                "application/json": {"schema": _schema_of(json_model), "example": example},
+                "multipart/form-data": {
+                    "schema": form,
+                    "encoding": {"params": {"contentType": "application/json"}},
+                },
             },
         }
     }
+
+
+def _schema_of(model: type[BaseModel]) -> Any:
+    schema = model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+    return _inlined(schema, definitions)
 
 
 def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:

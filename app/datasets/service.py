@@ -1,15 +1,16 @@
 """What can be done with sets: begin, fill, close and delete them."""
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from app.database.ids import derived_id
-from app.datasets import changes, repository
+from app.database.ids import derived_id, is_id
+from app.database.keys import Keyed, find_made, keyed_changes
+from app.datasets import changes, deletion, repository
 from app.datasets.builtin import BUILT_IN
 from app.datasets.dataset import (
     MAX_LABEL,
@@ -69,14 +70,25 @@ class DatasetService:
         """What a set may have at most."""
         return Limits(self.settings.max_dataset_members, self.settings.max_dataset_bytes)
 
-    def begin(self, name: str, source: Source = "upload", options: dict[str, Any] | None = None) -> Dataset:
-        """An open set without members. Raises DatasetNameInvalid, DatasetNameTaken, StorageFull."""
+    def begin(
+        self,
+        name: str,
+        source: Source = "upload",
+        options: dict[str, Any] | None = None,
+        request: Keyed | None = None,
+    ) -> Dataset:
+        """An open set without members, or the one that the same request made before.
+
+        Raises DatasetNameInvalid, DatasetNameTaken, KeyReused, StorageFull.
+        """
+        if earlier := repository.find_made_dataset(self.engine, request):
+            return earlier
         if not is_name(name):
             raise DatasetNameInvalid(name)
         if name in BUILT_IN and (source != name or options):
             raise DatasetNameTaken(name)
         self.storage.require_space()
-        return repository.add_dataset(self.engine, name, source, options or {})
+        return repository.add_dataset(self.engine, name, source, options or {}, request)
 
     def rename(self, dataset: Dataset, name: str) -> Dataset:
         """Give a set another name.
@@ -90,12 +102,17 @@ class DatasetService:
         _require_own_name(name)
         return changes.rename_dataset(self.engine, dataset.id, name)
 
-    def relabel(self, dataset: Dataset, name: str, relabeling: Relabeling) -> tuple[Dataset, bool]:
+    def relabel(
+        self, dataset: Dataset, name: str, relabeling: Relabeling, request: Keyed | None = None
+    ) -> tuple[Dataset, bool]:
         """A closed set of the pictures of a closed one, with other labels; and whether it is new.
 
-        It is not if the set of that name is the same. Raises DatasetNameInvalid, DatasetNameTaken,
-        InvalidDataset, UnknownDataset if it was deleted at this moment.
+        It is not if the set of that name is the same; it is if the same request made it before. Raises
+        DatasetNameInvalid, DatasetNameTaken, InvalidDataset, KeyReused, UnknownDataset if it was deleted at
+        this moment.
         """
+        if earlier := repository.find_made_dataset(self.engine, request):
+            return earlier, True
         _require_own_name(name)
         if dataset.state == "open":
             raise InvalidDataset("dataset", f"Set {dataset.name!r} is open: close it first.")
@@ -103,26 +120,39 @@ class DatasetService:
         digest = content_hash((m.sha256, m.label, m.name, m.boxes) for m in members)
         try:
             made = changes.add_closed(
-                self.engine, name, {"relabeled": dataset.reference}, members, digest, dataset.id
+                self.engine, name, {"relabeled": dataset.reference}, members, digest, dataset.id, request
             )
         except DatasetNameTaken:
+            if earlier := repository.find_made_dataset(self.engine, request):
+                return earlier, True
             there = repository.find_dataset(self.engine, name)
             if there is None or there.sha256 != digest:
                 raise
             return there, False
         return made, True
 
-    def add_images(self, dataset: Dataset, members: Sequence[ImageMember]) -> Added:
+    def add_images(
+        self, dataset: Dataset, members: Sequence[ImageMember], request: Keyed | None = None
+    ) -> Added:
         """Add stored pictures. Raises InvalidDataset, DatasetClosed, DatasetTooLarge; then none is added."""
         new = [self._image_member(place, member) for place, member in enumerate(members)]
         try:
-            return repository.add_members(self.engine, dataset.id, new, self.limits)
+            return repository.add_members(self.engine, dataset.id, new, self.limits, request)
         except IntegrityError:
+            if earlier := self.added_before(request):
+                return earlier
             raise InvalidDataset("members", "A picture was deleted meanwhile: leave it out.") from None
+
+    def added_before(self, request: Keyed | None) -> Added | None:
+        """What the same request added to a set before. Raises KeyReused."""
+        change = find_made(self.engine, keyed_changes, request)
+        return None if change is None else Added(**change["answer"])
 
     def _image_member(self, place: int, member: ImageMember) -> NewMember:
         field = f"members.{place}"
         try:
+            if not is_id(member.image):
+                raise UnknownImage(member.image)
             image = get_image(self.engine, member.image)
         except UnknownImage:
             raise InvalidDataset(
@@ -130,7 +160,8 @@ class DatasetService:
             ) from None
         if image.is_clip:
             raise InvalidDataset(
-                f"{field}.image", f"{member.image} is a clip: use a still picture, such as one frame of it."
+                f"{field}.image",
+                f"{image.name or image.id} is a clip: use a still picture, such as one frame of it.",
             )
         name = member.name or image.name or image.id
         for part, text, most in (("name", name, MAX_NAME), ("label", member.label, MAX_LABEL)):
@@ -188,9 +219,12 @@ class DatasetService:
         """Close a set, which never changes from then on. Raises UnknownDataset, DatasetEmpty."""
         return repository.close_dataset(self.engine, dataset_id)
 
-    def delete(self, dataset: Dataset, keep: Iterable[str] = ()) -> None:
-        """Delete a set, and the pictures that came with it unless another set or ``keep`` needs them."""
-        for gone in repository.delete_dataset(self.engine, dataset.id, frozenset(keep)):
+    def delete(self, dataset: Dataset, needs: deletion.Needs) -> None:
+        """Delete a set, and the pictures that came with it unless another set or a job needs them.
+
+        Raises UnknownDataset, DatasetInUse.
+        """
+        for gone in deletion.delete_dataset(self.engine, dataset.id, needs):
             for image_id in gone:
                 self.storage.delete(image_key(image_id))
 

@@ -1,6 +1,7 @@
 """Routes that show what a set is like: its statistics, and a contact sheet."""
 
 import hashlib
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -15,9 +16,9 @@ from app.datasets.statistics import Statistics, measure
 from app.http.errors import InvalidRequest
 from app.http.file_responses import CACHE, is_known
 from app.http.problems import documented
-from app.http.services import ServicesDep
+from app.http.services import Services, ServicesDep
 from app.images.repository import image_key
-from app.images.thumbnails import read_all_small
+from app.images.thumbnails import in_sheet_thread, read_all_small
 from app.media.sheets import MEDIA_TYPE
 
 router = APIRouter(prefix=PATH, tags=["datasets"])
@@ -40,7 +41,7 @@ def get_statistics(services: ServicesDep, dataset: Reference) -> Statistics:
     },
     response_class=Response,
 )
-def get_contact_sheet(
+async def get_contact_sheet(
     services: ServicesDep,
     request: Request,
     dataset: Reference,
@@ -52,6 +53,21 @@ def get_contact_sheet(
     part: Annotated[Part | None, Query(description="Only pictures of this part.")] = None,
 ) -> Response:
     """A row of pictures for each class, with its name and its number of members, as a JPEG."""
+    return await in_sheet_thread(
+        partial(_draw, services, request, dataset, columns=columns, side=side, skip=skip, part=part)
+    )
+
+
+def _draw(
+    services: Services,
+    request: Request,
+    dataset: str,
+    *,
+    columns: int,
+    side: int,
+    skip: int,
+    part: Part | None,
+) -> Response:
     found = repository.get_dataset(services.engine, dataset)
     require_parts(services.engine, found)
     content = found.sha256 or f"{found.id} {found.members}"

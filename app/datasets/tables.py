@@ -15,6 +15,7 @@ from sqlalchemy import (
     false,
 )
 
+from app.database.keys import key_columns
 from app.database.metadata import metadata
 
 datasets = Table(
@@ -38,6 +39,7 @@ datasets = Table(
     Column("closed_at", Float(53)),
     # Whether its members have their parts: not if it was closed before there were any.
     Column("is_split", Boolean, nullable=False, server_default=false()),
+    *key_columns(),
 )
 
 dataset_members = Table(

@@ -53,7 +53,8 @@ def read_upload(file: BinaryIO, size: int, table: bytes | None, limits: Limits) 
     layout = arrange(entries, _labels(file, entries, table))
     if not layout.members:
         raise UnusableZip(
-            f"There is no picture in the {len(entries)} files of the ZIP: JPEG, PNG, WebP and TIFF are taken."
+            f"There is no picture in the {len(entries)} files of the ZIP: JPEG, PNG, WebP, HEIC, AVIF, TIFF "
+            "and BMP are taken."
         )
     if len(layout.members) > limits.members:
         raise UnusableZip(

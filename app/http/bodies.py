@@ -5,12 +5,15 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Request, Response, params
 from fastapi.routing import APIRoute
+from pydantic.fields import FieldInfo
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
+from app.database.texts import problem_of_text
 from app.http.errors import (
+    InvalidForm,
     InvalidJson,
     JsonTooLarge,
     NotAFile,
@@ -18,6 +21,7 @@ from app.http.errors import (
     RequestTooLarge,
     TooManyFields,
     UnsupportedBody,
+    UnusableText,
 )
 
 # JSON is parsed on the event loop: in another thread it would hold the interpreter's lock as long.
@@ -25,11 +29,11 @@ MAX_JSON_BYTES = 1_000_000
 MAX_JSON_FIELDS = 100
 # As many files as a kind takes pictures (`MAX_LISTED_PICTURES`), and texts.
 MAX_FILES, MAX_TEXTS = 100, 16
-FORM = "multipart/form-data"
+JSON, FORM = "application/json", "multipart/form-data"
 
 # What reading a JSON body may raise, and what reading one that may also be a form may raise.
-JSON_ERRORS = (JsonTooLarge, InvalidJson, NotAnObject, TooManyFields)
-BODY_ERRORS = (RequestTooLarge, UnsupportedBody, NotAFile, *JSON_ERRORS)
+JSON_ERRORS = (UnsupportedBody, JsonTooLarge, InvalidJson, UnusableText, NotAnObject, TooManyFields)
+BODY_ERRORS = (RequestTooLarge, InvalidForm, NotAFile, *JSON_ERRORS)
 
 
 class LimitedRequest(Request):
@@ -45,16 +49,29 @@ class LimitedRequest(Request):
 
 
 class LimitedRoute(APIRoute):
-    """A route whose requests are limited, also where FastAPI reads the body."""
+    """A route whose requests are limited, also where FastAPI reads the body: it is of one media type then."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler of FastAPI, given a ``LimitedRequest``."""
+        """The handler of FastAPI, given a ``LimitedRequest``. It raises UnsupportedBody."""
         handle = super().get_route_handler()
+        accepted = None if self.body_field is None else _media_type_of_field(self.body_field.field_info)
 
         async def handle_limited(request: Request) -> Response:
-            return await handle(LimitedRequest(request.scope, request.receive))
+            limited = LimitedRequest(request.scope, request.receive)
+            if accepted is not None:
+                media_type = media_type_of(request.headers.get("content-type", ""))
+                if media_type != accepted:
+                    raise UnsupportedBody(media_type, accepted)
+                if accepted == JSON and not await limited.body():
+                    # FastAPI would take it for one that may be left out.
+                    parse_json_object(b"", "body")
+            return await handle(limited)
 
         return handle_limited
+
+
+def _media_type_of_field(field: FieldInfo) -> str:
+    return FORM if isinstance(field, params.Form) else JSON
 
 
 @dataclass(frozen=True)
@@ -125,11 +142,11 @@ def parse_json_object(raw: bytes, field: str) -> dict[str, Any]:
     try:
         text = raw.decode()
         value = json.loads(text)
-        if "\\u" in text:
-            # Half of a surrogate pair is no text that could be stored or sent.
-            json.dumps(value, ensure_ascii=False).encode()
+        problem = problem_of_text(value) if "\\u" in text else None
     except (ValueError, RecursionError) as error:
         raise InvalidJson(field, error) from None
+    if problem is not None:
+        raise UnusableText(field, problem)
     if not isinstance(value, dict):
         raise NotAnObject(field)
     if len(value) > MAX_JSON_FIELDS:

@@ -64,6 +64,16 @@ class InvalidJson(BodyError):
         super().__init__(f"This is no JSON: {reason}.", field=field)
 
 
+class UnusableText(BodyError):
+    """The JSON has a text that cannot be stored."""
+
+    status, type = HTTPStatus.BAD_REQUEST, "invalid_json"
+    example = ("params", "A text has the character U+0000 (NUL): leave it out.")
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(detail, field=field)
+
+
 class NotAnObject(BodyError):
     """The body, or its field ``params``, is JSON but not an object."""
 
@@ -159,6 +169,18 @@ class JsonTooLarge(BodyError):
         super().__init__(detail, field=field, headers={"Connection": "close"})
 
 
+class InvalidHost(ServiceError):
+    """The header Host cannot be read."""
+
+    status, type = HTTPStatus.BAD_REQUEST, "bad_request"
+    example = ()
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A request needs exactly one Host header: a name or an address, and perhaps a port.", field="Host"
+        )
+
+
 class HostNotAllowed(ServiceError):
     """The service is not to be reached under this name.
 
@@ -226,6 +248,22 @@ class DatabaseUnavailable(ServiceError):
         )
 
 
+class FilesUnavailable(ServiceError):
+    """A file of the service cannot be read or written now."""
+
+    status, type = HTTPStatus.SERVICE_UNAVAILABLE, "storage_unavailable"
+    title = "The storage is unavailable"
+    example = ("Input/output error",)
+    retry_seconds = 10
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"A file of the service cannot be read or written at the moment ({reason}). Try again once that "
+            "is mended; the service's log says more.",
+            headers={"Retry-After": str(self.retry_seconds)},
+        )
+
+
 class InternalError(ServiceError):
     """A fault of the service itself."""
 
@@ -233,7 +271,9 @@ class InternalError(ServiceError):
     example = ()
 
     def __init__(self) -> None:
-        super().__init__("An internal error occurred; the log of the service has details.")
+        super().__init__(
+            "An internal error occurred; the log of the service has details under this request_id."
+        )
 
 
 class HttpError(ServiceError):
@@ -241,7 +281,7 @@ class HttpError(ServiceError):
 
     example = (HTTPException(HTTPStatus.NOT_FOUND),)
 
-    def __init__(self, error: HTTPException) -> None:
-        super().__init__(str(error.detail), headers=dict(error.headers) if error.headers else None)
+    def __init__(self, error: HTTPException, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(str(error.detail), headers={**(error.headers or {}), **(headers or {})})
         self.status = HTTPStatus(error.status_code)
         self.type = _HTTP_TYPES.get(error.status_code, "http_error")

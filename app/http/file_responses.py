@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import BinaryIO
+from os import SEEK_END
+from typing import Any, BinaryIO
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
@@ -17,6 +18,14 @@ CHUNK = 1 << 18
 
 # What send_file may raise.
 FILE_ERRORS = (FileGone, RangeNotSatisfiable)
+
+# How OpenAPI describes its answers.
+_CONTENT = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": _CONTENT, "description": "The file, or its small copy."},
+    206: {"content": _CONTENT, "description": "The part of the file that the header Range asks for."},
+    304: {"description": "The client has it."},
+}
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
@@ -32,9 +41,10 @@ def send_file(storage: Storage, key: str, media_type: str, sha256: str, request:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     try:
         file = storage.open(key)
-        size = storage.size(key)
     except FileNotFoundError:
         raise FileGone from None
+    # Of this file: another one may have its key by now.
+    size = file.seek(0, SEEK_END)
     start, end, status = 0, size, HTTPStatus.OK
     asked = request.headers.get("range")
     if asked is not None and request.headers.get("if-range", etag) == etag:

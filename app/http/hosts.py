@@ -6,15 +6,13 @@ the service, and may read, upload and delete.
 
 import re
 from collections.abc import Collection
-from http import HTTPStatus
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import ServiceError
-from app.http.errors import HostNotAllowed, HttpError
+from app.http.errors import HostNotAllowed, InvalidHost
 from app.http.problems import problem_response
 from app.settings import Settings
 
@@ -65,8 +63,7 @@ class AllowedHosts:
             return None if self._any else HostNotAllowed("")
         found = _HEADER.fullmatch(hosts[0].lower()) if len(hosts) == 1 else None
         if found is None:
-            detail = "A request needs exactly one Host header: a name or an address, and perhaps a port."
-            return HttpError(HTTPException(HTTPStatus.BAD_REQUEST, detail))
+            return InvalidHost()
         name = _canonical(found[1] or found[2])
         return None if self._any or self._is_allowed(name) else HostNotAllowed(name)
 

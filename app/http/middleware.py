@@ -18,6 +18,7 @@ from app.errors import ServiceError
 from app.http.bodies import FORM, media_type_of
 from app.http.errors import CrossOrigin, HttpError, JsonTooLarge, RequestTooLarge
 from app.http.problems import problem_response
+from app.http.root_path import route_path
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
@@ -26,10 +27,11 @@ REQUEST_HEADERS = (
     "Idempotency-Key",
     "If-None-Match",
     "If-Range",
+    "Impasto-Priority",
     "Last-Event-ID",
     "Prefer",
-    "Priority",
     "Range",
+    "X-Request-ID",
 )
 RESPONSE_HEADERS = (
     "Accept-Ranges",
@@ -40,6 +42,7 @@ RESPONSE_HEADERS = (
     "Location",
     "Preference-Applied",
     "Retry-After",
+    "X-Request-ID",
 )
 
 SECURITY_HEADERS = {
@@ -84,7 +87,7 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        max_bytes, error = self._limit(scope["path"], headers.get("content-type", ""))
+        max_bytes, error = self._limit(route_path(scope), headers.get("content-type", ""))
         stated = headers.get("content-length", "0")
         if stated.isdecimal() and int(stated) > max_bytes:
             await problem_response(error)(scope, receive, send)

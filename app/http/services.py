@@ -36,7 +36,7 @@ class Services:
 
 def make_services(settings: Settings) -> Services:
     """The services that the settings ask for."""
-    engine = make_engine(settings.resolved_database_url)
+    engine = make_engine(settings.resolved_database_url, settings.database_connections)
     storage = make_storage(settings)
     dispatcher = make_dispatcher(settings)
     images = ImageService(settings, engine, storage)

@@ -3,18 +3,17 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from app.database.engine import now, read, write
-from app.images.errors import ImageInSet, UnknownImage
+from app.database.engine import IN_ONE, now, read, write
+from app.database.ids import is_id
+from app.database.keys import Keyed, columns_of, find_made
+from app.images.errors import UnknownImage
 from app.images.tables import images
 from app.media import PictureInfo
 from app.media.clips import is_clip_type
 from app.storage import Stored
-
-# Ids in one query: SQLite takes 32,766.
-IN_ONE = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +33,12 @@ class Image:
     frames: int
     created_at: float
     imported: bool
+    idempotency_key: str | None
+    payload_hash: str | None
 
     @property
     def is_clip(self) -> bool:
-        """Whether it is a clip, even if of one frame."""
+        """Whether it is a clip: a video, or an animation of several frames."""
         return self.frames > 1 or is_clip_type(self.media_type)
 
 
@@ -51,16 +52,37 @@ class NewImage:
     stored: Stored
 
 
+def find_uploads_alike(engine: Engine, hashes: Collection[str]) -> list[Image]:
+    """Uploads, the oldest first, whose bytes have one of these SHA-256; not those that came with a set."""
+    query = select(images).where(images.c.sha256.in_(hashes), images.c.imported.is_(False))
+    with read(engine) as connection:
+        return [Image(**row) for row in connection.execute(query.order_by(images.c.id)).mappings()]
+
+
 def image_key(image_id: str) -> str:
     """The storage key of a picture."""
     return f"images/{image_id}"
 
 
-def add_image(engine: Engine, new: NewImage) -> Image:
-    """Write the row of a picture."""
-    statement = insert(images).values(**_values(new), created_at=now()).returning(*images.c)
-    with write(engine) as connection:
-        return Image(**connection.execute(statement).mappings().one())
+def add_image(engine: Engine, new: NewImage, request: Keyed | None = None) -> Image:
+    """Write the row of a picture. Returns it, or the one that the same request made before: KeyReused."""
+    values = {**_values(new), **columns_of(request), "created_at": now()}
+    try:
+        with write(engine) as connection:
+            return Image(
+                **connection.execute(insert(images).values(**values).returning(*images.c)).mappings().one()
+            )
+    except IntegrityError:
+        earlier = find_image_made(engine, request)
+        if earlier is None:
+            raise
+        return earlier
+
+
+def find_image_made(engine: Engine, request: Keyed | None) -> Image | None:
+    """The picture that the same request stored before. Raises KeyReused."""
+    row = find_made(engine, images, request)
+    return None if row is None else Image(**row)
 
 
 def insert_images(connection: Connection, new: Sequence[NewImage]) -> None:
@@ -92,7 +114,7 @@ def get_image(engine: Engine, image_id: str) -> Image:
 
 def find_images(engine: Engine, image_ids: Collection[str]) -> dict[str, Image]:
     """The stored pictures of some ids; those that do not exist are left out."""
-    wanted, found = sorted(image_ids), dict[str, Image]()
+    wanted, found = sorted(filter(is_id, image_ids)), dict[str, Image]()
     if not wanted:
         return found
     with read(engine) as connection:
@@ -101,12 +123,3 @@ def find_images(engine: Engine, image_ids: Collection[str]) -> dict[str, Image]:
             rows = connection.execute(select(images).where(some)).mappings()
             found |= {row["id"]: Image(**row) for row in rows}
     return found
-
-
-def delete_image(engine: Engine, image_id: str) -> None:
-    """Delete the row of a picture; the bytes are the caller's. Raises ImageInSet."""
-    try:
-        with write(engine) as connection:
-            connection.execute(delete(images).where(images.c.id == image_id))
-    except IntegrityError:
-        raise ImageInSet from None

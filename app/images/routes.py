@@ -3,45 +3,81 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, File, Path, Request, Response, UploadFile
+from fastapi import APIRouter, File, Path, Query, Request, Response, UploadFile
+from pydantic import AfterValidator
+from starlette.concurrency import run_in_threadpool
 
+from app.database.keys import KeyReused
 from app.datasets.repository import datasets_with_image
 from app.http.bodies import LimitedRoute
-from app.http.errors import InvalidRequest, RequestTooLarge
-from app.http.file_responses import FILE_ERRORS, send_file
+from app.http.errors import FileGone, InvalidForm, InvalidRequest, RequestTooLarge, UnsupportedBody
+from app.http.file_responses import FILE_ANSWERS, FILE_ERRORS, send_file
+from app.http.idempotency import IdempotencyKey
+from app.http.ids import ID_SCHEMA, Cursor, require_id
 from app.http.problems import documented
+from app.http.root_path import url_of
 from app.http.services import ServicesDep
 from app.images import repository
 from app.images.errors import ImageInSet, ImageInUse, NoThumbnail, UnknownImage
-from app.images.schemas import ImageView
+from app.images.repository import image_key
+from app.images.schemas import ImagePage, ImageView
 from app.images.thumbnails import SideQuery, send_thumbnail
-from app.jobs.repository import jobs_in_need_of
-from app.media import PictureError
+from app.jobs.recipes import reusable
+from app.jobs.schemas import RecipeView
+from app.jobs.uploads import list_uploads, remove_image
+from app.media import PictureError, read_recipe
 from app.storage import StorageFull
 
 PATH = "/v1/images"
 router = APIRouter(prefix=PATH, tags=["images"], route_class=LimitedRoute)
 
-ImageId = Annotated[str, Path(description="Id of an uploaded picture.")]
+ImageId = Annotated[
+    str,
+    Path(description="Id of an uploaded picture.", json_schema_extra=ID_SCHEMA),
+    AfterValidator(require_id(UnknownImage)),
+]
 
 
 @router.post(
     "",
     status_code=HTTPStatus.CREATED,
-    responses=documented(RequestTooLarge, PictureError, InvalidRequest, StorageFull),
+    responses=documented(
+        RequestTooLarge, UnsupportedBody, InvalidForm, PictureError, InvalidRequest, KeyReused, StorageFull
+    ),
 )
 def upload_image(
     services: ServicesDep,
     response: Response,
     image: Annotated[
-        UploadFile, File(description="A PNG, JPEG, WebP or TIFF file; or a clip: MP4, WebM, GIF.")
+        UploadFile,
+        File(description="A PNG, JPEG, WebP, HEIC, AVIF, TIFF or BMP file; or a clip: MP4, WebM, GIF."),
     ],
+    idempotency_key: IdempotencyKey = None,
 ) -> ImageView:
     """Upload a picture, or a short clip, for as many jobs as you like."""
     info = services.images.inspect(image, "image", clips=True)
-    stored = services.images.store(image, info)
-    response.headers["Location"] = f"{PATH}/{stored.id}"
+    stored = services.images.store(image, info, idempotency_key)
+    response.headers["Location"] = url_of(f"{PATH}/{stored.id}")
     return ImageView.of(stored)
+
+
+@router.get("", responses=documented(InvalidRequest))
+def list_images(
+    services: ServicesDep,
+    limit: Annotated[int, Query(ge=1, le=100, description="Pictures a page.")] = 20,
+    cursor: Cursor = None,
+    unused: Annotated[
+        bool | None,
+        Query(description="True: only those that no job, ended or not, and no set names. False: the others."),
+    ] = None,
+) -> ImagePage:
+    """Uploaded pictures and clips from the newest on. Those that came with a set are listed with it."""
+    found = list_uploads(services.engine, limit=limit + 1, before=cursor, unused=unused)
+    shown = found[:limit]
+    return ImagePage(
+        items=[ImageView.of(image) for image in shown],
+        next_cursor=shown[-1].id if len(found) > limit else None,
+    )
 
 
 @router.get("/{image_id}", responses=documented(UnknownImage))
@@ -55,17 +91,34 @@ def get_image(services: ServicesDep, image_id: ImageId) -> ImageView:
     response_class=Response,
     responses={
         **documented(UnknownImage, *FILE_ERRORS, NoThumbnail, InvalidRequest),
-        200: {"content": {"image/*": {}}, "description": "The file."},
+        **FILE_ANSWERS,
     },
 )
 @router.head("/{image_id}/content", include_in_schema=False)
-def get_image_content(
+async def get_image_content(
     services: ServicesDep, request: Request, image_id: ImageId, side: SideQuery = None
 ) -> Response:
     """The uploaded file, byte for byte; or a small copy of it."""
+    image = await run_in_threadpool(repository.get_image, services.engine, image_id)
+    stored = (services.storage, image_key(image.id), image.media_type, image.sha256)
+    if side is None:
+        return await run_in_threadpool(send_file, *stored, request)
+    return await send_thumbnail(*stored, side, request)
+
+
+@router.get("/{image_id}/recipe", responses=documented(UnknownImage, FileGone))
+def get_image_recipe(services: ServicesDep, image_id: ImageId) -> RecipeView | None:
+    """How an uploaded picture was made, if a job made it, as far as it can be made again here; else null."""
     image = repository.get_image(services.engine, image_id)
-    stored = (services.storage, repository.image_key(image.id), image.media_type, image.sha256)
-    return send_file(*stored, request) if side is None else send_thumbnail(*stored, side, request)
+    if image.is_clip:
+        return None
+    try:
+        with services.storage.open(image_key(image.id)) as file:
+            recipe = read_recipe(file)
+    except FileNotFoundError:
+        raise FileGone from None
+    found = None if recipe is None else reusable(services.engine, recipe)
+    return None if found is None else RecipeView.of(found)
 
 
 @router.delete(
@@ -75,11 +128,7 @@ def get_image_content(
 )
 def delete_image(services: ServicesDep, image_id: ImageId) -> None:
     """Delete an uploaded picture, unless a set holds it or a job that has not ended needs it."""
-    image = repository.get_image(services.engine, image_id)
-    needed = jobs_in_need_of(services.engine, image.id)
-    if needed:
-        raise ImageInUse(needed)
-    holders = datasets_with_image(services.engine, image.id)
-    if holders:
-        raise ImageInSet(holders)
-    services.images.delete(image.id)
+    try:
+        remove_image(services.engine, services.storage, image_id)
+    except ImageInSet:
+        raise ImageInSet(datasets_with_image(services.engine, image_id)) from None

@@ -5,8 +5,14 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from app.http.root_path import url_of
 from app.http.timestamps import timestamp
 from app.images.repository import Image
+
+
+def content_url(image_id: str) -> str:
+    """Where the bytes of a stored picture are."""
+    return url_of(f"/v1/images/{image_id}/content")
 
 
 class ImageView(BaseModel):
@@ -27,4 +33,11 @@ class ImageView(BaseModel):
     def of(cls, image: Image) -> "ImageView":
         """The view of a stored picture."""
         shown = asdict(image) | {"created_at": timestamp(image.created_at)}
-        return cls(**shown, url=f"/v1/images/{image.id}/content")
+        return cls(**shown, url=content_url(image.id))
+
+
+class ImagePage(BaseModel):
+    """Pictures from the newest on."""
+
+    items: list[ImageView]
+    next_cursor: str | None = Field(description="Pass as cursor for the next page; null: no more.")

@@ -8,14 +8,13 @@ from typing import BinaryIO, Protocol
 from sqlalchemy import Engine
 
 from app.database.ids import new_id
-from app.database.removal import remove
+from app.database.keys import keyed
 from app.images import repository
+from app.images.names import name_of_file
 from app.images.repository import Image, NewImage, image_key
 from app.media import PictureError, PictureInfo, inspect_picture, inspect_upload
 from app.settings import Settings
 from app.storage import Storage, put_all
-
-MAX_NAME = 200
 
 
 class Upload(Protocol):
@@ -43,14 +42,39 @@ class ImageService:
         except PictureError as error:
             raise error.in_field(field) from None
 
-    def store(self, upload: Upload, info: PictureInfo) -> Image:
-        """Store a picture that was inspected: its bytes first, then its row. Raises StorageFull."""
-        (new,) = self.store_files([(new_id(), upload, info)])
+    def find_alike(self, uploads: Sequence[Upload]) -> list[str | None]:
+        """The id of the stored picture with the name and the bytes of each; None where there is none."""
+        asked = [(file_sha256(upload.file), name_of_file(upload.filename)) for upload in uploads]
+        found: dict[tuple[str, str | None], str] = {}
+        for image in repository.find_uploads_alike(self.engine, {sha256 for sha256, _ in asked}):
+            if self._is_whole(image):
+                found.setdefault((image.sha256, image.name), image.id)
+        return [found.get(each) for each in asked]
+
+    def _is_whole(self, image: Image) -> bool:
         try:
-            return repository.add_image(self.engine, new)
-        except BaseException:
-            self.storage.delete(image_key(new.id))
-            raise
+            return self.storage.size(image_key(image.id)) == image.bytes
+        except FileNotFoundError:
+            return False
+
+    def store(self, upload: Upload, info: PictureInfo, idempotency_key: str | None = None) -> Image:
+        """Store a picture that was inspected: its bytes first, then its row.
+
+        The same file with the same name and key gives the same picture. Raises StorageFull, KeyReused.
+        """
+        request = None
+        if idempotency_key is not None:
+            request = keyed(idempotency_key, upload.filename, file_sha256(upload.file))
+            if earlier := repository.find_image_made(self.engine, request):
+                return earlier
+        (new,) = self.store_files([(new_id(), upload, info)])
+        stored: Image | None = None
+        try:
+            stored = repository.add_image(self.engine, new, request)
+            return stored
+        finally:
+            if stored is None or stored.id != new.id:
+                self.storage.delete(image_key(new.id))
 
     def store_files(self, pictures: Sequence[tuple[str, Upload, PictureInfo]]) -> list[NewImage]:
         """Store the bytes of pictures that were inspected, by the ids that they get; the caller writes rows.
@@ -68,16 +92,9 @@ class ImageService:
                 self.storage.delete(key)
             raise
         return [
-            NewImage(image_id, upload.filename[:MAX_NAME] if upload.filename else None, info, each)
+            NewImage(image_id, name_of_file(upload.filename), info, each)
             for (image_id, upload, info), each in zip(pictures, stored, strict=True)
         ]
-
-    def delete(self, image_id: str) -> None:
-        """Delete a stored picture."""
-        remove(
-            lambda: repository.delete_image(self.engine, image_id),
-            lambda: self.storage.delete(image_key(image_id)),
-        )
 
 
 def file_sha256(file: BinaryIO) -> str:

@@ -2,6 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, String, Table, Text, false
 
+from app.database.keys import key_columns
 from app.database.metadata import metadata
 
 images = Table(
@@ -18,4 +19,5 @@ images = Table(
     Column("created_at", Float(53), nullable=False),
     # It came with a set, and goes with the last set that holds it.
     Column("imported", Boolean, nullable=False, server_default=false()),
+    *key_columns(),
 )

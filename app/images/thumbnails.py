@@ -1,29 +1,67 @@
-"""Thumbnails of stored pictures, made on request.
+"""Thumbnails of stored pictures, made on request, and kept as long as there is room.
 
-The only module of the HTTP service that decodes pixels: of pictures whose limits were checked or that jobs
-made, and of a few at a time.
+The only module of the HTTP service that decodes whole pictures: those whose limits were checked or that jobs
+made, and a few at a time, in threads of their own, so that no other request waits for one.
 """
 
 import threading
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from enum import IntEnum
+from functools import partial
 from http import HTTPStatus
 from io import BytesIO
 from math import inf
 from typing import Annotated, BinaryIO
 
+import anyio
+from anyio import to_thread
 from fastapi import Query, Request, Response
 from PIL import Image, ImageOps
 
 from app.http.errors import FileGone
 from app.http.file_responses import CACHE, is_known
 from app.images.errors import NoThumbnail
+from app.media.inspect import open_picture
+from app.media.stills import read_header
 from app.storage import Storage
 
 MEDIA_TYPE = "image/webp"
 QUALITY = 80
 # Decoded at a time: a large picture takes some hundred megabytes and a second.
-_at_a_time = threading.Semaphore(2)
+AT_A_TIME = 2
+_at_a_time = threading.Semaphore(AT_A_TIME)
+_thumbnail_threads = anyio.CapacityLimiter(AT_A_TIME)
+# Sheets are drawn for seconds, which thumbnails should not wait for.
+_sheet_threads = anyio.CapacityLimiter(AT_A_TIME)
+# A thumbnail has some 5 to 50 kB.
+_KEPT_BYTES = 32 << 20
+
+
+class _Kept:
+    """Bytes by key, the last used ones, up to ``most`` bytes of them all together."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._bytes = most, 0
+        self._found: OrderedDict[str, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> bytes | None:
+        with self._lock:
+            if key in self._found:
+                self._found.move_to_end(key)
+            return self._found.get(key)
+
+    def add(self, key: str, data: bytes) -> None:
+        with self._lock:
+            self._bytes += len(data) - len(self._found.pop(key, b""))
+            self._found[key] = data
+            while self._bytes > self._most:
+                self._bytes -= len(self._found.popitem(last=False)[1])
+
+
+# By content, which is the same for every service of this process.
+_kept = _Kept(_KEPT_BYTES)
 
 
 class Side(IntEnum):
@@ -40,7 +78,7 @@ SideQuery = Annotated[
 ]
 
 
-def send_thumbnail(
+async def send_thumbnail(
     storage: Storage, key: str, media_type: str, sha256: str, side: Side, request: Request
 ) -> Response:
     """A thumbnail of a stored picture, or of the first frame of an animation; 304 if the client has it.
@@ -53,10 +91,27 @@ def send_thumbnail(
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     if not media_type.startswith("image/"):
         raise NoThumbnail(f"A file of the type {media_type} has no small copy: leave out side.")
+    data = _kept.get(etag)
+    if data is None:
+        make = partial(_make, storage, key, side, etag)
+        data = await to_thread.run_sync(make, limiter=_thumbnail_threads)
+    return Response(data, headers=headers, media_type=MEDIA_TYPE)
+
+
+async def in_sheet_thread(draw: Callable[[], Response]) -> Response:
+    """The answer of ``draw``, which decodes many pictures, in one of a few threads for that."""
+    return await to_thread.run_sync(draw, limiter=_sheet_threads)
+
+
+def _make(storage: Storage, key: str, side: Side, etag: str) -> bytes:
+    """The file of a thumbnail, which another request may have made while this one waited."""
+    if (found := _kept.get(etag)) is not None:
+        return found
     image = read_small(storage, key, side)
     out = BytesIO()
     image.save(out, "WEBP", quality=QUALITY, icc_profile=image.info.get("icc_profile"))
-    return Response(out.getvalue(), headers=headers, media_type=MEDIA_TYPE)
+    _kept.add(etag, out.getvalue())
+    return out.getvalue()
 
 
 def read_small(storage: Storage, key: str, side: int, max_pixels: float = inf) -> Image.Image:
@@ -96,7 +151,7 @@ def read_all_small(
 
 
 def _shrink(file: BinaryIO, side: int, max_pixels: float) -> Image.Image:
-    with Image.open(file) as opened:
+    with _open(file.read()) as opened:
         pixels = opened.width * opened.height
         if pixels > max_pixels:
             raise NoThumbnail(f"This picture has {pixels:,} pixels, too many to be reduced here.")
@@ -105,11 +160,19 @@ def _shrink(file: BinaryIO, side: int, max_pixels: float) -> Image.Image:
         # Of grey with more than 8 bits Pillow would keep the lowest 8.
         deep = opened.mode in ("I;16", "I;16B")
         image = opened.convert("I").point(lambda level: level / 257).convert("L") if deep else opened
-        image = ImageOps.exif_transpose(image)
         if image.mode not in ("RGB", "RGBA"):
             image = image.convert("RGBA" if image.has_transparency_data else "RGB")
             profile = None
         image.thumbnail((side, side), reducing_gap=3.0)
+        image = ImageOps.exif_transpose(image)
         image.load()
         image.info = {"icc_profile": profile, "pixels": pixels}
         return image
+
+
+def _open(data: bytes) -> Image.Image:
+    """A picture, or the first frame of an animation, whose decoder stumbles over nothing but its pixels."""
+    header = read_header(data)
+    if header.frames > 1:
+        return Image.open(BytesIO(data), formats=(header.format,))
+    return open_picture(data, header).image

@@ -65,9 +65,9 @@ class Claim:
             jobs.c.attempt == self.attempt,
         )
 
-    def without_checkpoint(self) -> "Claim":
-        """The same claim of a job that starts from the beginning, its checkpoint being unusable."""
-        return replace(self, job=replace(self.job, checkpoint=None))
+    def with_checkpoint(self, checkpoint: Json | None) -> "Claim":
+        """The same claim of a job that goes on from another checkpoint; None: from the beginning."""
+        return replace(self, job=replace(self.job, checkpoint=checkpoint))
 
 
 _UNCLAIMED: dict[str, Any] = {"worker_id": None, "lease_until": None}

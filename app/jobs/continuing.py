@@ -46,7 +46,9 @@ def with_continued(
         except UnknownJob:
             if artifact or not find_images(engine, {job_id}):
                 raise InvalidParam(
-                    field, f"There is no job {job_id}: name one that is here, or a picture to go on from."
+                    field,
+                    f"There is no job {job_id}: name one that is here. To go on from one that was deleted, "
+                    "send the picture that it made, with what it was made from.",
                 ) from None
             return params
         _require_done(job, kind, field)
@@ -68,7 +70,7 @@ def present_params(job: Job, catalogue: Catalogue) -> dict[str, Any]:
     used = dict(job.further_networks or {})
     if job.network is not None:
         used[job.network] = job.network_sha256
-    return KINDS[job.kind].params.with_network_names(job.params, catalogue.present_names(used))
+    return KINDS[job.kind].params.present_values(job.params, catalogue.present_names(used))
 
 
 def _require_done(job: Job, kind: str, field: str) -> None:

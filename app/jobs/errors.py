@@ -40,6 +40,16 @@ class JobNotEnded(ServiceError):
         super().__init__(f"Job {job_id} has not ended: cancel it first, or wait.")
 
 
+class JobEnded(ServiceError):
+    """A job that has ended can neither be paused nor resumed."""
+
+    status, type = HTTPStatus.CONFLICT, "job_ended"
+    example = (_JOB_ID, "succeeded")
+
+    def __init__(self, job_id: str, state: str) -> None:
+        super().__init__(f"Job {job_id} has ended as {state}: there is nothing to pause or resume.")
+
+
 class CannotFinish(ServiceError):
     """The job cannot be asked to end early: it has not begun, it has ended, or jobs of its kind cannot."""
 
@@ -63,17 +73,13 @@ class JobInUse(ServiceError):
         )
 
 
-class KeyReused(ServiceError):
-    """An idempotency key came again with another payload."""
+class NeedsGone(Exception):
+    """Pictures or sets that a job needs were deleted between its check and its row; ``references`` names
+    them."""
 
-    status, type = HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_key_reused"
-    example = ("order-66",)
-
-    def __init__(self, key: str) -> None:
-        super().__init__(
-            f"The Idempotency-Key {key!r} was used for another request: take a new one.",
-            field="Idempotency-Key",
-        )
+    def __init__(self, references: Sequence[str]) -> None:
+        super().__init__(f"deleted meanwhile: {', '.join(references[:5])}")
+        self.references = references
 
 
 class ParamsError(ServiceError):

@@ -10,6 +10,7 @@ from app.http.bodies import JSON_ERRORS, LimitedRoute
 from app.http.errors import DatabaseUnavailable, InvalidRequest
 from app.http.problems import documented
 from app.http.services import ServicesDep
+from app.jobs.admission import shape_of
 from app.jobs.continuing import with_continued
 from app.jobs.errors import InvalidParam, ParamsError
 from app.jobs.estimates import estimate
@@ -29,14 +30,14 @@ def estimate_job(services: ServicesDep, job: NewJobBody) -> Estimate:
 
     It takes what `POST /v1/jobs` takes, and refuses what that refuses; but pictures may be left out.
     """
-    preparer = Preparer(services.engine, services.settings.data_dir)
+    preparer = Preparer(services.engine, services.settings)
     asked = with_continued(services.engine, preparer.catalogue, job.kind, job.params)
     missing = _missing_pictures(job.kind, asked)
     params = preparer.parse(job.kind, {**asked, **missing})
-    (checked,) = preparer.check([params], uploaded=missing.values())
+    (checked,) = preparer.check([params], uploaded=dict.fromkeys(missing.values()))
     if isinstance(checked, ParamsError):
         raise checked
-    return estimate(services.engine, checked.params)
+    return estimate(services.engine, checked.params, shape_of(checked.params, checked.sides))
 
 
 def _missing_pictures(kind: str, params: Mapping[str, Any]) -> dict[str, str]:

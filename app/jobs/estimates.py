@@ -6,10 +6,10 @@ from functools import cache
 
 from sqlalchemy import Engine
 
-from app.jobs.history import Basis, Pace, likeness, pace_of, work_of, worker_bytes
+from app.jobs.admission import memory_of
+from app.jobs.history import Basis, Pace, likeness, pace_of, work_of
 from app.jobs.schemas import Estimate
 from app.kinds import Params, spec_of
-from app.kinds.work import NUMBER
 from app.networks.card import NetworkCard
 from app.networks.catalogue import Catalogue
 from app.workers.repository import list_alive
@@ -36,14 +36,15 @@ class Estimator:
     _cards: dict[str, NetworkCard | None] = field(default_factory=dict)
     _paces: dict[tuple[str, str], Pace | None] = field(default_factory=dict)
 
-    def add(self, params: Params) -> None:
-        """Count a job in."""
+    def add(self, params: Params, shape: float | None = None) -> None:
+        """Count a job in; ``shape`` is its :func:`shape_of` (None: a square)."""
         kind = spec_of(params).name
         self.by_kind[kind] += 1
-        group = kind, _shape(params)
+        shape = 1.0 if shape is None else shape
+        group = kind, f"{shape:.2f} {_shared(params)}"
         self._counts[group] += 1
         if group not in self._found:
-            self._found[group] = self._estimate(kind, params)
+            self._found[group] = self._estimate(kind, params, shape)
 
     def estimate(self) -> Estimate:
         """Of all jobs one after the other, and of the memory of the largest.
@@ -67,14 +68,13 @@ class Estimator:
         lanes = {one.lane for one in self._found.values()}
         return sum(bool(lanes & {*worker.lanes}) for worker in list_alive(self.engine))
 
-    def _estimate(self, kind: str, params: Params) -> _One:
+    def _estimate(self, kind: str, params: Params, shape: float) -> _One:
         need = params.network_need()
         name = None if need is None else need.name
         card = None if name is None else self._card(name)
         lane = spec_of(params).lane_of(params, card)
-        memory = (
-            None if name is None and getattr(params, "architecture", None) else self._memory(params, card)
-        )
+        is_built = name is None and getattr(params, "architecture", None)
+        memory = None if is_built else self._memory(params, card, shape)
         work = work_of(self.engine, params, card)
         if work is None:
             return _One(None, memory, None, lane)
@@ -86,11 +86,8 @@ class Estimator:
             return _One(None, memory, None, lane)
         return _One(work * pace.seconds, memory, pace.basis, lane)
 
-    def _memory(self, params: Params, card: NetworkCard | None) -> int:
-        cards = [card, *(self._card(name) for name in params.further_networks())]
-        weights = sum(NUMBER * each.parameters for each in cards if each is not None)
-        activations = 0.0 if card is None else params.working_bytes(card)
-        return worker_bytes() + weights + round(activations)
+    def _memory(self, params: Params, card: NetworkCard | None, shape: float) -> int:
+        return memory_of(params, [card, *(self._card(name) for name in params.further_networks())], shape)
 
     def _card(self, name: str) -> NetworkCard | None:
         if name not in self._cards:
@@ -98,14 +95,14 @@ class Estimator:
         return self._cards[name]
 
 
-def estimate(engine: Engine, params: Params) -> Estimate:
-    """What a job of resolved params will take."""
+def estimate(engine: Engine, params: Params, shape: float | None = None) -> Estimate:
+    """What a job of resolved params will take, whose first picture has a ``shape``."""
     estimator = Estimator(engine)
-    estimator.add(params)
+    estimator.add(params, shape)
     return estimator.estimate()
 
 
-def _shape(params: Params) -> str:
+def _shared(params: Params) -> str:
     """What an estimate depends on: all but which pictures and seeds they are."""
     pictures = _pictures(type(params))
     shown = []

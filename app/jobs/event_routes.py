@@ -9,11 +9,13 @@ from typing import Annotated, Any
 import anyio
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
-from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
+from app.database.engine import UNAVAILABLE, reason_of
+from app.database.ids import is_id
 from app.http.errors import InvalidRequest
 from app.http.problems import documented
+from app.http.root_path import url_of
 from app.http.server_sent_events import (
     HEADERS,
     HEARTBEAT,
@@ -27,7 +29,7 @@ from app.http.server_sent_events import (
 from app.http.services import Services, ServicesDep
 from app.jobs.errors import UnknownJob
 from app.jobs.job import Event, Json
-from app.jobs.repository import get_job, get_seqs, list_events
+from app.jobs.repository import find_jobs, get_seqs
 from app.jobs.routes import JobId
 from app.monitoring.metrics import OPEN_STREAMS
 
@@ -35,7 +37,6 @@ log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1", tags=["events"])
 
 MAX_JOBS = 100
-PAGE = 500
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     **documented(UnknownJob, InvalidRequest),
@@ -69,6 +70,9 @@ async def many_events(
     if not 1 <= len(job_ids) <= MAX_JOBS:
         detail = f"Name 1 to {MAX_JOBS} jobs, separated by commas; these are {len(job_ids)}."
         raise InvalidRequest.at("jobs", detail)
+    for job_id in job_ids:
+        if not is_id(job_id):
+            raise UnknownJob(job_id)
     after = [_seq(part) for part in last_id.split(".")] if last_id else [0] * len(job_ids)
     if len(after) != len(job_ids):
         raise bad_id(last_id or "")
@@ -82,34 +86,49 @@ def _seq(text: str) -> int:
 
 
 async def _respond(services: Services, job_ids: list[str], after: list[int], *, single: bool) -> Response:
-    jobs = [await run_in_threadpool(get_job, services.engine, job_id) for job_id in job_ids]
-    going = {job.id for job, seq in zip(jobs, after, strict=True) if not job.ended or seq < job.seq}
+    jobs = await run_in_threadpool(find_jobs, services.engine, job_ids)
+    missing = [job_id for job_id in job_ids if job_id not in jobs]
+    # A reader of several that comes back is not told again what was deleted meanwhile.
+    if missing and (single or not any(after)):
+        raise UnknownJob(missing[0])
+    # A database that was restored may be behind what a reader has seen.
+    seen = {
+        job_id: min(seq, jobs[job_id].seq) if job_id in jobs else seq
+        for job_id, seq in zip(job_ids, after, strict=True)
+    }
+    going = {job.id for job in jobs.values() if not job.ended or seen[job.id] < job.seq}
     if not going:
         # This status tells a browser not to reconnect.
         return Response(status_code=HTTPStatus.NO_CONTENT)
-    seen = dict(zip(job_ids, after, strict=True))
+    seqs = {job_id: jobs[job_id].seq for job_id in going}
     return StreamingResponse(
-        _stream(services, seen, going, single=single), media_type=MEDIA_TYPE, headers=HEADERS
+        _stream(services, seen, seqs, single=single), media_type=MEDIA_TYPE, headers=HEADERS
     )
 
 
 async def _stream(
-    services: Services, seen: dict[str, int], going: set[str], *, single: bool
+    services: Services, seen: dict[str, int], seqs: Mapping[str, int], *, single: bool
 ) -> AsyncIterator[str]:
-    """Events, in order for each job, until all jobs in ``going`` have ended.
+    """Events, in order for each job, until all jobs of ``seqs`` have ended, which has their present seqs.
 
     ``seen`` maps jobs to the last seq that was sent, and is updated.
     """
-    with services.notifier.watch(seen) as changed, OPEN_STREAMS.track_inprogress():
+    latest, going = services.notifier.latest, set(seqs)
+    with (
+        services.notifier.watch(going) as changed,
+        latest.follow(seqs),
+        OPEN_STREAMS.track_inprogress(),
+    ):
         yield RETRY
         try:
             while going:
                 changed.clear()
-                for job_id in [job_id for job_id in seen if job_id in going]:
-                    async for event in _news(services, job_id, seen):
+                while found := await latest.after({each: seq for each, seq in seen.items() if each in going}):
+                    for event in found:
+                        seen[event.job_id] = event.seq
                         yield _format(event, seen, single=single)
                         if event.type == "done":
-                            going.discard(job_id)
+                            going.discard(event.job_id)
                 if not going or changed.is_set():
                     continue
                 with anyio.move_on_after(HEARTBEAT_SECONDS) as waited:
@@ -118,24 +137,15 @@ async def _stream(
                     yield HEARTBEAT
                     # A job that was deleted during the stream will not end any more.
                     going &= (await run_in_threadpool(get_seqs, services.engine, list(going))).keys()
-        except OperationalError as error:
+        except UNAVAILABLE as error:
             # The reader reconnects, and then gets a problem or all events since.
-            log.warning("a stream ends, the database is unavailable: %s", error.orig)
-
-
-async def _news(services: Services, job_id: str, seen: dict[str, int]) -> AsyncIterator[Event]:
-    while True:
-        events = await run_in_threadpool(list_events, services.engine, job_id, seen[job_id], PAGE)
-        for event in events:
-            seen[job_id] = event.seq
-            yield event
-        if len(events) < PAGE:
-            return
+            log.warning("a stream ends, the database is unavailable: %s", reason_of(error))
 
 
 def _format(event: Event, seen: Mapping[str, int], *, single: bool) -> str:
     data: Json = {**event.data, "job_id": event.job_id, "seq": event.seq}
     if event.type == "preview":
-        data["url"] = f"/v1/jobs/{event.job_id}/artifacts/{data.pop('name')}?v={data.pop('version')}"
+        path = f"/v1/jobs/{event.job_id}/artifacts/{data.pop('name')}?v={data.pop('version')}"
+        data["url"] = url_of(path)
     identity = str(event.seq) if single else ".".join(str(seq) for seq in seen.values())
     return format_event(identity, event.type, data)

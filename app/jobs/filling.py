@@ -1,18 +1,19 @@
 """Jobs that fill sets, and what of a set only jobs know."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Engine
 
+from app.database.keys import Keyed, find_made, keyed, keyed_changes
 from app.datasets.builtin import options_of, parse_options, problem_of, require_count
 from app.datasets.dataset import Dataset, is_name
+from app.datasets.deletion import Needs
 from app.datasets.errors import DatasetClosed, DatasetInUse, DatasetNameTaken, InvalidDataset
-from app.datasets.repository import find_dataset, get_dataset
+from app.datasets.repository import find_dataset, find_made_dataset, get_dataset
 from app.datasets.service import DatasetService
-from app.jobs import repository
+from app.datasets.tables import datasets
+from app.jobs import needs, repository
 from app.jobs.job import Job
 from app.jobs.service import DEFAULT_PRIORITY, JobService
 from app.kinds.import_members import ImportMembersParams
@@ -31,28 +32,31 @@ def open_for_members(engine: Engine, reference: str) -> Dataset:
     return dataset
 
 
-def earlier_import(
-    engine: Engine, key: str | None, params: Sequence[Any], files: Sequence[str]
-) -> tuple[Job | None, str]:
-    """The job of a request with this idempotency key, if it came before; and the hash of the request.
+def import_request(key: str | None, params: Sequence[Any], files: Sequence[str]) -> Keyed | None:
+    """The key of a request to import files, of which the SHA-256 are given."""
+    return keyed(key, "import_members", *params, *files)
 
-    ``files`` are SHA-256. Raises KeyReused if it was another one.
+
+def earlier_job(engine: Engine, request: Keyed | None) -> Job | None:
+    """The job that the same request for a set made before.
+
+    Raises KeyReused, also if a request made or changed a set with the key, and no job.
     """
-    text = json.dumps(["import_members", *params, *files], sort_keys=True, separators=(",", ":"))
-    payload = hashlib.sha256(text.encode()).hexdigest()
-    return repository.find_by_key(engine, key, payload), payload
+    for table in (datasets, keyed_changes):
+        find_made(engine, table, request)
+    return repository.find_made_job(engine, request)
 
 
-def begin_import(datasets: DatasetService, name: str) -> Dataset:
-    """An open set to be filled: a new one, or what an import that failed left of that name.
+def begin_import(sets: DatasetService, name: str, request: Keyed | None = None) -> Dataset:
+    """An open set to be filled: a new one, that of the same request, or what an import that failed left.
 
-    Raises DatasetNameInvalid, DatasetNameTaken, StorageFull.
+    Raises DatasetNameInvalid, DatasetNameTaken, KeyReused, StorageFull.
     """
-    left = find_dataset(datasets.engine, name) if is_name(name) else None
+    left = find_dataset(sets.engine, name) if is_name(name) else None
     if left is None or left.state == "closed" or left.members or left.source != "upload":
-        return datasets.begin(name)
-    failed = repository.had_jobs(datasets.engine, left.id) and not fillers(datasets.engine, left)
-    return left if failed else datasets.begin(name)
+        return sets.begin(name, request=request)
+    failed = repository.had_jobs(sets.engine, left.id) and not fillers(sets.engine, left)
+    return left if failed else sets.begin(name, request=request)
 
 
 def submit_import(
@@ -63,45 +67,44 @@ def submit_import(
     label: str | None,
     close: bool,
     priority: int = DEFAULT_PRIORITY,
-    idempotency_key: str | None = None,
-    payload_hash: str | None = None,
+    request: Keyed | None = None,
 ) -> Job:
     """Queue the import of the ZIP that lies in the folder of the job ``job_id`` to be."""
     params = ImportMembersParams(dataset=dataset.id, upload=job_id, label=label, close=close)
-    job, _ = jobs.submit(
-        params, priority, job_id=job_id, idempotency_key=idempotency_key, payload_hash=payload_hash
-    )
+    job, _ = jobs.submit(params, priority, job_id=job_id, request=request)
     return job
 
 
 def make_built_in(
     jobs: JobService,
-    datasets: DatasetService,
+    sets: DatasetService,
     source: Any,
     name: str | None,
     options: dict[str, Any],
     priority: int = DEFAULT_PRIORITY,
+    request: Keyed | None = None,
 ) -> tuple[Dataset, Job | None]:
     """A built-in set, and the job that makes it; None if it is there, or another job makes it.
 
-    Raises InvalidDataset, DatasetNameInvalid, DatasetNameTaken, pydantic's ValidationError.
+    Raises InvalidDataset, DatasetNameInvalid, DatasetNameTaken, KeyReused, pydantic's ValidationError.
     """
     parsed = parse_options(source, options)
-    require_count(parsed, datasets.settings.max_dataset_members)
+    require_count(parsed, sets.settings.max_dataset_members)
     kept = parsed.model_dump(exclude_defaults=True)
     if name is None and kept:
         raise InvalidDataset("name", f"A set of {source} that is not the usual one needs a name of its own.")
-    dataset = find_dataset(datasets.engine, name or source)
+    made = find_made_dataset(sets.engine, request)
+    dataset = find_dataset(sets.engine, name or source) if made is None else made
     if dataset is not None and (dataset.source != source or options_of(dataset) != parsed):
         raise DatasetNameTaken(dataset.name)
-    if dataset is not None and (dataset.state == "closed" or fillers(datasets.engine, dataset)):
+    if dataset is not None and (dataset.state == "closed" or fillers(sets.engine, dataset)):
         return dataset, None
-    problem = problem_of(source, datasets.settings.data_dir)
+    problem = problem_of(source, sets.settings.data_dir)
     if problem is not None:
         raise InvalidDataset("source", problem)
     if dataset is None:
-        dataset = datasets.begin(name or source, source, kept)
-    return dataset, jobs.submit(MakeDatasetParams(dataset=dataset.id), priority)[0]
+        dataset = sets.begin(name or source, source, kept, request)
+    return dataset, jobs.submit(MakeDatasetParams(dataset=dataset.id), priority, request=request)[0]
 
 
 def fillers(engine: Engine, dataset: Dataset) -> list[str]:
@@ -109,19 +112,16 @@ def fillers(engine: Engine, dataset: Dataset) -> list[str]:
     return repository.jobs_with_datasets(engine, [dataset.id])[dataset.id]
 
 
-def close(datasets: DatasetService, dataset: Dataset) -> Dataset:
+def close(sets: DatasetService, dataset: Dataset) -> Dataset:
     """Close a set. Raises DatasetInUse while jobs fill it, DatasetEmpty, InvalidDataset."""
     if dataset.state == "open":
-        open_for_members(datasets.engine, dataset.id)
-        filling = fillers(datasets.engine, dataset)
+        open_for_members(sets.engine, dataset.id)
+        filling = fillers(sets.engine, dataset)
         if filling:
             raise DatasetInUse(dataset.name, filling)
-    return datasets.close(dataset.id)
+    return sets.close(dataset.id)
 
 
-def delete(datasets: DatasetService, dataset: Dataset) -> None:
-    """Delete a set. Raises DatasetInUse."""
-    needed = fillers(datasets.engine, dataset)
-    if needed:
-        raise DatasetInUse(dataset.name, needed)
-    datasets.delete(dataset, repository.pictures_needed(datasets.engine))
+def delete(sets: DatasetService, dataset: Dataset) -> None:
+    """Delete a set. Raises UnknownDataset, DatasetInUse."""
+    sets.delete(dataset, Needs(needs.users_of_dataset, needs.pictures_needed))

@@ -49,6 +49,12 @@ class Job:
     stack_key: str | None
     flow: str
     turn: float
+    request_id: str | None
+
+    @property
+    def log_fields(self) -> dict[str, str | None]:
+        """What lines of the log that are about this job have."""
+        return {"job_id": self.id, "batch_id": self.batch_id, "request_id": self.request_id}
 
     @property
     def ended(self) -> bool:

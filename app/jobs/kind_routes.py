@@ -1,13 +1,12 @@
 """The kinds of job: what there is, and one typed endpoint for each."""
 
-import json
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
 from app.http.bodies import BODY_ERRORS, LimitedRoute, RequestBody
-from app.http.openapi import REF
+from app.http.openapi_forms import REF, schema_name
 from app.http.problems import documented
 from app.http.services import ServicesDep
 from app.jobs.request_headers import JobHeadersDep
@@ -74,17 +73,7 @@ def _view(spec: KindSpec[Params]) -> dict[str, Any]:
 def _body_schema(spec: KindSpec[Params]) -> dict[str, Any]:
     """The two shapes of a body that a kind's endpoint takes."""
     pictures = spec.params.picture_fields()
-    files: dict[str, Any] = {}
-    for name, mark in pictures.items():
-        file = {"type": "string", "format": "binary"}
-        files[name] = {"type": "array", "items": file} if mark.many else file
-    form = {
-        "type": "object",
-        "properties": {
-            **files,
-            "params": {"type": "string", "description": "The other params, as JSON."},
-        },
-    }
+    form = {"$ref": REF.format(model=schema_name(spec, "Form"))}
     example = dict(spec.example)
     schema = {"$ref": REF.format(model=spec.params.__name__)}
     fields = spec.params.model_fields
@@ -97,7 +86,7 @@ def _body_schema(spec: KindSpec[Params]) -> dict[str, Any]:
                 "application/json": {"schema": schema, "example": by_id | example},
                 "multipart/form-data": {
                     "schema": form,
-                    "example": {"params": json.dumps(example)},
+                    "encoding": {"params": {"contentType": "application/json"}},
                 },
             },
         }

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine, Table, select
 
-from app.database.engine import read
+from app.database.engine import IN_ONE, read
 from app.database.ids import is_id
 from app.images.repository import image_key
 from app.images.tables import images
@@ -18,9 +18,6 @@ from app.storage import Storage
 from app.storage.folder import DAY_SECONDS
 
 log = logging.getLogger(__name__)
-
-# Ids in one query: SQLite takes 32,766.
-IN_ONE = 500
 
 
 def delete_leftovers(engine: Engine, storage: Storage, older_than: float = DAY_SECONDS) -> int:
@@ -51,19 +48,31 @@ def delete_unknown(
 
     ``key_of`` gives the key of an id, and ``delete`` deletes what lies there.
     """
-    folder = key_of("x").rpartition("/")[0]
-    # Networks that are shipped have files, but no ids.
-    names = [name for name in storage.list_old(folder, older_than) if is_id(name)]
-    unknown = _without_rows(engine, table, names)
-    if 2 * len(unknown) > len(names):
+    unknown, known = unknown_ids(engine, storage, table, key_of, older_than)
+    if len(unknown) > known:
         log.warning(
             "%d of %d files in %s are not in the database, and stay: are both of one service?",
-            *(len(unknown), len(names), folder),
+            *(len(unknown), len(unknown) + known, folder_of(key_of)),
         )
         return 0
     for name in unknown:
         delete(key_of(name))
     return len(unknown)
+
+
+def unknown_ids(
+    engine: Engine, storage: Storage, table: Table, key_of: Callable[[str], str], older_than: float
+) -> tuple[list[str], int]:
+    """The ids whose files are older than that and that no row of a table has, and how many it has."""
+    # Networks that are shipped have files, but no ids.
+    names = [name for name in storage.list_old(folder_of(key_of), older_than) if is_id(name)]
+    unknown = _without_rows(engine, table, names)
+    return unknown, len(names) - len(unknown)
+
+
+def folder_of(key_of: Callable[[str], str]) -> str:
+    """The folder of the keys of ids."""
+    return key_of("x").rpartition("/")[0]
 
 
 def _without_rows(engine: Engine, table: Table, names: list[str]) -> list[str]:

@@ -11,9 +11,11 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
+from app.database.engine import reason_of
 from app.jobs.dispatch.base import CHANGES
 from app.jobs.dispatch.celery_settings import CHANGES_CHANNEL
 from app.jobs.dispatch.wakeups import WakeupSocket, run_dir
+from app.jobs.latest_events import LatestEvents
 from app.jobs.repository import get_job, get_seqs
 from app.settings import Settings
 
@@ -25,12 +27,14 @@ RECONNECT_SECONDS = 1.0
 
 
 class JobNotifier:
-    """Tracks the watchers of each job, and wakes them when it changes."""
+    """Tracks the watchers of each job, and wakes them when it changes; ``latest`` has the events."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.latest = LatestEvents(engine)
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._seqs: dict[str, int] = {}
+        self._is_stopping = False
 
     @contextmanager
     def watch(self, job_ids: Iterable[str]) -> Iterator[asyncio.Event]:
@@ -49,18 +53,25 @@ class JobNotifier:
                     self._seqs.pop(job_id, None)
 
     async def wait_for_end(self, job_id: str, seconds: float) -> None:
-        """Return when a job has ended, or after a time-out in seconds."""
+        """Return when a job has ended, after a time-out in seconds, or when the service is to stop."""
         with self.watch([job_id]) as changed, suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while True:
+                while not self._is_stopping:
                     changed.clear()
                     job = await run_in_threadpool(get_job, self._engine, job_id)
                     if job.ended:
                         return
                     await changed.wait()
 
+    def stop_waiting(self) -> None:
+        """Let all who wait for the end of a job return, now and from now on."""
+        self._is_stopping = True
+        for job_id in list(self._waiting):
+            self.wake(job_id)
+
     def wake(self, job_id: str) -> None:
         """Wake all watchers of a job."""
+        self.latest.note(job_id)
         for event in self._waiting.get(job_id, ()):
             event.set()
 
@@ -92,7 +103,8 @@ class JobNotifier:
     async def _subscribe(self, url: str) -> None:
         while True:
             try:
-                async with redis.asyncio.Redis.from_url(url) as client, client.pubsub() as pubsub:
+                connected = redis.asyncio.Redis.from_url(url, socket_keepalive=True)
+                async with connected as client, client.pubsub() as pubsub:
                     await pubsub.subscribe(CHANGES_CHANNEL)
                     async for message in pubsub.listen():
                         if message["type"] == "message":
@@ -109,7 +121,7 @@ class JobNotifier:
             try:
                 seqs = await run_in_threadpool(get_seqs, self._engine, list(self._waiting))
             except SQLAlchemyError as error:
-                log.warning("the database is unavailable: %s", error)
+                log.warning("cannot look for changed jobs, trying again: %s", reason_of(error))
                 continue
             for job_id, seq in seqs.items():
                 # The first poll wakes too: the job may have changed before it.

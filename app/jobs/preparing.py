@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
@@ -18,6 +17,7 @@ from app.datasets.dataset import Dataset
 from app.datasets.repository import find_dataset
 from app.errors import FieldError, ServiceError
 from app.images.repository import find_images
+from app.jobs.admission import refusal, shape_of
 from app.jobs.continuing import present_params, with_continued
 from app.jobs.errors import ParamsError
 from app.jobs.job import Job
@@ -29,21 +29,30 @@ from app.media.clips import is_clip_type
 from app.networks.card import NetworkCard
 from app.networks.catalogue import CachedCatalogue
 from app.networks.service import require_free
+from app.settings import Settings
+from app.workers.memory import known_memory
 
 # Pictures that a preparer remembers.
 MAX_REMEMBERED = 20_000
 # Requests that a preparer remembers without their pictures.
 MAX_SHAPES = 1000
+# Width and height, as displayed, of pictures that are not stored yet, by their ids; None: unknown.
+Uploaded = Mapping[str, tuple[int, int] | None]
+NOTHING: Uploaded = {}
 # The param that is a seed, in every kind that has one.
 SEED = "seed"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What a job needs to know of a picture; ``sides`` (width, height) are unknown of what a job made."""
+    """What a job needs to know of a picture; ``sides`` (width, height) are unknown of what a job made.
+
+    ``name`` is that of its file, if it had one.
+    """
 
     is_clip: bool
     sides: tuple[int, int] | None
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,9 +70,10 @@ class Preparer:
     One that is used for long may miss that a picture was deleted, or a network imported.
     """
 
-    def __init__(self, engine: Engine, data_dir: Path) -> None:
+    def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
-        self._data_dir = data_dir
+        self._data_dir = settings.data_dir
+        self._memory_bytes = known_memory(settings)
         self._pictures: dict[str, Picture | None] = {}
         self._datasets: dict[str, Dataset | None] = {}
         self._names: dict[str, str | None] = {}
@@ -94,7 +104,7 @@ class Preparer:
         return self.parse(job.kind, present_params(job, self.catalogue))
 
     def check(
-        self, asked: Sequence[Params], *, uploaded: Collection[str] = (), new_names: bool = True
+        self, asked: Sequence[Params], *, uploaded: Uploaded = NOTHING, new_names: bool = True
     ) -> list[Checked | ParamsError]:
         """What of each can be a job, in order: the params with what they need, or what is wrong with them.
 
@@ -104,7 +114,7 @@ class Preparer:
         self._find_pictures({ref for params in asked for refs in params.pictures().values() for ref in refs})
         return [self._check(params, uploaded, new_names) for params in asked]
 
-    def check_one(self, params: Params, *, uploaded: Collection[str] = (), new_names: bool = True) -> Checked:
+    def check_one(self, params: Params, *, uploaded: Uploaded = NOTHING, new_names: bool = True) -> Checked:
         """The same for one. Raises ParamsError."""
         (checked,) = self.check([params], uploaded=uploaded, new_names=new_names)
         if isinstance(checked, ParamsError):
@@ -138,12 +148,15 @@ class Preparer:
             **columns,
         )
 
-    def _check(self, params: Params, uploaded: Collection[str], new_names: bool) -> Checked | ParamsError:
+    def _check(self, params: Params, uploaded: Uploaded, new_names: bool) -> Checked | ParamsError:
         sides: dict[str, tuple[int, int]] = {}
         errors = self._check_pictures(params, uploaded, sides)
+        errors += params.problems_of_sides(lambda name: [sides.get(ref) for ref in params.pictures()[name]])
         if new_names:
             errors += self._check_new_names(params)
         found, wrong = self._find_datasets(params)
+        if not errors and not wrong:
+            errors = self._check_memory(params, sides)
         if errors or wrong:
             return ParamsError([*errors, *wrong])
         if found:
@@ -159,25 +172,37 @@ class Preparer:
         for ref, media_type in find_media_types(self._engine, made).items():
             self._pictures[ref] = Picture(is_clip_type(media_type), None)
         for image_id, image in find_images(self._engine, wanted - made).items():
-            self._pictures[image_id] = Picture(image.is_clip, (image.width, image.height))
+            self._pictures[image_id] = Picture(image.is_clip, (image.width, image.height), image.name)
         self._pictures |= dict.fromkeys(wanted - self._pictures.keys())
 
     def _check_pictures(
-        self, params: Params, uploaded: Collection[str], sides: dict[str, tuple[int, int]]
+        self, params: Params, uploaded: Uploaded, sides: dict[str, tuple[int, int]]
     ) -> list[FieldError]:
         errors = []
         for field, references in params.pictures().items():
             accepts_clips = params.picture_fields()[field].clips
             for reference in references:
                 if reference in uploaded:
-                    continue
-                picture = self._pictures[reference]
-                detail = _problem_of(reference, picture, accepts_clips)
-                if detail:
-                    errors.append(FieldError(field, detail))
-                elif picture is not None and picture.sides is not None:
-                    sides[reference] = picture.sides
+                    known = uploaded[reference]
+                else:
+                    picture = self._pictures[reference]
+                    known = None if picture is None else picture.sides
+                    detail = _problem_of(reference, picture, accepts_clips)
+                    if detail:
+                        errors.append(FieldError(field, detail))
+                        continue
+                if known is not None:
+                    sides[reference] = known
         return errors
+
+    def _check_memory(self, params: Params, sides: Mapping[str, tuple[int, int]]) -> list[FieldError]:
+        """Why a job does not fit into the memory of a worker, if both are known."""
+        shape, need = shape_of(params, sides), params.network_need()
+        if self._memory_bytes is None or shape is None or need is None:
+            return []
+        cards = [self.catalogue.find(name) for name in (need.name, *params.further_networks())]
+        found = refusal(params, cards, shape, self._memory_bytes)
+        return [] if found is None else [found]
 
     def _check_new_names(self, params: Params) -> list[FieldError]:
         """What is wrong with the name that a job gives its network."""
@@ -261,7 +286,8 @@ def _problem_of(reference: str, picture: Picture | None, accepts_clips: bool) ->
     """Why a param cannot use the picture that it names; None if it can."""
     if picture is not None:
         if picture.is_clip and not accepts_clips:
-            return f"{reference} is a clip: use a still picture, such as one frame of it."
+            shown = picture.name or reference
+            return f"{shown} is a clip: use a still picture, such as one frame of it."
         return None
     owner, _, artifact_name = reference.partition("/")
     if not is_id(owner):

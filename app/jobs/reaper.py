@@ -5,15 +5,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select
 
 from app.database.engine import current_time, now, read, write
+from app.jobs.claims import Claim
 from app.jobs.dispatch.base import Dispatcher
 from app.jobs.job import Job, Json
 from app.jobs.states import State
 from app.jobs.storage_keys import discard_job_files
 from app.jobs.tables import jobs
-from app.jobs.transitions import state_data, transition
+from app.jobs.transitions import state_data, transition, transition_all
 from app.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,20 @@ WORKER_LOST: Json = {
     ),
     "field": None,
 }
+
+
+def stalled_error(seconds: float) -> Json:
+    """The error of a job that stood still for so many seconds on its last attempt."""
+    return {
+        "type": "stalled",
+        "title": "The computation hung",
+        "detail": (
+            f"It made no step and no part of one in {seconds:g} s, so the process that ran it was ended, and "
+            "no other attempt got further. The worker's log says where it hung. Try other params; if the "
+            "machine is only slow, IMPASTO_STALL_FACTOR gives jobs more time."
+        ),
+        "field": None,
+    }
 
 
 def expire_leases(engine: Engine, max_attempts: int) -> list[Job]:
@@ -83,11 +98,45 @@ def expire_worker(engine: Engine, worker_id: str, max_attempts: int) -> list[Job
 
     ``worker_id`` is a worker's id, or a supervised process's, which is a prefix of its children's ids.
     """
-    mine = (jobs.c.worker_id == worker_id) | jobs.c.worker_id.startswith(f"{worker_id}:", autoescape=True)
-    return _take_back(engine, (mine,), max_attempts)
+    return _take_back(engine, (_run_by(worker_id),), max_attempts)
 
 
-def _take_back(engine: Engine, conditions: Sequence[ColumnElement[bool]], max_attempts: int) -> list[Job]:
+def release_worker(engine: Engine, worker_id: str, max_attempts: int) -> list[Job]:
+    """The same for one that was told to stop, and did not in time: that is no attempt lost to the job."""
+    return _take_back(engine, (_run_by(worker_id),), max_attempts, attempts_lost=0)
+
+
+def expire_claims(engine: Engine, claims: Sequence[Claim], max_attempts: int, error: Json) -> list[Job]:
+    """Take back jobs of a worker that cannot go on; ``error`` is that of one that was the last attempt."""
+    held = or_(*(and_(*claim.conditions) for claim in claims))
+    return _take_back(engine, (held,), max_attempts, error=error)
+
+
+def _run_by(worker_id: str) -> ColumnElement[bool]:
+    mine = jobs.c.worker_id
+    return (mine == worker_id) | mine.startswith(f"{worker_id}:", autoescape=True)
+
+
+def release_all(connection: Connection) -> list[Job]:
+    """Put every running job back into the queue, where nobody is left to run it; a cancelled one ends.
+
+    As after a shutdown, none has lost an attempt. Returns the jobs as they are afterwards.
+    """
+    running = jobs.c.state == State.RUNNING
+    freed: dict[str, Any] = {"worker_id": None, "lease_until": None}
+    ended = {**freed, "state": State.CANCELLED, "finished_at": now(), "checkpoint": None}
+    cancelled = transition_all(connection, running, jobs.c.cancel_requested_at.is_not(None), values=ended)
+    return cancelled + transition_all(connection, running, values={**freed, "state": State.QUEUED})
+
+
+def _take_back(
+    engine: Engine,
+    conditions: Sequence[ColumnElement[bool]],
+    max_attempts: int,
+    *,
+    attempts_lost: int = 1,
+    error: Json = WORKER_LOST,
+) -> list[Job]:
     running = jobs.c.state == State.RUNNING
     with read(engine) as connection:
         # The common case takes no write lock.
@@ -97,24 +146,34 @@ def _take_back(engine: Engine, conditions: Sequence[ColumnElement[bool]], max_at
         lost = connection.execute(
             select(jobs.c.id).where(running, *conditions).with_for_update(skip_locked=True)
         ).scalars()
-        changed = [_take_back_one(connection, job_id, conditions, max_attempts) for job_id in list(lost)]
+        changed = [
+            _take_back_one(connection, job_id, conditions, max_attempts, attempts_lost, error)
+            for job_id in list(lost)
+        ]
     return [job for job in changed if job is not None]
 
 
 def _take_back_one(
-    connection: Connection, job_id: str, conditions: Sequence[ColumnElement[bool]], max_attempts: int
+    connection: Connection,
+    job_id: str,
+    conditions: Sequence[ColumnElement[bool]],
+    max_attempts: int,
+    attempts_lost: int,
+    error: Json,
 ) -> Job | None:
     mine = (jobs.c.id == job_id, jobs.c.state == State.RUNNING, *conditions)
-    freed = {"worker_id": None, "lease_until": None, "lost_attempts": jobs.c.lost_attempts + 1}
+    lost_attempts = jobs.c.lost_attempts + attempts_lost
+    freed = {"worker_id": None, "lease_until": None, "lost_attempts": lost_attempts}
     ended = {**freed, "finished_at": now(), "checkpoint": None}
 
     def change(event: str, values: dict[str, Any], *when: ColumnElement[bool]) -> Job | None:
         return transition(connection, *mine, *when, event=event, data=state_data, values=values)
 
-    failed = {**ended, "state": State.FAILED, "error": WORKER_LOST}
+    failed = {**ended, "state": State.FAILED, "error": error}
+    cancelled = {**ended, "state": State.CANCELLED}
     return (
-        change("done", {**ended, "state": State.CANCELLED}, jobs.c.cancel_requested_at.is_not(None))
-        or change("done", failed, jobs.c.lost_attempts + 1 >= max_attempts)
+        change("done", cancelled, jobs.c.cancel_requested_at.is_not(None))
+        or (change("done", failed, lost_attempts >= max_attempts) if attempts_lost else None)
         or change("state", {**freed, "state": State.QUEUED})
     )
 

@@ -3,25 +3,25 @@
 Those of workers are in :mod:`app.jobs.claims`. Synchronous; SQLite and PostgreSQL.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, or_, select
+from sqlalchemy import Connection, Engine, and_, case, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
-from app.database.engine import now, read, write
-from app.database.ids import new_id
+from app.database.engine import IN_ONE, now, read, write
+from app.database.ids import is_id, new_id
+from app.database.keys import Keyed, find_made
 from app.images.repository import NewImage, insert_images
-from app.jobs.errors import JobNotEnded, KeyReused, UnknownJob
+from app.jobs.errors import UnknownJob
 from app.jobs.job import Artifact, Event, Job, Json
+from app.jobs.needs import lock_datasets, lock_pictures
 from app.jobs.states import TERMINAL, State
 from app.jobs.tables import IS_WAITING, artifacts, job_datasets, job_events, job_pictures, jobs
 from app.jobs.transitions import record_new, state_data, transition
 from app.jobs.turns import SINGLE, assign_turns
 
-# Ids in one query: SQLite takes 32,766.
-IN_ONE = 500
 # In place of a batch's id: the jobs of none.
 NO_BATCH = "none"
 
@@ -54,27 +54,36 @@ class NewJob:
     further_networks: dict[str, str | None] | None = None
     reproducible: bool = False
     stack_key: str | None = None
+    request_id: str | None = None
+
+    @property
+    def request(self) -> Keyed | None:
+        """The key of the request, if it has one."""
+        return None if self.idempotency_key is None else Keyed(self.idempotency_key, self.payload_hash or "")
 
 
 def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
     """Insert a queued job with seq 1. Returns it, and whether it is new.
 
     The same idempotency key with the same payload returns the existing job; with another payload it raises
-    KeyReused.
+    KeyReused. Raises NeedsGone if what it needs was deleted since it was looked for.
     """
     try:
         with write(engine) as connection:
             (job_id,) = insert_jobs(connection, SINGLE, [new])
             return _get_job(connection, job_id), True
     except IntegrityError:
-        earlier = find_by_key(engine, new.idempotency_key, new.payload_hash)
+        earlier = find_made_job(engine, new.request)
         if earlier is None:
             raise
         return earlier, False
 
 
 def insert_jobs(connection: Connection, flow: str, news: Sequence[NewJob]) -> list[str]:
-    """Insert queued jobs of one flow with seq 1, and what belongs to them. Returns their ids, in order."""
+    """Insert queued jobs of one flow with seq 1, and what belongs to them. Returns their ids, in order.
+
+    Raises NeedsGone.
+    """
     ids = [new.id or new_id() for new in news]
     turns = assign_turns(connection, flow, [(new.lane, new.priority) for new in news])
     rows = [
@@ -87,9 +96,11 @@ def insert_jobs(connection: Connection, flow: str, news: Sequence[NewJob]) -> li
     if images := [image for new in news for image in new.images]:
         insert_images(connection, images)
     if pictures := [(job_id, ref) for job_id, new in with_ids for ref in sorted(set(new.pictures))]:
+        lock_pictures(connection, {reference for _, reference in pictures})
         needed = [{"job_id": job_id, "reference": reference} for job_id, reference in pictures]
         connection.execute(insert(job_pictures), needed)
     if datasets := [(job_id, each) for job_id, new in with_ids for each in sorted(set(new.datasets))]:
+        lock_datasets(connection, {dataset_id for _, dataset_id in datasets})
         sets = [{"job_id": job_id, "dataset_id": dataset_id} for job_id, dataset_id in datasets]
         connection.execute(insert(job_datasets), sets)
     record_new(connection, ids)
@@ -101,17 +112,10 @@ def _columns(new: NewJob) -> dict[str, Any]:
     return {name: value for name, value in vars(new).items() if name not in others}
 
 
-def find_by_key(engine: Engine, key: str | None, payload_hash: str | None) -> Job | None:
-    """The job of an idempotency key. Raises KeyReused if its payload was another one."""
-    if key is None:
-        return None
-    with read(engine) as connection:
-        row = connection.execute(select(jobs).where(jobs.c.idempotency_key == key)).mappings().first()
-    if row is None:
-        return None
-    if row["payload_hash"] != payload_hash:
-        raise KeyReused(key)
-    return Job.from_row(row)
+def find_made_job(engine: Engine, request: Keyed | None) -> Job | None:
+    """The job that the same request made before. Raises KeyReused."""
+    row = find_made(engine, jobs, request)
+    return None if row is None else Job.from_row(row)
 
 
 def get_job(engine: Engine, job_id: str) -> Job:
@@ -131,6 +135,13 @@ def _get_job(connection: Connection, job_id: str) -> Job:
     if row is None:
         raise UnknownJob(job_id)
     return Job.from_row(row)
+
+
+def find_jobs(engine: Engine, job_ids: Sequence[str]) -> dict[str, Job]:
+    """Some jobs by id; unknown ids are left out."""
+    with read(engine) as connection:
+        rows = connection.execute(select(jobs).where(jobs.c.id.in_(job_ids))).mappings()
+        return {row["id"]: Job.from_row(row) for row in rows}
 
 
 def get_seqs(engine: Engine, job_ids: Sequence[str]) -> dict[str, int]:
@@ -193,7 +204,7 @@ def get_artifact(engine: Engine, job_id: str, name: str) -> Artifact | None:
 
 def find_media_types(engine: Engine, references: Collection[str]) -> dict[str, str]:
     """The media types of artifacts by ``<job id>/<name>``; those that do not exist are left out."""
-    owners = sorted({reference.partition("/")[0] for reference in references})
+    owners = sorted(filter(is_id, {reference.partition("/")[0] for reference in references}))
     found: dict[str, str] = {}
     if not owners:
         return found
@@ -215,6 +226,16 @@ def list_events(engine: Engine, job_id: str, after: int = 0, limit: int = 500) -
         .order_by(job_events.c.seq)
         .limit(limit)
     )
+    with read(engine) as connection:
+        return [Event(**row) for row in connection.execute(query).mappings()]
+
+
+def list_events_of(engine: Engine, after: Mapping[str, int], limit: int) -> list[Event]:
+    """Events of some jobs, each after a seq, in the order of the jobs and of each in order."""
+    places = {job_id: place for place, job_id in enumerate(after)}
+    new = [and_(job_events.c.job_id == job_id, job_events.c.seq > seq) for job_id, seq in after.items()]
+    order = case(places, value=job_events.c.job_id)
+    query = select(job_events).where(or_(*new)).order_by(order, job_events.c.seq).limit(limit)
     with read(engine) as connection:
         return [Event(**row) for row in connection.execute(query).mappings()]
 
@@ -265,7 +286,8 @@ def request_finish(engine: Engine, job_id: str) -> Job:
 
 
 def set_paused(engine: Engine, job_id: str, paused: bool) -> Job:
-    """Pause or resume a job. A running one goes back to the queue at its next step."""
+    """Pause or resume a job; an ended one stays as it is. A running one goes back to the queue at its next
+    step."""
     with write(engine) as connection:
         transition(
             connection,
@@ -277,40 +299,6 @@ def set_paused(engine: Engine, job_id: str, paused: bool) -> Job:
             values={"paused": paused},
         )
     return get_job(engine, job_id)
-
-
-def delete_job(engine: Engine, job_id: str) -> None:
-    """Delete the rows of an ended job; its files are the caller's task. Raises JobNotEnded."""
-    get_job(engine, job_id)
-    with write(engine) as connection:
-        gone = connection.execute(
-            delete(jobs).where(jobs.c.id == job_id, jobs.c.state.in_(TERMINAL)).returning(jobs.c.id)
-        ).first()
-    if gone is None:
-        raise JobNotEnded(job_id)
-
-
-def ended_before(engine: Engine, seconds: float, limit: int) -> list[str]:
-    """Ids of jobs of no batch that ended more than ``seconds`` ago, oldest first."""
-    query = (
-        select(jobs.c.id)
-        .where(jobs.c.state.in_(TERMINAL), jobs.c.finished_at < now() - seconds, jobs.c.batch_id.is_(None))
-        .order_by(jobs.c.id)
-        .limit(limit)
-    )
-    with read(engine) as connection:
-        return list(connection.execute(query).scalars())
-
-
-def jobs_in_need_of(engine: Engine, reference: str) -> list[str]:
-    """Ids of jobs that have not ended and that need a picture."""
-    query = (
-        select(jobs.c.id)
-        .join(job_pictures, job_pictures.c.job_id == jobs.c.id)
-        .where(job_pictures.c.reference == reference, jobs.c.state.not_in(TERMINAL))
-    )
-    with read(engine) as connection:
-        return list(connection.execute(query).scalars())
 
 
 def jobs_with_datasets(engine: Engine, dataset_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -333,17 +321,6 @@ def had_jobs(engine: Engine, dataset_id: str) -> bool:
     query = select(job_datasets.c.job_id).where(job_datasets.c.dataset_id == dataset_id).limit(1)
     with read(engine) as connection:
         return connection.execute(query).first() is not None
-
-
-def pictures_needed(engine: Engine) -> set[str]:
-    """References of the pictures that jobs need which have not ended."""
-    query = (
-        select(job_pictures.c.reference)
-        .join(jobs, jobs.c.id == job_pictures.c.job_id)
-        .where(jobs.c.state.not_in(TERMINAL))
-    )
-    with read(engine) as connection:
-        return set(connection.execute(query).scalars())
 
 
 def jobs_with_network(engine: Engine, sha256: str) -> list[str]:

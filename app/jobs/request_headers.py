@@ -6,7 +6,8 @@ from typing import Annotated
 
 from fastapi import Depends, Header
 
-from app.jobs.service import DEFAULT_PRIORITY
+from app.http.idempotency import IdempotencyKey
+from app.jobs.service import DEFAULT_PRIORITY, PRIORITIES
 
 # A request may wait this long for its job.
 MAX_WAIT_SECONDS = 300.0
@@ -23,20 +24,15 @@ class JobHeaders:
 
 
 async def read_job_headers(
-    key: Annotated[
-        str | None,
-        Header(
-            alias="Idempotency-Key",
-            min_length=1,
-            max_length=255,
-            description="The same key and request again gives the same job.",
-        ),
-    ] = None,
+    key: IdempotencyKey = None,
     priority: Annotated[
         str | None,
         Header(
-            pattern=r"^\s*u=[0-7]\b.*$",
-            description="Urgency as in RFC 9218: `u=0` goes first, `u=7` last, `u=3` is what jobs have.",
+            # Browsers send a Priority of their own, which is that of a request and not of a job.
+            alias="Impasto-Priority",
+            pattern=f"^({'|'.join(PRIORITIES)}|[0-7])$",
+            description="Which jobs go first: `urgent`, `normal` (default) or `background`; or 0 to 7, where "
+            f"these are {', '.join(map(str, PRIORITIES.values()))}.",
         ),
     ] = None,
     prefer: Annotated[
@@ -47,13 +43,19 @@ async def read_job_headers(
     """Read the headers."""
     return JobHeaders(
         idempotency_key=key,
-        # Urgency 0 is the highest, as is priority 7.
-        priority=DEFAULT_PRIORITY if priority is None else 7 - int(priority.strip()[2]),
+        priority=_priority(priority),
         wait_seconds=None if prefer is None else _wait_seconds(prefer),
     )
 
 
 JobHeadersDep = Annotated[JobHeaders, Depends(read_job_headers)]
+
+
+def _priority(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_PRIORITY
+    named = {str(name): number for name, number in PRIORITIES.items()}
+    return named[text] if text in named else int(text)
 
 
 def _wait_seconds(prefer: str) -> float:

@@ -4,24 +4,31 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 from starlette.concurrency import run_in_threadpool
 
 from app.batches.errors import EntryRetried, JobOfBatch, UnknownBatch
+from app.database.ids import ID_PATTERN
+from app.database.keys import KeyReused
 from app.http.bodies import JSON_ERRORS, Body, LimitedRoute
 from app.http.errors import DatabaseUnavailable, InvalidRequest
-from app.http.file_responses import FILE_ERRORS, send_file
+from app.http.file_responses import FILE_ANSWERS, FILE_ERRORS, send_file
+from app.http.idempotency import IdempotencyKey
+from app.http.ids import ID_SCHEMA, Cursor, require_id
 from app.http.problems import documented
+from app.http.root_path import url_of
 from app.http.services import Services, ServicesDep
+from app.http.timestamps import Moment
+from app.http.waiting import view_made, view_made_in_thread, wait_for_end
 from app.images.errors import NoThumbnail
 from app.images.thumbnails import SideQuery, send_thumbnail
 from app.jobs import repository
 from app.jobs.errors import (
     CannotFinish,
     InvalidParam,
+    JobEnded,
     JobInUse,
     JobNotEnded,
-    KeyReused,
     ParamsError,
     UnknownArtifact,
     UnknownJob,
@@ -34,7 +41,13 @@ from app.storage import StorageFull
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=LimitedRoute)
 
-JobId = Annotated[str, Path(description="Id of a job.")]
+JobId = Annotated[
+    str, Path(description="Id of a job.", json_schema_extra=ID_SCHEMA), AfterValidator(require_id(UnknownJob))
+]
+ArtifactName = Annotated[
+    str,
+    Path(description="Name of a file.", json_schema_extra={"pattern": "^[A-Za-z0-9._-]{1,64}$"}),
+]
 # What a request for a job may raise, whatever its body.
 SUBMISSION_ERRORS = (ParamsError, InvalidParam, KeyReused, InvalidRequest, StorageFull, DatabaseUnavailable)
 REPRODUCIBLE = "Never computed together with other jobs."
@@ -53,7 +66,7 @@ class NewJobBody(BaseModel):
 
     kind: str = Field(examples=["class_visualization"])
     params: dict[str, Any] = Field(examples=[{"target": "butterfly", "size": 96}])
-    reproducible: bool = Field(False, description=REPRODUCIBLE)
+    reproducible: StrictBool = Field(False, description=REPRODUCIBLE)
 
 
 async def create_and_answer(
@@ -75,14 +88,16 @@ async def create_and_answer(
         priority=headers.priority,
         reproducible=reproducible,
     )
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Location"] = url_of(f"/v1/jobs/{job.id}")
     seconds = default_wait_seconds if headers.wait_seconds is None else headers.wait_seconds
-    if seconds:
-        response.headers["Preference-Applied"] = f"wait={seconds:.0f}"
-        await services.notifier.wait_for_end(job.id, seconds)
-    view = await run_in_threadpool(_find_view, services, job.id)
-    if view.state in TERMINAL:
-        response.status_code = HTTPStatus.OK
+    return await wait_and_view(services, job, seconds, response)
+
+
+async def wait_and_view(services: Services, job: Job, seconds: float | None, response: Response) -> JobView:
+    """A job that a request has made, once it has ended or some seconds later. Status 200 if it has ended."""
+    await wait_for_end(services, job.id, seconds, response)
+    view = await view_made_in_thread(lambda: _find_view(services, job.id), lambda: JobView.of(job, []))
+    response.status_code = HTTPStatus.OK if view.state in TERMINAL else HTTPStatus.ACCEPTED
     return view
 
 
@@ -115,13 +130,20 @@ async def create_job(
 def list_jobs(
     services: ServicesDep,
     limit: Annotated[int, Query(ge=1, le=100, description="Jobs a page.")] = 20,
-    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
-    kind: Annotated[list[str] | None, Query(description="Only jobs of these kinds.")] = None,
+    cursor: Cursor = None,
+    kind: Annotated[
+        list[Annotated[str, Field(pattern="^[a-z0-9_]{1,64}$")]] | None,
+        Query(description="Only jobs of these kinds."),
+    ] = None,
     state: Annotated[list[State] | None, Query(description="Only jobs in these states.")] = None,
-    created_after: Annotated[AwareDatetime | None, Query(description="Only jobs made then or later.")] = None,
-    created_before: Annotated[AwareDatetime | None, Query(description="Only jobs made earlier.")] = None,
+    created_after: Annotated[Moment | None, Query(description="Only jobs made then or later.")] = None,
+    created_before: Annotated[Moment | None, Query(description="Only jobs made earlier.")] = None,
     batch: Annotated[
-        str | None, Query(description="Only jobs of the batch of this id; `none`: only those of no batch.")
+        str | None,
+        Query(
+            pattern=f"^({ID_PATTERN}|{repository.NO_BATCH})$",
+            description="Only jobs of the batch of this id; `none`: only those of no batch.",
+        ),
     ] = None,
 ) -> JobPage:
     """Jobs from the newest on."""
@@ -150,43 +172,54 @@ async def get_job(services: ServicesDep, job_id: JobId) -> JobView:
     return await run_in_threadpool(_find_view, services, job_id)
 
 
-@router.post("/{job_id}/cancel", responses=documented(UnknownJob))
-def cancel_job(services: ServicesDep, job_id: JobId) -> JobView:
+@router.post("/{job_id}/cancel", responses=documented(UnknownJob, InvalidRequest, KeyReused))
+def cancel_job(services: ServicesDep, job_id: JobId, idempotency_key: IdempotencyKey = None) -> JobView:
     """Cancel a job: a queued one at once, a running one at its next step. An ended one stays as it is."""
-    return _view(services, services.jobs.cancel(job_id))
+    return _view(services, services.jobs.once(services.jobs.cancel, "cancel", job_id, idempotency_key))
 
 
-@router.post("/{job_id}/finish", responses=documented(UnknownJob, CannotFinish))
-def finish_job(services: ServicesDep, job_id: JobId) -> JobView:
+@router.post("/{job_id}/finish", responses=documented(UnknownJob, CannotFinish, InvalidRequest, KeyReused))
+def finish_job(services: ServicesDep, job_id: JobId, idempotency_key: IdempotencyKey = None) -> JobView:
     """End a job, such as a training, early, and keep the best that it has. A paused one goes on to do so."""
-    return _view(services, services.jobs.finish(job_id))
+    return _view(services, services.jobs.once(services.jobs.finish, "finish", job_id, idempotency_key))
 
 
-@router.post("/{job_id}/pause", responses=documented(UnknownJob))
-def pause_job(services: ServicesDep, job_id: JobId) -> JobView:
+@router.post("/{job_id}/pause", responses=documented(UnknownJob, JobEnded, InvalidRequest, KeyReused))
+def pause_job(services: ServicesDep, job_id: JobId, idempotency_key: IdempotencyKey = None) -> JobView:
     """Pause a job: no worker takes it, and a running one goes back to the queue with a checkpoint."""
-    return _view(services, services.jobs.pause(job_id))
+    return _view(services, services.jobs.once(services.jobs.pause, "pause", job_id, idempotency_key))
 
 
-@router.post("/{job_id}/resume", responses=documented(UnknownJob))
-def resume_job(services: ServicesDep, job_id: JobId) -> JobView:
+@router.post("/{job_id}/resume", responses=documented(UnknownJob, JobEnded, InvalidRequest, KeyReused))
+def resume_job(services: ServicesDep, job_id: JobId, idempotency_key: IdempotencyKey = None) -> JobView:
     """Let a paused job go on."""
-    return _view(services, services.jobs.resume(job_id))
+    return _view(services, services.jobs.once(services.jobs.resume, "resume", job_id, idempotency_key))
 
 
 @router.post(
     "/{job_id}/retry",
     status_code=HTTPStatus.ACCEPTED,
-    responses=documented(UnknownJob, JobNotEnded, EntryRetried, UnknownBatch, ParamsError, StorageFull),
+    responses=documented(
+        UnknownJob,
+        JobNotEnded,
+        EntryRetried,
+        UnknownBatch,
+        ParamsError,
+        InvalidRequest,
+        KeyReused,
+        StorageFull,
+    ),
 )
-def retry_job(services: ServicesDep, job_id: JobId, response: Response) -> JobView:
+def retry_job(
+    services: ServicesDep, job_id: JobId, response: Response, idempotency_key: IdempotencyKey = None
+) -> JobView:
     """A new job with the params of one that has ended, which it names in `retry_of`.
 
     That of an entry of a batch takes its place there.
     """
-    job = services.batches.retry_job(job_id)
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return _view(services, job)
+    job = services.batches.retry_job(job_id, idempotency_key)
+    response.headers["Location"] = url_of(f"/v1/jobs/{job.id}")
+    return view_made(lambda: _view(services, job), lambda: JobView.of(job, []))
 
 
 @router.delete(
@@ -207,14 +240,16 @@ def delete_job(services: ServicesDep, job_id: JobId) -> None:
     response_class=Response,
     responses={
         **documented(UnknownJob, UnknownArtifact, *FILE_ERRORS, NoThumbnail, InvalidRequest),
-        200: {"content": {"image/png": {}}, "description": "The file."},
+        **FILE_ANSWERS,
     },
 )
 @router.head("/{job_id}/artifacts/{name}", include_in_schema=False)
-def get_artifact(
-    services: ServicesDep, request: Request, job_id: JobId, name: str, side: SideQuery = None
+async def get_artifact(
+    services: ServicesDep, request: Request, job_id: JobId, name: ArtifactName, side: SideQuery = None
 ) -> Response:
     """A file that a job made, such as `image`, `video` or `recipe`, and `preview` while it runs."""
-    artifact = services.jobs.get_artifact(job_id, name)
+    artifact = await run_in_threadpool(services.jobs.get_artifact, job_id, name)
     stored = (services.storage, artifact.key, artifact.media_type, artifact.sha256)
-    return send_file(*stored, request) if side is None else send_thumbnail(*stored, side, request)
+    if side is None:
+        return await run_in_threadpool(send_file, *stored, request)
+    return await send_thumbnail(*stored, side, request)

@@ -6,9 +6,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from app.http.root_path import url_of
 from app.http.timestamps import timestamp
 from app.jobs.job import Artifact, Job
+from app.jobs.recipes import Reusable
 from app.jobs.states import State
+from app.kinds import KINDS
 
 # How a result of any kind is described.
 RESULT = (
@@ -29,8 +32,8 @@ class ArtifactView(BaseModel):
     @classmethod
     def of(cls, artifact: Artifact) -> "ArtifactView":
         """The view of an artifact. The URL changes with the content, so that it may be cached."""
-        url = f"/v1/jobs/{artifact.job_id}/artifacts/{artifact.name}?v={artifact.sha256[:12]}"
-        return cls(url=url, **vars(artifact))
+        path = f"/v1/jobs/{artifact.job_id}/artifacts/{artifact.name}?v={artifact.sha256[:12]}"
+        return cls(url=url_of(path), **vars(artifact))
 
 
 class Progress(BaseModel):
@@ -104,6 +107,7 @@ class JobView(BaseModel):
     def of(cls, job: Job, artifacts: Sequence[Artifact]) -> "JobView":
         """The view of a job and its artifacts."""
         shown = vars(job) | {
+            "params": _as_done(job),
             "cancel_requested": job.cancel_requested_at is not None,
             "finish_requested": job.finish_requested_at is not None,
             "artifacts": [ArtifactView.of(artifact) for artifact in artifacts],
@@ -117,8 +121,37 @@ class JobView(BaseModel):
         return cls.model_validate(shown)
 
 
+def _as_done(job: Job) -> dict[str, Any]:
+    """The params of a job, also those that did not exist yet when it was made: they say what it did."""
+    return KINDS[job.kind].params.present_values(job.params, {}) if job.kind in KINDS else job.params
+
+
 class JobPage(BaseModel):
     """Jobs from the newest on."""
 
     items: list[JobView]
     next_cursor: str | None = Field(description="Pass as cursor for the next page; null: no more.")
+
+
+class LeftOut(BaseModel):
+    """A param of a recipe that cannot be used here."""
+
+    param: str
+    detail: str = Field(examples=["This network is not here."])
+
+
+class RecipeView(BaseModel):
+    """What can be asked for again of the recipe in a picture."""
+
+    kind: str
+    params: dict[str, Any] = Field(
+        description="As a request takes them. Pictures are among them if they are stored here, with the same "
+        "content."
+    )
+    left_out: list[LeftOut] = Field(description="What cannot be: at most 20 params, and why.")
+
+    @classmethod
+    def of(cls, found: Reusable) -> "RecipeView":
+        """The view of what is left of a recipe."""
+        left_out = [LeftOut(param=each.field, detail=each.detail) for each in found.left_out]
+        return cls(kind=found.kind, params=found.params, left_out=left_out)

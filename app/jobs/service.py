@@ -1,26 +1,26 @@
 """What clients do with jobs: create, retry, cancel, pause, resume and delete them."""
 
-import hashlib
-import json
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Engine
 
 from app.database.ids import new_id
+from app.database.keys import Keyed, change_once, columns_of, keyed
 from app.database.removal import remove
-from app.images.repository import NewImage
+from app.images.repository import NewImage, find_images, image_key
 from app.images.service import ImageService, Upload, file_sha256
-from app.jobs import repository
+from app.jobs import needs, repository
 from app.jobs.continuing import with_continued
 from app.jobs.dispatch.base import Dispatcher
 from app.jobs.errors import (
     CannotFinish,
     InvalidParam,
-    JobInUse,
+    JobEnded,
     JobNotEnded,
+    NeedsGone,
+    ParamsError,
     UnknownArtifact,
 )
 from app.jobs.job import Artifact, Job
@@ -29,16 +29,14 @@ from app.jobs.preparing import Preparer
 from app.jobs.states import State
 from app.jobs.storage_keys import delete_job_files, discard_job_files
 from app.kinds import KINDS, Params
+from app.log_context import current_request_id
 from app.networks.catalogue import Catalogue
 from app.storage import Storage
 
-log = logging.getLogger(__name__)
-
-# 0 to 7, as in RFC 9218 but the other way round: higher goes first.
-DEFAULT_PRIORITY = 4
-# Jobs deleted in one call for their age, so that the reaper has time for other things.
-BATCH_SIZE = 100
-DAY_SECONDS = 86_400.0
+Priority = Literal["urgent", "normal", "background"]
+# Jobs may have 0 to 7: higher goes first.
+PRIORITIES: dict[Priority, int] = {"urgent": 6, "normal": 4, "background": 2}
+DEFAULT_PRIORITY = PRIORITIES["normal"]
 
 Files = Mapping[str, Sequence[Upload]]
 
@@ -64,22 +62,51 @@ class JobService:
     ) -> Job:
         """Queue a job; ``files`` are uploaded pictures by the param that they are for.
 
-        A ``reproducible`` one is never computed together with others. The same request with the same key
-        returns the same job. Raises ParamsError, InvalidParam, PictureError, KeyReused, StorageFull; then
-        nothing is stored.
+        A file with the name and the bytes of one that is stored becomes that one. A ``reproducible`` job is
+        never computed together with others. The same request with the same key returns the same job, also if
+        it could not be made any more. Raises ParamsError, InvalidParam, PictureError, KeyReused, StorageFull;
+        then nothing is stored.
         """
-        pictures = [(field, new_id(), file) for field, uploaded in files.items() for file in uploaded]
+        # Only a key is ever looked up, and a hash of large pictures takes as long as a transaction.
+        request = None
+        if idempotency_key is not None:
+            request = keyed(idempotency_key, *_asked(kind, params, files, reproducible))
+            if existing := repository.find_made_job(self.engine, request):
+                return existing
+        sent = [(field, file) for field, uploaded in files.items() for file in uploaded]
+        shared = self.images.find_alike([file for _, file in sent])
+        options = (request, priority, reproducible)
+        try:
+            return self._create(kind, params, files, _with_new_ids(sent, shared), *options)
+        except ParamsError:
+            known = {image_id for image_id in shared if image_id is not None}
+            if known <= find_images(self.engine, known).keys():
+                raise
+            # One was deleted meanwhile.
+            return self._create(kind, params, files, _with_new_ids(sent, [None] * len(sent)), *options)
+
+    def _create(
+        self,
+        kind: str,
+        params: dict[str, Any],
+        files: Files,
+        pictures: Sequence["_Sent"],
+        request: Keyed | None,
+        priority: int,
+        reproducible: bool,
+    ) -> Job:
         catalogue = Catalogue(self.engine)
         whole = with_continued(self.engine, catalogue, kind, params, frozenset(files))
         checked = parse_params(kind, _with_ids(kind, whole, pictures), catalogue)
         marks = checked.picture_fields()
-        infos = [self.images.inspect(file, field, clips=marks[field].clips) for field, _, file in pictures]
-        # Only a key is ever looked up, and a hash of large pictures takes as long as a transaction.
-        payload = None if idempotency_key is None else _payload_hash(kind, params, files, reproducible)
-        existing = repository.find_by_key(self.engine, idempotency_key, payload)
-        if existing is not None:
-            return existing
-        uploaded = [(image_id, file, info) for (_, image_id, file), info in zip(pictures, infos, strict=True)]
+        infos = [
+            self.images.inspect(each.file, each.field, clips=marks[each.field].clips) for each in pictures
+        ]
+        uploaded = [
+            (each.image_id, each.file, info)
+            for each, info in zip(pictures, infos, strict=True)
+            if each.is_stored_now
+        ]
         stored = self.images.store_files(uploaded) if uploaded else []
         is_new = False
         try:
@@ -87,14 +114,13 @@ class JobService:
                 checked,
                 priority,
                 images=stored,
-                idempotency_key=idempotency_key,
-                payload_hash=payload,
+                request=request,
                 reproducible=reproducible,
             )
         finally:
             if not is_new:
                 for each in stored:
-                    self.images.delete(each.id)
+                    self.storage.delete(image_key(each.id))
         return job
 
     def submit(
@@ -104,23 +130,21 @@ class JobService:
         *,
         images: Sequence[NewImage] = (),
         retry_of: str | None = None,
-        idempotency_key: str | None = None,
-        payload_hash: str | None = None,
+        request: Keyed | None = None,
         job_id: str | None = None,
         reproducible: bool = False,
     ) -> tuple[Job, bool]:
         """Queue a job of resolved params. Returns it, and whether it is new.
 
-        It is not if the key has come before. ``images`` came with it, and get their rows with its own;
-        ``job_id`` is that of a job whose files are stored already. Raises ParamsError for pictures and sets
-        that do not exist and for the name of a network that is taken, KeyReused, StorageFull.
+        It is not if the same ``request`` has come before. ``images`` came with it, and get their rows with
+        its own; ``job_id`` is that of a job whose files are stored already. Raises ParamsError for pictures
+        and sets that do not exist and for the name of a network that is taken, KeyReused, StorageFull.
         """
         self.storage.require_space()
-        preparer = Preparer(self.engine, self.images.settings.data_dir)
+        preparer = Preparer(self.engine, self.images.settings)
         # The network of a job that is tried again has the name, if it made one.
-        checked = preparer.check_one(
-            params, uploaded={each.id for each in images}, new_names=retry_of is None
-        )
+        uploaded = {each.id: (each.info.width, each.info.height) for each in images}
+        checked = preparer.check_one(params, uploaded=uploaded, new_names=retry_of is None)
         new = preparer.new_job(
             checked,
             reproducible=reproducible,
@@ -128,24 +152,32 @@ class JobService:
             id=job_id,
             priority=priority,
             retry_of=retry_of,
-            idempotency_key=idempotency_key,
-            payload_hash=payload_hash,
+            **columns_of(request),
+            request_id=current_request_id(),
         )
-        job, is_new = repository.create_job(self.engine, new)
+        try:
+            job, is_new = repository.create_job(self.engine, new)
+        except NeedsGone:
+            # The same check says which param names what is not there any more.
+            again = Preparer(self.engine, self.images.settings)
+            again.check_one(params, uploaded=uploaded, new_names=False)
+            raise
         if is_new:
             self.dispatcher.hint(job.lane)
         return job, is_new
 
-    def retry(self, job_id: str) -> Job:
+    def retry(self, old: Job, request: Keyed | None = None) -> Job:
         """Queue a new job with the params of one that has ended, which it names.
 
-        Raises UnknownJob, JobNotEnded, ParamsError for pictures that no longer exist, StorageFull.
+        Raises JobNotEnded, ParamsError for pictures that no longer exist, StorageFull, KeyReused.
         """
-        old = repository.get_job(self.engine, job_id)
         if not old.ended:
-            raise JobNotEnded(job_id)
-        params = Preparer(self.engine, self.images.settings.data_dir).parse_again(old)
-        return self.submit(params, old.priority, retry_of=old.id, reproducible=old.reproducible)[0]
+            raise JobNotEnded(old.id)
+        params = Preparer(self.engine, self.images.settings).parse_again(old)
+        job, _ = self.submit(
+            params, old.priority, retry_of=old.id, reproducible=old.reproducible, request=request
+        )
+        return job
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a queued job at once, a running one at its next step; an ended one stays as it is."""
@@ -174,45 +206,44 @@ class JobService:
         return job
 
     def pause(self, job_id: str) -> Job:
-        """Keep workers from claiming a job; a running one goes back to the queue at its next step."""
-        job = repository.set_paused(self.engine, job_id, True)
-        self.dispatcher.changed(job.id)
-        return job
+        """Keep workers from claiming a job; a running one goes back to the queue at its next step.
+
+        Raises UnknownJob, JobEnded.
+        """
+        return self._set_paused(job_id, True)
 
     def resume(self, job_id: str) -> Job:
-        """Undo a pause."""
-        job = repository.set_paused(self.engine, job_id, False)
-        self.dispatcher.changed(job.id)
+        """Undo a pause. Raises UnknownJob, JobEnded."""
+        job = self._set_paused(job_id, False)
         if job.state is State.QUEUED:
             self.dispatcher.hint(job.lane)
         return job
 
+    def _set_paused(self, job_id: str, paused: bool) -> Job:
+        job = repository.set_paused(self.engine, job_id, paused)
+        if job.ended:
+            raise JobEnded(job_id, job.state)
+        self.dispatcher.changed(job.id)
+        return job
+
+    def once(self, change: Callable[[str], Job], name: str, job_id: str, idempotency_key: str | None) -> Job:
+        """The job after a change of some name, which is not made if the same request made it before.
+
+        Raises KeyReused, and what the change raises.
+        """
+        request = keyed(idempotency_key, name, job_id)
+        change_once(self.engine, request, {"job_id": job_id}, lambda: change(job_id))
+        return repository.get_job(self.engine, job_id)
+
     def delete(self, job_id: str) -> None:
         """Delete an ended job with its files. Raises UnknownJob, JobNotEnded, JobInUse."""
+        # On a full disk the files go before the row does.
         if not repository.get_job(self.engine, job_id).ended:
             raise JobNotEnded(job_id)
-        users = [
-            user
-            for artifact in repository.list_artifacts(self.engine, [job_id])[job_id]
-            for user in repository.jobs_in_need_of(self.engine, f"{job_id}/{artifact.name}")
-        ]
-        if users:
-            raise JobInUse(users)
         remove(
-            lambda: repository.delete_job(self.engine, job_id),
+            lambda: needs.delete_job(self.engine, job_id),
             lambda: delete_job_files(self.storage, job_id),
         )
-
-    def delete_old(self, days: float) -> int:
-        """Delete jobs that ended more than ``days`` ago and that no other needs; returns how many."""
-        deleted = 0
-        for job_id in repository.ended_before(self.engine, days * DAY_SECONDS, BATCH_SIZE):
-            try:
-                self.delete(job_id)
-                deleted += 1
-            except JobInUse as error:
-                log.info("old job %s is kept: %s", job_id, error.detail)
-        return deleted
 
     def get_artifact(self, job_id: str, name: str) -> Artifact:
         """An artifact of a job. Raises UnknownJob, UnknownArtifact."""
@@ -223,28 +254,43 @@ class JobService:
         raise UnknownArtifact(job_id, job.state, name, [artifact.name for artifact in artifacts])
 
 
-def _with_ids(
-    kind: str, params: dict[str, Any], pictures: Sequence[tuple[str, str, Upload]]
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Sent:
+    """A file that came for a field, and the id of its picture; ``is_stored_now`` if that is a new one."""
+
+    field: str
+    file: Upload
+    image_id: str
+    is_stored_now: bool
+
+
+def _with_new_ids(sent: Sequence[tuple[str, Upload]], known: Sequence[str | None]) -> list[_Sent]:
+    return [
+        _Sent(field, file, image_id or new_id(), image_id is None)
+        for (field, file), image_id in zip(sent, known, strict=True)
+    ]
+
+
+def _with_ids(kind: str, params: dict[str, Any], pictures: Sequence[_Sent]) -> dict[str, Any]:
     """The params, with the ids of uploaded pictures in the fields that these are for. Raises InvalidParam."""
     accepted = KINDS[kind].params.picture_fields() if kind in KINDS else {}
     ids: dict[str, list[str]] = {}
-    for field, image_id, _ in pictures:
+    for each in pictures:
+        field = each.field
         if field not in accepted:
             known = ", ".join(accepted) or "none"
             raise InvalidParam(field, f"{kind} takes no picture {field!r}. Pictures it takes: {known}.")
         if field in params:
             raise InvalidParam(field, f"{field!r} came both as a file and in params: send one of the two.")
-        ids.setdefault(field, []).append(image_id)
+        ids.setdefault(field, []).append(each.image_id)
     return params | {field: given[0] if len(given) == 1 else given for field, given in ids.items()}
 
 
-def _payload_hash(kind: str, params: dict[str, Any], files: Files, reproducible: bool) -> str:
-    """Hash of a request, to tell one that is repeated from another one."""
-    asked = [kind, params, *(["reproducible"] if reproducible else [])]
-    text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
-    payload = hashlib.sha256(text.encode()).hexdigest()
-    if not files:
-        return payload
-    hashes = {field: [file_sha256(upload.file) for upload in uploaded] for field, uploaded in files.items()}
-    return hashlib.sha256(f"{payload} {json.dumps(hashes, sort_keys=True)}".encode()).hexdigest()
+def _asked(kind: str, params: dict[str, Any], files: Files, reproducible: bool) -> list[Any]:
+    """What a request for a job asks for, to tell one that is repeated from another one."""
+    asked: list[Any] = [kind, params, *(["reproducible"] if reproducible else [])]
+    if files:
+        asked.append(
+            {field: [file_sha256(each.file) for each in uploaded] for field, uploaded in files.items()}
+        )
+    return asked

@@ -16,7 +16,9 @@ from sqlalchemy import (
     text,
 )
 
+from app.database.keys import key_columns
 from app.database.metadata import metadata
+from app.log_context import MAX_REQUEST_ID
 
 jobs = Table(
     "jobs",
@@ -52,8 +54,7 @@ jobs = Table(
     Column("batch_id", String(36)),
     Column("batch_line", Integer),
     Column("custom_id", String(200)),
-    Column("idempotency_key", String(255), unique=True),
-    Column("payload_hash", String(64)),
+    *key_columns(index=False),
     # The network that the job uses, and the hash of its weights, by which it is found when it was renamed.
     Column("network", String(64)),
     Column("network_sha256", String(64)),
@@ -67,6 +68,8 @@ jobs = Table(
     Column("flow", String(36), nullable=False, server_default=""),
     # Its place among the waiting jobs of its lane and priority: see app/jobs/turns.py.
     Column("turn", Float(53), nullable=False, server_default="0"),
+    # The request that it came with, for the logs.
+    Column("request_id", String(MAX_REQUEST_ID)),
     # Ids sort by time, so lists page by id.
     Index(None, "kind", "id"),
     Index(None, "state", "id"),
@@ -114,6 +117,16 @@ Index(
     jobs.c.turn,
     postgresql_where=IS_QUEUED,
     sqlite_where=IS_QUEUED,
+)
+
+# For the jobs that are old, those of batches aside.
+_HAS_ENDED_ALONE = and_(jobs.c.batch_id.is_(None), jobs.c.finished_at.is_not(None))
+Index(
+    "ix_jobs_ended",
+    jobs.c.finished_at,
+    jobs.c.id,
+    postgresql_where=_HAS_ENDED_ALONE,
+    sqlite_where=_HAS_ENDED_ALONE,
 )
 
 _IS_ENTRY = jobs.c.batch_line.is_not(None)
@@ -164,6 +177,14 @@ levels = Table(
     Column("priority", Integer, primary_key=True),
     Column("turn", Float(53), nullable=False),
     Column("claimed_at", Float(53), nullable=False),
+)
+
+# What one process of the service does from time to time, and when it was last begun.
+chores = Table(
+    "chores",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("begun_at", Float(53), nullable=False),
 )
 
 artifacts = Table(

@@ -11,8 +11,11 @@ from app.jobs.job import Job, Json
 from app.jobs.states import State
 from app.jobs.tables import artifacts, job_events, jobs
 
-# A job keeps at most this many rows of type "progress": checked every quarter of it, halved above three.
+# A job keeps at most this many rows of type "progress" while it runs: checked every quarter of so many events
+# of any type, halved above three. Once it has ended, it keeps some of them.
 PROGRESS_ROWS = 1000
+# Enough for the curves of a training.
+ROWS_OF_ENDED = 100
 
 
 def transition(
@@ -68,8 +71,8 @@ def _event(job: Job, event: str, data: Json) -> dict[str, Any]:
 def record(connection: Connection, job: Job, event: str, data: Json) -> None:
     """Write the event of a job's current seq."""
     connection.execute(insert(job_events).values(created_at=now(), **_event(job, event, data)))
-    if event == "progress" and job.seq % (PROGRESS_ROWS // 4) == 0:
-        _thin_progress(connection, job.id)
+    if job.seq % (PROGRESS_ROWS // 4) == 0:
+        _thin_progress(connection, job.id, PROGRESS_ROWS * 3 // 4)
     if event == "preview":
         # It replaces the preview before, which the earlier event pointed to.
         earlier = (job_events.c.job_id == job.id, job_events.c.type == "preview", job_events.c.seq < job.seq)
@@ -77,6 +80,8 @@ def record(connection: Connection, job: Job, event: str, data: Json) -> None:
     if event == "done":
         # Only a preview can be there; the caller adds what the job made afterwards.
         connection.execute(delete(artifacts).where(artifacts.c.job_id == job.id))
+        while _thin_progress(connection, job.id, ROWS_OF_ENDED):
+            pass
 
 
 def record_new(connection: Connection, job_ids: Sequence[str]) -> None:
@@ -92,18 +97,20 @@ def record_new(connection: Connection, job_ids: Sequence[str]) -> None:
     connection.execute(insert(job_events).values(created_at=now()), events)
 
 
-def _thin_progress(connection: Connection, job_id: str) -> None:
+def _thin_progress(connection: Connection, job_id: str, most: int) -> bool:
+    """Delete every other row of progress, but not the last, if there are more than ``most``; whether so."""
     mine = (job_events.c.job_id == job_id, job_events.c.type == "progress")
     count = connection.execute(select(func.count()).where(*mine)).scalar_one()
-    if count <= PROGRESS_ROWS * 3 // 4:
-        return
+    if count <= most:
+        return False
     ranked = (
-        select(job_events.c.seq, func.row_number().over(order_by=job_events.c.seq).label("rank"))
+        select(job_events.c.seq, func.row_number().over(order_by=job_events.c.seq.desc()).label("rank"))
         .where(*mine)
         .subquery()
     )
-    odd = select(ranked.c.seq).where(ranked.c.rank % 2 == 1)
-    connection.execute(delete(job_events).where(*mine, job_events.c.seq.in_(odd)))
+    others = select(ranked.c.seq).where(ranked.c.rank % 2 == 0)
+    connection.execute(delete(job_events).where(*mine, job_events.c.seq.in_(others)))
+    return True
 
 
 def state_data(job: Job) -> Json:

@@ -1,12 +1,13 @@
 """What every kind of job shares: a params class that is the API, the form and the command line."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
 
+from app.errors import FieldError
 from app.kinds.fields import (
     BitDepth,
     DatasetField,
@@ -15,9 +16,14 @@ from app.kinds.fields import (
     NewNetworkField,
     PictureField,
     PictureFormat,
+    format_of,
 )
+from app.kinds.work import Spending
 from app.networks.card import NetworkCard
 from app.networks.catalogue import Catalogue
+
+# Gives width and height in pixels, as displayed, of the pictures of a param, in order; None where unknown.
+SidesOf = Callable[[str], Sequence[tuple[int, int] | None]]
 
 R = TypeVar("R", bound="Params")
 M = TypeVar("M")
@@ -63,6 +69,11 @@ class Params(BaseModel):
         return cls._marked(DatasetField)
 
     @classmethod
+    def network_fields(cls) -> dict[str, NetworkField]:
+        """The params that name networks, by name."""
+        return cls._marked(NetworkField)
+
+    @classmethod
     def _marked(cls, kind: type[M]) -> dict[str, M]:
         return _marks(cls, kind)  # type: ignore[arg-type]
 
@@ -95,6 +106,19 @@ class Params(BaseModel):
         bit_depth: BitDepth = getattr(self, "bit_depth")  # noqa: B009
         return format_, bit_depth
 
+    def problem_of_ending(self, ending: str, clips: Collection[str]) -> str | None:
+        """Why this job makes no file of an ending of its kind (``.png``), and what to do; None: it makes one.
+
+        ``clips`` are the picture params that are given clips.
+        """
+        del clips
+        format_, _ = self.picture_file()
+        if self._marked(FormatField) and format_of(ending) != format_:
+            return (
+                f"The pictures of this job are {format_.upper()}: end the name so, or leave out the format."
+            )
+        return None
+
     def picture_side(self, field: str) -> int | None:
         """Longer side in pixels beyond which a picture's detail is of no use; None: keep it all."""
         del field
@@ -109,6 +133,11 @@ class Params(BaseModel):
         del field
         return None
 
+    def problems_of_sides(self, sides_of: SidesOf) -> list[FieldError]:
+        """What is wrong with the shapes of this job's pictures, as far as they are known before it runs."""
+        del sides_of
+        return []
+
     def network_need(self) -> NetworkNeed | None:
         """The network that a job of these resolved params needs; None: none."""
         return None
@@ -119,7 +148,7 @@ class Params(BaseModel):
         if need is None:
             return {}
         found: dict[str, str] = {}
-        for field in self._marked(NetworkField):
+        for field in self.network_fields():
             value = getattr(self, field)
             named = [(field, value)] if isinstance(value, str) else _places(field, value or ())
             for place, name in named:
@@ -133,10 +162,13 @@ class Params(BaseModel):
         return {field: name for field, name in names.items() if name is not None}
 
     @classmethod
-    def with_network_names(cls, values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-        """Stored ``values`` of these params, in which the networks that ``names`` has bear the new ones."""
+    def present_values(cls, values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+        """Stored ``values`` of these params, by which the same job can be asked for today.
+
+        The networks that ``names`` has bear the new ones. A kind adds what values of earlier versions lack.
+        """
         renamed = dict(values)
-        for field in cls._marked(NetworkField):
+        for field in cls.network_fields():
             match values.get(field):
                 case str(name):
                     renamed[field] = names.get(name, name)
@@ -157,6 +189,14 @@ class Params(BaseModel):
         """About the memory that a job of these resolved params takes for activations, and for pictures."""
         del card
         return 0.0
+
+    def shaped_bytes(self, card: NetworkCard, spending: Spending, shape: float) -> float:
+        """The same of a job whose result is shaped as its first picture, or that can spend less.
+
+        ``shape`` is the shorter over the longer side of that picture.
+        """
+        del spending, shape
+        return self.working_bytes(card)
 
     def needed_layers(self) -> list[str] | None:
         """The layers of the network that a job needs; None: all."""

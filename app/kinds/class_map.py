@@ -8,7 +8,7 @@ from app.kinds.fields import NetworkName, PictureRef
 from app.kinds.layers import require_card, spatial_layers
 from app.kinds.results.looks import ClassMapResult
 from app.kinds.spec import KindSpec, Lane, lane_by_work
-from app.kinds.work import activation_bytes, forward_work
+from app.kinds.work import Spending, activation_bytes, forward_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
 
@@ -68,9 +68,10 @@ class ResolvedClassMap(ClassMapParams):
         del members
         return forward_work(card, self.size)
 
-    def working_bytes(self, card: NetworkCard) -> float:
+    def shaped_bytes(self, card: NetworkCard, spending: Spending, shape: float) -> float:
         """Without a gradient."""
-        return activation_bytes(card, self.size**2, gradient=False)
+        del spending
+        return activation_bytes(card, shape * self.size**2, gradient=False)
 
 
 def class_map_lane(params: ResolvedClassMap, card: NetworkCard | None) -> Lane:

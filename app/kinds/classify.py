@@ -1,9 +1,9 @@
 """Params of classification."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from app.errors import InputError
 from app.kinds.classifying import ClassifyingParams, require_same_classes
@@ -13,9 +13,25 @@ from app.kinds.spec import KindSpec, Lane, lane_by_work
 from app.networks.card import NetworkCard
 from app.networks.catalogue import Catalogue
 
+# One of them must be given.
+PICTURES_OR_SET = ("image", "images", "dataset")
+
 
 class ClassifyParams(ClassifyingParams):
     """The classes that networks take pictures for, with probabilities."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                {
+                    "anyOf": [
+                        {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+                        for name in PICTURES_OR_SET
+                    ]
+                }
+            ]
+        }
+    )
 
     image: PictureRef | None = Field(None, title="Picture", description="The picture.")
     images: ManyPictureRefs | None = Field(
@@ -42,6 +58,13 @@ class ClassifyParams(ClassifyingParams):
         title="Figure",
         description="Also draw each picture beside bars of its classes, which takes about 20 ms a picture.",
     )
+
+    def problem_of_ending(self, ending: str, clips: Collection[str]) -> str | None:
+        """A picture is drawn with ``figure`` alone."""
+        del clips
+        if ending.lower() == ".png" and not self.figure and self.dataset is None:
+            return "A picture is drawn with --figure alone: add it."
+        return None
 
     def picture_short_side(self, field: str) -> int | None:
         """What the crops need."""

@@ -1,5 +1,6 @@
 """Params of DeepDream."""
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -14,6 +15,7 @@ from app.kinds.fields import (
     ResultSize,
     Seed,
     Variations,
+    format_of,
     require_sheet,
 )
 from app.kinds.layers import (
@@ -25,7 +27,7 @@ from app.kinds.layers import (
 )
 from app.kinds.results.pictures import DeepDreamResult
 from app.kinds.spec import KindSpec
-from app.kinds.work import activation_bytes, steps_work
+from app.kinds.work import COPIES, DREAM_TILE_BYTES, NUMBER, Spending, activation_bytes, steps_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 
@@ -152,6 +154,16 @@ class DeepDreamParams(Params):
         """The picture's, but of a zoom, which moves away from where it was transparent."""
         return None if self.frames else "image"
 
+    def problem_of_ending(self, ending: str, clips: Collection[str]) -> str | None:
+        """A video is made of a clip, or of a picture with ``frames``, and in one format."""
+        if ending.lower() == ".png":
+            return None
+        if self.frames is None and "image" not in clips:
+            return "Of a picture a video is made with --frames alone: add it, or end the name in .png."
+        if format_of(ending) != self.format:
+            return f"The video is {self.format}: end the name so, or leave out --format."
+        return None
+
     def picture_side(self, field: str) -> int | None:
         """GUIDE_SIDE for the guide, the size of the result for everything else."""
         return min(self.size, GUIDE_SIDE) if field == "guide" else self.size
@@ -212,9 +224,12 @@ class ResolvedDeepDream(DeepDreamParams):
         steps = self.steps * self.octaves * self.variations * (self.frames or 1)
         return steps_work(card, sides, steps, self.needed_layers())
 
-    def working_bytes(self, card: NetworkCard) -> float:
-        """In tiles, of a square."""
-        return activation_bytes(card, self.size**2, self.needed_layers(), tiles=True)
+    def shaped_bytes(self, card: NetworkCard, spending: Spending, shape: float) -> float:
+        """In tiles of constant size, of a result shaped as the picture."""
+        del spending
+        pixels = shape * self.size**2
+        in_tiles = min(activation_bytes(card, pixels, self.needed_layers()), DREAM_TILE_BYTES)
+        return in_tiles + COPIES * 3 * NUMBER * pixels
 
 
 SPEC = KindSpec(

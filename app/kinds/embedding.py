@@ -148,6 +148,8 @@ SPEC = KindSpec(
     resolved=(ResolvedEmbedding,),
     function="worker.understanding.embedding:embedding",
     lane="long",
+    # Its nearest neighbours and their rounds of t-SNE, of all pictures at once.
+    stall_seconds=3600.0,
     title="Embedding",
     summary="A map of a set, on which pictures that a network finds similar are neighbours.",
     submit_label="Arrange",

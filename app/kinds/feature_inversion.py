@@ -26,7 +26,7 @@ from app.kinds.layers import is_spatial, require_card, require_layers
 from app.kinds.results.pictures import FeatureInversionResult
 from app.kinds.spec import KindSpec
 from app.kinds.stacking import fitted, short_hash
-from app.kinds.work import activation_bytes, steps_work
+from app.kinds.work import Spending, activation_bytes, steps_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 
@@ -124,9 +124,10 @@ class ResolvedFeatureInversion(FeatureInversionParams):
         known = [each for each in found if each is not None]
         return sum(known) if known else None
 
-    def working_bytes(self, card: NetworkCard) -> float:
+    def shaped_bytes(self, card: NetworkCard, spending: Spending, shape: float) -> float:
         """Of one picture."""
-        return activation_bytes(card, self.size**2, self.layers)
+        del spending
+        return activation_bytes(card, shape * self.size**2, self.layers)
 
 
 def usual_layers(card: NetworkCard) -> list[str]:

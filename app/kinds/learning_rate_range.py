@@ -121,6 +121,8 @@ SPEC = KindSpec(
     result=LearningRateRangeResult,
     function="worker.training.learning_rate_range:learning_rate_range",
     lane="training",
+    # As of a training.
+    stall_seconds=1800.0,
     title="Learning-rate range",
     summary="The loss while the learning rate grows from far too low to far too high, and the rate to use.",
     submit_label="Test",

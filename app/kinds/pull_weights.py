@@ -38,6 +38,8 @@ SPEC = KindSpec(
     # The lane of the jobs that use the network, so that one that is sent after the download finds it. A
     # download may wait for its server for minutes, which would hold up short jobs.
     lane="long",
+    # A file is hashed and converted in one go.
+    stall_seconds=1800.0,
     title="Download of weights",
     summary="Download the weights of a network that are published elsewhere, once.",
     submit_label="Download",

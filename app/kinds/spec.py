@@ -19,6 +19,8 @@ Lane = Literal["short", "long", "training"]
 # a tenth of that, and older processors less.
 MULTIPLY_ADDS_PER_SECOND = 2e10
 SHORT_SECONDS = 1.0
+# A tile of 2 GiB takes one to two minutes, forward and backward, on a slow core that others use, too.
+STALL_SECONDS = 900.0
 
 Group = Literal["Make pictures", "Look inside", "Train"]
 
@@ -76,6 +78,9 @@ class KindSpec(Generic[P]):
     lane: Lane | Callable[[Any, NetworkCard | None], Lane]
     # Seconds that its own route waits for the end of the job where a request does not say.
     wait_seconds: int = 0
+    # Seconds after which a running job counts as hung if it has made no step and no part of one, such as a
+    # tile; `IMPASTO_STALL_FACTOR` scales them. More for kinds that are silent for long.
+    stall_seconds: float = STALL_SECONDS
     # Whether a job that has begun can be told to end early, with the best that it has: `finish` of its steps.
     can_finish: bool = False
     # Where `variations` means that the function runs once a seed: the result entries that are the same for

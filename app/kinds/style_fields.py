@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from app.kinds.base import Params
 from app.kinds.fields import (
@@ -17,6 +17,7 @@ from app.kinds.fields import (
     ResultSize,
     Seed,
     StepsOrPreset,
+    split_names,
 )
 from app.kinds.style_presets import (
     ContentLossName,
@@ -25,6 +26,7 @@ from app.kinds.style_presets import (
     Pooling,
     PresetName,
     StyleLossName,
+    View,
 )
 from app.networks.catalogue import DEFAULT_NETWORK
 
@@ -34,6 +36,20 @@ LEAST_SCALE, LARGEST_SCALE = 0.1, 4.0
 Color = Literal["style", "content", "luminance"]
 TimelapseFormat = Literal["none", "mp4", "webp"]
 ColorMatch = Literal["none", "cholesky", "pca", "symmetric", "histogram"]
+
+
+def _each_once(views: list[View]) -> list[View]:
+    if len(set(views)) < len(views):
+        raise ValueError("a view is named twice: leave one of the two out")
+    return views
+
+
+Views = Annotated[
+    list[View],
+    BeforeValidator(split_names, json_schema_input_type=str | list[View]),
+    AfterValidator(_each_once),
+    Field(min_length=1, max_length=4, json_schema_extra={"widget": "names"}),
+]
 
 
 class StyleTransferFields(Params):
@@ -151,6 +167,13 @@ class StyleTransferFields(Params):
     )
     style_layers: LayerWeights | None = Field(
         None, title="Style layers", description="Layer names, or names with weights."
+    )
+    views: Views | None = Field(
+        None,
+        title="Views",
+        description="What the network sees: the picture, its negative, or either with its colours exchanged. "
+        "Losses are means over them, so that the result fits what is peculiar to the network less. Each is "
+        "computed by itself. Scales above 300 px have the first one alone.",
     )
     optimizer: Optimizer | None = Field(None, title="Optimizer", description="How the loss is minimized.")
     pooling: Pooling | None = Field(None, title="Pooling", description="Average is smoother, max is crisper.")

@@ -30,7 +30,9 @@ StyleLossName = Literal[
     "relaxed_emd",
 ]
 ContentLossName = Literal["features", "self_similarity", "laplacian"]
-Optimizer = Literal["lbfgs", "adam"]
+# Of models/views.py, and the picture as it is.
+View = Literal["picture", "negative", "rotated", "rotated_negative"]
+Optimizer = Literal["lbfgs", "preconditioned_lbfgs", "adam"]
 Pooling = Literal["average", "max"]
 Init = Literal["content", "noise", "image"]
 
@@ -41,6 +43,10 @@ DIRECTIONS = 64
 SORTED_ROWS: Mapping[StyleLossName, float] = {"sliced_wasserstein": DIRECTIONS, "histogram": math.inf}
 
 
+# Longer side in pixels of the largest scale that has all views; above it they take turns.
+LARGEST_VIEWED = 300
+
+
 class PresetValues(BaseModel):
     """The values that a preset gives, and that resolved params have."""
 
@@ -48,9 +54,10 @@ class PresetValues(BaseModel):
 
     content_layers: LayerWeights
     style_layers: LayerWeights
-    # Jobs that were stored before these could be chosen have neither.
+    # Jobs that were stored before these could be chosen have none of them.
     style_loss: StyleLossName = "gram"
     content_loss: ContentLossName = "features"
+    views: list[View] = Field(default=["picture"], min_length=1)
     content_weight: float = 1.0
     style_weight: float
     tv_weight: float = 0.0
@@ -86,6 +93,11 @@ CONTENT_STRIDE = 4
 
 STYLE_LAYERS_2016 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
+IMPASTO_STYLE_LAYERS = (
+    *("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_4"),
+    "relu4_1",
+)
+
 # crowsonkb/style-transfer-pytorch: each layer weighs a quarter of the one before.
 CROWSON_STYLE_LAYERS = {
     layer: weight / 341 for layer, weight in zip(STYLE_LAYERS_2016, (256, 64, 16, 4, 1), strict=True)
@@ -107,11 +119,13 @@ PRESETS: dict[str, StylePreset] = {
         summary="Ours: coarse to fine, losses that do not depend on the size of the picture.",
         variant="relative",
         content_layers={"relu2_1": 0.5, "relu3_1": 1.0},
-        style_layers=dict.fromkeys(("relu1_1", "relu2_1", "relu3_1", "relu4_1"), 1.0),
-        style_weight=15.0,
-        tv_weight=1.0,
+        style_layers=dict.fromkeys(IMPASTO_STYLE_LAYERS, 0.5),
+        style_weight=12.0,
+        tv_weight=0.2,
+        views=["picture", "negative"],
+        optimizer="preconditioned_lbfgs",
         init="content",
-        steps=200,
+        steps=120,
         coarsest=90,
         margin=16,
         limits_chroma=True,

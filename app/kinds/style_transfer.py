@@ -6,26 +6,30 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from app.errors import InputError
-from app.kinds.base import NetworkNeed
+from app.errors import FieldError, InputError, field_of
+from app.kinds.base import NetworkNeed, SidesOf
 from app.kinds.fields import (
     PICTURE_EXTENSIONS,
 )
 from app.kinds.layers import first_of_stages, require_card, require_spatial_layers
+from app.kinds.proportions import problem_of_mask
 from app.kinds.results.pictures import StyleTransferResult
 from app.kinds.spec import PRESET, KindSpec, with_preset
 from app.kinds.stacking import fitted, positive, short_hash
 from app.kinds.style_fields import StyleTransferFields
 from app.kinds.style_presets import (
     CONTENT_STRIDE,
+    LARGEST_VIEWED,
     PRESETS,
     SORTED_ROWS,
     PresetValues,
     StyleLossName,
+    View,
 )
 from app.kinds.work import (
     GRADIENT,
-    activation_bytes,
+    Spending,
+    descent_bytes,
     layer_numbers,
     product_work,
     scale_sides,
@@ -55,6 +59,9 @@ FINE_STRIDE = 2
 # Params that have an entry for each style picture.
 OF_EACH_STYLE = ("style_weights", "style_scales", "style_masks")
 
+# Params that are masks of the content.
+MASKS = ("style_masks", "content_mask", "content_weight_map")
+
 
 class StyleTransferParams(StyleTransferFields):
     """Paint the content of one picture in the style of others (Gatys, Ecker, Bethge 2016)."""
@@ -76,6 +83,14 @@ class StyleTransferParams(StyleTransferFields):
         kept = {name: value for name, value in earlier.items() if name not in dropped}
         return super().continuing(kept, given, files)
 
+    @classmethod
+    def present_values(cls, values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+        """Also the view that all jobs had before there was a choice; else the preset would say which."""
+        found = super().present_values(values, names)
+        if found.get("style_layers") is not None and found.get("views") is None:
+            found["views"] = ["picture"]
+        return found
+
     def keeps_alpha_of(self) -> str:
         """The content's."""
         return "content"
@@ -89,6 +104,23 @@ class StyleTransferParams(StyleTransferFields):
                 return self.style_size or math.ceil(self.size * self.scales_of_styles()[0])
             case _:
                 return self.size
+
+    def problems_of_sides(self, sides_of: SidesOf) -> list[FieldError]:
+        """Masks must have the proportions of the content."""
+        given = [name for name in MASKS if getattr(self, name) is not None]
+        content = sides_of("content")[0] if given else None
+        if content is None:
+            return []
+        found = []
+        for name in given:
+            masks = sides_of(name)
+            details = [mask and problem_of_mask(mask, content, self.size) for mask in masks]
+            found += [
+                FieldError(field_of(name, place, len(masks)), detail)
+                for place, detail in enumerate(details)
+                if detail is not None
+            ]
+        return found
 
     def scales_of_styles(self) -> list[float]:
         """The ``style_scale`` of each style picture."""
@@ -185,24 +217,39 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
         )
         losses = f"{self.style_loss} {self.content_loss}"
         shape = f"{width}x{height} {self.tileable}{' continued' if self.continue_from else ''}"
-        return f"{self.network} {self.pooling} {self.preset} {losses} {shape} {self.steps} {layers}"
+        views = " ".join(self.views)
+        return f"{self.network} {self.pooling} {self.preset} {losses} {views} {shape} {self.steps} {layers}"
+
+    def views_at(self, side: int) -> list[View]:
+        """The views of a scale whose longer side is so many pixels.
+
+        Beyond LARGEST_VIEWED they take turns from scale to scale, and the first has that of ``size``.
+        """
+        if side <= LARGEST_VIEWED:
+            return self.views
+        scales_left = round(2 * math.log2(self.size / side))
+        return [self.views[scales_left % len(self.views)]]
 
     def work(self, card: NetworkCard | None, members: int) -> float | None:
         """Targets and steps at each scale, on squares with the preset's margin; statistics of each region."""
         del members
         preset = PRESETS[self.preset]
         coarsest = None if self.continue_from else preset.coarsest
-        sides = [side + 2 * preset.margin for side in scale_sides(self.size, coarsest)]
+        scales = scale_sides(self.size, coarsest)
+        sides = [side + 2 * preset.margin for side in scales]
+        views = [len(self.views_at(side)) for side in scales]
         passes = steps_work(
             card,
             sides,
             self.steps,
             self.needed_layers(),
             targets=len(self.style) + (2 if self.fine_style else 1),
+            views=views,
         )
         if card is None or passes is None or not self.style_weight:
             return passes
-        pixels, layers = sum(side**2 for side in sides) / len(sides), positive(self.style_layers)
+        seen = sum(side**2 * often for side, often in zip(sides, views, strict=True))
+        pixels, layers = seen / len(sides), positive(self.style_layers)
         regions = len(self.style_masks or ())
         passes += self.steps * regions * GRADIENT * product_work(card, pixels, layers)
         rows = SORTED_ROWS.get(self.style_loss)
@@ -210,13 +257,14 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
             return passes
         return passes + self.steps * SORTING * layer_numbers(card, pixels, layers, rows)
 
-    def working_bytes(self, card: NetworkCard) -> float:
-        """In tiles, of a square; what a loss takes together is there besides."""
-        side = self.size + 2 * PRESETS[self.preset].margin
-        in_tiles = activation_bytes(card, side**2, self.needed_layers(), tiles=True)
+    def shaped_bytes(self, card: NetworkCard, spending: Spending, shape: float) -> float:
+        """Of a result shaped as the content; what a loss takes together is there besides."""
+        sides, margin = (self.size * shape, self.size), PRESETS[self.preset].margin
+        content = positive(self.content_layers) if self.content_weight else ()
+        in_tiles = descent_bytes(card, sides, self.needed_layers(), spending, margin, content)
         if self.style_loss not in SORTED_ROWS:
             return in_tiles
-        return in_tiles + GATHERED * layer_numbers(card, self.size**2, self.style_layers)
+        return in_tiles + GATHERED * layer_numbers(card, sides[0] * sides[1], self.style_layers)
 
     def require_valid(self, catalogue: Catalogue) -> None:
         """Check the combination of params, and the layers against the network; InputError."""

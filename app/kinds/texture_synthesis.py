@@ -24,7 +24,8 @@ from app.kinds.layers import first_of_stages, require_card, require_positive_wei
 from app.kinds.results.pictures import TextureSynthesisResult
 from app.kinds.spec import KindSpec
 from app.kinds.stacking import positive, short_hash
-from app.kinds.work import activation_bytes, scale_sides, steps_work
+from app.kinds.style_presets import PRESETS
+from app.kinds.work import Spending, descent_bytes, scale_sides, steps_work
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 
@@ -126,10 +127,11 @@ class ResolvedTextureSynthesis(TextureSynthesisParams):
         sides = [side * shape for side in scale_sides(self.size, COARSEST)]
         return steps_work(card, sides, self.steps * self.variations, self.needed_layers())
 
-    def working_bytes(self, card: NetworkCard) -> float:
-        """In tiles, of the result."""
-        pixels = self.size**2 * min(self.aspect, 1 / self.aspect)
-        return activation_bytes(card, pixels, self.needed_layers(), tiles=True)
+    def shaped_bytes(self, card: NetworkCard, spending: Spending, shape: float) -> float:
+        """Of the result, whatever shape the texture has."""
+        del shape
+        sides = (self.size * min(self.aspect, 1 / self.aspect), self.size)
+        return descent_bytes(card, sides, self.needed_layers(), spending, PRESETS["impasto"].margin)
 
 
 SPEC = KindSpec(

@@ -351,6 +351,8 @@ SPEC = KindSpec(
     resolved=(ResolvedTraining, ResolvedFrozen),
     function="worker.training.train:train",
     lane="training",
+    # Its devices start, and it reports on all pictures at its end.
+    stall_seconds=1800.0,
     can_finish=True,
     title="Training",
     summary="From a set of labelled pictures to a network that every other kind can use.",

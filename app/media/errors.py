@@ -56,21 +56,29 @@ class PictureError(ServiceError):
     def examples(cls) -> list[ServiceError]:
         """An example for each status."""
         examples: dict[Reason, str] = {
-            "bytes": "The file has 31.4 MB; at most 25 MB are accepted. Send a smaller copy, or a JPEG.",
-            "unsupported_format": "This is a HEIC picture, which is not supported: convert it to JPEG.",
+            "bytes": "The file has 51.4 MB; at most 40 MB are taken. Send a smaller copy, or a JPEG.",
+            "unsupported_format": "This is a QOI picture, which is not supported: convert it to JPEG or PNG.",
             "truncated": "The picture is cut off: the end of the file is missing. Copy or download it again.",
         }
         return [cls(detail, reason).in_field("content") for reason, detail in examples.items()]
 
 
-def damaged(what: str, noun: str = "picture") -> PictureError:
+Noun = Literal["picture", "clip"]
+
+
+def damaged(what: str, noun: Noun = "picture") -> PictureError:
     """The error for a file with a damaged structure; ``what`` says where, ``noun`` what it should be."""
     editor = "picture" if noun == "picture" else "video"
     detail = f"The {noun} is damaged ({what}). Open it in a {editor} editor, save it again and send that."
     return PictureError(detail, "damaged")
 
 
-def truncated(noun: str = "picture") -> PictureError:
+def truncated(noun: Noun = "picture") -> PictureError:
     """The error for a file whose end is missing."""
     detail = f"The {noun} is cut off: the end of the file is missing. Copy or download it again."
     return PictureError(detail, "truncated")
+
+
+def damaged_clip(what: str) -> PictureError:
+    """The error for a clip with a damaged structure; ``what`` says where."""
+    return damaged(what, "clip")

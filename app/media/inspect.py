@@ -13,7 +13,9 @@ from PIL import ExifTags, Image
 
 from app.media.clips import CLIP_HEAD, clip_format, read_clip_header
 from app.media.errors import PictureError, damaged
-from app.media.headers import Format, Header, read_header
+from app.media.headers import Format, Header
+from app.media.jpeg import require_rows
+from app.media.stills import for_decoder, read_header
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -23,6 +25,9 @@ MEDIA_TYPES: dict[Format, str] = {
     "JPEG": "image/jpeg",
     "WEBP": "image/webp",
     "TIFF": "image/tiff",
+    "BMP": "image/bmp",
+    "HEIF": "image/heic",
+    "AVIF": "image/avif",
     "GIF": "image/gif",
     "MP4": "video/mp4",
     "WEBM": "video/webm",
@@ -53,9 +58,13 @@ class PictureInfo:
 
 @dataclass(frozen=True)
 class OpenedPicture:
-    """A still picture with a complete structure, opened by Pillow and not yet decoded."""
+    """A still picture with a complete structure, opened by Pillow and not yet decoded.
+
+    ``data`` is the file as decoders take it.
+    """
 
     header: Header
+    data: bytes
     image: Image.Image
     orientation: int
 
@@ -113,6 +122,13 @@ def _info(header: Header, orientation: int, size: int) -> PictureInfo:
     )
 
 
+def displayed_sides(data: bytes) -> tuple[int, int]:
+    """Width and height in pixels, as displayed, of the picture that a file holds. Raises PictureError."""
+    picture = open_picture(data)
+    picture.image.close()
+    return displayed(picture.header, picture.orientation)
+
+
 def displayed(header: Header, orientation: int) -> tuple[int, int]:
     """Width and height in pixels after the rotation that the EXIF orientation asks for."""
     return (header.height, header.width) if orientation in _ON_ITS_SIDE else (header.width, header.height)
@@ -134,6 +150,7 @@ def _read(file: BinaryIO, most: int, remedy: str) -> bytes:
 def open_picture(data: bytes, header: Header | None = None) -> OpenedPicture:
     """Open a whole file with Pillow, decoding nothing yet. Raises PictureError if that fails.
 
+    Of a JPEG without an end marker an eighth of the size is decoded, to see whether rows are missing.
     Applies no limit of size: a picture made by a job may be larger than an upload.
     """
     header = header or read_header(data)
@@ -141,6 +158,9 @@ def open_picture(data: bytes, header: Header | None = None) -> OpenedPicture:
         raise PictureError(
             f"The picture is animated ({header.frames} frames). Save one frame as JPEG or PNG.", "animated"
         )
+    if header.format == "JPEG" and not header.ends:
+        require_rows(data)
+    data = for_decoder(data, header)
     try:
         image = Image.open(BytesIO(data), formats=(header.format,))
     except Image.DecompressionBombError as error:
@@ -154,7 +174,7 @@ def open_picture(data: bytes, header: Header | None = None) -> OpenedPicture:
     size = displayed(header, orientation) if header.format == "TIFF" else (header.width, header.height)
     if image.size != size:
         raise damaged("its sizes contradict each other")
-    return OpenedPicture(header, image, orientation)
+    return OpenedPicture(header, data, image, orientation)
 
 
 def _orientation(image: Image.Image) -> int:

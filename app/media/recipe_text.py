@@ -7,7 +7,9 @@ its description, an MP4 in its comment, a state in its header; a recipe file is 
 import json
 from typing import Any, BinaryIO
 
-from PIL import ExifTags, Image, PngImagePlugin
+from PIL import ExifTags, Image
+
+from app.media.png import PNG_SIGNATURE, text_of_png
 
 RECIPE_KEY = "impasto"
 # In the header of a safetensors file.
@@ -50,12 +52,13 @@ def read_recipe(file: BinaryIO) -> dict[str, Any] | None:
 
 
 def _text_of_picture(file: BinaryIO) -> str | None:
-    with Image.open(file, formats=("PNG", "JPEG", "WEBP", "TIFF")) as image:
-        if image.format != "PNG":
-            text = image.getexif().get(ExifTags.Base.ImageDescription)
-            return text if isinstance(text, str) else None
-        text = image.info.get(RECIPE_KEY)
-        return text if isinstance(text, PngImagePlugin.iTXt) else None
+    if file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE:
+        file.seek(0)
+        found = text_of_png(file.read(), RECIPE_KEY, MAX_RECIPE_BYTES)
+        return None if found is None else found.decode()
+    with Image.open(file, formats=("JPEG", "WEBP", "TIFF")) as image:
+        text = image.getexif().get(ExifTags.Base.ImageDescription)
+        return text if isinstance(text, str) else None
 
 
 def _text_of_state(file: BinaryIO, size: int) -> str | None:

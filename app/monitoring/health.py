@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from app.database.schema import schema_of
 from app.http.services import ServicesDep
 from app.kinds import all_lanes
 from app.workers import repository as workers
@@ -19,9 +20,20 @@ def healthz() -> dict[str, str]:
     return {"status": "ok", "version": version("impasto")}
 
 
-@router.get("/readyz")
+@router.get(
+    "/readyz",
+    responses={
+        503: {"content": {"application/json": {}}, "description": "A lane has no worker."},
+    },
+)
 def readyz(services: ServicesDep, response: Response) -> dict[str, Any]:
-    """The database answers, and every lane of `IMPASTO_LANES` has a live worker. 503 until then."""
+    """The database answers, and every lane of `IMPASTO_LANES` has a live worker. 503 until then.
+
+    503 too once a newer release has migrated the database: this process is to be replaced.
+    """
+    if schema_of(services.engine).state != "current":
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        return {"status": "database of a newer release", "lanes_without_worker": [], "workers": []}
     alive = workers.list_alive(services.engine)
     wanted = services.settings.lane_names or all_lanes()
     missing = sorted(set(wanted) - {lane for worker in alive for lane in worker.lanes})

@@ -8,8 +8,10 @@ from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import now, read, write
 from app.database.ids import derived_id, new_id
+from app.database.keys import Keyed, columns_of, find_made
 from app.networks.card import NetworkCard
 from app.networks.errors import NameTaken, UnknownNetwork
+from app.networks.names import is_name
 from app.networks.tables import networks
 
 Origin = Literal["imported", "trained"]
@@ -37,15 +39,28 @@ class NewNetwork:
     key: str
     bytes: int
     origin: Origin
+    request: Keyed | None = None
 
 
 def add_network(engine: Engine, new: NewNetwork) -> StoredNetwork:
-    """Write the row of a network. Raises NameTaken."""
+    """Write the row of a network. Returns it, or the one that the same request made before.
+
+    Raises NameTaken, KeyReused.
+    """
     try:
         with write(engine) as connection:
             return insert_network(connection, new)
     except IntegrityError:
-        raise NameTaken(new.card.name) from None
+        earlier = find_made_network(engine, new.request)
+        if earlier is None:
+            raise NameTaken(new.card.name) from None
+        return earlier
+
+
+def find_made_network(engine: Engine, request: Keyed | None) -> StoredNetwork | None:
+    """The network that the same request made before. Raises KeyReused."""
+    row = find_made(engine, networks, request)
+    return None if row is None else _of_row(row)
 
 
 def insert_network(connection: Connection, new: NewNetwork) -> StoredNetwork:
@@ -58,6 +73,7 @@ def insert_network(connection: Connection, new: NewNetwork) -> StoredNetwork:
         "key": new.key,
         "bytes": new.bytes,
         "origin": new.origin,
+        **columns_of(new.request),
     }
     statement = insert(networks).values(**values, created_at=now()).returning(*networks.c)
     return _of_row(connection.execute(statement).mappings().one())
@@ -79,8 +95,10 @@ def find_network(engine: Engine, name: str, sha256: str | None = None) -> Stored
 
     Of several with the same weights, the one with the name, or else the oldest.
     """
-    query = select(networks).where((networks.c.name == name) | (networks.c.sha256 == (sha256 or "")))
-    order = (networks.c.sha256 != (sha256 or ""), networks.c.name != name, networks.c.id)
+    # What no network can be called is no text for a database, perhaps.
+    wanted = name if is_name(name) else ""
+    query = select(networks).where((networks.c.name == wanted) | (networks.c.sha256 == (sha256 or "")))
+    order = (networks.c.sha256 != (sha256 or ""), networks.c.name != wanted, networks.c.id)
     with read(engine) as connection:
         row = connection.execute(query.order_by(*order).limit(1)).mappings().first()
     return None if row is None else _of_row(row)
@@ -150,6 +168,6 @@ def network_of_job(job_id: str) -> str:
 
 
 def _of_row(row: RowMapping) -> StoredNetwork:
-    values = dict(row)
+    values = {name: value for name, value in row.items() if name not in ("idempotency_key", "payload_hash")}
     card = {**values.pop("card"), "name": values.pop("name"), "sha256": row["sha256"]}
     return StoredNetwork(card=NetworkCard.model_validate(card), **values)

@@ -6,10 +6,14 @@ from typing import Annotated
 from fastapi import APIRouter, File, Form, Path, Query, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
+from app.database.keys import KeyReused, keyed
 from app.http.bodies import JSON_ERRORS, LimitedRoute
-from app.http.errors import InvalidRequest, RequestTooLarge
+from app.http.errors import InvalidForm, InvalidRequest, RequestTooLarge, UnsupportedBody
+from app.http.idempotency import IdempotencyKey
 from app.http.problems import documented
+from app.http.root_path import url_of
 from app.http.services import ServicesDep
+from app.images.service import file_sha256
 from app.jobs.repository import jobs_with_network
 from app.networks import service
 from app.networks.catalogue import get_card, is_shipped
@@ -23,6 +27,7 @@ from app.networks.errors import (
     UnusableFile,
     WeightsNotHere,
 )
+from app.networks.names import NAME_PATTERN
 from app.networks.schemas import NetworkChange, NetworkPage, NetworkView, list_page
 from app.networks.weights_folder import card_here
 from app.storage import StorageFull
@@ -30,15 +35,21 @@ from app.storage import StorageFull
 PATH = "/v1/networks"
 router = APIRouter(prefix=PATH, tags=["networks"], route_class=LimitedRoute)
 
-NetworkName = Annotated[str, Path(description="Name of a network.")]
+NetworkName = Annotated[
+    str, Path(description="Name of a network.", json_schema_extra={"pattern": NAME_PATTERN})
+]
 
 
 @router.get("", responses=documented(InvalidRequest))
 def list_networks(
     services: ServicesDep,
-    sha256: Annotated[str | None, Query(description="Only networks whose weights have this hash.")] = None,
+    sha256: Annotated[
+        str | None, Query(pattern="^[0-9a-f]{64}$", description="Only networks whose weights have this hash.")
+    ] = None,
     limit: Annotated[int | None, Query(ge=1, le=1000, description="Networks a page; none: all.")] = None,
-    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
+    cursor: Annotated[
+        str | None, Query(pattern=NAME_PATTERN, description="next_cursor of the page before.")
+    ] = None,
 ) -> NetworkPage:
     """The networks with their layers: the shipped ones, also those that are not downloaded, then others.
 
@@ -53,18 +64,39 @@ def list_networks(
     "",
     status_code=HTTPStatus.CREATED,
     responses=documented(
-        NameReserved, NameTaken, InvalidName, UnusableFile, RequestTooLarge, InvalidRequest, StorageFull
+        NameReserved,
+        NameTaken,
+        InvalidName,
+        UnusableFile,
+        RequestTooLarge,
+        UnsupportedBody,
+        InvalidForm,
+        InvalidRequest,
+        KeyReused,
+        StorageFull,
     ),
 )
 def import_network(
     services: ServicesDep,
     response: Response,
     file: Annotated[UploadFile, File(description="A file that `GET /v1/networks/{name}/export` gave.")],
-    name: Annotated[str | None, Form(description="Its name here; left out: the one in the file.")] = None,
+    name: Annotated[
+        str | None,
+        Form(
+            description="Its name here; left out: the one in the file.",
+            json_schema_extra={"pattern": NAME_PATTERN},
+        ),
+    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> NetworkView:
     """Import a network: its weights as safetensors, with its card in the metadata."""
-    network = service.add_network(services.engine, services.storage, file.file, file.size or 0, name=name)
-    response.headers["Location"] = f"{PATH}/{network.card.name}"
+    request = None
+    if idempotency_key is not None:
+        request = keyed(idempotency_key, name, file_sha256(file.file))
+    network = service.add_network(
+        services.engine, services.storage, file.file, file.size or 0, name=name, request=request
+    )
+    response.headers["Location"] = url_of(f"{PATH}/{network.card.name}")
     return NetworkView.stored(network)
 
 

@@ -11,6 +11,7 @@ from app.http.timestamps import timestamp
 from app.networks import repository
 from app.networks.card import NetworkCard
 from app.networks.catalogue import is_shipped, list_cards
+from app.networks.names import NAME_PATTERN
 from app.networks.repository import StoredNetwork
 from app.networks.weights_folder import card_here
 
@@ -95,4 +96,7 @@ class NetworkChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(description="1 to 64 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit.")
+    name: str = Field(
+        description="1 to 64 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit.",
+        json_schema_extra={"pattern": NAME_PATTERN},
+    )

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from os import SEEK_END
 from typing import BinaryIO
 
 from sqlalchemy import Connection, Engine
 
+from app.database.keys import Keyed
 from app.database.removal import remove
 from app.networks import repository
 from app.networks.catalogue import Catalogue, get_card, is_shipped
@@ -44,11 +46,15 @@ def add_network(
     *,
     name: str | None = None,
     origin: Origin = "imported",
+    request: Keyed | None = None,
 ) -> StoredNetwork:
     """Keep the network in an open file of ``size`` bytes, by default under the name on its card.
 
-    Raises UnusableFile, InvalidName, NameReserved, NameTaken, StorageFull; then nothing is kept.
+    The same request with the same key gives the same network. Raises UnusableFile, InvalidName, NameReserved,
+    NameTaken, KeyReused, StorageFull; then nothing is kept.
     """
+    if earlier := repository.find_made_network(engine, request):
+        return earlier
     storage.require_space(size)
     header, card = read_card(file, size)
     card = card.model_copy(update={"name": card.name if name is None else name, "download": None})
@@ -57,12 +63,16 @@ def add_network(
     network_id, key = repository.new_network_key()
     file.seek(0)
     stored = storage.put(key, file)
+    kept: StoredNetwork | None = None
     try:
-        new = NewNetwork(id=network_id, card=card, key=key, bytes=stored.bytes, origin=origin)
-        return repository.add_network(engine, new)
-    except BaseException:
-        storage.delete_prefix(network_folder(network_id))
-        raise
+        kept = repository.add_network(
+            engine,
+            NewNetwork(id=network_id, card=card, key=key, bytes=stored.bytes, origin=origin, request=request),
+        )
+        return kept
+    finally:
+        if kept is None or kept.id != network_id:
+            storage.delete_prefix(network_folder(network_id))
 
 
 def rename(engine: Engine, name: str, new_name: str) -> StoredNetwork:
@@ -97,8 +107,8 @@ def export(
     """
     network = None if is_shipped(name) else get_stored(engine, name)
     key = shipped_file(storage, get_card(name), weights) if network is None else network.key
-    size = storage.size(key)
     file = storage.open(key)
+    size = file.seek(0, SEEK_END)
     header = read_header(file, size)
     # A network may have been renamed since its file was written.
     card = header.metadata[KEY] if network is None else network.card.model_dump_json()

@@ -2,6 +2,7 @@
 
 from sqlalchemy import JSON, BigInteger, Column, Float, String, Table
 
+from app.database.keys import key_columns
 from app.database.metadata import metadata
 
 networks = Table(
@@ -16,4 +17,5 @@ networks = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("origin", String(16), nullable=False),
     Column("created_at", Float(53), nullable=False),
+    *key_columns(),
 )

@@ -8,7 +8,7 @@ https://github.com/huggingface/safetensors.
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, BinaryIO, NoReturn
 
 import numpy as np
@@ -23,6 +23,7 @@ KEY = "impasto"  # the entry of the metadata that is ours
 CHUNK = 1 << 20  # a multiple of every item size
 
 _DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+_SIZES = {name: np.dtype(dtype).itemsize for name, dtype in _DTYPES.items()}
 
 # Python refuses to print integers of thousands of digits.
 Number = Annotated[int, Field(gt=-(1 << 63), lt=1 << 63)]
@@ -55,15 +56,17 @@ class Header(BaseModel):
     start: int
 
 
-def read_header(file: BinaryIO, size: int) -> Header:
-    """The header of an open file of ``size`` bytes.
+def read_header(
+    file: BinaryIO, size: int, dtypes: Mapping[str, int] = _SIZES, most: int = MAX_HEADER_BYTES
+) -> Header:
+    """The header, of ``most`` bytes, of an open file of ``size`` bytes.
 
-    Raises MalformedFile unless the tensors, floats of 16 or 32 bits, fill the rest of the file without gaps
-    or overlaps.
+    Raises MalformedFile unless the tensors, of ``dtypes`` (with the bytes of an item; by default floats of 16
+    or 32 bits), fill the rest of the file without gaps or overlaps.
     """
     file.seek(0)
     length = int.from_bytes(file.read(8), "little")
-    if not 2 <= length <= min(MAX_HEADER_BYTES, size - 8):
+    if not 2 <= length <= min(most, size - 8):
         raise MalformedFile(f"Its first 8 bytes state a header of {length:,} bytes.")
     try:
         values = json.loads(file.read(length), parse_constant=_refuse_constant)
@@ -78,7 +81,7 @@ def read_header(file: BinaryIO, size: int) -> Header:
         raise
     except (ValueError, RecursionError):
         raise MalformedFile("Its header is not JSON.") from None
-    _check_places(header.tensors, size - header.start)
+    _check_places(header.tensors, size - header.start, dtypes)
     return header
 
 
@@ -86,14 +89,14 @@ def _refuse_constant(name: str) -> NoReturn:
     raise MalformedFile(f"Its header has the number {name}.")
 
 
-def _check_places(tensors: dict[str, Tensor], size: int) -> None:
+def _check_places(tensors: dict[str, Tensor], size: int, dtypes: Mapping[str, int]) -> None:
     end = 0
     for name, tensor in sorted(tensors.items(), key=lambda item: item[1].data_offsets):
-        if tensor.dtype not in _DTYPES:
-            raise MalformedFile(f"Tensor {name!r} is of dtype {tensor.dtype!r}, not {', '.join(_DTYPES)}.")
+        if tensor.dtype not in dtypes:
+            raise MalformedFile(f"Tensor {name!r} is of dtype {tensor.dtype!r}, not {', '.join(dtypes)}.")
         if any(side < 0 for side in tensor.shape):
             raise MalformedFile(f"Tensor {name!r} has the shape {list(tensor.shape)}.")
-        needed = tensor.count * np.dtype(_DTYPES[tensor.dtype]).itemsize
+        needed = tensor.count * dtypes[tensor.dtype]
         if tensor.data_offsets != (end, end + needed):
             raise MalformedFile(
                 f"Tensor {name!r} lies at {list(tensor.data_offsets)}, where {[end, end + needed]} is needed."

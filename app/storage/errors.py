@@ -12,7 +12,10 @@ class StorageFull(ServiceError):
     example = ("176,160,768 of 200,000,000 bytes that must stay free are missing",)
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"The disk of the service is full ({what}). Delete old jobs and pictures.")
+        super().__init__(
+            f"The disk of the service is full ({what}). Delete old jobs, and uploads that "
+            "nothing needs: GET /v1/images?unused=true lists them."
+        )
         self.what = what
 
 

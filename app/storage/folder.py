@@ -62,6 +62,9 @@ class Storage(Protocol):
     def list_old(self, prefix: str, older_than: float) -> list[str]:
         """The names that follow ``prefix/`` in keys, but for those that changed in ``older_than`` seconds."""
 
+    def list_keys(self, prefix: str = "") -> Iterator[str]:
+        """The keys of all blobs, or of those below ``prefix/``; what changes meanwhile may be left out."""
+
     def clean_leftovers(self, older_than: float = DAY_SECONDS) -> int:
         """Remove temporary files of writers that were killed; returns their number."""
 
@@ -161,6 +164,15 @@ class FolderStorage:
         """The names that follow ``prefix/`` in keys, but for those that changed in ``older_than`` seconds."""
         folder = self.path(prefix)
         return [entry.name for entry in _old_entries(folder, older_than)] if folder.is_dir() else []
+
+    def list_keys(self, prefix: str = "") -> Iterator[str]:
+        """The keys of all blobs, or of those below ``prefix/``; what changes meanwhile may be left out."""
+        top = self.path(prefix) if prefix else self.root
+        for folder, folders, names in os.walk(top):
+            # What does not begin as keys do, like the temporary folder, holds none.
+            folders[:] = sorted(name for name in folders if _SEGMENT.fullmatch(name))
+            for name in sorted(filter(_SEGMENT.fullmatch, names)):
+                yield Path(folder, name).relative_to(self.root).as_posix()
 
     def clean_leftovers(self, older_than: float = DAY_SECONDS) -> int:
         """Delete entries of the temporary folder older than ``older_than`` seconds; returns their number."""

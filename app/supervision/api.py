@@ -3,19 +3,24 @@
 import asyncio
 import gc
 import logging
+import os
 import socket
 import sys
-from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
 
+from app.database.engine import UNAVAILABLE, reason_of
+from app.database.schema import SchemaMismatch
 from app.settings import Settings, get_settings
 from app.supervision.logs import configure_logging
 from app.supervision.parent_watch import exit_with_parent
+from app.supervision.readiness import say_ready
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+log = logging.getLogger("app.supervision.api")
 
 # Requests still open then are event streams, whose readers reconnect.
 _GRACEFUL_SECONDS = 2
@@ -29,19 +34,49 @@ def only_problems(record: logging.LogRecord) -> bool:
     )
 
 
-def configuration(settings: Settings) -> uvicorn.Config:
-    """The configuration of uvicorn for these settings."""
-    return uvicorn.Config(
-        partial(application, settings),
-        factory=True,
-        log_level="debug" if settings.log_level.upper() == "DEBUG" else "warning",
+class Server(uvicorn.Server):
+    """Serves an application, and tells its supervisor once it does.
+
+    Requests that wait for a job are answered when it stops.
+    """
+
+    def __init__(self, configuration: uvicorn.Config, application: "FastAPI") -> None:
+        super().__init__(configuration)
+        self._application = application
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        if self.started:
+            say_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the listening sockets, and wait a little for the requests that are open."""
+        self._application.state.services.notifier.stop_waiting()
+        await super().shutdown(sockets)
+
+
+def make_server(settings: Settings, application: "FastAPI") -> Server:
+    """A server of an application that was made for these settings."""
+    logging.getLogger("uvicorn.error").addFilter(only_problems)
+    configuration = uvicorn.Config(
+        application,
+        # Its loggers have no handlers of their own then, and write as all others do.
+        log_config=None,
+        log_level="debug" if settings.log_level == "DEBUG" else "warning",
+        # The application logs requests itself.
+        access_log=False,
         timeout_graceful_shutdown=_GRACEFUL_SECONDS,
         server_header=False,
     )
+    return Server(configuration, application)
 
 
-def application(settings: Settings) -> "FastAPI":
-    """The application, in a process that does nothing else."""
+def make_application(settings: Settings) -> "FastAPI":
+    """The application, in a process that does nothing else. Migrates the database.
+
+    Raises SchemaMismatch, one of UNAVAILABLE.
+    """
     # The command line imports this module for other commands too; they need not wait for this import.
     from app.main import create_app
 
@@ -56,11 +91,17 @@ def main() -> None:
     """Serve until SIGTERM, or until the supervisor is gone."""
     exit_with_parent()
     settings = get_settings()
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     listener = socket.socket(fileno=int(sys.argv[1]))
-    server = uvicorn.Server(configuration(settings))
-    logging.getLogger("uvicorn.error").addFilter(only_problems)
-    server.run(sockets=[listener])
+    try:
+        application = make_application(settings)
+    except SchemaMismatch as error:
+        log.error("%s", error)
+        sys.exit(os.EX_CONFIG)
+    except UNAVAILABLE as error:
+        log.error("the database is unavailable: %s", reason_of(error))
+        sys.exit(os.EX_UNAVAILABLE)
+    make_server(settings, application).run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -10,24 +10,24 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from app.supervision.parent_watch import with_parent
+from app.supervision.readiness import READY_VARIABLE
 
 
 @dataclass
 class Backoff:
     """How long to wait before a process that died is started again.
 
-    Half a second, doubled each time up to four, since a job may be waiting; half a second again after a
-    process that ran for three seconds or more.
+    Half a second, since a job may be waiting; of those that end before they are ready, as where a device is
+    lost, doubled each time up to half a minute.
     """
 
     first: float = 0.5
-    longest: float = 4.0
-    stable_after: float = 3.0
+    longest: float = 30.0
     _next: float = 0.0
 
-    def pause(self, lived: float) -> float:
-        """Seconds to wait after a process that ran for ``lived`` seconds."""
-        pause = self.first if lived >= self.stable_after else max(self._next, self.first)
+    def pause(self, *, ready: bool) -> float:
+        """Seconds to wait after a process that was, or never was, ready."""
+        pause = self.first if ready else max(self._next, self.first)
         self._next = min(2 * pause, self.longest)
         return pause
 
@@ -52,7 +52,8 @@ class Child:
         self.worker_id = ""
         self.returncode: int | None = None
         self.killed = False
-        self.started_at = 0.0
+        # Whether the last process, or any, said that it does its work. Known once it has ended.
+        self.was_ready = self.ever_ready = False
         self.restart_at: float | None = None
         self.backoff = Backoff()
         self._command = command
@@ -60,19 +61,29 @@ class Child:
         self._nice = nice
         self._fds = (listener.fileno(),) if listener is not None else ()
         self._process: subprocess.Popen[bytes] | None = None
+        self._ready_pipe = -1
 
-    def start(self, now: float) -> None:
+    def start(self) -> None:
         """Start the process."""
         self.worker_id = f"{socket.gethostname()[:64]}:{self.label.replace(' ', '-')}:{secrets.token_hex(4)}"
-        self.returncode, self.killed, self.restart_at, self.started_at = None, False, None, now
-        self._process = subprocess.Popen(  # noqa: S603
-            self._command(self.worker_id),
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            # A terminal's Ctrl-C then reaches only the supervisor, which stops the others in order.
-            process_group=0,
-            pass_fds=self._fds,
-        )
+        self.returncode, self.killed, self.was_ready, self.restart_at = None, False, False, None
+        own, given = os.pipe()
+        try:
+            self._process = subprocess.Popen(  # noqa: S603
+                self._command(self.worker_id),
+                env={**self._environment, READY_VARIABLE: str(given)},
+                stdin=subprocess.DEVNULL,
+                # A terminal's Ctrl-C then reaches only the supervisor, which stops the others in order.
+                process_group=0,
+                pass_fds=(*self._fds, given),
+            )
+        except OSError:
+            os.close(own)
+            raise
+        finally:
+            os.close(given)
+        os.set_blocking(own, False)
+        self._ready_pipe = own
         if self._nice:
             os.setpriority(os.PRIO_PROCESS, self._process.pid, os.nice(0) + self._nice)
 
@@ -95,7 +106,14 @@ class Child:
             return False
         self._signal_group(self._process.pid, signal.SIGKILL)
         self._process, self.returncode = None, code
+        self._read_ready()
         return True
+
+    def _read_ready(self) -> None:
+        """Note whether the process that has ended said that it was ready."""
+        with contextlib.suppress(BlockingIOError), open(self._ready_pipe, "rb", buffering=0) as pipe:
+            self.was_ready = bool(pipe.read(1))
+        self.ever_ready = self.ever_ready or self.was_ready
 
     def terminate(self) -> None:
         """Ask the process to stop."""

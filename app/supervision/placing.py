@@ -35,12 +35,13 @@ def served_lanes(settings: Settings) -> list[Lane]:
     return [lane for lane in all_lanes() if not settings.lanes or lane in settings.lane_names]
 
 
-def places(settings: Settings, lanes: Sequence[str]) -> list[Place]:
+def places(settings: Settings, lanes: Sequence[str], devices: Sequence[str]) -> list[Place]:
     """A place for each device and lane; the lane of training has one worker if it has devices of its own.
+
+    ``devices`` are those of the setting, as :func:`app.supervision.devices.devices_of` finds them.
 
     Raises StartError if these devices leave none for other lanes.
     """
-    devices = settings.device.split(",")
     own = settings.training_device_names
     if not own:
         return [Place(device, lane, len(devices)) for device in devices for lane in lanes]

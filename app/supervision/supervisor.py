@@ -13,21 +13,26 @@ from types import FrameType
 
 import httpx
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
-from app.database.engine import make_engine
+from app.database.engine import WATCH_CONNECTIONS, make_engine
 from app.database.migrations import upgrade
 from app.jobs.dispatch.base import Dispatcher, make_dispatcher
 from app.jobs.dispatch.wakeups import run_dir
-from app.jobs.reaper import expire_worker, finish_takeback, overdue_cancels
+from app.jobs.job import Job
+from app.jobs.reaper import expire_worker, finish_takeback, overdue_cancels, release_worker
 from app.settings import Settings
 from app.storage import make_storage
 from app.supervision.child import Child
+from app.supervision.devices import devices_of
 from app.supervision.liveness import LivenessTracker
 from app.supervision.openmp import let_threads_sleep
 from app.supervision.placing import Place, places, served_lanes
+from app.supervision.schema_watch import SchemaWatch, await_schema
 from app.supervision.startup import url_of
 from app.workers import repository as workers
+
+TakeBack = Callable[[Engine, str, int], list[Job]]
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +52,9 @@ class Supervisor:
     """The service on a listening socket, or without a socket only its workers.
 
     There is a worker for each device and lane: an embedded one, or one of Celery if the settings name a
-    Redis. They yield the cores to those of shorter jobs, and all do to the API. ``on_ready`` is called with
-    the URL, in a thread, as soon as ``/readyz`` answers 200. Raises StartError if devices or lanes do not
-    fit.
+    Redis. They yield the cores to those of shorter jobs, and all do to the API. With a socket the database is
+    migrated; without one its workers wait until an API has. ``on_ready`` is called with the URL, in a thread,
+    as soon as ``/readyz`` answers 200. Raises StartError if devices or lanes do not fit.
     """
 
     def __init__(
@@ -74,7 +79,7 @@ class Supervisor:
                 environment,
                 nice=_NICE[place.lane],
             )
-            for place in places(settings, served_lanes(settings))
+            for place in places(settings, served_lanes(settings), devices_of(settings))
         ]
         self._lost_workers: list[str] = []
         self._next_take_back = 0.0
@@ -92,13 +97,21 @@ class Supervisor:
         """Serve until SIGINT, SIGTERM, SIGHUP or :meth:`stop`; a second SIGINT kills at once.
 
         Call it in the main thread. Returns the exit code: 0; 2 if a process exited with EX_CONFIG because the
-        settings are wrong; 130 after a second SIGINT.
+        settings are wrong, or if a newer release migrated the database; 130 after a second SIGINT. Raises one
+        of UNAVAILABLE if the database cannot be used, SchemaMismatch if it is that of a newer release.
         """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         url = self._settings.resolved_database_url
-        upgrade(url)
-        engine = make_engine(url)
+        engine = make_engine(url, WATCH_CONNECTIONS)
+        try:
+            if self._listener is not None:
+                upgrade(url)
+            else:
+                await_schema(engine, lambda: self._stopping)
+        except BaseException:
+            engine.dispose()
+            raise
         dispatcher = make_dispatcher(self._settings)
         ready_thread = threading.Thread(target=self._await_ready, name="await-ready", daemon=True)
         if self.url:
@@ -106,9 +119,12 @@ class Supervisor:
         try:
             self._watch(engine, dispatcher)
         finally:
-            killed = self._end_children()
+            # Those that had ended before count as lost.
             self._next_take_back = 0.0
             self._take_back(engine, dispatcher)
+            killed = self._end_children()
+            self._next_take_back = 0.0
+            self._take_back(engine, dispatcher, release_worker)
             dispatcher.close()
             engine.dispose()
             if self._listener is not None:
@@ -128,8 +144,10 @@ class Supervisor:
     def _watch(self, engine: Engine, dispatcher: Dispatcher) -> None:
         children = [*self._api, *self._workers]
         next_cancel_check = 0.0
-        for child in children:
-            start(child, time.monotonic())
+        schema = SchemaWatch(engine)
+        if not self._stopping:
+            for child in children:
+                start(child, time.monotonic())
         while not self._stopping:
             now = time.monotonic()
             for child in children:
@@ -138,16 +156,24 @@ class Supervisor:
             if now >= next_cancel_check:
                 next_cancel_check = now + _CANCEL_CHECK_SECONDS
                 self._kill_unresponsive(engine)
+            if schema.is_outdated():
+                # What runs would write rows of another shape. Jobs go on elsewhere, from their checkpoints.
+                self._misconfigured = self._stopping = True
             time.sleep(_TICK_SECONDS)
 
     def _check_child(self, child: Child, now: float) -> None:
         if child.died():
-            if child.returncode == os.EX_CONFIG:
+            if child.returncode == os.EX_CONFIG and not child.ever_ready:
                 # It has logged what is wrong with the settings; another start would not help.
                 self._misconfigured = self._stopping = True
                 return
-            pause = 0.0 if child.killed else child.backoff.pause(now - child.started_at)
-            logger.warning("The %s %s; starting it again in %g s.", child.label, child.describe_end(), pause)
+            # One that was ready and ended well wants to be replaced.
+            at_once = child.killed or (child.returncode == os.EX_OK and child.was_ready)
+            pause = 0.0 if at_once else child.backoff.pause(ready=child.was_ready)
+            level = logging.INFO if child.returncode == os.EX_OK else logging.WARNING
+            logger.log(
+                level, "The %s %s; starting it again in %g s.", child.label, child.describe_end(), pause
+            )
             child.restart_at = now + pause
             if child in self._workers:
                 self._lost_workers.append(child.worker_id)
@@ -167,7 +193,7 @@ class Supervisor:
                 for child in self._workers
                 for worker in workers.children_of(engine, child.worker_id)
             }
-        except (DBAPIError, OSError) as error:
+        except (SQLAlchemyError, OSError) as error:
             logger.warning("Cannot check the workers, trying again: %s", error)
             self._liveness.reset()
             return
@@ -182,14 +208,14 @@ class Supervisor:
                 logger.warning("The %s sent no heartbeat for too long: killing it.", child.label)
                 child.kill()
 
-    def _take_back(self, engine: Engine, dispatcher: Dispatcher) -> None:
+    def _take_back(self, engine: Engine, dispatcher: Dispatcher, take_back: TakeBack = expire_worker) -> None:
         """Take back the jobs of workers that ended; what fails is tried again a second later."""
         while self._lost_workers and time.monotonic() >= self._next_take_back:
             worker_id = self._lost_workers[0]
             try:
-                jobs = expire_worker(engine, worker_id, self._settings.max_attempts)
+                jobs = take_back(engine, worker_id, self._settings.max_attempts)
                 workers.unregister(engine, worker_id)
-            except (DBAPIError, OSError) as error:
+            except (SQLAlchemyError, OSError) as error:
                 logger.warning("Cannot take back the jobs of %s yet: %s", worker_id, error)
                 self._next_take_back = time.monotonic() + _TAKE_BACK_SECONDS
                 return
@@ -230,9 +256,9 @@ class Supervisor:
 def start(child: Child, now: float) -> None:
     """Start a child, or have it started later where the machine cannot start a process now."""
     try:
-        child.start(now)
+        child.start()
     except OSError as error:
-        pause = child.backoff.pause(0.0)
+        pause = child.backoff.pause(ready=False)
         logger.warning("Cannot start the %s, trying again in %g s: %s", child.label, pause, error)
         child.restart_at = now + pause
 

@@ -16,6 +16,8 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from app.http.root_path import url_of
+
 STATIC = Path(__file__).with_name("static")
 
 router = APIRouter(include_in_schema=False)
@@ -58,7 +60,9 @@ class VersionedStaticFiles(StaticFiles):
 @router.api_route("/", methods=["GET", "HEAD"])
 def page(request: Request) -> HTMLResponse:
     """The page. It holds no values of its own: every param comes from ``GET /v1/kinds``."""
-    response = _templates.TemplateResponse(request, "index.html", {"static": f"/static/{static_version()}"})
+    response = _templates.TemplateResponse(
+        request, "index.html", {"static": url_of(f"/static/{static_version()}")}
+    )
     response.headers["Cache-Control"] = "no-cache"
     return response
 

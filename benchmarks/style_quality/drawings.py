@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from scipy.spatial import cKDTree
 
 from app.cli.demo_pictures import brushwork, landscape
-from benchmarks.style_transfer import drawn_content, drawn_style
+from benchmarks.drawn_pictures import drawn_content, drawn_style
 from worker.media.pictures import to_image
 
 WIDTH, HEIGHT = 512, 384

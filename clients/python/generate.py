@@ -54,7 +54,8 @@ def _kinds(api: Schema) -> list[dict[str, Any]]:
             continue
         name = post["operationId"].removeprefix("create_")
         content = post["requestBody"]["content"]
-        form = content["multipart/form-data"]["schema"]["properties"]
+        form_name = content["multipart/form-data"]["schema"]["$ref"].rpartition("/")[2]
+        form = api["components"]["schemas"][form_name]["properties"]
         params = content["application/json"]["schema"]["$ref"].rpartition("/")[2]
         job = next(_references(post["responses"]["202"]))
         found.append(
@@ -69,9 +70,16 @@ def _kinds(api: Schema) -> list[dict[str, Any]]:
                     field: value["type"] == "array" for field, value in form.items() if field != "params"
                 },
                 "extensions": listed[name]["file_extensions"],
+                "continued": _continued(api["components"]["schemas"][params]),
             }
         )
     return found
+
+
+def _continued(schema: Schema) -> list[str]:
+    """The params that name a job to go on from, whose params stand in for those that are left out."""
+    _, *others = schema.get("anyOf", [None])
+    return [name for other in others for name in other["required"]]
 
 
 def _type(schema: Schema, *, lenient: bool) -> str:
@@ -285,9 +293,12 @@ def _kind_table(kinds: Sequence[Schema]) -> str:
         pictures = ", ".join(f"{_quoted(field)}: {many}" for field, many in kind["pictures"].items())
         extensions = ", ".join(_quoted(each) for each in kind["extensions"])
         comma = "," if len(kind["extensions"]) == 1 else ""
+        continued = "".join(f"{_quoted(each)}, " for each in kind["continued"])
         lines.append(
             f"    {_quoted(kind['name'])}: "
-            f"KindInfo({_quoted(kind['path'])}, {{{pictures}}}, ({extensions}{comma})),"
+            f"KindInfo({_quoted(kind['path'])}, {{{pictures}}}, ({extensions}{comma})"
+            + (f", ({continued})" if continued else "")
+            + "),"
         )
     lines.append("}")
     head = """
@@ -311,7 +322,7 @@ def _methods(kinds: Sequence[Schema], prefix: str, job: str) -> str:
         given = "".join(f"{_quoted(name)}: {name}, " for name, _, _ in arguments)
         options, made = _options_name(kind), f"{job}[{kind['result']}]"
         about = [f"{kind['title']}: {kind['summary']}", ""]
-        about += [f"{name}: {_explained(schema)}" for name, _, schema in arguments]
+        about += [f"{name}: {_explained(schema)}{_condition(kind, name)}" for name, _, schema in arguments]
         about += [f"Options: {', '.join(_optional(kind)) or 'none'}."]
         call = f'self._submit("{kind["name"]}", {{{given}**options}})'
         lines += [
@@ -351,6 +362,12 @@ def _arguments(kind: Schema) -> list[tuple[str, str, Schema]]:
             shown = _type(properties[name], lenient=True)
         found.append((name, shown if name in required else f"{shown} | None = None", properties[name]))
     return found
+
+
+def _condition(kind: Schema, name: str) -> str:
+    """When a param is needed that may be left out only by jobs that go on from another."""
+    needed = kind["schema"].get("anyOf", [{}])[0].get("required", ())
+    return f" Needed without {' or '.join(kind['continued'])}." if name in needed else ""
 
 
 def _identifier(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
@@ -19,21 +20,27 @@ from tests.support.strange_pictures import plain
 
 
 @pytest.fixture
-def address(settings: Settings) -> Iterator[str]:
-    """The URL of a service on a real socket: the test client cannot read what never ends."""
+def app(settings: Settings) -> Iterator[FastAPI]:
+    """The app behind ``address``."""
     with lent_app(settings) as app:
-        config = uvicorn.Config(app, port=0, log_level="warning")
-        server = uvicorn.Server(config)
-        listener = config.bind_socket()
-        # From here on whoever connects waits until the service is up.
-        listener.listen(100)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        host, port = listener.getsockname()
-        yield f"http://{host}:{port}"
-        server.should_exit = server.force_exit = True
-        thread.join()
-        listener.close()
+        yield app
+
+
+@pytest.fixture
+def address(app: FastAPI) -> Iterator[str]:
+    """The URL of a service on a real socket: the test client cannot read what never ends."""
+    config = uvicorn.Config(app, port=0, log_level="warning")
+    server = uvicorn.Server(config)
+    listener = config.bind_socket()
+    # From here on whoever connects waits until the service is up.
+    listener.listen(100)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    host, port = listener.getsockname()
+    yield f"http://{host}:{port}"
+    server.should_exit = server.force_exit = True
+    thread.join()
+    listener.close()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from app.database.engine import is_disk_full, make_engine, write
 from app.database.migrations import upgrade
 from app.database.removal import remove
 from app.http.services import Services
-from app.jobs import claims, repository
+from app.jobs import claims, needs, repository
 from app.jobs.states import State
 from app.settings import Settings
 from app.storage import FolderStorage, StorageFull
@@ -147,7 +147,7 @@ def test_only_a_job_that_has_ended_loses_its_files(
     if not running:
         claims.finish(services.engine, claim, State.FAILED)
     services.storage.put(f"jobs/{job['id']}/work/1", b"checkpoint")
-    delete_job: Callable[..., None] = repository.delete_job
+    delete_job: Callable[..., None] = needs.delete_job
     tries: list[int] = []
 
     def at_second_try(*arguments: object) -> None:
@@ -156,7 +156,7 @@ def test_only_a_job_that_has_ended_loses_its_files(
             raise error(sqlite3.SQLITE_FULL)
         delete_job(*arguments)
 
-    monkeypatch.setattr(repository, "delete_job", at_second_try)
+    monkeypatch.setattr(needs, "delete_job", at_second_try)
     answer = client.delete(f"/v1/jobs/{job['id']}")
     assert answer.status_code == (409 if running else 204)
     left = (services.settings.data_dir / "files" / "jobs" / job["id"] / "work" / "1").exists()

@@ -49,7 +49,8 @@ def browser() -> Iterator[Browser]:
 def shared_service(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A running service with data of its own: its start takes longer than most files of tests."""
     service = Service.on_free_port(tmp_path_factory.mktemp("data"))
-    service.start()
+    # Less than any machine has, so that what is too large is so everywhere.
+    service.start({"IMPASTO_WORKER_MEMORY_BYTES": "2000000000"})
     yield service
     service.stop()
 
@@ -67,6 +68,8 @@ def console_errors() -> ConsoleErrors:
     console_errors = ConsoleErrors()
     # The last preview is deleted when the job ends, which may be while the page fetches it.
     console_errors.expect("404", "/artifacts/preview")
+    # Lists show small copies of all that was uploaded, broken.png too, which has none.
+    console_errors.expect("415", "/content?side=")
     return console_errors
 
 

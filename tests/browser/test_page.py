@@ -4,12 +4,15 @@ import io
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, Locator, Page, Response, expect
 
-from app.media.headers import read_header
+from app.media.stills import read_header
 from tests.browser.support import ConsoleErrors, Service
+from tests.support.clips import gif
+from tests.support.heics import heic
 
 pytestmark = pytest.mark.browser
 
@@ -29,9 +32,9 @@ def result(page: Page, state: str) -> Locator:
     return page.locator(f"#result[data-state={state}]")
 
 
-def choose(page: Page, pictures: Path, *, size: int = 64, steps: int = 4) -> None:
+def choose(page: Page, pictures: Path, *, size: int = 64, steps: int = 4, address: str = "/") -> None:
     """Open the page and fill in the form for a small painting."""
-    page.goto("/")
+    page.goto(address)
     file_input(page, "content").set_input_files(pictures / "content.png")
     file_input(page, "style").set_input_files(pictures / "style.png")
     page.get_by_label("Size", exact=True).fill(str(size))
@@ -45,6 +48,18 @@ def submit(page: Page) -> None:
 
 def job_ids(context: BrowserContext) -> list[str]:
     return [job["id"] for job in context.request.get("/v1/jobs?limit=100").json()["items"]]
+
+
+def test_what_it_takes_is_said_beside_the_button(page: Page, pictures: Path) -> None:
+    choose(page, pictures, size=160, steps=30)
+    taken = re.compile(r"^It takes about \d+ \w+ and \d+\sMB of memory, (as measured|going by)")
+    expect(page.locator("#estimate")).to_have_text(taken)
+    page.get_by_label("Size", exact=True).fill("8192")
+    expect(problem_of(page, "size")).to_contain_text("the largest size that fits is")
+    expect(page.locator("#estimate")).to_be_hidden()
+    page.get_by_label("Size", exact=True).fill("160")
+    expect(page.locator("#estimate")).to_have_text(taken)
+    expect(problem_of(page, "size")).to_be_hidden()
 
 
 def test_from_two_pictures_to_a_painting(page: Page, pictures: Path) -> None:
@@ -104,6 +119,29 @@ def test_the_painting_is_compared_with_the_content_by_keyboard(page: Page, pictu
     expect(page.locator(".original")).to_have_css("clip-path", "inset(0px 0% 0px 0px)")
     compare.press("Enter")
     expect(page.locator(".original")).to_be_hidden()
+
+
+def test_a_heic_is_shown_by_a_copy_and_painted(page: Page, pictures: Path, tmp_path: Path) -> None:
+    with Image.open(pictures / "content.png") as picture:
+        pixels = np.asarray(picture.convert("RGB"))
+    (tmp_path / "IMG_1.heic").write_bytes(heic(pixels))
+    choose(page, pictures)
+    file_input(page, "content").set_input_files(tmp_path / "IMG_1.heic")
+    tile = page.locator('[data-field="content"] .tile img')
+    expect(tile).to_have_js_property("naturalWidth", 160)
+    submit(page)
+    expect(result(page, "succeeded")).to_be_visible(timeout=JOB_MS)
+    page.get_by_role("button", name="Compare with the original").press("Enter")
+    expect(page.locator(".original")).to_have_js_property("naturalWidth", 160)
+
+
+def test_a_picture_that_moves_is_refused_when_it_is_added(page: Page, pictures: Path, tmp_path: Path) -> None:
+    choose(page, pictures)
+    (tmp_path / "waves.gif").write_bytes(gif())
+    file_input(page, "content").set_input_files(tmp_path / "waves.gif")
+    field = page.locator('[data-field="content"]')
+    expect(field).to_contain_text("waves.gif moves: use a still picture, such as one of its 5 frames.")
+    expect(field.locator(".tile")).to_have_count(0)
 
 
 def test_tiffs_of_16_bits_are_shown_by_copies(page: Page, pictures: Path, tmp_path: Path) -> None:
@@ -200,7 +238,7 @@ def test_the_form_survives_a_reload(page: Page, pictures: Path) -> None:
     page.reload()
     expect(page.get_by_label("Size", exact=True)).to_have_value("99")
     expect(page.locator("[data-field=content] .tile img")).to_have_attribute(
-        "src", re.compile(r"^/v1/images/[\w-]+/content$")
+        "src", re.compile(r"^/v1/images/[\w-]+/content\?side=320$")
     )
 
 
@@ -394,7 +432,7 @@ def test_a_restart_of_the_service_is_survived(
     submit(page)
     expect(result(page, "running")).to_be_visible(timeout=JOB_MS)
     console_errors.expect("net::ERR_CONNECTION")
-    console_errors.expect("503", "/v1/jobs")
+    console_errors.expect("503", "/v1/")
     console_errors.expect("net::ERR_INCOMPLETE_CHUNKED_ENCODING", "/events")
     service.stop()
     expect(page.locator("#connection")).to_contain_text("Reconnecting")

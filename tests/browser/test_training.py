@@ -204,7 +204,7 @@ def test_a_network_is_imported_renamed_and_deleted(
     exported.write_bytes(network_file(small_network()))
     file = page.locator(".shelf input[type=file]")
     file.set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no network"})
-    expect(page.locator(".shelf > .problem")).to_contain_text("notes.txt is not a network")
+    expect(page.locator(".shelf > .problem").first).to_contain_text("notes.txt is not a network")
     file.set_input_files(exported)
     entry = page.locator(".entry[data-name=small]")
     expect(entry).to_contain_text("imported, 6 classes")

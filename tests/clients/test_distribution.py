@@ -9,6 +9,7 @@ import pytest
 
 PROJECT = Path(__file__).parents[2] / "clients" / "python"
 PROGRAM = """
+import re
 import sys
 from importlib.metadata import requires, version
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import impasto_client
 
 assert version("impasto-client") == impasto_client.__version__
-assert sorted(each.partition(">")[0] for each in requires("impasto-client")) == ["httpx", "pydantic"]
+assert sorted(re.split("[<>=]", each)[0] for each in requires("impasto-client")) == ["httpx", "pydantic"]
 folder = Path(impasto_client.__file__).parent
 assert folder.is_relative_to(sys.prefix) and (folder / "py.typed").exists()
 try:

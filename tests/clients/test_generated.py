@@ -41,11 +41,16 @@ def test_every_kind_is_a_method_and_every_param_is_there(kind: str) -> None:
     params = KINDS[kind].params
     pictures = {name: mark.many for name, mark in params.picture_fields().items()}
     assert dict(KNOWN[kind].pictures) == pictures
+    continued = [name for name, mark in params.picture_fields().items() if mark.states]
+    assert [*KNOWN[kind].continued] == continued
     required = {name for name, field in params.model_fields.items() if field.is_required()}
     for client in (Client, AsyncClient):
         signature = inspect.signature(getattr(client, kind))
         arguments = [name for name in signature.parameters if name not in ("self", "options")]
         assert arguments[: len(required)] == sorted(required, key=arguments.index)
+        # What is required may be left out by a job that goes on from another.
+        bare = {name for name in arguments if signature.parameters[name].default is inspect.Parameter.empty}
+        assert bare == (set() if continued else required)
         assert set(arguments) == required | pictures.keys()
         shown = get_type_hints(_options(kind))
         call = {"priority", "reproducible", "idempotency_key"}

@@ -36,7 +36,7 @@ def test_all_attempts_of_a_call_have_one_idempotency_key(ask: Ask, server: Flaky
     sent = server.sent("POST /v1/style-transfer")
     assert len(sent) == 6
     assert len({each.headers["idempotency-key"] for each in sent}) == 1
-    assert {each.headers["priority"] for each in sent} == {"u=1"}
+    assert {each.headers["impasto-priority"] for each in sent} == {"6"}
     for each in sent:
         assert b"\r\n\r\ncontent\r\n" in each.body and b"\r\n\r\nstyle\r\n" in each.body
         assert b'{"size": 64}' in each.body

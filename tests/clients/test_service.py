@@ -98,6 +98,32 @@ def test_pictures_come_in_many_ways(service: Service, folder: Path) -> None:
         assert raised.value.field == "content"
 
 
+def test_a_job_goes_on_where_another_ended(service: Service, folder: Path) -> None:
+    with Client(service.url) as client:
+        pictures = folder / "photo.png", folder / "painting.png"
+        first = client.style_transfer(*pictures, size=32, steps=2, keep_state=True)
+        # A job, its id, or its picture; the pictures and params that are left out are those of the first.
+        for given, named in (
+            (first, "state"),
+            (first.wait().id, "state"),
+            (f"{first.id}/image", "image"),
+        ):
+            more = client.style_transfer(continue_from=given, steps=3)
+            went_on = {"continue_from": f"{first.id}/{named}", "steps": 3}
+            assert more.wait().view.params == first.view.params | went_on
+        other = client.style_transfer(style=folder / "photo.png", continue_from=first, steps=2)
+        assert other.view.params["content"] == first.view.params["content"]
+        assert other.wait().view.params["style"] != first.view.params["style"]
+        lines = [{"kind": "style_transfer", "params": {"continue_from": first, "steps": 2}}]
+        batch = client.batches.create(lines).wait()
+        assert [each.view.params["continue_from"] for each in client.jobs.list(batch=batch.id)] == [
+            f"{first.id}/state"
+        ]
+        with pytest.raises(InvalidRequest) as raised:
+            client.style_transfer(folder / "photo.png", steps=2)
+        assert raised.value.field == "style"
+
+
 def test_a_set_is_filled(service: Service, folder: Path) -> None:
     with Client(service.url) as client:
         made = client.datasets.create("drawn")

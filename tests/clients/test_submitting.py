@@ -74,7 +74,7 @@ def test_a_job_that_is_to_be_reproducible_says_so(ask: Ask, taking: FlakyServer)
 def test_a_kind_of_a_newer_service_is_asked_for_by_name(ask: Ask, taking: FlakyServer) -> None:
     ask(lambda client: client.jobs.create("sculpt", {"size": 3}, priority=7, idempotency_key="k"))
     (sent,) = taking.requests
-    assert (sent.headers["priority"], sent.headers["idempotency-key"]) == ("u=0", "k")
+    assert (sent.headers["impasto-priority"], sent.headers["idempotency-key"]) == ("7", "k")
     assert json.loads(sent.body)["kind"] == "sculpt"
 
 

@@ -167,8 +167,8 @@ def test_an_urgent_job_goes_first(service: Deployment) -> None:
     params = {"content": service.upload(1), "style": service.upload(2), "size": 32, "steps": 1}
     body = {"kind": "style_transfer", "params": params}
     late, urgent = (
-        service.request("POST", "/v1/jobs", json=body, headers={"Priority": urgency})["id"]
-        for urgency in ("u=7", "u=0")
+        service.request("POST", "/v1/jobs", json=body, headers={"Impasto-Priority": urgency})["id"]
+        for urgency in ("background", "7")
     )
     service.request("POST", f"/v1/jobs/{running}/cancel")
     service.wait_for_job(late, "succeeded")
@@ -196,7 +196,7 @@ def test_jobs_start_in_the_same_order_in_both_modes(service: Deployment) -> None
     wait_for(lambda: len(entries(service, batch)) == 3)
     names |= {job["id"]: f"entry {job['batch_line']}" for job in entries(service, batch)}
     submit("first")
-    submit("urgent", Priority="u=0")
+    submit("urgent", **{"Impasto-Priority": "urgent"})
     submit("second")
     service.request("POST", f"/v1/jobs/{paused}/pause")
     service.request("POST", f"/v1/jobs/{cancelled}/cancel")

@@ -1,10 +1,7 @@
 """A data folder on a small disk of its own, which is filled to the last byte while the service works."""
 
-import os
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from app.jobs.states import State
 from tests.support.batch_context import BatchContext
 from tests.support.batches import give
 from tests.support.databases import put_migrated
+from tests.support.disks import fill, small_disk
 from tests.support.service import Service, processes_of, running, wait_for
 from tests.support.strange_pictures import noise
 
@@ -28,15 +26,8 @@ SIZE, KEPT_FREE = 96_000_000, 24_000_000
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A small file system."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)], capture_output=True, text=True
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"cannot mount a small disk: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with small_disk(tmp_path / "disk", SIZE) as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -48,15 +39,6 @@ def service(disk: Path) -> Iterator[Service]:
     }
     with running(disk / "data", **settings) as made:
         yield made
-
-
-def fill(disk: Path, leave: int = 0) -> Path:
-    """Fill the disk but for some bytes; the file to delete again."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
-        while (free := os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize) > leave:
-            file.write(bytes(min(1 << 20, free - leave) or 1))
-    return filler
 
 
 def post(service: Service, path: str, **options: Any) -> httpx.Response:

@@ -30,6 +30,29 @@ USER = 10001
 PASSWORDS = {"POSTGRES_PASSWORD": "0123456789abcdef", "REDIS_PASSWORD": "fedcba9876543210"}
 # The variable that tells the processes of a run from all others.
 MARK = "IMPASTO_TEST_RUN"
+# The check sees what its own container runs, so here it is in one with both.
+HEALTH = """
+import subprocess, sys, time
+
+def is_well():
+    return subprocess.run([sys.executable, "/opt/impasto/health.py"]).returncode == 0
+
+def start(*command):
+    started = subprocess.Popen(["impasto", *command])
+    while not is_well():
+        assert started.poll() is None
+        time.sleep(1)
+    return started
+
+assert not is_well()
+api = start("api")
+worker = start("worker", "--device", "cpu")
+worker.terminate()
+assert worker.wait() == 0
+api.terminate()
+api.wait()
+assert not is_well()
+"""
 BUILDAH = {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
 
 
@@ -84,7 +107,7 @@ def test_a_gpu_is_asked_for_by_profile_only(services: dict[str, Any]) -> None:
 
 def test_workers_are_as_many_as_asked_for(tmp_path: Path, services: dict[str, Any]) -> None:
     assert services["worker"]["scale"] == 1
-    assert "cuda:0" in services["worker-gpu"]["command"]
+    assert services["worker-gpu"]["command"] == ["worker", "--device", "auto"]
 
     services = compose_services(tmp_path, CPU_WORKERS="0", GPU_DEVICES="cuda:0,cuda:1")
     assert services["worker"]["scale"] == 0
@@ -114,6 +137,13 @@ def test_the_api_answers_to_names_of_this_machine_unless_others_are_given(
     assert services["api"]["environment"]["IMPASTO_ALLOWED_HOSTS"] == "localhost,api"
     named = compose_services(tmp_path, IMPASTO_ALLOWED_HOSTS="studio.example")
     assert named["api"]["environment"]["IMPASTO_ALLOWED_HOSTS"] == "studio.example"
+
+
+def test_health_is_what_the_image_says_and_postgresql_is_asked_over_tcp(services: dict[str, Any]) -> None:
+    for name in ("api", "worker", "worker-gpu"):
+        assert "healthcheck" not in services[name], name
+    # tests/e2e/test_health.py asks a server that is just being made.
+    assert "--host=127.0.0.1" in services["postgres"]["healthcheck"]["test"]
 
 
 def test_workers_have_time_to_save_their_checkpoints(services: dict[str, Any]) -> None:
@@ -176,7 +206,7 @@ def test_image_is_what_it_should_be(image: str) -> None:
     assert config["StopSignal"] == "SIGTERM"
     assert config["Entrypoint"] == ["impasto"]
     assert config["Volumes"] == {"/data": {}}
-    assert config["Healthcheck"]["Test"][0] == "CMD"
+    assert config["Healthcheck"]["Test"] == ["CMD", "python", "/opt/impasto/health.py"]
 
 
 def test_image_holds_the_whole_package_and_no_tools(container: str) -> None:
@@ -277,11 +307,10 @@ def environment(folder: Path, postgres: PostgresServer, port: int) -> Iterator[l
     (folder / "redis").mkdir()
     install("redis-server")
     with postgres.database() as database_url, redis_server(folder / "redis") as redis:
-        sockets = Path(database_url.partition("host=")[2])
-        sockets.chmod(0o755)
+        postgres.folder.chmod(0o755)
         yield [
             f"--volume={data}:/data",
-            f"--volume={sockets}:{sockets}",
+            f"--volume={postgres.folder}:{postgres.folder}",
             f"--env=IMPASTO_DATABASE_URL={database_url}",
             f"--env=IMPASTO_REDIS_URL={redis.url}",
             f"--env=IMPASTO_PORT={port}",
@@ -303,6 +332,17 @@ def files_outside_the_volumes(container: str) -> list[Path]:
         buildah("umount", container)
 
 
+def test_the_health_check_of_the_image_finds_what_runs(
+    container: str, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    with environment(tmp_path, postgres_server, free_port()) as options:
+        run = Run(container, tmp_path / "health.log", ["python", "-c", HEALTH], options)
+        try:
+            assert run.process.wait(PATIENCE) == 0, run.log
+        finally:
+            run.kill()
+
+
 def test_a_job_goes_through_api_and_worker_of_the_image(
     container: str, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
@@ -321,18 +361,10 @@ def test_a_job_goes_through_api_and_worker_of_the_image(
 
             wait_for(answers)
 
-        def is_well(part: str) -> bool:
-            command = ["buildah", "run", *options, container, "--", "python", "/opt/impasto/health.py", part]
-            return subprocess.run(command, env={**os.environ, **BUILDAH}, capture_output=True).returncode == 0
-
         api_run = start("impasto", "api")
         wait_until("/healthz")
-        assert is_well("api")
-        assert not is_well("worker")
-
         worker_run = start("impasto", "worker", "--device", "cpu")
         wait_until("/readyz")
-        assert is_well("worker")
         assert api_run.users() == worker_run.users() == {USER}
 
         job = api.wait_for_job(api.paint(size=64, steps=3), "succeeded", "failed")

@@ -87,6 +87,29 @@ def test_redis_down_while_jobs_are_submitted(deploy: Deploy, figure: Figure) -> 
     )
 
 
+@pytest.mark.parametrize("how", ["full", "read_only", "other_password"])
+def test_redis_refuses_for_a_while(deploy: Deploy, figure: Figure, how: str) -> None:
+    service = deploy("celery")
+    assert service.redis is not None
+    submit = tiny_job(service)
+    running = service.paint(size=48, steps=LONG)
+    service.wait_for_progress(running)
+    with getattr(service.redis, how)():
+        job_ids = []
+        for _ in range(10):
+            response = submit()
+            assert response.status_code == 202, response.text
+            job_ids.append(response.json()["id"])
+        time.sleep(6)
+        # The one at work does not need Redis.
+        assert (service.job(running).state, service.job(running).attempt) == ("running", 1)
+        service.request("POST", f"/v1/jobs/{running}/cancel")
+        service.wait_for_row(running, "cancelled")
+    started = time.monotonic()
+    check_all_made_once(service, job_ids)
+    figure(f"celery: Redis refused ({how}): 10 jobs were done {time.monotonic() - started:.1f} s after it")
+
+
 @contextmanager
 def asking(*requests: Callable[[], httpx.Response]) -> Iterator[list[httpx.Response]]:
     """Send requests all the time, in one thread each; the answers."""

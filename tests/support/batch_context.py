@@ -6,13 +6,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from app.batches.batch import Batch
 from app.batches.keeper import Keeper
 from app.batches.service import BatchService, Options
-from app.database.engine import read
+from app.database.engine import read, write
+from app.database.ids import new_id
+from app.images.repository import NewImage, add_image, image_key
 from app.images.service import ImageService
+from app.images.tables import images
 from app.jobs.claims import Claim, claim_stack, finish
 from app.jobs.dispatch.base import LocalDispatcher
 from app.jobs.job import Job
@@ -20,6 +23,7 @@ from app.jobs.service import DEFAULT_PRIORITY, JobService
 from app.jobs.states import State
 from app.jobs.tables import jobs
 from app.kinds import all_lanes
+from app.media import PictureInfo
 from app.settings import Settings
 from app.storage import FolderStorage
 from tests.support.batches import ERROR
@@ -33,8 +37,8 @@ class BatchContext:
         self.settings = Settings(data_dir=folder)
         self.storage = FolderStorage(folder / "files")
         self.dispatcher = LocalDispatcher(folder)
-        images = ImageService(self.settings, engine, self.storage)
-        self.jobs = JobService(engine, self.storage, self.dispatcher, images)
+        pictures = ImageService(self.settings, engine, self.storage)
+        self.jobs = JobService(engine, self.storage, self.dispatcher, pictures)
         self.service = BatchService(
             settings=self.settings,
             engine=engine,
@@ -43,6 +47,17 @@ class BatchContext:
             jobs=self.jobs,
             wake=lambda: None,
         )
+
+    def add_image(self, *, imported: bool = False) -> str:
+        """A picture of one byte that is stored as it is; returns its id."""
+        image_id = new_id()
+        stored = self.storage.put(image_key(image_id), b"x")
+        info = PictureInfo("PNG", "image/png", 1, 1, has_alpha=False, orientation=1, bytes=stored.bytes)
+        add_image(self.engine, NewImage(image_id, None, info, stored))
+        if imported:
+            with write(self.engine) as connection:
+                connection.execute(update(images).where(images.c.id == image_id).values(imported=True))
+        return image_id
 
     def create(self, count: int, *wrong: int, **options: Any) -> Batch:
         """A batch of so many small jobs, with lines that are wrong in some places, which are skipped."""

@@ -54,7 +54,7 @@ class Part:
     @property
     def log(self) -> str:
         """What it wrote so far, in all its lives."""
-        return self._log.read_text(errors="replace")
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     def start(self) -> None:
         """Begin a life."""
@@ -105,7 +105,7 @@ class Deployment(Client):
         self._folder = folder
         self.data_dir = folder / "data"
         self._port = free_port()
-        self._environment = {
+        self.environment = {
             **os.environ,
             "IMPASTO_DATA_DIR": str(self.data_dir),
             "IMPASTO_PORT": str(self._port),
@@ -114,16 +114,16 @@ class Deployment(Client):
             **settings,
         }
         if database_url is not None:
-            self._environment["IMPASTO_DATABASE_URL"] = database_url
+            self.environment["IMPASTO_DATABASE_URL"] = database_url
         if redis is not None:
-            self._environment["IMPASTO_REDIS_URL"] = redis.url
+            self.environment["IMPASTO_REDIS_URL"] = redis.url
         own = Settings(data_dir=self.data_dir, database_url=database_url)
         self.engine = make_engine(own.resolved_database_url)
         self.parts = {name: self.make_part(name, command) for name, command in COMMANDS[mode].items()}
 
     def make_part(self, name: str, command: list[str]) -> Part:
         """A command of this deployment, which is yet to be started."""
-        return Part(command, self._folder / f"{name}.log", self._environment)
+        return Part(command, self._folder / f"{name}.log", self.environment)
 
     def add_worker(self, name: str) -> Part:
         """Start one more ``impasto worker``."""

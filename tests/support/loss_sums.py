@@ -5,14 +5,16 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from app.kinds.work import KEPT_BYTES
 from models.network import Network
 from worker.losses.content import content_losses
 from worker.losses.distance import Variant
 from worker.losses.gram import gram_losses
 from worker.losses.loss_sum import LossSum
-from worker.losses.sources import KEPT, Content, Styles
+from worker.losses.sources import Content, Styles
 from worker.losses.total_variation import TotalVariation
-from worker.optim.tiling.tiles import BUDGET, Edge, Tiling
+from worker.optim.tiling.beyond import Edge
+from worker.optim.tiling.tiles import BUDGET, Tiling
 
 
 def rand(height: int, width: int, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -33,7 +35,7 @@ def make_loss_sum(
     margin: int = 0,
     wrap: bool = False,
     budget: int = BUDGET,
-    kept: int = KEPT,
+    kept: int = KEPT_BYTES,
 ) -> LossSum:
     """Content, style (in equal shares) and total variation, for pictures of the content's size."""
     height, width = content.shape[-2:]

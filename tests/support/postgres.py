@@ -19,7 +19,7 @@ _PATIENCE = 60.0
 # PostgreSQL refuses to run as root; Debian's package makes this user.
 _USER = "postgres" if os.geteuid() == 0 else None
 _INITDB = ("--auth=trust", "--no-sync", "--encoding=UTF8")
-_SETTINGS = ("-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200")
+_SETTINGS = ("-c", "fsync=off", "-c", "max_connections=200")
 
 
 def find_program(name: str) -> str | None:
@@ -41,8 +41,13 @@ class PostgresServer:
     Its data lie safely in the kernel when it is killed, so it need not wait for the disk as well.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        self.folder = folder
+        """Its socket is here."""
+        self._listen = ["-c", f"listen_addresses={'127.0.0.1' if port else ''}"]
+        if port:
+            self._listen += ["-p", str(port)]
+        self._port = port or 5432
         self._data = folder / "data"
         self._log = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -63,15 +68,15 @@ class PostgresServer:
         return self._url("postgres")
 
     def _url(self, database: str) -> str:
-        return f"postgresql://postgres@/{database}?host={self._folder}"
+        return f"postgresql://postgres@/{database}?host={self.folder}&port={self._port}"
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [_require("postgres"), "-D", self._data, "-k", self._folder, *_SETTINGS],
+                [_require("postgres"), "-D", self._data, "-k", self.folder, *self._listen, *_SETTINGS],
                 user=_USER,
-                cwd=self._folder,
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stderr=log,
             )
@@ -84,6 +89,10 @@ class PostgresServer:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()}") from None
                 time.sleep(0.05)
+
+    def is_running(self) -> bool:
+        """Whether it has not ended, by itself or not."""
+        return self._process is not None and self._process.poll() is None
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End it. SIGINT is what it calls a fast shutdown; SIGQUIT leaves the data as a crash does."""
@@ -119,13 +128,16 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres() -> Iterator[PostgresServer]:
-    """A fresh server that runs. FileNotFoundError, whose message says so, if it is not installed."""
+def postgres(port: int | None = None) -> Iterator[PostgresServer]:
+    """A fresh server that runs, on a port of 127.0.0.1 too if one is given.
+
+    FileNotFoundError, whose message says so, if it is not installed.
+    """
     _require("initdb")
     # The path of its socket has at most 107 bytes, whatever TMPDIR is.
     folder = Path(tempfile.mkdtemp(prefix="impasto-postgres-", dir="/tmp"))
     try:
-        server = PostgresServer(folder)
+        server = PostgresServer(folder, port)
         try:
             server.start()
             yield server

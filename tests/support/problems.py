@@ -10,7 +10,16 @@ from httpx import Response
 from app.errors import ServiceError
 
 # What any route may answer with, and none documents.
-GENERAL = {"not_found", "method_not_allowed", "cross_origin", "request_too_large", "bad_request", "internal"}
+GENERAL = {
+    "not_found",
+    "method_not_allowed",
+    "cross_origin",
+    "request_too_large",
+    "bad_request",
+    "internal",
+    "storage_unavailable",
+    "database_unavailable",
+}
 
 
 def error_classes(base: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:

@@ -69,6 +69,39 @@ class RedisServer:
             self._process.wait(_PATIENCE)
             self._process = None
 
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """Out of memory while in the context: it refuses what adds to its data."""
+        with self.client() as client:
+            (most,) = client.config_get("maxmemory").values()
+            client.config_set("maxmemory", 1)
+        yield
+        with self.client() as client:
+            client.config_set("maxmemory", most)
+
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """A replica while in the context, of a primary that is not there: it refuses all writes."""
+        with self.client() as client:
+            client.replicaof("127.0.0.1", str(free_port()))
+        yield
+        with self.client() as client:
+            client.replicaof("NO", "ONE")
+
+    @contextmanager
+    def other_password(self) -> Iterator[None]:
+        """A password that nobody knows while in the context, for those who are connected, too."""
+        with self.client() as client:
+            client.config_set("requirepass", "another one")
+            client.execute_command("CLIENT", "KILL", "SKIPME", "yes", "TYPE", "normal")
+            client.execute_command("CLIENT", "KILL", "SKIPME", "yes", "TYPE", "pubsub")
+            yield
+            client.config_set("requirepass", _PASSWORD)
+
+    def client(self) -> "redis.Redis[bytes]":
+        """A new connection to it."""
+        return redis.Redis.from_url(self.url)
+
     def wipe(self) -> None:
         """Delete all it stored; it must not run."""
         assert self._process is None

@@ -20,7 +20,7 @@ from tests.support.strange_pictures import noise
 T = TypeVar("T")
 IMPASTO = Path(sys.executable).with_name("impasto")
 # Generous: the machine may be busy, and nothing here is about speed.
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 def wait_for(probe: Callable[[], T], seconds: float = PATIENCE) -> T:

@@ -134,11 +134,6 @@ def two_picture_jpeg() -> bytes:
     return encode(first, "MPO", save_all=True, append_images=[second])
 
 
-def heic() -> bytes:
-    """The first bytes of a telephone's HEIC."""
-    return struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + b"\0" * 64
-
-
 def profile(space: str, gamma: float = 1.0, primaries: Sequence[Color] | None = None) -> bytes:
     """An ICC profile (v2, matrix and curves) for ``GRAY`` or ``RGB``.
 

@@ -4,11 +4,15 @@ import threading
 import time
 from collections.abc import Callable
 
+from sqlalchemy import delete
+
+from app.database.engine import write
 from app.database.ids import new_id
 from app.datasets.service import DatasetService
 from app.datasets.uploads import zip_key
 from app.images.repository import NewImage, add_image, image_key
 from app.images.service import ImageService
+from app.images.tables import images
 from app.jobs import repository
 from app.jobs.filling import submit_import
 from app.jobs.job import Job
@@ -27,6 +31,12 @@ def add_picture(context: WorkerContext, data: bytes) -> str:
     info = PictureInfo("PNG", "image/png", 1, 1, has_alpha=False, orientation=1, bytes=stored.bytes)
     add_image(context.engine, NewImage(image_id, None, info, stored))
     return image_id
+
+
+def drop_image(context: WorkerContext, image_id: str) -> None:
+    """Remove the row of a picture though jobs need it, as a restored database may lack it."""
+    with write(context.engine) as connection:
+        connection.execute(delete(images).where(images.c.id == image_id))
 
 
 def job_service(context: WorkerContext) -> JobService:

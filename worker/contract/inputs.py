@@ -48,13 +48,10 @@ class Member:
     image_id: str | None = None
 
 
-def field_of(name: str, place: int, count: int) -> str:
-    """How an error names one of the pictures of a param: ``images.3`` where there are several."""
-    return name if count == 1 else f"{name}.{place}"
-
-
 class Inputs:
     """The inputs of one job by param. Nothing is decoded before it is asked for, and each file once.
+
+    (Once more after :meth:`forget`.)
 
     Pictures are float32 RGB (1, 3, H, W) with sRGB values in [0, 1], alphas (1, 1, H, W) in [0, 1].
     """
@@ -86,6 +83,8 @@ class Inputs:
         self._datasets = datasets
         # Bounded, as a set may have more pictures than fit into the memory; those of params are few.
         self._load = lru_cache(maxsize=24)(lambda param, place: self._sources[param][place].load())
+        # Of the first picture of each param that was opened.
+        self._alphas: dict[str, Tensor | None] = {}
 
     @classmethod
     def of(cls, pictures: Mapping[str, Sequence[Tensor | Clip | StepState]]) -> "Inputs":
@@ -125,7 +124,10 @@ class Inputs:
         for each in loaded:
             if isinstance(each, Clip):
                 raise InputError(param, "This is a clip: take a still picture, such as one frame of it.")
-        return [each for each in loaded if isinstance(each, Picture)]
+        pictures = [each for each in loaded if isinstance(each, Picture)]
+        if pictures:
+            self._alphas[param] = pictures[0].alpha
+        return pictures
 
     def state(self, param: str) -> StepState | None:
         """The state of a param that takes one; None if it names a picture, or nothing."""
@@ -141,8 +143,14 @@ class Inputs:
         """The transparency of the first picture of a param; None if it is opaque, a clip, or not there."""
         if param not in self._sources:
             return None
-        loaded = self._load(param, 0)
-        return loaded.alpha if isinstance(loaded, Picture) else None
+        if param not in self._alphas:
+            loaded = self._load(param, 0)
+            self._alphas[param] = loaded.alpha if isinstance(loaded, Picture) else None
+        return self._alphas[param]
+
+    def forget(self) -> None:
+        """Keep nothing that was decoded, but for alphas: what is asked for again is decoded again."""
+        self._load.cache_clear()
 
     @property
     def weights(self) -> WeightsFolder:

@@ -3,7 +3,8 @@
 A kind's function is a generator of steps. It knows no job, no database and no web; the runner, the
 command line, the tests and the benchmarks consume the same generator. It is given resolved params, their
 inputs (pictures of any size), the network that they need, prepared for the device and dtype of ``compute``
-(None: they need none), and as ``resume`` the state of a step to go on from (None: from the start).
+(None: they need none), and as ``resume`` the state of a step to go on from (None: from the start). That state
+is used up: a function may take its tensors out of it, so that they are not kept beside what becomes of them.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -19,9 +20,9 @@ from app.networks.card import NetworkCard
 class StepState:
     """All that a generator needs to go on from a step, bit for bit on the same CPU build.
 
-    ``tensors`` are contiguous CPU tensors that share no memory; ``values`` is JSON. ``parts`` are files
-    that will not change any more (the frames of a video that are done), by name: each is saved once,
-    however many states hold it.
+    ``tensors`` are on any device, may share memory with each other and with the run, and nobody changes them;
+    ``values`` is JSON. ``parts`` are files that will not change any more (the frames of a video that are
+    done), by name: each is saved once, however many states hold it.
     """
 
     tensors: dict[str, Tensor]
@@ -59,13 +60,16 @@ VideoFormat = Literal["mp4", "webp"]
 class Video:
     """A video to be encoded: its frames in order, all of one size, as PNG files; frames per second.
 
-    The last one is shown for ``hold`` seconds longer.
+    Each is shown as long as the others, or for its own time in ``seconds``; the last one for ``hold`` seconds
+    longer. ``sound`` is the file of a clip whose sound goes into an MP4 as it is (None: no sound).
     """
 
     frames: Sequence[bytes]
     rate: float
     format: VideoFormat
     hold: float = 0.0
+    seconds: Sequence[float] | None = None
+    sound: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,8 @@ def run_steps(steps: Generator[S, None, R], on_step: Callable[[S], object] | Non
             return result
         if on_step is not None:
             on_step(step)
+        # It may hold what the next one needs the memory of.
+        del step
 
 
 def map_steps(steps: Generator[S, None, R], change: Callable[[S], T]) -> Generator[T, None, R]:
@@ -136,3 +142,4 @@ def map_steps(steps: Generator[S, None, R], change: Callable[[S], T]) -> Generat
             result: R = stop.value
             return result
         yield change(step)
+        del step

@@ -95,37 +95,37 @@ class LossSum(SharedLoss):
         return terms
 
     def _in_tiles(self, picture: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """The same in several tiles, whose memory is free again for the losses of the picture."""
-        terms, of_padded = self._features_in_tiles(self.tiling.pad(picture.detach()))
-        padded = self.tiling.pad(picture)
+        """The same in several tiles: beside one of them there is one gradient, which all add to."""
         of_picture = {loss.name: loss.value(picture) for loss in self._of_picture}
-        outputs = [padded, *of_picture.values()]
-        along = [of_padded, *(torch.ones_like(term) for term in of_picture.values())]
-        (gradient,) = torch.autograd.grad(outputs, picture, along)
-        return terms | of_picture, gradient
+        if of_picture:
+            (gradient,) = torch.autograd.grad([*of_picture.values()], picture)
+            # Of its own memory, whatever autograd made it from.
+            gradient = gradient.contiguous()
+        else:
+            gradient = torch.zeros_like(picture)
+        return of_picture | self._features_in_tiles(picture.detach(), gradient), gradient
 
-    def _features_in_tiles(self, padded: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """The losses of features, and the gradient of their sum at the padded picture.
+    def _features_in_tiles(self, picture: Tensor, gradient: Tensor) -> dict[str, Tensor]:
+        """The losses of features; the gradient of their sum at the picture is added to ``gradient``.
 
         The first pass collects what the losses are functions of, with respect to which they are then
         differentiated; local losses need none. The second descends, tile by tile, along what is then linear
         in the tile's part.
         """
         if not self._of_features:
-            return {}, torch.zeros_like(padded)
+            return {}
         functions = [loss for loss in self._of_features if not isinstance(loss, LocalLoss)]
         with torch.no_grad():
-            collected, positions = self._collect(functions, padded)
+            collected, positions = self._collect(functions, picture)
         for each in collected.values():
             each.requires_grad_()
         terms = _values(functions, collected, positions)
         slopes = {name: torch.autograd.grad(terms[name], each)[0] for name, each in collected.items()}
-        gradient = torch.zeros_like(padded)
         for tile in self.tiling.tiles:
-            local, of_seen = self._of_tile(tile, tile.seen(padded), slopes)
-            tile.seen(gradient).add_(of_seen)
+            local, of_seen = self._of_tile(tile, self.tiling.seen(picture, tile), slopes)
+            self.tiling.add_seen(gradient, tile, of_seen)
             terms |= {name: terms.get(name, 0) + value for name, value in local.items()}
-        return terms, gradient
+        return terms
 
     def _of_tile(
         self, tile: Tile, seen: Tensor, slopes: Mapping[str, Tensor]
@@ -144,14 +144,14 @@ class LossSum(SharedLoss):
         return local, torch.autograd.grad(torch.stack(along).sum(), seen)[0]
 
     def _collect(
-        self, losses: Sequence[FeatureLoss], padded: Tensor
+        self, losses: Sequence[FeatureLoss], picture: Tensor
     ) -> tuple[dict[str, Tensor], dict[str, int]]:
         """What each loss is a function of, by its name, and the positions of its layer."""
         collected: dict[str, Tensor] = {}
         parts: dict[str, list[Tensor]] = {}
         positions: dict[str, int] = {}
         for tile in self.tiling.tiles:
-            features = self.tiling.features(tile.seen(padded), tile, _layers(losses))
+            features = self.tiling.features(self.tiling.seen(picture, tile), tile, _layers(losses))
             for loss in losses:
                 found = features[loss.layer]
                 positions[loss.name] = positions.get(loss.name, 0) + found[0, 0].numel()

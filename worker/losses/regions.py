@@ -45,10 +45,11 @@ def places_in(weights: Tensor, seed: int) -> Tensor:
     """
     # On the CPU in float64, which not every device has.
     reached = weights.flatten().cpu().double().cumsum(0)
+    # As if they summed to 1, where that is less.
+    reached /= min(1.0, float(reached[-1]))
     total = float(reached[-1])
-    step = min(1.0, total)
     drawn = float(torch.rand((), generator=generator_at(seed), dtype=torch.float64))
-    marks = step * (drawn + torch.arange(int(total / step) + 1, dtype=torch.float64))
+    marks = drawn + torch.arange(int(total) + 1, dtype=torch.float64)
     # Beyond each mark, so that no position without weight is found.
     places = torch.searchsorted(reached, marks[marks < total], right=True)
     return places.to(weights.device)

@@ -7,16 +7,14 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from app.kinds.work import KEPT_BYTES
 from models.network import Network
 from worker.losses.distance import Variant, caffe_activation, sum_of_squares
 from worker.losses.regions import Region, evened
 from worker.optim.kept import TARGETS, target_key
+from worker.optim.tiling.beyond import Edge
 from worker.optim.tiling.maps import Recomputed, Source
-from worker.optim.tiling.tiles import BUDGET, Edge, Tiling
-
-# Bytes of target features beyond which a tiled picture keeps none of them, and computes those of each tile
-# again: an evaluation then takes about an eighth longer. Both give the same targets bit for bit.
-KEPT = 768 << 20
+from worker.optim.tiling.tiles import BUDGET, Tiling
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,14 @@ class Styles:
     def _tiling(self, picture: Tensor) -> Tiling:
         height, width = picture.shape[-2:]
         return Tiling(
-            height, width, self.network, self.layers, margin=self.margin, edge=self.edge, budget=self.budget
+            height,
+            width,
+            self.network,
+            self.layers,
+            margin=self.margin,
+            edge=self.edge,
+            budget=self.budget,
+            small=True,
         )
 
 
@@ -115,7 +120,7 @@ class Content:
     layers: Mapping[str, float]
     variant: Variant = "relative"
     seed: int = 0
-    kept: int = KEPT
+    kept: int = KEPT_BYTES
     emphasis: Tensor | None = None
 
     def weights(self, layer: str) -> Tensor | None:

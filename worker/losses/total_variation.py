@@ -21,8 +21,9 @@ SMOOTHING = 0.15
 CHROMA = 4.0
 
 # Numbers of the largest picture that is differentiated as a whole, which takes ten times its memory; larger
-# ones are in bands of so many.
-BAND = 1 << 24
+# ones are in bands of BAND.
+WHOLE = 1 << 24
+BAND = 1 << 22
 
 
 class TotalVariation(PictureLoss):
@@ -61,7 +62,7 @@ def total_variation(picture: Tensor, wrap: bool = False) -> Tensor:
     """
     height, width = picture.shape[-2:]
     beyond = _beyond(wrap)
-    if picture.numel() > BAND:
+    if picture.numel() > WHOLE:
         lengths = _sum_in_bands(picture, _and_beyond(picture, wrap), partial(_lengths, beyond))
         return lengths / (height * width) - SMOOTHING
     down = torch.diff(picture, dim=-2, append=picture[..., beyond, :])
@@ -80,7 +81,7 @@ def squared_variation(picture: Tensor, wrap: bool = False) -> Tensor:
     rows = _and_beyond(picture, wrap)
     # Without the row beyond the last one has no neighbour below.
     rows = rows if wrap else rows[:-1]
-    if picture.numel() > BAND:
+    if picture.numel() > WHOLE:
         return _sum_in_bands(picture, rows, partial(_squares, wrap))
     return _squares(wrap, picture.index_select(-2, rows) if wrap else picture)
 
@@ -92,7 +93,7 @@ def nine_point_variation(picture: Tensor, wrap: bool = False) -> Tensor:
     ``wrap``. ``picture`` is (1, C, H, W). As in crowsonkb/style-transfer-pytorch (``TVLoss``).
     """
     rows, points = _and_beyond(picture, wrap), partial(_nine_points, wrap)
-    if picture.numel() > BAND:
+    if picture.numel() > WHOLE:
         return 2 / picture.numel() * _sum_in_bands(picture, rows, points)
     return 2 / picture.numel() * points(picture.index_select(-2, rows))
 

@@ -26,7 +26,7 @@ def is_deep(picture: OpenedPicture) -> bool:
 
 
 def read_deep(
-    data: bytes, picture: OpenedPicture, fit: Callable[[Image.Image], Image.Image]
+    picture: OpenedPicture, fit: Callable[[Image.Image], Image.Image]
 ) -> tuple[Floats, Floats | None]:
     """Colors over white (H, W, 3 or 1 for grey) and alpha (H, W; None if opaque), in [0, 1].
 
@@ -36,7 +36,7 @@ def read_deep(
     header = picture.header
     # Raises an error where data are damaged or end too early, which FFmpeg fills with something.
     picture.image.load()
-    samples = _samples(data, header)
+    samples = _samples(picture.data, header)
     if samples.shape[:2] != (header.height, header.width):
         raise ValueError(f"the pixels are {samples.shape[1]}×{samples.shape[0]}")
     colors = 1 if samples.shape[2] < 3 else 3

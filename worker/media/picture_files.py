@@ -16,9 +16,9 @@ from PIL import ExifTags, Image
 from torch import Tensor
 
 from app.kinds.fields import BitDepth, PictureFormat
-from app.media.headers import PNG_SIGNATURE
+from app.media.png import PNG_SIGNATURE
 from app.media.recipe_text import RECIPE_KEY, dump_recipe
-from worker.media.pictures import encode_png, require_finite, resize, to_image
+from worker.media.pictures import encode_png, levels_of, require_finite, resize, to_image
 from worker.media.profiles import srgb_profile
 
 # Lossy, with the colors of every pixel (4:4:4): no block is seen at this quality.
@@ -55,9 +55,9 @@ def encode_picture(
         case "webp":
             return _with_pillow(rgb, recipe, "WEBP")
         case "png":
-            return _deep_png(_levels(rgb, 16), recipe)
+            return _deep_png(levels_of(rgb, 16), recipe)
         case "tiff":
-            return _tiff(_levels(rgb, bit_depth), recipe)
+            return _tiff(levels_of(rgb, bit_depth), recipe)
 
 
 def _on_white(picture: Tensor) -> Tensor:
@@ -84,14 +84,6 @@ def _with_pillow(picture: Tensor, recipe: Recipe, format: str, **options: int) -
         **options,
     )
     return out.getvalue()
-
-
-def _levels(picture: Tensor, bits: BitDepth) -> NDArray[Any]:
-    """The picture in whole levels of so many bits, (H, W, C), to the nearest, half to even."""
-    require_finite(picture)
-    most = 2**bits - 1
-    values = picture[0].detach().float().clamp(0, 1).permute(1, 2, 0).cpu().numpy()
-    return np.rint(values * np.float32(most)).astype(np.uint8 if bits == 8 else np.uint16)
 
 
 def _strips(levels: NDArray[Any]) -> Iterator[NDArray[Any]]:

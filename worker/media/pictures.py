@@ -5,6 +5,7 @@ of its own, ``(1, 1, H, W)``, 0 transparent to 1 opaque.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -19,7 +20,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from app.errors import ComputationError, InputError
-from app.media.errors import PictureError, damaged
+from app.kinds.fields import BitDepth
+from app.media.errors import PictureError, damaged, truncated
 from app.media.inspect import OpenedPicture, open_picture
 from app.media.recipe_text import RECIPE_KEY, dump_recipe
 from worker.media.deep_pictures import is_deep, read_deep
@@ -43,6 +45,8 @@ _TRANSPOSES = {
 # documentation calls results from 2 (JPEG) and 3 (box) on indistinguishable from Lanczos alone.
 _JPEG_MARGIN = 2
 _BOX_MARGIN = 3.0
+# Numbers of a picture that are encoded at a time.
+_BAND = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Picture:
 def load_picture(
     file: BinaryIO | Path, field: str, side: int | None = None, short: int | None = None
 ) -> Picture:
-    """Decode a PNG, JPEG, WebP or TIFF file to sRGB, as it is meant to be displayed.
+    """Decode a still picture file to sRGB, as it is meant to be displayed.
 
     Honors EXIF orientation, ICC profiles, transparency and 16 bits a channel. Reduced so that the longer
     side has at most ``side`` pixels; never enlarged. A JPEG is decoded at a fraction of its size where that
@@ -72,7 +76,7 @@ def load_picture(
     try:
         opened = open_picture(data)
         try:
-            rgb, alpha = _decode(data, opened, side, short)
+            rgb, alpha = _decode(opened, side, short)
         except MemoryError as error:
             size = f"{opened.header.width}×{opened.header.height}"
             raise InputError(
@@ -80,7 +84,8 @@ def load_picture(
             ) from error
         except Exception as error:  # Pillow's and FFmpeg's decoders raise a dozen types for damaged data
             logger.info("cannot decode the picture of %s", field, exc_info=True)
-            raise damaged("its pixels cannot be decoded") from error
+            whole = opened.header.ends
+            raise (damaged("its pixels cannot be decoded") if whole else truncated()) from error
         finally:
             opened.image.close()
     except PictureError as error:
@@ -131,21 +136,41 @@ def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
 
 def to_image(picture: Tensor) -> Image.Image:
     """A picture ``(1, C, H, W)`` in [0, 1] in 8 bits; ComputationError if a value is not finite."""
+    return Image.fromarray(levels_of(picture, 8))
+
+
+def levels_of(picture: Tensor, bits: BitDepth) -> NDArray[Any]:
+    """A picture (1, C, H, W) in [0, 1] in whole levels of so many bits, (H, W, C).
+
+    To the nearest, half to even: truncation would darken by half a level. Raises ComputationError if a value
+    is not finite.
+    """
     require_finite(picture)
-    # To the nearest of the 256 levels, half to even: truncation would darken by half a level.
-    levels = picture[0].detach().float().clamp(0, 1).mul(255).round().to(torch.uint8)
-    return Image.fromarray(levels.permute(1, 2, 0).contiguous().cpu().numpy())
+    _, channels, height, width = picture.shape
+    levels = np.empty((height, width, channels), np.uint8 if bits == 8 else np.uint16)
+    top = 0
+    for band in _bands(picture):
+        rounded = band[0].detach().float().clamp(0, 1).mul(2**bits - 1).round()
+        # Of 8 bits, so that a device sends as few bytes as there are.
+        rows = rounded.to(torch.uint8 if bits == 8 else torch.int32).permute(1, 2, 0).contiguous().cpu()
+        levels[top : top + len(rows)] = rows.numpy()
+        top += len(rows)
+    return levels
 
 
 def require_finite(picture: Tensor) -> None:
     """Raises ComputationError if a value is not finite."""
-    if not bool(torch.isfinite(picture).all()):
+    if not all(bool(torch.isfinite(band).all()) for band in _bands(picture)):
         raise ComputationError("The picture has values that are not finite numbers. Try other weights.")
 
 
-def _decode(
-    data: bytes, picture: OpenedPicture, side: int | None, short: int | None
-) -> tuple[Tensor, Tensor | None]:
+def _bands(picture: Tensor) -> Sequence[Tensor]:
+    """A picture (1, C, H, W), some rows at a time: what is made of one whole would take copies of it."""
+    rows = max(1, _BAND * picture.shape[-2] // max(1, picture.numel()))
+    return torch.split(picture, rows, -2)
+
+
+def _decode(picture: OpenedPicture, side: int | None, short: int | None) -> tuple[Tensor, Tensor | None]:
     image = picture.image
     if side is None and short is not None:
         # Pillow leaves no side shorter than asked for.
@@ -163,7 +188,7 @@ def _decode(
     if icc == srgb_profile():
         icc = None
     if deep:
-        colors, opacity = read_deep(data, picture, fit)
+        colors, opacity = read_deep(picture, fit)
         return _channels_first(_deep_to_srgb(colors, icc)), None if opacity is None else _plane(opacity)
     base, alpha = _separate(image, picture.header.bits)
     rgb = _channels_first(_to_srgb(fit(base), icc))
@@ -205,6 +230,8 @@ def _separate(image: Image.Image, bits: int) -> tuple[Image.Image, Image.Image |
         return Image.fromarray(grey), Image.fromarray(opaque.astype(np.uint8) * np.uint8(255))
     if image.mode == "CMYK":
         return image, None
+    if image.mode == "RGBa":
+        image = image.convert("RGBA")
     if key is not None:
         image.info["transparency"] = _to_eight_bits(key, image.mode, bits)
         image = image.convert("RGBA")

@@ -1,7 +1,8 @@
 """Encodes videos: MP4, which every player shows, or animated WebP, which an <img> shows."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -9,12 +10,15 @@ from typing import Any
 
 import av
 import numpy as np
-from av.container import OutputContainer
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.video import VideoStream
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from PIL import ExifTags, Image
 from torch import Tensor
 
 from app.media.recipe_text import dump_recipe
+from worker.contract.interludes import between_parts
 from worker.contract.steps import Video, VideoFormat
 from worker.media.pictures import to_image
 
@@ -25,6 +29,10 @@ CRF = "18"
 WEBP_QUALITY = 85
 # Rates such as 29.97 are 30000/1001.
 _MAX_DENOMINATOR = 1001
+# A second, where frames have lengths of their own: what MPEG counts in.
+_TICKS = 90_000
+# Codecs of sound that players expect in an MP4.
+SOUNDS = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp3", "mp3float", "opus", "libopus"})
 
 
 def encode_frame(picture: Tensor) -> bytes:
@@ -67,14 +75,49 @@ def _write_frames(container: OutputContainer, video: Video) -> None:
     context.pix_fmt = "yuv420p"
     context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
     context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.IEC61966_2_1
-    for image in _held(video):
-        width, height = (max(2, side - side % 2) for side in image.size)
-        if not context.is_open:
-            context.width, context.height = width, height
-        levels = np.asarray(image.crop((0, 0, width, height)))
-        frame = av.VideoFrame.from_ndarray(levels, format="rgb24")
-        container.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)))
-    container.mux(stream.encode())
+    # Without times of their own, each is shown for one tick.
+    tick = 1 / rate if video.seconds is None else Fraction(1, _TICKS)
+    context.time_base = tick
+    with ExitStack() as stack:
+        sound = None if video.sound is None else stack.enter_context(av.open(BytesIO(video.sound), "r"))
+        copied = None if sound is None else container.add_stream_from_template(sound.streams.audio[0])
+        at, lengths = Fraction(0), dict[int, int]()
+        for image, seconds in _held(video):
+            width, height = (max(2, side - side % 2) for side in image.size)
+            if not context.is_open:
+                context.width, context.height = width, height
+            levels = np.asarray(image.crop((0, 0, width, height)))
+            frame = av.VideoFrame.from_ndarray(levels, format="rgb24")
+            frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
+            end = at + Fraction(seconds)
+            frame.pts, frame.time_base = round(at / tick), tick
+            lengths[frame.pts] = round(end / tick) - frame.pts
+            at = end
+            container.mux(_timed(stream.encode(frame), lengths))
+        container.mux(_timed(stream.encode(), lengths))
+        if sound is not None and copied is not None:
+            _copy_sound(sound, container, copied, at)
+
+
+def _timed(
+    packets: "list[av.Packet[VideoStream]]", lengths: Mapping[int, int]
+) -> "list[av.Packet[VideoStream]]":
+    """Packets with the lengths of their frames, by the times of these: the encoder gives all the mean."""
+    for packet in packets:
+        if packet.pts is not None:
+            packet.duration = lengths[packet.pts]
+    return packets
+
+
+def _copy_sound(sound: InputContainer, into: OutputContainer, stream: AudioStream, end: Fraction) -> None:
+    """Copy the sound up to a time in seconds."""
+    for packet in sound.demux(sound.streams.audio[0]):
+        if packet.dts is None:
+            continue
+        if packet.pts is not None and packet.time_base is not None and packet.pts * packet.time_base >= end:
+            return
+        packet.stream = stream
+        into.mux(packet)
 
 
 def _webp(video: Video, recipe: dict[str, Any] | None) -> bytes:
@@ -83,14 +126,15 @@ def _webp(video: Video, recipe: dict[str, Any] | None) -> bytes:
     if recipe is not None:
         exif[ExifTags.Base.ImageDescription] = dump_recipe(recipe, ascii_only=True)
     first, *others = _images(video)
-    shown = round(1000 / video.rate)
+    shown = [round(1000 * each) for each in _seconds(video)]
+    shown[-1] += round(1000 * video.hold)
     out = BytesIO()
     first.save(
         out,
         "WEBP",
         save_all=True,
         append_images=others,
-        duration=[shown] * len(others) + [shown + round(1000 * video.hold)],
+        duration=shown,
         loop=0,
         quality=WEBP_QUALITY,
         exif=exif,
@@ -98,15 +142,24 @@ def _webp(video: Video, recipe: dict[str, Any] | None) -> bytes:
     return out.getvalue()
 
 
-def _held(video: Video) -> Iterator[Image.Image]:
-    """The frames, the last one as often as it is shown."""
-    for image in _images(video):
-        yield image
+def _seconds(video: Video) -> Sequence[Fraction | float]:
+    """For how long each frame is shown, without the hold."""
+    if video.seconds is not None:
+        return video.seconds
+    return [1 / Fraction(video.rate).limit_denominator(_MAX_DENOMINATOR)] * len(video.frames)
+
+
+def _held(video: Video) -> Iterator[tuple[Image.Image, Fraction | float]]:
+    """The frames with their length, the last one as often as it is shown."""
+    seconds = _seconds(video)
+    for image, length in zip(_images(video), seconds, strict=True):
+        yield image, length
     for _ in range(round(video.hold * video.rate)):
-        yield image
+        yield image, seconds[-1]
 
 
 def _images(video: Video) -> Iterator[Image.Image]:
     for data in video.frames:
+        between_parts()
         with Image.open(BytesIO(data), formats=("PNG",)) as image:
             yield image.convert("RGB")

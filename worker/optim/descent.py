@@ -73,6 +73,8 @@ class Descent:
         self._deterministic = deterministic
         self._after_step = after_step
         self._failures = 0
+        # The gradient that was divided by the magnitude, until a step was made with it.
+        self._divided: Tensor | None = None
         self.lowest = [math.inf] * len(variables)
         self.terms: Mapping[str, Tensor] = {}
         self.best_terms: Mapping[str, Tensor] = {}
@@ -88,7 +90,7 @@ class Descent:
         self.take(loss(self.variables))
 
     def take(self, evaluation: Evaluation) -> None:
-        """Move the variables, given the loss at them.
+        """Move the variables, given the loss at them, whose gradient is used up. May be tried again.
 
         Raises ComputationError if the loss is not finite or explodes, and rolling back, if allowed, does not
         help.
@@ -114,8 +116,11 @@ class Descent:
             if total <= NEGLIGIBLE * self._magnitude:
                 return
             # Optimizers do not depend on the scale of a gradient, but its square must not overflow.
-            gradient = gradient / self._magnitude
+            # In place, and once: where memory ran out the same evaluation comes again.
+            if gradient is not self._divided:
+                self._divided = gradient.div_(self._magnitude)
         moved = self._optimizer.step(self.variables, gradient)
+        self._divided = None
         self.variables = moved if self._after_step is None else self._after_step(moved, self.taken + 1)
 
     def _keep_best(self, evaluation: Evaluation, totals: Sequence[float]) -> None:
@@ -157,14 +162,14 @@ class Descent:
         self.terms = self.best_terms
 
     def state(self) -> StepState:
-        """All that :meth:`restore` needs."""
+        """All that :meth:`restore` needs, not copied: no step changes a tensor that it was given or made."""
         optimizer = self._optimizer.state()
         tensors = {"variables": self.variables}
         if self._deterministic:
             tensors |= {"best": self._best} | with_prefix("best_terms.", self.best_terms)
         tensors |= with_prefix("terms.", self.terms) | with_prefix("optimizer.", optimizer.tensors)
         return StepState(
-            {name: tensor.to("cpu", copy=True).contiguous() for name, tensor in tensors.items()},
+            tensors,
             {
                 "taken": self.taken,
                 "lowest": self.lowest,
@@ -175,10 +180,9 @@ class Descent:
         )
 
     def restore(self, state: StepState) -> None:
-        """Go on from a :meth:`state`, bit for bit."""
+        """Go on from a :meth:`state`, bit for bit; its tensors are not copied."""
         here, values = self.variables.device, state.values
-        # Copies, because the last bits of a sum may depend on how what was read from a file is aligned.
-        tensors = {name: tensor.to(here, copy=True) for name, tensor in state.tensors.items()}
+        tensors = {name: tensor.to(here) for name, tensor in state.tensors.items()}
         self.variables = self.current = self._best = tensors["variables"]
         self.terms = under_prefix("terms.", tensors)
         if self._deterministic:

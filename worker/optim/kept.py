@@ -79,10 +79,10 @@ TARGETS: Kept[Mapping[str, Tensor]] = Kept(TARGET_BYTES, LARGEST_TARGET, bytes_o
 
 def target_key(network: Network, picture: Tensor, *rest: Hashable) -> Hashable:
     """What stands for a network, a picture (1, 3, H, W) and all else that their targets depend on."""
-    data = picture.detach().cpu().contiguous()
-    digest = hashlib.blake2b(data.numpy().tobytes(), digest_size=16).digest()
+    data = picture.detach().cpu().contiguous().flatten().numpy()
+    digest = hashlib.blake2b(data.data, digest_size=16).digest()
     # With another pooling a network has the same weights.
     modules: tuple[Hashable, ...] = tuple(map(str, network.stack.values()))
     modules += tuple(tuple(each.flatten().tolist()) for each in (network.mean, network.std))
     computed = network.device, network.dtype, torch.get_num_threads()
-    return network.sha256, modules, computed, digest, tuple(picture.shape), picture.dtype, *rest
+    return network.sha256, network.view, modules, computed, digest, tuple(picture.shape), picture.dtype, *rest

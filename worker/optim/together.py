@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -15,6 +16,7 @@ from typing import Self, TypeVar
 import torch
 from torch import Tensor
 
+from worker.contract.interludes import between_parts
 from worker.optim.descent import Evaluation, LossFunction
 
 A = TypeVar("A")
@@ -69,6 +71,7 @@ class Wanted:
 
     def evaluate(self) -> Evaluation:
         """The evaluation, by itself."""
+        between_parts()
         return self.loss(self.variables)
 
 
@@ -126,7 +129,8 @@ def on_single_threads(
     if threads == 1:
         yield from map(function, each)
         return
-    calls = [_single_threads(threads).submit(function, one) for one in each]
+    # Those who listen to what is done in this thread hear of what is done in the others.
+    calls = [_single_threads(threads).submit(copy_context().run, function, one) for one in each]
     try:
         for call in calls:
             yield call.result()

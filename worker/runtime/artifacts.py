@@ -1,7 +1,7 @@
 """The outcome of a job as files."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -12,17 +12,21 @@ from app.media.recipe_text import STATE_RECIPE_KEY, dump_recipe
 from worker.contract.steps import Outcome, StepState
 from worker.media.picture_files import encode_picture
 from worker.media.videos import MEDIA_TYPES, encode_video
-from worker.runtime.checkpoints import KIND, to_bytes
+from worker.runtime.checkpoints import KIND, file_of
+from worker.runtime.tensor_files import TensorFile
 
 
 @dataclass(frozen=True)
 class EncodedFile:
-    """A file to be written. ``name`` is the artifact's, ``ending`` the suffix of the file name (``.png``)."""
+    """A file to be written. ``name`` is the artifact's, ``ending`` the suffix of the file name (``.png``).
+
+    ``data`` may be iterated more than once.
+    """
 
     name: str
     ending: str
     media_type: str
-    data: bytes
+    data: bytes | Iterable[bytes]
 
 
 def encode(
@@ -47,9 +51,9 @@ def encode(
         yield EncodedFile(name, ".safetensors", "application/octet-stream", state_file(state, recipe))
 
 
-def state_file(state: StepState, recipe: Json) -> bytes:
+def state_file(state: StepState, recipe: Json) -> TensorFile:
     """The file of a state, with the recipe in its header."""
-    return to_bytes(state, {KIND: recipe["kind"], STATE_RECIPE_KEY: dump_recipe(recipe)})
+    return file_of(state, {KIND: recipe["kind"], STATE_RECIPE_KEY: dump_recipe(recipe)})
 
 
 def encode_recipe(recipe: Json) -> EncodedFile:

@@ -27,6 +27,10 @@ def make_celery() -> Celery:
     celery.conf.update(configuration(settings.redis_url))
     # The child saves a checkpoint in this time; worker.runtime.celery_main signals it.
     celery.conf.worker_soft_shutdown_timeout = settings.shutdown_seconds
+    # Celery looks at both when a task has ended, and starts another child.
+    celery.conf.worker_max_tasks_per_child = settings.recycle_jobs
+    if settings.recycle_bytes is not None:
+        celery.conf.worker_max_memory_per_child = max(1, settings.recycle_bytes // 1024)
     return celery
 
 
@@ -48,7 +52,8 @@ def sharing() -> int:
 @setup_logging.connect  # type: ignore[untyped-decorator]
 def log_like_other_processes(**_: Any) -> None:
     """Set up logging in place of Celery, in the parent and in the child."""
-    configure_logging(get_settings().log_level)
+    settings = get_settings()
+    configure_logging(settings.log_level, settings.log_format)
 
 
 celery = make_celery()

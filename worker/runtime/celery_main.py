@@ -15,16 +15,18 @@ from types import FrameType
 from typing import Any
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
-from app.database.engine import make_engine
+from app.database.engine import WATCH_CONNECTIONS, make_engine
 from app.jobs.dispatch.base import Dispatcher, make_dispatcher
 from app.jobs.dispatch.celery_settings import queue_of
-from app.jobs.reaper import expire_worker, finish_takeback, overdue_cancels
+from app.jobs.reaper import expire_worker, finish_takeback, overdue_cancels, release_worker
+from app.log_context import logged_with
 from app.settings import Settings, get_settings
 from app.storage import Storage, make_storage
 from app.supervision.logs import configure_logging
 from app.supervision.parent_watch import exit_with_parent
+from app.supervision.readiness import say_ready
 from app.workers import repository as workers
 
 log = logging.getLogger("worker.runtime.celery_main")
@@ -38,10 +40,11 @@ class Watch:
     def __init__(self, settings: Settings, worker_id: str) -> None:
         self._settings = settings
         self._owner = worker_id
-        self._engine: Engine = make_engine(settings.resolved_database_url)
+        self._engine: Engine = make_engine(settings.resolved_database_url, WATCH_CONNECTIONS)
         self._dispatcher: Dispatcher = make_dispatcher(settings)
         self._storage: Storage = make_storage(settings)
         self._children: dict[str, int] = {}
+        self._stopping = False
 
     def start(self, **_: Any) -> None:
         """Watch from a thread until the process ends."""
@@ -64,6 +67,7 @@ class Watch:
 
     def signal_children(self) -> None:
         """Make the children save their checkpoints and release their jobs."""
+        self._stopping = True
         for pid in self._children.values():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGUSR2)
@@ -73,12 +77,13 @@ class Watch:
         while not pause.wait(WATCH_SECONDS):
             try:
                 self._check_children()
-            except (DBAPIError, OSError) as error:
+            except (SQLAlchemyError, OSError) as error:
                 log.warning("cannot watch the children, trying again: %s", error)
 
     def _check_children(self) -> None:
         for worker in workers.children_of(self._engine, self._owner):
             self._children[worker.worker_id] = worker.pid
+            say_ready()
         for worker_id, pid in list(self._children.items()):
             if not _is_alive(pid):
                 self._take_back(worker_id)
@@ -90,9 +95,12 @@ class Watch:
                     os.kill(pid, signal.SIGKILL)
 
     def _take_back(self, worker_id: str) -> None:
-        lost = expire_worker(self._engine, worker_id, self._settings.max_attempts)
+        # One that Celery killed at the end of a shutdown has cost its job no attempt.
+        take_back = release_worker if self._stopping else expire_worker
+        lost = take_back(self._engine, worker_id, self._settings.max_attempts)
         for job in lost:
-            log.warning("job %s: its worker died, now %s", job.id, job.state)
+            with logged_with(**job.log_fields):
+                log.warning("job %s: its worker died, now %s", job.id, job.state)
         finish_takeback(lost, self._dispatcher, self._storage)
         workers.unregister(self._engine, worker_id)
         del self._children[worker_id]
@@ -121,7 +129,7 @@ def main() -> None:
     os.environ["IMPASTO_WORKER_ID"] = arguments.worker_id
     os.environ["IMPASTO_WORKER_SHARING"] = str(arguments.sharing)
     settings = get_settings()
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     exit_with_parent(settings.shutdown_seconds)
 
     from celery.signals import worker_init, worker_ready
@@ -137,12 +145,16 @@ def main() -> None:
     worker_ready.connect(watch.signal_children_on_shutdown, weak=False)
     celery.worker_main(
         [
+            # Without a banner, which is no line of a log.
+            "--quiet",
             "worker",
             f"--queues={queue_of(arguments.lane)}",
             f"--hostname={arguments.worker_id.replace(':', '-')}@%h",
             "--without-gossip",
             "--without-mingle",
-            f"--loglevel={settings.log_level}",
+            # Of what the child says, in a format of Celery's own, before it has set up its log. What follows
+            # has the level of the settings.
+            "--loglevel=WARNING",
         ]
     )
 

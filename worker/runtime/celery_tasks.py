@@ -50,13 +50,19 @@ def open_context(**_: Any) -> None:
 
 def _open_context() -> None:
     from worker.runtime.context import make_context
+    from worker.runtime.recycling import warn_if_always_due
     from worker.runtime.registration import registered
+    from worker.runtime.stalls import watch_start
+    from worker.runtime.stopping import stop_on
     from worker.runtime.warm_up import warm_up
 
     settings = get_settings()
     name = f"{worker_id()}:{os.getpid()}"
     Child.context = make_context(settings, name, settings.device, lane=lane(), sharing=sharing())
-    warm_up(Child.context.networks, Child.context.compute, lane())
+    stop_on(signal.SIGUSR2, Child.stop, Child.context.hurry, settings.shutdown_seconds)
+    with watch_start(settings):
+        warm_up(Child.context.networks, Child.context.compute, lane())
+    warn_if_always_due(settings)
     Child.registration = registered(Child.context, lane())
     Child.registration.__enter__()
 

@@ -17,8 +17,16 @@ from app.jobs.errors import UnknownJob
 from app.jobs.job import Artifact, Json
 from app.jobs.repository import get_job, list_artifacts
 from app.jobs.states import State
-from app.jobs.storage_keys import attempt_folder, delete_job_files, work_folder
+from app.jobs.storage_keys import (
+    attempt_folder,
+    checkpoint_key,
+    checkpoints_of,
+    delete_job_files,
+    work_folder,
+)
+from app.log_context import logged_with
 from app.networks import repository as networks
+from worker.contract.interludes import listening
 from worker.contract.steps import NewNetwork, Step, StepState
 from worker.media.pictures import PREVIEW_MEDIA_TYPE, encode_preview
 from worker.networks.keeping import store_weights
@@ -29,6 +37,7 @@ from worker.runtime.context import WorkerContext
 from worker.runtime.heartbeat import Heartbeat
 from worker.runtime.patience import SAVING_FAILED, persist
 from worker.runtime.schedule import Schedule
+from worker.runtime.stalls import watch_jobs
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +48,10 @@ class Cancelled(Exception):
 
 class Released(Exception):
     """The job goes back to the queue, because of a shutdown or a pause."""
+
+
+# What ends an attempt between its steps, or between the parts of one, and is no failure.
+LEFT = (Cancelled, Released, ClaimLost)
 
 
 @dataclass(frozen=True)
@@ -95,22 +108,39 @@ class ClaimedJob:
         self._schedule = Schedule(self._context.settings.checkpoint_seconds, count)
 
     def load_checkpoint(self) -> StepState | None:
-        """The state to go on from; None to start from the beginning, also if the checkpoint is unusable."""
-        if self._checkpoint_key is None:
-            return None
+        """The state to go on from; None to start from the beginning, also if no checkpoint is usable.
+
+        Where the row names none that is, as after a backup was restored whose files are older or newer than
+        its database, another one of the job does as well: each is a state of the same computation.
+        """
+        named, storage = self._checkpoint_key, self._context.storage
         try:
-            state, self._parts = checkpoints.load(self._context.storage, self._checkpoint_key, self.row.kind)
-        except (CheckpointError, OSError) as error:
-            self.discard_checkpoint(error)
-            return None
-        log.info("job %s: resumes from %s", self.row.id, self._checkpoint_key)
-        return state
+            others = checkpoints_of(storage, self.row.id)
+        except OSError as error:
+            log.warning("job %s: its checkpoints cannot be listed: %s", self.row.id, error)
+            others = {}
+        unusable: Exception | None = None
+        for key in [*([named] if named is not None else []), *(key for key in others if key != named)]:
+            try:
+                state, self._parts = checkpoints.load(storage, key, self.row.kind)
+            except (CheckpointError, OSError) as error:
+                log.warning("job %s: %s cannot be used: %s", self.row.id, key, error)
+                unusable = error
+                continue
+            if key != named:
+                self._claim = self._claim.with_checkpoint({"key": key, "done": others[key]})
+                self._checkpoint_key = key
+            log.info("job %s: resumes from %s", self.row.id, key)
+            return state
+        if unusable is not None:
+            self.discard_checkpoint(unusable)
+        return None
 
     def discard_checkpoint(self, error: Exception) -> None:
         """Start from the beginning, since the checkpoint is of no use."""
         log.warning("job %s: starts from the beginning: %s: %s", self.row.id, type(error).__name__, error)
         # Nothing is saved yet, so any checkpoint from here on is progress.
-        self._claim = self._claim.without_checkpoint()
+        self._claim = self._claim.with_checkpoint(None)
         self._parts = {}
 
     def report(self, step: Step, stop: threading.Event) -> None:
@@ -146,6 +176,19 @@ class ClaimedJob:
         if self._pulse.paused or stop.is_set():
             if step is not None:
                 self._try("last checkpoint", partial(self._save_checkpoint, step))
+            raise Released
+
+    def check_between_parts(self) -> None:
+        """Raise one of LEFT if the attempt must end in the middle of a step, of which nothing is kept.
+
+        A shutdown may wait for the end of the step, and for a checkpoint there, until it is about to kill
+        this process; a pause waits in any case.
+        """
+        if self._pulse.lost:
+            raise ClaimLost
+        if self._pulse.cancel_requested:
+            raise Cancelled
+        if self._context.hurry.is_set():
             raise Released
 
     def store(self, files: Iterable[EncodedFile]) -> list[Artifact]:
@@ -234,9 +277,8 @@ class ClaimedJob:
 
     def _save_checkpoint(self, step: Step) -> None:
         """Save the state after a step, then delete the checkpoint before it."""
-        # The attempt is part of the key, as an attempt that lost its claim may still be running.
         prefix = f"{work_folder(self.row.id)}/{self.row.attempt}"
-        key = f"{prefix}-{step.done}.safetensors"
+        key = checkpoint_key(self.row.id, self.row.attempt, step.done)
         storage = self._context.storage
         self._parts = checkpoints.save(storage, key, self.row.kind, step.state(), self._parts, prefix)
         claims.save_checkpoint(self._context.engine, self._claim, key, step.done)
@@ -265,9 +307,14 @@ def claimed_jobs(context: WorkerContext, lanes: Sequence[str]) -> Iterator[list[
         return
     context.dispatcher.pass_on(found[0].job.lane)
     for claim in found:
-        log.info("job %s (%s): attempt %d", claim.job.id, claim.job.kind, claim.attempt)
+        with logged_with(**claim.job.log_fields):
+            log.info("job %s (%s): attempt %d", claim.job.id, claim.job.kind, claim.attempt)
         context.dispatcher.changed(claim.job.id)
     for batch_id in {claim.job.batch_id for claim in found if claim.job.batch_id is not None}:
         context.dispatcher.changed(batch_id)
-    with Heartbeat(context.engine, found) as heartbeat:
+    with (
+        Heartbeat(context.engine, found) as heartbeat,
+        watch_jobs(context, found) as watch,
+        listening(watch.alive),
+    ):
         yield [ClaimedJob(context, claim, heartbeat) for claim in found]

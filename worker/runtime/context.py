@@ -1,18 +1,19 @@
 """What a worker process needs to run jobs."""
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
 from sqlalchemy import Engine
 
-from app.database.engine import make_engine
+from app.database.engine import WORKER_CONNECTIONS, make_engine
 from app.jobs.dispatch.base import Dispatcher, make_dispatcher
 from app.settings import Settings
 from app.storage import Storage, make_storage
 from worker.contract.compute import Compute
 from worker.networks.loading import NetworkLoader
-from worker.runtime.device import choose_devices, choose_dtype, choose_threads
+from worker.runtime.device import choose_devices, choose_dtype, choose_threads, has_native_bfloat16, memory_of
 from worker.runtime.stack_sizes import StackSizes
 
 
@@ -26,11 +27,18 @@ class WorkerContext:
     settings: Settings
     worker_id: str
     compute: Compute
+    # Set when jobs must end in the middle of a step, since this process is about to be killed.
+    hurry: threading.Event = field(default_factory=threading.Event)
 
     @cached_property
     def stack_sizes(self) -> StackSizes:
         """How many jobs this worker computes together."""
         return StackSizes(self.compute)
+
+    @property
+    def memory_bytes(self) -> int:
+        """What a job may take of the memory."""
+        return memory_of(self.compute.device, self.settings.worker_memory_bytes)
 
     @property
     def networks(self) -> NetworkLoader:
@@ -50,7 +58,7 @@ def make_context(
     ranks = [device, *partners].count(device) if device.type == "cpu" else 1
     torch.set_num_threads(choose_threads(settings.threads, lane, sharing * ranks))
     return WorkerContext(
-        engine=make_engine(settings.resolved_database_url),
+        engine=make_engine(settings.resolved_database_url, WORKER_CONNECTIONS),
         storage=make_storage(settings),
         dispatcher=make_dispatcher(settings),
         settings=settings,
@@ -60,5 +68,6 @@ def make_context(
             choose_dtype(device, settings.precision),
             picture_bytes=settings.max_picture_memory_bytes,
             partners=tuple(partners),
+            may_round=settings.precision == "auto" and has_native_bfloat16(device),
         ),
     )

@@ -1,5 +1,9 @@
-"""The device and the dtype that a worker computes with."""
+"""The device and the dtype that a worker computes with.
 
+``python -m worker.runtime.device`` prints the names of all devices as JSON, for processes without torch.
+"""
+
+import json
 import os
 import time
 from functools import cache
@@ -7,6 +11,7 @@ from functools import cache
 import torch
 
 from app.settings import Settings
+from app.workers.memory import host_memory
 
 CPU_BFLOAT16 = ("avx512_bf16", "amx_bf16")
 
@@ -69,8 +74,17 @@ def choose_threads(setting: int | None, lane: str, sharing: int) -> int:
     return setting or max(1, torch.get_num_threads() // max(1, sharing))
 
 
+def memory_of(device: torch.device, setting: int | None) -> int:
+    """Bytes that a job may take of a device: those of the setting, or what the device has."""
+    if setting is not None:
+        return setting
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    return host_memory()
+
+
 def available_devices() -> list[str]:
-    """Names of the devices that can be chosen on this machine."""
+    """Names of the devices that can be chosen on this machine, the best first."""
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     return [*cuda, *(["mps"] if torch.mps.is_available() else []), "cpu"]
 
@@ -133,3 +147,7 @@ def _convolution_seconds(dtype: torch.dtype) -> float:
     found = torch.nn.functional.conv2d(features, kernel, padding=1)
     torch.autograd.grad(found.float().sum(), features)
     return time.thread_time() - began
+
+
+if __name__ == "__main__":
+    print(json.dumps(available_devices()))

@@ -6,23 +6,13 @@ import torch
 
 from app.errors import ServiceError
 from app.jobs.job import Json
+from worker.optim.ladder import is_out_of_memory
 
 log = logging.getLogger(__name__)
 
 
 class DeviceBroken(RuntimeError):
     """The device does not compute any more. This process must end, and leave its job to the next."""
-
-
-# What torch raises on the CPU, which has no class of its own, says one of these; the system decides which.
-_OF_THE_CPU = ("not enough memory", "can't allocate memory")
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether a computation found too little memory, on whatever device."""
-    if isinstance(error, RuntimeError) and any(words in str(error) for words in _OF_THE_CPU):
-        return True
-    return isinstance(error, MemoryError | torch.OutOfMemoryError)
 
 
 def describe_failure(error: Exception, job_id: str, device: torch.device, params: Json) -> Json:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
+from app.database.engine import reason_of
 from app.jobs.claims import Claim, HeartbeatReply, heartbeat_all
+from app.log_context import logged_with
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +77,8 @@ class Heartbeat:
                     self._pulses[job_id].update(reply)
                     if reply is None:
                         self.release(job_id)
-            except DBAPIError as error:
+            except SQLAlchemyError as error:
                 # If the database is unavailable for longer than the lease, the next write raises ClaimLost.
-                names = ", ".join(claim.job.id for claim in held)
-                log.warning("no heartbeat for job %s: %s", names, error.orig)
+                for claim in held:
+                    with logged_with(**claim.job.log_fields):
+                        log.warning("no heartbeat for job %s: %s", claim.job.id, reason_of(error))

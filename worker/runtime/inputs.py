@@ -8,15 +8,15 @@ from typing import BinaryIO
 from sqlalchemy import Engine
 
 from app.datasets.service import DatasetService
-from app.errors import InputError
+from app.errors import InputError, field_of
 from app.images.repository import Image, find_images, image_key
 from app.jobs.repository import get_artifact
 from app.kinds import Params, spec_of
-from app.media.clips import clip_format
+from app.media.clips import is_clip
 from app.networks.card import NetworkCard
 from app.settings import WeightsFolder
 from models.network import Network
-from worker.contract.inputs import Inputs, Loaded, Source, field_of
+from worker.contract.inputs import Inputs, Loaded, Source
 from worker.contract.steps import StepState
 from worker.datasets.members import load_sets, names_of_sets
 from worker.media.clips import open_clip
@@ -52,19 +52,19 @@ def read_input(file: BinaryIO, params: Params, name: str, field: str) -> Loaded:
     Raises InputError on ``field``.
     """
     mark = params.picture_fields()[name]
-    if mark.clips or mark.states:
+    if mark.states and checkpoints.is_state(file):
+        return _read_state(file, spec_of(params).name, field)
+    if mark.clips:
         data = file.read()
-        if mark.clips and clip_format(data) is not None:
+        if is_clip(data):
             return open_clip(data, field)
-        if mark.states and checkpoints.is_state(data):
-            return _read_state(data, spec_of(params).name, field)
         file = BytesIO(data)
     return load_picture(file, field, params.picture_side(name), params.picture_short_side(name))
 
 
-def _read_state(data: bytes, kind: str, field: str) -> StepState:
+def _read_state(file: BinaryIO, kind: str, field: str) -> StepState:
     try:
-        return checkpoints.of_kind(data, kind)
+        return checkpoints.of_kind(file, kind)
     except checkpoints.CheckpointError as error:
         detail = f"No state of {kind} that this version can go on from: {error}. Name the picture instead."
         raise InputError(field, detail) from error

@@ -17,11 +17,15 @@ from app.jobs.dispatch.wakeups import WakeupSocket, run_dir
 from app.settings import get_settings
 from app.supervision.logs import configure_logging
 from app.supervision.parent_watch import exit_with_parent
+from app.supervision.readiness import say_ready
 from worker.runtime.context import WorkerContext, make_context
 from worker.runtime.failures import DeviceBroken
 from worker.runtime.patience import SAVING_FAILED
+from worker.runtime.recycling import is_due, warn_if_always_due
 from worker.runtime.registration import registered
 from worker.runtime.run_job import run_next
+from worker.runtime.stalls import watch_start
+from worker.runtime.stopping import stop_on
 from worker.runtime.warm_up import warm_up
 
 log = logging.getLogger("worker.runtime.local")
@@ -31,7 +35,8 @@ POLL_SECONDS = 1.0
 
 
 def serve_lane(context: WorkerContext, lane: str, stop: threading.Event) -> None:
-    """Run the jobs of a lane until ``stop`` is set."""
+    """Run the jobs of a lane until ``stop`` is set, or this process is due to be replaced."""
+    done = 0
     wakeups = WakeupSocket(run_dir(context.settings.data_dir), lane_channel(lane))
     try:
         while not stop.is_set():
@@ -42,6 +47,10 @@ def serve_lane(context: WorkerContext, lane: str, stop: threading.Event) -> None
                 idle = True
             if idle:
                 wakeups.wait(POLL_SECONDS)
+                continue
+            done += 1
+            if is_due(context.settings, done):
+                return
     finally:
         wakeups.close()
 
@@ -55,7 +64,7 @@ def main() -> None:
     parser.add_argument("--worker-id", default=f"{socket.gethostname()}-{os.getpid()}")
     arguments = parser.parse_args()
     settings = get_settings()
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     # Ctrl-C reaches the whole process group; the supervisor decides when to stop.
@@ -72,14 +81,19 @@ def main() -> None:
     except ValueError as error:
         log.error("%s", error)
         sys.exit(os.EX_CONFIG)
-    warm_up(context.networks, context.compute, arguments.lane)
-    with registered(context, arguments.lane):
-        try:
+    stop_on(signal.SIGTERM, stop, context.hurry, settings.shutdown_seconds)
+    try:
+        with watch_start(settings):
+            warm_up(context.networks, context.compute, arguments.lane)
+        warn_if_always_due(settings)
+        say_ready()
+        with registered(context, arguments.lane):
             serve_lane(context, arguments.lane, stop)
-        except DeviceBroken as error:
-            # The supervisor takes the job back, and starts another process.
-            log.critical("this worker ends: %s", error)
-            sys.exit(os.EX_UNAVAILABLE)
+    except DeviceBroken as error:
+        # The supervisor takes the job back, and starts another process. At once: to leave a broken device in
+        # order may take for ever.
+        log.critical("this worker ends: %s", error)
+        os._exit(os.EX_UNAVAILABLE)
     context.dispatcher.close()
     context.engine.dispose()
 

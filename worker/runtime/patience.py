@@ -5,17 +5,17 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from sqlalchemy.exc import OperationalError
-
+from app.database.engine import UNAVAILABLE
 from app.storage import StorageFull, StorageUnavailable
+from worker.contract.interludes import between_parts
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 # How the database and the storage fail for a time: a broken connection, a network file system, a full disk.
-UNAVAILABLE = (OperationalError, OSError)
-SAVING_FAILED = (*UNAVAILABLE, StorageFull)
+AWAY = (*UNAVAILABLE, OSError)
+SAVING_FAILED = (*AWAY, StorageFull)
 
 # What a job has computed is not given up sooner.
 PERSIST_SECONDS = 120.0
@@ -26,18 +26,19 @@ LONGEST_PAUSE_SECONDS = 5.0
 def persist(action: Callable[[], T]) -> T:
     """Call until it succeeds, for PERSIST_SECONDS at most.
 
-    Then raises OperationalError if it was the database that did not answer, else StorageUnavailable.
+    Then raises one of UNAVAILABLE if it was the database that did not answer, else StorageUnavailable.
     """
     deadline = time.monotonic() + PERSIST_SECONDS
     pause = FIRST_PAUSE_SECONDS
     while True:
         try:
             return action()
-        except UNAVAILABLE as error:
+        except AWAY as error:
             if time.monotonic() > deadline:
                 if isinstance(error, OSError):
                     raise StorageUnavailable(error) from error
                 raise
+            between_parts()
             log.warning("unavailable, trying again: %s", error)
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

@@ -1,5 +1,6 @@
 """The recipe of a result: what is needed to make the same one again."""
 
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -18,19 +19,21 @@ def make_recipe(
     network: Network | None,
     compute: Compute,
     stack_size: int = 1,
+    reductions: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The recipe, as JSON.
 
     ``params`` are the resolved ones; ``stack_size`` the number of jobs that were computed together. On the
     same build of torch, processor, thread count, dtype and batch size it makes the same, bit for bit, which
     is why it names versions and processor. Of the inputs it has the SHA-256 of the files by param.
+    ``reductions`` are what was given up where memory ran out; that depends on when it did.
     """
     need = params.network_need()
     names = {name: each.name for name, each in inputs.networks.items()}
     if need is not None and network is not None:
         names[need.name] = network.name
     # As the networks are called now: another one may have the name that the job was asked with.
-    values = params.with_network_names(params.model_dump(mode="json"), names)
+    values = params.present_values(params.model_dump(mode="json"), names)
     return {
         "kind": spec_of(params).name,
         "params": values,
@@ -44,6 +47,7 @@ def make_recipe(
         "dtype": str(compute.dtype).removeprefix("torch."),
         "threads": compute.threads,
         "stack_size": stack_size,
+        **({"reductions": [*reductions]} if reductions else {}),
         "float32": _float32(compute.device),
         "impasto": version("impasto"),
         "torch": torch.__version__,

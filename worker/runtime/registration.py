@@ -7,8 +7,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
+from app.database.engine import reason_of
 from app.workers import repository as workers
 from worker.runtime.context import WorkerContext
 
@@ -31,9 +32,9 @@ def registered(context: WorkerContext, lane: str) -> Iterator[None]:
         thread.join()
         try:
             workers.unregister(context.engine, context.worker_id)
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             # The reaper removes it after a while.
-            log.warning("cannot leave the register: %s", error.orig)
+            log.warning("cannot leave the register: %s", reason_of(error))
 
 
 def _keep(context: WorkerContext, lane: str, ended: threading.Event) -> None:
@@ -50,6 +51,6 @@ def _keep(context: WorkerContext, lane: str, ended: threading.Event) -> None:
                     host=socket.gethostname(),
                     pid=os.getpid(),
                 )
-        except DBAPIError as error:
-            log.warning("the database is unavailable: %s", error.orig)
+        except SQLAlchemyError as error:
+            log.warning("cannot send a heartbeat, trying again: %s", reason_of(error))
         ended.wait(interval)

@@ -7,18 +7,21 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 
-from sqlalchemy.exc import OperationalError
-
+from app.database.engine import UNAVAILABLE, reason_of
 from app.database.ids import new_id
 from app.errors import ServiceError
 from app.jobs.claims import ClaimLost
 from app.jobs.job import Json
 from app.jobs.states import State
+from app.log_context import logged_with
 from app.storage import StorageFull, StorageUnavailable
+from worker.contract.interludes import between_parts, listening
 from worker.contract.steps import Step, run_steps
-from worker.runtime.claimed_job import Cancelled, ClaimedJob, End, Released, claimed_jobs
+from worker.optim.ladder import is_out_of_memory
+from worker.runtime.claimed_job import LEFT, Cancelled, ClaimedJob, End, Released, claimed_jobs
 from worker.runtime.context import WorkerContext
-from worker.runtime.failures import DeviceBroken, describe_failure, is_out_of_memory
+from worker.runtime.failures import DeviceBroken, describe_failure
+from worker.runtime.fitting import saying_what_fits
 from worker.runtime.functions import steps_of
 from worker.runtime.loaded import load, save
 from worker.runtime.stacks import compute_stack
@@ -44,7 +47,7 @@ def run_next(context: WorkerContext, lanes: Sequence[str], stop: threading.Event
 
 
 def _end(context: WorkerContext, job: ClaimedJob, compute: Callable[[], End]) -> None:
-    with job:
+    with logged_with(**job.row.log_fields), job:
         job.finish(_attempt(context, job, compute))
 
 
@@ -58,8 +61,10 @@ def _attempt(context: WorkerContext, job: ClaimedJob, compute: Callable[[], End]
         return End(State.QUEUED)
     except (ClaimLost, DeviceBroken):
         raise
-    except OperationalError as error:
-        log.warning("job %s: back to the queue, the database is unavailable: %s", job.row.id, error.orig)
+    except UNAVAILABLE as error:
+        log.warning(
+            "job %s: back to the queue, the database is unavailable: %s", job.row.id, reason_of(error)
+        )
         return End(State.QUEUED)
     except (StorageFull, StorageUnavailable) as error:
         if _can_store(context):
@@ -89,6 +94,7 @@ def _can_store(context: WorkerContext) -> bool:
 
 def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> End:
     """Load what the job needs, run its steps, and store its files."""
+    job.check_between_parts()
     loaded = load(context, job)
     params, inputs, network, compute = loaded.params, loaded.inputs, loaded.network, loaded.compute
     resume = job.load_checkpoint()
@@ -99,18 +105,22 @@ def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> 
         nonlocal reporting, taken, total
         taken, total = taken + 1, step.total
         began = time.perf_counter()
+        # First: a step is the better place to end, as it has a state.
         job.report(step, stop)
+        between_parts()
         reporting += time.perf_counter() - began
 
     began = time.perf_counter()
-    try:
-        outcome = run_steps(steps_of(params, inputs, network, compute, resume), on_step)
-    except Exception as error:
-        if resume is None or taken or isinstance(error, ServiceError) or is_out_of_memory(error):
-            raise
-        # It failed before the first step from there.
-        job.discard_checkpoint(error)
-        outcome = run_steps(steps_of(params, inputs, network, compute), on_step)
+    with saying_what_fits(params, inputs, context.memory_bytes), listening(job.check_between_parts):
+        try:
+            outcome = run_steps(steps_of(params, inputs, network, compute, resume), on_step)
+        except Exception as error:
+            is_known = isinstance(error, (ServiceError, *LEFT)) or is_out_of_memory(error)
+            if resume is None or taken or is_known:
+                raise
+            # It failed before the first step from there.
+            job.discard_checkpoint(error)
+            outcome = run_steps(steps_of(params, inputs, network, compute), on_step)
     # The computation of this attempt alone, without the time that reports took.
     seconds = round(time.perf_counter() - began - reporting, 4)
     context.stack_sizes.learn(job.row, seconds * total / max(1, taken))

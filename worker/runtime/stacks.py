@@ -10,9 +10,11 @@ from functools import partial
 
 from app.errors import ServiceError
 from app.kinds import KINDS
+from app.log_context import logged_with
+from worker.contract.interludes import between_parts, listening
 from worker.contract.stacks import StackedJob, StackSteps
 from worker.contract.steps import Outcome, Step
-from worker.runtime.claimed_job import ClaimedJob, End
+from worker.runtime.claimed_job import ClaimedJob, End, Released
 from worker.runtime.context import WorkerContext
 from worker.runtime.functions import load_stack_function
 from worker.runtime.loaded import Loaded, load, save
@@ -47,7 +49,8 @@ def compute_stack(context: WorkerContext, jobs: Sequence[ClaimedJob], stop: thre
     for job in jobs:
         try:
             job.check(stop)
-            members.append(_Member(job, load(context, job)))
+            with logged_with(**job.row.log_fields):
+                members.append(_Member(job, load(context, job)))
         except Exception as error:
             yield job, partial(_fail, error)
     if len(members) < 2:
@@ -58,6 +61,8 @@ def compute_stack(context: WorkerContext, jobs: Sequence[ClaimedJob], stop: thre
     try:
         with closing(_begin(members)) as steps:
             yield from _follow(context, steps, members, stop)
+    except Released:
+        log.info("%d jobs that are computed together must end now", count)
     except Exception:
         log.exception("%d jobs cannot be computed together, and those left are one by one", count)
         context.stack_sizes.shrink(jobs[0].row, count)
@@ -87,19 +92,22 @@ def _follow(
     while True:
         began = time.perf_counter()
         try:
-            place, entry = steps.send(goes_on)  # type: ignore[arg-type]
+            with listening(partial(_check_hurry, context)):
+                place, entry = steps.send(goes_on)  # type: ignore[arg-type]
         except StopIteration:
             break
         spent = (time.perf_counter() - began) / max(1, len(live))
         for member in live.values():
             member.seconds += spent
+        between_parts()
         member = live[place]
         goes_on = False
         match entry:
             case Step():
                 member.steps, member.total = member.steps + 1, entry.total
                 try:
-                    member.job.report(entry, stop)
+                    with logged_with(**member.job.row.log_fields):
+                        member.job.report(entry, stop)
                     goes_on = True
                 except Exception as error:
                     del live[place]
@@ -113,9 +121,16 @@ def _follow(
                 yield member.job, partial(_fail, entry)
             case error:
                 del live[place]
-                log.warning("job %s: to be computed alone: %r", member.job.row.id, error)
+                with logged_with(**member.job.row.log_fields):
+                    log.warning("job %s: to be computed alone: %r", member.job.row.id, error)
     if live:
         raise ValueError(f"{len(live)} of {len(members)} jobs were given no end")
+
+
+def _check_hurry(context: WorkerContext) -> None:
+    """Raise Released if this process is about to be killed."""
+    if context.hurry.is_set():
+        raise Released
 
 
 def _fail(error: Exception) -> End:

@@ -12,8 +12,11 @@ from torch import Tensor
 
 from worker.contract.steps import Step, StepState
 from worker.losses.loss_sum import LossSum
-from worker.optim.descent import Descent, numbers
+from worker.losses.view_sum import ViewSum
+from worker.optim.descent import Descent, Evaluation, numbers
+from worker.optim.ladder import Ladder
 from worker.optim.optimizers.base import Optimizer
+from worker.optim.optimizers.lbfgs import LBFGS
 from worker.optim.pyramids.scales import resize
 from worker.synthesis.plan import Scale
 from worker.synthesis.stacking import Run, evaluated
@@ -23,19 +26,24 @@ from worker.synthesis.stacking import Run, evaluated
 class CoarseToFine:
     """The descent of a loss at each scale of a ``plan``.
 
-    ``loss_at`` makes the loss of a scale when it begins, ``optimizer_for`` the optimizer for a
-    picture of its size; ``shown`` turns a picture into the result, on its device; ``enlarge`` resizes a
-    picture to the height and width of the next scale. ``reports`` are those of the finished scales, ``last``
-    is the descent at the scale that was begun last.
+    ``loss_at`` makes the loss of a scale when it begins, and again on each further rung of the ``ladder``;
+    ``optimizer_for`` makes the optimizer for a picture of its size, given that of the scale before;
+    ``shown`` turns a picture into the result, on its device; ``enlarge`` resizes a picture to the height and
+    width of the next scale.
+    ``reports`` are those of the finished scales, ``last`` is the descent at the scale begun last; after the
+    end it is there if it is to be kept, ``keep_last``.
     """
 
     plan: Sequence[Scale]
-    loss_at: Callable[[Scale], LossSum]
-    optimizer_for: Callable[[Tensor], Optimizer]
+    loss_at: Callable[[Scale], LossSum | ViewSum]
+    optimizer_for: Callable[[Tensor, Optimizer | None], Optimizer]
+    ladder: Ladder
     shown: Callable[[Tensor], Tensor] = Tensor.detach
     enlarge: Callable[[Tensor, int, int], Tensor] = resize
+    keep_last: bool = False
     reports: list[dict[str, Any]] = field(default_factory=list)
     last: Descent | None = None
+    _optimizer: Optimizer | None = None
 
     def descend(
         self, picture: Tensor, resume: StepState | None, begin: StepState | None = None
@@ -50,10 +58,17 @@ class CoarseToFine:
         first = 0
         if resume is not None:
             first, self.reports = resume.values["scale"], list(resume.values["reports"])
+        fresh = resume is None
+        states = [begin if resume is None else resume]
+        # Lists, from which each scale takes what it begins with, so that nobody keeps it.
+        reached = [picture]
+        del picture, begin
         for index in range(first, len(self.plan)):
-            at_first = (resume, begin if index == 0 else None) if index == first else (None, None)
-            picture = yield from self._scale(index, picture, *at_first)
-        return picture
+            reached.append((yield from self._scale(index, reached, states, fresh=fresh)))
+        self._optimizer = None
+        if not self.keep_last:
+            self.last = None
+        return reached.pop()
 
     def result(self) -> dict[str, Any]:
         """The numbers of a finished run."""
@@ -64,26 +79,57 @@ class CoarseToFine:
             "losses": last["losses"],
             "scales": self.reports,
             "rollbacks": sum(report["rollbacks"] for report in self.reports),
+            "dtype": self.ladder.dtype,
+            **self.ladder.values,
         }
 
     def _scale(
-        self, index: int, picture: Tensor, resume: StepState | None, begin: StepState | None
+        self, index: int, reached: list[Tensor], states: list[StepState | None], *, fresh: bool
     ) -> Run[Tensor]:
-        """Descend at one scale from ``picture``, of any size; returns the best picture."""
+        """Descend at one scale; returns the best picture.
+
+        It begins with the picture, of any size, that it takes from ``reached``; with the state that it takes
+        from ``states``, if one is there, whose steps do not count if it is ``fresh``.
+        """
         scale = self.plan[index]
-        loss = self.loss_at(scale)
-        picture = self.enlarge(picture, *scale.size)
-        descent = Descent(picture, self.optimizer_for(picture), loss.magnitude)
+        before = sum(earlier.steps for earlier in self.plan[:index])
+        picture, state = reached.pop(), states.pop() if states else None
+        if state is None:
+            picture = self.enlarge(picture, *scale.size)
+        else:
+            picture = state.tensors["variables"].to(picture.device)
+        optimizer = self.optimizer_for(picture, self._optimizer)
+        # What the scale before kept makes room for the targets of this one.
+        self._optimizer, self.last = optimizer, None
+        loss = self._loss(scale, before)
+        descent = Descent(picture, optimizer, loss.magnitude)
+        del picture
         self.last = descent
-        if resume is not None:
-            descent.restore(resume)
-        elif begin is not None:
-            descent.restore(begin)
-            descent.taken = descent.rollbacks = 0
+        if state is not None:
+            descent.restore(state)
+            if fresh:
+                descent.taken = descent.rollbacks = 0
+            else:
+                # Whoever was given it to go on from holds it to the end.
+                state.tensors.clear()
+            del state
+        evaluation: Evaluation | None = None
         while descent.taken < scale.steps:
-            descent.take((yield from evaluated(loss, descent.variables)))
+            # Until the step is taken nothing of the descent changes, so that it can be tried again.
+            try:
+                if evaluation is None:
+                    evaluation = yield from evaluated(loss, descent.variables)
+                descent.take(evaluation)
+            except Exception as error:
+                tile = loss.tiling.largest_tile if evaluation is None else None
+                self._lower(error, before + descent.taken, tile, optimizer)
+                if evaluation is None:
+                    del loss
+                    loss = self._loss(scale, before + descent.taken)
+                continue
+            evaluation = None
             yield Step(
-                done=sum(earlier.steps for earlier in self.plan[:index]) + descent.taken,
+                done=before + descent.taken,
                 total=sum(each.steps for each in self.plan),
                 losses=partial(numbers, descent.terms),
                 image=partial(self.shown, descent.current),
@@ -101,6 +147,22 @@ class CoarseToFine:
         )
         return descent.best
 
+    def _loss(self, scale: Scale, step: int) -> LossSum | ViewSum:
+        """The loss of a scale, on the first rung from the present one on that its targets can be made on."""
+        while True:
+            try:
+                return self.loss_at(scale)
+            except Exception as error:
+                self.ladder.lower(error, step, tile=self.ladder.spending.tile_bytes)
+
+    def _lower(self, error: Exception, step: int, tile: int | None, optimizer: Optimizer) -> None:
+        """Go down a rung, with an optimizer that keeps the pairs that are left."""
+        pairs = optimizer.history if isinstance(optimizer, LBFGS) else 0
+        self.ladder.lower(error, step, tile=tile, history=pairs)
+        if isinstance(optimizer, LBFGS):
+            optimizer.shorten(min(pairs, self.ladder.spending.history))
+
     def _state(self, index: int, descent: Descent) -> StepState:
         state = descent.state()
-        return StepState(state.tensors, {**state.values, "scale": index, "reports": [*self.reports]})
+        values = {"scale": index, "reports": [*self.reports], **self.ladder.values}
+        return StepState(state.tensors, {**state.values, **values})

@@ -1,6 +1,7 @@
 """What a style transfer that continues another one goes on from, and what a later one can go on from."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -48,7 +49,7 @@ def continuation(
     """What a job goes on from, if it does: a kept state, or else a ``picture``, as it is to be painted."""
     kept = inputs.state(PARAM)
     if kept is not None:
-        same = kept.values.get(_OBJECTIVE) == _objective(params, inputs, network)
+        same = _with_views(kept.values.get(_OBJECTIVE)) == _objective(params, inputs, network)
         return Continuation(kept.tensors["best"], kept if same else None)
     return None if picture is None else Continuation(picture, None)
 
@@ -59,6 +60,13 @@ def kept_state(
     """The state of a finished descent, with what a later one must minimize to go on from it."""
     state = descent.state()
     return StepState(state.tensors, {**state.values, _OBJECTIVE: _objective(params, inputs, network)})
+
+
+def _with_views(objective: Any) -> Any:
+    """A stored objective; one of before there were views is that of the picture alone."""
+    if not isinstance(objective, dict) or not isinstance(objective.get("params"), dict):
+        return objective
+    return {**objective, "params": {"views": ["picture"], **objective["params"]}}
 
 
 def _objective(params: ResolvedStyleTransfer, inputs: Inputs, network: Network) -> dict[str, object]:

@@ -175,7 +175,15 @@ class _Run:
         videos = {}
         if self.frames.count > 1:
             result |= {"frames": self.frames.count, "fps": self.frames.rate}
-            videos["video"] = Video(self.done, self.frames.rate, self.params.format)
+            if self.frames.sound_is is not None:
+                result["sound"] = self.frames.sound_is
+            videos["video"] = Video(
+                self.done,
+                self.frames.rate,
+                self.params.format,
+                seconds=self.frames.seconds,
+                sound=self.frames.sound,
+            )
         return Outcome({"image": self.picture.to("cpu", copy=True)}, result, videos)
 
 

@@ -1,7 +1,7 @@
 """The frames of a dream: their number, and the picture that each starts from."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -9,11 +9,15 @@ from torch import Tensor
 
 from app.errors import InputError
 from app.kinds.deep_dream import MOST_VIDEO_PIXELS, ResolvedDeepDream
+from app.kinds.results.pictures import Sound
 from worker.media.clips import Clip
+from worker.media.videos import SOUNDS
 from worker.optim.pyramids.scales import fit, resize
 
 # Frame rate of a zoom video, slow enough to see new detail appear.
 ZOOM_RATE = 15.0
+# Lengths of frames that differ by less do so because files count in milliseconds.
+UNSTEADY_SECONDS = 0.002
 
 
 class Still:
@@ -21,6 +25,10 @@ class Still:
 
     ``count`` frames, at ``rate`` frames a second, as those of a :class:`Film`.
     """
+
+    seconds: Sequence[float] | None = None
+    sound: bytes | None = None
+    sound_is: Sound | None = None
 
     def __init__(self, picture: Tensor, count: int, params: ResolvedDeepDream) -> None:
         self.count = count
@@ -35,11 +43,21 @@ class Still:
 
 
 class Film:
-    """A clip whose frames are processed in order; each starts blended with the previous result."""
+    """A clip whose frames are processed in order; each starts blended with the previous result.
+
+    At the clip's own rate each is shown for its own time, ``seconds`` (None: one like the other), with the
+    clip's ``sound``.
+    """
 
     def __init__(self, clip: Clip, count: int, params: ResolvedDeepDream) -> None:
         self.count = count
-        self.rate = params.fps or clip.rate
+        own = clip.seconds[:count]
+        self.rate = params.fps or count / sum(own)
+        is_steady = max(own) - min(own) < UNSTEADY_SECONDS
+        self.seconds = None if params.fps or is_steady else own
+        can_have_sound = params.format == "mp4" and not params.fps and clip.sound in SOUNDS
+        self.sound = clip.data if can_have_sound else None
+        self.sound_is: Sound = "none" if clip.sound is None else "copied" if can_have_sound else "left out"
         self._clip, self._blend, self._size = clip, params.blend, params.size
         self._next = 0
         self._frames: Iterator[Tensor] = iter(())

@@ -13,15 +13,14 @@ from torch import Tensor
 
 from app.errors import InputError
 from app.kinds.deep_dream import GUIDE_SIDE, ResolvedDeepDream
+from app.kinds.work import DREAM_TILE_BYTES
 from models.network import Network
 from worker.optim.descent import Evaluation, numbers
 from worker.optim.objectives import precise
 from worker.optim.pyramids.scales import fit, resize
 from worker.optim.tiling.tiles import Tiling
 
-# Memory in bytes for the activations of a tile: half that of style transfer, since a dream keeps more
-# pictures of its own size. A constant, since the last bits of the sums depend on it.
-BUDGET = 1 << 30
+BUDGET = DREAM_TILE_BYTES
 
 # Positions per side of a guide's features, beyond which they are averaged; and the largest number of entries
 # in a block of dot products between positions of a picture and of its guide.

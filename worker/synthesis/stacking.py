@@ -11,17 +11,25 @@ from worker.contract.compute import Compute
 from worker.contract.stacks import StackSteps
 from worker.contract.steps import Outcome, Step
 from worker.optim.descent import Evaluation, LossFunction
+from worker.optim.ladder import is_out_of_memory
 from worker.optim.together import Wanted, evaluate_all, on_single_threads
 
 R = TypeVar("R")
 
-Run = Generator[Wanted | Step, Evaluation | None, R]
-"""A computation that yields its steps, and what it wants evaluated, for which it is sent the evaluation."""
+Reply = Evaluation | Exception | None
+
+Run = Generator[Wanted | Step, Reply, R]
+"""A computation that yields its steps, and what it wants evaluated.
+
+For that it is sent the evaluation, or the error that there is too little memory for it.
+"""
 
 
 def evaluated(loss: LossFunction, variables: Tensor) -> Run[Evaluation]:
-    """Within a run: the evaluation of a loss at variables (N, ...)."""
+    """Within a run: the evaluation of a loss at variables (N, ...). Raises the error that it is sent."""
     evaluation = yield Wanted(loss, variables)
+    if isinstance(evaluation, Exception):
+        raise evaluation
     if evaluation is None:
         raise RuntimeError("a run was sent no evaluation of what it wanted")
     return evaluation
@@ -30,7 +38,7 @@ def evaluated(loss: LossFunction, variables: Tensor) -> Run[Evaluation]:
 def alone(run: Run[R]) -> Generator[Step, None, R]:
     """The steps of a run whose evaluations are made one by one; returns what the run returns."""
     with closing(run):
-        reply = None
+        reply: Reply = None
         while True:
             try:
                 asked = run.send(reply)
@@ -39,15 +47,26 @@ def alone(run: Run[R]) -> Generator[Step, None, R]:
                 return result
             reply = None
             if isinstance(asked, Wanted):
-                reply = asked.evaluate()
+                reply = _evaluated_alone(asked)
             else:
                 yield asked
+            # A run that makes its loss anew, or goes on to the next scale, needs the memory of the old one.
+            del asked
+
+
+def _evaluated_alone(wanted: Wanted) -> Reply:
+    try:
+        return wanted.evaluate()
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return error
 
 
 def with_steps(run: Run[R], change: Callable[[Step], Step]) -> Run[R]:
     """A run with each of its steps changed."""
     with closing(run):
-        reply = None
+        reply: Reply = None
         while True:
             try:
                 asked = run.send(reply)
@@ -55,6 +74,7 @@ def with_steps(run: Run[R], change: Callable[[Step], Step]) -> Run[R]:
                 result: R = stop.value
                 return result
             reply = yield change(asked) if isinstance(asked, Step) else asked
+            del asked
 
 
 def stacked(runs: Sequence[Run[Outcome]], compute: Compute) -> StackSteps:
@@ -66,7 +86,7 @@ def stacked(runs: Sequence[Run[Outcome]], compute: Compute) -> StackSteps:
     with ExitStack() as cleanup:
         for run in runs:
             cleanup.enter_context(closing(run))
-        replies: dict[int, Evaluation | None] = dict.fromkeys(range(len(runs)))
+        replies: dict[int, Reply] = dict.fromkeys(range(len(runs)))
         while replies:
             wanted: dict[int, Wanted] = {}
             while replies:
@@ -85,7 +105,7 @@ def stacked(runs: Sequence[Run[Outcome]], compute: Compute) -> StackSteps:
             replies = dict(zip(sorted(wanted), evaluations, strict=True))
 
 
-def _advance(run_and_reply: tuple[Run[Outcome], Evaluation | None]) -> Wanted | Step | Outcome | Exception:
+def _advance(run_and_reply: tuple[Run[Outcome], Reply]) -> Wanted | Step | Outcome | Exception:
     """What a run comes to next; the error that it raises."""
     run, reply = run_and_reply
     try:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from app.errors import InputError
+from app.errors import InputError, field_of
+from app.kinds.proportions import problem_of_mask
 from app.kinds.style_transfer import ResolvedStyleTransfer
-from worker.contract.inputs import Inputs, field_of
+from worker.contract.inputs import Inputs
 from worker.losses.base import Loss
 from worker.losses.regions import Region
 from worker.losses.sources import Styles
@@ -20,11 +21,6 @@ from worker.media.pictures import Picture, resize
 from worker.optim.color import luma
 from worker.optim.pyramids import scales
 from worker.optim.tiling.tiles import Tiling
-
-# How far the proportions of a mask may be from those of the content.
-TOLERANCE = 0.03
-# Pixels of a side that rounding may take from a small mask, or add.
-ROUNDING = 1
 
 
 @dataclass(frozen=True)
@@ -51,24 +47,6 @@ class Masks:
             None if self.painted is None else resized(self.painted),
             None if self.emphasis is None else resized(self.emphasis),
         )
-
-    def over(self, content: Tensor) -> Callable[[Tensor], Tensor]:
-        """What lays a painted picture (1, 3, h, w), of any size, over the content (1, 3, H, W).
-
-        Where the mask is 1 or 0 the result is the one or the other exactly. Between, sRGB values are mixed,
-        as picture editors mix layers.
-        """
-        painted = self.painted
-        if painted is None:
-            return Tensor.detach
-
-        def laid(picture: Tensor) -> Tensor:
-            height, width = picture.shape[-2:]
-            mask = resize(painted.to(picture), (height, width))
-            below = scales.resize(content.to(picture), height, width)
-            return mask * picture.detach() + (1 - mask) * below
-
-        return laid
 
 
 NO_MASKS = Masks()
@@ -102,6 +80,22 @@ def load_masks(params: ResolvedStyleTransfer, inputs: Inputs, size: tuple[int, i
                     "Change one of them.",
                 )
     return Masks(styles, painted, emphasis)
+
+
+def laid_over(content: Tensor, painted: Tensor) -> Callable[[Tensor], Tensor]:
+    """What lays a painted picture (1, 3, h, w), of any size, over the content (1, 3, H, W).
+
+    Where the mask ``painted`` is 1 or 0 the result is the one or the other exactly. Between, sRGB values are
+    mixed, as picture editors mix layers.
+    """
+
+    def laid(picture: Tensor) -> Tensor:
+        height, width = picture.shape[-2:]
+        mask = resize(painted.to(picture), (height, width))
+        below = scales.resize(content.to(picture), height, width)
+        return mask * picture.detach() + (1 - mask) * below
+
+    return laid
 
 
 def losses_of_styles(
@@ -143,14 +137,9 @@ def _load(picture: Picture, field: str, content: Tensor, size: tuple[int, int]) 
     if picture.alpha is not None:
         # Over black instead of white, as a picture is where it is transparent.
         mask = (mask - (1 - picture.alpha)).clamp_min(0)
-    (height, width), (across, down) = content.shape[-2:], (mask.shape[-1], mask.shape[-2])
-    off = min(abs(across - down * width / height), abs(down - across * height / width))
-    if off > ROUNDING and abs(across * height / (down * width) - 1) > TOLERANCE:
-        raise InputError(
-            field,
-            f"The mask has {across}×{down} pixels, the content {width}×{height}, in other proportions: crop "
-            "or stretch the mask to those of the content.",
-        )
+    detail = problem_of_mask((mask.shape[-1], mask.shape[-2]), (content.shape[-1], content.shape[-2]))
+    if detail is not None:
+        raise InputError(field, detail)
     mask = resize(mask.clamp(0, 1), size)
     if not bool(mask.any()):
         raise InputError(field, "The mask is black everywhere: leave it out, or make it light somewhere.")

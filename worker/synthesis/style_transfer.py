@@ -12,7 +12,7 @@ al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, secti
 the ``fine_style``: fine texture of one picture and the larger forms of another.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -20,29 +20,36 @@ from torch import Tensor
 
 from app.kinds.style_presets import PRESETS
 from app.kinds.style_transfer import FINE_STRIDE, ResolvedStyleTransfer
+from app.kinds.work import affordable_history, is_history_halved
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.stacks import StackedJob, StackSteps
 from worker.contract.steps import Outcome, Steps, StepState
+from worker.losses.base import Loss
 from worker.losses.choices import CONTENT_LOSSES, STYLE_LOSSES
 from worker.losses.loss_sum import LossSum
 from worker.losses.sources import Content, Styles
 from worker.losses.total_variation import TotalVariation
+from worker.losses.view_sum import ViewSum
+from worker.optim.ladder import Ladder
 from worker.optim.memory import require_memory
 from worker.optim.optimizers.adam import Adam
 from worker.optim.optimizers.base import Optimizer
-from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
+from worker.optim.optimizers.lbfgs import LBFGS
+from worker.optim.optimizers.preconditioned_lbfgs import PreconditionedLBFGS
 from worker.optim.pyramids.scales import resize
 from worker.optim.randomness import noise_picture
-from worker.optim.tiling.tiles import BUDGET, Edge, Tiling
+from worker.optim.tiling.beyond import Edge
+from worker.optim.tiling.tiles import BUDGET, Tiling
 from worker.optim.tiling.wrapping import enlarge_wrapped, made_periodic, resize_wrapped
 from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.continuation import PARAM, continuation, kept_state
 from worker.synthesis.plan import Scale, Size, plan_scales
 from worker.synthesis.stacking import Run, alone, stacked
-from worker.synthesis.style_colors import PLACED, coloring
-from worker.synthesis.style_masks import NO_MASKS, Masks, load_masks, losses_of_styles
+from worker.synthesis.style_colors import PLACED
+from worker.synthesis.style_masks import NO_MASKS, Masks, laid_over, load_masks, losses_of_styles
+from worker.synthesis.style_sources import StyleSources
 from worker.synthesis.timelapse import Timelapse
 
 
@@ -77,20 +84,15 @@ def _paint(
     compute: Compute,
     resume: StepState | None,
 ) -> Run[Outcome]:
-    named = [name for name in params.pictures() if inputs.state(name) is None]
-    colors = coloring(params, {name: inputs.pictures(name) for name in named})
-    pictures = colors.pictures
+    sources = StyleSources(params, inputs)
     content_layers, style_layers = weighted_layers(params)
-    plan = plan_scales(params, pictures, network, {**content_layers, **style_layers})
-    (continued,) = pictures.get(PARAM, [None])
-    earlier = continuation(params, inputs, network, continued)
+    plan = plan_scales(params, sources.pictures, network, {**content_layers, **style_layers})
+    earlier = continuation(params, inputs, network, next(iter(sources.pictures.get(PARAM, [])), None))
     if earlier is not None:
         plan = [replace(plan[-1], steps=params.steps)]
         earlier.require_size(plan[0].size)
     masks = load_masks(params, inputs, plan[-1].size)
-    # Protected pixels are those of the content as it was sent, not as it was recolored.
-    sent = inputs.picture("content")
-    laid = masks.over(made_periodic(sent) if params.tileable else sent)
+    finish, laid = sources.coloring.finish, _laid(params, inputs, masks)
 
     last = plan[-1]
     largest = max(
@@ -98,14 +100,14 @@ def _paint(
     )
     require_memory(network, {**content_layers, **style_layers}, largest, params.size, compute)
 
+    ladder = Ladder(network, compute, resume)
+
     def resized(field: str, size: Size, index: int = 0) -> Tensor:
         how = resize_wrapped if params.tileable and field in PLACED else resize
-        return how(pictures[field][index].to(compute.device), *size)
+        return how(sources.pictures[field][index].to(compute.device), *size)
 
     def start() -> Tensor:
         size = plan[0].size
-        if earlier is not None:
-            return earlier.picture.to(compute.device)
         match params.init:
             case "noise":
                 deviation = PRESETS[params.preset].noise
@@ -115,34 +117,60 @@ def _paint(
             case _:
                 return resized("content", size)
 
-    def loss(scale: Scale) -> LossSum:
+    def loss(scale: Scale) -> LossSum | ViewSum:
         styles = [resized("style", size, index) for index, size in enumerate(scale.style_sizes)]
         fine = resized("fine_style", scale.fine_size) if scale.fine_size else None
         content = resized("content", scale.size)
+        if scale is last:
+            sources.let_go()
         at_scale = masks.at(*scale.size, compute.device)
-        return style_transfer_loss(params, network, content, styles, fine, masks=at_scale)
+        budget = ladder.spending.tile_bytes
+        return style_transfer_loss(params, ladder.network, content, styles, fine, budget, at_scale)
 
     def shown(picture: Tensor) -> Tensor:
-        return laid(colors.finish(picture))
+        return laid(finish(picture))
 
-    def optimizer(picture: Tensor) -> Optimizer:
-        return Adam() if params.optimizer == "adam" else LBFGS(affordable_history(picture))
+    def optimizer(picture: Tensor, before: Optimizer | None) -> Optimizer:
+        if params.optimizer == "adam":
+            return Adam()
+        history = affordable_history(picture.nbytes, ladder.spending.history)
+        halved = is_history_halved(picture.nbytes)
+        if params.optimizer == "lbfgs":
+            return LBFGS(history, halved=halved)
+        like = before if isinstance(before, PreconditionedLBFGS) else None
+        return PreconditionedLBFGS(history, halved=halved, like=like)
 
     enlarge = partial(enlarge_wrapped, seed=params.seed) if params.tileable else resize
-    descent = CoarseToFine(plan, loss, optimizer, shown, enlarge)
-    run = descent.descend(start(), resume, None if earlier is None else earlier.state)
+    descent = CoarseToFine(plan, loss, optimizer, ladder, shown, enlarge, keep_last=params.keep_state)
+    if earlier is None:
+        run = descent.descend(start(), resume)
+    else:
+        run = descent.descend(earlier.picture.to(compute.device), resume, earlier.state)
+    # The run alone holds what it begins with.
+    del earlier
     timelapse = None
     if params.timelapse != "none":
         timelapse = Timelapse(params.timelapse, plan[-1].size, inputs.alpha("content"), resume)
         run = timelapse.record(run)
     picture = yield from run
-    dtype = str(compute.dtype).removeprefix("torch.")
-    image = shown(picture).to("cpu", copy=True)
+    image = shown(picture).cpu()
+    del picture
     videos = {} if timelapse is None else {"timelapse": timelapse.video(image)}
     states = {}
     if params.keep_state and descent.last is not None:
         states["state"] = kept_state(descent.last, params, inputs, network)
-    return Outcome({"image": image}, {**descent.result(), "dtype": dtype}, videos, states=states)
+    return Outcome({"image": image}, descent.result(), videos, states=states)
+
+
+def _laid(params: ResolvedStyleTransfer, inputs: Inputs, masks: Masks) -> Callable[[Tensor], Tensor]:
+    """What lays a painted picture over the content, where that is to stay.
+
+    Protected pixels are those of the content as it was sent, not as it was recolored.
+    """
+    if masks.painted is None:
+        return Tensor.detach
+    sent = inputs.picture("content")
+    return laid_over(made_periodic(sent) if params.tileable else sent, masks.painted)
 
 
 def style_transfer_loss(
@@ -153,28 +181,52 @@ def style_transfer_loss(
     fine: Tensor | None = None,
     budget: int = BUDGET,
     masks: Masks = NO_MASKS,
-) -> LossSum:
+) -> LossSum | ViewSum:
     """``L`` for pictures of the size of ``content``; the preset says in which variant and with what margin.
 
     ``content`` is (1, 3, H, W) in [0, 1]; ``styles`` are of any size, blended by ``params.style_weights``.
     With ``fine``, of any size too, style layers of a stride of at most FINE_STRIDE have their targets from
     it, and the others from the styles. ``budget`` is the memory in bytes for the activations of a tile;
-    ``masks`` are of the size of ``content``.
+    ``masks`` are of the size of ``content``. The losses of style and content are means over the views of a
+    picture of that size (``params.views_at``).
     """
+    views, sums = params.views_at(max(content.shape[-2:])), list[LossSum]()
+    share = 1 / len(views)
+    for view in views:
+        seen = network.of_view(view)
+        losses, tiling = _losses_of_view(params, seen, share, content, styles, fine, budget, masks)
+        if params.tv_weight > 0 and not sums:
+            variant = PRESETS[params.preset].variant
+            losses.append(TotalVariation(params.tv_weight, variant, wrap=params.tileable))
+        sums.append(LossSum(losses, tiling))
+    return sums[0] if len(sums) == 1 else ViewSum(sums)
+
+
+def _losses_of_view(
+    params: ResolvedStyleTransfer,
+    network: Network,
+    share: float,
+    content: Tensor,
+    styles: Sequence[Tensor],
+    fine: Tensor | None,
+    budget: int,
+    masks: Masks,
+) -> tuple[list[Loss], Tiling]:
+    """The losses of content and style in one view, that of ``network``, times its ``share``; their tiles."""
     preset = PRESETS[params.preset]
     variant, margin, edge = preset.variant, preset.margin, preset.edge
     around: Edge = "wrap" if params.tileable else edge
     content_layers, style_layers = weighted_layers(params)
     height, width = content.shape[-2:]
     layers = {**content_layers, **style_layers}
-    tiling = Tiling(height, width, network, layers, margin=margin, edge=around, budget=budget)
+    tiling = Tiling(height, width, network, layers, margin=margin, edge=around, budget=budget, small=True)
     style = STYLE_LOSSES[params.style_loss]
-    beta = params.style_weight * (style.factor if variant == "relative" else 1.0)
+    beta = share * params.style_weight * (style.factor if variant == "relative" else 1.0)
     losses = CONTENT_LOSSES[params.content_loss](
         Content(
             tiling,
             content,
-            _scaled(content_layers, params.content_weight),
+            _scaled(content_layers, share * params.content_weight),
             variant,
             params.seed,
             emphasis=masks.emphasis,
@@ -198,9 +250,7 @@ def style_transfer_loss(
         losses += losses_of_styles(style.losses, of_fine, tiling, replace(masks, styles=()))
         of_styles = replace(of_styles, layers=deeper, colors=False)
     losses += losses_of_styles(style.losses, of_styles, tiling, masks)
-    if params.tv_weight > 0:
-        losses.append(TotalVariation(params.tv_weight, variant, wrap=params.tileable))
-    return LossSum(losses, tiling)
+    return losses, tiling
 
 
 def weighted_layers(params: ResolvedStyleTransfer) -> tuple[dict[str, float], dict[str, float]]:

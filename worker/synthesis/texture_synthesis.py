@@ -17,7 +17,7 @@ from torch import Tensor
 from app.errors import InputError
 from app.kinds.style_presets import PRESETS
 from app.kinds.texture_synthesis import COARSEST, ResolvedTextureSynthesis
-from app.kinds.work import scale_sides
+from app.kinds.work import affordable_history, is_history_halved, scale_sides
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
@@ -27,12 +27,14 @@ from worker.losses.gram import gram_losses
 from worker.losses.loss_sum import LossSum
 from worker.losses.sources import Styles
 from worker.losses.total_variation import TotalVariation
+from worker.optim.ladder import Ladder
 from worker.optim.memory import require_memory
 from worker.optim.optimizers.base import Optimizer
-from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
+from worker.optim.optimizers.lbfgs import LBFGS
 from worker.optim.pyramids.scales import fit, resize, share_steps
 from worker.optim.randomness import noise_like
-from worker.optim.tiling.tiles import Edge, Tiling
+from worker.optim.tiling.beyond import Edge
+from worker.optim.tiling.tiles import BUDGET, Tiling
 from worker.optim.tiling.wrapping import enlarge_wrapped
 from worker.synthesis.coarse_to_fine import CoarseToFine
 from worker.synthesis.plan import Scale, Size
@@ -78,36 +80,39 @@ def _weave(
     largest = max((plan[-1].size, *plan[-1].style_sizes), key=lambda sides: sides[0] * sides[1])
     require_memory(network, weighted_layers(params), largest, params.size, compute)
 
+    ladder = Ladder(network, compute, resume)
+
     def loss(scale: Scale) -> LossSum:
         (source,) = scale.style_sizes
-        return texture_loss(params, network, resize(texture, *source), scale.size)
+        of_source, budget = resize(texture, *source), ladder.spending.tile_bytes
+        return texture_loss(params, ladder.network, of_source, scale.size, budget)
 
-    def optimizer(picture: Tensor) -> Optimizer:
-        return LBFGS(affordable_history(picture))
+    def optimizer(picture: Tensor, _: Optimizer | None) -> Optimizer:
+        history = affordable_history(picture.nbytes, ladder.spending.history)
+        return LBFGS(history, halved=is_history_halved(picture.nbytes))
 
     enlarge = partial(enlarge_wrapped, seed=params.seed) if params.seamless else resize
-    descent = CoarseToFine(plan, loss, optimizer, enlarge=enlarge)
+    descent = CoarseToFine(plan, loss, optimizer, ladder, enlarge=enlarge)
     start = noise_like(texture, *plan[0].size, params.seed).to(compute.device)
     picture = yield from descent.descend(start, resume)
     height, width = plan[-1].style_sizes[0]
-    result = {
-        **descent.result(),
-        "texture": {"width": width, "height": height},
-        "dtype": str(compute.dtype).removeprefix("torch."),
-    }
-    return Outcome({"image": picture.to("cpu", copy=True)}, result)
+    result = {**descent.result(), "texture": {"width": width, "height": height}}
+    return Outcome({"image": picture.cpu()}, result)
 
 
-def texture_loss(params: ResolvedTextureSynthesis, network: Network, texture: Tensor, size: Size) -> LossSum:
+def texture_loss(
+    params: ResolvedTextureSynthesis, network: Network, texture: Tensor, size: Size, budget: int = BUDGET
+) -> LossSum:
     """The weighted sum of a :class:`GramLoss` a layer and :class:`TotalVariation`, for pictures of ``size``.
 
-    ``texture`` is (1, 3, H, W) in [0, 1], of any size.
+    ``texture`` is (1, 3, H, W) in [0, 1], of any size; ``budget`` is the memory in bytes for the activations
+    of a tile.
     """
     variant, margin = STYLE.variant, STYLE.margin
     layers = weighted_layers(params)
     edge: Edge = "wrap" if params.seamless else "reflect"
-    tiling = Tiling(*size, network, layers, margin=margin, edge=edge)
-    losses = gram_losses(Styles(network, [texture], [1.0], layers, variant, margin=margin))
+    tiling = Tiling(*size, network, layers, margin=margin, edge=edge, budget=budget, small=True)
+    losses = gram_losses(Styles(network, [texture], [1.0], layers, variant, margin=margin, budget=budget))
     if params.tv_weight > 0:
         losses.append(TotalVariation(params.tv_weight, variant, wrap=params.seamless))
     return LossSum(losses, tiling)

@@ -26,7 +26,7 @@ class ContrastSettings:
     """The layers, ReLUs by name, whose Gram matrices are compared; the weight of the mean over layers."""
 
     layers: tuple[str, ...] = ("relu2_1", "relu3_1", "relu4_1")
-    weight: float = 0.5
+    weight: float = 1.0
     temperature: float = 0.1
 
 

@@ -1,6 +1,7 @@
 """Measures of networks and of the drawn pictures that need no other network and no data set."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -74,6 +75,23 @@ def accuracies(classify: Classifier, per_class: int, size: int) -> Accuracies:
 def accuracy(classify: Classifier, pictures: Tensor, classes: Tensor) -> float:
     """The fraction of pictures (n, 3, H, W) that are classified as their class (n,)."""
     return float((guesses(classify, pictures) == classes).float().mean())
+
+
+def least_known(classify: Classifier, per_class: int, size: int) -> dict[str, str]:
+    """The classes of which fewer than half of the pictures of the held-out variant are recognised.
+
+    By name, the fewest first: how many of how many, and what most of the others are taken for.
+    """
+    pictures, _ = unseen_pictures("held-out", per_class, size)
+    guessed = guesses(classify, pictures).view(-1, per_class)
+    known = [int((row == number).sum()) for number, row in enumerate(guessed)]
+    found = {}
+    for number in sorted(range(len(CLASSES)), key=known.__getitem__):
+        if 2 * known[number] < per_class:
+            others = Counter(row for row in guessed[number].tolist() if row != number)
+            ((other, count),) = others.most_common(1)
+            found[CLASSES[number]] = f"{known[number]} of {per_class}; {CLASSES[other]} {count} times"
+    return found
 
 
 def texture_retrieval(network: Network, layer: str, per_class: int) -> float:

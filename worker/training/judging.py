@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from app.errors import ComputationError
 from app.kinds.training_presets import Metric
 from worker.contract.compute import Compute
+from worker.contract.interludes import between_parts
 from worker.training.learner import run_model
 from worker.training.loop import Verdict
 from worker.understanding.scores import class_scores, confusion, macro
@@ -118,4 +119,8 @@ def logits_of(model: nn.Module, places: Tensor, view: Callable[[Tensor], Tensor]
     numbers = view(places[:1])[0].numel()
     size = max(1, min(MOST_PICTURES, 3 * CHUNK_PIXELS // numbers))
     chunks = torch.split(places, size)
-    return torch.cat([run_model(model, view(chunk), compute).cpu() for chunk in chunks])
+    found = []
+    for chunk in chunks:
+        between_parts()
+        found.append(run_model(model, view(chunk), compute).cpu())
+    return torch.cat(found)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from app.errors import ComputationError
 from worker.contract.compute import Compute
+from worker.contract.interludes import between_parts
 from worker.contract.steps import Step, StepState
 from worker.optim.randomness import fold_seed
 from worker.training.adversary import one_step_l2
@@ -393,5 +394,6 @@ def _like(tensor: Tensor, parameter: Tensor) -> Tensor:
 @torch.no_grad()
 def eval_logits(model: nn.Module, pictures: Tensor, compute: Compute) -> Tensor:
     """Logits (n, classes) of pictures (n, 3, H, W), in eval mode."""
+    between_parts()
     model.eval()
     return run_model(model, pictures.to(compute.device), compute)

@@ -73,11 +73,15 @@ class NormedMuon(Muon):
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:
-    """The matrix (m, n) with all singular values near 1, in float32; computed in bfloat16."""
+    """The matrix (m, n) with all singular values near 1, in float32.
+
+    Computed in bfloat16 on a GPU; in float32 on a CPU, since many have no arithmetic of bfloat16, and those
+    multiply it a hundred times slower.
+    """
     a, b, c = COEFFICIENTS
-    x = matrix.bfloat16()
-    x /= x.norm() + 1e-7
-    wide = x if x.shape[0] <= x.shape[1] else x.T
+    x = matrix.float() if matrix.device.type == "cpu" else matrix.bfloat16()
+    x = x / (x.norm() + 1e-7)
+    wide: Tensor = x if x.shape[0] <= x.shape[1] else x.T
     for _ in range(ITERATIONS):
         square = wide @ wide.T
         wide = a * wide + (b * square + c * square @ square) @ wide

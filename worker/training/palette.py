@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from models.architectures.palette import MEAN, STD
+from models.palette import calibration_pictures, palette
 from models.procedural import CLASSES
 from models.procedural.skies import SceneryName
-from models.trainable import Trainable, initialize, new_trainable
+from models.trainable import Trainable, initialize, new_trainable, take_weights
 from worker.optim.randomness import fold_seed
 from worker.training.augmentation import jitter, random_crops
 from worker.training.contrast import ContrastSettings
@@ -29,8 +30,8 @@ class PaletteRecipe:
     """How a palette is trained.
 
     Training uses crops of pictures of ``drawn_size`` pixels, before a ``scenery``, of which ``files`` files
-    are drawn. ``schedule`` takes the seed and the budget, which multiplies its steps. With a ``contrast``
-    the samples have twins.
+    are drawn. ``schedule`` takes the seed and the budget, which multiplies its steps; ``model``, the network
+    that it starts with, takes the seed. With a ``contrast`` the samples have twins.
     """
 
     drawn_size: int
@@ -38,13 +39,22 @@ class PaletteRecipe:
     files: int
     schedule: Callable[[int, float], Schedule]
     sample: Callable[[DrawnSet, torch.device], Sample]
+    model: Callable[[int], Trainable]
     contrast: ContrastSettings | None = None
 
 
 def palette_model(seed: int) -> Trainable:
     """The network in training: with batch norm, and weights from the seed."""
-    model = new_trainable("palette", {"classes": len(CLASSES)}, mean=MEAN, std=STD, batch_norm=True)
-    return initialize(model, fold_seed(seed))
+    return initialize(_new_model(), fold_seed(seed))
+
+
+def first_palette(_: int) -> Trainable:
+    """The network that recipe 1 gave, in training further, whatever the seed."""
+    return take_weights(_new_model(), palette(), calibration_pictures())
+
+
+def _new_model() -> Trainable:
+    return new_trainable("palette", {"classes": len(CLASSES)}, mean=MEAN, std=STD, batch_norm=True)
 
 
 def first_schedule(seed: int, budget: float) -> Schedule:
@@ -72,24 +82,17 @@ def first_schedule(seed: int, budget: float) -> Schedule:
 
 
 def second_schedule(seed: int, budget: float) -> Schedule:
-    """As the first, with more steps, and up to the size of photographs of 192 px in the second cycle."""
-    small = Cycle(
+    """A third cycle after those of the first, up to the size of photographs of 192 px."""
+    larger = Cycle(
         (
-            Phase(_steps(1300, budget), size=64, batch=96, mixed=0.25),
-            Phase(_steps(2000, budget), size=64, batch=96, radius=(0.25, 2.0), attacked=0.5, mixed=0.25),
-            Phase(_steps(900, budget), size=96, batch=48, radius=(2.0, 3.0), attacked=0.5, mixed=0.0),
-        )
-    )
-    large = Cycle(
-        (
-            Phase(_steps(1000, budget), size=96, batch=48, radius=(2.0, 3.0), attacked=0.5, mixed=0.25),
-            Phase(_steps(700, budget), size=128, batch=32, radius=(3.5, 4.0), attacked=0.5, mixed=0.0),
-            Phase(_steps(500, budget), size=160, batch=24, radius=(4.5, 5.0), attacked=0.5, mixed=0.0),
-            Phase(_steps(300, budget), size=192, batch=16, radius=(5.5, 6.0), attacked=0.5, mixed=0.0),
+            Phase(_steps(500, budget), size=96, batch=48, radius=(2.0, 3.0), attacked=0.5, mixed=0.25),
+            Phase(_steps(330, budget), size=128, batch=32, radius=(3.5, 4.0), attacked=0.5, mixed=0.0),
+            Phase(_steps(170, budget), size=160, batch=24, radius=(4.5, 5.0), attacked=0.5, mixed=0.0),
+            Phase(_steps(60, budget), size=192, batch=16, radius=(5.5, 6.0), attacked=0.5, mixed=0.0),
         ),
         height=0.35,
     )
-    return Schedule(cycles=(small, large), seed=seed)
+    return Schedule(cycles=(larger,), seed=seed)
 
 
 def _steps(count: int, budget: float) -> int:
@@ -110,7 +113,7 @@ def sample_from(drawn: DrawnSet, device: torch.device) -> Sample:
 
 
 RECIPES = {
-    1: PaletteRecipe(128, "rough", 48, first_schedule, sample_from),
-    2: PaletteRecipe(192, "open", 24, second_schedule, twins_from, ContrastSettings()),
+    1: PaletteRecipe(128, "rough", 48, first_schedule, sample_from, palette_model),
+    2: PaletteRecipe(192, "open", 24, second_schedule, twins_from, first_palette, ContrastSettings()),
 }
 """The recipes by their number."""

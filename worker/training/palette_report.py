@@ -42,11 +42,12 @@ STYLE_WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0)
 STEP_LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
 
 
-def accuracies(network: Network, compute: Compute) -> dict[str, float]:
-    """Top-1 accuracies on new seeds of trained variants, and on held-out variants."""
-    prepared = network.prepared(compute.device, compute.dtype)
-    found = evaluation.accuracies(partial(_logits, prepared), PER_CLASS, MEASURED_SIZE)
-    return {**vars(found), "pictures_each": PER_CLASS * len(CLASSES)}
+def accuracies(network: Network, compute: Compute) -> dict[str, object]:
+    """Top-1 accuracies on new seeds of trained variants and on held-out ones; the least known classes."""
+    classify = partial(_logits, network.prepared(compute.device, compute.dtype))
+    found = evaluation.accuracies(classify, PER_CLASS, MEASURED_SIZE)
+    least = evaluation.least_known(classify, PER_CLASS, MEASURED_SIZE)
+    return {**vars(found), "pictures_each": PER_CLASS * len(CLASSES), **least}
 
 
 def _logits(network: Network, pictures: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from worker.training.drawings import DrawnSet
 from worker.training.evaluation import Accuracies, accuracies
 from worker.training.loop import eval_logits, train
 from worker.training.muon import NormedMuon
-from worker.training.palette import MEASURED_SIZE, RATE, PaletteRecipe, palette_model
+from worker.training.palette import MEASURED_SIZE, RATE, PaletteRecipe
 from worker.training.phases import PhasedCourse, Schedule
 
 CHECKPOINT_SECONDS = 120.0
@@ -50,7 +50,7 @@ def train_palette(
     ``schedule`` is one of the recipe. Resumes from a checkpoint in the folder, and leaves one there when
     interrupted. Raises ValueError if the checkpoint is of another schedule, contrast or number of files.
     """
-    model = palette_model(schedule.seed).to(compute.device)
+    model = recipe.model(schedule.seed).to(compute.device)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     path = folder / "checkpoint.safetensors"
     identity = repr((schedule, files, *([recipe.contrast] if recipe.contrast else [])))

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.batches.schemas import LineProblem
 from app.cli.batch.entries import Entry
-from app.cli.batch.pictures import PictureFile, PictureFinder, Pictures, hashes, references
+from app.cli.batch.pictures import PictureFile, PictureFinder, Pictures, hashes, references, sides_of
 from app.errors import InputError, ServiceError
 from app.jobs.errors import ParamsError
 from app.jobs.params import parse_params
@@ -62,6 +62,7 @@ def local_request(entry: Entry, finder: PictureFinder, catalogue: Catalogue) -> 
     params = parse_params(
         entry.kind, given | named | references(KINDS[entry.kind].params, pictures), catalogue
     )
+    _require_sides(params, pictures)
     return LocalRequest(params, pictures, sets)
 
 
@@ -84,7 +85,8 @@ def service_key(entry: Entry, finder: PictureFinder) -> Key:
     Raises ServiceError that names the field.
     """
     given, pictures, sets = _read(entry, finder)
-    parse_params(entry.kind, given | sets | references(KINDS[entry.kind].params, pictures), None)
+    params = parse_params(entry.kind, given | sets | references(KINDS[entry.kind].params, pictures), None)
+    _require_sides(params, pictures)
     values = {name: value for name, value in entry.params.items() if name not in pictures}
     return _digest([entry.kind, values, hashes(pictures), entry.reproducible])
 
@@ -103,6 +105,13 @@ def _read(entry: Entry, finder: PictureFinder) -> tuple[dict[str, Any], Pictures
     if not finder.ids:
         sets = {name: _path_of_set(finder.folder, value) for name, value in sets.items()}
     return {name: value for name, value in given.items() if name not in pictures}, pictures, sets
+
+
+def _require_sides(params: Params, pictures: Pictures) -> None:
+    """Check the shapes of the files; ParamsError."""
+    errors = params.problems_of_sides(sides_of(pictures))
+    if errors:
+        raise ParamsError(errors)
 
 
 def _path_of_set(folder: Path, given: str) -> str:

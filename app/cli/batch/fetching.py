@@ -14,7 +14,7 @@ from app.batches.batch import ENDED, BatchState
 from app.cli.batch.entries import Entry, failure
 from app.cli.batch.progress import BatchProgress
 from app.cli.batch.record import Files, OutputFolder
-from app.cli.service_client import RETRY_SECONDS, answer, check_stream, events, insist
+from app.cli.service_client import RETRY_SECONDS, answer, check_stream, events, insist, path_below
 from app.jobs.job import Json
 
 # It is in the result, and in the picture.
@@ -130,7 +130,7 @@ class Fetcher:
     def _download(self, artifact: Json) -> Iterator[bytes]:
         """The bytes of an artifact. Raises httpx.TransportError if they are not those that it has."""
         digest = hashlib.sha256()
-        with self.client.stream("GET", artifact["url"]) as response:
+        with self.client.stream("GET", path_below(self.client, artifact["url"])) as response:
             if response.status_code in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
                 raise _Gone
             check_stream(response)

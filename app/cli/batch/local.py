@@ -121,10 +121,12 @@ class LocalBatch:
     def _keep(self, task: Task, job: LocalJob, outcome: Outcome, stack_size: int) -> None:
         custom_id = task.entry.custom_id
         files = {
-            made.name: self.folder.save(custom_id, made.name, made.ending, [made.data])
+            made.name: self.folder.save(
+                custom_id, made.name, made.ending, [made.data] if isinstance(made.data, bytes) else made.data
+            )
             for made in job.encoded(outcome, stack_size)
         }
-        result = outcome.result | {"recipe": job.recipe(stack_size)}
+        result = outcome.result | {"recipe": job.recipe(stack_size, outcome)}
         self.folder.add(task.entry, self.keys[custom_id], files, {"result": result})
 
     def _failed(self, task: Task, error: Exception, compute: Compute) -> Json:

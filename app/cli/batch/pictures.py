@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from app.database.ids import is_id
-from app.errors import InputError
+from app.errors import InputError, field_of
 from app.kinds import Params
+from app.kinds.base import SidesOf
 from app.media import PictureError
-from app.media.clips import clip_format, read_clip_header
-from app.media.inspect import displayed, open_picture
+from app.media.clips import is_clip, read_clip_header
+from app.media.inspect import displayed_sides
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,8 @@ class PictureFinder:
                 continue
             if len(references) > 1 and not mark.many:
                 raise InputError(name, "This param takes one picture, not a list.")
-            many = len(references) > 1
             found[name] = [
-                self._find(reference, f"{name}.{place}" if many else name, mark.clips)
+                self._find(reference, field_of(name, place, len(references)), mark.clips)
                 for place, reference in enumerate(references)
             ]
         return found
@@ -85,12 +85,10 @@ def _read(path: Path) -> PictureFile | str:
     try:
         data = path.read_bytes()
         sides = None
-        if clip_format(data) is not None:
+        if is_clip(data):
             read_clip_header(data)
         else:
-            picture = open_picture(data)
-            picture.image.close()
-            sides = displayed(picture.header, picture.orientation)
+            sides = displayed_sides(data)
     except FileNotFoundError:
         return f"There is no file {path}."
     except (OSError, ValueError) as error:
@@ -115,6 +113,11 @@ def references(cls: type[Params], pictures: Pictures, ids: Mapping[str, str] | N
     marks = cls.picture_fields()
     named = {param: [name_of(each) for each in several] for param, several in pictures.items()}
     return {param: several if marks[param].many else several[0] for param, several in named.items()}
+
+
+def sides_of(pictures: Pictures) -> SidesOf:
+    """Width and height of the files of each param; those of pictures of the service are unknown."""
+    return lambda name: [None if isinstance(each, str) else each.sides for each in pictures[name]]
 
 
 def hashes(pictures: Pictures) -> dict[str, list[str]]:

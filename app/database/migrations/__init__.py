@@ -4,9 +4,10 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy.engine import URL
 
 
-def configuration(url: str) -> Config:
+def configuration(url: str | URL) -> Config:
     """Alembic's configuration for a database, without an ini file."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
@@ -14,6 +15,10 @@ def configuration(url: str) -> Config:
     return config
 
 
-def upgrade(url: str) -> None:
-    """Migrate a database to the newest revision. An SQLite file is created if missing."""
+def upgrade(url: str | URL) -> None:
+    """Migrate a database to the newest revision, one process at a time. An SQLite file is created if missing.
+
+    Raises SchemaMismatch if a newer release has migrated it. Only the API and `impasto serve` call this on
+    the database of a service: workers and commands check it, and leave it as it is.
+    """
     command.upgrade(configuration(url), "head")

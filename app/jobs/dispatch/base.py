@@ -5,6 +5,7 @@ are the truth, so a lost message loses nothing: the reaper sends hints again, an
 one also polls.
 """
 
+import logging
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +13,8 @@ from sqlalchemy import Engine
 
 from app.jobs.dispatch.wakeups import run_dir, send_wakeup
 from app.settings import Settings
+
+log = logging.getLogger(__name__)
 
 CHANGES = "changes"
 
@@ -48,14 +51,21 @@ class LocalDispatcher:
 
     def hint(self, lane: str) -> None:
         """Wake the workers of a lane."""
-        send_wakeup(self._folder, lane_channel(lane), lane)
+        self._send(lane_channel(lane), lane)
 
     def pass_on(self, lane: str) -> None:
         """Nothing to do: the hint woke them all."""
 
     def changed(self, changed_id: str) -> None:
         """Wake every API process."""
-        send_wakeup(self._folder, CHANGES, changed_id)
+        self._send(CHANGES, changed_id)
+
+    def _send(self, channel: str, message: str) -> None:
+        try:
+            send_wakeup(self._folder, channel, message)
+        except OSError as error:
+            # Too many open files, say. The row is there, and those who wait for it poll.
+            log.warning("no wake-up of %s: %s", channel, error)
 
     def top_up(self, engine: Engine) -> None:
         """Nothing to do: a local worker polls for waiting jobs every second."""

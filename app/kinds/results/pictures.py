@@ -10,7 +10,18 @@ LOSSES = "Weighted terms of the loss by dotted name, such as `style.relu3_1`; `t
 REGIONS = "With `style_masks` those of style have the place of the style, from 0: `style.0.relu3_1`."
 VARIATION = "Null with several variations: see `pictures`."
 PICTURES = "With several variations only: the numbers of each, in order."
+REDUCTIONS = "Only if memory was short: what was given up for it, one after the other."
 ARTIFACT = "The file that it is: `image`, or `image_0`, `image_1`."
+
+
+class Reduction(Row):
+    """What a descent took less memory with, after there was too little, from a step on."""
+
+    artifact: str | None = Field(None, description="With several variations only: the picture.")
+    step: int = Field(description="The last one before; 0: from the first on.")
+    tile_bytes: int = Field(description="Most bytes for the activations of a tile.")
+    dtype: str = Field(description="Of activations.")
+    history: int = Field(description="Most pairs of steps and gradients that L-BFGS keeps.")
 
 
 class ScaleReport(Row):
@@ -33,6 +44,7 @@ class StyleTransferResult(Result):
     scales: list[ScaleReport] = Field(description="From the smallest size to the last.")
     rollbacks: int = Field(description="Of all scales.")
     dtype: str = Field(description="Of activations: `float32` or `bfloat16`.")
+    reductions: list[Reduction] | None = Field(None, description=REDUCTIONS)
 
 
 class TextureVariation(Row):
@@ -55,6 +67,7 @@ class TextureSynthesisResult(Result):
     losses: dict[str, float] | None = Field(None, description=f"{LOSSES} {VARIATION}")
     rollbacks: int | None = Field(None, description=f"Of all scales. {VARIATION}")
     pictures: list[TextureVariation] | None = Field(None, description=PICTURES)
+    reductions: list[Reduction] | None = Field(None, description=REDUCTIONS)
 
 
 class ObjectiveTerm(Row):
@@ -73,6 +86,10 @@ class DreamVariation(Row):
     seed: int
 
 
+# Of a clip: whether it has sound, and whether the video that was made of it has it, too.
+Sound = Literal["copied", "left out", "none"]
+
+
 class DeepDreamResult(Result):
     """Result of a dream."""
 
@@ -86,7 +103,12 @@ class DeepDreamResult(Result):
         None, description="With `strongest` only: the channels that grew, by layer."
     )
     frames: int | None = Field(None, description="Of a clip only: how many it has.")
-    fps: float | None = Field(None, description="Of a clip only: frames per second.")
+    fps: float | None = Field(None, description="Of a clip only: frames per second, on average.")
+    sound: Sound | None = Field(
+        None,
+        description="Of a clip only. Sound is copied into an MP4 at the clip's own rate: without `fps`, and "
+        "if MP4 has its codec.",
+    )
     pictures: list[DreamVariation] | None = Field(None, description=PICTURES)
 
 

@@ -1,5 +1,7 @@
 /** Calls of the service's REST interface. */
 
+import { urlOf } from "./root.js";
+
 /** Problems of fields [{field, detail}], each once: many lines of a batch may have the same. */
 export function distinctFields(errors) {
   const byText = new Map(errors.map(({ field, detail }) => [`${field} ${detail}`, { field, detail }]));
@@ -40,20 +42,27 @@ function parsed(text) {
   }
 }
 
-export async function request(path, options = {}) {
-  let response;
-  let text;
+/** What fetch and the bodies of its answers give. Throws Unreachable, or a DOMException if it was stopped. */
+async function reached(answer) {
   try {
-    response = await fetch(path, { cache: "no-store", ...options });
-    text = await response.text();
+    return await answer;
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Unreachable();
   }
+}
+
+/** The answer to a request, its body unread. Throws Problem, Unreachable. */
+export async function ask(path, options = {}) {
+  const response = await reached(fetch(urlOf(path), { cache: "no-store", ...options }));
   if (UNAVAILABLE.has(response.status)) throw new Unreachable();
-  const body = parsed(text);
-  if (!response.ok) throw new Problem(response.status, body);
-  return body;
+  if (!response.ok) throw new Problem(response.status, parsed(await reached(response.text())));
+  return response;
+}
+
+export async function request(path, options = {}) {
+  const response = await ask(path, options);
+  return parsed(await reached(response.text()));
 }
 
 export function post(path, body = null, headers = {}) {
@@ -89,6 +98,15 @@ export const deleteNetwork = (name) => request(`/v1/networks/${encodeURIComponen
 
 export const getImage = (id) => request(`/v1/images/${encodeURIComponent(id)}`);
 
+/** A page of the uploads that no job and no set names, newest first. */
+export const listUnused = (cursor = null) =>
+  request(`/v1/images?${new URLSearchParams({ unused: true, limit: 100, ...(cursor ? { cursor } : {}) })}`);
+
+export const deleteImage = (id) => request(`/v1/images/${encodeURIComponent(id)}`, { method: "DELETE" });
+
+/** What can be asked for again of the recipe in an uploaded picture: {kind, params, left_out}; null if it has none. */
+export const getRecipe = (id) => request(`/v1/images/${encodeURIComponent(id)}/recipe`);
+
 export const getJob = (id) => request(`/v1/jobs/${encodeURIComponent(id)}`);
 
 /** A page of the jobs of some kinds, newest first, without those of batches. */
@@ -113,13 +131,13 @@ export const sendJob = (path, params, key, urgent = false) =>
     "Idempotency-Key": key,
     // Answer at once, also for kinds whose route waits for the end by default: the page follows the job.
     Prefer: "respond-async",
-    ...(urgent ? { Priority: "u=0" } : {}),
+    ...(urgent ? { "Impasto-Priority": "7" } : {}),
   });
 
 /** URL of a picture, given an image id or `<job id>/<artifact>`. */
 export function pictureUrl(reference) {
   const [id, artifact] = reference.split("/").map(encodeURIComponent);
-  return artifact ? `/v1/jobs/${id}/artifacts/${artifact}` : `/v1/images/${id}/content`;
+  return urlOf(artifact ? `/v1/jobs/${id}/artifacts/${artifact}` : `/v1/images/${id}/content`);
 }
 
 /** All sets, newest first. */
@@ -180,7 +198,7 @@ export function uploadDataset(zip, name, onprogress, signal) {
 export function send(path, body, onprogress, signal, headers = {}) {
   return new Promise((resolve, reject) => {
     const call = new XMLHttpRequest();
-    call.open("POST", path);
+    call.open("POST", urlOf(path));
     for (const [name, value] of Object.entries(headers)) call.setRequestHeader(name, value);
     call.upload.onprogress = (event) => event.lengthComputable && onprogress(event.loaded / event.total);
     call.onerror = () => reject(new Unreachable());

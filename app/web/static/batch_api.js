@@ -6,6 +6,8 @@ import { post, request, send } from "./api.js";
 export const batchPath = (id, part = null) =>
   `/v1/batches/${encodeURIComponent(id)}${part === null ? "" : `/${part}`}`;
 
+const JSONL = { "Content-Type": "application/x-ndjson" };
+
 const withKey = (key) => ({ "Idempotency-Key": key });
 
 /** What a matrix ({kind, params, over, combine}) would be: its lines, what is wrong with them, and an estimate. */
@@ -15,7 +17,13 @@ export const estimateMatrix = (matrix) => post("/v1/batches?dry_run=true&errors=
 export const sendMatrix = (matrix, name, key) =>
   post(`/v1/batches?${new URLSearchParams({ name })}`, matrix, withKey(key));
 
-const JSONL = { "Content-Type": "application/x-ndjson" };
+/** What one job would be, in the same words, which are no error where it would be refused. */
+export const estimateJob = (kind, params) =>
+  request("/v1/batches?dry_run=true&errors=skip", {
+    method: "POST",
+    headers: JSONL,
+    body: JSON.stringify({ custom_id: "1", kind, params }),
+  });
 
 /** What a file of lines would be. `onprogress` gets the share sent, 0 to 1. */
 export const estimateLines = (file, onprogress, signal) =>

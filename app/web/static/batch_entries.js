@@ -1,8 +1,9 @@
 /** An open batch: its entries, fetched where they are looked at, and kept up to date as long as it runs. */
 
 import { Unreachable } from "./api.js";
-import { batchPath, getBatch, listEntries } from "./batch_api.js";
+import { getBatch, listEntries } from "./batch_api.js";
 import { hasEnded } from "./batches.js";
+import { listenToBatch } from "./events.js";
 
 /** Entries that are fetched at a time. */
 const PAGE = 500;
@@ -31,7 +32,7 @@ export function openEntries(id, { onbatch, onentries, onconnection, onproblem })
   const loading = new Map();
   let wanted = [];
   let isWatching = false;
-  let events = null;
+  let unlisten = null;
   let timer = null;
   let isPolling = false;
   let frame = 0;
@@ -140,8 +141,7 @@ export function openEntries(id, { onbatch, onentries, onconnection, onproblem })
     if (isWatching && !document.hidden && !(batch && hasEnded(batch))) timer = setTimeout(poll, POLL_MS);
   }
 
-  function onentry({ data }) {
-    const next = JSON.parse(data);
+  function onentry(next) {
     const old = entries.get(next.line);
     // A replay of what is known.
     if (old && old.job_id === next.job_id && hasEnded(old) && !hasEnded(next)) return;
@@ -154,22 +154,22 @@ export function openEntries(id, { onbatch, onentries, onconnection, onproblem })
   }
 
   function connect() {
-    if (events) return;
-    events = new EventSource(`${batchPath(id, "events")}?replay=false`);
-    // What changed before the stream was open.
-    events.addEventListener("open", () => {
-      fresh.clear();
-      loadWanted();
+    unlisten ??= listenToBatch(id, {
+      // What changed before the stream was open.
+      onopen() {
+        fresh.clear();
+        loadWanted();
+      },
+      onevent({ type, data }) {
+        if (type === "entry") onentry(data);
+        else if (batch) show({ ...batch, ...data });
+      },
     });
-    events.addEventListener("entry", onentry);
-    for (const type of ["state", "done"]) {
-      events.addEventListener(type, ({ data }) => batch && show({ ...batch, ...JSON.parse(data) }));
-    }
   }
 
   function disconnect() {
-    events?.close();
-    events = null;
+    unlisten?.();
+    unlisten = null;
   }
 
   function onvisibility() {

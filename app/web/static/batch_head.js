@@ -4,6 +4,7 @@ import { Problem, Unreachable } from "./api.js";
 import { batchPath, controlBatch, deleteBatch } from "./batch_api.js";
 import { addressOf, captionOf, countedEntries, endedOf, hasEnded, numbersOf, shareOf, stateWords, titleOf } from "./batches.js";
 import { el, showText } from "./dom.js";
+import { urlOf } from "./root.js";
 
 /** What the button says that tries again; null: all was made. */
 function retryLabel({ counts: { failed, cancelled }, wrong }) {
@@ -83,7 +84,7 @@ export function makeBatchHead(element, { onbatch, ondelete }) {
       ["errors", "errors", counts.failed + counts.cancelled],
     ]) {
       action(name).hidden = !has;
-      action(name).href = batchPath(batch.id, path);
+      action(name).href = urlOf(batchPath(batch.id, path));
     }
   }
 

@@ -6,7 +6,7 @@ import { openEntries } from "./batch_entries.js";
 import { makeBatchHead } from "./batch_head.js";
 import { addressOf, captionOf, entryWords, hasEnded, pictureOf, shareOf, sourceOf, stateWords, tableOf } from "./batches.js";
 import { el, showText } from "./dom.js";
-import { smallUrl } from "./jobs.js";
+import { smallUrl, tileUrl } from "./jobs.js";
 import { makeMatrix } from "./matrix.js";
 
 /** Show the picture of a cell, or none. */
@@ -52,7 +52,7 @@ export function openBatchView({ onchange, ondelete, onconnection }) {
     const picture = pictureOf(entry);
     // Without headers one sees what it will be made from.
     const source = picture || tableOf(batch) ? null : sourceOf(batch, at);
-    const url = picture ? smallUrl(picture.url) : source && `${pictureUrl(source)}?side=160`;
+    const url = picture ? smallUrl(picture.url) : source && tileUrl(pictureUrl(source));
     const { done = 0, total = 0 } = entry?.progress ?? {};
     cell.dataset.state = state;
     cell.style.setProperty("--share", state === "running" && total ? String(done / total) : "0");

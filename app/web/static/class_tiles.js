@@ -2,8 +2,7 @@
 
 import { Problem, sendJob, Unreachable } from "./api.js";
 import { el, showText } from "./dom.js";
-import { isTerminal } from "./follow.js";
-import { followMany } from "./follow_many.js";
+import { follow, isTerminal } from "./follow.js";
 import { artifactUrl, smallUrl } from "./jobs.js";
 import { kindOf } from "./kinds.js";
 import { IMAGINE } from "./uses.js";
@@ -50,7 +49,6 @@ export function makeClassTiles() {
     const names = left.slice(0, AT_A_TIME);
     left = left.slice(AT_A_TIME);
     more.hidden = true;
-    const tiles = new Map();
     for (const name of names) {
       const tile = makeTile(name);
       list.append(tile.element);
@@ -58,7 +56,7 @@ export function makeClassTiles() {
         const job = await sendJob(kindOf(IMAGINE).path, { network, target: [name] }, `imagine-${network}-${name}-${Date.now()}`.slice(0, 200));
         if (mine !== run) return;
         tile.render(job);
-        tiles.set(job.id, tile);
+        unfollow.push(follow(job.id, { onjob: tile.render, onconnection() {}, onproblem: (found) => tile.fail(found.message) }));
       } catch (error) {
         if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
         tile.element.remove();
@@ -68,7 +66,6 @@ export function makeClassTiles() {
         break;
       }
     }
-    if (tiles.size) unfollow.push(followMany([...tiles.keys()], (job) => tiles.get(job.id).render(job)));
     more.hidden = left.length === 0;
     more.textContent = `See ${Math.min(left.length, AT_A_TIME)} more`;
   }

@@ -2,6 +2,7 @@
 
 import { pictureUrl } from "./api.js";
 import { el } from "./dom.js";
+import { tileUrl } from "./jobs.js";
 import { counted } from "./text.js";
 
 /** More classes than these have narrow cells with their names upright, and many more have no numbers. */
@@ -19,7 +20,7 @@ export function pictureTiles(pictures) {
       const url = image && pictureUrl(image);
       const gone = (event) => event.target.replaceWith(el("span", { class: "tile-gone" }, name));
       const shown = url
-        ? el("a", { href: url, target: "_blank", rel: "noopener", title: name }, el("img", { src: `${url}?side=160`, alt: name, loading: "lazy", decoding: "async", onerror: gone }))
+        ? el("a", { href: url, target: "_blank", rel: "noopener", title: name }, el("img", { src: tileUrl(url), alt: name, loading: "lazy", decoding: "async", onerror: gone }))
         : el("span", { class: "tile-gone" }, name);
       return el("li", {}, shown, caption ? el("p", {}, ...caption) : null);
     }),

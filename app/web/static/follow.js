@@ -1,11 +1,14 @@
 /** Follow a job until it ends. */
 
 import { cancelJob, getJob, Problem, Unreachable } from "./api.js";
+import { isLive, listenToJob } from "./events.js";
 
 const TERMINAL = new Set(["succeeded", "failed", "cancelled"]);
 
 /** Milliseconds between two requests for a job, in case an event was lost. */
 const POLL_MS = 5000;
+/** The same while the page gets no events of it. */
+const QUICK_POLL_MS = 1500;
 /** Milliseconds to wait after the first, second, ... request without an answer. */
 const RETRY_MS = [500, 1000, 2000, 4000];
 
@@ -24,34 +27,27 @@ export function follow(id, { onjob, onconnection, onproblem }) {
   let again = false;
   let stopped = false;
   let misses = 0;
-  let seen = 0;
-  const events = new EventSource(`/v1/jobs/${encodeURIComponent(id)}/events`);
-  for (const type of ["state", "progress", "preview", "done"]) events.addEventListener(type, onevent);
+  let unlisten = null;
 
   function stop() {
     stopped = true;
     clearTimeout(timer);
-    events.close();
+    unlisten?.();
     document.removeEventListener("visibilitychange", fetchNow);
     removeEventListener("online", fetchNow);
-  }
-
-  /** Fetch the job, unless the event is a replay of what was fetched already. */
-  function onevent(event) {
-    if (Number(event.lastEventId) > seen) fetchNow();
   }
 
   async function fetchJob() {
     fetching = true;
     again = false;
-    let wait = POLL_MS;
+    let wait = null;
     try {
       const job = await getJob(id);
       if (stopped) return;
       if (misses > 0) onconnection(true);
       misses = 0;
-      seen = job.seq;
       if (isTerminal(job)) stop();
+      else unlisten ??= listenToJob(id, job.seq, fetchNow);
       onjob(job);
     } catch (error) {
       if (stopped) return;
@@ -69,7 +65,7 @@ export function follow(id, { onjob, onconnection, onproblem }) {
     }
     if (stopped) return;
     if (again && misses === 0) fetchJob();
-    else timer = setTimeout(fetchJob, wait);
+    else timer = setTimeout(fetchJob, wait ?? (isLive(id) || document.hidden ? POLL_MS : QUICK_POLL_MS));
   }
 
   function fetchNow() {

@@ -3,12 +3,14 @@
 import { findNetworks, Problem, sendJob, Unreachable } from "./api.js";
 import { sendMatrix } from "./batch_api.js";
 import { el, showText } from "./dom.js";
+import { takeDragged } from "./dragged.js";
 import { entriesOf, isLines, isZip } from "./folders.js";
 import { requestKeys } from "./keys.js";
 import { makeKindForm, showKindForm } from "./kind_form.js";
 import { continuedParam, isPicture, kindOf, listedKinds } from "./kinds.js";
 import { openMany } from "./many.js";
 import { findNetwork, refreshNetworks } from "./networks.js";
+import { openRecipeOffer } from "./recipe_offer.js";
 import { load, save } from "./session.js";
 
 const form = document.getElementById("job-form");
@@ -19,10 +21,11 @@ const formProblem = document.getElementById("form-problem");
 
 /**
  * Open the form. `onjob(job)` is called with every job sent, `onbatch(batch)` with every batch, `onlines(file)` with a
- * file of jobs that was dropped. Returns {reuse(job), goOn(job), open(kind, params)}: they show a job's settings, these
- * for a job that goes on where it ended, or a form in which some params are filled in.
+ * file of jobs that was dropped, `onkind()` when another kind is shown. Returns {reuse(job), goOn(job), open(kind, params)},
+ * which show a job's settings, these for a job that goes on where it ended, or a form in which some params are filled in,
+ * and pictureUses().
  */
-export function openForm({ onjob, onbatch, onlines }) {
+export function openForm({ onjob, onbatch, onlines, onkind }) {
   /** Forms by kind: values stay while another kind is shown. */
   const kindForms = new Map();
   let current = null;
@@ -49,6 +52,7 @@ export function openForm({ onjob, onbatch, onlines }) {
     many.prepare(current);
     showKindForm(current);
     many.show();
+    onkind();
   }
 
   const saveSettings = (of = current) => save(`settings.${of.kind.kind}`, of.read().params);
@@ -121,6 +125,15 @@ export function openForm({ onjob, onbatch, onlines }) {
     form.scrollIntoView({ block: "nearest" });
   }
 
+  /** Show the settings of a picture that was made with Impasto; pictures that were chosen stay. */
+  function useRecipe({ kind, params }) {
+    choose(kind);
+    many.turnOff();
+    current.clearProblems();
+    current.reuse(params, { keepPictures: true });
+    saveSettings();
+  }
+
   async function goOn(job) {
     const { name } = continuedParam(job.kind);
     // It starts from the picture of that job.
@@ -137,6 +150,15 @@ export function openForm({ onjob, onbatch, onlines }) {
     saveSettings();
     form.scrollIntoView({ block: "start" });
     kindSelect.focus({ preventScroll: true });
+  }
+
+  /** What a picture may be used for: [{kind, param, title}], by the first kind there is and by the one that is shown. */
+  function pictureUses() {
+    const [first] = listedKinds();
+    const uses = ({ kind, main }, titleOf) =>
+      main.map(({ param }) => ({ kind: kind.kind, param: param.name, title: titleOf(param) }));
+    const found = uses(kindFormOf(first.kind), ({ title }) => `Use as ${title.toLowerCase()}`);
+    return current.kind === first ? found : [...found, ...uses(current, () => `Use for ${current.kind.title}`).slice(0, 1)];
   }
 
   form.addEventListener("submit", async (event) => {
@@ -171,12 +193,16 @@ export function openForm({ onjob, onbatch, onlines }) {
       return el("optgroup", { label: group }, ...options.map(({ kind, title }) => el("option", { value: kind }, title)));
     }),
   );
-  kindSelect.addEventListener("change", () => choose(kindSelect.value));
+  const offer = openRecipeOffer({ onuse: useRecipe });
+  kindSelect.addEventListener("change", () => {
+    offer.close();
+    choose(kindSelect.value);
+  });
   const last = load("kind");
   choose(listed.some(({ kind }) => kind === last) ? last : listed[0].kind);
-  receiveFiles(() => current, many, onlines);
+  receiveFiles(() => current, many, { onlines, onother: (files) => offer.askFile(files[0]) });
   submit.disabled = false;
-  return { reuse, goOn, open };
+  return { reuse, goOn, open, pictureUses };
 }
 
 /** Copy the first picture of one form to the first required picture of another, if that is empty. */
@@ -189,9 +215,16 @@ function copyPicture(from, to) {
 
 /**
  * Files dropped or pasted anywhere go to the field at that place; elsewhere folders and ZIPs go to the set, if the
- * form has one, pictures to the first empty field. Folders of pictures make a form for one a form for many.
+ * form has one, pictures to the first empty field. Folders of pictures make a form for one a form for many. `onother(files)`
+ * gets files for which the form has no place.
  */
-function receiveFiles(currentForm, many, onlines) {
+function receiveFiles(currentForm, many, { onlines, onother }) {
+  /** The field at a place: that for many pictures, if it is in the place of another. */
+  const fieldAt = (target) => {
+    const { pictures, pictureFields } = currentForm();
+    return [...pictureFields(), ...pictures].find(({ element }) => element.contains(target)) ?? null;
+  };
+
   function receive(target, files, entries) {
     const { pictures, main, dataset } = currentForm();
     const lines = files.find(isLines);
@@ -211,12 +244,20 @@ function receiveFiles(currentForm, many, onlines) {
       main.at(-1) ??
       pictures[0];
     if (field) field.add(files);
-    else dataset?.add(files, entries);
+    else if (dataset) dataset.add(files, entries);
+    else onother(files);
   }
+  /** Whether a drag is of a picture or a link of a page, over a field for pictures. */
+  const isOverField = ({ dataTransfer, target }) => dataTransfer.types.includes("text/uri-list") && fieldAt(target) !== null;
   addEventListener("dragover", (event) => {
-    if (event.dataTransfer.types.includes("Files")) event.preventDefault();
+    if (event.dataTransfer.types.includes("Files") || isOverField(event)) event.preventDefault();
   });
   addEventListener("drop", (event) => {
+    if (isOverField(event)) {
+      event.preventDefault();
+      takeDragged(fieldAt(event.target), event.dataTransfer, [...event.dataTransfer.files]);
+      return;
+    }
     if (!event.dataTransfer.files.length) return;
     event.preventDefault();
     receive(event.target, [...event.dataTransfer.files], entriesOf(event.dataTransfer));

@@ -85,16 +85,19 @@ export function viewsOf(job) {
 
 const copyUrl = (url, side) => `${url}${url.includes("?") ? "&" : "?"}side=${side}`;
 
-/** URL of a small copy of a picture that a job made. */
+/** URL of the smallest copy of a picture, for a tile. */
+export const tileUrl = (url) => copyUrl(url, 160);
+
+/** URL of a small copy of a picture. */
 export const smallUrl = (url) => copyUrl(url, 320);
 
 /** URL of the largest copy of a picture, for one whose format the browser does not show. */
 export const largeUrl = (url) => copyUrl(url, 640);
 
-/** For an image that cannot be shown: a copy of it if it is a stored TIFF, else call `otherwise(image)`. */
+/** For an image that cannot be shown: a copy of it if it is a stored picture (TIFF, HEIC), else call `otherwise(image)`. */
 export async function showCopy(image, otherwise) {
   const stored = !image.src.startsWith("blob:") && !image.src.includes("side=");
-  if (stored && (await typeOf(image.src)) === "image/tiff") image.src = largeUrl(image.src);
+  if (stored && (await typeOf(image.src))?.startsWith("image/")) image.src = largeUrl(image.src);
   else otherwise(image);
 }
 
@@ -121,14 +124,15 @@ export function captionOf(job, view) {
   return number ? `${spaced(number[0])} ${number[1]}` : spaced(view.name);
 }
 
-/** URL of the picture for a job that has no result yet: its preview, else its first source; or null. */
-export function draftUrl(job) {
+/** URL of a picture, copied by `copy`, for a job that has no result yet: its preview, else its first source; or null. */
+export function draftUrl(job, copy = largeUrl) {
   const [source] = picturesOf(job);
-  return artifactUrl(job, "preview") ?? (source ? pictureUrl(source.reference) : null);
+  // Previews are small as they are.
+  return artifactUrl(job, "preview") ?? (source ? copy(pictureUrl(source.reference)) : null);
 }
 
 /** URL of a small picture of a job, or null. */
 export function thumbnailUrl(job) {
   const result = artifactUrl(job, "image");
-  return result ? smallUrl(result) : draftUrl(job);
+  return result ? smallUrl(result) : draftUrl(job, smallUrl);
 }

@@ -3,7 +3,7 @@
 import { datasetField } from "./dataset_field.js";
 import { showText } from "./dom.js";
 import { checkboxField, radioField, selectField, sizeField, textField } from "./fields.js";
-import { isPicture } from "./kinds.js";
+import { isPicture, namesPicture } from "./kinds.js";
 import { networkField } from "./network_field.js";
 import { findNetwork } from "./networks.js";
 import { pictureField } from "./picture_field.js";
@@ -123,7 +123,8 @@ export function makeKindForm(kind) {
     return params[name] ?? (name === several ? params[single] : null) ?? null;
   }
 
-  function write(params) {
+  /** Show values in all fields but those that `stays(field)` names. */
+  function write(params, stays = () => false) {
     const preset = fieldWith("preset");
     if (preset) {
       // Settings may be older than the service: a preset that it no longer has becomes its default.
@@ -132,13 +133,18 @@ export function makeKindForm(kind) {
     }
     showPreset();
     for (const field of all) {
-      if (field !== preset) field.set(valueIn(params, field) ?? field.param.default);
+      if (field !== preset && !stays(field)) field.set(valueIn(params, field) ?? field.param.default);
     }
     showNetwork();
   }
 
-  /** Show the settings of an old job. */
-  function reuse(params) {
+  /**
+   * Show the settings of an old job. With `keepPictures` those that the form has stay: of the job's only such as are shown
+   * first are then taken, where one is missing, since masks and the like go with its own.
+   */
+  function reuse(params, { keepPictures = false } = {}) {
+    const isKept = keepPictures && pictures.some((field) => !field.isEmpty());
+    const stays = (field) => isKept && namesPicture(field.param) && !(main.includes(field) && field.isEmpty());
     const preset = valuesOf(params[fieldWith("preset")?.param.name]);
     const own = Object.entries(params).filter(([name, value]) => {
       if (!fields.has(name) || value === null) return false;
@@ -147,7 +153,7 @@ export function makeKindForm(kind) {
       if (param.emptyMeans === "equal") return value.some((share) => share !== value[0]);
       return !(param.nullable && same(value, preset[name]));
     });
-    write(Object.fromEntries(own));
+    write(Object.fromEntries(own), stays);
   }
 
   function clearProblems() {

@@ -18,6 +18,9 @@ export const kindOf = (name) => kinds.get(name);
 /** Whether a param is a picture, several, or a clip. */
 export const isPicture = (param) => ["picture", "pictures", "clip"].includes(param.control);
 
+/** Whether a param names a picture, or a job to go on from. */
+export const namesPicture = (param) => isPicture(param) || param.control === "job";
+
 /** The param by which a job of a kind goes on where another one ended; undefined where there is none. */
 export const continuedParam = (kind) => kinds.get(kind)?.params.find(({ control }) => control === "job");
 

@@ -48,8 +48,9 @@ const result = openResult({
   onreuse: (job) => form.reuse(job),
   oncontinue: (job) => form.goOn(job),
   onuse: (kind, params) => form.open(kind, params),
+  pictureUses: () => form.pictureUses(),
 });
-openLibrary();
+const library = openLibrary();
 const batchView = openBatchView({
   onchange: (batch) => gallery.update(batch),
   ondelete(id) {
@@ -67,10 +68,12 @@ function openBatch(batch) {
 const form = openForm({
   onjob(job) {
     gallery.update(job);
+    library.refreshUploads();
     location.hash = `job=${job.id}`;
   },
   onbatch: openBatch,
   onlines: (file) => openLinesDialog(file, openBatch),
+  onkind: () => result.renderUses(),
 });
 const linesInput = document.getElementById("lines-file");
 linesInput.disabled = false;

@@ -1,14 +1,17 @@
-/** Many pictures in a form for one: each makes a job of its own, or each of one kind with each of another. */
+/**
+ * Many pictures in a form for one: each makes a job of its own, or each of one kind with each of another. And what it
+ * takes, of one as of many.
+ */
 
 import { distinctFields, Problem, Unreachable } from "./api.js";
-import { estimateMatrix } from "./batch_api.js";
+import { estimateJob, estimateMatrix } from "./batch_api.js";
 import { about } from "./batches.js";
 import { showText } from "./dom.js";
 import { radioField } from "./fields.js";
 import { isPicture } from "./kinds.js";
 import { pileField } from "./pile_field.js";
 import { load, save } from "./session.js";
-import { counted } from "./text.js";
+import { counted, fileSize } from "./text.js";
 
 /** Milliseconds without a change before the service is asked how long it takes. */
 const ESTIMATE_MS = 500;
@@ -20,6 +23,16 @@ const ONE = "One picture";
 const MANY = "Many pictures";
 const CROSS = "Each with each";
 const ZIP = "In pairs";
+
+/** Where an estimate is from, by its basis. */
+const BASES = { here: "going by earlier jobs here", reference: "as measured on 2 cores without a GPU" };
+
+/** The time and the memory of an estimate of jobs for so many workers. */
+function estimateWords({ seconds, memory_bytes: bytes, basis }, workers) {
+  const memory = bytes === null ? null : `${fileSize(bytes)} of memory`;
+  if (seconds === null) return ["How long it takes is known once the first is made.", memory && `It takes about ${memory}.`].filter(Boolean).join(" ");
+  return `It takes about ${[about(seconds / Math.max(1, workers)), memory].filter(Boolean).join(" and ")}, ${BASES[basis]}.`;
+}
 
 const product = (numbers) => numbers.reduce((a, b) => a * b, 1);
 
@@ -84,19 +97,19 @@ export function openMany({ current, onswitch }) {
   async function ask() {
     const form = current();
     const { isOn, piles } = state();
-    const isReady = isOn && total() > 0 && ![...piles.values()].some((pile) => pile.isSending());
+    const isReady = !isOn || (total() > 0 && ![...piles.values()].some((pile) => pile.isSending()));
     const { params, over, problems } = isReady ? form.read() : { problems: [true] };
     asked += 1;
     if (problems.length) return;
     const run = asked;
     try {
-      const answer = await estimateMatrix({ kind: form.kind.kind, params, over, combine: combine() });
+      const { kind } = form.kind;
+      const answer = await (isOn ? estimateMatrix({ kind, params, over, combine: combine() }) : estimateJob(kind, params));
       if (run !== asked) return;
       const others = form.show(distinctFields(answer.problems), advanced, { focus: false });
-      const { seconds } = answer.estimate;
-      const words = seconds === null ? "How long it takes is known once the first is made." : `It takes about ${about(seconds / Math.max(1, answer.workers))}.`;
-      const isNone = answer.wrong === answer.lines;
-      const wrong = isNone ? "None of them can be made." : answer.wrong ? `${answer.wrong.toLocaleString("en")} of ${answer.lines.toLocaleString("en")} cannot be made.` : null;
+      const words = estimateWords(answer.estimate, isOn ? answer.workers : 1);
+      const isNone = isOn && answer.wrong === answer.lines;
+      const wrong = isNone ? "None of them can be made." : isOn && answer.wrong ? `${answer.wrong.toLocaleString("en")} of ${answer.lines.toLocaleString("en")} cannot be made.` : null;
       showText(estimate, [wrong, ...others, answer.wrong ? null : words].filter(Boolean).join(" "));
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
@@ -111,7 +124,7 @@ export function openMany({ current, onswitch }) {
     showText(estimate, null);
     asked += 1;
     clearTimeout(timer);
-    if (state().isOn) timer = setTimeout(ask, ESTIMATE_MS);
+    timer = setTimeout(ask, ESTIMATE_MS);
     keep();
   }
 

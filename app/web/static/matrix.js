@@ -2,6 +2,7 @@
 
 import { pictureUrl } from "./api.js";
 import { el } from "./dom.js";
+import { tileUrl } from "./jobs.js";
 
 /** Pixels between cells. */
 const GAP = 4;
@@ -109,7 +110,7 @@ export function makeMatrix({ label, draw, onopen, onpoint, onview }) {
       event.target.remove();
       name.className = "";
     };
-    const picture = image && el("img", { src: `${pictureUrl(image)}?side=160`, alt: "", loading: "lazy", decoding: "async", draggable: "false", onerror: showName });
+    const picture = image && el("img", { src: tileUrl(pictureUrl(image)), alt: "", loading: "lazy", decoding: "async", draggable: "false", onerror: showName });
     return el("div", { class: "matrix-header", role, title: text }, picture, name);
   }
 

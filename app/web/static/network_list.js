@@ -6,6 +6,7 @@ import { entryElement } from "./entry.js";
 import { waitForJob } from "./follow.js";
 import { kindOf } from "./kinds.js";
 import { knownNetworks, onNetworks, refreshNetworks } from "./networks.js";
+import { urlOf } from "./root.js";
 import { ago, counted, fileSize, freeNameOf } from "./text.js";
 import { EXPORT } from "./uses.js";
 
@@ -57,7 +58,7 @@ function entryOf(network, showProblem) {
     facts: factsOf(network),
     confirm: `Delete ${name}? Pictures that it made stay.`,
     actions: [
-      el("a", { class: "link", href: `/v1/networks/${encodeURIComponent(name)}/export`, download: "" }, "Export"),
+      el("a", { class: "link", href: urlOf(`/v1/networks/${encodeURIComponent(name)}/export`), download: "" }, "Export"),
       ...(kindOf(EXPORT) ? [onnx] : []),
     ],
     async onrename(next) {

@@ -2,12 +2,15 @@
 
 import { pictureUrl, Problem, Unreachable } from "./api.js";
 import { el, newId, notifyInput } from "./dom.js";
+import { mayBePicture } from "./dragged.js";
 import { notes, problemSetter } from "./fields.js";
 import { fetchNames, nameOf } from "./image_names.js";
-import { showCopy } from "./jobs.js";
+import { smallUrl } from "./jobs.js";
 import { megabytes, titleOfFile } from "./text.js";
-import { forgetUpload, upload } from "./uploads.js";
+import { forgetUpload, onUploads, upload } from "./uploads.js";
 
+/** Files that browsers on some systems do not take for pictures. */
+const ENDINGS = ".heic,.heif,.avif,.tif,.tiff,.bmp";
 /** More pictures than these are shown as small tiles. */
 const FEW = 8;
 
@@ -19,6 +22,9 @@ function fromFile(file) {
 function fromReference(reference) {
   return { file: null, url: pictureUrl(reference), reference, unsent: false };
 }
+
+/** Whether an upload moves. */
+const isClip = ({ frames, media_type: type }) => frames > 1 || type.startsWith("video/");
 
 /** Why a file was refused. */
 function reasonOf(error) {
@@ -38,7 +44,7 @@ export function pictureField(param) {
     type: "file",
     id: newId(param.name),
     class: "visually-hidden",
-    accept: clips ? "image/*,video/*" : "image/*",
+    accept: `image/*,${clips ? "video/*," : ""}${ENDINGS}`,
     multiple: many,
     "aria-describedby": describedBy,
   });
@@ -84,7 +90,15 @@ export function pictureField(param) {
     update(item);
     try {
       const image = await upload(item.file, (share) => showShare(item, share), sending.signal);
+      if (!clips && isClip(image)) {
+        drop(item);
+        showProblem(`${item.file.name} moves: use a still picture, such as one of its ${image.frames} frames.`);
+        return;
+      }
       item.reference = image.id;
+      // A copy can be shown now of what the browser does not know.
+      if (item.tile?.firstElementChild.matches(".tile-text")) item.tile.dataset.name = "";
+      tellAdded(item);
     } catch (error) {
       if (sending.signal.aborted) return;
       if (error instanceof Unreachable) {
@@ -98,6 +112,12 @@ export function pictureField(param) {
     }
     update(item);
     notifyInput(element);
+  }
+
+  /** Tell the form of a picture that was sent. */
+  function tellAdded(item) {
+    const detail = { reference: item.reference, isHere: () => items.includes(item), takeOut: () => drop(item) };
+    element.dispatchEvent(new CustomEvent("pictureadded", { bubbles: true, detail }));
   }
 
   function showShare(item, share) {
@@ -146,17 +166,19 @@ export function pictureField(param) {
 
   /** The picture of an item, made once: others come and go without it being decoded again. */
   function imageOf(item, name) {
-    // The browser may not know a format that the service accepts, or the service has deleted the picture.
     const showName = ({ target }) =>
-      showCopy(target, (image) =>
-        image.replaceWith(el("p", { class: "tile-text" }, item.file?.name ?? "This picture was deleted.")),
-      );
-    const showVideo = (event) =>
-      event.target.replaceWith(
+      target.replaceWith(el("p", { class: "tile-text" }, item.file?.name ?? "This picture was deleted."));
+    const showVideo = ({ target }) =>
+      target.replaceWith(
         el("video", { src: item.url, muted: true, preload: "metadata", "aria-label": name, onerror: showName }),
       );
-    const onerror = clips ? showVideo : showName;
-    return el("img", { src: item.url, alt: name, decoding: "async", onerror });
+    const copy = item.reference && smallUrl(pictureUrl(item.reference));
+    function onerror({ target }) {
+      // The browser may not know a format that the service accepts, or the service has deleted the picture.
+      if (copy && target.getAttribute("src") !== copy) target.src = copy;
+      else (clips ? showVideo : showName)({ target });
+    }
+    return el("img", { src: item.file ? item.url : copy, alt: name, decoding: "async", onerror });
   }
 
   function tileOf(item) {
@@ -190,12 +212,19 @@ export function pictureField(param) {
     dropZone.hidden = many && items.length >= max;
   }
 
+  onUploads((id, isHere) => {
+    const gone = isHere ? [] : items.filter(({ reference }) => reference === id);
+    if (gone.length === 0) return;
+    drop(...gone);
+    notifyInput(element);
+  });
   input.addEventListener("change", () => {
     add([...input.files]);
     input.value = "";
   });
-  element.addEventListener("dragenter", () => element.classList.add("drag-over"));
-  element.addEventListener("dragover", () => element.classList.add("drag-over"));
+  for (const type of ["dragenter", "dragover"]) {
+    element.addEventListener(type, ({ dataTransfer }) => mayBePicture(dataTransfer) && element.classList.add("drag-over"));
+  }
   element.addEventListener("dragleave", (event) => {
     if (!element.contains(event.relatedTarget)) element.classList.remove("drag-over");
   });
@@ -206,6 +235,20 @@ export function pictureField(param) {
     param,
     element,
     add,
+    /** Add a picture that the service has; in the place of the one that is there, where there can be but one. */
+    addReference(reference) {
+      showProblem(null);
+      if (items.some((item) => item.reference === reference)) return;
+      if (!many) drop(...items);
+      if (items.length >= max) {
+        showProblem(`At most ${max} pictures: this one was left out.`);
+        return;
+      }
+      items = [...items, fromReference(reference)];
+      render();
+      notifyInput(element);
+      fetchNames([reference]).then(render);
+    },
     isEmpty: () => items.length === 0,
     /** Let a person choose several pictures where the field is for one: `take(files)` gets them. */
     onmany(take) {

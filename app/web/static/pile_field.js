@@ -4,9 +4,11 @@ import { pictureUrl, Problem, Unreachable } from "./api.js";
 import { el, newId, notifyInput, showText } from "./dom.js";
 import { problemSetter } from "./fields.js";
 import { filesOfEntries, isZip, withPaths } from "./folders.js";
+import { mayBePicture } from "./dragged.js";
 import { nameOf, setName } from "./image_names.js";
+import { tileUrl } from "./jobs.js";
 import { counted, joined, titleOfFile } from "./text.js";
-import { forgetUpload, uploadInTurn } from "./uploads.js";
+import { forgetUpload, onUploads, uploadInTurn } from "./uploads.js";
 
 /** Small pictures that are shown. */
 const SHOWN = 200;
@@ -77,7 +79,7 @@ export function pileField(param) {
   function tileOf(item) {
     if (item.tile) return item.tile;
     // A picture that was uploaded is shown small: many large ones would fill the memory.
-    item.url = item.reference ? `${pictureUrl(item.reference)}${item.reference.includes("/") ? "" : "?side=160"}` : URL.createObjectURL(item.file);
+    item.url = item.reference ? tileUrl(pictureUrl(item.reference)) : URL.createObjectURL(item.file);
     const image = el("img", { src: item.url, alt: item.name, loading: "lazy", decoding: "async", onerror: () => image.replaceWith(el("p", { class: "tile-text" }, item.name)) });
     const button = el("button", { type: "button", class: "remove", "aria-label": `Remove ${item.name}`, onclick: () => remove(item) }, "×");
     item.tile = el("li", { class: "tile", title: item.name, "data-sending": item.sending !== null }, image, button);
@@ -207,6 +209,9 @@ export function pileField(param) {
     }
   }
 
+  onUploads((id, isHere) => {
+    if (!isHere) drop(items.filter(({ reference }) => reference === id));
+  });
   for (const input of [files, folder]) {
     input.addEventListener("change", () => {
       const chosen = [...input.files];
@@ -214,7 +219,9 @@ export function pileField(param) {
       if (chosen.length) add(chosen);
     });
   }
-  for (const type of ["dragenter", "dragover"]) element.addEventListener(type, () => element.classList.add("drag-over"));
+  for (const type of ["dragenter", "dragover"]) {
+    element.addEventListener(type, ({ dataTransfer }) => mayBePicture(dataTransfer) && element.classList.add("drag-over"));
+  }
   element.addEventListener("dragleave", (event) => {
     if (!element.contains(event.relatedTarget)) element.classList.remove("drag-over");
   });
@@ -250,6 +257,15 @@ export function pileField(param) {
         return { file: null, reference, name: filename ? titleOfFile(filename) : param.title, url: null, tile: null, sending: null, isUnsent: false };
       });
       render();
+    },
+    /** Add a picture that the service has. */
+    addReference(reference) {
+      clearNotes();
+      if (items.some((item) => item.reference === reference)) return;
+      const added = { file: null, reference, name: titleOfFile(nameOf(reference) ?? param.title), url: null, tile: null, sending: null, isUnsent: false };
+      items = [...items, added];
+      render();
+      notifyInput(element);
     },
     /** Show pictures that the service has. */
     restoreReferences: (references) => api.restore(references.map((reference) => [reference, nameOf(reference)])),

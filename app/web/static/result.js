@@ -5,11 +5,12 @@ import { el, showText } from "./dom.js";
 import { fileItems } from "./files.js";
 import { isTerminal } from "./follow.js";
 import { fetchNames } from "./image_names.js";
-import { artifactUrl, captionOf, detailsOf, draftUrl, showCopy, timesOf, titleOfJob, titleParts, viewsOf } from "./jobs.js";
+import { artifactUrl, captionOf, detailsOf, draftUrl, tileUrl, timesOf, titleOfJob, titleParts, viewsOf } from "./jobs.js";
 import { continuedParam, kindOf, picturesOf, setsOf } from "./kinds.js";
 import { makeLooks } from "./looks.js";
 import { makeOverlay } from "./overlay.js";
 import { rankingElements } from "./rankings.js";
+import { urlOf } from "./root.js";
 import { fetchSets } from "./sets.js";
 import { tablesOf } from "./tables.js";
 import { duration } from "./text.js";
@@ -45,9 +46,9 @@ const action = (name) => part(`[data-action="${name}"]`);
 
 /**
  * The result's part of the page. `onreuse(job)` is called for "Use these settings", `oncontinue(job)` for "Continue",
- * `onuse(kind, params)` opens a form.
+ * `onuse(kind, params)` opens a form, and `pictureUses()` says what a picture may be used for (see form.js).
  */
-export function openResult({ onreuse, oncontinue, onuse }) {
+export function openResult({ onreuse, oncontinue, onuse, pictureUses }) {
   const bar = part(".progress-bar");
   const viewer = makeViewer(element, (view) => choose(view));
   const overlay = makeOverlay(element);
@@ -156,10 +157,10 @@ export function openResult({ onreuse, oncontinue, onuse }) {
   function renderSources() {
     const images = picturesOf(job).map(({ param, reference }) =>
       el("img", {
-        src: pictureUrl(reference),
+        src: tileUrl(pictureUrl(reference)),
         alt: param.title,
         decoding: "async",
-        onerror: ({ target }) => showCopy(target, (image) => image.remove()),
+        onerror: ({ target }) => target.remove(),
       }),
     );
     part(".sources").replaceChildren(...images);
@@ -178,16 +179,28 @@ export function openResult({ onreuse, oncontinue, onuse }) {
     renderLink("download", view?.url, `${filename}.${extension}`);
     renderLink("recipe", artifactUrl(job, "recipe"), `${filename}.json`);
     renderLink("open", view?.url);
-    renderLink("json", `/v1/jobs/${encodeURIComponent(job.id)}`);
+    renderLink("json", urlOf(`/v1/jobs/${encodeURIComponent(job.id)}`));
     // A single picture made from another shows the same place, and can be laid over it. A timelapse of it does not count.
     const pictures = viewsOf(job).filter(({ name }) => name !== TIMELAPSE);
     action("compare").hidden = pictures.length !== 1 || view?.name === TIMELAPSE || picturesOf(job).length === 0;
+    renderUses();
     action("reuse").hidden = !kindOf(job.kind)?.listed;
     action("continue").hidden = job.state !== "succeeded" || !continuedParam(job.kind);
     const files = fileItems(job, filename);
     part(".files").replaceChildren(...files);
     part(".files").hidden = files.length === 0;
     part(".job-info").hidden = false;
+  }
+
+  /** Buttons that put the shown picture into a form. */
+  function renderUses() {
+    const view = job && isTerminal(job) ? currentView() : null;
+    const uses = view?.media_type.startsWith("image/") ? pictureUses() : [];
+    const put = ({ kind, param }) => onuse(kind, { [param]: `${job.id}/${view.name}` });
+    part(".picture-uses").hidden = uses.length === 0;
+    part(".picture-uses").replaceChildren(
+      ...uses.map((use) => el("button", { type: "button", class: "button", onclick: () => put(use) }, use.title)),
+    );
   }
 
   function renderRankings() {
@@ -262,5 +275,5 @@ export function openResult({ onreuse, oncontinue, onuse }) {
       showText(part(".job-problem"), error.message);
     }
   });
-  return { open, show, showProblem, clear };
+  return { open, show, showProblem, clear, renderUses };
 }

@@ -4,6 +4,7 @@ import { getDataset, getStatistics, listMembers, Problem, relabelDataset, Unreac
 import { classBars, PART_TITLES, partLegend, PARTS, sizeElements, warningElements } from "./class_bars.js";
 import { openDialog } from "./dialog.js";
 import { el, newId, showText } from "./dom.js";
+import { tileUrl } from "./jobs.js";
 import { makeSelection } from "./selection.js";
 import { knownSets, refreshSets } from "./sets.js";
 import { counted, freeNameOf } from "./text.js";
@@ -73,7 +74,7 @@ export async function openSetDialog(reference, onmade = () => {}) {
 
   function tile(member) {
     const now = labelOf(member);
-    const image = el("img", { src: `${member.url}?side=160`, alt: "", loading: "lazy", decoding: "async", draggable: "false" });
+    const image = el("img", { src: tileUrl(member.url), alt: "", loading: "lazy", decoding: "async", draggable: "false" });
     const title = now === LEFT_OUT ? "left out" : (now ?? "no label");
     const words = `${member.name}, ${title}${member.part ? `, ${PART_TITLES[member.part]}` : ""}`;
     return el(

@@ -7,6 +7,7 @@ import { isTerminal } from "./follow.js";
 import { kindOf } from "./kinds.js";
 import { refreshNetworks } from "./networks.js";
 import { showNetworks } from "./network_list.js";
+import { urlOf } from "./root.js";
 import { makeCurves } from "./training_curves.js";
 import { watchTraining } from "./training_events.js";
 import { notesOf, percent, reportElements, verdictOf } from "./training_report.js";
@@ -78,7 +79,7 @@ export function makeTraining(element, { onuse, onclass, onjob }) {
     uses.replaceChildren(
       ...see,
       ...forms.map(({ kind, title }) => el("button", { type: "button", class: "button", onclick: () => onuse(kind, { network }) }, title)),
-      el("a", { class: "button", href: `/v1/networks/${encodeURIComponent(network)}/export`, download: "" }, "Export"),
+      el("a", { class: "button", href: urlOf(`/v1/networks/${encodeURIComponent(network)}/export`), download: "" }, "Export"),
       el("button", { type: "button", class: "link", onclick: showNetworks }, "All networks"),
     );
     refreshNetworks();

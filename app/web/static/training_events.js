@@ -1,11 +1,12 @@
 /** The course of a training: the `progress` events of its job, from the first one on. */
 
+import { listenToJob } from "./events.js";
+
 /**
  * Collect the events of a job: those that were, then live. `onchange(points)` gets all so far, at most once a frame:
  * [{done, total, losses}]. Returns a function that stops it.
  */
 export function watchTraining(id, onchange) {
-  const events = new EventSource(`/v1/jobs/${encodeURIComponent(id)}/events`);
   let points = [];
   let frame = null;
 
@@ -14,16 +15,17 @@ export function watchTraining(id, onchange) {
     onchange(points);
   }
 
-  events.addEventListener("progress", ({ data }) => {
-    const { done, total, losses } = JSON.parse(data);
+  const stop = listenToJob(id, 0, ({ type, data }) => {
+    if (type === "done") stop();
+    if (type !== "progress") return;
+    const { done, total, losses } = data;
     // A job that was interrupted goes on from its last checkpoint: what came after that comes again.
     if (points.length && done <= points.at(-1).done) points = points.filter((point) => point.done < done);
     points.push({ done, total, losses: losses ?? {} });
     frame ??= requestAnimationFrame(report);
   });
-  events.addEventListener("done", () => events.close());
   return () => {
-    events.close();
+    stop();
     if (frame !== null) cancelAnimationFrame(frame);
   };
 }

@@ -4,6 +4,7 @@ import { pictureUrl, Problem, sendJob, Unreachable } from "./api.js";
 import { openCamera } from "./camera.js";
 import { el, newId, showText } from "./dom.js";
 import { waitForJob } from "./follow.js";
+import { tileUrl } from "./jobs.js";
 import { kindOf } from "./kinds.js";
 import { rankingElements } from "./rankings.js";
 import { upload } from "./uploads.js";
@@ -97,7 +98,7 @@ export function makeTryIt() {
     try {
       const job = await classify(file, signal);
       answer.replaceChildren(...rankingElements(job, onclass));
-      if (!image.isConnected) item.prepend(el("img", { src: `${pictureUrl(job.params.image)}?side=160`, alt: file.name }));
+      if (!image.isConnected) item.prepend(el("img", { src: tileUrl(pictureUrl(job.params.image)), alt: file.name }));
     } catch (error) {
       item.remove();
       if (signal.aborted) return;

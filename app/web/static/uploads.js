@@ -1,6 +1,6 @@
 /** Uploads of pictures; the same file is sent once. */
 
-import { uploadImage } from "./api.js";
+import { deleteImage, uploadImage } from "./api.js";
 import { setName } from "./image_names.js";
 
 /** Larger files, in bytes, are not hashed, and are sent again. */
@@ -23,15 +23,33 @@ async function hashOf(file) {
 export async function upload(file, onprogress, signal) {
   const hash = await hashOf(file);
   signal.throwIfAborted();
-  const image = uploaded.get(hash) ?? (await uploadImage(file, onprogress, signal));
+  const known = uploaded.get(hash);
+  const image = known ?? (await uploadImage(file, onprogress, signal));
   if (hash) uploaded.set(hash, image);
   setName(image);
+  if (!known) tell(image.id, true);
   return image;
 }
 
 /** Send a picture again next time: the service no longer has it. */
 export function forgetUpload(id) {
   for (const [hash, image] of uploaded) if (image.id === id) uploaded.delete(hash);
+}
+
+/** Called with the id of each upload that is made or deleted. */
+const listeners = new Set();
+
+export const onUploads = (listener) => listeners.add(listener);
+
+function tell(id, isHere) {
+  for (const listener of listeners) listener(id, isHere);
+}
+
+/** Delete an upload. Throws Problem, Unreachable. */
+export async function removeUpload(id) {
+  await deleteImage(id);
+  forgetUpload(id);
+  tell(id, false);
 }
 
 /** Uploads at a time, of many. */

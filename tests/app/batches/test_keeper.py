@@ -10,7 +10,7 @@ from sqlalchemy import Engine, update
 from app.batches import leases
 from app.batches.batch import Batch, BatchState, Counts
 from app.batches.deletion import delete_leftover_spools
-from app.batches.errors import BatchNotEnded, EntryRetried, JobOfBatch, UnknownBatch
+from app.batches.errors import BatchEnded, BatchNotEnded, EntryRetried, JobOfBatch, UnknownBatch
 from app.batches.expansion import expand_chunk
 from app.batches.repository import get_batch
 from app.batches.settling import end_state
@@ -88,7 +88,7 @@ def test_another_keeper_goes_on_when_the_lease_ends(context: BatchContext) -> No
     first, second = context.keeper(), context.keeper()
     taken = leases.take(context.engine, batch.id, "killed")
     assert taken is not None
-    expand_chunk(context.engine, context.storage, Preparer(context.engine, context.settings.data_dir), taken)
+    expand_chunk(context.engine, context.storage, Preparer(context.engine, context.settings), taken)
     first.work_off()
     assert len(context.entries(batch)) == 10
     let_leases_end(context.engine)
@@ -102,7 +102,7 @@ def test_a_keeper_that_lost_its_lease_writes_nothing(context: BatchContext) -> N
     assert stale is not None
     let_leases_end(context.engine)
     assert leases.take(context.engine, batch.id, "next") is not None
-    preparer = Preparer(context.engine, context.settings.data_dir)
+    preparer = Preparer(context.engine, context.settings)
     assert expand_chunk(context.engine, context.storage, preparer, stale) == set()
     assert context.entries(batch) == {}
 
@@ -112,7 +112,7 @@ def test_a_cancel_ends_what_waits_and_what_is_no_job_yet(context: BatchContext) 
     keeper = context.keeper()
     taken = leases.take(context.engine, batch.id, "w1")
     assert taken is not None
-    preparer = Preparer(context.engine, context.settings.data_dir)
+    preparer = Preparer(context.engine, context.settings)
     assert expand_chunk(context.engine, context.storage, preparer, taken) == {"short"}
     (running,) = context.claim()
     context.end(State.SUCCEEDED)
@@ -160,7 +160,8 @@ def test_pause_and_resume_follow_the_row(context: BatchContext) -> None:
     context.keep()
     assert len(context.end(State.SUCCEEDED, 30)) == 25
     assert state_of(context, batch) == "succeeded"
-    assert context.service.pause(batch.id).paused is False
+    with pytest.raises(BatchEnded, match="has ended as succeeded"):
+        context.service.pause(batch.id)
 
 
 def test_what_is_expanded_during_a_pause_is_paused(context: BatchContext) -> None:
@@ -234,7 +235,7 @@ def test_a_cancelled_batch_is_taken_up_again_by_a_retry(context: BatchContext) -
     batch = context.create(25)
     taken = leases.take(context.engine, batch.id, "w1")
     assert taken is not None
-    expand_chunk(context.engine, context.storage, Preparer(context.engine, context.settings.data_dir), taken)
+    expand_chunk(context.engine, context.storage, Preparer(context.engine, context.settings), taken)
     (running,) = context.claim()
     context.service.cancel(batch.id)
     leases.release_all(context.engine, "w1")
@@ -326,11 +327,8 @@ def test_a_batch_whose_picture_is_needed_stays(context: BatchContext) -> None:
     )
     with pytest.raises(JobInUse, match=user.id):
         context.service.delete(batch.id)
-    context.service.delete_old(0.0)
-    assert state_of(context, batch) == "succeeded"
     repository.request_cancel(context.engine, user.id)
-    assert context.jobs.delete_old(-1.0) == 1
-    context.service.delete_old(-1.0)
+    context.service.delete(batch.id)
     context.keep()
     assert context.all_jobs(batch) == []
 

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from sqlalchemy import delete, update
 
 from app.batches.batch import Batch
-from app.batches.errors import BatchNotEnded, EntryRetried, UnknownBatch
+from app.batches.errors import BatchEnded, BatchNotEnded, EntryRetried, UnknownBatch
 from app.batches.repository import get_batch
 from app.batches.summary import count_entries
 from app.batches.tables import batches
@@ -66,6 +66,8 @@ class Life(RuleBasedStateMachine):
             except BatchNotEnded:
                 found = get_batch(self.context.engine, batch.id)
                 assert act == "retry" and found.cancel_requested_at is not None and not found.ended
+            except BatchEnded:
+                assert act in ("pause", "resume") and get_batch(self.context.engine, batch.id).ended
 
         self._with_one(place, change)
 
@@ -130,7 +132,8 @@ class Life(RuleBasedStateMachine):
     def teardown(self) -> None:
         """In the end, once nobody asks for anything more, every batch ends, and has followed its row."""
         for batch in self.made:
-            self.context.service.resume(batch.id)
+            if not get_batch(self.context.engine, batch.id).ended:
+                self.context.service.resume(batch.id)
         for claim in self.claims:
             finish(self.context.engine, claim, State.SUCCEEDED)
         self.context.keep()

@@ -148,11 +148,13 @@ def test_one_wrong_line_among_many_is_named_and_nothing_is_computed(folder: Path
         {"custom_id": "f", "kind": "train", "params": {"dataset": "digits", "architecture": "mlp"}},
         {"custom_id": "g", "kind": "painting"},
         "nonsense",
+        line("h", content_mask="tall.png"),
     ]
+    Path("tall.png").write_bytes(noise(size=(36, 48)))
     result = run(wrong)
-    fields = ["size", "style", "style.1", "content", "colour", "kind", "kind", "line"]
+    fields = ["size", "style", "style.1", "content", "colour", "kind", "kind", "line", "content_mask"]
     said = result.stderr.splitlines()
-    assert result.exit_code == 2 and "8 lines are wrong" in said[-1]
+    assert result.exit_code == 2 and "9 lines are wrong" in said[-1]
     for number, (field, text) in enumerate(zip(fields, said, strict=False), 1):
         assert text.startswith(f"impasto: line {number}: {field}: "), text
 

@@ -47,7 +47,8 @@ def test_one_file_has_numbers_and_a_figure() -> None:
     assert found["top"][0]["class"] == "planet" and len(found["top"]) == 2
     assert Path("bars.png").is_file()
     without = run("classify", "planet.jpg", "-o", "none.png")
-    assert without.exit_code == 0 and "made no .png file" in without.stderr
+    assert without.exit_code == 2
+    assert without.stderr == "impasto: --output: none.png: A picture is drawn with --figure alone: add it.\n"
 
 
 @pytest.mark.medium

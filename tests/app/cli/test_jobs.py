@@ -84,3 +84,8 @@ def test_what_is_not_there_is_said_in_one_line(address: str) -> None:
     away = impasto("http://127.0.0.1:1", "list")
     assert away.exit_code == 1 and "No service answers" in away.output
     assert len(away.output.strip().splitlines()) == 1
+
+
+def test_a_service_on_every_address_is_asked_on_loopback() -> None:
+    answer = CliRunner().invoke(program, ["jobs", "list"], env={"IMPASTO_HOST": "::", "IMPASTO_PORT": "1"})
+    assert answer.exit_code == 1 and "http://[::1]:1 " in answer.output

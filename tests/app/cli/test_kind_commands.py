@@ -86,6 +86,27 @@ def test_a_video_is_written_in_the_format_of_its_name(folder: Path, ending: str)
     assert recipe_of(folder / f"out.{ending}") == recipe_of(folder / "out-image.png")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("deep-dream", "photo.png", "-o", "out.mp4", *QUICK), "with --frames alone"),
+        (
+            ("deep-dream", "photo.png", "-o", "out.mp4", *QUICK, "--frames", "2", "--format", "webp"),
+            "--format",
+        ),
+        (("texture-synthesis", "photo.png", "-o", "out.png", "--format", "jpeg"), "JPEG"),
+    ],
+)
+def test_a_file_that_the_job_does_not_make_is_refused_before_it(
+    folder: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    before = sorted(folder.iterdir())
+    result = run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stderr.startswith("impasto: --output: out.") and said in result.stderr
+    assert sorted(folder.iterdir()) == before
+
+
 @pytest.mark.medium
 def test_a_clip_goes_in_and_a_clip_comes_out(folder: Path) -> None:
     result = run("deep-dream", "waves.gif", "-o", "out.png", *QUICK)

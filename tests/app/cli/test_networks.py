@@ -5,13 +5,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alembic import command
 from safetensors.torch import load
 from typer.testing import CliRunner, Result
 
 from app.cli import program
+from app.database.engine import make_engine
+from app.database.migrations import configuration
+from app.database.schema import schema_of
 from app.networks.training_record import TrainingRecord
 from app.settings import Settings
+from app.supervision.startup import claim_data_dir
 from models.network import hash_weights
+from tests.support.databases import leave_to_a_newer_release
 from tests.support.network_files import network_file, small_network
 
 Run = Callable[..., Result]
@@ -84,3 +90,40 @@ def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     missing = tmp_path / "none"
     result = CliRunner().invoke(program, ["networks", "list", "--data-dir", str(missing)])
     assert result.exit_code == 1 and "There is no folder" in result.output and not missing.exists()
+
+
+@pytest.mark.medium
+def test_a_data_folder_of_another_release_is_migrated_unless_a_service_uses_it(settings: Settings) -> None:
+    settings.data_dir.mkdir(parents=True)
+    url = settings.resolved_database_url
+    command.upgrade(configuration(url), "0009")
+    engine = make_engine(url)
+    listing = ["networks", "list", "--data-dir", str(settings.data_dir)]
+    with claim_data_dir(settings.data_dir):
+        refused = CliRunner().invoke(program, listing)
+    assert refused.exit_code == 2
+    assert "revision 0009" in refused.stderr and "Another service is using" in refused.stderr
+    assert schema_of(engine).revision == "0009"
+
+    assert CliRunner().invoke(program, listing).exit_code == 0
+    assert schema_of(engine).state == "current"
+
+    leave_to_a_newer_release(engine)
+    refused = CliRunner().invoke(program, listing)
+    assert refused.exit_code == 2 and "newer release" in refused.stderr
+    engine.dispose()
+
+
+@pytest.mark.medium
+def test_the_database_of_a_service_is_left_as_it_is(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.data_dir.mkdir(parents=True)
+    url = f"sqlite:///{tmp_path / 'theirs.db'}"
+    command.upgrade(configuration(url), "0009")
+    monkeypatch.setenv("IMPASTO_DATABASE_URL", url)
+    refused = CliRunner().invoke(program, ["networks", "list", "--data-dir", str(settings.data_dir)])
+    assert refused.exit_code == 2 and "impasto api" in refused.stderr
+    engine = make_engine(url)
+    assert schema_of(engine).revision == "0009"
+    engine.dispose()

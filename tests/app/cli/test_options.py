@@ -37,7 +37,7 @@ def test_descriptions_choices_and_defaults_are_those_of_the_class() -> None:
         == "impasto|gatys-2016|gatys-2016-code|neural-style|crowson-2021|crowson-2023|strotss-2019|nnst-2022"
     )
     assert made["preset"][1].help.endswith("Default: impasto.")
-    assert made["optimizer"][1].metavar == "lbfgs|adam"
+    assert made["optimizer"][1].metavar == "lbfgs|preconditioned_lbfgs|adam"
     assert "Default" not in made["optimizer"][1].help
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from app.cli.output_files import check_output, write_file
+from app.cli.output_files import beside, check_output, write_file
 
 
 def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -32,7 +32,19 @@ def test_a_write_that_fails_leaves_the_old_file_alone(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a.png"]
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a", "missing/a.png", "folder.png"])
+def test_a_name_as_long_as_the_file_system_takes_is_written(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 251 + ".png")
+    check_output("--output", path)
+    assert os.listdir(tmp_path) == []
+    write_file(path, b"all of it")
+    assert path.read_bytes() == b"all of it"
+    second = beside(path, "style-2", ".png")
+    assert second.name == "x" * 243 + "-style-2.png"
+    write_file(second, b"")
+    assert beside(tmp_path / "ü.png", "image", ".jpg").name == "ü-image.jpg"
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a", "missing/a.png", "folder.png", "x" * 252 + ".png", "a\0.png"])
 def test_what_cannot_be_written_is_said_before_any_work(
     tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

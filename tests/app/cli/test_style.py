@@ -134,6 +134,19 @@ def test_masks_say_where(folder: Path) -> None:
     assert "out.png was made with --content-mask, which is left out" in again.stderr
 
 
+def test_a_mask_of_another_shape_is_refused_before_torch_is_loaded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "app.cli.local_run", None)
+    Image.new("L", (36, 48), 255).save(folder / "tall.png")
+    result = style("content.png", "style.png", "--content-mask", "tall.png", "-o", "out.png", *QUICK)
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "impasto: --content-mask: The mask has 36×48 pixels, the content 48×36, in other proportions: crop "
+        "or stretch the mask to those of the content.\n",
+    )
+
+
 @pytest.mark.medium
 @pytest.mark.parametrize(
     ("arguments", "named"),

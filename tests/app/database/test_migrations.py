@@ -9,9 +9,10 @@ import pytest
 from alembic import command
 from sqlalchemy import Engine, text
 
-from app.database.engine import make_engine, write
+from app.database.engine import make_engine, read, write
 from app.database.migrations import configuration, upgrade
 from app.jobs import claims, reaper, repository
+from app.jobs.needs import users_of
 from app.jobs.states import State
 from app.kinds import KINDS
 from app.networks.catalogue import SHIPPED, Catalogue
@@ -96,7 +97,8 @@ def test_a_database_of_0003_keeps_its_jobs_and_their_rows(url_of_0003: str) -> N
         assert (job.network, job.network_sha256) == (None, None)
         assert repository.get_artifact(engine, job.id, "image") is not None
         assert [event.seq for event in repository.list_events(engine, job.id)] == [1]
-    assert repository.jobs_in_need_of(engine, "a") == ["queued", "running"]
+    with read(engine) as connection:
+        assert users_of(connection, ["a"]) == ["queued", "running"]
     ended = found["ended"].result
     assert ended is not None
     recipe = KINDS["style_transfer"].params.model_validate(ended["recipe"]["params"])

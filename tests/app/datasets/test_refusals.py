@@ -26,7 +26,7 @@ def test_a_set_of_pictures_none_of_which_can_be_read_says_why(client: TestClient
     assert error["title"] and "None of its pictures (2) can be read" in error["detail"]
 
 
-@pytest.mark.parametrize("label", ["a\nb", "\0", "", "x" * 101])
+@pytest.mark.parametrize("label", ["a\nb", "\1", "", "x" * 101])
 def test_labels_are_a_line_of_text(client: TestClient, label: str) -> None:
     answer = send(client, zipped(class_folders(cat=1)), name="pets", label=label)
     assert answer.status_code == 422 and answer.json()["errors"][0]["field"] == "label"

@@ -12,6 +12,7 @@ from app.database.ids import new_id
 from app.datasets import changes, repository
 from app.datasets.builtin import find_or_begin
 from app.datasets.dataset import NewMember, content_hash
+from app.datasets.deletion import Needs, delete_dataset
 from app.datasets.errors import DatasetClosed, DatasetNameTaken, DatasetTooLarge, UnknownDataset
 from app.datasets.parts import count_labels, require_parts
 from app.datasets.repository import Added, Limits
@@ -19,7 +20,8 @@ from app.datasets.service import DatasetService, PictureFile
 from app.datasets.split import split_members
 from app.datasets.tables import dataset_members, datasets
 from app.images.errors import ImageInSet, UnknownImage
-from app.images.repository import delete_image, get_image
+from app.images.repository import get_image
+from app.jobs.uploads import delete_image
 from app.media import PictureInfo
 from app.settings import Settings
 from app.storage import make_storage
@@ -97,7 +99,7 @@ def test_the_database_keeps_pictures_of_sets(engine: Engine) -> None:
     repository.add_members(engine, dataset.id, [member(1)], LIMITS)
     with pytest.raises(ImageInSet):
         delete_image(engine, "image-1")
-    assert list(repository.delete_dataset(engine, dataset.id, frozenset())) == [["image-1"]]
+    assert list(delete_dataset(engine, dataset.id, Needs())) == [["image-1"]]
     with pytest.raises(UnknownImage):
         get_image(engine, "image-1")
     with pytest.raises(UnknownDataset):
@@ -190,7 +192,7 @@ def test_a_set_shares_the_pictures_of_another(engine: Engine) -> None:
     with pytest.raises(DatasetNameTaken):
         changes.rename_dataset(engine, made.id, "a")
     assert changes.rename_dataset(engine, made.id, "c") == replace(made, name="c")
-    assert list(repository.delete_dataset(engine, origin.id, frozenset())) == [["image-1", "image-2"]]
+    assert list(delete_dataset(engine, origin.id, Needs())) == [["image-1", "image-2"]]
     with pytest.raises(UnknownDataset):
         changes.add_closed(engine, "d", {}, kept, "f" * 64, origin.id)
     with pytest.raises(UnknownDataset):

@@ -137,7 +137,7 @@ def test_damaged_files_are_listed_and_left_out(client: TestClient, work: Any) ->
         "cat/cut.png": whole[:40],
         "cat/text.png": b"no picture",
         "dog/pixels.jpg": plain("JPEG", size=(64, 64))[:-300] + b"\xff\xd9",
-        "dog/drawing.gif": plain("GIF"),
+        "dog/drawing.jp2": plain("JPEG2000"),
         "__MACOSX/cat/._good.png": b"x",
         "notes.md": b"x",
     }
@@ -148,8 +148,8 @@ def test_damaged_files_are_listed_and_left_out(client: TestClient, work: Any) ->
     assert job["state"] == "succeeded", job["error"]
     result = job["result"]
     reasons = {item["name"]: item["reason"] for item in result["skipped"]}
-    assert set(reasons) == {"cat/cut.png", "cat/text.png", "dog/pixels.jpg", "dog/drawing.gif"}
-    assert "cut off" in reasons["cat/cut.png"] and "GIF" in reasons["dog/drawing.gif"]
+    assert set(reasons) == {"cat/cut.png", "cat/text.png", "dog/pixels.jpg", "dog/drawing.jp2"}
+    assert "cut off" in reasons["cat/cut.png"] and "JPEG 2000" in reasons["dog/drawing.jp2"]
     assert (result["added"], result["skipped_count"], result["ignored"]) == (1, 4, 1)
     assert result["rows_without_picture"] == ["absent.png"]
     assert members(client, "pets") == [("cat/good.png", "lion")]

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from starlette.types import Message
 
 from app.settings import Settings
-from app.supervision.api import configuration
+from app.supervision.api import make_application
 from tests.support.apps import lent_app
 from tests.support.strange_pictures import plain
 
@@ -169,8 +169,8 @@ def test_a_running_service_is_asked_by_its_address(address: str) -> None:
 
 @pytest.mark.medium
 def test_a_host_of_the_command_line_counts(settings: Settings) -> None:
-    config = configuration(settings.model_copy(update={"host": "0.0.0.0", "allowed_hosts": ""}))
-    with TestClient(config.app(), base_url="http://studio.example") as client:  # type: ignore[operator]
+    app = make_application(settings.model_copy(update={"host": "0.0.0.0", "allowed_hosts": ""}))
+    with TestClient(app, base_url="http://studio.example") as client:
         assert client.get("/healthz").status_code == 200
 
 
@@ -178,7 +178,7 @@ STUDIO = "https://studio.example"
 PREFLIGHT = {
     "origin": STUDIO,
     "access-control-request-method": "PATCH",
-    "access-control-request-headers": "content-type,idempotency-key,prefer,priority,last-event-id,"
+    "access-control-request-headers": "content-type,idempotency-key,prefer,impasto-priority,last-event-id,"
     "if-none-match,range",
 }
 

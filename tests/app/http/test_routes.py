@@ -99,6 +99,17 @@ def test_the_description_is_complete(client: TestClient) -> None:
     assert body["application/json"]["example"]["content"]
 
 
+def test_a_job_that_goes_on_from_another_may_leave_out_what_that_had(client: TestClient) -> None:
+    schemas = client.get("/v1/openapi.json").json()["components"]["schemas"]
+    painting = schemas["StyleTransferParams"]
+    assert "required" not in painting
+    assert painting["anyOf"] == [
+        {"required": ["content", "style"]},
+        {"required": ["continue_from"], "properties": {"continue_from": {"not": {"type": "null"}}}},
+    ]
+    assert schemas["DeepDreamParams"]["required"] == ["image"] and "anyOf" not in schemas["DeepDreamParams"]
+
+
 @pytest.mark.medium
 def test_params_and_results_have_names_of_their_own(client: TestClient) -> None:
     assert isinstance(client.app, FastAPI)

@@ -3,11 +3,14 @@
 import errno
 import hashlib
 import json
+import math
 import os
+import struct
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from httpx import Response
@@ -15,11 +18,15 @@ from PIL import Image
 
 from app.http.services import Services
 from app.main import create_app
+from app.media.webm import Element
 from app.settings import Settings
 from app.storage import FolderStorage
 from tests.support import clips
 from tests.support import strange_pictures as strange
 from tests.support.apps import lent_app
+from tests.support.ebml import element, webm
+from tests.support.heics import heic
+from tests.support.mp4s import nested
 
 
 def upload(client: TestClient, data: bytes, name: str = "a.png") -> Response:
@@ -46,6 +53,26 @@ def test_an_upload_can_be_looked_at_fetched_and_deleted(client: TestClient, sett
     assert client.get(image["url"]).status_code == 404
     assert client.delete(answer.headers["location"]).json()["type"] == "unknown_image"
     assert files_in(settings.data_dir) == []
+
+
+def test_uploads_are_listed_from_the_newest_with_those_that_nothing_names(client: TestClient) -> None:
+    ids = [upload(client, strange.plain(size=(24, 16)), f"{number}.png").json()["id"] for number in range(5)]
+    job = client.post("/v1/jobs", json={"kind": "deep_dream", "params": {"image": ids[3]}}).json()
+    page = client.get("/v1/images", params={"limit": 3}).json()
+    rest = client.get("/v1/images", params={"limit": 3, "cursor": page["next_cursor"]}).json()
+    assert [image["id"] for image in page["items"] + rest["items"]] == ids[::-1]
+    assert rest["next_cursor"] is None and page["items"][0]["name"] == "4.png"
+
+    def listed(unused: bool) -> list[str]:
+        answer = client.get("/v1/images", params={"unused": unused}).json()
+        return [image["id"] for image in answer["items"]]
+
+    assert (listed(True), listed(False)) == ([ids[4], *ids[2::-1]], [ids[3]])
+    # Ended jobs count too: they can be tried again.
+    client.post(f"/v1/jobs/{job['id']}/cancel")
+    assert listed(False) == [ids[3]]
+    client.delete(f"/v1/jobs/{job['id']}")
+    assert listed(False) == []
 
 
 def test_a_rotated_photo_is_measured_as_displayed(client: TestClient) -> None:
@@ -86,11 +113,18 @@ REFUSED: dict[str, tuple[Callable[[], bytes], int, str]] = {
     "truncated PNG": (lambda: strange.noise()[:-40], 422, "cut off"),
     "truncated JPEG": (lambda: strange.noise("JPEG")[:-40], 422, "cut off"),
     "truncated WebP": (lambda: strange.noise("WEBP")[:-40], 422, "cut off"),
-    "169 megapixels in 20 kB": (strange.bomb, 413, "40"),
+    "169 megapixels in 20 kB": (strange.bomb, 413, "at most 64"),
     "animated PNG": (lambda: strange.animated("PNG"), 422, "frame"),
     "clip that is cut off": (lambda: clips.mp4()[:-40], 422, "cut off"),
     "clip of too many frames": (lambda: clips.mp4(601, size=(16, 16)), 413, "600"),
-    "HEIC": (strange.heic, 415, "HEIC"),
+    "boxes 2000 deep": (lambda: clips.mp4()[:32] + nested(b"moov", 2000), 422, "damaged"),
+    "numbers of 200 bytes": (lambda: webm(info=element(Element.TIMESTAMP_SCALE, b"x" * 200)), 422, "number"),
+    "a length that is none": (
+        lambda: webm(info=element(Element.DURATION, struct.pack(">d", math.nan))),
+        422,
+        "no number",
+    ),
+    "TGA": (lambda: strange.plain("TGA"), 415, "TGA"),
 }
 
 
@@ -106,6 +140,28 @@ def test_a_refusal_names_the_field_and_stores_nothing(
     problem = answer.json()
     assert problem["field"] == "image" and hint.lower() in problem["detail"].lower()
     assert files_in(settings.data_dir) == []
+
+
+@pytest.mark.parametrize("format", ["HEIC", "AVIF", "BMP", "TIFF"])
+def test_formats_that_browsers_may_not_show_are_kept_as_they_came(client: TestClient, format: str) -> None:
+    data = heic(np.zeros((32, 48, 3), np.uint8)) if format == "HEIC" else strange.plain(format, size=(48, 32))
+    image = upload(client, data, f"IMG_1.{format}").json()
+    assert image["media_type"] == f"image/{format.lower()}"
+    assert (image["width"], image["height"]) == (48, 32)
+    answer = client.get(image["url"])
+    assert (answer.content, answer.headers["content-type"]) == (data, image["media_type"])
+    still = {"content": image["id"], "style": image["id"]}
+    assert client.post("/v1/style-transfer", json=still).status_code == 202
+
+
+def test_a_gif_of_one_frame_is_a_picture_and_one_of_several_is_named(client: TestClient) -> None:
+    one = upload(client, strange.plain("GIF"), "one.gif").json()["id"]
+    several = upload(client, clips.gif(), "several.gif").json()["id"]
+    answer = client.post("/v1/style-transfer", json={"content": one, "style": one})
+    assert answer.status_code == 202
+    answer = client.post("/v1/style-transfer", json={"content": several, "style": one})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["detail"].startswith("several.gif is a clip")
 
 
 @pytest.mark.parametrize(
@@ -158,8 +214,9 @@ def test_a_request_over_its_limit_is_413_also_in_chunks(
 
 
 def test_a_missing_file_names_the_field(client: TestClient) -> None:
-    answer = client.post("/v1/images")
+    answer = client.post("/v1/images", files={"photo": ("a.png", b"x")})
     assert answer.status_code == 422 and answer.json()["field"] == "image"
+    assert client.post("/v1/images").status_code == 415
 
 
 def test_a_picture_that_a_job_waits_for_is_not_deleted(client: TestClient, image_id: str) -> None:
@@ -239,3 +296,9 @@ def test_a_start_clears_away_what_killed_writers_left(
     monkeypatch.setattr(FolderStorage.clean_leftovers, "__defaults__", (0.0,))
     with TestClient(create_app(settings)):
         assert not (temporary / "left").exists()
+
+
+@pytest.mark.parametrize("name", ['a "b".png', "Grüße, 100 %.png", "a%20b.png", "a'b&c#d?.png"])
+def test_a_file_keeps_its_name_whatever_it_is(client: TestClient, name: str) -> None:
+    sent = client.post("/v1/images", files={"image": (name, strange.plain())})
+    assert sent.json()["name"] == name

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import numpy as np
@@ -10,13 +11,18 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from app.http.services import Services
+from app.images import thumbnails
+from app.images.repository import image_key
 from app.jobs import claims
 from app.jobs.job import Artifact
 from app.jobs.states import State
 from tests.support import clips
 from tests.support import strange_pictures as strange
 from tests.support.claiming import claim_by_id
+from tests.support.heics import heic
 from tests.support.tiffs import tiff
+
+MUCH_TEXT = strange.chunk(b"zTXt", b"a\0\0" + zlib.compress(b"x" * 2_000_000))
 
 
 def upload(client: TestClient, data: bytes) -> str:
@@ -77,13 +83,36 @@ def test_a_rotated_photo_is_shown_upright(client: TestClient) -> None:
         tiff(np.zeros((4, 6, 3), np.uint16), ">"),
         clips.gif(),
         clips.webp(),
+        strange.plain("BMP"),
+        strange.plain("AVIF"),
+        heic(np.zeros((32, 48, 3), np.uint8)),
+        strange.raw_png(1, 1, [b"\0\0\0"], before=MUCH_TEXT),
+        strange.plain("JPEG")[:-2],
     ],
-    ids=["RGBA", "palette", "CMYK", "grey of 16 bits", "TIFF", "TIFF of 16 bits", "GIF", "WebP that moves"],
+    ids=[
+        "RGBA",
+        "palette",
+        "CMYK",
+        "grey of 16 bits",
+        "TIFF",
+        "TIFF of 16 bits",
+        "GIF",
+        "WebP that moves",
+        "BMP",
+        "AVIF",
+        "HEIC",
+        "PNG with much text",
+        "JPEG without an end",
+    ],
 )
 def test_every_sort_of_picture(client: TestClient, data: bytes) -> None:
-    answer = client.get(f"{upload(client, data)}?side=160")
+    url = upload(client, data)
+    answer = client.get(f"{url}?side=160")
     assert answer.status_code == 200
-    assert picture(answer.content).size == Image.open(BytesIO(data)).size
+    uploaded = client.get(url.removesuffix("/content")).json()
+    assert picture(answer.content).size == (uploaded["width"], uploaded["height"])
+    # The file itself is kept as it came.
+    assert client.get(url).content == data
 
 
 @pytest.mark.parametrize("kind", ["png", "<", ">"])
@@ -98,6 +127,53 @@ def test_grey_of_16_bits_keeps_its_tones(client: TestClient, kind: str) -> None:
 def test_transparency_is_kept(client: TestClient) -> None:
     url = upload(client, strange.plain(size=(200, 200), mode="RGBA", color=(200, 120, 40, 0)))
     assert picture(client.get(f"{url}?side=160").content).getchannel("A").getextrema() == (0, 0)
+
+
+def test_what_a_camera_wrote_beside_the_pixels_is_not_in_it(client: TestClient) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "a maker"
+    exif.get_ifd(0x8825)[2] = (47.0, 22.0, 0.0)
+    for format in ("JPEG", "PNG", "WEBP", "AVIF", "TIFF"):
+        url = upload(client, strange.plain(format, exif=exif))
+        small = picture(client.get(f"{url}?side=160").content)
+        assert not small.getexif() and set(small.info) <= {"background", "loop", "timestamp", "duration"}
+
+
+def test_it_is_made_once(client: TestClient, services: Services) -> None:
+    url = upload(client, strange.noise(size=(200, 100), seed=77))
+    first = client.get(f"{url}?side=160").content
+    services.storage.delete(image_key(url.split("/")[3]))
+    assert client.get(url).status_code == 404
+    assert client.get(f"{url}?side=160").content == first
+
+
+def test_those_that_are_kept_have_a_limit() -> None:
+    kept = thumbnails._Kept(10)
+    for key in "abc":
+        kept.add(key, b"four")
+    assert [kept.get(key) for key in "abc"] == [None, b"four", b"four"]
+    kept.get("b")
+    kept.add("d", b"four")
+    assert [kept.get(key) for key in "bcd"] == [b"four", None, b"four"]
+
+
+@pytest.mark.medium
+def test_others_do_not_wait_for_fifty(client: TestClient) -> None:
+    """While no picture can be decoded, fifty thumbnails wait, and the service answers."""
+    urls = [upload(client, strange.noise(seed=1000 + number)) for number in range(50)]
+    with ThreadPoolExecutor(50) as threads:
+        for _ in range(thumbnails.AT_A_TIME):
+            thumbnails._at_a_time.acquire()
+        try:
+            asked = [threads.submit(client.get, f"{url}?side=160") for url in urls]
+            for _ in range(50):
+                assert client.get("/healthz").status_code == 200
+                assert client.get(urls[0]).status_code == 200
+            assert not any(each.done() for each in asked)
+        finally:
+            for _ in range(thumbnails.AT_A_TIME):
+                thumbnails._at_a_time.release()
+        assert {each.result().status_code for each in asked} == {200}
 
 
 def test_what_cannot_be_shrunk_is_told(client: TestClient) -> None:

@@ -11,11 +11,12 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, update
 
 from app.database.engine import now, write
+from app.database.keys import KeyReused
 from app.database.metadata import metadata
-from app.jobs import claims, reaper, repository, transitions
+from app.jobs import claims, needs, reaper, repository, transitions
 from app.jobs.claims import Claim, ClaimLost
-from app.jobs.errors import JobNotEnded, KeyReused, UnknownJob
-from app.jobs.job import Artifact, Job
+from app.jobs.errors import JobNotEnded, UnknownJob
+from app.jobs.job import Artifact, Event, Job
 from app.jobs.repository import NewJob
 from app.jobs.states import TERMINAL, TRANSITIONS, State
 from app.jobs.tables import jobs
@@ -28,7 +29,7 @@ LEASE = 30.0
 
 
 def new_job(engine: Engine, **changes: object) -> Job:
-    new = replace(NewJob("style_transfer", "long", {"size": 64}, ("a", "b")), **changes)  # type: ignore[arg-type]
+    new = replace(NewJob("style_transfer", "long", {"size": 64}), **changes)  # type: ignore[arg-type]
     return repository.create_job(engine, new)[0]
 
 
@@ -162,6 +163,31 @@ def test_a_checkpoint_that_advances_resets_the_lost_attempts(engine: Engine) -> 
     assert repository.get_job(engine, job.id).state is State.FAILED
 
 
+def test_a_worker_that_did_not_stop_in_time_costs_its_jobs_no_attempt(engine: Engine) -> None:
+    new_job(engine)
+    for attempt in range(1, 6):
+        claim = claimed(engine)
+        (job,) = reaper.release_worker(engine, "w1", max_attempts=1)
+        assert (job.state, job.attempt, job.lost_attempts) == (State.QUEUED, attempt, 0)
+        with pytest.raises(ClaimLost):
+            claims.save_checkpoint(engine, claim, "late", 1)
+
+
+def test_claims_that_are_given_up_count_and_the_last_says_why(engine: Engine) -> None:
+    new_job(engine)
+    other = new_job(engine)
+    error = reaper.stalled_error(900)
+    for attempt in (1, 2):
+        held, kept = claimed(engine), claimed(engine)
+        (job,) = reaper.expire_claims(engine, [held], 2, error)
+        assert (job.id, job.lost_attempts) == (held.job.id, attempt)
+        assert claims.finish(engine, kept, State.QUEUED).lost_attempts == 0
+        # Its fence keeps it from taking back the next attempt.
+        assert reaper.expire_claims(engine, [held], 2, error) == []
+    assert job.state is State.FAILED and job.error == error
+    assert repository.get_job(engine, other.id).lost_attempts == 0
+
+
 def test_a_release_is_no_attempt(engine: Engine) -> None:
     job = new_job(engine)
     for _ in range(5):
@@ -246,9 +272,9 @@ def test_lists_page_from_the_newest_and_filter(engine: Engine) -> None:
 def test_delete_takes_ended_jobs_alone(engine: Engine) -> None:
     job = new_job(engine)
     with pytest.raises(JobNotEnded):
-        repository.delete_job(engine, job.id)
+        needs.delete_job(engine, job.id)
     repository.request_cancel(engine, job.id)
-    repository.delete_job(engine, job.id)
+    needs.delete_job(engine, job.id)
     with pytest.raises(UnknownJob):
         repository.get_job(engine, job.id)
     assert repository.list_events(engine, job.id) == []
@@ -268,6 +294,30 @@ def test_progress_is_thinned_to_a_thousand_rows(engine: Engine, monkeypatch: pyt
     assert 50 <= len(progress) <= 100
     assert [event.seq for event in events] == sorted(event.seq for event in events)
     assert progress[-1].data == {"done": 229}
+
+
+@pytest.mark.medium
+def test_progress_is_thinned_whatever_comes_between_and_at_the_end(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transitions, "PROGRESS_ROWS", 100)
+    monkeypatch.setattr(transitions, "ROWS_OF_ENDED", 20)
+    job = new_job(engine)
+    claim = claimed(engine)
+
+    def rows(kind: str) -> list[Event]:
+        events = repository.list_events(engine, job.id, limit=5000)
+        return [event for event in events if event.type == kind]
+
+    # Each report has a preview, so that the seqs of all reports are odd.
+    for done in range(150):
+        claims.report_progress(engine, claim, {"done": done})
+        claims.save_preview(engine, claim, Artifact(job.id, "preview", f"k{done}", "image/jpeg", 1, "ab"))
+    assert 37 <= len(rows("progress")) <= 100
+    claims.finish(engine, claim, State.SUCCEEDED)
+    left = rows("progress")
+    assert 10 <= len(left) <= 20 and left[-1].data == {"done": 149}
+    assert len(rows("done")) == 1 and len(rows("state")) == 2
 
 
 def test_workers_without_heartbeat_are_not_alive(engine: Engine) -> None:

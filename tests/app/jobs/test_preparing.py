@@ -22,7 +22,7 @@ from app.settings import Settings
 def preparer(settings: Settings) -> Iterator[Preparer]:
     upgrade(settings.resolved_database_url)
     engine = make_engine(settings.resolved_database_url)
-    yield Preparer(engine, settings.data_dir)
+    yield Preparer(engine, settings)
     engine.dispose()
 
 
@@ -94,7 +94,7 @@ def test_a_thousand_are_checked_with_a_few_queries(preparer: Preparer) -> None:
 
 def test_what_is_reproducible_is_never_computed_together(preparer: Preparer) -> None:
     image = new_id()
-    (checked,) = preparer.check([preparer.parse("classify", {"image": image})], uploaded={image})
+    (checked,) = preparer.check([preparer.parse("classify", {"image": image})], uploaded={image: None})
     assert isinstance(checked, Checked)
     usual, alone = preparer.new_job(checked), preparer.new_job(checked, reproducible=True)
     assert (usual.stack_key is None, usual.reproducible) == (False, False)

@@ -8,6 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.database.engine import write
+from app.database.ids import new_id
 from app.http.services import Services
 from app.jobs import claims, repository
 from app.jobs.repository import NewJob
@@ -216,28 +217,29 @@ def test_lists_page_and_filter(client: TestClient, image_id: str) -> None:
 
 
 def test_lists_have_the_jobs_of_a_batch_or_of_none(client: TestClient, services: Services) -> None:
+    b1, b2, b3 = new_id(), new_id(), new_id()
     lines = [
-        NewJob("k", "long", {}, batch_id="b1", batch_line=line, custom_id=f"c{line}") for line in (1, 2, 3)
+        NewJob("k", "long", {}, batch_id=b1, batch_line=line, custom_id=f"c{line}") for line in (1, 2, 3)
     ]
     with write(services.engine) as connection:
-        made = repository.insert_jobs(connection, "b1", lines)
+        made = repository.insert_jobs(connection, b1, lines)
         (single,) = repository.insert_jobs(connection, "", [NewJob("k", "long", {})])
-        repository.insert_jobs(connection, "b2", [NewJob("k", "long", {}, batch_id="b2", batch_line=1)])
+        repository.insert_jobs(connection, b2, [NewJob("k", "long", {}, batch_id=b2, batch_line=1)])
 
     def listed(batch: str, **query: str) -> list[dict[str, Any]]:
         items = client.get("/v1/jobs", params={"batch": batch, **query}).json()["items"]
         assert isinstance(items, list)
         return items
 
-    entries = listed("b1")
+    entries = listed(b1)
     assert [job["id"] for job in entries] == made[::-1]
     assert [(job["batch_id"], job["batch_line"], job["custom_id"]) for job in entries] == [
-        ("b1", 3, "c3"),
-        ("b1", 2, "c2"),
-        ("b1", 1, "c1"),
+        (b1, 3, "c3"),
+        (b1, 2, "c2"),
+        (b1, 1, "c1"),
     ]
-    assert [job["id"] for job in listed("b1", cursor=made[2], limit="1")] == made[1:2]
-    assert listed("b3") == []
+    assert [job["id"] for job in listed(b1, cursor=made[2], limit="1")] == made[1:2]
+    assert listed(b3) == []
     (alone,) = listed("none")
     assert alone["id"] == single
     assert [alone[name] for name in ("batch_id", "batch_line", "custom_id")] == [None] * 3
@@ -300,6 +302,25 @@ def test_a_paused_job_that_is_finished_early_goes_on_to_its_end(
     shown = client.post(f"/v1/jobs/{job['id']}/finish").json()
     assert (shown["state"], shown["paused"], shown["finish_requested"]) == ("queued", False, True)
     assert claim_by_id(services.engine, job["id"], "w", 30) is not None
+
+
+def test_jobs_go_first_by_a_header_of_ours_and_not_by_that_of_browsers(
+    client: TestClient, services: Services, image_id: str
+) -> None:
+    def priority(**headers: str) -> int:
+        body = {"kind": "deep_dream", "params": {"image": image_id}}
+        answer = client.post("/v1/jobs", json=body, headers=headers)
+        assert answer.status_code == 202, answer.text
+        return repository.get_job(services.engine, answer.json()["id"]).priority
+
+    given = {"urgent": 6, "normal": 4, "background": 2, "0": 0, "7": 7}
+    assert {name: priority(**{"Impasto-Priority": name}) for name in given} == given
+    # Firefox and Chrome send these of their own accord.
+    assert [priority(Priority=text) for text in ("u=0", "u=4", "i, u=2", "?")] == [4] * 4
+    for wrong in ("u=0", "8", "Urgent", "²"):
+        headers = {"Impasto-Priority": wrong.encode()}
+        answer = client.post("/v1/jobs", json={"kind": "deep_dream", "params": {}}, headers=headers)
+        assert (answer.status_code, answer.json()["field"]) == (422, "Impasto-Priority")
 
 
 def test_unknown_things_are_404_problems(client: TestClient, image_id: str) -> None:

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 from sqlalchemy import Engine, delete, update
 
 from app.database.engine import now, write
-from app.jobs import claims, reaper, repository
+from app.jobs import claims, needs, reaper, repository
 from app.jobs.claims import Claim, ClaimLost
 from app.jobs.errors import JobNotEnded, UnknownJob
 from app.jobs.job import Job
@@ -225,11 +225,11 @@ class Life(RuleBasedStateMachine):
         if model is None:
             return
         if model.state in TERMINAL:
-            repository.delete_job(self.engine, job_id)
+            needs.delete_job(self.engine, job_id)
             del self.model[job_id]
         else:
             with pytest.raises(JobNotEnded):
-                repository.delete_job(self.engine, job_id)
+                needs.delete_job(self.engine, job_id)
 
     @invariant()
     def database_is_as_the_model(self) -> None:

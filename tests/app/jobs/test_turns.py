@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event, select, text, update
 
-from app.database.engine import write
+from app.database.engine import make_engine, write
 from app.jobs import claims, repository
 from app.jobs.repository import NewJob
 from app.jobs.states import State
@@ -263,8 +263,9 @@ def test_so_it_is_with_200_000_jobs_queued(engine: Engine) -> None:
 
 
 @pytest.mark.medium
-def test_many_processes_at_once_lose_no_job_and_no_turn(engine: Engine) -> None:
+def test_many_processes_at_once_lose_no_job_and_no_turn(database_url: str) -> None:
     """Threads stand for processes: claims, submits, expansions and cancels of one lane meet."""
+    engine = make_engine(database_url, connections=10)  # One for each thread, as processes have.
     add(engine, "b", 60, key="b")
     stop = threading.Event()
     turns: list[float] = []
@@ -285,9 +286,11 @@ def test_many_processes_at_once_lose_no_job_and_no_turn(engine: Engine) -> None:
     with ThreadPoolExecutor(10) as pool:
         workers = [pool.submit(work, name) for name in range(5)]
         adding = [pool.submit(submit, flow) for flow in ("c", "d", SINGLE)]
-        made = [job_id for each in adding for job_id in each.result()]
-        cancel(engine, made[::5])
-        stop.set()
+        try:
+            made = [job_id for each in adding for job_id in each.result()]
+            cancel(engine, made[::5])
+        finally:
+            stop.set()
         taken = [job_id for each in workers for job_id in each.result()]
     assert len(taken) == len(set(taken))
     with engine.connect() as connection:
@@ -295,3 +298,4 @@ def test_many_processes_at_once_lose_no_job_and_no_turn(engine: Engine) -> None:
     assert len(states) == 60 + 3 * 45 and set(states.values()) <= {State.RUNNING, State.CANCELLED}
     assert {job_id for job_id, state in states.items() if state == State.RUNNING} <= set(taken)
     assert turn_of(engine) == max(turns)
+    engine.dispose()

@@ -6,6 +6,7 @@ import pytest
 
 from app.kinds import KINDS, Params
 from app.kinds.stacking import fitted, short_hash
+from app.kinds.style_presets import IMPASTO_STYLE_LAYERS
 from app.networks.catalogue import SHIPPED
 
 SIDES = {"wide": (1200, 900), "also wide": (400, 300), "tall": (900, 1200)}
@@ -27,7 +28,7 @@ SAME: list[tuple[str, dict[str, Any]]] = [
     ("style_transfer", {"style_scales": [2], "fine_style": "tall"}),
     ("style_transfer", {"style_size": 300}),
     ("style_transfer", {"optimizer": "adam", "init": "noise", "color": "content", "tv_weight": 0}),
-    ("style_transfer", {"style_layers": {"relu1_1": 2, "relu2_1": 1, "relu3_1": 1, "relu4_1": 1}}),
+    ("style_transfer", {"style_layers": dict.fromkeys(IMPASTO_STYLE_LAYERS, 2)}),
     ("texture_synthesis", {"seed": 5, "tv_weight": 0.5}),
     ("texture_synthesis", {"image": "tall"}),
     ("feature_inversion", {"image": "also wide", "seed": 3, "optimizer": "adam"}),
@@ -54,6 +55,7 @@ OTHER: list[tuple[str, dict[str, Any]]] = [
             "style_loss": "wasserstein",
             "content_weight": 0,
             "tileable": True,
+            "views": ["picture"],
         }.items()
     ),
     *(

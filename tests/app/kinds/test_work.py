@@ -8,7 +8,21 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from app.kinds import KINDS, Params
-from app.kinds.work import GRADIENT, NUMBER, STEP, TILE_BYTES, activation_bytes, forward_work, steps_work
+from app.kinds.work import (
+    COPIES,
+    COPIES_IN_PARTS,
+    GRADIENT,
+    LEAST_TILE_BYTES,
+    NUMBER,
+    SPENDINGS,
+    STEP,
+    TAKEN,
+    TAKEN_BY_PARTS,
+    activation_bytes,
+    descent_bytes,
+    forward_work,
+    steps_work,
+)
 from app.networks.card import LayerCard
 from app.networks.catalogue import SHIPPED, get_card
 from models.costs import layer_costs
@@ -38,7 +52,7 @@ def test_every_kind_says_how_much_work_a_job_is(kind: str) -> None:
     work = params.work(card, 100)
     assert (work is None) == (kind in UNKNOWN)
     assert work is None or work > 0
-    assert card is None or params.working_bytes(card) >= 0
+    assert card is None or params.shaped_bytes(card, SPENDINGS[0], 0.5) >= 0
 
 
 @pytest.mark.medium
@@ -62,6 +76,8 @@ def test_work_grows_with_area_passes_and_steps() -> None:
     # Half of the steps at each side.
     assert steps_work(PALETTE, [128, 256], 10) == pytest.approx(5 * (GRADIENT * 5 * once + 2 * STEP))
     # A target at each side.
+    in_views = steps_work(PALETTE, [128, 256], 10, targets=3, views=[3, 1])
+    assert in_views == pytest.approx((5 * GRADIENT + 3) * (3 + 4) * once + 10 * STEP)
     with_targets = steps_work(PALETTE, [128, 256], 10, targets=2)
     assert with_targets == pytest.approx(5 * (GRADIENT * 5 * once + 2 * STEP) + 2 * 5 * once)
     unknown = PALETTE.model_copy(update={"multiply_adds": None})
@@ -81,7 +97,22 @@ def test_activations_of_layers_known_by_hand() -> None:
     assert activation_bytes(card, 100, ["pool"]) == 2 * NUMBER * 100 * (4 + 1)
     # Picture and conv.
     assert activation_bytes(card, 100, gradient=False) == NUMBER * 100 * (3 + 4)
-    assert activation_bytes(card, 1e9, tiles=True) == TILE_BYTES
+    # A picture in one tile, with all pairs of L-BFGS in float32, and with three in bfloat16; in small tiles,
+    # with one pair.
+    layers, few = ["deep"], SPENDINGS[-1]
+    small, large = 3 * NUMBER * 800 * 600, 3 * NUMBER * 4000 * 3000
+    alone = TAKEN * activation_bytes(card, 800 * 600, layers)
+    assert descent_bytes(card, (600, 800), layers, SPENDINGS[0]) == alone + (COPIES + 2 * 10) * small
+    alone = TAKEN * activation_bytes(card, 12e6, layers)
+    assert descent_bytes(card, (3000, 4000), layers, SPENDINGS[0]) == alone + (COPIES + 3) * large
+    parts = TAKEN_BY_PARTS * LEAST_TILE_BYTES
+    assert descent_bytes(card, (3000, 4000), layers, few) == parts + (COPIES_IN_PARTS + 1) * large
+    # Features of the content, 4 for each pixel, are kept if they are few.
+    for side, kept in ((4000, 4 * NUMBER * 12e6), (20000, 0)):
+        assert (
+            descent_bytes(card, (3000, side), layers, few, content=["conv"])
+            - descent_bytes(card, (3000, side), layers, few)
+        ) == kept
 
 
 @given(st.integers(16, 2048), st.integers(1, 500))

@@ -3,13 +3,13 @@
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from app.supervision.child import Backoff, Child
+from app.supervision.readiness import say_ready
 from tests.support.service import runs, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -28,21 +28,46 @@ def forever() -> Iterator[Child]:
     wait_for(lambda: child.pid is None or child.died())
 
 
-def test_pauses_double_up_to_four_seconds() -> None:
+def test_pauses_double_up_to_half_a_minute() -> None:
     backoff = Backoff()
-    assert [backoff.pause(lived=1) for _ in range(5)] == [0.5, 1, 2, 4, 4]
+    assert [backoff.pause(ready=False) for _ in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
 
 
-def test_a_life_of_three_seconds_starts_the_pauses_over() -> None:
+def test_a_life_that_was_ready_starts_the_pauses_over() -> None:
     backoff = Backoff()
-    assert [backoff.pause(lived) for lived in (1, 1, 2.9, 3, 1)] == [0.5, 1, 2, 0.5, 1]
+    ready = (False, False, False, True, True, False, False)
+    assert [backoff.pause(ready=each) for each in ready] == [0.5, 1, 2, 0.5, 0.5, 1, 2]
+
+
+@pytest.mark.parametrize("ends", ["", "sys.exit(3)", "os.kill(os.getpid(), 9)"])
+def test_a_child_says_that_it_was_ready_however_it_ends(ends: str, tmp_path: Path) -> None:
+    mark = tmp_path / "second"
+    child = script(
+        "import os, sys; from app.supervision.readiness import say_ready\n"
+        f"if not os.path.exists({str(mark)!r}): say_ready(); say_ready()\n"
+        f"{ends}"
+    )
+    child.start()
+    wait_for(child.died)
+    assert child.was_ready and child.ever_ready
+
+    # In its next life it never is.
+    mark.touch()
+    child.start()
+    assert not child.was_ready
+    wait_for(child.died)
+    assert not child.was_ready and child.ever_ready
+
+
+def test_to_be_ready_is_told_to_nobody_without_a_supervisor() -> None:
+    say_ready()
 
 
 def test_every_life_has_a_name_of_its_own(tmp_path: Path) -> None:
     child = script(f"import sys; open({str(tmp_path / 'names')!r}, 'a').write(sys.argv[1] + chr(10))")
     worker_ids = []
     for _ in range(2):
-        child.start(time.monotonic())
+        child.start()
         worker_ids.append(child.worker_id)
         wait_for(child.died)
     assert worker_ids[0] != worker_ids[1]
@@ -51,12 +76,12 @@ def test_every_life_has_a_name_of_its_own(tmp_path: Path) -> None:
 
 def test_an_end_is_told_once_and_with_its_reason(forever: Child) -> None:
     ends = script("raise SystemExit(3)")
-    ends.start(time.monotonic())
+    ends.start()
     wait_for(ends.died)
     assert (ends.returncode, ends.pid, ends.died()) == (3, None, False)
     assert ends.describe_end() == "ended with exit code 3"
 
-    forever.start(time.monotonic())
+    forever.start()
     assert not forever.died()
     forever.kill()
     wait_for(forever.died)
@@ -64,7 +89,7 @@ def test_an_end_is_told_once_and_with_its_reason(forever: Child) -> None:
 
 
 def test_an_interrupt_of_the_terminal_does_not_reach_it(forever: Child) -> None:
-    forever.start(time.monotonic())
+    forever.start()
     assert forever.pid is not None
     assert os.getpgid(forever.pid) == forever.pid != os.getpgrp()
 
@@ -75,7 +100,7 @@ def test_the_end_of_a_child_is_the_end_of_what_it_started(tmp_path: Path) -> Non
         "import subprocess, sys; p = subprocess.Popen(['sleep', '3600']); "
         f"open({str(written)!r}, 'w').write(f'{{p.pid}}.')"
     )
-    child.start(time.monotonic())
+    child.start()
     wait_for(lambda: written.exists() and written.read_text().endswith("."))
     grandchild = int(written.read_text().rstrip("."))
     wait_for(child.died)
@@ -86,7 +111,7 @@ def test_terminate_asks_and_kill_insists() -> None:
     child = script(
         "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); time.sleep(3600)"
     )
-    child.start(time.monotonic())
+    child.start()
     # Until its handler is there, SIGTERM ends it in the usual way; only one of the two is right here.
     wait_for(lambda: handles(child.pid, signal.SIGTERM))
     child.terminate()

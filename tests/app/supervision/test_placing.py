@@ -12,15 +12,15 @@ LANES = ["long", "short", "training"]
 
 
 def devices_of(settings: Settings, lane: str, lanes: list[str] = LANES) -> list[str]:
-    return [place.device for place in places(settings, lanes) if place.lane == lane]
+    return [place.device for place in places(settings, lanes, settings.device_names) if place.lane == lane]
 
 
 def test_one_device_has_a_worker_in_each_lane_with_all_cores() -> None:
-    assert places(Settings(device="auto"), LANES) == [Place("auto", lane, 1) for lane in LANES]
+    assert places(Settings(device="auto"), LANES, ["auto"]) == [Place("auto", lane, 1) for lane in LANES]
 
 
 def test_workers_of_a_lane_share_the_cores() -> None:
-    found = places(Settings(device="cuda:0,cuda:1"), LANES)
+    found = places(Settings(), LANES, ["cuda:0", "cuda:1"])
     assert {place.sharing for place in found} == {2}
     assert len(found) == 6
 
@@ -29,7 +29,7 @@ def test_a_training_on_several_devices_has_them_to_itself() -> None:
     settings = Settings(device="cpu,cuda:0,cuda:1,cuda:2", training_devices="cuda:1, cuda:2")
     assert devices_of(settings, "training") == ["cuda:1"]
     assert devices_of(settings, "long") == devices_of(settings, "short") == ["cpu", "cuda:0"]
-    assert {place.lane: place.sharing for place in places(settings, LANES)} == {
+    assert {place.lane: place.sharing for place in places(settings, LANES, settings.device_names)} == {
         "long": 2,
         "short": 2,
         "training": 1,
@@ -45,7 +45,7 @@ def test_the_cpu_is_for_all() -> None:
 def test_other_lanes_need_a_device(device: str) -> None:
     settings = Settings(device=device, training_devices="cuda:0,cuda:1")
     with pytest.raises(StartError, match=r"IMPASTO_TRAINING_DEVICES=cuda:0,cuda:1 .*IMPASTO_DEVICE"):
-        places(settings, LANES)
+        places(settings, LANES, settings.device_names)
     assert devices_of(settings, "training", ["training"]) == ["cuda:0"]
 
 

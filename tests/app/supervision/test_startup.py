@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.supervision.startup import StartError, claim_data_dir, listen, url_of
+from app.supervision.startup import StartError, claim_data_dir, listen, local_url, url_of
 
 
 def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path) -> None:
@@ -58,3 +58,17 @@ def test_every_address_is_shown_as_one_that_can_be_opened() -> None:
 def test_an_address_of_version_6_is_bracketed() -> None:
     with listen("::1", 0) as listener:
         assert url_of(listener) == f"http://[::1]:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("0.0.0.0", "http://127.0.0.1:8000"),
+        ("::", "http://[::1]:8000"),
+        ("fe80::1", "http://[fe80::1]:8000"),
+        ("studio.example", "http://studio.example:8000"),
+    ],
+)
+def test_a_host_of_the_settings_is_reached_at_a_url(host: str, url: str) -> None:
+    assert local_url(host, 8000) == url

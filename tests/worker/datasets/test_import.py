@@ -12,6 +12,7 @@ import pytest
 
 from app.datasets.repository import all_members, get_dataset
 from app.jobs import reaper, repository
+from app.jobs.repository import get_job
 from app.jobs.states import State
 from tests.support.worker_context import job_service, run
 from tests.support.worker_context import queue_import as queue
@@ -60,7 +61,7 @@ def test_a_retry_asks_for_the_zip_again(context: WorkerContext) -> None:
     job = queue(context, zipped(class_folders(cat=2, dog=1)))
     job_service(context).cancel(job.id)
     assert files(context, "") == []
-    job_service(context).retry(job.id)
+    job_service(context).retry(get_job(context.engine, job.id))
     failed = run(context)
     assert failed.error is not None and failed.error["field"] == "upload"
     assert "send the ZIP again" in failed.error["detail"]

@@ -2,12 +2,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from app.kinds.work import KEPT_BYTES
 from models.network import Network, Pooling
 from models.registry import load_network
 from models.relu import ReLU
 from tests.support.loss_sums import make_loss_sum, rand
 from worker.losses.distance import Variant
-from worker.losses.sources import KEPT
 from worker.optim.tiling.tiles import BUDGET
 
 CONTENT = {"relu2": 0.5, "relu3": 2.0}
@@ -107,7 +107,7 @@ def test_targets_that_are_computed_again_change_no_bit(
                 make_loss_sum(
                     each, content, [style], CONTENT, STYLE, 0.2, variant, margin=4, budget=budget, kept=kept
                 )
-                for kept in (KEPT, 0)
+                for kept in (KEPT_BYTES, 0)
             )
             for _ in range(2):
                 expected, found = kept(picture), again(picture)

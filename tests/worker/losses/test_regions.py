@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -265,6 +265,7 @@ def test_a_hard_mask_chooses_exactly_its_positions() -> None:
     st.lists(st.floats(0, 1), min_size=1, max_size=60).filter(lambda values: max(values) > 0),
     st.integers(0, 2**40),
 )
+@example(values=[5e-324], seed=0)
 def test_places_are_in_proportion_to_weights(values: list[float], seed: int) -> None:
     weights = torch.tensor(values, dtype=torch.float64).view(1, 1, 1, -1)
 

@@ -39,6 +39,7 @@ def test_bands_change_nothing(
 ) -> None:
     picture = rand(height, width, 1)
     value, gradient = found(variation, picture)
+    monkeypatch.setattr(module, "WHOLE", band)
     monkeypatch.setattr(module, "BAND", band)
     banded, of_bands = found(variation, picture)
 
@@ -50,6 +51,7 @@ def test_bands_change_nothing(
 def test_a_large_picture_takes_no_more_than_its_gradient_and_a_band(
     monkeypatch: pytest.MonkeyPatch, variation: Callable[[Tensor], Tensor]
 ) -> None:
+    monkeypatch.setattr(module, "WHOLE", 1 << 14)
     monkeypatch.setattr(module, "BAND", 1 << 14)
     picture = rand(500, 500, 1, torch.float32).requires_grad_()
     with PeakMemory() as memory:

@@ -18,7 +18,7 @@ from app.jobs import repository
 from app.jobs.errors import ParamsError
 from app.jobs.job import Job
 from app.jobs.params import parse_params
-from app.jobs.repository import jobs_with_network
+from app.jobs.repository import get_job, jobs_with_network
 from app.jobs.states import State
 from app.main import create_app
 from app.media.recipe_text import read_recipe
@@ -86,7 +86,7 @@ def test_a_job_finds_a_renamed_network_by_its_hash(context: WorkerContext) -> No
     assert done.state is State.SUCCEEDED and done.result is not None
     assert done.result["recipe"]["network"] == {"name": "renamed", "sha256": first.sha256}
     # And so does a retry.
-    again = job_service(context).retry(done.id)
+    again = job_service(context).retry(get_job(context.engine, done.id))
     assert (again.network, again.network_sha256) == ("renamed", first.sha256)
     assert again.params["network"] == "renamed"
 
@@ -114,7 +114,7 @@ def test_every_network_of_an_ensemble_is_found_by_its_hash(context: WorkerContex
     assert recipe["further_networks"] == [{"name": "renamed", "sha256": second.sha256}]
     assert recipe["params"]["networks"] == ["first", "renamed"]
     assert jobs_with_network(context.engine, second.sha256) == []
-    again = job_service(context).retry(done.id)
+    again = job_service(context).retry(get_job(context.engine, done.id))
     assert again.params["networks"] == ["first", "renamed"]
     assert again.further_networks == {"renamed": second.sha256}
 

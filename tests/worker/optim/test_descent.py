@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -7,9 +8,10 @@ from torch import Tensor
 
 from app.errors import ComputationError
 from worker.optim.descent import PATIENCE, Descent, Evaluation, LossFunction
-from worker.optim.optimizers.adam import Adam
+from worker.optim.optimizers.adam import Adam, NAdam
 from worker.optim.optimizers.base import Optimizer
 from worker.optim.optimizers.lbfgs import LBFGS
+from worker.optim.optimizers.preconditioned_lbfgs import PreconditionedLBFGS
 
 OPTIMUM = 0.2 + 0.6 * torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(1))
 START = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(2))
@@ -167,15 +169,42 @@ def test_it_goes_on_from_its_state_bit_for_bit(optimizer: Callable[[], Optimizer
     assert restored.rollbacks == descent.rollbacks == 1
 
 
-def test_a_state_shares_no_memory_with_the_descent() -> None:
-    descent = Descent(START.clone(), LBFGS(), SCALE)
-    for _ in range(3):
+@pytest.mark.parametrize(
+    "optimizer", [LBFGS, Adam, NAdam, partial(LBFGS, halved=True), partial(PreconditionedLBFGS, 3)]
+)
+@pytest.mark.parametrize("magnitude", [SCALE, None])
+def test_a_state_stays_as_it_is_while_the_descent_goes_on(
+    optimizer: Callable[[], Optimizer], magnitude: float | None
+) -> None:
+    descent, restored = (Descent(START, optimizer(), magnitude) for _ in range(2))
+    start = START.clone()
+    for _ in range(4):
         descent.step(quadratic)
     state = descent.state()
     kept = {name: tensor.clone() for name, tensor in state.tensors.items()}
-    for tensor in state.tensors.values():
-        tensor.zero_()
+    restored.restore(state)
+    for _ in range(6):
+        descent.step(quadratic)
+        restored.step(quadratic)
 
-    assert all(torch.equal(descent.state().tensors[name], tensor) for name, tensor in kept.items())
-    pointers = [tensor.untyped_storage().data_ptr() for tensor in state.tensors.values()]
-    assert len(set(pointers)) == len(pointers)
+    assert all(torch.equal(state.tensors[name], tensor) for name, tensor in kept.items())
+    assert torch.equal(START, start) and torch.equal(descent.variables, restored.variables)
+
+
+def test_a_step_that_memory_ran_out_in_is_taken_again_from_the_same_evaluation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_memory(variables: Tensor, gradient: Tensor) -> Tensor:
+        raise MemoryError
+
+    found = []
+    for fails in (False, True):
+        optimizer = Adam()
+        descent, evaluation = Descent(START, optimizer, SCALE), quadratic(START)
+        if fails:
+            with monkeypatch.context() as broken, pytest.raises(MemoryError):
+                broken.setattr(optimizer, "step", no_memory)
+                descent.take(evaluation)
+        descent.take(evaluation)
+        found.append(optimizer.state().tensors["mean"])
+    assert torch.equal(*found)

@@ -11,6 +11,7 @@ from app.jobs import repository
 from app.jobs.errors import JobInUse
 from app.jobs.job import Artifact, Job
 from app.jobs.preparing import Preparer
+from app.jobs.repository import get_job
 from app.jobs.states import State
 from app.kinds import KINDS
 from app.media.recipe_text import read_recipe
@@ -113,15 +114,15 @@ def test_what_is_gone_on_from_is_kept_as_long_as_it_is_needed(context: WorkerCon
     assert not (context.settings.data_dir / "files" / "jobs" / first.id).exists()
     assert pixels(context, again)
     # It cannot be made again, and says so.
-    with pytest.raises(ServiceError, match="There is no job") as caught:
-        service.retry(again.id)
+    with pytest.raises(ServiceError, match=r"There is no job .* send the picture that it made") as caught:
+        service.retry(get_job(context.engine, again.id))
     assert caught.value.field == "continue_from"
 
 
 @pytest.mark.medium
 def test_lines_of_a_batch_continue_jobs(context: WorkerContext) -> None:
     first = painted(context, steps=2)
-    preparer = Preparer(context.engine, context.settings.data_dir)
+    preparer = Preparer(context.engine, context.settings)
 
     params = [
         preparer.parse("style_transfer", {"continue_from": first.id, "style_weight": weight})

@@ -9,6 +9,7 @@ import pytest
 from app.jobs import claims, reaper, repository
 from app.jobs.errors import ParamsError
 from app.jobs.job import Job
+from app.jobs.repository import get_job
 from app.jobs.states import State
 from app.kinds import KINDS
 from app.networks import service
@@ -99,7 +100,7 @@ def test_a_name_that_cannot_be_had_is_refused_at_once(context: WorkerContext, na
 def test_a_retry_makes_another_network(context: WorkerContext) -> None:
     queue(context, name="mine")
     first = run(context)
-    job_service(context).retry(first.id)
+    job_service(context).retry(get_job(context.engine, first.id))
     second = run(context)
     assert second.result is not None and second.result["network"] == "mine-2"
     assert second.params["name"] == "mine" and len(networks(context)) == 2

@@ -11,17 +11,20 @@ import torch
 from PIL import Image
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from sqlalchemy import update
 
-from app.images.repository import delete_image
+from app.database.engine import write
 from app.jobs import claims, reaper, repository
 from app.jobs.job import Job
 from app.jobs.states import State
+from app.jobs.storage_keys import checkpoint_key
+from app.jobs.tables import jobs
 from app.kinds.style_transfer import StyleTransferParams
 from app.media import read_recipe
-from app.media.headers import read_header
+from app.media.stills import read_header
 from app.networks.catalogue import SHIPPED
 from tests.support import strange_pictures as strange
-from tests.support.worker_context import add_picture, once_begun, run, submit
+from tests.support.worker_context import add_picture, drop_image, once_begun, run, submit
 from worker.contract.steps import StepState
 from worker.runtime import checkpoints
 from worker.runtime import run_job as runner
@@ -122,7 +125,7 @@ def test_a_picture_that_will_not_decode_fails_the_job_naming_the_field(context: 
 
 def test_a_picture_that_is_gone_fails_the_job_naming_the_field(context: WorkerContext) -> None:
     job = queue(context)
-    delete_image(context.engine, job.params["content"])
+    drop_image(context, job.params["content"])
     failed = run(context)
     assert failed.state is State.FAILED and failed.error is not None
     assert failed.error["field"] == "content" and "upload" in failed.error["detail"]
@@ -299,3 +302,28 @@ def test_progress_of_a_job_that_started_over_resets_its_lost_attempts(context: W
     (lost,) = reaper.expire_worker(context.engine, "w1", 3)
     assert lost.lost_attempts == 1
     assert run(context, stop).lost_attempts == 0
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize("named", [1, 3, None], ids=["newer files", "older files", "a row from before any"])
+def test_a_job_goes_on_from_whichever_checkpoint_a_backup_has(
+    context: WorkerContext, named: int | None
+) -> None:
+    """As where files and database of a backup were copied one after the other."""
+    queue(context, steps=5)
+    whole = pixels(context, run(context))
+    job = queue(context, steps=5)
+    stop = threading.Event()
+    stop.set()
+    run(context, stop)
+    run(context, stop)
+    kept = repository.get_job(context.engine, job.id).checkpoint
+    assert kept is not None and kept["done"] == 2
+    checkpoint = None if named is None else {"key": checkpoint_key(job.id, 9, named), "done": named}
+    with write(context.engine) as connection:
+        connection.execute(update(jobs).where(jobs.c.id == job.id).values(checkpoint=checkpoint))
+    again = run(context, stop)
+    assert again.checkpoint is not None and again.checkpoint["done"] == 3
+    done = run(context)
+    assert done.state is State.SUCCEEDED and pixels(context, done) == whole
+    assert files(context) == {"image.png", "recipe.json"}

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import update
 
 from app.database.engine import now, write
-from app.images.repository import delete_image
 from app.jobs import reaper, repository
 from app.jobs.job import Job
 from app.jobs.states import State
@@ -18,7 +17,7 @@ from tests.support import glancing
 from tests.support.claiming import claim_by_id
 from tests.support.glancing import GlancingParams
 from tests.support.strange_pictures import noise
-from tests.support.worker_context import add_picture, submit
+from tests.support.worker_context import add_picture, drop_image, submit
 from worker.contract.stacks import StackSteps
 from worker.runtime import run_job as runner
 from worker.runtime.context import WorkerContext
@@ -100,7 +99,7 @@ def test_each_has_its_own_attempt_events_artifacts_and_files(context: WorkerCont
 def test_a_bad_picture_and_one_that_is_gone_fail_alone(context: WorkerContext) -> None:
     good, gone, other = queue(context, 3)
     bad = submit(context, GlancingParams(image=add_picture(context, SPOILT)))
-    delete_image(context.engine, gone.params["image"])
+    drop_image(context, gone.params["image"])
     assert run(context) and not run(context)
     ended = rows(context, [good, other, gone, bad])
     assert [job.state for job in ended] == [State.SUCCEEDED] * 2 + [State.FAILED] * 2

@@ -9,14 +9,13 @@ import torch
 from sqlalchemy import update
 
 from app.database.engine import now, write
-from app.images.repository import delete_image
 from app.jobs import reaper, repository
 from app.jobs.job import Job
 from app.jobs.preparing import Preparer
 from app.jobs.states import State
 from app.jobs.tables import jobs as table
 from tests.support.strange_pictures import noise
-from tests.support.worker_context import add_picture
+from tests.support.worker_context import add_picture, drop_image
 from worker.contract.compute import Compute
 from worker.losses.loss_sum import LossSum
 from worker.optim import together
@@ -32,7 +31,7 @@ STEPS = 6
 def queue(context: WorkerContext, count: int, **values: object) -> list[Job]:
     """Style transfers of one batch, of which the worker knows already that they are short."""
     style = add_picture(context, noise(seed=99, size=(40, 40)))
-    preparer = Preparer(context.engine, context.settings.data_dir)
+    preparer = Preparer(context.engine, context.settings)
     queued = []
     for seed in range(count):
         content = add_picture(context, noise(seed=seed, size=(64, 48)))
@@ -67,7 +66,7 @@ def final_loss(job: Job) -> float:
 def painted_alone(context: WorkerContext, job: Job) -> Job:
     """The same job, as its recipe makes it again."""
     assert job.result is not None
-    preparer = Preparer(context.engine, context.settings.data_dir)
+    preparer = Preparer(context.engine, context.settings)
     checked = preparer.check_one(preparer.parse(job.kind, dict(job.result["recipe"]["params"])))
     made, _ = repository.create_job(context.engine, preparer.new_job(checked))
     assert made.stack_key is None and run(context)
@@ -166,7 +165,7 @@ def test_a_stop_saves_a_checkpoint_of_each_from_which_it_goes_on(
 @pytest.mark.medium
 def test_one_that_cannot_begin_fails_alone(context: WorkerContext) -> None:
     queued = queue(context, 3)
-    delete_image(context.engine, queued[1].params["content"])
+    drop_image(context, queued[1].params["content"])
     assert run(context)
     found = rows(context, queued)
     assert [job.state for job in found] == [State.SUCCEEDED, State.FAILED, State.SUCCEEDED]

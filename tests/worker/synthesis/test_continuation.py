@@ -8,23 +8,22 @@ import torch
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds.style_transfer import ResolvedStyleTransfer, StyleTransferParams
-from app.networks.catalogue import SHIPPED
+from app.kinds.style_transfer import ResolvedStyleTransfer
 from models.network import Network
+from tests.support.style_runs import make_params as style_params
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, StepState, run_steps
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis import style_transfer as module
+from worker.synthesis.style_colors import coloring
 from worker.synthesis.style_transfer import style_transfer
 
 Frames = list[tuple[Tensor, StepState]]
 
 
 def make_params(**values: Any) -> ResolvedStyleTransfer:
-    layers = {"content_layers": {"relu2": 1.0}, "style_layers": {"relu1": 1.0, "relu3": 1.0}}
-    given = {"content": "c", "style": ["s"], "size": 64, "steps": 8, "keep_state": True, **values}
-    return StyleTransferParams.model_validate(given).resolve(SHIPPED).model_copy(update=layers)
+    return style_params(**{"size": 64, "steps": 8, "keep_state": True, **values})
 
 
 def run(
@@ -53,7 +52,7 @@ def kept(outcome: Outcome) -> StepState:
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("optimizer", ["lbfgs", "preconditioned_lbfgs", "adam"])
 @pytest.mark.parametrize("precision", ["network", "rough_network"])
 def test_going_on_is_one_longer_run_bit_for_bit(
     request: pytest.FixtureRequest, optimizer: str, precision: str, content: Tensor, style: Tensor
@@ -145,7 +144,7 @@ def test_a_picture_is_where_it_starts(network: Network, content: Tensor, style: 
 
     _, seen = run(make_params(size=64, steps=2), network, content, style, picture)
 
-    assert torch.equal(seen[0][0], module.coloring(make_params(), pictures(content, style)).finish(picture))
+    assert torch.equal(seen[0][0], coloring(make_params(), pictures(content, style)).finish(picture))
 
 
 def pictures(content: Tensor, style: Tensor) -> dict[str, list[Tensor]]:
@@ -173,3 +172,16 @@ def test_only_one_thing_to_start_from() -> None:
         make_params(continue_from="a", init_image="b")
 
     assert caught.value.field == "init_image"
+
+
+def test_a_state_of_before_there_were_views_goes_on(network: Network, content: Tensor, style: Tensor) -> None:
+    asked = make_params(views=["picture"], steps=3)
+    first, _ = run(asked, network, content, style)
+    earlier = kept(first)
+    del earlier.values["objective"]["params"]["views"]
+    expected, found, anew = (
+        run(asked, network, content, style, each)[0].images["image"]
+        for each in (kept(first), earlier, earlier.tensors["best"])
+    )
+    assert torch.equal(found, expected)
+    assert not torch.equal(found, anew)

@@ -6,14 +6,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds.style_presets import PRESETS, ContentLossName, PresetName, StyleLossName
+from app.kinds.style_presets import LARGEST_VIEWED, PRESETS, ContentLossName, PresetName, StyleLossName
 from app.kinds.style_transfer import ResolvedStyleTransfer, StyleTransferParams
 from app.networks.catalogue import SHIPPED
 from models.network import Network
 from tests.support.loss_sums import rand
 from worker.losses.choices import CONTENT_LOSSES, STYLE_LOSSES
+from worker.losses.loss_sum import LossSum
 from worker.losses.sources import Styles
 from worker.losses.total_variation import nine_point_variation, squared_variation, total_variation
+from worker.losses.view_sum import ViewSum
 from worker.synthesis.style_transfer import style_transfer_loss, weighted_layers
 
 CONTENT = {"relu2": 0.5, "relu3": 2.0}
@@ -38,7 +40,8 @@ def wasserstein(covariance: Tensor, other: Tensor, difference: Tensor) -> Tensor
 
 
 def params(**values: object) -> ResolvedStyleTransfer:
-    return StyleTransferParams.model_validate({"content": "c", "style": ["s"], **values}).resolve(SHIPPED)
+    usual: dict[str, object] = {"content": "c", "style": ["s"], "views": ["picture"]}
+    return StyleTransferParams.model_validate({**usual, **values}).resolve(SHIPPED)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +114,40 @@ def test_the_losses_are_those_restated(
     assert float(found.total) == pytest.approx(float(sum(expected.values())))
 
 
+def test_losses_of_content_and_style_are_means_over_views(exact_network: Network) -> None:
+    content, style, picture = rand(13, 18, 1), rand(20, 11, 2), rand(13, 18, 4)
+    views = ["picture", "negative", "rotated"]
+    asked = params(views=views).model_copy(update={"content_layers": CONTENT, "style_layers": STYLE})
+    found = style_transfer_loss(asked, exact_network, content, [style])(picture)
+
+    each = [
+        style_transfer_loss(asked.model_copy(update={"views": [view]}), exact_network, content, [style])(
+            picture
+        )
+        for view in views
+    ]
+    for name, term in found.terms.items():
+        mean_of_views = sum(float(one.terms[name]) for one in each) / len(each)
+        assert float(term) == pytest.approx(mean_of_views, rel=1e-9), name
+    assert len({float(one.terms["content.relu3"]) for one in each}) == 3
+    torch.testing.assert_close(found.gradient, sum(one.gradient for one in each) / len(each))
+
+
+def test_large_scales_have_one_view_each(network: Network) -> None:
+    layers = {"content_layers": CONTENT, "style_layers": STYLE}
+    asked = params(views=["negative", "picture"], size=602).model_copy(update=layers)
+    content, style = torch.rand(1, 3, LARGEST_VIEWED, 16), torch.rand(1, 3, 16, 16)
+    small = style_transfer_loss(asked, network, content, [style])
+    assert isinstance(small, ViewSum)
+    assert [view.tiling.network.view for view in small.views] == ["negative", "picture"]
+
+    for side, view in ((LARGEST_VIEWED + 1, "negative"), (426, "picture"), (602, "negative")):
+        large = style_transfer_loss(asked, network, torch.rand(1, 3, side, 16), [style])
+        assert isinstance(large, LossSum)
+        assert large.tiling.network.view == view
+        assert large.magnitude == pytest.approx(small.magnitude)
+
+
 def test_what_has_no_weight_is_left_out(network: Network) -> None:
     asked = params(
         content_layers={"relu3_1": 2.0, "relu4_1": 0.0},
@@ -124,6 +161,7 @@ def test_what_has_no_weight_is_left_out(network: Network) -> None:
     tiny = asked.model_copy(update={"content_layers": {"relu3": 2.0, "relu1": 0.0}, "style_layers": STYLE})
     objective = style_transfer_loss(tiny, network, torch.rand(1, 3, 16, 16), [torch.rand(1, 3, 8, 8)])
 
+    assert isinstance(objective, LossSum)
     assert [loss.name for loss in objective.losses] == ["content.relu3", "tv"]
     # Relative losses of features of 0 are their weights.
     assert objective.magnitude == pytest.approx(10.0)
@@ -136,7 +174,9 @@ def test_the_style_loss_is_the_one_that_is_chosen(network: Network, name: str) -
         update={"content_layers": {"relu2": 2.0}, "style_layers": STYLE}
     )
 
-    losses = style_transfer_loss(asked, network, content, [style]).losses
+    objective = style_transfer_loss(asked, network, content, [style])
+    assert isinstance(objective, LossSum)
+    losses = objective.losses
 
     # That of colors is one for all layers.
     assert [loss.name for loss in losses if loss.name != "style.palette"] == [

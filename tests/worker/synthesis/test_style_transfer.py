@@ -1,27 +1,23 @@
 import json
-from typing import Any, ClassVar, get_args
+from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor
 
-from app.errors import ComputationError, InputError
+from app.errors import InputError
 from app.kinds.style_presets import PRESETS, StyleLossName
-from app.kinds.style_transfer import ResolvedStyleTransfer, StyleTransferParams
+from app.kinds.style_transfer import StyleTransferParams
 from app.networks.catalogue import SHIPPED
 from models.network import Network
 from models.registry import load_network
+from tests.support.style_runs import CPU, make_params, run
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
-from worker.contract.steps import Outcome, Step, StepState, run_steps
-from worker.losses.loss_sum import LossSum
+from worker.contract.steps import run_steps
 from worker.optim.color import grey, to_oklab
-from worker.optim.descent import Evaluation
 from worker.runtime.checkpoints import from_bytes, to_bytes
-from worker.synthesis import style_transfer as module
 from worker.synthesis.style_transfer import style_transfer, style_transfer_loss
-
-CPU = Compute(torch.device("cpu"))
 
 presets_and_optimizers = pytest.mark.parametrize(
     ("preset", "optimizer"),
@@ -31,39 +27,6 @@ presets_and_optimizers = pytest.mark.parametrize(
         ("crowson-2021", "lbfgs"),
     ],
 )
-
-
-def make_params(**values: Any) -> ResolvedStyleTransfer:
-    """Resolved params for the tiny network, whose layers no card knows."""
-    layers = {
-        "content_layers": values.pop("content_layers", {"relu2": 1.0}),
-        "style_layers": values.pop("style_layers", {"relu1": 1.0, "relu3": 1.0}),
-    }
-    defaults = {"content": "c", "style": ["s"], "size": 128, "steps": 12}
-    return (
-        StyleTransferParams.model_validate({**defaults, **values}).resolve(SHIPPED).model_copy(update=layers)
-    )
-
-
-def run(
-    params: StyleTransferParams,
-    network: Network,
-    content: Tensor,
-    *styles: Tensor,
-    resume: StepState | None = None,
-    start: Tensor | None = None,
-) -> tuple[Outcome, list[tuple[Step, Tensor, dict[str, float], StepState]]]:
-    """The outcome, and of every step itself, its picture, its losses and its state."""
-    seen: list[tuple[Step, Tensor, dict[str, float], StepState]] = []
-    pictures = {
-        "content": [content],
-        "style": list(styles),
-        **({} if start is None else {"init_image": [start]}),
-    }
-    compute = Compute(CPU.device, network.dtype)
-    steps = style_transfer(params, Inputs.of(pictures), network, compute, resume)
-    outcome = run_steps(steps, lambda step: seen.append((step, step.image(), step.losses(), step.state())))
-    return outcome, seen
 
 
 def test_a_run_from_step_to_outcome(network: Network, content: Tensor, style: Tensor) -> None:
@@ -390,69 +353,3 @@ def test_a_picture_too_narrow_at_any_size(network: Network, style: Tensor) -> No
 
     with pytest.raises(InputError, match="less narrow"):
         run(make_params(), network, line, style)
-
-
-class Injected(LossSum):
-    """The objective, with a loss that is wrong at some evaluations of the run."""
-
-    count = 0
-    wrong: ClassVar[dict[int, float]] = {}
-
-    def __call__(self, picture: Tensor) -> Evaluation:
-        evaluation = super().__call__(picture)
-        Injected.count += 1
-        factor = self.wrong.get(self.count, 1.0)
-        return Evaluation(evaluation.total * factor, evaluation.gradient * factor, evaluation.terms)
-
-
-@pytest.fixture
-def wrong(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
-    """Factors of the loss and its gradient, by the number of the evaluation; empty to begin with."""
-    monkeypatch.setattr(module, "LossSum", Injected)
-    monkeypatch.setattr(Injected, "count", 0)
-    monkeypatch.setattr(Injected, "wrong", {})
-    return Injected.wrong
-
-
-@pytest.mark.medium
-@pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1e6])
-@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-def test_a_run_recovers_from_a_loss_gone_wrong(
-    wrong: dict[int, float], factor: float, optimizer: str, network: Network, content: Tensor, style: Tensor
-) -> None:
-    params = make_params(optimizer=optimizer, size=64, steps=50)
-    sane, _ = run(params, network, content, style)
-    Injected.count = 0
-    wrong |= {15: factor, 40: factor}
-
-    outcome, seen = run(params, network, content, style)
-
-    assert outcome.result["rollbacks"] == 2
-    assert len(seen) == 50
-    assert all(torch.isfinite(picture).all() for _, picture, _, _ in seen)
-    assert outcome.result["losses"]["total"] < 1.3 * sane.result["losses"]["total"]
-
-
-def test_a_run_whose_loss_stays_wrong_fails(
-    wrong: dict[int, float], network: Network, content: Tensor, style: Tensor
-) -> None:
-    wrong |= dict.fromkeys(range(20, 100), float("nan"))
-
-    with pytest.raises(ComputationError, match="nan"):
-        run(make_params(size=64, steps=60), network, content, style)
-
-
-@pytest.mark.medium
-def test_rollbacks_outlive_a_resume(
-    wrong: dict[int, float], network: Network, content: Tensor, style: Tensor
-) -> None:
-    params = make_params(steps=40)
-    wrong |= {15: float("nan"), 25: float("nan")}
-    whole, seen = run(params, network, content, style)
-
-    Injected.count = 16
-    outcome, _ = run(params, network, content, style, resume=seen[15][3])
-
-    assert outcome.result == whole.result
-    assert outcome.result["rollbacks"] == 2
-    assert torch.equal(outcome.images["image"], whole.images["image"])

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.kinds.style_transfer import ResolvedStyleTransfer, StyleTransferParams
-from app.networks.catalogue import SHIPPED
+from app.kinds.style_transfer import ResolvedStyleTransfer
 from models.network import Network
 from tests.support.loss_sums import rand
+from tests.support.style_runs import make_params as style_params
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import StepState, run_steps
@@ -20,9 +20,7 @@ from worker.synthesis.style_transfer import style_transfer, style_transfer_loss
 
 
 def make_params(**values: Any) -> ResolvedStyleTransfer:
-    layers = {"content_layers": {"relu2": 1.0}, "style_layers": {"relu1": 1.0, "relu3": 1.0}}
-    given = {"content": "c", "style": ["s"], "size": 128, "steps": 12, "tileable": True, **values}
-    return StyleTransferParams.model_validate(given).resolve(SHIPPED).model_copy(update=layers)
+    return style_params(**{"tileable": True, **values})
 
 
 def run(

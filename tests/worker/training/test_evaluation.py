@@ -9,6 +9,7 @@ from worker.training.evaluation import (
     accuracy,
     color_histograms,
     guesses,
+    least_known,
     peak_signal_to_noise,
     texture_retrieval,
     thumbnails,
@@ -33,6 +34,23 @@ def test_unseen_pictures_are_of_seeds_that_no_set_has() -> None:
     pictures, classes = unseen_pictures("held-out", 1, 16)
     assert classes.tolist() == list(range(len(CLASSES)))
     assert torch.equal(pictures[5:6], draw([5], [NEW_SEEDS], 16, "held-out"))
+
+
+@pytest.mark.medium
+def test_the_least_known_classes_are_named_with_what_they_are_taken_for() -> None:
+    pictures, classes = unseen_pictures("held-out", 3, 16)
+    answers = classes.clone()
+    # Of class 2 none is right, of class 7 one; of class 9 two, which are more than half.
+    answers[classes == 2] = torch.tensor([5, 4, 5])
+    answers[classes == 7] = torch.tensor([1, 7, 1])
+    answers[classes == 9] = torch.tensor([9, 9, 0])
+    given = iter(torch.split(answers, 64))
+    found = least_known(lambda batch: F.one_hot(next(given), len(CLASSES)).float(), 3, 16)
+    assert len(pictures) == 3 * len(CLASSES)
+    assert list(found.items()) == [
+        (CLASSES[2], f"0 of 3; {CLASSES[5]} 2 times"),
+        (CLASSES[7], f"1 of 3; {CLASSES[1]} 2 times"),
+    ]
 
 
 def test_thumbnails_are_mean_colors() -> None:

@@ -17,7 +17,8 @@ def test_orthogonal_directions_are_kept() -> None:
     scaled = left @ torch.diag(torch.tensor([1.0, 1, 1, 1, 0.5, 0.5, 0.5, 0.5])) @ left.T
     turned = orthogonalize(scaled)
     found = left.T @ turned @ left
-    assert float((found - torch.diag(found.diagonal())).abs().max()) < 0.05
+    # In bfloat16 it would be 0.01.
+    assert float((found - torch.diag(found.diagonal())).abs().max()) < 1e-4
     assert 0.6 < float(found.diagonal().min()) <= float(found.diagonal().max()) < 1.2
 
 

@@ -3,11 +3,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from models.palette import calibration_pictures, palette
+from models.procedural import draw
+from models.trainable import plain_weights
 from worker.contract.compute import Compute
 from worker.training import drawings, palette_run
 from worker.training.contrast import ContrastSettings
 from worker.training.drawings import set_folder
-from worker.training.palette import RECIPES, PaletteRecipe
+from worker.training.palette import RECIPES, PaletteRecipe, first_palette, palette_model
 from worker.training.palette_run import Report, train_palette
 from worker.training.phases import Cycle, Phase, Schedule
 from worker.training.twins import twins_from
@@ -23,7 +26,8 @@ def tiny_schedule(seed: int, budget: float) -> Schedule:
     return Schedule((Cycle(phases),), seed=seed)
 
 
-TINY = PaletteRecipe(40, "open", 1, tiny_schedule, twins_from, ContrastSettings())
+def tiny_recipe(contrast: ContrastSettings) -> PaletteRecipe:
+    return PaletteRecipe(40, "open", 1, tiny_schedule, twins_from, palette_model, contrast)
 
 
 @pytest.fixture
@@ -46,7 +50,7 @@ def run(
         if report.step.done == stop_after:
             raise KeyboardInterrupt
 
-    recipe = TINY if contrast is None else PaletteRecipe(40, "open", 1, tiny_schedule, twins_from, contrast)
+    recipe = tiny_recipe(contrast or ContrastSettings())
     model, _ = train_palette(folder, recipe, tiny_schedule(3, 1.0), 1, CPU, on_report)
     return model.state_dict()
 
@@ -74,3 +78,18 @@ def test_recipes_fit_their_pictures(number: int) -> None:
             # The attacked half has whole groups, too.
             assert phase.batch % 8 == 0
     assert recipe.schedule(0, 0.01).steps == pytest.approx(schedule.steps / 100, abs=len(schedule.cycles) * 4)
+
+
+@pytest.mark.slow
+def test_the_second_recipe_begins_with_what_the_first_gave() -> None:
+    model, network = first_palette(0), palette()
+    drawn = draw([1, 20, 40], [7, 8, 9], 96)
+    with torch.no_grad():
+        # Batches with the statistics of the calibration pictures, and then any.
+        usual = calibration_pictures()
+        torch.testing.assert_close(model(usual), network.logits(usual), rtol=1e-3, atol=1e-3)
+        fresh = first_palette(0).eval()
+        torch.testing.assert_close(fresh(drawn), network.logits(drawn), rtol=1e-4, atol=1e-4)
+    weights = network.stack.state_dict()
+    for name, weight in plain_weights(fresh).items():
+        torch.testing.assert_close(weight, weights[name], rtol=1e-4, atol=1e-5, msg=name)

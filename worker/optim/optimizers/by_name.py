@@ -6,11 +6,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from app.kinds.work import affordable_history, is_history_halved
 from worker.contract.steps import StepState
 from worker.optim.optimizers.adam import Adam, NAdam
 from worker.optim.optimizers.base import Optimizer, under_prefix, with_prefix
 from worker.optim.optimizers.gradient import NormalizedGradient
-from worker.optim.optimizers.lbfgs import LBFGS, affordable_history
+from worker.optim.optimizers.lbfgs import LBFGS
 
 OptimizerName = Literal["gradient", "adam", "nadam", "lbfgs"]
 
@@ -52,6 +53,10 @@ def make_optimizer(name: OptimizerName, lr: float, variables: Tensor, *, bounded
         "gradient": lambda: NormalizedGradient(lr, bounded=bounded),
         "adam": lambda: Adam(lr, bounded=bounded),
         "nadam": lambda: NAdam(lr, bounded=bounded),
-        "lbfgs": lambda: LBFGS(affordable_history(variables), bounded=bounded),
+        "lbfgs": lambda: LBFGS(
+            affordable_history(variables.nbytes),
+            bounded=bounded,
+            halved=is_history_halved(variables.nbytes),
+        ),
     }
     return PerSample([makers[name]() for _ in variables])

@@ -25,7 +25,7 @@ def resize(picture: Tensor, height: int, width: int) -> Tensor:
     if picture.shape[-2:] == (height, width):
         return picture
     resized = F.interpolate(picture, (height, width), mode="bicubic", antialias=True, align_corners=False)
-    return resized.clamp(0, 1)
+    return resized.clamp_(0, 1)
 
 
 def center_crop(picture: Tensor, side: int) -> Tensor:

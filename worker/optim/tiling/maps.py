@@ -15,7 +15,7 @@ class Source:
     def __init__(self, tiling: Tiling, picture: Tensor, layers: Collection[str]) -> None:
         """``picture`` is (1, 3, H, W) in [0, 1], of the size that the tiling is for."""
         self._tiling = tiling
-        self._padded = tiling.pad(picture)
+        self._picture = picture
         self._layers = layers
         self._tile: Tile | None = None
         self._found: dict[str, Tensor] = {}
@@ -25,7 +25,7 @@ class Source:
         """What a tile owns of a layer. All layers of the tile are computed at once, and each given away."""
         if tile is not self._tile or layer not in self._found:
             self._tile = tile
-            self._found = self._tiling.features(tile.seen(self._padded), tile, self._layers)
+            self._found = self._tiling.features(self._tiling.seen(self._picture, tile), tile, self._layers)
         return self._found.pop(layer)
 
 

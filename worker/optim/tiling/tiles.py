@@ -14,24 +14,24 @@ half a receptive field.
 import math
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from app.kinds.work import TILE_BYTES
+from app.kinds.work import TILE_BYTES, bytes_of_each_tile
 from models.geometry import output_side, window_of
 from models.network import Network
+from worker.contract.interludes import between_parts
+from worker.optim.tiling.beyond import Edge, add_around, beyond, select_around
 from worker.optim.tiling.wrapping import wrapped
 
 # See there.
 BUDGET = TILE_BYTES
-
-Edge = Literal["reflect", "replicate", "wrap"]
-"""What lies beyond the edges of a picture: its reflection, its edge pixels, or its other side."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,11 @@ class Span:
     def seen(self) -> slice:
         """What it sees of the padded picture."""
         return slice(self.seen_start, self.seen_stop)
+
+    @property
+    def sight(self) -> int:
+        """How many pixels it sees."""
+        return self.seen_stop - self.seen_start
 
     def owned(self, stride: int) -> slice:
         """What it owns of a layer of the picture."""
@@ -68,7 +73,10 @@ class Tile:
     columns: Span
 
     def seen(self, padded: Tensor) -> Tensor:
-        """What the tile sees of a padded picture (..., H + 2 * margin, W + 2 * margin), as a view."""
+        """What the tile sees of a padded picture (..., H + 2 * margin, W + 2 * margin), as a view.
+
+        Of one that has no padded copy: :meth:`Tiling.seen`.
+        """
         return padded[..., self.rows.seen, self.columns.seen]
 
     def owned(self, features: Tensor, stride: int) -> Tensor:
@@ -139,13 +147,15 @@ class Tiling:
         margin: int = 0,
         edge: Edge = "reflect",
         budget: int = BUDGET,
+        small: bool = False,
     ) -> None:
         """Plan for pictures of ``height`` by ``width`` pixels and a network asked for ``layers``.
 
-        ``margin`` is in pixels, and rounded up to the stride; ``budget`` is in bytes. With the ``edge``
-        ``wrap`` pictures are padded circularly by half a receptive field: rolling a picture by a multiple of
-        a stride that divides its sides rolls its features. (Rolled by less, pools meet other pixels.) A
-        network off the grid then owns the margin too.
+        ``margin`` is in pixels, and rounded up to the stride. ``budget`` is in bytes, for the only tile or
+        for each of several; if ``small``, several take what :func:`bytes_of_each_tile` says. With the
+        ``edge`` ``wrap`` pictures are padded circularly by half a receptive field: rolling a picture by a
+        multiple of a stride that divides its sides rolls its features. (Rolled by less, pools meet other
+        pixels.) A network off the grid then owns the margin too.
         """
         self.network = network
         self.edge = edge
@@ -161,18 +171,27 @@ class Tiling:
         halo = math.ceil(sight / stride) * stride
         if edge == "wrap":
             self.margin = halo
-        pixels = budget / _bytes_per_pixel(network, depth)
+        self._bytes_per_pixel = _bytes_per_pixel(network, depth)
+        pixels = budget / self._bytes_per_pixel
         side = max(height, width)
         # Of a picture with its margin, and how many such pictures fit into the budget.
         self.pixels = (height + 2 * self.margin) * (width + 2 * self.margin)
         self.most_together = max(1, int(pixels / self.pixels))
         if self.pixels > pixels and self.on_grid:
-            side = max(stride, math.floor(math.sqrt(pixels)) - 2 * halo)
+            each = bytes_of_each_tile(self._bytes_per_pixel, halo, budget) if small else budget
+            side = max(stride, math.floor(math.sqrt(each / self._bytes_per_pixel)) - 2 * halo)
         self.tiles = [
             Tile(rows, columns)
             for rows in _spans(height, side, stride, halo, self.margin)
             for columns in _spans(width, side, stride, halo, self.margin)
         ]
+
+    @property
+    def largest_tile(self) -> int:
+        """Bytes for the activations of the largest tile; 0 if smaller ones are not possible."""
+        if not self.on_grid:
+            return 0
+        return int(max(tile.rows.sight * tile.columns.sight for tile in self.tiles) * self._bytes_per_pixel)
 
     @property
     def plan(self) -> tuple[Hashable, ...]:
@@ -185,11 +204,48 @@ class Tiling:
             return picture
         if self.edge == "wrap":
             return wrapped(picture, self.margin)
-        mode = self.edge if self.margin < min(picture.shape[-2:]) else "replicate"
-        return F.pad(picture, (self.margin,) * 4, mode=mode)
+        return F.pad(picture, (self.margin,) * 4, mode=self._mode)
+
+    @property
+    def _mode(self) -> Edge:
+        """What the margin is: a picture that is too small for its reflection has its edge pixels."""
+        return self.edge if self.edge == "wrap" or self.margin < min(self.sides) else "replicate"
+
+    @cached_property
+    def _places(self) -> tuple[Tensor, Tensor]:
+        """The row and the column of the picture that each one of the padded picture is."""
+        height, width = (beyond(side, self.margin, self._mode) for side in self.sides)
+        return height, width
+
+    def seen(self, picture: Tensor, tile: Tile) -> Tensor:
+        """What a tile sees of a picture (1, C, H, W) with its margin.
+
+        The whole padded picture if it is the only tile. Of several each has a copy of its own part, or a view
+        if that has no margin: there is no padded copy of a picture that is large.
+        """
+        if len(self.tiles) == 1:
+            return self.pad(picture)
+        for axis, span, places in self._axes(tile):
+            picture = select_around(picture, axis, span.seen, self.margin, places)
+        return picture
+
+    def add_seen(self, whole: Tensor, tile: Tile, of_seen: Tensor) -> None:
+        """Add to ``whole``, a gradient at the picture, one at what a tile sees of it: of several, each."""
+        (rows, above, places), (columns, left, across) = self._axes(tile)
+        add_around(
+            whole,
+            of_seen,
+            [(rows, above.seen, places), (columns, left.seen, across)],
+            self.margin,
+        )
+
+    def _axes(self, tile: Tile) -> list[tuple[int, Span, Tensor]]:
+        rows, columns = self._places
+        return [(-2, tile.rows, rows), (-1, tile.columns, columns)]
 
     def features(self, seen: Tensor, tile: Tile, layers: Collection[str]) -> dict[str, Tensor]:
         """What a tile owns of the layers, by name, from what it sees of a padded picture."""
+        between_parts()
         features = self.network.features(seen, layers)
         if not self.on_grid:
             return features
@@ -197,6 +253,7 @@ class Tiling:
 
     def features_of_each(self, padded: Tensor, layers: Collection[str]) -> list[dict[str, Tensor]]:
         """What the only tile owns of the layers, by name, of each picture of a padded batch (N, 3, H, W)."""
+        between_parts()
         (tile,) = self.tiles
         features = self.network.features(padded, layers) if layers else {}
         found = {name: self._each(each, tile, name) for name, each in features.items()}
@@ -239,10 +296,9 @@ class Tiling:
         self, picture: Tensor, layers: Collection[str], statistic: Callable[[Tensor], Tensor]
     ) -> dict[str, tuple[Tensor, int]]:
         """By layer, the sum over tiles of a statistic of their features, and the number of positions."""
-        padded = self.pad(picture)
         found: dict[str, tuple[Tensor, int]] = {}
         for tile in self.tiles:
-            for layer, features in self.features(tile.seen(padded), tile, layers).items():
+            for layer, features in self.features(self.seen(picture, tile), tile, layers).items():
                 total, positions = found.get(layer, (0, 0))
                 found[layer] = total + statistic(features), positions + features[0, 0].numel()
         return found
@@ -252,12 +308,11 @@ class Tiling:
         """The layers of the whole picture without its margin, by name."""
         if not layers:
             return {}
-        padded = self.pad(picture)
         if len(self.tiles) == 1:
-            return self.features(padded, self.tiles[0], layers)
-        found = {layer: self._empty(layer, padded.device) for layer in layers}
+            return self.features(self.pad(picture), self.tiles[0], layers)
+        found = {layer: self._empty(layer, picture.device) for layer in layers}
         for tile in self.tiles:
-            for layer, part in self.features(tile.seen(padded), tile, layers).items():
+            for layer, part in self.features(self.seen(picture, tile), tile, layers).items():
                 self.owned(found[layer], tile, layer).copy_(part)
         return found
 

@@ -43,7 +43,8 @@ class ApiError(ImpastoError):
     """The service refused a request with a problem (RFC 9457).
 
     ``type`` is the short name of the kind of problem, such as ``invalid_params``; ``errors`` are all fields
-    that are wrong; ``problem`` is the whole answer; ``retry_after`` is in seconds.
+    that are wrong; ``problem`` is the whole answer; ``retry_after`` is in seconds; ``request_id`` is
+    the request's name in the log of the service.
     """
 
     def __init__(self, status: int, problem: Mapping[str, Any], retry_after: float | None = None) -> None:
@@ -55,6 +56,7 @@ class ApiError(ImpastoError):
         self.field: str | None = problem.get("field")
         self.errors = [_field_error(each) for each in problem.get("errors") or ()]
         self.retry_after = retry_after
+        self.request_id: str | None = problem.get("request_id")
         super().__init__(f"{status} {self.type}: {self.detail or self.title}")
 
 

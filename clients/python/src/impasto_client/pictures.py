@@ -10,7 +10,8 @@ from impasto_client._core.handles import ArtifactHandle, JobHandle
 from impasto_client._generated.models import ImageView, MemberView
 
 # A path of a file, its bytes, or an open file; or a picture that the service has: the id of an uploaded one,
-# "<job id>/<artifact>", an image, a member of a set, a job (its artifact `image`), or an artifact.
+# "<job id>/<artifact>", an image, a member of a set, a job (its artifact `image`; to go on from it, all that
+# it kept), or an artifact.
 Picture: TypeAlias = (
     str | os.PathLike[str] | bytes | IO[bytes] | ImageView | MemberView | JobHandle | ArtifactHandle
 )

@@ -6,15 +6,12 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
-from worker.optim.optimizers.lbfgs import (
-    FIRST_STEP,
-    HISTORY,
-    HISTORY_BUDGET,
-    LARGEST_STEP,
-    LBFGS,
-    LEAST_HISTORY,
-    affordable_history,
-)
+from app.kinds.work import HISTORY, HISTORY_BUDGET, LEAST_HISTORY, affordable_history, is_history_halved
+from tests.support.peak_memory import PeakMemory
+from worker.contract.steps import StepState
+from worker.optim.optimizers import lbfgs as module
+from worker.optim.optimizers.lbfgs import FIRST_STEP, LARGEST_STEP, LBFGS
+from worker.optim.optimizers.preconditioned_lbfgs import PreconditionedLBFGS
 
 CURVATURES = torch.linspace(0.5, 20, 12, dtype=torch.float64).view(1, 3, 2, 2)
 
@@ -179,11 +176,14 @@ def test_it_goes_on_from_its_state_bit_for_bit() -> None:
 
 def test_the_history_is_bounded_by_memory() -> None:
     def history(height: int, width: int) -> int:
-        return affordable_history(torch.empty(1, 3, height, width, device="meta"))
+        return affordable_history(3 * height * width * 4)
 
     assert history(1024, 1024) == HISTORY
-    assert LEAST_HISTORY < history(1600, 1600) < HISTORY
-    assert history(1600, 1600) * 2 * 3 * 1600 * 1600 * 4 <= HISTORY_BUDGET
+    # In bfloat16 a pair of a large one is as large as the picture.
+    assert not is_history_halved(3 * 1024 * 1024 * 4) and is_history_halved(3 * 1600 * 1600 * 4)
+    assert history(1600, 1600) == HISTORY
+    assert LEAST_HISTORY < history(3072, 4096) < HISTORY
+    assert history(3072, 4096) * 3 * 3072 * 4096 * 4 <= HISTORY_BUDGET
     assert history(8192, 8192) == LEAST_HISTORY
 
 
@@ -191,7 +191,60 @@ def test_no_more_pairs_are_kept_than_asked_for() -> None:
     optimizer = LBFGS(history=4)
     descend(optimizer, rand(18), rand(19), 9)
 
-    assert optimizer.state().tensors["steps"].shape == (4, 3, 2, 2)
+    kept = optimizer.state().tensors
+    assert {name for name in kept if name.startswith("steps.")} == {f"steps.{place}" for place in range(4)}
+    assert kept["weights"].shape == (4,)
+
+
+def test_it_goes_on_from_a_state_whose_pairs_were_one_tensor() -> None:
+    optimizer, restored, optimum = LBFGS(), LBFGS(), rand(20)
+    picture = descend(optimizer, rand(21), optimum, 7)
+    state = optimizer.state()
+    steps, changes = (
+        torch.cat([state.tensors.pop(f"{name}.{place}") for place in range(6)])
+        for name in ("steps", "changes")
+    )
+    restored.restore(StepState({**state.tensors, "steps": steps, "changes": changes}, state.values))
+
+    assert torch.equal(descend(optimizer, picture, optimum, 5), descend(restored, picture, optimum, 5))
+
+
+@pytest.mark.parametrize("kind", [LBFGS, PreconditionedLBFGS])
+@pytest.mark.parametrize("halved", [False, True])
+def test_chunks_change_nothing_but_the_last_bits(
+    monkeypatch: pytest.MonkeyPatch, kind: type[LBFGS], halved: bool
+) -> None:
+    def path(chunk: int) -> Tensor:
+        monkeypatch.setattr(module, "CHUNK", chunk)
+        optimizer, picture = kind(5, halved=halved), rand(22)
+        for _ in range(6):
+            picture = optimizer.step(picture, CURVATURES * (picture - rand(23)))
+        return picture
+
+    torch.testing.assert_close(path(5), path(1 << 20), rtol=1e-9, atol=1e-9)
+
+
+def test_pairs_in_bfloat16_converge_as_well() -> None:
+    optimum = 3 * rand(4) - 1
+    found = descend(LBFGS(halved=True), rand(5), optimum, 100)
+    assert torch.allclose(found, optimum.clamp(0, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [LBFGS, PreconditionedLBFGS])
+def test_a_step_takes_a_copy_and_what_is_new_of_the_pairs(
+    monkeypatch: pytest.MonkeyPatch, kind: type[LBFGS]
+) -> None:
+    monkeypatch.setattr(module, "CHUNK", 1 << 12)
+    optimizer = kind(2, halved=True)
+    optimum, picture = (torch.rand(1, 3, 256, 256) for _ in range(2))
+    for _ in range(4):
+        picture = optimizer.step(picture, picture - optimum)
+    gradient = picture - optimum
+    with PeakMemory() as memory:
+        optimizer.step(picture, gradient)
+    # A pair in bfloat16, of which the oldest gives its place, the next picture, and the spectra of this one.
+    spectra = 0 if kind is LBFGS else 1.7
+    assert memory.peak < (2.1 + spectra) * picture.nbytes
 
 
 def test_restart_forgets_and_shortens() -> None:

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class KindInfo:
-    """A kind: its path, its picture params (true: several), and the extensions of its files."""
+    """A kind: its path, its picture params (true: several), and the extensions of its files.
+
+    ``continued`` are the picture params that take a job as a whole, to go on where it ended.
+    """
 
     path: str
     pictures: Mapping[str, bool]
     extensions: Sequence[str]
+    continued: Sequence[str] = ()

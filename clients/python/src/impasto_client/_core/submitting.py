@@ -26,7 +26,7 @@ async def submit(session: Session, kind: str, given: Mapping[str, Any]) -> JobCo
         "Prefer": "wait=0",
     }
     if given.get("priority") is not None:
-        headers["Priority"] = f"u={7 - priority_number(given['priority'])}"
+        headers["Impasto-Priority"] = str(priority_number(given["priority"]))
     reproducible = bool(given.get("reproducible"))
     async with uploading(session) as uploads:
         files = await split_files(session, kind, params, uploads, apart=reproducible)
@@ -61,7 +61,7 @@ async def split_files(
         given = params.pop(field)
         if given is None:
             continue
-        found = [await resolve(session, field, each) for each in as_list(given)]
+        found = [await resolve(session, field, each, kind) for each in as_list(given)]
         if len(found) != 1 and not pictures[field]:
             raise TypeError(f"{field}: it takes one picture, not {len(found)}.")
         blobs = [each for each in found if isinstance(each, Blob)]

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 import httpx
@@ -75,6 +76,11 @@ def _is_here(host: str) -> bool:
         return host == "localhost"
 
 
+def _below(root: str, path: str) -> str:
+    """A path below the URL of the service, whose answers name the whole path of theirs."""
+    return path.removeprefix(root) if path.startswith(f"{root}/") else path
+
+
 def _timeout(call: Call, usual: httpx.Timeout) -> httpx.Timeout:
     if call.read_seconds is None:
         return usual
@@ -126,6 +132,7 @@ class BlockingTransport:
 
     def __init__(self, base_url: str, timeout: float, headers: Mapping[str, str]) -> None:
         self.base_url = base_url
+        self._below = partial(_below, httpx.URL(base_url).path.rstrip("/"))
         self._client = httpx.Client(**_options(base_url, timeout, headers))
 
     @asynccontextmanager
@@ -134,7 +141,7 @@ class BlockingTransport:
         timeout = _timeout(call, self._client.timeout)
         with (
             call.options() as options,
-            self._client.stream(call.method, call.path, timeout=timeout, **options) as response,
+            self._client.stream(call.method, self._below(call.path), timeout=timeout, **options) as response,
         ):
             yield _Blocking(response)
 
@@ -161,6 +168,7 @@ class WaitingTransport:
 
     def __init__(self, base_url: str, timeout: float, headers: Mapping[str, str]) -> None:
         self.base_url = base_url
+        self._below = partial(_below, httpx.URL(base_url).path.rstrip("/"))
         self._client = httpx.AsyncClient(**_options(base_url, timeout, headers))
 
     @asynccontextmanager
@@ -168,7 +176,9 @@ class WaitingTransport:
         """Send a request once. Raises httpx.TransportError."""
         timeout = _timeout(call, self._client.timeout)
         with call.options() as options:
-            async with self._client.stream(call.method, call.path, timeout=timeout, **options) as response:
+            async with self._client.stream(
+                call.method, self._below(call.path), timeout=timeout, **options
+            ) as response:
                 yield _Waiting(response)
 
     async def sleep(self, seconds: float) -> None:

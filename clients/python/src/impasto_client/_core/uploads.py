@@ -21,8 +21,8 @@ IMAGES = "/v1/images"
 REFERENCE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(/[a-z0-9_.-]+)?")
 
 
-async def resolve(session: Session, field: str, picture: Picture) -> str | Blob:
-    """The id of a picture that the service has, or the file to send.
+async def resolve(session: Session, field: str, picture: Picture, kind: str = "") -> str | Blob:
+    """The id of a picture that the service has, or the file to send, for a param of a ``kind``.
 
     Waits for the end of a job. Raises FileNotFoundError, TypeError, ValueError that name the field.
     """
@@ -33,7 +33,8 @@ async def resolve(session: Session, field: str, picture: Picture) -> str | Blob:
             return picture.image
         case JobHandle():
             await picture._core.wait()
-            return f"{picture.id}/image"
+            goes_on = kind in KINDS and field in KINDS[kind].continued
+            return picture.id if goes_on else f"{picture.id}/image"
         case ArtifactHandle():
             return picture._core.reference
         case bytes():
@@ -96,9 +97,9 @@ class Uploads:
         self._session = session
         self._ids: dict[str, str] = {}
 
-    async def reference(self, field: str, picture: Any) -> str:
+    async def reference(self, kind: str, field: str, picture: Any) -> str:
         """The id of a picture, which is uploaded if it has none yet."""
-        found = await resolve(self._session, field, picture)
+        found = await resolve(self._session, field, picture, kind)
         return found if isinstance(found, str) else await self.store(found)
 
     async def store(self, found: Blob) -> str:
@@ -115,8 +116,8 @@ class Uploads:
         if field not in pictures or value is None:
             return value
         if not pictures[field]:
-            return await self.reference(field, value)
-        return [await self.reference(field, each) for each in as_list(value)]
+            return await self.reference(kind, field, value)
+        return [await self.reference(kind, field, each) for each in as_list(value)]
 
     async def params(self, kind: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """The params of a job, with ids in the place of files."""

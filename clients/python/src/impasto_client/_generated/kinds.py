@@ -48,6 +48,7 @@ KINDS: dict[str, KindInfo] = {
             "continue_from": False,
         },
         (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"),
+        ("continue_from",),
     ),
     "deep_dream": KindInfo("/v1/deep-dream", {"image": False, "guide": False}, (".png", ".mp4", ".webp")),
     "class_visualization": KindInfo(

@@ -74,8 +74,8 @@ class Kinds(ABC):
 
     def style_transfer(
         self,
-        content: Picture,
-        style: Pictures,
+        content: Picture | None = None,
+        style: Pictures | None = None,
         style_masks: Pictures | None = None,
         content_mask: Picture | None = None,
         content_weight_map: Picture | None = None,
@@ -86,8 +86,8 @@ class Kinds(ABC):
     ) -> Job[StyleTransferResult]:
         """Style transfer: Paint the content of one picture in the style of others.
 
-        content: The picture to paint.
-        style: The painting, or up to eight of them.
+        content: The picture to paint. Needed without continue_from.
+        style: The painting, or up to eight of them. Needed without continue_from.
         style_masks: One picture for each style picture, in the proportions of the content: light
         where that style is painted. Each style then has losses of its own over its own region.
         content_mask: In the proportions of the content: light where it is painted, dark where it
@@ -101,8 +101,8 @@ class Kinds(ABC):
         are left out, pictures too, are those of that job. Or a picture of the size of the result.
         Options: preset, size, style_weight, content_weight, style_loss, content_loss, tv_weight,
         style_weights, style_scale, style_scales, style_size, color, color_match, steps,
-        content_layers, style_layers, optimizer, pooling, init, tileable, network, seed, keep_state,
-        timelapse, format, bit_depth.
+        content_layers, style_layers, views, optimizer, pooling, init, tileable, network, seed,
+        keep_state, timelapse, format, bit_depth.
         """
         return self._submit(
             "style_transfer",

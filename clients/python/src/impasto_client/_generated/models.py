@@ -263,6 +263,14 @@ class Estimate(BaseModel):
     """`here`: jobs that ended here; `reference`: a machine with 2 cores and no GPU."""
 
 
+class ImagePage(BaseModel):
+    """Pictures from the newest on."""
+
+    items: list[ImageView]
+    next_cursor: str | None
+    """Pass as cursor for the next page; null: no more."""
+
+
 class ImageView(BaseModel):
     """A stored picture, or a clip."""
 
@@ -377,6 +385,13 @@ class LayerCard(BaseModel):
     """Pixels of the picture between neighbouring positions."""
     receptive_field: int
     """Side of the square of input pixels that one position can see; 0: all of them."""
+
+
+class LeftOut(BaseModel):
+    """A param of a recipe that cannot be used here."""
+
+    param: str
+    detail: str
 
 
 class Lengths(BaseModel):
@@ -529,6 +544,8 @@ class Problem(BaseModel):
     """The field that is wrong, if it is one."""
     errors: list[ProblemField] = Field([])
     """All fields that are wrong."""
+    request_id: str | None = None
+    """The request, as in the log of the service: its header X-Request-ID."""
 
 
 class ProblemField(BaseModel):
@@ -549,6 +566,18 @@ class Progress(BaseModel):
     """By dotted name, such as style.relu3_1."""
     eta_seconds: float | None
     """Estimate of the seconds that are left."""
+
+
+class RecipeView(BaseModel):
+    """What can be asked for again of the recipe in a picture."""
+
+    kind: str
+    params: dict[str, Any]
+    """As a request takes them. Pictures are among them if they are stored here, with the same
+    content.
+    """
+    left_out: list[LeftOut]
+    """What cannot be: at most 20 params, and why."""
 
 
 class ResultLine(BaseModel):
@@ -689,12 +718,14 @@ __all__ = [
     "EntryView",
     "ErrorLine",
     "Estimate",
+    "ImagePage",
     "ImageView",
     "JobError",
     "JobPage",
     "JobView",
     "LabelCount",
     "LayerCard",
+    "LeftOut",
     "Lengths",
     "LineProblem",
     "MatrixView",
@@ -707,6 +738,7 @@ __all__ = [
     "Problem",
     "ProblemField",
     "Progress",
+    "RecipeView",
     "ResultLine",
     "Sample",
     "State",

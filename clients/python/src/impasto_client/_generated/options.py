@@ -84,7 +84,12 @@ class StyleTransferOptions(CallOptions, total=False):
     """Layer names, or names with weights."""
     style_layers: Sequence[str] | Mapping[str, float] | None
     """Layer names, or names with weights."""
-    optimizer: Literal["lbfgs", "adam"] | None
+    views: str | Sequence[Literal["picture", "negative", "rotated", "rotated_negative"]] | None
+    """What the network sees: the picture, its negative, or either with its colours exchanged. Losses
+    are means over them, so that the result fits what is peculiar to the network less. Each is
+    computed by itself. Scales above 300 px have the first one alone.
+    """
+    optimizer: Literal["lbfgs", "preconditioned_lbfgs", "adam"] | None
     """How the loss is minimized."""
     pooling: Literal["average", "max"] | None
     """Average is smoother, max is crisper."""

@@ -533,7 +533,11 @@ class DeepDreamResult(ResultPart):
     frames: int | None = None
     """Of a clip only: how many it has."""
     fps: float | None = None
-    """Of a clip only: frames per second."""
+    """Of a clip only: frames per second, on average."""
+    sound: Literal["copied", "left out", "none"] | None = None
+    """Of a clip only. Sound is copied into an MP4 at the clip's own rate: without `fps`, and if MP4
+    has its codec.
+    """
     pictures: list[DreamVariation] | None = None
     """With several variations only: the numbers of each, in order."""
 
@@ -1113,6 +1117,21 @@ class Reconstruction(ResultPart):
     """Times that it went back to its best picture, as the loss grew."""
 
 
+class Reduction(ResultPart):
+    """What a descent took less memory with, after there was too little, from a step on."""
+
+    artifact: str | None = None
+    """With several variations only: the picture."""
+    step: int
+    """The last one before; 0: from the first on."""
+    tile_bytes: int
+    """Most bytes for the activations of a tile."""
+    dtype: str
+    """Of activations."""
+    history: int
+    """Most pairs of steps and gradients that L-BFGS keeps."""
+
+
 class RelativeError(ResultPart):
     """The distance of the features from those of the picture, relative to the norm of these; 0 is
     equal.
@@ -1265,6 +1284,8 @@ class StyleTransferResult(ResultPart):
     """Of all scales."""
     dtype: str
     """Of activations: `float32` or `bfloat16`."""
+    reductions: list[Reduction] | None = None
+    """Only if memory was short: what was given up for it, one after the other."""
 
 
 class TextureSynthesisResult(ResultPart):
@@ -1291,6 +1312,8 @@ class TextureSynthesisResult(ResultPart):
     """Of all scales. Null with several variations: see `pictures`."""
     pictures: list[TextureVariation] | None = None
     """With several variations only: the numbers of each, in order."""
+    reductions: list[Reduction] | None = None
+    """Only if memory was short: what was given up for it, one after the other."""
 
 
 class TextureVariation(ResultPart):
@@ -1511,6 +1534,7 @@ __all__ = [
     "RateSuggestion",
     "Recipe",
     "Reconstruction",
+    "Reduction",
     "RelativeError",
     "RoundedSize",
     "RunRow",

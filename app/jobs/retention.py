@@ -1,0 +1,50 @@
+"""Deletes what is old, and what nothing needs any more, in steps."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+
+from sqlalchemy import Engine, exists, select
+
+from app.database.engine import now, read
+from app.errors import ServiceError
+from app.jobs.states import TERMINAL
+from app.jobs.tables import artifacts, job_pictures, jobs
+
+log = logging.getLogger(__name__)
+
+DAY_SECONDS = 86_400.0
+# A page of ids after an id, in order; the last one was "" at the start.
+Pages = Callable[[str], Sequence[str]]
+
+
+def delete_all(pages: Pages, delete: Callable[[str], None]) -> Iterator[int]:
+    """Delete what pages list, a page a step; yields how many each step deleted.
+
+    What cannot be deleted, since it is needed again by now, is left, and met again in the next pass.
+    """
+    last = ""
+    while found := pages(last):
+        deleted = 0
+        for each in found:
+            try:
+                delete(each)
+                deleted += 1
+            except ServiceError as error:
+                log.info("%s is kept: %s", each, error.detail)
+        last = found[-1]
+        yield deleted
+
+
+def old_jobs(engine: Engine, seconds: float, after: str, limit: int) -> Sequence[str]:
+    """Ids of jobs of no batch that ended more than ``seconds`` ago and that no other needs, from one on."""
+    user = jobs.alias("user")
+    needed = exists().where(
+        artifacts.c.job_id == jobs.c.id,
+        job_pictures.c.reference == artifacts.c.job_id + "/" + artifacts.c.name,
+        user.c.id == job_pictures.c.job_id,
+        user.c.state.not_in(TERMINAL),
+    )
+    is_old = (jobs.c.finished_at < now() - seconds, jobs.c.batch_id.is_(None))
+    query = select(jobs.c.id).where(*is_old, jobs.c.state.in_(TERMINAL), jobs.c.id > after, ~needed)
+    with read(engine) as connection:
+        return connection.execute(query.order_by(jobs.c.id).limit(limit)).scalars().all()

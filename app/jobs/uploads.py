@@ -1,0 +1,79 @@
+"""Uploaded pictures and clips: listed, and deleted unless something needs them."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Engine, and_, delete, exists, select
+from sqlalchemy.exc import IntegrityError
+
+from app.database.engine import now, read, write
+from app.database.removal import remove
+from app.datasets.tables import dataset_members
+from app.images.errors import ImageInSet, ImageInUse, UnknownImage
+from app.images.repository import Image, image_key
+from app.images.tables import images
+from app.jobs.needs import users_of
+from app.jobs.tables import job_pictures
+from app.storage import Storage
+
+# Those that did not come with a set.
+_IS_UPLOAD = images.c.imported.is_(False)
+
+
+def list_uploads(
+    engine: Engine, *, limit: int, before: str | None = None, unused: bool | None = None
+) -> list[Image]:
+    """Uploads older than the one ``before``, newest first; all, the unused ones or the others."""
+    query = select(images).where(_IS_UPLOAD)
+    if before is not None:
+        query = query.where(images.c.id < before)
+    if unused is not None:
+        query = query.where(_is_unused() if unused else ~_is_unused())
+    with read(engine) as connection:
+        rows = connection.execute(query.order_by(images.c.id.desc()).limit(limit)).mappings()
+        return [Image(**row) for row in rows]
+
+
+def old_uploads(engine: Engine, seconds: float, after: str, limit: int) -> Sequence[str]:
+    """Ids of unused uploads that are older than ``seconds``, from the one ``after`` on."""
+    is_old = (_IS_UPLOAD, images.c.created_at < now() - seconds, images.c.id > after)
+    query = select(images.c.id).where(*is_old, _is_unused()).order_by(images.c.id).limit(limit)
+    with read(engine) as connection:
+        return connection.execute(query).scalars().all()
+
+
+def _is_unused() -> ColumnElement[bool]:
+    """That no set and no job, ended or not, names a picture."""
+    return and_(
+        ~exists().where(job_pictures.c.reference == images.c.id),
+        ~exists().where(dataset_members.c.image_id == images.c.id),
+    )
+
+
+def remove_image(engine: Engine, storage: Storage, image_id: str, *, if_unused: bool = False) -> None:
+    """Delete a picture and its bytes, though ended jobs name it unless ``if_unused``.
+
+    Raises UnknownImage, ImageInUse, ImageInSet.
+    """
+    # On a full disk the bytes go before the row does.
+    with read(engine) as connection:
+        if users := users_of(connection, [image_id], ended=if_unused):
+            raise ImageInUse(users)
+    remove(
+        lambda: delete_image(engine, image_id, if_unused=if_unused),
+        lambda: storage.delete(image_key(image_id)),
+    )
+
+
+def delete_image(engine: Engine, image_id: str, *, if_unused: bool = False) -> None:
+    """Delete the row of a picture; the bytes are the caller's. See :func:`remove_image`."""
+    mine = images.c.id == image_id
+    try:
+        with write(engine) as connection:
+            if connection.execute(select(images.c.id).where(mine).with_for_update()).first() is None:
+                raise UnknownImage(image_id)
+            # A statement of its own, which on PostgreSQL sees what was committed while the lock was awaited.
+            if users := users_of(connection, [image_id], ended=if_unused):
+                raise ImageInUse(users)
+            connection.execute(delete(images).where(mine))
+    except IntegrityError:
+        raise ImageInSet from None

@@ -1,0 +1,126 @@
+"""The structure of JPEG files: ITU-T T.81, annex B."""
+
+import re
+from dataclasses import dataclass, field
+from io import BytesIO
+
+from PIL import Image, ImageChops
+
+from app.media.errors import PictureError, damaged, truncated
+from app.media.headers import Header, count_part
+
+# Any marker except the stuffed zero, the restart markers and a fill byte.
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
+_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_END, _SCAN = 0xD9, 0xDA
+_END_MARKER = b"\xff\xd9"
+# Each is a pass over the whole picture: of a large one some hundred would take minutes. Encoders make 10.
+_MAX_SCANS = 100
+# What could stand in the place of pixels that are missing: two texts without a marker.
+_STAND_INS = (b"\x55" * 64, b"\xaa\x33" * 32)
+
+
+@dataclass
+class _Scans:
+    """Which of its coefficients each component has in full: annex G.1.1.1."""
+
+    components: bytes = b""
+    left: dict[int, set[int]] = field(default_factory=dict)
+    count: int = 0
+
+    def begin(self, components: bytes) -> None:
+        self.components = components
+        self.left = {name: set(range(64)) for name in components}
+
+    def add(self, body: bytes) -> None:
+        """Take note of the header of a scan."""
+        self.count += 1
+        if self.count > _MAX_SCANS:
+            raise damaged(f"it is in more than {_MAX_SCANS} scans")
+        number = body[0]
+        first, last, bit = body[1 + 2 * number], body[2 + 2 * number], body[3 + 2 * number] & 0x0F
+        if bit:
+            return
+        for name in body[1 : 1 + 2 * number : 2]:
+            self.left.get(name, set()).difference_update(range(first, last + 1))
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self.left) and not any(self.left.values())
+
+
+def read_jpeg(data: bytes) -> Header:
+    """The header. Reads the segments up to the end marker that follows a scan.
+
+    A thumbnail inside the EXIF segment has an end marker of its own, which is skipped with its segment. What
+    phones append after the end (a video, a gain map) is ignored. Raises PictureError if the file is damaged,
+    or ends before the last scan.
+    """
+    at, parts = 2, 0
+    width = height = bits = 0
+    scans, ends = _Scans(), False
+    while not ends:
+        parts = count_part(parts)
+        marker = _MARKER.search(data, at)
+        if marker is None:
+            if scans.is_complete:
+                break
+            raise truncated()
+        code, at = marker[1][0], marker.end()
+        ends = code == _END
+        if ends or code in (0x01, 0xD8):
+            continue
+        length = int.from_bytes(data[at : at + 2], "big")
+        stop = at + max(length, 2)
+        if stop > len(data):
+            if scans.is_complete:
+                break
+            raise truncated()
+        try:
+            if code in _SIZES:
+                bits = data[at + 2]
+                height = int.from_bytes(data[at + 3 : at + 5], "big")
+                width = int.from_bytes(data[at + 5 : at + 7], "big")
+                scans.begin(data[at + 8 : at + 8 + 3 * data[at + 7] : 3])
+            elif code == _SCAN:
+                scans.add(data[at + 2 : stop])
+        except IndexError:
+            raise damaged("a segment is too short") from None
+        at = stop
+    if not scans.count:
+        raise damaged("no pixels")
+    if bits != 8:
+        raise PictureError(
+            f"This JPEG has {bits} bits a colour, which is not supported: save it with 8.",
+            "unsupported_format",
+        )
+    return Header("JPEG", width, height, ends=ends)
+
+
+def ended_jpeg(data: bytes) -> bytes:
+    """A JPEG without an end marker, with one."""
+    # A last byte of ones would be the first of a marker.
+    return data.rstrip(b"\xff") + _END_MARKER
+
+
+def require_rows(data: bytes) -> None:
+    """Raises PictureError if a JPEG without an end marker lacks pixels.
+
+    libjpeg makes gray of what is missing, and says nothing. If anything is missing, something else that
+    stands there changes the picture. It is decoded at an eighth of its size, which needs little memory.
+    """
+    with _eighth(ended_jpeg(data)) as found:
+        for stand_in in _STAND_INS:
+            with _eighth(ended_jpeg(data.rstrip(b"\xff") + stand_in)) as other:
+                if ImageChops.difference(found, other).getbbox() is not None:
+                    raise truncated()
+
+
+def _eighth(data: bytes) -> Image.Image:
+    try:
+        image = Image.open(BytesIO(data), formats=("JPEG",))
+        image.draft(None, (1, 1))
+        image.load()
+    except Exception as error:  # Pillow raises a dozen types for damaged data
+        raise truncated() from error
+    return image

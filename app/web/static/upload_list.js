@@ -1,0 +1,112 @@
+/** The uploads that nothing uses: look at them, and delete them. */
+
+import { listUnused, pictureUrl, Problem, Unreachable } from "./api.js";
+import { el, showText } from "./dom.js";
+import { entryElement } from "./entry.js";
+import { tileUrl } from "./jobs.js";
+import { ago, counted, fileSize } from "./text.js";
+import { onUploads, removeUpload } from "./uploads.js";
+
+/** Milliseconds between a change and the list being fetched anew: uploads and jobs come several at a time. */
+const PAUSE_MS = 500;
+
+/** The section of the page. Returns {element, refresh()}. */
+export function openUploadList() {
+  const list = el("ul", { class: "entries uploads" });
+  const total = el("p", { class: "help", role: "status" });
+  const more = el("button", { type: "button", class: "button", onclick: () => attempt(() => add(cursor)), hidden: true }, "Show more");
+  const all = el("button", { type: "button", class: "link", onclick: () => ask(true), hidden: true }, "Delete all of them");
+  const yes = el("button", { type: "button", class: "button danger", onclick: () => attempt(removeAll) }, "Delete");
+  const no = el("button", { type: "button", class: "link", onclick: () => ask(false) }, "Keep them");
+  const question = el("div", { class: "question", role: "group", "aria-label": "Delete", hidden: true }, el("p", {}, "Delete every upload that no job and no set uses? Those in the form go too."), yes, no);
+  const problem = el("p", { class: "problem", role: "alert", hidden: true });
+  const heading = el("h2", { id: "uploads-title", tabindex: -1 }, "Unused uploads");
+  const element = el(
+    "section",
+    { class: "shelf", "aria-labelledby": heading.id },
+    heading,
+    total,
+    list,
+    el("div", { class: "shelf-actions" }, more, all),
+    question,
+    problem,
+  );
+  let shown = [];
+  let cursor = null;
+  let timer = null;
+
+  function entryOf({ id, name, width, height, frames, bytes, created_at: created }) {
+    const title = name ?? "Without a name";
+    const facts = [`${width} × ${height}`, frames > 1 ? counted(frames, "frame") : null, fileSize(bytes), created ? ago(created) : null];
+    const entry = entryElement({
+      name: title,
+      facts: facts.filter(Boolean).join(", "),
+      confirm: `Delete ${title}?`,
+      async onremove() {
+        await removeUpload(id);
+        // The button that had the focus goes.
+        heading.focus();
+      },
+    });
+    // It can be dragged to a form. Clips have no small copy.
+    const onerror = ({ target }) => target.remove();
+    entry.prepend(el("img", { class: "entry-picture", src: tileUrl(pictureUrl(id)), alt: "", loading: "lazy", decoding: "async", onerror }));
+    return entry;
+  }
+
+  function render() {
+    const size = fileSize(shown.reduce((sum, { bytes }) => sum + bytes, 0));
+    total.textContent = shown.length
+      ? `${counted(shown.length, "upload")}${cursor ? " and more" : ""} that no job and no set uses, ${size}.`
+      : "None: jobs or sets use all that was uploaded.";
+    list.replaceChildren(...shown.map(entryOf));
+    more.hidden = cursor === null;
+    all.hidden = shown.length === 0;
+  }
+
+  function ask(on) {
+    question.hidden = !on;
+    all.hidden = on || shown.length === 0;
+    (on ? yes : all).focus();
+  }
+
+  /** Fetch the page after the one that a cursor is of; null: the first, in the place of what is shown. */
+  async function add(after) {
+    const page = await listUnused(after);
+    shown = after ? [...shown, ...page.items] : page.items;
+    cursor = page.next_cursor;
+    render();
+  }
+
+  async function attempt(request) {
+    showText(problem, null);
+    try {
+      await request();
+    } catch (error) {
+      if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+      showText(problem, error.message);
+    }
+  }
+
+  async function removeAll() {
+    try {
+      for (;;) {
+        const { items } = await listUnused();
+        if (items.length === 0) return;
+        for (const { id } of items) await removeUpload(id);
+      }
+    } finally {
+      await add(null);
+      ask(false);
+    }
+  }
+
+  function refresh() {
+    clearTimeout(timer);
+    timer = setTimeout(() => attempt(() => add(null)), PAUSE_MS);
+  }
+
+  onUploads(refresh);
+  refresh();
+  return { element, refresh };
+}

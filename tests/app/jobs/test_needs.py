@@ -1,0 +1,139 @@
+"""A delete and a submit at the same moment, on SQLite and PostgreSQL: one of them sees what the other did."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, delete
+
+from app.database.engine import write
+from app.datasets.deletion import Needs, delete_dataset
+from app.datasets.errors import DatasetInUse
+from app.datasets.repository import add_dataset
+from app.datasets.tables import datasets
+from app.images.errors import ImageInUse, UnknownImage
+from app.images.tables import images
+from app.jobs import needs, repository
+from app.jobs.claims import finish
+from app.jobs.errors import JobInUse, NeedsGone, ParamsError
+from app.jobs.job import Artifact
+from app.jobs.repository import NewJob, create_job, insert_jobs
+from app.jobs.states import State
+from app.jobs.tables import jobs
+from app.jobs.turns import SINGLE
+from app.jobs.uploads import delete_image
+from app.kinds import KINDS
+from app.networks.catalogue import SHIPPED
+from tests.support.batch_context import BatchContext
+
+# How long something is watched that must wait for a lock.
+WAITS = 0.3
+
+
+@pytest.fixture
+def context(engine: Engine, tmp_path: Path) -> BatchContext:
+    return BatchContext(engine, tmp_path / "data")
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+def waits(future: Future[object]) -> bool:
+    try:
+        future.result(WAITS)
+    except TimeoutError:
+        return True
+    return False
+
+
+def made_picture(context: BatchContext) -> tuple[str, str]:
+    """A job that has ended, and the reference of the picture that it made."""
+    context.create(1)
+    context.keep()
+    (claim,) = context.claim()
+    made = Artifact(claim.job.id, "image", f"jobs/{claim.job.id}/1/image.png", "image/png", 1, "0" * 64)
+    finish(context.engine, claim, State.SUCCEEDED, made=[made])
+    return claim.job.id, f"{claim.job.id}/image"
+
+
+@pytest.mark.medium
+def test_a_delete_waits_for_a_submit_and_then_sees_it(
+    context: BatchContext, pool: ThreadPoolExecutor
+) -> None:
+    image_id, (owner, made) = context.add_image(), made_picture(context)
+    dataset = add_dataset(context.engine, "birds", "upload", {})
+    needed = Needs(needs.users_of_dataset, needs.pictures_needed)
+    deletes: list[tuple[NewJob, Callable[[], object], type[Exception]]] = [
+        (
+            NewJob("k", "long", {}, pictures=(image_id,)),
+            lambda: delete_image(context.engine, image_id),
+            ImageInUse,
+        ),
+        (
+            NewJob("k", "long", {}, pictures=(made,)),
+            lambda: needs.delete_job(context.engine, owner),
+            JobInUse,
+        ),
+        (
+            NewJob("k", "long", {}, datasets=(dataset.id,)),
+            lambda: list(delete_dataset(context.engine, dataset.id, needed)),
+            DatasetInUse,
+        ),
+    ]
+    for new, remove, refused in deletes:
+        with write(context.engine) as connection:
+            (job_id,) = insert_jobs(connection, SINGLE, [new])
+            future = pool.submit(remove)
+            assert waits(future)
+        with pytest.raises(refused, match=job_id):
+            future.result()
+
+
+@pytest.mark.medium
+def test_a_submit_waits_for_a_delete_and_is_refused(context: BatchContext, pool: ThreadPoolExecutor) -> None:
+    image_id, (owner, made) = context.add_image(), made_picture(context)
+    dataset = add_dataset(context.engine, "birds", "upload", {})
+    for new, gone in (
+        (NewJob("k", "long", {}, pictures=(image_id,)), delete(images).where(images.c.id == image_id)),
+        (NewJob("k", "long", {}, pictures=(made,)), delete(jobs).where(jobs.c.id == owner)),
+        (NewJob("k", "long", {}, datasets=(dataset.id,)), delete(datasets)),
+    ):
+        with write(context.engine) as connection:
+            connection.execute(gone)
+            future = pool.submit(create_job, context.engine, new)
+            assert waits(future)
+        with pytest.raises(NeedsGone):
+            future.result()
+    assert repository.list_jobs(context.engine, limit=9) == []
+
+
+def test_a_submit_whose_picture_goes_after_its_check_names_the_param(
+    context: BatchContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_id = context.add_image()
+    create = repository.create_job
+
+    def after_a_delete(engine: Engine, new: NewJob) -> object:
+        delete_image(engine, image_id)
+        return create(engine, new)
+
+    monkeypatch.setattr(repository, "create_job", after_a_delete)
+    params = KINDS["deep_dream"].params.model_validate({"image": image_id}).resolve(SHIPPED)
+    with pytest.raises(ParamsError) as caught:
+        context.jobs.submit(params)
+    assert [(error.field, image_id in error.detail) for error in caught.value.errors] == [("image", True)]
+
+
+def test_ended_jobs_keep_a_picture_from_retention_alone(context: BatchContext) -> None:
+    image_id = context.add_image()
+    job, _ = create_job(context.engine, NewJob("k", "long", {}, pictures=(image_id,)))
+    repository.request_cancel(context.engine, job.id)
+    with pytest.raises(ImageInUse, match=job.id):
+        delete_image(context.engine, image_id, if_unused=True)
+    delete_image(context.engine, image_id)
+    with pytest.raises(UnknownImage):
+        delete_image(context.engine, image_id)

@@ -1,0 +1,69 @@
+"""Rows without files, and files without rows."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from app.database.ids import new_id
+from app.jobs import scrub
+from app.jobs.claims import finish
+from app.jobs.job import Artifact
+from app.jobs.scrub import Damage, log_missing_files, missing_files, unknown_files
+from app.jobs.states import State
+from tests.support.batch_context import BatchContext
+
+
+@pytest.fixture
+def context(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BatchContext:
+    # A page is shorter than the artifacts of a job.
+    monkeypatch.setattr(scrub, "PAGE", 2)
+    return BatchContext(engine, tmp_path / "data")
+
+
+def make(context: BatchContext) -> list[Artifact]:
+    """A job with three files."""
+    context.create(1)
+    context.keep()
+    (claim,) = context.claim()
+    made = []
+    for name in ("image", "a", "b"):
+        stored = context.storage.put(f"jobs/{claim.job.id}/1/{name}.png", name.encode())
+        made.append(Artifact(claim.job.id, name, stored.key, "image/png", stored.bytes, stored.sha256))
+    finish(context.engine, claim, State.SUCCEEDED, made=made)
+    return made
+
+
+def found(context: BatchContext) -> set[Damage]:
+    return {each for page in missing_files(context.engine, context.storage) for each in page}
+
+
+def test_every_row_whose_file_is_not_right_is_found(
+    context: BatchContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    artifacts = [each for _ in range(3) for each in make(context)]
+    pictures = [context.add_image() for _ in range(5)]
+    assert found(context) == set()
+    gone, other = artifacts[2].key, artifacts[6].key
+    context.storage.delete(gone)
+    context.storage.put(other, b"longer")
+    context.storage.delete(f"images/{pictures[3]}")
+    assert found(context) == {
+        Damage(gone, "its file is missing"),
+        Damage(other, f"its file has 6 bytes instead of {artifacts[6].bytes}"),
+        Damage(f"images/{pictures[3]}", "its file is missing"),
+    }
+    assert sum(log_missing_files(context.engine, context.storage)) == 3
+    assert all(each.key in caplog.text for each in found(context))
+
+
+def test_files_that_no_row_names_are_found(context: BatchContext) -> None:
+    make(context)
+    context.add_image()
+    lost, fresh = new_id(), new_id()
+    context.storage.put(f"images/{lost}", b"x")
+    context.storage.put(f"jobs/{fresh}/1/image.png", b"x")
+    keys = {each.key for each in unknown_files(context.engine, context.storage, older_than=-1)}
+    assert keys == {f"images/{lost}", f"jobs/{fresh}"}
+    # Whoever writes them may be about to write the row.
+    assert unknown_files(context.engine, context.storage) == []

@@ -1,0 +1,125 @@
+"""A job that was made is named in the answer, whatever goes wrong from then on."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from app.http.services import Services
+from app.jobs import repository
+from app.jobs.dispatch.wakeups import run_dir
+from app.settings import Settings
+from app.supervision.startup import listen
+from tests.app.conftest import serving
+from tests.support.postgres import postgres
+
+JOB = {"kind": "architecture", "params": {"network": "palette"}}
+LINE = b'{"custom_id": "a", "kind": "architecture", "params": {"network": "palette"}}\n'
+WAIT = {"Prefer": "wait=60"}
+
+
+def has_waiting(services: Services) -> bool:
+    """Whether a request waits for a job."""
+    return bool(services.notifier._waiting)
+
+
+def until(probe: Any) -> Any:
+    deadline = time.monotonic() + 60
+    while not (found := probe()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return found
+
+
+def check_made(answer: Any) -> str:
+    """Check that an answer names a job that waits; its id."""
+    assert answer.status_code == 202, answer.text
+    job = answer.json()
+    assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
+    assert job["state"] == "queued"
+    return str(job["id"])
+
+
+def test_a_wake_up_that_cannot_be_sent_fails_no_request(client: TestClient, settings: Settings) -> None:
+    # Where sockets of workers and APIs should be.
+    for channel in ("lane-short", "lane-long", "lane-training", "changes"):
+        (run_dir(settings.data_dir) / f"{channel}.999999999").mkdir()
+    job_id = check_made(client.post("/v1/jobs", json=JOB))
+    assert client.post(f"/v1/jobs/{job_id}/cancel").json()["state"] == "cancelled"
+    lines = client.post("/v1/batches", content=LINE, headers={"content-type": "application/x-ndjson"})
+    assert lines.status_code == 202 and lines.headers["location"].endswith(lines.json()["id"])
+
+
+@pytest.mark.medium
+def test_a_job_that_is_deleted_meanwhile_was_made_all_the_same(
+    client: TestClient, services: Services
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        waiting: Future[Any] = pool.submit(client.post, "/v1/jobs", json=JOB, headers=WAIT)
+        until(lambda: has_waiting(services))
+        (job,) = repository.list_jobs(services.engine, limit=2)
+        repository.request_cancel(services.engine, job.id)
+        client.delete(f"/v1/jobs/{job.id}")
+        services.notifier.wake(job.id)
+        answer = waiting.result()
+    assert answer.headers["location"] == f"/v1/jobs/{job.id}"
+    assert answer.status_code in (200, 202)
+
+
+@pytest.mark.server
+def test_a_database_that_goes_away_during_the_wait_loses_no_location(settings: Settings) -> None:
+    with postgres() as server:
+        for send in (
+            lambda client: client.post("/v1/jobs", json=JOB, headers=WAIT),
+            lambda client: client.post("/v1/architecture", json=JOB["params"], headers=WAIT),
+        ):
+            with (
+                serving(settings.model_copy(update={"database_url": server.url})) as client,
+                ThreadPoolExecutor(1) as pool,
+            ):
+                services: Services = client.app.state.services  # type: ignore[attr-defined]
+                waiting: Future[Any] = pool.submit(send, client)
+                until(lambda services=services: has_waiting(services))
+                (job,) = repository.list_jobs(services.engine, limit=1)
+                server.stop()
+                services.notifier.wake(job.id)
+                assert check_made(waiting.result()) == job.id
+                server.start()
+
+
+@pytest.mark.server
+def test_a_service_that_stops_answers_those_who_wait(tmp_path: Path) -> None:
+    with listen("127.0.0.1", 0) as listener:
+        environment = {**os.environ, "IMPASTO_DATA_DIR": str(tmp_path / "data")}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app.supervision.api", str(listener.fileno())],
+            env=environment,
+            pass_fds=[listener.fileno()],
+        )
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        try:
+            with httpx.Client(base_url=url, timeout=120, trust_env=False) as client:
+                assert client.get("/healthz").status_code == 200
+                answers: list[Any] = []
+                thread = threading.Thread(
+                    target=lambda: answers.append(client.post("/v1/jobs", json=JOB, headers=WAIT))
+                )
+                thread.start()
+                until(lambda: httpx.get(f"{url}/v1/jobs", timeout=60, trust_env=False).json()["items"])
+                process.send_signal(signal.SIGTERM)
+                thread.join()
+            check_made(answers[0])
+            # uvicorn ends by the signal that it caught.
+            assert process.wait(60) == -signal.SIGTERM
+        finally:
+            process.kill()
+            process.wait()

@@ -1,0 +1,155 @@
+"""Files that are made to keep a parser busy: each is refused at once, with what is wrong."""
+
+import struct
+import tracemalloc
+import zlib
+from collections.abc import Callable
+from io import BytesIO
+from math import inf, nan
+
+import pytest
+
+from app.media import PictureError, inspect_upload
+from app.media.clips import read_clip_header
+from app.media.webm import Element
+from app.settings import Settings
+from tests.support import clips, ebml
+from tests.support import strange_pictures as strange
+from tests.support.mp4s import box, nested
+
+FTYP = box(b"ftyp", b"isom\0\0\0\0isom")
+HANDLER = box(b"hdlr", b"\0" * 8 + b"vide" + b"\0" * 13)
+
+
+def refused(data: bytes) -> PictureError:
+    with pytest.raises(PictureError) as caught:
+        inspect_upload(BytesIO(data), Settings(max_image_bytes=10**8, max_clip_bytes=10**8))
+    assert caught.value.status in (413, 415, 422) and caught.value.detail.count(". ") >= 1
+    return caught.value
+
+
+def table(kind: bytes, count: int, entries: bytes = b"") -> bytes:
+    return box(kind, struct.pack(">II", 0, count) + entries)
+
+
+def movie(*in_track: bytes) -> bytes:
+    return FTYP + box(b"moov", box(b"trak", HANDLER + b"".join(in_track)))
+
+
+def png_of(chunks: bytes) -> bytes:
+    return strange.raw_png(1, 1, [b"\0\0\0"], before=chunks)
+
+
+MANY: dict[str, Callable[[], bytes]] = {
+    "boxes at the top": lambda: FTYP + box(b"free") * 6_000_000,
+    "boxes in a track": lambda: movie(box(b"free") * 300_000),
+    "tracks": lambda: FTYP + box(b"moov", box(b"trak", box(b"free") * 4) * 60_000),
+    "boxes one in the other": lambda: movie(nested(b"mdia", 300_000)),
+    "times of frames": lambda: movie(table(b"stts", 300_000, b"\0" * 2_400_000)),
+    "tables of times": lambda: movie(table(b"stts", 10_000, b"\0" * 80_000) * 30),
+    "elements": lambda: ebml.webm(info=b"\xec\x80" * 300_000),
+    "elements one in the other": lambda: ebml.webm(info=b"\xe0\x80" * 300_000),
+    "extensions of a GIF": lambda: clips.gif()[:13] + b"\x21\x01\0" * 300_000,
+    "blocks of a GIF": lambda: clips.gif()[:-1] + b"\x21\xfe" + b"\1x" * 1_200_000 + b"\0;",
+    "chunks of a PNG": lambda: png_of(strange.chunk(b"tEXt", b"") * 300_000),
+    "chunks of a WebP": lambda: (
+        b"RIFF" + struct.pack("<I", 4 + 2_400_000) + b"WEBP" + b"ABCD\0\0\0\0" * 300_000
+    ),
+    "segments of a JPEG": lambda: b"\xff\xd8" + b"\xff\xe1\0\2" * 300_000,
+    "boxes of an AVIF": lambda: strange.plain("AVIF") + box(b"free") * 300_000,
+}
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize("what", MANY)
+def test_a_file_of_too_many_pieces_is_refused_before_the_last_is_read(what: str) -> None:
+    assert "pieces" in refused(MANY[what]()).detail
+
+
+def test_boxes_as_deep_as_a_stack_are_no_error_of_the_service() -> None:
+    assert refused(FTYP + box(b"moov", nested(b"trak", 2000))).reason == "damaged"
+    deep = b"".join(nested(b"mdia", 800, box(b"free")) for _ in range(6))
+    assert refused(movie(deep)).reason == "damaged"
+
+
+def test_a_progressive_jpeg_of_a_thousand_passes_is_refused() -> None:
+    data = strange.noise("JPEG", progressive=True)
+    at = data.rindex(b"\xff\xda")
+    error = refused(data[:at] + data[at:-2] * 1000 + b"\xff\xd9")
+    assert "100 scans" in error.detail
+
+
+@pytest.mark.parametrize("size", [9, 200, 4096])
+def test_numbers_of_more_than_eight_bytes_are_refused(size: int) -> None:
+    for identity in (Element.TIMESTAMP_SCALE, Element.TIMESTAMP, Element.TRACK_NUMBER):
+        error = refused(ebml.webm(info=ebml.element(identity, b"\xff" * size)))
+        assert "a number too long" in error.detail
+
+
+@pytest.mark.parametrize("length", [nan, inf, -inf, -1.0])
+@pytest.mark.parametrize("form", [">f", ">d"])
+def test_a_length_that_is_no_number_is_refused(length: float, form: str) -> None:
+    data = ebml.webm(info=ebml.element(Element.DURATION, struct.pack(form, length)))
+    assert "a length that is no number" in refused(data).detail
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 9, 16])
+def test_a_length_of_a_strange_size_is_refused(size: int) -> None:
+    assert refused(ebml.webm(info=ebml.element(Element.DURATION, b"\0" * size))).reason == "damaged"
+
+
+@pytest.mark.parametrize("scale", [1, 2**64 - 1])
+def test_the_largest_numbers_are_long_clips(scale: int) -> None:
+    data = ebml.webm(
+        info=ebml.number(Element.TIMESTAMP_SCALE, scale, 8)
+        + ebml.element(Element.DURATION, struct.pack(">d", 1.7e308))
+    )
+    assert refused(data).reason in ("seconds", "damaged")
+
+
+def test_a_length_of_nothing_is_that_of_the_frames() -> None:
+    header = read_clip_header(ebml.webm(info=ebml.element(Element.DURATION, b"")))
+    assert (header.frames, header.seconds) == (3, pytest.approx(0.3))
+
+
+@pytest.mark.parametrize(
+    ("display", "width"),
+    [((64, 24), 64), ((16, 9), 43), ((0, 0), 32), ((32, 24), 32)],
+)
+def test_a_film_is_as_wide_as_it_is_shown(display: tuple[int, int], width: int) -> None:
+    sides = ebml.number(Element.DISPLAY_WIDTH, display[0]) + ebml.number(Element.DISPLAY_HEIGHT, display[1])
+    header = read_clip_header(ebml.webm(video=sides))
+    assert (header.width, header.height) == (width, 24)
+
+
+def test_a_table_longer_than_its_box_is_refused() -> None:
+    assert "table" in refused(movie(table(b"stts", 100_000))).detail
+
+
+def test_a_time_scale_of_zero_is_an_unknown_length() -> None:
+    data = bytearray(clips.mp4(6))
+    at = data.index(b"mdhd") + 16
+    data[at : at + 4] = b"\0" * 4
+    assert read_clip_header(bytes(data)).seconds == 0
+
+
+def test_a_text_that_grows_a_thousandfold_is_not_unpacked() -> None:
+    packed = zlib.compress(b"x" * 50_000_000, 9)
+    data = png_of(strange.chunk(b"zTXt", b"a\0\0" + packed) + strange.chunk(b"iCCP", b"a\0\0" + packed))
+    tracemalloc.start()
+    assert inspect_upload(BytesIO(data), Settings()).width == 1
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5_000_000
+
+
+def test_a_box_that_ends_within_its_own_length_is_cut_off() -> None:
+    """A length of 64 bits, of which the file has none."""
+    for whole in (strange.plain("AVIF"), clips.mp4()):
+        assert refused(whole + struct.pack(">I4s", 1, b"free")).reason == "truncated"
+
+
+def test_a_jpeg_without_an_end_that_the_decoder_does_not_know_is_cut_off() -> None:
+    data = strange.noise("JPEG")
+    at = data.index(b"\xff\xc0") + 9
+    assert refused(data[:at] + b"\x05" + data[at + 1 : -2]).reason in ("truncated", "damaged")

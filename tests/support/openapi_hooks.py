@@ -1,0 +1,87 @@
+"""What schemathesis is told of the service beside its OpenAPI: see tests/e2e/test_openapi.py.
+
+It runs in a process of its own, which loads this module by ``SCHEMATHESIS_HOOKS``.
+"""
+
+import os
+import uuid
+from typing import Any
+
+import schemathesis
+from schemathesis import Case, CheckContext, HookContext, Response
+from schemathesis.checks import not_a_server_error  # noqa: F401  (registers the checks)
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+# A picture that is stored, in the place of the one of the examples.
+EXAMPLE = "0198c0de-0000-7000-8000-000000000000"
+IMAGE = os.environ.get("OPENAPI_TEST_IMAGE", EXAMPLE)
+# What only the service knows: whether the bytes of a file are what they should be, which names there are,
+# and what goes together. Such requests are valid by the schema, and refused.
+OF_CONTENT = (
+    "picture_",
+    "invalid_params",
+    "invalid_matrix",
+    "invalid_dataset",
+    "batch_invalid",
+    "batch_empty",
+    "zip_unusable",
+    "labels_unusable",
+    "network_file_unusable",
+)
+# No pattern is said for the texts within values of any form, nor how many pages a sheet has.
+OF_NO_SCHEMA = ("U+0000", "The sheet has no page")
+# But that something is missing the schema does know, where it names the params of the kind.
+OF_SCHEMA = ("This param is required.", "This is missing")
+OF_ANY_KIND = ("/v1/jobs", "/v1/estimate")
+
+
+@schemathesis.serializer("application/x-ndjson", "application/jsonl")
+def serialize_lines(ctx: schemathesis.SerializationContext, value: Any) -> Any:
+    """Lines are a text."""
+    return value if isinstance(value, bytes) else str(value).encode(errors="replace")
+
+
+@schemathesis.hook
+def map_body(context: HookContext, body: Any) -> Any:
+    """Name a picture that there is."""
+    return _with_picture(body)
+
+
+def _with_picture(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _with_picture(each) for name, each in value.items()}
+        case list():
+            return [_with_picture(each) for each in value]
+        case str() if value == EXAMPLE:
+            return IMAGE
+        case _:
+            return value
+
+
+@schemathesis.hook
+def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+    """Use no key twice, and wait for no job."""
+    headers = case.headers
+    if headers is None:
+        return
+    key = headers.get("Idempotency-Key")
+    if key is not None and 0 < len(key) < 200 and key.isascii() and key.isprintable() and key == key.strip():
+        headers["Idempotency-Key"] = f"{key}-{uuid.uuid4().hex}"
+    if case.method == "POST":
+        headers.setdefault("Prefer", "respond-async")
+
+
+@schemathesis.check
+def valid_data_acceptance(ctx: CheckContext, response: Response, case: Case) -> bool | None:
+    """That what is valid by the schema is refused for nothing but what no schema can say."""
+    if response.status_code in (400, 413, 415, 422):
+        try:
+            problem = response.json()
+        except ValueError:
+            problem = {}
+        kind, detail = str(problem.get("type")), str(problem.get("detail"))
+        is_missing = case.path not in OF_ANY_KIND and any(text in detail for text in OF_SCHEMA)
+        if any(text in detail for text in OF_NO_SCHEMA) or (kind.startswith(OF_CONTENT) and not is_missing):
+            return None
+    return positive_data_acceptance(ctx, response, case)

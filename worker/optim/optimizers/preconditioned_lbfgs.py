@@ -1,0 +1,139 @@
+"""L-BFGS whose first estimate of the inverse Hessian differs by spatial frequency and by color."""
+
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from worker.contract.steps import StepState
+from worker.optim.optimizers.lbfgs import LBFGS
+
+# Bands of frequencies, an octave each, from the finest; all that is coarser is in the last.
+BANDS = 6
+
+# Of what was known of a band, the share that is left when a pair is added.
+MEMORY = 0.9
+# A band with less than this share of all energy, of steps or of changes, counts as if it had as much.
+LEAST_SHARE = 1e-6
+
+# Orthogonal: gray, red against blue, green against both.
+Color = tuple[float, float, float]
+COLORS: tuple[Color, Color, Color] = (
+    (1 / math.sqrt(3), 1 / math.sqrt(3), 1 / math.sqrt(3)),
+    (1 / math.sqrt(2), 0.0, -1 / math.sqrt(2)),
+    (1 / math.sqrt(6), -2 / math.sqrt(6), 1 / math.sqrt(6)),
+)
+
+
+class PreconditionedLBFGS(LBFGS):
+    """:class:`LBFGS` for pictures (1, 3, H, W), whose initial matrix is learned from the pairs.
+
+    The curvature of a style transfer differs by orders of magnitude between fine and coarse frequencies, and
+    between lightness and color. So the initial matrix is diagonal in the Fourier transform of orthogonal
+    colors (:data:`COLORS`), with a value for each color and octave that a frequency lies in, or between two
+    of which it lies: the root of the energy of recent steps over that of the changes of the gradient along
+    them (as the diagonal that Gilbert and Lemarechal, "Some numerical experiments with variable-storage
+    quasi-Newton algorithms", Mathematical Programming 45, 1989, update, with means over bands). It is scaled
+    so that the newest pair has the curvature that it was measured to have.
+    """
+
+    def __init__(
+        self, history: int, *, bounded: bool = True, halved: bool = False, like: Self | None = None
+    ) -> None:
+        """As :class:`LBFGS`; begin with what ``like`` knows of the bands, at the scale before."""
+        super().__init__(history, bounded=bounded, halved=halved)
+        self._energies: Tensor = torch.zeros(2, 3, BANDS) if like is None else like._energies
+
+    def _first_gamma(self, gradient: Tensor) -> Tensor:
+        return super()._first_gamma(self._scaled(gradient))
+
+    def _learn(self, step: Tensor, change: Tensor) -> None:
+        # First: where memory runs out here the step is taken again, and its pair must not be kept twice.
+        new = torch.stack([_energies(step), _energies(change)])
+        super()._learn(step, change)
+        useful = self._weights[-1] > 0
+        along = 1 / self._weights[-1].clamp_min(torch.finfo(new.dtype).tiny)
+        energies = self._energies.to(new)
+        # The energy of changes counts as 1, so that large steps do not outweigh small ones.
+        shares = new / new[1].sum().clamp_min(torch.finfo(new.dtype).tiny)
+        self._energies = torch.where(useful, MEMORY * energies + shares, energies)
+        curvature = (self._factors() * new[1]).sum().clamp_min(torch.finfo(new.dtype).tiny)
+        self._gamma = torch.where(useful, along / curvature, self._gamma)
+
+    def _initial(self, direction: Tensor) -> Tensor:
+        return super()._initial(self._scaled(direction))
+
+    def _factors(self) -> Tensor:
+        """What each color and band is multiplied by, (3, BANDS); 1 before anything is known."""
+        totals = self._energies.sum((1, 2), keepdim=True)
+        steps, changes = (self._energies.maximum(LEAST_SHARE * totals)).unbind()
+        return torch.where(totals[1] > 0, (steps / changes.clamp_min(1e-38)).sqrt(), 1.0)
+
+    def _scaled(self, picture: Tensor) -> Tensor:
+        """A picture (1, 3, H, W) with each color and band multiplied by its factor; in place."""
+        self._energies = self._energies.to(picture)
+        # Together as large as the picture, which then takes what becomes of them.
+        spectra = [_spectrum(picture, color) for color in COLORS]
+        picture.zero_()
+        for color, factors in zip(COLORS, self._factors(), strict=True):
+            spectrum = spectra.pop(0)
+            spectrum *= sum(factor * band for factor, band in zip(factors, _bands(picture), strict=True))
+            plane = torch.fft.irfft2(spectrum, s=picture.shape[-2:], norm="ortho")
+            for channel, share in enumerate(color):
+                picture[0, channel].add_(plane, alpha=share)
+        return picture
+
+    def state(self) -> StepState:
+        """All that :meth:`restore` needs."""
+        state = super().state()
+        return StepState({**state.tensors, "energies": self._energies}, state.values)
+
+    def restore(self, state: StepState) -> None:
+        """Go on from a :meth:`state`, bit for bit."""
+        super().restore(state)
+        self._energies = state.tensors["energies"]
+
+
+def _spectrum(picture: Tensor, color: Color) -> Tensor:
+    """The half spectrum of one of COLORS of a picture (1, 3, H, W): (H, W // 2 + 1), complex."""
+    # One color at a time, since a large picture has little memory beside it.
+    plane = torch.zeros_like(picture[0, 0], dtype=_precise(picture.dtype))
+    for channel, share in zip(picture[0], color, strict=True):
+        plane.add_(channel, alpha=share)
+    spectrum: Tensor = torch.fft.rfft2(plane, norm="ortho")
+    return spectrum
+
+
+def _energies(picture: Tensor) -> Tensor:
+    """The energy of each color and band of a picture (1, 3, H, W), (3, BANDS), of the sum of its squares."""
+    energies = []
+    for color in COLORS:
+        squares = torch.view_as_real(_spectrum(picture, color)).square().sum(-1)
+        # The half that is left out mirrors that which is there, but for the first column, and an even last.
+        squares[:, 1 : (picture.shape[-1] + 1) // 2] *= 2
+        energies.append(torch.stack([(squares * band).sum() for band in _bands(picture)]))
+    return torch.stack(energies)
+
+
+def _bands(picture: Tensor) -> Iterator[Tensor]:
+    """How much of each frequency lies in each band: (H, W // 2 + 1), one after another, of sum 1.
+
+    A frequency's place is its octave below half a cycle a pixel; between two bands it belongs to both.
+    """
+    place = _places(*picture.shape[-2:], picture.device).to(_precise(picture.dtype))
+    for band in range(BANDS):
+        yield (1 - (place - band).abs()).clamp_min(0)
+
+
+def _precise(dtype: torch.dtype) -> torch.dtype:
+    return torch.promote_types(dtype, torch.float32)
+
+
+@lru_cache(maxsize=1)
+def _places(height: int, width: int, device: torch.device) -> Tensor:
+    rows, columns = torch.fft.fftfreq(height, device=device), torch.fft.rfftfreq(width, device=device)
+    frequency = torch.hypot(rows[:, None], columns[None]).clamp_min(2.0**-16)
+    return (-torch.log2(2 * frequency)).clamp(0, BANDS - 1)
