@@ -58,7 +58,13 @@ def add_network(
     storage.require_space(size)
     header, card = read_card(file, size)
     card = card.model_copy(update={"name": card.name if name is None else name, "download": None})
-    require_free(engine, card.name)
+    try:
+        require_free(engine, card.name)
+    except NameTaken:
+        # Perhaps by the same request, at this moment.
+        if earlier := repository.find_made_network(engine, request):
+            return earlier
+        raise
     check_weights(file, header, card)
     network_id, key = repository.new_network_key()
     file.seek(0)

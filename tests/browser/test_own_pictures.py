@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from shutil import copy
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
@@ -83,11 +84,15 @@ def test_of_a_link_it_is_said_what_to_do(
     expect(page.locator(".drag-over")).to_have_count(0)
 
 
-def test_unused_uploads_are_listed_and_deleted(page: Page, context: BrowserContext, pictures: Path) -> None:
+def test_unused_uploads_are_listed_and_deleted(
+    page: Page, context: BrowserContext, pictures: Path, tmp_path: Path
+) -> None:
+    # Under a name that no other test uploads.
+    picture = copy(pictures / "other.png", tmp_path / "unused.png")
     page.goto("/")
-    file_input(page, "content").set_input_files(pictures / "other.png")
+    file_input(page, "content").set_input_files(picture)
     shelf = page.get_by_role("region", name="Unused uploads")
-    entry = shelf.locator(".entry", has_text="other.png")
+    entry = shelf.locator(".entry", has_text="unused.png")
     expect(entry).to_contain_text("160 × 120")
     expect(entry.locator("img")).to_be_attached()
     entry.get_by_role("button", name="Delete").click()
@@ -95,7 +100,7 @@ def test_unused_uploads_are_listed_and_deleted(page: Page, context: BrowserConte
     expect(entry).to_have_count(0)
     # The form has it no more, and it can be chosen again.
     expect(tile(page, "content")).to_have_count(0)
-    file_input(page, "content").set_input_files(pictures / "other.png")
+    file_input(page, "content").set_input_files(picture)
     expect(entry).to_have_count(1)
     shelf.get_by_role("button", name="Delete all of them").click()
     shelf.get_by_role("button", name="Delete", exact=True).last.click()
