@@ -25,11 +25,15 @@ def open_for_members(engine: Engine, reference: str) -> Dataset:
     dataset = get_dataset(engine, reference)
     if dataset.state == "closed":
         raise DatasetClosed(dataset.name)
+    _require_own(dataset)
+    return dataset
+
+
+def _require_own(dataset: Dataset) -> None:
     if dataset.source != "upload":
         raise InvalidDataset(
             "dataset", f"Set {dataset.name!r} is built in, and filled by a job: make a set of your own."
         )
-    return dataset
 
 
 def import_request(key: str | None, params: Sequence[Any], files: Sequence[str]) -> Keyed | None:
@@ -115,7 +119,7 @@ def fillers(engine: Engine, dataset: Dataset) -> list[str]:
 def close(sets: DatasetService, dataset: Dataset) -> Dataset:
     """Close a set. Raises DatasetInUse while jobs fill it, DatasetEmpty, InvalidDataset."""
     if dataset.state == "open":
-        open_for_members(sets.engine, dataset.id)
+        _require_own(dataset)
         filling = fillers(sets.engine, dataset)
         if filling:
             raise DatasetInUse(dataset.name, filling)
