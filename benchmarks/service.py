@@ -43,7 +43,7 @@ LONG = 20_000
 SUBMITS_PER_SECOND, STATUSES_PER_SECOND, LOAD_SECONDS = 30.0, 300.0, 20.0
 SHORT_KIND, SHORT_PER_SECOND = "glancing", 15.0
 STREAMS, STREAM_SECONDS = 500, 15.0
-QUEUED = 10_000
+QUEUED, LONG_QUEUE = 10_000, 200_000
 THUMBNAILS = 50
 MILLI = 1000.0
 
@@ -100,7 +100,7 @@ def overhead(service: Deployment, runs: int = 40) -> None:
             if number >= 5:
                 whole.append(took)
                 seconds.append(took - job["result"]["compute_seconds"])
-    limit = "60 ms" if service.mode == "embedded" else "100 ms"
+    limit = "30 ms" if service.mode == "embedded" else "60 ms"
     tell("overhead of a job, median", f"{statistics.median(seconds) * MILLI:.0f} ms", f"under {limit}")
     tell("  the same, longest", f"{max(seconds) * MILLI:.0f} ms", "")
     tell("  the whole job with 5 steps of 64 px, median", f"{statistics.median(whole) * MILLI:.0f} ms", "")
@@ -117,7 +117,7 @@ def submits(service: Deployment) -> None:
         answers = send_at_rate(port, lambda _: data, rate=SUBMITS_PER_SECOND, seconds=LOAD_SECONDS)
         name = f"submit, {len(picture) / 1e6:.1f} MB, {SUBMITS_PER_SECOND:.0f}/s"
         tell(f"{name}: median", f"{answers.quantile(0.5) * MILLI:.0f} ms", "")
-        tell(f"{name}: p99 ({answers.statuses})", f"{answers.quantile(0.99) * MILLI:.0f} ms", "under 200 ms")
+        tell(f"{name}: p99 ({answers.statuses})", f"{answers.quantile(0.99) * MILLI:.0f} ms", "under 100 ms")
         clear_queue(service, running)
 
 
@@ -147,7 +147,7 @@ def statuses(service: Deployment) -> None:
         answers = send_at_rate(port, lambda _: data, rate=STATUSES_PER_SECOND, seconds=LOAD_SECONDS)
     name = f"status, {STATUSES_PER_SECOND:.0f}/s"
     tell(f"{name}: median", f"{answers.quantile(0.5) * MILLI:.1f} ms", "")
-    tell(f"{name}: p99 ({answers.statuses})", f"{answers.quantile(0.99) * MILLI:.1f} ms", "under 50 ms")
+    tell(f"{name}: p99 ({answers.statuses})", f"{answers.quantile(0.99) * MILLI:.1f} ms", "under 25 ms")
 
 
 def streams(service: Deployment) -> None:
@@ -162,7 +162,7 @@ def streams(service: Deployment) -> None:
         events = listen(
             port, path, count=STREAMS, seconds=STREAM_SECONDS, at_end=lambda: during.append(resident(api))
         )
-    tell(f"{STREAMS} event streams: memory of the API", f"{during[0]:.0f} MB", "under 300 MB")
+    tell(f"{STREAMS} event streams: memory of the API", f"{during[0]:.0f} MB", "under 150 MB")
     tell("  before them", f"{before:.0f} MB", "")
     tell(f"  events each in {STREAM_SECONDS:.0f} s", f"{min(events)} to {max(events)}", "")
 
@@ -185,7 +185,7 @@ def thumbnails(service: Deployment) -> None:
         again = timed(lambda: client.get(f"{urls[0]}?side=320").raise_for_status())
     name = f"{THUMBNAILS} thumbnails at once, of 9 megapixels"
     tell(f"{name}: all of them", f"{made:.1f} s", "")
-    tell("  /healthz meanwhile, median and longest", shown(took), "under 100 ms")
+    tell("  /healthz meanwhile, median and longest", shown(took), "under 50 ms")
     tell("  one that is kept, median and longest", again, "")
 
 
@@ -196,22 +196,26 @@ def resident(pid: int) -> float:
     return int(found[1]) * 1024 / 1e6
 
 
-def long_queue(service: Deployment) -> None:
-    """Pages of the list, and claims, with many jobs queued."""
-    params = (
-        StyleTransferParams.model_validate(small_params(service)).resolve(SHIPPED).model_dump(mode="json")
-    )
+def resolved(service: Deployment) -> dict[str, object]:
+    """Params of a small style transfer, as a job's row has them."""
+    params = StyleTransferParams.model_validate(small_params(service))
+    return params.resolve(SHIPPED).model_dump(mode="json")
+
+
+def pages(service: Deployment) -> None:
+    """Pages of the list with many jobs queued."""
+    params = resolved(service)
     with busy(service) as running, httpx.Client(base_url=service.url, trust_env=False) as client:
-        fill_queue(service, params)
+        fill_queue(service, params, QUEUED)
         oldest = service.job(running).created_at
-        pages = {
+        queries = {
             "first page of 100": {},
             "by kind": {"kind": "style_transfer"},
             "by state": {"state": "queued"},
             "by kind and state, none": {"kind": "style_transfer", "state": "failed"},
             "by time, the oldest": {"created_before": f"{time.strftime('%FT%TZ', time.gmtime(oldest + 1))}"},
         }
-        for name, query in pages.items():
+        for name, query in queries.items():
             took = timed(lambda: client.get("/v1/jobs", params={"limit": 100, **query}).raise_for_status())  # noqa: B023
             tell(f"{QUEUED} queued: {name}, median and longest", took, "under 50 ms")
         took, cursor = [], None
@@ -222,10 +226,18 @@ def long_queue(service: Deployment) -> None:
             took.append(time.perf_counter() - began)
             cursor = page["next_cursor"]
         tell("  every page to the end, median and longest", shown(took), "under 50 ms")
-        tell("  submit, median and longest", timed(lambda: submit(service, params)), "")
-        worker_id = "benchmark"
-        next_claim = timed(lambda: claims.claim_next(service.engine, worker_id, ["long"], 3600.0))
-        tell("  claim of the next job, median and longest", next_claim, "under 20 ms")
+        clear_queue(service, running)
+
+
+def long_queue(service: Deployment) -> None:
+    """Submits and claims with very many jobs queued."""
+    params = resolved(service)
+    with busy(service) as running:
+        fill_queue(service, params, LONG_QUEUE)
+        took = timed(lambda: submit(service, params))
+        tell(f"{LONG_QUEUE} queued: submit, median and longest", took, "")
+        took = timed(lambda: claims.claim_next(service.engine, "benchmark", ["long"], 3600.0))
+        tell("  claim of the next job, median and longest", took, "under 5 ms")
         clear_queue(service, running)
 
 
@@ -243,11 +255,11 @@ def shown(took: list[float]) -> str:
     return f"{statistics.median(took) * MILLI:.1f}, {max(took) * MILLI:.1f} ms"
 
 
-def fill_queue(service: Deployment, params: dict[str, object]) -> None:
-    """Insert queued jobs into the database in one transaction."""
+def fill_queue(service: Deployment, params: dict[str, object], count: int) -> None:
+    """Insert ``count`` queued jobs into the database in one transaction."""
     fixed = {"kind": "style_transfer", "lane": "long", "state": State.QUEUED, "seq": 1, "params": params}
     counts = {"priority": 4, "attempt": 0, "lost_attempts": 0}
-    ids = [new_id() for _ in range(QUEUED)]
+    ids = [new_id() for _ in range(count)]
     event = {"seq": 1, "type": "state", "data": {"state": "queued"}, "created_at": time.time()}
     with write(service.engine) as connection:
         moment = connection.execute(now().select()).scalar_one()
@@ -268,6 +280,7 @@ MEASUREMENTS = {
     "short": short_jobs,
     "statuses": statuses,
     "streams": streams,
+    "pages": pages,
     "queue": long_queue,
     "thumbnails": thumbnails,
 }
