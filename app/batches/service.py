@@ -21,6 +21,7 @@ from app.batches.settling import settle
 from app.batches.spool import spool_key
 from app.database.ids import new_id
 from app.database.keys import Keyed, change_once, find_made, keyed, keyed_changes
+from app.database.removal import unless_written
 from app.jobs.admission import shape_of
 from app.jobs.dispatch.base import Dispatcher
 from app.jobs.estimates import Estimator
@@ -199,8 +200,7 @@ class BatchService:
         checked = check_entries(preparer, entries, findings, skip=options.skip_wrong)
         # The lines of a matrix repeat what they have in common.
         self.storage.put(key, self._limited(checked))
-        is_new = False
-        try:
+        with unless_written(lambda: self.storage.delete(key)):
             batch, is_new = repository.add_batch(
                 self.engine,
                 {
@@ -217,9 +217,8 @@ class BatchService:
                 },
                 body.keyed(idempotency_key),
             )
-        finally:
-            if not is_new:
-                self.storage.delete(key)
+        if not is_new:
+            self.storage.delete(key)
         self.wake()
         return batch
 

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.database.ids import new_id
 from app.database.keys import KeyReused, change_once, keyed
+from app.database.removal import unless_written
 from app.datasets import repository
 from app.datasets.dataset import REFERENCE_PATTERN, Dataset, is_name
 from app.datasets.errors import (
@@ -329,11 +330,8 @@ def _receive(services: Services, job_id: str, size: int, parts: Iterator[FormPar
 def _upload(services: Services) -> Iterator[str]:
     """The id of a job to be, whose files are deleted if it does not come to it."""
     job_id = new_id()
-    try:
+    with unless_written(lambda: services.storage.delete_prefix(job_folder(job_id))):
         yield job_id
-    except BaseException:
-        services.storage.delete_prefix(job_folder(job_id))
-        raise
 
 
 def _add_zip(

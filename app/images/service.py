@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from app.database.ids import new_id
 from app.database.keys import keyed
+from app.database.removal import unless_written
 from app.images import repository
 from app.images.names import name_of_file
 from app.images.repository import Image, NewImage, image_key
@@ -68,13 +69,11 @@ class ImageService:
             if earlier := repository.find_image_made(self.engine, request):
                 return earlier
         (new,) = self.store_files([(new_id(), upload, info)])
-        stored: Image | None = None
-        try:
-            stored = repository.add_image(self.engine, new, request)
-            return stored
-        finally:
-            if stored is None or stored.id != new.id:
-                self.storage.delete(image_key(new.id))
+        with unless_written(lambda: self.storage.delete(image_key(new.id))):
+            image = repository.add_image(self.engine, new, request)
+        if image.id != new.id:
+            self.storage.delete(image_key(new.id))
+        return image
 
     def store_files(self, pictures: Sequence[tuple[str, Upload, PictureInfo]]) -> list[NewImage]:
         """Store the bytes of pictures that were inspected, by the ids that they get; the caller writes rows.

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from app.database.ids import new_id
 from app.database.keys import Keyed, change_once, columns_of, keyed
-from app.database.removal import remove
+from app.database.removal import remove, unless_written
 from app.images.repository import NewImage, find_images, image_key
 from app.images.service import ImageService, Upload, file_sha256
 from app.jobs import needs, repository
@@ -108,8 +108,12 @@ class JobService:
             if each.is_stored_now
         ]
         stored = self.images.store_files(uploaded) if uploaded else []
-        is_new = False
-        try:
+
+        def discard() -> None:
+            for each in stored:
+                self.storage.delete(image_key(each.id))
+
+        with unless_written(discard):
             job, is_new = self.submit(
                 checked,
                 priority,
@@ -117,10 +121,8 @@ class JobService:
                 request=request,
                 reproducible=reproducible,
             )
-        finally:
-            if not is_new:
-                for each in stored:
-                    self.storage.delete(image_key(each.id))
+        if not is_new:
+            discard()
         return job
 
     def submit(

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from sqlalchemy import Connection, Engine
 
 from app.database.keys import Keyed
-from app.database.removal import remove
+from app.database.removal import remove, unless_written
 from app.networks import repository
 from app.networks.catalogue import Catalogue, get_card, is_shipped
 from app.networks.errors import (
@@ -69,16 +69,12 @@ def add_network(
     network_id, key = repository.new_network_key()
     file.seek(0)
     stored = storage.put(key, file)
-    kept: StoredNetwork | None = None
-    try:
-        kept = repository.add_network(
-            engine,
-            NewNetwork(id=network_id, card=card, key=key, bytes=stored.bytes, origin=origin, request=request),
-        )
-        return kept
-    finally:
-        if kept is None or kept.id != network_id:
-            storage.delete_prefix(network_folder(network_id))
+    new = NewNetwork(id=network_id, card=card, key=key, bytes=stored.bytes, origin=origin, request=request)
+    with unless_written(lambda: storage.delete_prefix(network_folder(network_id))):
+        network = repository.add_network(engine, new)
+    if network.id != network_id:
+        storage.delete_prefix(network_folder(network_id))
+    return network
 
 
 def rename(engine: Engine, name: str, new_name: str) -> StoredNetwork:
