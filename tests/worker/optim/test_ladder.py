@@ -194,8 +194,8 @@ def test_what_ran_out_of_memory_is_what_began_in_such_tiles(
     assert resumed.result["reductions"] == reductions
     # By a worker with less memory still.
     least = replace(compute, spending=Spending(reductions[-1]["tile_bytes"] // 2))
-    again, _, _ = paint(network, least, states[1])
-    rung = {**reductions[-1], "step": 2, "tile_bytes": least.spending.tile_bytes}
+    again, _, _ = paint(network, least, states[2])
+    rung = {**reductions[-1], "step": 3, "tile_bytes": least.spending.tile_bytes}
     assert again.result["reductions"] == [*reductions, rung]
 
 
