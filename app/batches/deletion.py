@@ -94,17 +94,17 @@ def jobs_in_need(engine: Engine, batch_id: str) -> Sequence[str]:
         return connection.execute(query).scalars().all()
 
 
-def ended_before(engine: Engine, seconds: float, after: str, limit: int) -> Sequence[str]:
-    """Ids of batches that ended more than ``seconds`` ago, from the one ``after`` on."""
+def ended_before(engine: Engine, seconds: float, skip: int, limit: int) -> Sequence[str]:
+    """Ids of batches that ended more than ``seconds`` ago, but the first."""
     query = (
         select(batches.c.id)
         .where(
             batches.c.state != BatchState.RUNNING,
             batches.c.delete_requested_at.is_(None),
             batches.c.finished_at < now() - seconds,
-            batches.c.id > after,
         )
         .order_by(batches.c.id)
+        .offset(skip)
         .limit(limit)
     )
     with read(engine) as connection:

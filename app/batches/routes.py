@@ -19,6 +19,7 @@ from app.batches.errors import (
     BatchNotEnded,
     BatchTooLarge,
     InvalidMatrix,
+    PicturesDeleted,
     UnknownBatch,
 )
 from app.batches.reading_routes import PATH, BatchId
@@ -72,6 +73,7 @@ CREATE_ERRORS = (
     BatchInvalid,
     BatchEmpty,
     BatchTooLarge,
+    PicturesDeleted,
     KeyReused,
     StorageFull,
     DatabaseUnavailable,

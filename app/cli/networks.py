@@ -23,7 +23,7 @@ from app.cli.serve import read_settings
 from app.cli.service_client import AsJson, Url, answer, service
 from app.cli.tables import print_table
 from app.errors import ServiceError
-from app.jobs.repository import jobs_with_network
+from app.jobs.needs import users_of_network
 from app.networks import service as networks_here
 from app.networks.catalogue import get_card, is_shipped
 from app.networks.schemas import NetworkView, list_page
@@ -130,8 +130,7 @@ class Folder:
     def delete(self, name: str) -> None:
         """Remove a network."""
         network = networks_here.get_stored(self._engine, name)
-        users = jobs_with_network(self._engine, network.sha256)
-        networks_here.delete(self._engine, self._storage, network, users)
+        networks_here.delete(self._engine, self._storage, network, users_of_network)
 
     def write(self, name: str, file: BinaryIO) -> None:
         """Write a network as safetensors to an open file."""

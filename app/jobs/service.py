@@ -237,13 +237,16 @@ class JobService:
         change_once(self.engine, request, {"job_id": job_id}, lambda: change(job_id))
         return repository.get_job(self.engine, job_id)
 
-    def delete(self, job_id: str) -> None:
-        """Delete an ended job with its files. Raises UnknownJob, JobNotEnded, JobInUse."""
+    def delete(self, job_id: str, keep: needs.Keep = needs.nothing_kept) -> None:
+        """Delete an ended job with its files.
+
+        Raises UnknownJob, JobNotEnded, JobInUse, and what ``keep`` raises.
+        """
         # On a full disk the files go before the row does.
         if not repository.get_job(self.engine, job_id).ended:
             raise JobNotEnded(job_id)
         remove(
-            lambda: needs.delete_job(self.engine, job_id),
+            lambda: needs.delete_job(self.engine, job_id, keep),
             lambda: delete_job_files(self.storage, job_id),
         )
 
