@@ -14,11 +14,11 @@ from sqlalchemy import Engine, delete, make_url
 from app.backup.blobs import Copied, copy_blobs
 from app.backup.manifest import DATABASE, FILES, WEIGHTS, BackupError, Manifest, read_manifest
 from app.backup.rows import count_rows, load
+from app.batches.scrub import Damage, missing_files
 from app.database.engine import make_engine, write
 from app.database.migrations import configuration, upgrade
 from app.database.schema import SchemaMismatch
 from app.jobs.reaper import release_all
-from app.jobs.scrub import Damage, missing_files
 from app.jobs.storage_keys import discard_job_files, is_work_file
 from app.jobs.tables import chores
 from app.settings import Settings

@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from app.batches.scrub import Damage, missing_files, unknown_files
 from app.cli.serve import read_settings
 from app.database.engine import make_engine
-from app.jobs.scrub import Damage, missing_files, unknown_files
 from app.monitoring.checks import Check, all_checks, attempt
 from app.settings import Settings
 from app.storage import make_storage
@@ -78,7 +78,7 @@ def _check_files(settings: Settings, named: int | None) -> Iterator[Check]:
         "files without rows",
         unknown,
         named,
-        "The API deletes them when it starts, unless they are more than those that it knows.",
+        "The API deletes them once a day, unless they are more than those that it knows.",
         state="warning",
     )
 
