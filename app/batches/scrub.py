@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Table, null, select, tuple_
@@ -11,6 +12,7 @@ from app.batches.deletion import delete_leftover_spools
 from app.batches.spool import spool_key
 from app.batches.tables import batches
 from app.database.engine import now, read
+from app.database.removal import delete_files
 from app.images.repository import image_key
 from app.images.tables import images
 from app.jobs.leftovers import delete_leftovers, folder_of, unknown_ids
@@ -63,9 +65,7 @@ def scrub(engine: Engine, storage: Storage) -> Iterator[int]:
         yield len(found)
     yield delete_leftovers(engine, storage) + delete_leftover_spools(engine, storage)
     for stray in _stray_files(engine, storage, DAY_SECONDS):
-        for key in stray:
-            storage.delete(key)
-        yield len(stray)
+        yield delete_files(*(partial(storage.delete, key) for key in stray))
 
 
 def _missing_of(

@@ -1,13 +1,14 @@
 """Takes back the jobs of lost workers, and finds cancels that are overdue."""
 
-import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select
 
 from app.database.engine import current_time, now, read, write
+from app.database.removal import delete_files
 from app.jobs.claims import Claim
 from app.jobs.dispatch.base import Dispatcher
 from app.jobs.job import Job, Json
@@ -16,8 +17,6 @@ from app.jobs.storage_keys import discard_job_files
 from app.jobs.tables import jobs
 from app.jobs.transitions import state_data, transition, transition_all
 from app.storage import Storage
-
-log = logging.getLogger(__name__)
 
 # Time from one round of the reaper to the next.
 ROUND_SECONDS = 2.0
@@ -185,10 +184,7 @@ def finish_takeback(jobs: Sequence[Job], dispatcher: Dispatcher, storage: Storag
             dispatcher.hint(job.lane)
         dispatcher.changed(job.id)
         if job.ended:
-            try:
-                discard_job_files(storage, job.id)
-            except OSError as error:
-                log.warning("job %s: files that it no longer needs stay: %s", job.id, error)
+            delete_files(partial(discard_job_files, storage, job.id))
 
 
 def overdue_cancels(engine: Engine, seconds: float) -> set[str]:

@@ -4,6 +4,7 @@
 import contextlib
 import errno
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -18,6 +19,8 @@ from typing import BinaryIO, Protocol
 
 from app.settings import Settings
 from app.storage.errors import StorageFull
+
+log = logging.getLogger(__name__)
 
 CHUNK = 1 << 20
 # The disk is full, or its quota.
@@ -135,19 +138,22 @@ class FolderStorage:
             raise StorageFull(f"{missing:,} of {wanted:,} bytes are missing")
 
     def delete(self, key: str) -> None:
-        """Delete a blob, if it is there."""
+        """Delete a blob, if it is there. Raises IsADirectoryError if a folder has taken its place."""
         self.path(key).unlink(missing_ok=True)
 
     def delete_prefix(self, prefix: str, keep: Collection[str] = ()) -> None:
         """Delete every blob whose key begins with ``prefix/``, except those in ``keep``.
 
-        With nothing to keep, the deletion is atomic, unless the disk is too full to rename a folder.
+        With nothing to keep, the deletion is atomic, unless the disk is too full to rename a folder. Raises
+        NotADirectoryError if a file has taken the place of the folder.
         """
         folder = self.path(prefix)
         if keep:
             _prune(folder, {self.path(key) for key in keep})
             return
         if not folder.is_dir():
+            if folder.exists():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
             return
         doomed = self._temporary / uuid.uuid4().hex
         try:
@@ -185,6 +191,9 @@ class FolderStorage:
                     entry.unlink()
             except FileNotFoundError:
                 continue  # its writer finished, or another process deleted it
+            except OSError as error:
+                log.warning("%s cannot be deleted: %s", entry, error)
+                continue
             gone += 1
         return gone
 

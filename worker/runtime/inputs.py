@@ -86,12 +86,14 @@ def load_inputs(
 
     def source(name: str, field: str, reference: str) -> Source:
         key, sha256, file_name = _find(engine, stored, reference, field)
+        # The name of what a job made says nothing without the job.
+        shown = reference if "/" in reference else file_name or reference
 
         def load() -> Loaded:
             try:
                 file = storage.open(key)
             except FileNotFoundError:
-                raise InputError(field, f"The file of {reference} is gone: send the picture again.") from None
+                raise InputError(field, f"The file of {shown} is gone: send the picture again.") from None
             with file:
                 return read_input(file, params, name, field)
 

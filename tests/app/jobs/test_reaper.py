@@ -135,4 +135,4 @@ def test_files_that_cannot_be_deleted_stop_no_take_back(
     jobs_of = [repository.create_job(engine, NewJob("style_transfer", "long", {}))[0] for _ in range(2)]
     ended = [repository.request_cancel(engine, job.id) for job in jobs_of]
     finish_takeback(ended, LocalDispatcher(tmp_path), Broken(tmp_path / "files"))
-    assert caplog.text.count("files that it no longer needs stay") == 2
+    assert caplog.text.count("a file that nothing needs stays") == 2
