@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageOps
 
-from app.media.headers import Header
+from app.media.headers import Cicp, Header
 from app.media.inspect import open_picture
 
 if TYPE_CHECKING:
@@ -50,8 +50,25 @@ def shrink(data: bytes, header: Header, side: int) -> Image.Image:
         if header.format != "TIFF":
             small.info = opened.info
             small = ImageOps.exif_transpose(small)
+        if header.cicp is not None:
+            small, profile = _shown(small, header.cicp), None
         small.info = {"icc_profile": profile}
         return small
+
+
+def _shown(small: Image.Image, cicp: Cicp) -> Image.Image:
+    """A picture of some code points in sRGB."""
+    if cicp.is_srgb:
+        return small
+    import numpy as np  # slow to import, and used for few pictures
+
+    from app.media.cicp import to_srgb
+
+    colors = to_srgb(np.asarray(small.convert("RGB"), np.float32) / np.float32(255), cicp)
+    made = Image.fromarray(np.rint(255 * colors).astype(np.uint8))
+    if small.mode == "RGBA":
+        made.putalpha(small.getchannel("A"))
+    return made
 
 
 def _fit(size: Size, side: int) -> Size:

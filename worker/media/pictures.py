@@ -21,7 +21,9 @@ from torch.nn import functional
 
 from app.errors import ComputationError, InputError
 from app.kinds.fields import BitDepth
+from app.media.cicp import to_srgb
 from app.media.errors import PictureError, damaged, truncated
+from app.media.headers import Cicp
 from app.media.inspect import OpenedPicture, displayed, open_picture
 from app.media.recipe_text import RECIPE_KEY, dump_recipe
 from worker.media.deep_pictures import is_deep, read_deep
@@ -198,18 +200,22 @@ def _decode(picture: OpenedPicture, side: int | None, short: int | None) -> tupl
         image.draft(None, (size[0] * _JPEG_MARGIN, size[1] * _JPEG_MARGIN))  # reduces only JPEGs
     fit = partial(_fit, size=size, orientation=1 if turned else picture.orientation)
     icc: bytes | None = image.info.get("icc_profile")
-    if icc == srgb_profile():
+    cicp = picture.header.cicp
+    if icc == srgb_profile() or cicp is not None:
         icc = None
     if deep:
         colors, opacity = read_deep(picture, fit)
-        return _channels_first(_deep_to_srgb(colors, icc)), None if opacity is None else _plane(opacity)
+        rgb = _shown(_deep_to_srgb(colors, icc), cicp)
+        return rgb, None if opacity is None else _plane(opacity)
     base, alpha = _separate(image, picture.header.bits)
-    rgb = _channels_first(_to_srgb(fit(base), icc))
+    rgb = _shown(_to_srgb(fit(base), icc), cicp)
     return rgb, None if alpha is None else _plane(_in_unit(fit(alpha)))
 
 
-def _channels_first(colors: NDArray[np.float32]) -> Tensor:
-    """Colors (H, W, 3) as (1, 3, H, W)."""
+def _shown(colors: NDArray[np.float32], cicp: Cicp | None) -> Tensor:
+    """Colors (H, W, 3), sRGB or those of code points, as sRGB (1, 3, H, W)."""
+    if cicp is not None and not cicp.is_srgb:
+        colors = to_srgb(colors, cicp)
     return torch.from_numpy(colors).permute(2, 0, 1)[None].contiguous()
 
 
