@@ -10,11 +10,12 @@ import pytest
 from PIL import Image
 
 from app.media.clips import read_clip_header
+from app.media.headers import Header
 from app.media.mp4 import read_mp4
 from tests.support import clips
 from tests.support.mp4s import with_edits
 from worker.contract.steps import Video, VideoFormat
-from worker.media.clips import open_clip
+from worker.media.clips import _until_next, open_clip
 from worker.media.videos import encode_frame, encode_video
 
 UNEVEN = (2.0, 0.1, 0.1, 0.1)
@@ -102,6 +103,14 @@ def test_sound_is_copied_as_far_as_there_are_frames(codec: str, container: str) 
         made = encode_video(Video(frames(count), 12, "mp4", sound=data))
         assert clips.sound_seconds(made) == pytest.approx(count / 12, abs=0.1)
         assert open_clip(made, "image").count == count
+
+
+@pytest.mark.parametrize("seconds", [5e-324, 1e-9, 1e12])
+def test_a_length_that_no_video_has_is_none(seconds: float) -> None:
+    header = Header("WEBM", 32, 24, frames=3, seconds=seconds)
+    assert _until_next([None] * 3, header) == [0.04] * 3
+    # Nor have frames such times.
+    assert _until_next([0.0, 1e-9, 2e-9], header) == [0.04] * 3
 
 
 def test_a_clip_without_sound_has_none() -> None:
