@@ -144,6 +144,9 @@ class Settings(BaseSettings):
     max_image_aspect: float = Field(32.0, ge=1, description="Longer side over shorter side.")
     max_clip_bytes: int = Field(50 * 1000 * 1000, gt=0, description="One uploaded video or animation.")
     max_clip_frames: int = Field(600, gt=0, description="Frames of a clip.")
+    max_clip_pixels: int = Field(
+        6_000_000_000, gt=0, description="Pixels of all frames of a clip: as many as 600 of 3840×2160 have."
+    )
     max_clip_seconds: float = Field(60.0, gt=0, description="Length of a clip.")
     max_request_bytes: int = Field(100 * 1000 * 1000, gt=0, description="One request's body.")
     max_picture_memory_bytes: int = Field(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from io import BytesIO
 from typing import BinaryIO
 
@@ -43,7 +44,8 @@ def _own(loaded: Loaded) -> Loaded:
     """A copy of a picture, which the job may do with as it likes."""
     if not isinstance(loaded, Picture):
         return loaded
-    return Picture(loaded.rgb.clone(), None if loaded.alpha is None else loaded.alpha.clone())
+    alpha = None if loaded.alpha is None else loaded.alpha.clone()
+    return replace(loaded, rgb=loaded.rgb.clone(), alpha=alpha)
 
 
 def read_input(file: BinaryIO, params: Params, name: str, field: str) -> Loaded:
