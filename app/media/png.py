@@ -52,11 +52,15 @@ def read_png(data: bytes) -> Header:
 
 def pixels_of_png(data: bytes) -> bytes:
     """A PNG of the pixels and their colors alone: without texts, of which decoders have too much, say."""
-    chunks = [
-        chunk
-        for kind, body, chunk in _chunks(data)
-        if kind in _CRITICAL or (kind in _COLORS and (kind != b"iCCP" or _is_usable_profile(body)))
-    ]
+    chunks, colors = [], set()
+    for kind, body, chunk in _chunks(data):
+        if kind in _COLORS and kind not in colors:
+            # Decoders take the first of each, and a file may have many.
+            colors.add(kind)
+            if kind != b"iCCP" or _is_usable_profile(body):
+                chunks.append(chunk)
+        elif kind in _CRITICAL:
+            chunks.append(chunk)
     return b"".join([PNG_SIGNATURE, *chunks, _END])
 
 

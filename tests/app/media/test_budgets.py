@@ -10,7 +10,7 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from app.media import PictureError, inspect_upload
+from app.media import PictureError, inspect_upload, png
 from app.media.clips import read_clip_header
 from app.media.webm import Element
 from app.settings import Settings
@@ -174,6 +174,16 @@ def test_a_text_that_grows_a_thousandfold_is_not_unpacked() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5_000_000
+
+
+def test_the_first_of_many_profiles_is_unpacked_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    unpacked = []
+    is_usable = png._is_usable_profile
+    monkeypatch.setattr(png, "_is_usable_profile", lambda body: unpacked.append(body) or is_usable(body))
+    profile = strange.chunk(b"iCCP", b"a\0\0" + zlib.compress(b"\0" * 2**20, 9))
+    assert inspect_upload(BytesIO(png_of(profile * 500)), Settings()).width == 1
+    assert len(unpacked) <= 2
+    assert png.pixels_of_png(png_of(profile * 500)).count(b"iCCP") <= 1
 
 
 def test_a_box_that_ends_within_its_own_length_is_cut_off() -> None:
