@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from app.supervision.parent_watch import with_parent
 from app.supervision.readiness import READY_VARIABLE
 
+# How long a process may take to show its stacks. One that is frozen never does.
+ABORT_SECONDS = 2.0
+
 
 @dataclass
 class Backoff:
@@ -62,11 +65,14 @@ class Child:
         self._fds = (listener.fileno(),) if listener is not None else ()
         self._process: subprocess.Popen[bytes] | None = None
         self._ready_pipe = -1
+        # When a process of the group was aborted, by its id.
+        self._aborted: dict[int, float] = {}
 
     def start(self) -> None:
         """Start the process."""
         self.worker_id = f"{socket.gethostname()[:64]}:{self.label.replace(' ', '-')}:{secrets.token_hex(4)}"
         self.returncode, self.killed, self.was_ready, self.restart_at = None, False, False, None
+        self._aborted = {}
         own, given = os.pipe()
         try:
             self._process = subprocess.Popen(  # noqa: S603
@@ -125,6 +131,22 @@ class Child:
         if self._process is not None:
             self.killed = True
             self._signal_group(self._process.pid, signal.SIGKILL)
+
+    def abort(self, pid: int, now: float) -> bool:
+        """Send SIGABRT to a process of the group, upon which it shows where it stands, and ends.
+
+        Returns whether it may still be about to, ABORT_SECONDS later it is not.
+        """
+        if pid not in self._aborted:
+            try:
+                # Its id might be another's by now.
+                if os.getpgid(pid) != self.pid:
+                    return False
+                os.kill(pid, signal.SIGABRT)
+            except ProcessLookupError:
+                return False
+            self._aborted[pid] = now
+        return now - self._aborted[pid] < ABORT_SECONDS
 
     @staticmethod
     def _signal_group(group: int, number: signal.Signals) -> None:

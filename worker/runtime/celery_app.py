@@ -4,6 +4,7 @@ Started by :mod:`worker.runtime.celery_main`, which sets the environment variabl
 """
 
 import os
+import signal
 from typing import Any
 
 from celery import Celery
@@ -16,6 +17,8 @@ from app.supervision.logs import configure_logging
 LANE = "IMPASTO_WORKER_LANE"
 WORKER_ID = "IMPASTO_WORKER_ID"
 SHARING = "IMPASTO_WORKER_SHARING"
+# With which a child tells its parent that it cannot start with these settings.
+WRONG_SETTINGS = signal.SIGUSR2
 
 
 def make_celery() -> Celery:
