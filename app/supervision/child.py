@@ -103,6 +103,13 @@ class Child:
         prefix = f"{self.worker_id}:"
         return any(other == self.worker_id or other.startswith(prefix) for other in worker_ids)
 
+    def has(self, pid: int) -> bool:
+        """Whether a process is of the group."""
+        try:
+            return self.pid is not None and os.getpgid(pid) == self.pid
+        except ProcessLookupError:
+            return False
+
     def died(self) -> bool:
         """Whether the process has ended since the last call; kills the rest of its group."""
         if self._process is None:
@@ -135,16 +142,13 @@ class Child:
     def abort(self, pid: int, now: float) -> bool:
         """Send SIGABRT to a process of the group, upon which it shows where it stands, and ends.
 
-        Returns whether it may still be about to, ABORT_SECONDS later it is not.
+        Returns whether it may still be about to: for ABORT_SECONDS after the first call.
         """
         if pid not in self._aborted:
-            try:
-                # Its id might be another's by now.
-                if os.getpgid(pid) != self.pid:
-                    return False
-                os.kill(pid, signal.SIGABRT)
-            except ProcessLookupError:
+            if not self.has(pid):
                 return False
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGABRT)
             self._aborted[pid] = now
         return now - self._aborted[pid] < ABORT_SECONDS
 

@@ -31,6 +31,7 @@ from app.supervision.placing import Place, places, served_lanes
 from app.supervision.schema_watch import SchemaWatch, await_schema
 from app.supervision.startup import url_of
 from app.workers import repository as workers
+from app.workers.repository import Worker
 
 TakeBack = Callable[[Engine, str, int], list[Job]]
 
@@ -83,6 +84,7 @@ class Supervisor:
         ]
         self._lost_workers: list[str] = []
         self._next_take_back = 0.0
+        self._register: dict[str, Worker] = {}
         self._liveness = LivenessTracker(settings.lease_seconds)
         self._stopping = False
         self._misconfigured = False
@@ -191,9 +193,7 @@ class Supervisor:
             grace *= 2
         try:
             overdue = overdue_cancels(engine, grace)
-            seen = [
-                worker for child in self._workers for worker in workers.children_of(engine, child.worker_id)
-            ]
+            seen = self._own_workers(engine)
         except (SQLAlchemyError, OSError) as error:
             logger.warning("Cannot check the workers, trying again: %s", error)
             self._liveness.reset()
@@ -212,6 +212,21 @@ class Supervisor:
                 logger.warning("The %s sent no heartbeat for too long: ending it.", child.label)
                 if not any([child.abort(worker.pid, now) for worker in own]):
                     child.kill()
+
+    def _own_workers(self, engine: Engine) -> list[Worker]:
+        """The workers that are on the register, or were, for as long as their processes are there.
+
+        One that is silent for long is taken off, and one that ends takes itself off, which may hang.
+        """
+        found = {
+            worker.worker_id: worker
+            for child in self._workers
+            for worker in workers.children_of(engine, child.worker_id)
+        }
+        before = self._register.values()
+        left = {each.worker_id: each for each in before if any(c.has(each.pid) for c in self._workers)}
+        self._register = left | found
+        return list(self._register.values())
 
     def _take_back(self, engine: Engine, dispatcher: Dispatcher, take_back: TakeBack = expire_worker) -> None:
         """Take back the jobs of workers that ended; what fails is tried again a second later."""

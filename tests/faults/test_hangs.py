@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from app.jobs.job import Job
+from app.workers import repository as workers
 from tests.faults.conftest import Deploy
+from tests.faults.test_workers import freeze
 from tests.support.deployment import Deployment, Mode, kill
 from tests.support.extra_kinds import with_kind
-from tests.support.service import wait_for
+from tests.support.service import runs, wait_for
 from tests.support.standing import STALL_SECONDS
 from worker.runtime.stalls import EXIT_CODE
 
@@ -82,6 +84,20 @@ def test_who_lets_no_other_thread_run_for_less_than_a_lease_is_let_be(
     job_id = stand(service, steps=3, part_seconds=4, holding=True)
     assert service.wait_for_job(job_id, "succeeded", "failed")["state"] == "succeeded"
     assert (service.job(job_id).attempt, service.job(job_id).lost_attempts) == (1, 0)
+
+
+def test_a_frozen_worker_that_was_taken_off_the_register_is_replaced(deploy: Deploy, mode: Mode) -> None:
+    service = deploy(mode, IMPASTO_LEASE_SECONDS="6")
+    (worker,) = workers.list_alive(service.engine)
+    # Its supervisor has seen it by then.
+    before = service.paint(size=32, steps=1)
+    assert service.wait_for_job(before, "succeeded", "failed")["state"] == "succeeded"
+    freeze(service, worker.pid)
+    # As a pass of the API does after two minutes, or after a night in which the machine slept.
+    workers.unregister(service.engine, worker.worker_id)
+    wait_for(lambda: not runs(worker.pid))
+    after = service.paint(size=32, steps=1)
+    assert service.wait_for_job(after, "succeeded", "failed")["state"] == "succeeded"
 
 
 def test_what_was_frozen_has_not_hung(deploy: Deploy, mode: Mode, tmp_path: Path) -> None:

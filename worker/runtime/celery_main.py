@@ -75,9 +75,9 @@ class Watch:
     def signal_children(self) -> None:
         """Make the children save their checkpoints and release their jobs."""
         self._stopping = True
-        for pid in self._children.values():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGUSR2)
+        # A copy: the thread may find or lose one meanwhile.
+        for pid in list(self._children.values()):
+            _signal_stop(pid)
 
     def _run(self) -> None:
         pause = threading.Event()
@@ -89,7 +89,11 @@ class Watch:
 
     def _check_children(self) -> None:
         for worker in workers.children_of(self._engine, self._owner):
+            is_new = worker.worker_id not in self._children
             self._children[worker.worker_id] = worker.pid
+            if is_new and self._stopping:
+                # It was not known yet when the others were told, and may have a job already.
+                _signal_stop(worker.pid)
             self._was_ready = True
             say_ready()
         for worker_id, pid in list(self._children.items()):
@@ -114,6 +118,11 @@ class Watch:
         del self._children[worker_id]
 
 
+def _signal_stop(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGUSR2)
+
+
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -135,6 +144,7 @@ def main() -> None:
     os.environ["IMPASTO_DEVICE"] = arguments.device
     os.environ["IMPASTO_WORKER_LANE"] = arguments.lane
     os.environ["IMPASTO_WORKER_ID"] = arguments.worker_id
+    os.environ["IMPASTO_WORKER_PARENT"] = str(os.getpid())
     os.environ["IMPASTO_WORKER_SHARING"] = str(arguments.sharing)
     settings = get_settings()
     configure_logging(settings.log_level, settings.log_format)

@@ -13,7 +13,7 @@ from celery.signals import worker_process_init, worker_process_shutdown
 
 from app.jobs.dispatch.celery_settings import TASK
 from app.settings import get_settings
-from worker.runtime.celery_app import WRONG_SETTINGS, celery, lane, sharing, worker_id
+from worker.runtime.celery_app import WRONG_SETTINGS, celery, lane, parent, sharing, worker_id
 
 if TYPE_CHECKING:
     from worker.runtime.context import WorkerContext
@@ -48,7 +48,8 @@ def open_context(**_: Any) -> None:
     except WrongSettings as error:
         # The parent ends, unless an earlier child had no such trouble: a device may be lost for a while.
         log.error("this worker cannot start: %s", error)
-        os.kill(os.getppid(), WRONG_SETTINGS)
+        if os.getppid() == parent():
+            os.kill(parent(), WRONG_SETTINGS)
         time.sleep(RESTART_SECONDS)
         os._exit(os.EX_CONFIG)
     except Exception:
