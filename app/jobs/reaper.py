@@ -48,7 +48,7 @@ def stalled_error(seconds: float) -> Json:
 
 def expire_leases(engine: Engine, max_attempts: int) -> list[Job]:
     """Take back every running job whose lease has run out. Returns them as they are afterwards."""
-    return _take_back(engine, (jobs.c.lease_until < now(),), max_attempts)
+    return _take_back(engine, (jobs.c.lease_until < now(),), max_attempts, waits=False)
 
 
 class LeaseWatch:
@@ -135,16 +135,20 @@ def _take_back(
     *,
     attempts_lost: int = 1,
     error: Json = WORKER_LOST,
+    waits: bool = True,
 ) -> list[Job]:
+    """Take back the running jobs of some conditions. ``waits``: also for rows that others write just now.
+
+    Nobody comes back to those of a worker whose end was told once; what is asked every round can wait.
+    """
     running = jobs.c.state == State.RUNNING
     with read(engine) as connection:
         # The common case takes no write lock.
         if connection.execute(select(jobs.c.id).where(running, *conditions)).first() is None:
             return []
     with write(engine) as connection:
-        lost = connection.execute(
-            select(jobs.c.id).where(running, *conditions).with_for_update(skip_locked=True)
-        ).scalars()
+        found = select(jobs.c.id).where(running, *conditions).order_by(jobs.c.id)
+        lost = connection.execute(found.with_for_update(skip_locked=not waits)).scalars()
         changed = [
             _take_back_one(connection, job_id, conditions, max_attempts, attempts_lost, error)
             for job_id in list(lost)

@@ -1,7 +1,8 @@
 """When jobs are taken back from workers whose lease ran out: from the dead, and from nobody alive."""
 
 import errno
-from collections.abc import Collection
+import threading
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from sqlalchemy.exc import OperationalError
 from app.database.engine import now, write
 from app.jobs import claims, repository
 from app.jobs.dispatch.base import LocalDispatcher
-from app.jobs.reaper import ROUND_SECONDS, LeaseWatch, finish_takeback
+from app.jobs.job import Job
+from app.jobs.reaper import ROUND_SECONDS, LeaseWatch, expire_worker, finish_takeback, release_worker
 from app.jobs.repository import NewJob
 from app.jobs.states import State
 from app.jobs.tables import jobs
@@ -123,6 +125,21 @@ def test_rounds_as_long_as_half_a_short_lease_take_back_all_the_same(
 def test_the_clocks_are_real_ones_by_default(engine: Engine, job_id: str) -> None:
     watch = LeaseWatch(engine, 0.0, 3)
     assert [job.id for job in watch.expire()] == [job_id]
+
+
+@pytest.mark.parametrize("take_back", [expire_worker, release_worker])
+def test_a_job_whose_row_is_written_just_now_is_taken_back_all_the_same(
+    engine: Engine, job_id: str, take_back: Callable[[Engine, str, int], list[Job]]
+) -> None:
+    taken: list[Job] = []
+    thread = threading.Thread(target=lambda: taken.extend(take_back(engine, "w1", 3)))
+    with write(engine) as connection:
+        # As of the worker that was killed meanwhile, which the database has not noticed yet.
+        connection.execute(update(jobs).values(progress={"done": 1}))
+        thread.start()
+        thread.join(0.5)
+    thread.join()
+    assert [job.id for job in taken] == [job_id]
 
 
 def test_files_that_cannot_be_deleted_stop_no_take_back(
