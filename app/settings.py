@@ -214,11 +214,11 @@ class Settings(BaseSettings):
 
     @property
     def database_file(self) -> Path | None:
-        """The file of the database, which may be missing; None if it is no SQLite, or lies in memory."""
-        url = self.resolved_database_url
-        if self.shares_database or url.database in (None, "", ":memory:"):
+        """The file of the database, which may be missing; None if it is no SQLite that a path names."""
+        name = self.resolved_database_url.database or ""
+        if self.shares_database or name in ("", ":memory:") or name.startswith("file:"):
             return None
-        return Path(str(url.database))
+        return Path(name)
 
     @property
     def shares_database(self) -> bool:
