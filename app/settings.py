@@ -211,6 +211,19 @@ class Settings(BaseSettings):
         return self.redis_url is not None if self.access_log is None else self.access_log
 
     @property
+    def names_database(self) -> bool:
+        """Whether ``database_url`` names a database; empty is as unset."""
+        return bool(self.database_url)
+
+    @property
+    def database_file(self) -> Path | None:
+        """The file of the database, which may be missing; None if it is no SQLite that a path names."""
+        name = self.resolved_database_url.database or ""
+        if self.shares_database or name in ("", ":memory:") or name.startswith("file:"):
+            return None
+        return Path(name)
+
+    @property
     def shares_database(self) -> bool:
         """Whether the database is one that several machines can use: not SQLite."""
         return self.resolved_database_url.get_backend_name() != "sqlite"
@@ -247,10 +260,15 @@ class Settings(BaseSettings):
 
     @property
     def resolved_database_url(self) -> URL:
-        """The database URL, or SQLite in the data folder, whose path may have characters that no URL has."""
+        """The database URL, or SQLite in the data folder."""
         if self.database_url:
             return make_url(self.database_url)
-        return URL.create("sqlite", database=str((self.data_dir / DATABASE_FILE).resolve()))
+        return sqlite_url((self.data_dir / DATABASE_FILE).resolve())
+
+
+def sqlite_url(path: Path) -> URL:
+    """The URL of an SQLite file, whose path may have characters that have a meaning in a URL."""
+    return URL.create("sqlite", database=str(path))
 
 
 def _split(text: str) -> list[str]:

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +85,7 @@ class FolderStorage:
         self._min_free_bytes = min_free_bytes
         self._temporary = root / ".tmp"
         for folder in _make_folders(self._temporary):
-            _sync_folder(folder)
+            sync_folder(folder)
 
     def put(self, key: str, data: bytes | Iterable[bytes] | BinaryIO) -> Stored:
         """Store a blob whole or not at all, replacing what had its key; StorageFull.
@@ -109,7 +109,7 @@ class FolderStorage:
             os.replace(temporary, target)
             # After all changes: most file systems then write them in one go.
             for folder in changed:
-                _sync_folder(folder)
+                sync_folder(folder)
         except BaseException as error:
             if temporary is not None:
                 temporary.unlink(missing_ok=True)
@@ -173,12 +173,7 @@ class FolderStorage:
 
     def list_keys(self, prefix: str = "") -> Iterator[str]:
         """The keys of all blobs, or of those below ``prefix/``; what changes meanwhile may be left out."""
-        top = self.path(prefix) if prefix else self.root
-        for folder, folders, names in os.walk(top):
-            # What does not begin as keys do, like the temporary folder, holds none.
-            folders[:] = sorted(name for name in folders if _SEGMENT.fullmatch(name))
-            for name in sorted(filter(_SEGMENT.fullmatch, names)):
-                yield Path(folder, name).relative_to(self.root).as_posix()
+        return keys_in(self.root, prefix)
 
     def clean_leftovers(self, older_than: float = DAY_SECONDS) -> int:
         """Delete entries of the temporary folder older than ``older_than`` seconds; returns their number."""
@@ -196,6 +191,33 @@ class FolderStorage:
                 continue
             gone += 1
         return gone
+
+    def close(self) -> None:
+        """Remove the temporary folder, once nothing is put any more."""
+        shutil.rmtree(self._temporary)
+
+
+def keys_in(
+    root: Path, prefix: str = "", on_other: Callable[[Path], object] = lambda path: None
+) -> Iterator[str]:
+    """The keys of the files of a folder that may be read-only, or of those below ``prefix/``.
+
+    ``on_other`` gets each file and folder whose name no key has, such as the temporary folder; it is left
+    out, and so may be what changes meanwhile. Raises OSError if a folder cannot be read.
+    """
+
+    def on_error(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise error
+
+    top = root.joinpath(*_segments(prefix)) if prefix else root
+    for folder, folders, names in os.walk(top, onerror=on_error):
+        for name in (*folders, *names):
+            if not _SEGMENT.fullmatch(name):
+                on_other(Path(folder, name))
+        folders[:] = sorted(filter(_SEGMENT.fullmatch, folders))
+        for name in sorted(filter(_SEGMENT.fullmatch, names)):
+            yield Path(folder, name).relative_to(root).as_posix()
 
 
 def _old_entries(folder: Path, older_than: float) -> list[Path]:
@@ -259,7 +281,8 @@ def _make_folders(folder: Path) -> list[Path]:
     return [folder.parent, *changed]
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Flush the entries of a folder to the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
