@@ -9,9 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from app.jobs.scrub import unknown_files
 from fastapi.testclient import TestClient
 
+from app.batches.scrub import unknown_files
 from app.database.ids import is_id, new_id
 from app.datasets.service import PictureFile
 from app.http.services import Services
