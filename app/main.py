@@ -16,6 +16,7 @@ from app.batches import routes as batches
 from app.batches import sheet_routes as batch_sheets
 from app.batches.deletion import delete_leftover_spools
 from app.batches.retention import delete_old
+from app.batches.scrub import scrub
 from app.database.engine import UNAVAILABLE, reason_of
 from app.database.migrations import upgrade
 from app.datasets import change_routes as dataset_changes
@@ -40,7 +41,6 @@ from app.jobs.chores import Chore
 from app.jobs.leftovers import delete_leftovers
 from app.jobs.reaper import ROUND_SECONDS, LeaseWatch, finish_takeback
 from app.jobs.retention import DAY_SECONDS
-from app.jobs.scrub import log_missing_files
 from app.kinds import KINDS
 from app.log_context import logged_with
 from app.monitoring import health, metrics
@@ -175,7 +175,7 @@ def _reap(services: Services, stop: threading.Event) -> None:
     engine, storage = services.engine, services.storage
     chores = [
         Chore(engine, "retention", lambda: delete_old(services.batches)),
-        Chore(engine, "scrub", lambda: log_missing_files(engine, storage), DAY_SECONDS),
+        Chore(engine, "scrub", lambda: scrub(engine, storage), DAY_SECONDS),
     ]
     leases = LeaseWatch(services.engine, settings.lease_seconds, settings.max_attempts)
     while not stop.wait(ROUND_SECONDS):

@@ -144,6 +144,9 @@ class Settings(BaseSettings):
     max_image_aspect: float = Field(32.0, ge=1, description="Longer side over shorter side.")
     max_clip_bytes: int = Field(50 * 1000 * 1000, gt=0, description="One uploaded video or animation.")
     max_clip_frames: int = Field(600, gt=0, description="Frames of a clip.")
+    max_clip_pixels: int = Field(
+        6_000_000_000, gt=0, description="Pixels of all frames of a clip: as many as 600 of 3840×2160 have."
+    )
     max_clip_seconds: float = Field(60.0, gt=0, description="Length of a clip.")
     max_request_bytes: int = Field(100 * 1000 * 1000, gt=0, description="One request's body.")
     max_picture_memory_bytes: int = Field(
@@ -208,6 +211,19 @@ class Settings(BaseSettings):
         return self.redis_url is not None if self.access_log is None else self.access_log
 
     @property
+    def names_database(self) -> bool:
+        """Whether ``database_url`` names a database; empty is as unset."""
+        return bool(self.database_url)
+
+    @property
+    def database_file(self) -> Path | None:
+        """The file of the database, which may be missing; None if it is no SQLite that a path names."""
+        name = self.resolved_database_url.database or ""
+        if self.shares_database or name in ("", ":memory:") or name.startswith("file:"):
+            return None
+        return Path(name)
+
+    @property
     def shares_database(self) -> bool:
         """Whether the database is one that several machines can use: not SQLite."""
         return self.resolved_database_url.get_backend_name() != "sqlite"
@@ -244,10 +260,15 @@ class Settings(BaseSettings):
 
     @property
     def resolved_database_url(self) -> URL:
-        """The database URL, or SQLite in the data folder, whose path may have characters that no URL has."""
+        """The database URL, or SQLite in the data folder."""
         if self.database_url:
             return make_url(self.database_url)
-        return URL.create("sqlite", database=str((self.data_dir / DATABASE_FILE).resolve()))
+        return sqlite_url((self.data_dir / DATABASE_FILE).resolve())
+
+
+def sqlite_url(path: Path) -> URL:
+    """The URL of an SQLite file, whose path may have characters that have a meaning in a URL."""
+    return URL.create("sqlite", database=str(path))
 
 
 def _split(text: str) -> list[str]:

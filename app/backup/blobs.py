@@ -26,17 +26,19 @@ def copy_blobs(
 ) -> None:
     """Copy what ``read`` opens under some keys, and note it in ``copied``. Raises StorageFull, OSError.
 
-    What has gone when its turn comes is left out, and so is what cannot be read: the rest is copied.
+    What has gone when its turn comes is left out, and so is what cannot be read now: the rest is copied.
     ``name`` gives the key that a file gets.
     """
 
     def copy(key: str) -> None:
+        # What an earlier call found.
+        copied.unreadable.pop(key, None)
         try:
             file = read(key)
         except FileNotFoundError:
             return  # deleted meanwhile
         except OSError as error:
-            copied.unreadable[key] = str(error.strerror)
+            copied.unreadable[key] = reason_of(error)
             return
         with file:
             stored = target.put(name(key), _chunks(file))
@@ -53,6 +55,11 @@ def copy_blobs(
             pass
 
 
+def reason_of(error: OSError) -> str:
+    """What the operating system says of an error; errors of libraries have words of their own."""
+    return error.strerror or str(error)
+
+
 class _Unreadable(Exception):
     """A file is there, and reading it fails: no OSError, which would be one of the target."""
 
@@ -62,7 +69,7 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
         try:
             chunk = file.read(CHUNK)
         except OSError as error:
-            raise _Unreadable(error.strerror) from error
+            raise _Unreadable(reason_of(error)) from error
         if not chunk:
             return
         yield chunk

@@ -5,15 +5,16 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import Engine
 
-from app.backup.blobs import Copied, copy_blobs
+from app.backup.blobs import Copied, copy_blobs, reason_of
 from app.backup.manifest import DATABASE, FILES, MANIFEST, WEIGHTS, BackupError, Manifest, sha256_of
 from app.backup.rows import count_rows, snapshot
-from app.database.engine import make_engine
-from app.database.schema import SchemaMismatch, require_current, schema_of
-from app.settings import Settings
+from app.database.engine import make_engine, read
+from app.database.schema import SchemaMismatch, require_current, schema_in
+from app.settings import Settings, sqlite_url
 from app.storage import FolderStorage, Storage, StorageFull, make_storage
+from app.storage.folder import keys_in
 
 
 def make_backup(settings: Settings, folder: Path) -> tuple[Manifest, Copied]:
@@ -21,55 +22,70 @@ def make_backup(settings: Settings, folder: Path) -> tuple[Manifest, Copied]:
 
     The files are copied first; then the database, as it is at one moment; then the files that came meanwhile.
     So a file that was deleted after that moment is there, and one that a row names is not missing, but where
-    both happened in between, as to a checkpoint that the next one replaced. Raises BackupError; one of
-    UNAVAILABLE.
+    both happened in between, as to a checkpoint that the next one replaced. If it fails the folder is empty
+    again. Raises BackupError; one of UNAVAILABLE.
     """
     folder = folder.resolve()
     _require_service(settings)
-    storage = make_storage(settings)
     _require_new(folder, settings)
     engine = make_engine(settings.resolved_database_url, statement_seconds=0)
     try:
         require_current(engine)
-        target = FolderStorage(folder)
-        copied = Copied()
-        _copy_files(storage, target, copied)
-        snapshot(engine, folder / DATABASE)
-        _copy_files(storage, target, copied)
-        if settings.weights.path.is_dir():
-            shutil.copytree(settings.weights.path, folder / WEIGHTS)
-        manifest = _describe(folder, copied)
-        target.put(MANIFEST, manifest.model_dump_json(indent=2).encode())
-        shutil.rmtree(folder / ".tmp")
+        return _fill(folder, settings, engine)
     except SchemaMismatch as error:
         raise BackupError(str(error)) from error
     except StorageFull as error:
         raise BackupError(f"The disk of {folder} is full: choose another one.") from error
     except OSError as error:
-        raise BackupError(f"{error.filename or folder}: {error.strerror}.") from error
+        raise BackupError(f"{error.filename or folder}: {reason_of(error)}.") from error
     finally:
         engine.dispose()
+
+
+def _fill(folder: Path, settings: Settings, engine: Engine) -> tuple[Manifest, Copied]:
+    storage, target = make_storage(settings), FolderStorage(folder)
+    copied = Copied()
+    try:
+        _copy_files(storage, target, copied)
+        snapshot(engine, folder / DATABASE)
+        _copy_files(storage, target, copied)
+        unreadable = _copy_weights(settings.weights.path, target)
+        manifest = _describe(folder, copied)
+        target.put(MANIFEST, manifest.model_dump_json(indent=2).encode())
+        target.close()
+    except BaseException:
+        # Half a backup is good for nothing, and fills the disk.
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        raise
+    copied.unreadable |= unreadable
     return manifest, copied
 
 
 def _require_service(settings: Settings) -> None:
-    file = make_url(settings.resolved_database_url).database
-    if settings.database_url is None and not Path(file or "").is_file():
-        raise BackupError(
-            f"There is no service in {settings.data_dir}: set IMPASTO_DATA_DIR, or --data-dir, to its folder."
+    file = settings.database_file
+    if file is not None and not file.is_file():
+        remedy = (
+            "mend IMPASTO_DATABASE_URL"
+            if settings.names_database
+            else "set IMPASTO_DATA_DIR, or --data-dir, to its folder"
         )
+        raise BackupError(f"There is no service in {file.parent}, which has no {file.name}: {remedy}.")
 
 
 def _require_new(folder: Path, settings: Settings) -> None:
-    files = (settings.data_dir / FILES).resolve()
-    if folder.is_relative_to(files):
-        raise BackupError(f"{folder} lies in the folder that is copied: choose another one.")
+    data = settings.data_dir.resolve()
+    if folder.is_relative_to(data):
+        raise BackupError(f"{folder} lies in the data folder, {data}: choose another one.")
     try:
         if folder.exists() and any(folder.iterdir()):
             raise BackupError(f"{folder} is not empty: name a new folder for each backup.")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise BackupError(f"Cannot write to {folder}: {error.strerror}. Choose another folder.") from error
+        raise BackupError(f"Cannot write to {folder}: {reason_of(error)}. Choose another folder.") from error
 
 
 def _copy_files(storage: Storage, target: FolderStorage, copied: Copied) -> None:
@@ -87,10 +103,20 @@ def _copy_files(storage: Storage, target: FolderStorage, copied: Copied) -> None
     copy_blobs(keys, storage.open, target, copied, lambda key: f"{FILES}/{key}")
 
 
+def _copy_weights(folder: Path, target: FolderStorage) -> dict[str, str]:
+    """Copy the weights that are whole; returns what cannot be read, by path in the backup."""
+    copied = Copied()
+    # Of a download that runs: it goes on from its own part only.
+    keys = [key for key in keys_in(folder) if ".partial" not in Path(key).suffixes]
+    copy_blobs(keys, lambda key: (folder / key).open("rb"), target, copied, lambda key: f"{WEIGHTS}/{key}")
+    return {f"{WEIGHTS}/{key}": reason for key, reason in copied.unreadable.items()}
+
+
 def _describe(folder: Path, copied: Copied) -> Manifest:
-    copy = make_engine(f"sqlite:///{folder / DATABASE}")
+    copy = make_engine(sqlite_url(folder / DATABASE))
     try:
-        rows, revision = count_rows(copy), schema_of(copy).revision
+        with read(copy) as connection:
+            rows, revision = count_rows(connection), schema_in(connection).revision
     finally:
         copy.dispose()
     return Manifest(

@@ -9,39 +9,42 @@ from pathlib import Path
 
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Engine, delete, make_url
+from sqlalchemy import Engine, delete, inspect
 
-from app.backup.blobs import Copied, copy_blobs
+from app.backup.blobs import Copied, copy_blobs, reason_of
 from app.backup.manifest import DATABASE, FILES, WEIGHTS, BackupError, Manifest, read_manifest
-from app.backup.rows import count_rows, load
-from app.database.engine import make_engine, write
+from app.backup.rows import ELSEWHERE, load, remove_database, remove_logs, require_unused, sync_file, written
+from app.batches.scrub import Damage, missing_files
+from app.database.engine import make_engine, read, write
 from app.database.migrations import configuration, upgrade
-from app.database.schema import SchemaMismatch
+from app.database.schema import SchemaMismatch, schema_of
 from app.jobs.reaper import release_all
-from app.jobs.scrub import Damage, missing_files
 from app.jobs.storage_keys import discard_job_files, is_work_file
 from app.jobs.tables import chores
-from app.settings import Settings
+from app.settings import DATABASE_FILE, Settings, sqlite_url
 from app.storage import FolderStorage, StorageFull
+from app.storage.folder import keys_in, sync_folder
 from app.supervision.startup import StartError, claim_data_dir
 from app.workers.repository import list_alive
 from app.workers.tables import workers
 
-# The copy that is prepared; its place is the database's own folder, so that a rename moves it there.
-_PREPARED = "restoring.db"
+# Of the copy that is prepared, after the name of the file that it is to become.
+_PREPARED = ".restoring"
 
 
 @dataclass(frozen=True)
 class Restored:
     """What came back: ``released`` jobs were running, ``missing`` are files that rows name.
 
-    ``unreadable`` are files of the backup, with the reason.
+    ``unreadable`` are files of the backup, with the reason; ``others`` are no files of a service, such as
+    those that a file manager leaves, and stayed where they are.
     """
 
     manifest: Manifest
     released: int
     missing: list[Damage]
     unreadable: dict[str, str]
+    others: list[str]
 
 
 def restore(settings: Settings, folder: Path) -> Restored:
@@ -52,6 +55,8 @@ def restore(settings: Settings, folder: Path) -> Restored:
     Raises BackupError; one of UNAVAILABLE.
     """
     folder = folder.resolve()
+    if settings.data_dir.resolve().is_relative_to(folder):
+        raise BackupError(f"The data folder {settings.data_dir} lies in the backup: choose another one.")
     manifest = read_manifest(folder)
     _require_known(manifest)
     try:
@@ -63,18 +68,21 @@ def restore(settings: Settings, folder: Path) -> Restored:
     except StorageFull as error:
         raise BackupError(f"The disk of {settings.data_dir} is full: choose another one.") from error
     except OSError as error:
-        raise BackupError(f"{error.filename or settings.data_dir}: {error.strerror}.") from error
+        raise BackupError(f"{error.filename or settings.data_dir}: {reason_of(error)}.") from error
 
 
 def _restore(settings: Settings, folder: Path, manifest: Manifest) -> Restored:
     # None of its space stays free: nothing else is at work.
     storage = FolderStorage(settings.data_dir / FILES)
-    copied = Copied()
-    copy_blobs(_keys(folder / FILES, storage), lambda key: (folder / FILES / key).open("rb"), storage, copied)
+    others: list[str] = []
+    unreadable = _copy_back(folder, FILES, storage, others)
     if (folder / WEIGHTS).is_dir():
-        shutil.copytree(folder / WEIGHTS, settings.weights.path, dirs_exist_ok=True)
+        weights = FolderStorage(settings.weights.path)
+        found = _copy_back(folder, WEIGHTS, weights, others)
+        unreadable |= {f"{WEIGHTS}/{key}": reason for key, reason in found.items()}
+        weights.close()
     with _prepared(folder, settings) as prepared:
-        engine = make_engine(f"sqlite:///{prepared}")
+        engine = make_engine(sqlite_url(prepared))
         try:
             released = _settle(engine, storage)
         finally:
@@ -82,12 +90,30 @@ def _restore(settings: Settings, folder: Path, manifest: Manifest) -> Restored:
         _put_in_place(prepared, settings)
     engine = make_engine(settings.resolved_database_url)
     try:
-        found = [each for page in missing_files(engine, storage) for each in page]
+        damaged = [each for page in missing_files(engine, storage) for each in page]
     finally:
         engine.dispose()
     # A job makes its previews anew.
-    missing = [each for each in found if not is_work_file(each.key)]
-    return Restored(manifest, released, missing, copied.unreadable)
+    missing = [each for each in damaged if not is_work_file(each.key)]
+    return Restored(manifest, released, missing, unreadable, others)
+
+
+def _copy_back(backup: Path, name: str, target: FolderStorage, others: list[str]) -> dict[str, str]:
+    """Copy the files of a folder of a backup, but for those that an earlier try has restored.
+
+    Returns what cannot be read, with the reason; what is no file of a service is added to ``others``.
+    """
+    source, copied = backup / name, Copied()
+
+    def is_new(key: str) -> bool:
+        try:
+            return target.size(key) != (source / key).stat().st_size
+        except OSError:
+            return True
+
+    found = keys_in(source, on_other=lambda path: others.append(path.relative_to(backup).as_posix()))
+    copy_blobs(filter(is_new, found), lambda key: (source / key).open("rb"), target, copied)
+    return copied.unreadable
 
 
 def _require_known(manifest: Manifest) -> None:
@@ -100,50 +126,51 @@ def _require_known(manifest: Manifest) -> None:
         ) from None
 
 
-def _require_unused(settings: Settings) -> None:
-    """Raise BackupError if there is something that a backup would replace, or someone at work."""
-    url = settings.resolved_database_url
-    if settings.database_url is None and not Path(make_url(url).database or "").exists():
-        return
-    upgrade(url)
-    engine = make_engine(url)
+def _require_unused(settings: Settings) -> bool:
+    """Raise BackupError if there is something that a backup would replace, or someone at work.
+
+    Returns whether the database has no tables yet. Changes nothing: it may be that of another release.
+    """
+    file = settings.database_file
+    if file is not None and not file.exists():
+        return True
+    engine = make_engine(settings.resolved_database_url)
+    name = engine.url.render_as_string(hide_password=True)
     try:
-        rows = {name: count for name, count in count_rows(engine).items() if count}
-        alive = list_alive(engine)
+        schema = schema_of(engine)
+        if schema.state == "empty":
+            # A file is replaced as a whole.
+            if file is not None and inspect(engine).get_table_names():
+                raise BackupError(f"{name} has tables of another program, and {ELSEWHERE}")
+            return True
+        if schema.state != "current":
+            raise BackupError(f"{name} is in use ({schema.found}), and {ELSEWHERE}")
+        if alive := list_alive(engine):
+            raise BackupError(f"{len(alive)} workers use {name}: stop the service first.")
+        with read(engine) as connection:
+            require_unused(connection)
     finally:
         engine.dispose()
-    name = engine.url.render_as_string(hide_password=True)
-    if alive:
-        raise BackupError(f"{len(alive)} workers use {name}: stop the service first.")
-    if rows:
-        found = ", ".join(f"{count:,} {table}" for table, count in rows.items())
-        raise BackupError(
-            f"{name} is in use ({found}), and nothing is replaced: move it away, or name another one with "
-            "IMPASTO_DATA_DIR or IMPASTO_DATABASE_URL."
-        )
+    return False
 
 
-def _keys(folder: Path, storage: FolderStorage) -> Iterator[str]:
-    """The keys of a backup's files, but for those that an earlier try has restored."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            key = path.relative_to(folder).as_posix()
-            target = storage.path(key)
-            if not target.is_file() or target.stat().st_size != path.stat().st_size:
-                yield key
+def _place_of(settings: Settings) -> Path:
+    """The database file, or in the data folder where that of a server would be."""
+    return (settings.database_file or settings.data_dir / DATABASE_FILE).resolve()
 
 
 @contextmanager
 def _prepared(folder: Path, settings: Settings) -> Iterator[Path]:
-    """A copy of the backup's database, with the tables of this version."""
-    path = settings.data_dir / _PREPARED
-    _remove_database(path)
-    try:
+    """A copy of the backup's database, with the tables of this version, from which a rename is atomic."""
+    place = _place_of(settings)
+    path = place.with_name(place.name + _PREPARED)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_database(path)
+    with written(path):
         shutil.copyfile(folder / DATABASE, path)
-        upgrade(f"sqlite:///{path}")
+        upgrade(sqlite_url(path))
         yield path
-    finally:
-        _remove_database(path)
+    remove_database(path)
 
 
 def _settle(engine: Engine, storage: FolderStorage) -> int:
@@ -160,20 +187,15 @@ def _settle(engine: Engine, storage: FolderStorage) -> int:
 
 
 def _put_in_place(prepared: Path, settings: Settings) -> None:
-    url = make_url(settings.resolved_database_url)
-    if url.get_backend_name() != "sqlite":
-        upgrade(settings.resolved_database_url)
+    # Much may have happened while the files were copied.
+    is_empty = _require_unused(settings)
+    if settings.database_file is None:
+        if is_empty:
+            upgrade(settings.resolved_database_url)
         load(prepared, settings.resolved_database_url)
         return
-    target = Path(url.database or "")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # The log of the database that is replaced must not be taken for one of the new.
-    _remove_database(target)
-    with prepared.open("rb") as file:
-        os.fsync(file.fileno())
-    shutil.move(prepared, target)
-
-
-def _remove_database(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    target = _place_of(settings)
+    sync_file(prepared)
+    remove_logs(target)
+    os.replace(prepared, target)
+    sync_folder(target.parent)

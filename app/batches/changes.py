@@ -1,6 +1,7 @@
 """Cancels, pauses, resumes and retries batches: the row says so at once, and its jobs follow in chunks."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, String, case, func, literal, or_, select, update
@@ -14,6 +15,7 @@ from app.batches.repository import entries_of, get_batch
 from app.batches.tables import batches
 from app.database.engine import now, write
 from app.database.keys import Keyed, find_made, keyed_changes, note_change
+from app.database.removal import delete_files
 from app.jobs.job import Job
 from app.jobs.states import State
 from app.jobs.storage_keys import discard_job_files
@@ -102,7 +104,7 @@ def apply_chunk(engine: Engine, storage: Storage, batch: Batch) -> set[str]:
             connection.execute(done.values(applied=current.revision))
     for job in changed:
         if job.ended and job.attempt:
-            discard_job_files(storage, job.id)
+            delete_files(partial(discard_job_files, storage, job.id))
     return set() if is_cancelled or current.paused else {job.lane for job in changed}
 
 

@@ -1,6 +1,7 @@
 """Deletes batches: hidden at once, their jobs and files in chunks after that."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from sqlalchemy import Engine, delete, exists, func, select, update
 from sqlalchemy.exc import DBAPIError
@@ -12,7 +13,7 @@ from app.batches.repository import get_batch
 from app.batches.spool import spool_key
 from app.batches.tables import batches
 from app.database.engine import is_disk_full, now, read, write
-from app.database.removal import remove
+from app.database.removal import Deletion, delete_files, remove
 from app.jobs.errors import JobInUse
 from app.jobs.leftovers import delete_unknown
 from app.jobs.states import TERMINAL
@@ -47,7 +48,7 @@ def _hide_without_space(engine: Engine, storage: Storage, batch_id: str, error: 
         raise BatchNotEnded(batch_id)
     last = ""
     while job_ids := _some_jobs(engine, batch_id, after=last):
-        _delete_files(storage, job_ids)
+        delete_files(*_files_of(storage, job_ids))
         last = job_ids[-1]
         try:
             return _hide(engine, batch_id)
@@ -94,17 +95,17 @@ def jobs_in_need(engine: Engine, batch_id: str) -> Sequence[str]:
         return connection.execute(query).scalars().all()
 
 
-def ended_before(engine: Engine, seconds: float, after: str, limit: int) -> Sequence[str]:
-    """Ids of batches that ended more than ``seconds`` ago, from the one ``after`` on."""
+def ended_before(engine: Engine, seconds: float, skip: int, limit: int) -> Sequence[str]:
+    """Ids of batches that ended more than ``seconds`` ago, but the first."""
     query = (
         select(batches.c.id)
         .where(
             batches.c.state != BatchState.RUNNING,
             batches.c.delete_requested_at.is_(None),
             batches.c.finished_at < now() - seconds,
-            batches.c.id > after,
         )
         .order_by(batches.c.id)
+        .offset(skip)
         .limit(limit)
     )
     with read(engine) as connection:
@@ -114,7 +115,7 @@ def ended_before(engine: Engine, seconds: float, after: str, limit: int) -> Sequ
 def delete_chunk(engine: Engine, storage: Storage, batch: Batch) -> None:
     """Delete some jobs of a batch with all that they made; after the last, the batch itself."""
     if job_ids := _some_jobs(engine, batch.id):
-        remove(lambda: _delete_jobs(engine, batch, job_ids), lambda: _delete_files(storage, job_ids))
+        remove(lambda: _delete_jobs(engine, batch, job_ids), *_files_of(storage, job_ids))
     else:
         remove(lambda: _delete_batch(engine, batch), lambda: storage.delete(spool_key(batch.id)))
 
@@ -136,9 +137,8 @@ def _delete_jobs(engine: Engine, batch: Batch, job_ids: Sequence[str]) -> None:
             connection.execute(delete(jobs).where(jobs.c.id.in_(job_ids)))
 
 
-def _delete_files(storage: Storage, job_ids: Sequence[str]) -> None:
-    for job_id in job_ids:
-        delete_job_files(storage, job_id)
+def _files_of(storage: Storage, job_ids: Sequence[str]) -> list[Deletion]:
+    return [partial(delete_job_files, storage, job_id) for job_id in job_ids]
 
 
 def _delete_batch(engine: Engine, batch: Batch) -> None:

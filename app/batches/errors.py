@@ -32,6 +32,29 @@ class UnknownBatch(ServiceError):
         super().__init__(f"There is no batch {batch_id}: `GET /v1/batches` lists those that there are.")
 
 
+class NamedByBatch(ServiceError):
+    """A line of a batch names it that is no job yet. Only what deletes by age meets this."""
+
+    status, type = HTTPStatus.CONFLICT, "named_by_batch"
+    example = (_JOB_ID,)
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"A batch with lines that are no jobs yet may name {reference}.")
+
+
+class PicturesDeleted(ServiceError):
+    """Pictures that lines name were deleted while the batch was checked. Nothing was stored."""
+
+    status, type = HTTPStatus.CONFLICT, "pictures_deleted"
+    example = ([_JOB_ID],)
+
+    def __init__(self, references: Sequence[str]) -> None:
+        super().__init__(
+            f"Pictures were deleted while the batch was checked: {', '.join(references[:5])}. "
+            "Upload them again, or take their lines out."
+        )
+
+
 class BatchInvalid(ServiceError):
     """Lines of the batch are wrong. Nothing was stored, and nothing runs."""
 

@@ -1,11 +1,13 @@
 """Routes that read the entries of a batch, and what they made: at any time, of what is there by then."""
 
+from collections.abc import Callable, Generator
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator
+from sqlalchemy import Engine
 
 from app.batches import archive, results
 from app.batches.batch import Batch
@@ -18,7 +20,7 @@ from app.batches.views import view_entries
 from app.http.errors import InvalidRequest
 from app.http.ids import ID_SCHEMA, require_id
 from app.http.problems import documented
-from app.http.services import ServicesDep
+from app.http.services import Services, ServicesDep
 from app.http.streaming import stream_response
 
 PATH = "/v1/batches"
@@ -67,10 +69,7 @@ def list_batch_entries(
 @router.head("/{batch_id}/results", include_in_schema=False)
 def get_batch_results(services: ServicesDep, request: Request, batch_id: BatchId) -> Response:
     """What the entries came to that have succeeded by now, as a stream of lines of JSON."""
-    batch = get_batch(services.engine, batch_id)
-    if request.method == "HEAD":
-        return Response(headers=NO_CACHE, media_type=results.MEDIA_TYPE)
-    return stream_response(results.results_of(services.engine, batch.id), results.MEDIA_TYPE, NO_CACHE)
+    return _stream_lines(services, request, batch_id, results.results_of)
 
 
 @router.get(
@@ -81,10 +80,7 @@ def get_batch_results(services: ServicesDep, request: Request, batch_id: BatchId
 @router.head("/{batch_id}/errors", include_in_schema=False)
 def get_batch_errors(services: ServicesDep, request: Request, batch_id: BatchId) -> Response:
     """The entries that have failed or were cancelled by now, and why, as a stream of lines of JSON."""
-    batch = get_batch(services.engine, batch_id)
-    if request.method == "HEAD":
-        return Response(headers=NO_CACHE, media_type=results.MEDIA_TYPE)
-    return stream_response(results.errors_of(services.engine, batch.id), results.MEDIA_TYPE, NO_CACHE)
+    return _stream_lines(services, request, batch_id, results.errors_of)
 
 
 @router.get(
@@ -109,6 +105,18 @@ def get_batch_archive(services: ServicesDep, request: Request, batch_id: BatchId
         return Response(headers=headers, media_type=archive.MEDIA_TYPE)
     pieces = archive.archive_of(services.engine, services.storage, batch.id)
     return stream_response(pieces, archive.MEDIA_TYPE, headers)
+
+
+def _stream_lines(
+    services: Services,
+    request: Request,
+    batch_id: str,
+    lines_of: Callable[[Engine, str], Generator[bytes, None, None]],
+) -> Response:
+    batch = get_batch(services.engine, batch_id)
+    if request.method == "HEAD":
+        return Response(headers=NO_CACHE, media_type=results.MEDIA_TYPE)
+    return stream_response(lines_of(services.engine, batch.id), results.MEDIA_TYPE, NO_CACHE)
 
 
 def _attachment(batch: Batch) -> str:

@@ -1,30 +1,37 @@
 """The SQL statements about batches that the API needs. Those of the keeper are beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from app.batches.batch import Batch, BatchState
-from app.batches.errors import UnknownBatch
+from app.batches.errors import PicturesDeleted, UnknownBatch
 from app.batches.tables import batches
 from app.database.engine import now, read, write
 from app.database.keys import Keyed, columns_of, find_made
+from app.jobs.errors import NeedsGone
+from app.jobs.needs import lock_pictures
 from app.jobs.tables import jobs
 
 
-def add_batch(engine: Engine, values: dict[str, Any], request: Keyed | None) -> tuple[Batch, bool]:
-    """Write the row of a running batch. Returns it, and whether it is new.
+def add_batch(
+    engine: Engine, values: dict[str, Any], request: Keyed | None, pictures: Collection[str] = ()
+) -> tuple[Batch, bool]:
+    """Write the row of a running batch whose lines name some pictures. Returns it, and whether it is new.
 
-    It is not if the same request has come before. Raises KeyReused.
+    It is not if the same request has come before. Raises KeyReused, PicturesDeleted.
     """
     fresh = {"state": BatchState.RUNNING, "next_line": 1, "next_offset": 0, "revision": 0, "applied": 0}
     values = {**fresh, **values, **columns_of(request), "created_at": now()}
     statement = insert(batches).values(**values).returning(*batches.c)
     try:
         with write(engine) as connection:
+            lock_pictures(connection, pictures)
             return Batch.from_row(connection.execute(statement).mappings().one()), True
+    except NeedsGone as error:
+        raise PicturesDeleted(error.references) from None
     except IntegrityError:
         earlier = find_made_batch(engine, request)
         if earlier is None:

@@ -1,16 +1,18 @@
 """Deletes what is old, as the settings say: jobs, batches, and uploads that nothing needs."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator, Sequence
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from app.batches import deletion
-from app.batches.batch import BatchState
 from app.batches.service import BatchService
-from app.batches.tables import batches
+from app.batches.unread import UnreadLines
 from app.database.engine import read
 from app.jobs.retention import DAY_SECONDS, delete_all, old_jobs
 from app.jobs.uploads import old_uploads, remove_image
+
+log = logging.getLogger(__name__)
 
 # What is deleted in one step, so that whoever takes the steps has time for other things.
 STEP = 100
@@ -19,24 +21,41 @@ STEP = 100
 def delete_old(service: BatchService) -> Iterator[int]:
     """The steps of a pass: jobs and batches first, since uploads are not needed without them.
 
-    ``service`` deletes them, by the settings that it has.
+    ``service`` deletes them, by the settings that it has. What lines of batches name that are no jobs yet
+    stays, and everything while such lines cannot be read.
     """
-    engine, days = service.engine, service.settings.keep_days
-    if days is not None:
-        old = days * DAY_SECONDS
-        yield from delete_all(lambda after: old_jobs(engine, old, after, STEP), service.jobs.delete)
-        yield from delete_all(lambda after: deletion.ended_before(engine, old, after, STEP), service.delete)
-    days = service.settings.keep_uploads_days
-    if days is not None and not _is_reading_lines(engine):
-        old = days * DAY_SECONDS
-        yield from delete_all(
-            lambda after: old_uploads(engine, old, after, STEP),
-            lambda image_id: remove_image(engine, service.storage, image_id, if_unused=True),
+    engine, settings = service.engine, service.settings
+    unread = UnreadLines(engine, service.storage)
+
+    def delete_batch(batch_id: str) -> None:
+        with read(engine) as connection:
+            unread.keep(connection, batch_id)
+        service.delete(batch_id)
+
+    def delete_upload(image_id: str) -> None:
+        remove_image(engine, service.storage, image_id, if_unused=True, keep=unread.keep)
+
+    if settings.keep_days is not None:
+        yield from _delete(
+            unread, old_jobs, settings.keep_days, lambda job_id: service.jobs.delete(job_id, unread.keep)
         )
+        yield from _delete(unread, deletion.ended_before, settings.keep_days, delete_batch)
+    if settings.keep_uploads_days is not None:
+        yield from _delete(unread, old_uploads, settings.keep_uploads_days, delete_upload)
 
 
-def _is_reading_lines(engine: Engine) -> bool:
-    """Whether a batch has lines that are no jobs yet, and may name any upload."""
-    has_unread = (batches.c.state == BatchState.RUNNING, batches.c.next_line <= batches.c.lines)
-    with read(engine) as connection:
-        return connection.execute(select(batches.c.id).where(*has_unread).limit(1)).first() is not None
+def _delete(
+    unread: UnreadLines,
+    old: Callable[[Engine, float, int, int], Sequence[str]],
+    days: float,
+    delete: Callable[[str], None],
+) -> Iterator[int]:
+    def pages(skip: int) -> Sequence[str]:
+        try:
+            unread.find()
+        except OSError as error:
+            log.warning("nothing is deleted for its age: the lines of a batch cannot be read: %s", error)
+            return []
+        return old(unread.engine, days * DAY_SECONDS, skip, STEP)
+
+    yield from delete_all(pages, delete)

@@ -1,14 +1,12 @@
 """Routes of batches: create, list, get, control and delete them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
 
 from app.batches import repository
 from app.batches.batch import Batch, BatchState
@@ -19,6 +17,7 @@ from app.batches.errors import (
     BatchNotEnded,
     BatchTooLarge,
     InvalidMatrix,
+    PicturesDeleted,
     UnknownBatch,
 )
 from app.batches.reading_routes import PATH, BatchId
@@ -27,7 +26,7 @@ from app.batches.service import MAX_NAME, BatchService, Options
 from app.batches.views import view_batch, view_batches, view_new
 from app.database.keys import KeyReused
 from app.errors import ServiceError
-from app.http.bodies import BODY_ERRORS, FORM, LimitedRoute, media_type_of, parse_json_object
+from app.http.bodies import BODY_ERRORS, FORM, LimitedRoute, media_type_of, parse_json_object, parse_model
 from app.http.errors import (
     DatabaseUnavailable,
     IncompleteBody,
@@ -41,7 +40,7 @@ from app.http.ids import STORABLE, Cursor
 from app.http.openapi_forms import REF
 from app.http.problems import documented
 from app.http.root_path import url_of
-from app.http.services import ServicesDep
+from app.http.services import Services, ServicesDep
 from app.http.uploads import Part, body_in_upload_thread, in_upload_thread
 from app.http.waiting import view_made_in_thread
 from app.jobs.errors import JobInUse
@@ -72,6 +71,7 @@ CREATE_ERRORS = (
     BatchInvalid,
     BatchEmpty,
     BatchTooLarge,
+    PicturesDeleted,
     KeyReused,
     StorageFull,
     DatabaseUnavailable,
@@ -172,21 +172,13 @@ def _make(
 ) -> Batch | BatchEstimate:
     if media_type == "application/json":
         raw = b"".join(body)
-        matrix = _parse_matrix(raw)
+        matrix = parse_model(Matrix, parse_json_object(raw, "body"))
         if dry_run:
             return batches.try_matrix(matrix, options)
         return batches.create_from_matrix(raw, matrix, options, idempotency_key)
     if dry_run:
         return batches.try_lines(body, options)
     return batches.create_from_lines(body, options, idempotency_key)
-
-
-def _parse_matrix(raw: bytes) -> Matrix:
-    try:
-        return Matrix.model_validate(parse_json_object(raw, "body"))
-    except ValidationError as error:
-        found = error.errors(include_url=False)
-        raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in found]) from None
 
 
 def _file_of(parts: Iterator[Part]) -> Iterator[bytes]:
@@ -236,9 +228,7 @@ def cancel_batch(
     services: ServicesDep, batch_id: BatchId, idempotency_key: IdempotencyKey = None
 ) -> BatchView:
     """Cancel what has not ended: what waits at once, what runs at its next step."""
-    batches = services.batches
-    changed = batches.once(batches.cancel, "cancel", batch_id, idempotency_key)
-    return view_batch(services.engine, changed)
+    return _once(services, services.batches.cancel, "cancel", batch_id, idempotency_key)
 
 
 @router.post("/{batch_id}/pause", responses=documented(UnknownBatch, BatchEnded, InvalidRequest, KeyReused))
@@ -246,9 +236,7 @@ def pause_batch(
     services: ServicesDep, batch_id: BatchId, idempotency_key: IdempotencyKey = None
 ) -> BatchView:
     """Pause a batch: none of its jobs begins, and those that run go back to the queue with a checkpoint."""
-    batches = services.batches
-    changed = batches.once(batches.pause, "pause", batch_id, idempotency_key)
-    return view_batch(services.engine, changed)
+    return _once(services, services.batches.pause, "pause", batch_id, idempotency_key)
 
 
 @router.post("/{batch_id}/resume", responses=documented(UnknownBatch, BatchEnded, InvalidRequest, KeyReused))
@@ -256,9 +244,7 @@ def resume_batch(
     services: ServicesDep, batch_id: BatchId, idempotency_key: IdempotencyKey = None
 ) -> BatchView:
     """Let a paused batch go on."""
-    batches = services.batches
-    changed = batches.once(batches.resume, "resume", batch_id, idempotency_key)
-    return view_batch(services.engine, changed)
+    return _once(services, services.batches.resume, "resume", batch_id, idempotency_key)
 
 
 @router.post(
@@ -279,3 +265,9 @@ def retry_batch(
 def delete_batch(services: ServicesDep, batch_id: BatchId) -> None:
     """Delete an ended batch with all that its jobs made, unless a waiting job needs a picture of it."""
     services.batches.delete(batch_id)
+
+
+def _once(
+    services: Services, change: Callable[[str], Batch], name: str, batch_id: str, key: str | None
+) -> BatchView:
+    return view_batch(services.engine, services.batches.once(change, name, batch_id, key))

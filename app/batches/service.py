@@ -216,6 +216,7 @@ class BatchService:
                     "request_id": current_request_id(),
                 },
                 body.keyed(idempotency_key),
+                preparer.pictures,
             )
         if not is_new:
             self.storage.delete(key)

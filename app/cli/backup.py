@@ -10,16 +10,10 @@ from app.backup.making import make_backup
 from app.backup.manifest import BackupError, Manifest
 from app.backup.restoring import restore as put_back
 from app.cli.messages import fail, note_problem
-from app.cli.serve import read_settings
-from app.database.engine import UNAVAILABLE, reason_of
+from app.cli.serve import DataDir, failing_on_the_database, read_settings
 
 # Files that are named; more are counted.
 NAMED = 20
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option(help="The service's data folder; IMPASTO_DATA_DIR, or ./data.", show_default=False),
-]
 
 
 def backup(
@@ -31,11 +25,10 @@ def backup(
     """
     settings = read_settings(data_dir=data_dir)
     try:
-        manifest, copied = make_backup(settings, folder)
+        with failing_on_the_database():
+            manifest, copied = make_backup(settings, folder)
     except BackupError as error:
         fail(str(error))
-    except UNAVAILABLE as error:
-        fail(f"The database is unavailable (IMPASTO_DATABASE_URL): {reason_of(error)}")
     typer.echo(f"Backed up {_described(manifest)} to {folder}.")
     _name(copied.unreadable)
     raise typer.Exit(int(bool(copied.unreadable)))
@@ -50,16 +43,16 @@ def restore(
     """
     settings = read_settings(data_dir=data_dir)
     try:
-        restored = put_back(settings, folder)
+        with failing_on_the_database():
+            restored = put_back(settings, folder)
     except BackupError as error:
         fail(str(error))
-    except UNAVAILABLE as error:
-        fail(f"The database is unavailable (IMPASTO_DATABASE_URL): {reason_of(error)}")
     manifest = restored.manifest
     typer.echo(f"Restored {_described(manifest)}, as of {manifest.made_at}, to {settings.data_dir}.")
     if restored.released:
         typer.echo(f"{restored.released:,} jobs were running: they wait, with their checkpoints.")
     _name({each.key: each.problem for each in restored.missing} | restored.unreadable)
+    _name(dict.fromkeys(restored.others, "no file of a service, and left out"))
     if restored.missing:
         typer.echo("Jobs whose files are missing can be run again; pictures have to be uploaded again.")
 

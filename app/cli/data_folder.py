@@ -34,7 +34,7 @@ def _prepare(settings: Settings, engine: Engine) -> None:
     schema = schema_of(engine)
     if schema.state == "current":
         return
-    if settings.database_url or schema.state == "newer":
+    if settings.names_database or schema.state == "newer":
         raise mismatch(schema)
     if schema.state == "empty":
         upgrade(settings.resolved_database_url)

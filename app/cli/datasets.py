@@ -10,13 +10,13 @@ from typing import Annotated, Any, BinaryIO
 
 import httpx
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from app.cli.jobs import LINE_WIDTH, follow
+from app.cli.jobs import follow
 from app.cli.messages import fail, fail_on
 from app.cli.output_files import check_output, write_file
 from app.cli.service_client import AsJson, Url, answer, service
+from app.cli.tables import print_list
 from app.datasets.dataset import Source
 from app.datasets.layout import is_picture, is_table
 from app.datasets.split import PARTS, Part
@@ -99,7 +99,7 @@ def list_(
         megabytes = f"{item['bytes'] / 1e6:,.1f}"
         made = item["created_at"][:19]
         table.add_row(item["name"], item["id"], item["state"], f"{item['members']:,}", megabytes, made)
-    Console(width=max(Console().width, LINE_WIDTH)).print(table)
+    print_list(table)
 
 
 @datasets.command()
@@ -224,7 +224,7 @@ def _print_statistics(found: dict[str, Any]) -> None:
         parts = each["parts"] or dict.fromkeys(PARTS, 0)
         counts = [f"{count:,}" for count in (each["members"], *(parts[part] for part in PARTS))]
         table.add_row(each["label"] or "(no label)", *counts)
-    Console(width=max(Console().width, LINE_WIDTH)).print(table)
+    print_list(table)
     for name in ("widths", "heights"):
         if found[name]:
             bars = ", ".join(

@@ -12,14 +12,12 @@ from rich.table import Table
 
 from app.cli.messages import fail
 from app.cli.service_client import RETRY_SECONDS, AsJson, Url, answer, events, service
+from app.cli.tables import print_list
 from app.jobs.states import TERMINAL, State
 
 jobs = typer.Typer(
     help="List, follow, finish, cancel and retry jobs of a running service.", no_args_is_help=True
 )
-
-# Width of the list in characters without truncation.
-LINE_WIDTH = 116
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="Id of a job.")]
 JobIds = Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of jobs.")]
@@ -46,7 +44,7 @@ def list_(
         table.add_column(column, no_wrap=True, overflow="ignore")
     for job in items:
         table.add_row(job["id"], job["kind"], _state(job), _progress(job), job["created_at"][:19])
-    Console(width=max(Console().width, LINE_WIDTH)).print(table)
+    print_list(table)
 
 
 @jobs.command()

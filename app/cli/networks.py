@@ -11,19 +11,17 @@ from typing import Annotated, Any, BinaryIO, Protocol
 
 import httpx
 import typer
-from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine
 
 from app.cli.data_folder import open_database
-from app.cli.jobs import LINE_WIDTH
 from app.cli.messages import fail
 from app.cli.output_files import check_output
 from app.cli.serve import read_settings
 from app.cli.service_client import AsJson, Url, answer, service
-from app.cli.tables import print_table
+from app.cli.tables import print_list, print_table
 from app.errors import ServiceError
-from app.jobs.repository import jobs_with_network
+from app.jobs.needs import users_of_network
 from app.networks import service as networks_here
 from app.networks.catalogue import get_card, is_shipped
 from app.networks.schemas import NetworkView, list_page
@@ -130,8 +128,7 @@ class Folder:
     def delete(self, name: str) -> None:
         """Remove a network."""
         network = networks_here.get_stored(self._engine, name)
-        users = jobs_with_network(self._engine, network.sha256)
-        networks_here.delete(self._engine, self._storage, network, users)
+        networks_here.delete(self._engine, self._storage, network, users_of_network)
 
     def write(self, name: str, file: BinaryIO) -> None:
         """Write a network as safetensors to an open file."""
@@ -167,7 +164,7 @@ def list_(as_json: AsJson = False, url: Url = None, data_dir: DataDir = None) ->
             "" if item["bytes"] is None else f"{item['bytes'] / 1e6:,.1f}",
             (item["created_at"] or "")[:19],
         )
-    Console(width=max(Console().width, LINE_WIDTH)).print(table)
+    print_list(table)
     typer.echo(f"Networks of yours take {page['bytes'] / 1e6:,.1f} MB.")
 
 

@@ -25,18 +25,13 @@ Host = Annotated[
 Port = Annotated[
     int | None, typer.Option(help="Port; IMPASTO_PORT, or 8000. 0 picks one.", show_default=False)
 ]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="The service's data folder; IMPASTO_DATA_DIR, or ./data.", show_default=False),
+]
 
 
-def serve(
-    host: Host = None,
-    port: Port = None,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of the database and the pictures; IMPASTO_DATA_DIR, or ./data.", show_default=False
-        ),
-    ] = None,
-) -> None:
+def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
     """Start the service: the page, the REST interface and a worker. Ctrl-C stops it."""
     settings = read_settings(host=host, port=port, data_dir=data_dir)
     configure_logging(settings.log_level, settings.log_format)

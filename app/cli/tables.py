@@ -10,6 +10,8 @@ from rich.table import Table
 MAIN = "table"
 # Where the output is no terminal, which says how wide it is: for programs and files.
 _WIDE = 200
+# In characters: a line of a list is not cut.
+_LINE_WIDTH = 116
 
 
 def print_table(name: str, entry: Any, columns: Sequence[str] = ()) -> None:
@@ -35,10 +37,19 @@ def print_table(name: str, entry: Any, columns: Sequence[str] = ()) -> None:
                 table.add_row(_words(str(key)), _cell(value))
         case _:
             return
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = _WIDE
     console.print(table)
+
+
+def print_list(table: Table) -> None:
+    """Print a list whose lines are not cut at the width of the terminal, so that ids can be copied.
+
+    Names that clients gave are printed as they are, though they may look like markup.
+    """
+    width = max(Console().width, _LINE_WIDTH)
+    Console(width=width, markup=False, emoji=False).print(table)
 
 
 def _words(name: str) -> str:

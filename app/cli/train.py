@@ -158,7 +158,7 @@ def _value(text: str) -> Any:
 @contextmanager
 def _database(settings: Settings) -> Iterator[Engine]:
     """The database of the data folder, which is made if there is none: the network is kept there."""
-    if settings.database_url:
+    if settings.names_database:
         fail(
             "IMPASTO_DATABASE_URL is set, but this command keeps networks in the data folder: unset it, or "
             "send the training to the service."

@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.table import Table
 
 from app.cli.messages import INTERRUPTED, USAGE, fail
-from app.cli.serve import read_settings
+from app.cli.serve import DataDir, read_settings
 from app.networks import NetworkCard, get_card, list_cards
 from app.networks.download import DownloadError, Received
 from app.networks.weights_folder import LocalWeights, card_here, downloadable
@@ -31,10 +31,6 @@ weights = typer.Typer(
     no_args_is_help=True,
 )
 
-DataDir = Annotated[
-    Path | None,
-    typer.Option(help="The service's data folder; IMPASTO_DATA_DIR, or ./data.", show_default=False),
-]
 Mirror = Annotated[
     str | None,
     typer.Option(

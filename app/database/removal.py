@@ -1,5 +1,6 @@
 """Rows and their files: written and deleted such that no row is without files, also on a full disk."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -7,9 +8,13 @@ from sqlalchemy.exc import DBAPIError
 
 from app.database.engine import UNAVAILABLE, is_disk_full
 
+log = logging.getLogger(__name__)
+
+Deletion = Callable[[], object]
+
 
 @contextmanager
-def unless_written(discard: Callable[[], None]) -> Iterator[None]:
+def unless_written(discard: Deletion) -> Iterator[None]:
     """A context in which the row of files that are stored is written; they are discarded if it fails.
 
     Not if the database went away: the row may be there all the same. Files that turn out to have none are
@@ -19,23 +24,37 @@ def unless_written(discard: Callable[[], None]) -> Iterator[None]:
         yield
     except UNAVAILABLE as error:
         if isinstance(error, DBAPIError) and is_disk_full(error):
-            discard()
+            delete_files(discard)
         raise
     except BaseException:
-        discard()
+        delete_files(discard)
         raise
 
 
-def remove(row: Callable[[], None], files: Callable[[], None]) -> None:
+def remove(row: Deletion, *files: Deletion) -> None:
     """Delete the row, then the files, so that no row is ever without its files.
 
-    A database on a full disk has no space to note that a row is gone: then the files go first.
+    A file that cannot be deleted stays without a row. A database on a full disk has no space to note that a
+    row is gone: then the files go first, or OSError is raised, and the row stays.
     """
     try:
         row()
     except DBAPIError as error:
         if not is_disk_full(error):
             raise
-        files()
+        for delete in files:
+            delete()
         row()
-    files()
+    delete_files(*files)
+
+
+def delete_files(*files: Deletion) -> int:
+    """Delete files that nothing needs; those that cannot be deleted are logged. Returns how many were."""
+    deleted = 0
+    for delete in files:
+        try:
+            delete()
+            deleted += 1
+        except OSError as error:
+            log.warning("a file that nothing needs stays: %s", error)
+    return deleted

@@ -19,9 +19,9 @@ from app.datasets.errors import (
 )
 from app.datasets.layout import MAX_TABLE_BYTES, read_labels
 from app.datasets.relabeling import Relabeling
-from app.datasets.routes import PATH, Reference, detail, parse, read_json
+from app.datasets.routes import PATH, Reference, detail
 from app.datasets.schemas import DatasetChange, DatasetDetail, RelabelParams, body_description
-from app.http.bodies import BODY_ERRORS, JSON_ERRORS, LimitedRoute
+from app.http.bodies import BODY_ERRORS, JSON_ERRORS, LimitedRoute, parse_model, read_json
 from app.http.errors import DatabaseUnavailable, InvalidForm, InvalidRequest
 from app.http.idempotency import IdempotencyKey
 from app.http.problems import documented
@@ -117,7 +117,7 @@ def _relabel(
     table: dict[str, str | None] | None = None,
 ) -> tuple[str, bool]:
     """The id of the new set, and whether it is new."""
-    params = parse(RelabelParams, values, place)
+    params = parse_model(RelabelParams, values, place)
     changes = Relabeling(params.labels, params.rename, params.drop, table or {})
     dataset = repository.get_dataset(services.engine, reference)
     asked = keyed(key, "relabel", dataset.id, params.model_dump(mode="json"), table)

@@ -1,22 +1,16 @@
 """Routes of sets: make, fill, close, list and delete them."""
 
-import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from app.database.ids import new_id
 from app.database.keys import KeyReused, change_once, keyed
-from app.database.removal import unless_written
 from app.datasets import repository
-from app.datasets.dataset import REFERENCE_PATTERN, Dataset, is_name
+from app.datasets.dataset import REFERENCE_PATTERN, Dataset
 from app.datasets.errors import (
     DatasetClosed,
     DatasetEmpty,
@@ -29,7 +23,6 @@ from app.datasets.errors import (
     UnusableLabels,
     UnusableZip,
 )
-from app.datasets.layout import MAX_TABLE_BYTES, read_labels
 from app.datasets.parts import count_labels, require_parts
 from app.datasets.repository import Added
 from app.datasets.schemas import (
@@ -46,32 +39,28 @@ from app.datasets.schemas import (
     body_description,
 )
 from app.datasets.split import Part
-from app.datasets.uploads import labels_key, open_upload, zip_key
-from app.http.bodies import BODY_ERRORS, LimitedRoute, media_type_of
-from app.http.errors import DatabaseUnavailable, InvalidForm, InvalidRequest, UnsupportedBody
+from app.datasets.zip_forms import add_zip, create_from_zip
+from app.http.bodies import BODY_ERRORS, LimitedRoute, parse_model, read_json, refusal
+from app.http.errors import DatabaseUnavailable, InvalidForm, InvalidRequest
 from app.http.idempotency import IdempotencyKey
 from app.http.ids import STORABLE, Cursor
 from app.http.problems import documented
 from app.http.root_path import url_of
 from app.http.services import Services, ServicesDep
-from app.http.uploads import Part as FormPart
 from app.http.uploads import in_upload_thread, is_form, stated_bytes
 from app.http.waiting import view_made_in_thread, wait_for_end
 from app.jobs import filling
 from app.jobs.errors import ParamsError
-from app.jobs.job import Job
 from app.jobs.repository import jobs_with_datasets
 from app.jobs.request_headers import JobHeaders, JobHeadersDep
 from app.jobs.routes import wait_and_view
 from app.jobs.schemas import JobView
-from app.jobs.storage_keys import job_folder, work_folder
 from app.storage import StorageFull
 
 PATH = "/v1/datasets"
 MEMBERS_PATH = f"{PATH}/{{dataset}}/members"
 router = APIRouter(prefix=PATH, tags=["datasets"], route_class=LimitedRoute)
 
-M = TypeVar("M", bound=BaseModel)
 Reference = Annotated[
     str,
     Path(description="Id or name of a set.", json_schema_extra={"pattern": f"^{REFERENCE_PATTERN}$"}),
@@ -108,11 +97,11 @@ async def create_dataset(
     if is_form(request):
         job_id: str | None
         made, job_id = await in_upload_thread(
-            partial(_create_from_zip, services, headers, stated_bytes(request)), request
+            partial(create_from_zip, services, headers, stated_bytes(request)), request
         )
         response.status_code = HTTPStatus.ACCEPTED
     else:
-        new = parse(NewDataset, await read_json(request))
+        new = parse_model(NewDataset, await read_json(request))
         made, job_id, is_new = await run_in_threadpool(_create, services, headers, new)
         if job_id is not None:
             response.status_code = HTTPStatus.ACCEPTED
@@ -196,7 +185,7 @@ async def add_members(
             await run_in_threadpool(_add_stored, services, headers.idempotency_key, dataset, values)
         )
     found = await run_in_threadpool(filling.open_for_members, services.engine, dataset)
-    job = await in_upload_thread(partial(_add_zip, services, headers, found, stated_bytes(request)), request)
+    job = await in_upload_thread(partial(add_zip, services, headers, found, stated_bytes(request)), request)
     response.headers["Location"] = url_of(f"/v1/jobs/{job.id}")
     return await wait_and_view(services, job, headers.wait_seconds, response)
 
@@ -237,29 +226,6 @@ def detail(services: Services, reference: str) -> DatasetDetail:
     return DatasetDetail.with_labels(dataset, filling.fillers(services.engine, dataset), labels)
 
 
-async def read_json(request: Request) -> dict[str, Any]:
-    """The JSON object that is the body. Raises UnsupportedBody, and what reading one may raise."""
-    media_type = media_type_of(request.headers.get("content-type", ""))
-    if media_type != "application/json":
-        raise UnsupportedBody(media_type)
-    values: dict[str, Any] = await request.json()
-    return values
-
-
-def parse(model: type[M], values: dict[str, Any], place: str = "body") -> M:
-    """The values as a model. Raises RequestValidationError that names the fields."""
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise refusal(error, place) from None
-
-
-def refusal(error: ValidationError, place: str) -> RequestValidationError:
-    """The error as FastAPI raises it for what a model refuses in a ``place`` of the request."""
-    found = error.errors(include_url=False)
-    return RequestValidationError([{**each, "loc": (place, *each["loc"])} for each in found])
-
-
 def _create(services: Services, headers: JobHeaders, new: NewDataset) -> tuple[Dataset, str | None, bool]:
     """A set, the id of the job that makes it if there is one, and whether the set is new."""
     request = keyed(headers.idempotency_key, "dataset", new.model_dump(mode="json"))
@@ -290,118 +256,5 @@ def _add_stored(services: Services, key: str | None, reference: str, values: dic
         return earlier
     filling.earlier_job(services.engine, request)
     dataset = filling.open_for_members(services.engine, dataset.id)
-    new = parse(NewMembers, values)
+    new = parse_model(NewMembers, values)
     return services.datasets.add_images(dataset, [member.to_member() for member in new.members], request)
-
-
-@dataclass
-class _Received:
-    """What came of a form: its params, and the SHA-256 of the files that are stored."""
-
-    params: dict[str, Any] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
-
-
-def _receive(services: Services, job_id: str, size: int, parts: Iterator[FormPart]) -> _Received:
-    """Store the files of a form of ``size`` bytes where the job to be looks for them, and check them."""
-    services.storage.require_space(size)
-    received, folder = _Received(), work_folder(job_id)
-    for part in parts:
-        if part.name in received.files:
-            raise InvalidDataset(part.name, "This came twice: send one.")
-        match part.name:
-            case "params":
-                received.params = part.read_json()
-            case "file":
-                received.files["file"] = services.storage.put(zip_key(folder), part.chunks).sha256
-            case "labels":
-                data = part.read(MAX_TABLE_BYTES)
-                read_labels(data)
-                received.files["labels"] = services.storage.put(labels_key(folder), data).sha256
-            case name:
-                raise InvalidDataset(name, "There is no such field: a form has file, labels and params.")
-    if "file" not in received.files:
-        raise InvalidDataset("file", "This is missing: send a ZIP as the field `file`.")
-    with open_upload(services.storage, folder, services.datasets.limits):
-        return received
-
-
-@contextlib.contextmanager
-def _upload(services: Services) -> Iterator[str]:
-    """The id of a job to be, whose files are deleted if it does not come to it."""
-    job_id = new_id()
-    with unless_written(lambda: services.storage.delete_prefix(job_folder(job_id))):
-        yield job_id
-
-
-def _add_zip(
-    services: Services, headers: JobHeaders, dataset: Dataset, size: int, parts: Iterator[FormPart]
-) -> Job:
-    """The job that adds the pictures of a form's ZIP."""
-    with _upload(services) as job_id:
-        received = _receive(services, job_id, size, parts)
-        params = parse(UploadParams, received.params, "params")
-        hashed = (dataset.id, params.model_dump(mode="json"))
-        return _submit(services, headers, dataset, job_id, received, hashed, label=params.label, close=False)
-
-
-def _create_from_zip(
-    services: Services, headers: JobHeaders, size: int, parts: Iterator[FormPart]
-) -> tuple[Dataset, str]:
-    """A new set, and the id of the job that fills it with the pictures of a form's ZIP."""
-    with _upload(services) as job_id:
-        received = _receive(services, job_id, size, parts)
-        params = parse(ZipParams, received.params, "params")
-        if not is_name(params.name):
-            raise DatasetNameInvalid(params.name)
-        hashed = ("", params.model_dump(mode="json"))
-        asked = filling.import_request(headers.idempotency_key, hashed, sorted(received.files.values()))
-        earlier = filling.earlier_job(services.engine, asked)
-        if earlier is not None:
-            services.storage.delete_prefix(job_folder(job_id))
-            there = repository.find_dataset(services.engine, str(earlier.params["dataset"]))
-            if there is None:
-                raise InvalidDataset("Idempotency-Key", "The set of this key was deleted: use another key.")
-            return there, earlier.id
-        dataset = filling.begin_import(services.datasets, params.name, asked)
-        try:
-            job = _submit(
-                services, headers, dataset, job_id, received, hashed, label=params.label, close=params.close
-            )
-        except BaseException:
-            # It stays if the job is there all the same.
-            with contextlib.suppress(DatasetInUse):
-                filling.delete(services.datasets, dataset)
-            raise
-        return dataset, job.id
-
-
-def _submit(
-    services: Services,
-    headers: JobHeaders,
-    dataset: Dataset,
-    job_id: str,
-    received: _Received,
-    hashed: tuple[Any, ...],
-    *,
-    label: str | None,
-    close: bool,
-) -> Job:
-    """The job that adds the pictures of an upload, or the one of an earlier request with the same key."""
-    asked = filling.import_request(headers.idempotency_key, hashed, sorted(received.files.values()))
-    earlier = filling.earlier_job(services.engine, asked)
-    if earlier is not None:
-        services.storage.delete_prefix(job_folder(job_id))
-        return earlier
-    job = filling.submit_import(
-        services.jobs,
-        dataset,
-        job_id,
-        label=label,
-        close=close,
-        priority=headers.priority,
-        request=asked,
-    )
-    if job.id != job_id:  # the same request came at this moment
-        services.storage.delete_prefix(job_folder(job_id))
-    return job

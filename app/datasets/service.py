@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Engine
@@ -10,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.database.ids import derived_id, is_id
 from app.database.keys import Keyed, find_made, keyed_changes
+from app.database.removal import delete_files
 from app.datasets import changes, deletion, repository
 from app.datasets.builtin import BUILT_IN
 from app.datasets.dataset import (
@@ -225,8 +227,7 @@ class DatasetService:
         Raises UnknownDataset, DatasetInUse.
         """
         for gone in deletion.delete_dataset(self.engine, dataset.id, needs):
-            for image_id in gone:
-                self.storage.delete(image_key(image_id))
+            delete_files(*(partial(self.storage.delete, image_key(image_id)) for image_id in gone))
 
 
 def _require_own_name(name: str) -> None:

@@ -3,10 +3,12 @@
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request, Response, params
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -23,6 +25,8 @@ from app.http.errors import (
     UnsupportedBody,
     UnusableText,
 )
+
+M = TypeVar("M", bound=BaseModel)
 
 # JSON is parsed on the event loop: in another thread it would hold the interpreter's lock as long.
 MAX_JSON_BYTES = 1_000_000
@@ -152,3 +156,26 @@ def parse_json_object(raw: bytes, field: str) -> dict[str, Any]:
     if len(value) > MAX_JSON_FIELDS:
         raise TooManyFields(field, len(value), MAX_JSON_FIELDS)
     return value
+
+
+async def read_json(request: Request) -> dict[str, Any]:
+    """The JSON object that is the body. Raises UnsupportedBody, and what reading one may raise."""
+    media_type = media_type_of(request.headers.get("content-type", ""))
+    if media_type != "application/json":
+        raise UnsupportedBody(media_type)
+    values: dict[str, Any] = await request.json()
+    return values
+
+
+def parse_model(model: type[M], values: dict[str, Any], place: str = "body") -> M:
+    """The values as a model. Raises RequestValidationError that names the fields."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise refusal(error, place) from None
+
+
+def refusal(error: ValidationError, place: str) -> RequestValidationError:
+    """The error as FastAPI raises it for what a model refuses in a ``place`` of the request."""
+    found = error.errors(include_url=False)
+    return RequestValidationError([{**each, "loc": (place, *each["loc"])} for each in found])

@@ -54,7 +54,11 @@ def upload_image(
     ],
     idempotency_key: IdempotencyKey = None,
 ) -> ImageView:
-    """Upload a picture, or a short clip, for as many jobs as you like."""
+    """Upload a picture, or a short clip, for as many jobs as you like.
+
+    Each upload is a picture of its own, also of bytes that are here already, so that whoever sent it may
+    delete it; a file that comes with a job becomes the picture with its name and bytes, if there is one.
+    """
     info = services.images.inspect(image, "image", clips=True)
     stored = services.images.store(image, info, idempotency_key)
     response.headers["Location"] = url_of(f"{PATH}/{stored.id}")

@@ -1,6 +1,6 @@
 """Thumbnails of stored pictures, made on request, and kept as long as there is room.
 
-The only module of the HTTP service that decodes whole pictures: those whose limits were checked or that jobs
+The only part of the HTTP service that decodes whole pictures: those whose limits were checked or that jobs
 made, and a few at a time, in threads of their own, so that no other request waits for one.
 """
 
@@ -12,17 +12,17 @@ from functools import partial
 from http import HTTPStatus
 from io import BytesIO
 from math import inf
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import anyio
 from anyio import to_thread
 from fastapi import Query, Request, Response
-from PIL import Image, ImageOps
+from PIL import Image
 
 from app.http.errors import FileGone
 from app.http.file_responses import CACHE, is_known
 from app.images.errors import NoThumbnail
-from app.media.inspect import open_picture
+from app.images.shrinking import shrink
 from app.media.stills import read_header
 from app.storage import Storage
 
@@ -30,7 +30,9 @@ MEDIA_TYPE = "image/webp"
 QUALITY = 80
 # Decoded at a time: a large picture takes some hundred megabytes and a second.
 AT_A_TIME = 2
-_at_a_time = threading.Semaphore(AT_A_TIME)
+# Pixels decoded at a time, up to 9 bytes each (16 of an animated WebP). One with more than half is alone.
+PIXELS_AT_A_TIME = 40_000_000
+_turn = threading.Lock()
 _thumbnail_threads = anyio.CapacityLimiter(AT_A_TIME)
 # Sheets are drawn for seconds, which thumbnails should not wait for.
 _sheet_threads = anyio.CapacityLimiter(AT_A_TIME)
@@ -60,6 +62,29 @@ class _Kept:
                 self._bytes -= len(self._found.popitem(last=False)[1])
 
 
+class _Room:
+    """Shares of a number of pixels among pictures: at most AT_A_TIME of them, or a large one alone."""
+
+    def __init__(self, pixels: int) -> None:
+        self._most, self._left = pixels, pixels
+        self._changed = threading.Condition()
+
+    def take(self, pixels: int) -> int:
+        """Wait until there is room for a picture; what it takes is to be given back."""
+        wanted = min(max(pixels, self._most // AT_A_TIME), self._most)
+        with self._changed:
+            self._changed.wait_for(lambda: wanted <= self._left)
+            self._left -= wanted
+        return wanted
+
+    def give(self, taken: int) -> None:
+        """Give back what a picture took."""
+        with self._changed:
+            self._left += taken
+            self._changed.notify()
+
+
+_room = _Room(PIXELS_AT_A_TIME)
 # By content, which is the same for every service of this process.
 _kept = _Kept(_KEPT_BYTES)
 
@@ -121,14 +146,31 @@ def read_small(storage: Storage, key: str, side: int, max_pixels: float = inf) -
     has more than ``max_pixels``, FileGone.
     """
     try:
-        with storage.open(key) as file, _at_a_time:
-            return _shrink(file, side, max_pixels)
+        return _read_small(storage, key, side, max_pixels)
     except FileNotFoundError:
         raise FileGone from None
     except NoThumbnail:
         raise
     except Exception as error:  # Pillow's decoders raise a dozen types for damaged data
         raise NoThumbnail("This picture cannot be decoded.") from error
+
+
+def _read_small(storage: Storage, key: str, side: int, max_pixels: float) -> Image.Image:
+    # One at a time reads its file and waits for room, so that no other one is overtaken for ever.
+    with _turn:
+        with storage.open(key) as file:
+            data = file.read()
+        header = read_header(data)
+        pixels = header.width * header.height
+        if pixels > max_pixels:
+            raise NoThumbnail(f"This picture has {pixels:,} pixels, too many to be reduced here.")
+        taken = _room.take(pixels)
+    try:
+        image = shrink(data, header, side)
+    finally:
+        _room.give(taken)
+    image.info["pixels"] = pixels
+    return image
 
 
 def read_all_small(
@@ -148,31 +190,3 @@ def read_all_small(
         left -= image.info["pixels"]
         found[name] = image
     return found
-
-
-def _shrink(file: BinaryIO, side: int, max_pixels: float) -> Image.Image:
-    with _open(file.read()) as opened:
-        pixels = opened.width * opened.height
-        if pixels > max_pixels:
-            raise NoThumbnail(f"This picture has {pixels:,} pixels, too many to be reduced here.")
-        profile = opened.info.get("icc_profile")
-        opened.draft(None, (2 * side, 2 * side))  # reduces a JPEG alone
-        # Of grey with more than 8 bits Pillow would keep the lowest 8.
-        deep = opened.mode in ("I;16", "I;16B")
-        image = opened.convert("I").point(lambda level: level / 257).convert("L") if deep else opened
-        if image.mode not in ("RGB", "RGBA"):
-            image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-            profile = None
-        image.thumbnail((side, side), reducing_gap=3.0)
-        image = ImageOps.exif_transpose(image)
-        image.load()
-        image.info = {"icc_profile": profile, "pixels": pixels}
-        return image
-
-
-def _open(data: bytes) -> Image.Image:
-    """A picture, or the first frame of an animation, whose decoder stumbles over nothing but its pixels."""
-    header = read_header(data)
-    if header.frames > 1:
-        return Image.open(BytesIO(data), formats=(header.format,))
-    return open_picture(data, header).image

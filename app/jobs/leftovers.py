@@ -3,11 +3,13 @@ the row."""
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy import Engine, Table, select
 
 from app.database.engine import IN_ONE, read
 from app.database.ids import is_id
+from app.database.removal import delete_files
 from app.images.repository import image_key
 from app.images.tables import images
 from app.jobs.storage_keys import job_folder
@@ -55,9 +57,7 @@ def delete_unknown(
             *(len(unknown), len(unknown) + known, folder_of(key_of)),
         )
         return 0
-    for name in unknown:
-        delete(key_of(name))
-    return len(unknown)
+    return delete_files(*(partial(delete, key_of(name)) for name in unknown))
 
 
 def unknown_ids(

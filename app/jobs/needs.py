@@ -1,9 +1,9 @@
-"""Which pictures and sets jobs need. Rows are locked, so that of a delete and a submit at the same moment one
-sees what the other did."""
+"""Which pictures, sets and networks jobs need. Rows are locked, so that of a delete and a submit at the same
+moment one sees what the other did."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 
-from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy import Connection, Engine, delete, or_, select
 
 from app.database.engine import IN_ONE, write
 from app.datasets.tables import datasets
@@ -11,9 +11,13 @@ from app.images.tables import images
 from app.jobs.errors import JobInUse, JobNotEnded, NeedsGone, UnknownJob
 from app.jobs.states import TERMINAL
 from app.jobs.tables import artifacts, job_datasets, job_pictures, jobs
+from app.networks.catalogue import is_shipped
+from app.networks.tables import networks
 
 # Jobs that an error names.
 NAMED = 6
+# Raises an error if a picture or job must not be deleted, in the transaction that has locked it.
+Keep = Callable[[Connection, str], None]
 
 
 def lock_pictures(connection: Connection, references: Collection[str]) -> None:
@@ -39,10 +43,14 @@ def lock_pictures(connection: Connection, references: Collection[str]) -> None:
         raise NeedsGone(gone)
 
 
-def delete_job(engine: Engine, job_id: str) -> None:
+def nothing_kept(connection: Connection, reference: str) -> None:
+    """The ``keep`` of a delete that nothing else forbids."""
+
+
+def delete_job(engine: Engine, job_id: str, keep: Keep = nothing_kept) -> None:
     """Delete the rows of an ended job; its files are the caller's.
 
-    Raises UnknownJob, JobNotEnded, JobInUse.
+    Raises UnknownJob, JobNotEnded, JobInUse, and what ``keep`` raises.
     """
     with write(engine) as connection:
         state = connection.execute(select(jobs.c.state).where(jobs.c.id == job_id).with_for_update()).scalar()
@@ -54,6 +62,7 @@ def delete_job(engine: Engine, job_id: str) -> None:
         names = connection.execute(made.with_for_update()).scalars().all()
         if users := users_of(connection, [f"{job_id}/{name}" for name in names]):
             raise JobInUse(users)
+        keep(connection, job_id)
         connection.execute(delete(jobs).where(jobs.c.id == job_id))
 
 
@@ -87,6 +96,26 @@ def lock_datasets(connection: Connection, dataset_ids: Collection[str]) -> None:
     found = connection.execute(query.with_for_update(read=True, key_share=True)).scalars()
     if gone := sorted({*dataset_ids}.difference(found)):
         raise NeedsGone(gone)
+
+
+def lock_networks(connection: Connection, used: Mapping[str, str | None]) -> None:
+    """Keep the networks of some names, with the SHA-256 of their weights, until the transaction ends.
+
+    Shipped ones are never deleted. Raises NeedsGone.
+    """
+    named = {sha256: name for name, sha256 in used.items() if sha256 is not None and not is_shipped(name)}
+    query = select(networks.c.sha256).where(networks.c.sha256.in_(named)).order_by(networks.c.id)
+    found = connection.execute(query.with_for_update(read=True, key_share=True)).scalars()
+    if gone := sorted(set(named).difference(found)):
+        raise NeedsGone([named[each] for each in gone])
+
+
+def users_of_network(connection: Connection, sha256: str) -> list[str]:
+    """Ids of jobs that have not ended and that use a network with these weights."""
+    uses = or_(jobs.c.network_sha256 == sha256, jobs.c.further_networks.is_not(None))
+    query = select(jobs.c.id, jobs.c.network_sha256, jobs.c.further_networks)
+    rows = connection.execute(query.where(uses, jobs.c.state.not_in(TERMINAL)).order_by(jobs.c.id))
+    return [job_id for job_id, own, further in rows if sha256 == own or sha256 in (further or {}).values()]
 
 
 def users_of_dataset(connection: Connection, dataset_id: str) -> list[str]:

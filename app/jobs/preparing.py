@@ -80,6 +80,11 @@ class Preparer:
         self._resolved: dict[str, Params] = {}
         self.catalogue = CachedCatalogue(engine)
 
+    @property
+    def pictures(self) -> list[str]:
+        """The references of all pictures that were found."""
+        return [reference for reference, found in self._pictures.items() if found is not None]
+
     def parse(self, kind: str, params: dict[str, Any]) -> Params:
         """Params of a kind, checked by its class, and resolved. Raises ParamsError, InvalidParam.
 

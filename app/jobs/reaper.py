@@ -1,13 +1,14 @@
 """Takes back the jobs of lost workers, and finds cancels that are overdue."""
 
-import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select
 
 from app.database.engine import current_time, now, read, write
+from app.database.removal import delete_files
 from app.jobs.claims import Claim
 from app.jobs.dispatch.base import Dispatcher
 from app.jobs.job import Job, Json
@@ -16,8 +17,6 @@ from app.jobs.storage_keys import discard_job_files
 from app.jobs.tables import jobs
 from app.jobs.transitions import state_data, transition, transition_all
 from app.storage import Storage
-
-log = logging.getLogger(__name__)
 
 # Time from one round of the reaper to the next.
 ROUND_SECONDS = 2.0
@@ -49,7 +48,7 @@ def stalled_error(seconds: float) -> Json:
 
 def expire_leases(engine: Engine, max_attempts: int) -> list[Job]:
     """Take back every running job whose lease has run out. Returns them as they are afterwards."""
-    return _take_back(engine, (jobs.c.lease_until < now(),), max_attempts)
+    return _take_back(engine, (jobs.c.lease_until < now(),), max_attempts, waits=False)
 
 
 class LeaseWatch:
@@ -136,16 +135,20 @@ def _take_back(
     *,
     attempts_lost: int = 1,
     error: Json = WORKER_LOST,
+    waits: bool = True,
 ) -> list[Job]:
+    """Take back the running jobs of some conditions. ``waits``: also for rows that others write just now.
+
+    Nobody comes back to those of a worker whose end was told once; what is asked every round can wait.
+    """
     running = jobs.c.state == State.RUNNING
     with read(engine) as connection:
         # The common case takes no write lock.
         if connection.execute(select(jobs.c.id).where(running, *conditions)).first() is None:
             return []
     with write(engine) as connection:
-        lost = connection.execute(
-            select(jobs.c.id).where(running, *conditions).with_for_update(skip_locked=True)
-        ).scalars()
+        found = select(jobs.c.id).where(running, *conditions).order_by(jobs.c.id)
+        lost = connection.execute(found.with_for_update(skip_locked=not waits)).scalars()
         changed = [
             _take_back_one(connection, job_id, conditions, max_attempts, attempts_lost, error)
             for job_id in list(lost)
@@ -185,10 +188,7 @@ def finish_takeback(jobs: Sequence[Job], dispatcher: Dispatcher, storage: Storag
             dispatcher.hint(job.lane)
         dispatcher.changed(job.id)
         if job.ended:
-            try:
-                discard_job_files(storage, job.id)
-            except OSError as error:
-                log.warning("job %s: files that it no longer needs stay: %s", job.id, error)
+            delete_files(partial(discard_job_files, storage, job.id))
 
 
 def overdue_cancels(engine: Engine, seconds: float) -> set[str]:

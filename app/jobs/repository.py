@@ -16,7 +16,7 @@ from app.database.keys import Keyed, find_made
 from app.images.repository import NewImage, insert_images
 from app.jobs.errors import UnknownJob
 from app.jobs.job import Artifact, Event, Job, Json
-from app.jobs.needs import lock_datasets, lock_pictures
+from app.jobs.needs import lock_datasets, lock_networks, lock_pictures
 from app.jobs.states import TERMINAL, State
 from app.jobs.tables import IS_WAITING, artifacts, job_datasets, job_events, job_pictures, jobs
 from app.jobs.transitions import record_new, state_data, transition
@@ -55,6 +55,12 @@ class NewJob:
     reproducible: bool = False
     stack_key: str | None = None
     request_id: str | None = None
+
+    @property
+    def networks(self) -> dict[str, str | None]:
+        """The names of all networks that it uses, with the SHA-256 of their weights."""
+        own = {} if self.network is None else {self.network: self.network_sha256}
+        return own | (self.further_networks or {})
 
     @property
     def request(self) -> Keyed | None:
@@ -103,6 +109,11 @@ def insert_jobs(connection: Connection, flow: str, news: Sequence[NewJob]) -> li
         lock_datasets(connection, {dataset_id for _, dataset_id in datasets})
         sets = [{"job_id": job_id, "dataset_id": dataset_id} for job_id, dataset_id in datasets]
         connection.execute(insert(job_datasets), sets)
+    used = [
+        ({new.network: new.network_sha256} if new.network else {}) | (new.further_networks or {})
+        for new in news
+    ]
+    lock_networks(connection, {name: sha256 for each in used for name, sha256 in each.items()})
     record_new(connection, ids)
     return ids
 
@@ -321,17 +332,6 @@ def had_jobs(engine: Engine, dataset_id: str) -> bool:
     query = select(job_datasets.c.job_id).where(job_datasets.c.dataset_id == dataset_id).limit(1)
     with read(engine) as connection:
         return connection.execute(query).first() is not None
-
-
-def jobs_with_network(engine: Engine, sha256: str) -> list[str]:
-    """Ids of jobs that have not ended and that use a network with these weights."""
-    uses = or_(jobs.c.network_sha256 == sha256, jobs.c.further_networks.is_not(None))
-    query = select(jobs.c.id, jobs.c.network_sha256, jobs.c.further_networks)
-    with read(engine) as connection:
-        rows = connection.execute(query.where(uses, jobs.c.state.not_in(TERMINAL)).order_by(jobs.c.id))
-        return [
-            job_id for job_id, own, further in rows if sha256 == own or sha256 in (further or {}).values()
-        ]
 
 
 def count_waiting(engine: Engine, lane: str, limit: int) -> int:

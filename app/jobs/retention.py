@@ -13,30 +13,33 @@ from app.jobs.tables import artifacts, job_pictures, jobs
 log = logging.getLogger(__name__)
 
 DAY_SECONDS = 86_400.0
-# A page of ids after an id, in order; the last one was "" at the start.
-Pages = Callable[[str], Sequence[str]]
+# The next ids, past so many that stay.
+Pages = Callable[[int], Sequence[str]]
 
 
 def delete_all(pages: Pages, delete: Callable[[str], None]) -> Iterator[int]:
     """Delete what pages list, a page a step; yields how many each step deleted.
 
-    What cannot be deleted, since it is needed again by now, is left, and met again in the next pass.
+    What cannot be deleted, since it is needed again by now or its files resist, is left for the next pass.
     """
-    last = ""
-    while found := pages(last):
-        deleted = 0
+    kept = 0
+    while found := pages(kept):
+        failed = 0
         for each in found:
             try:
                 delete(each)
-                deleted += 1
+                continue
             except ServiceError as error:
                 log.info("%s is kept: %s", each, error.detail)
-        last = found[-1]
-        yield deleted
+            except OSError as error:
+                log.warning("%s is not deleted whole: %s", each, error)
+            kept += 1
+            failed += 1
+        yield len(found) - failed
 
 
-def old_jobs(engine: Engine, seconds: float, after: str, limit: int) -> Sequence[str]:
-    """Ids of jobs of no batch that ended more than ``seconds`` ago and that no other needs, from one on."""
+def old_jobs(engine: Engine, seconds: float, skip: int, limit: int) -> Sequence[str]:
+    """Ids of jobs of no batch that ended more than ``seconds`` ago and that no other needs, but the first."""
     user = jobs.alias("user")
     needed = exists().where(
         artifacts.c.job_id == jobs.c.id,
@@ -45,6 +48,10 @@ def old_jobs(engine: Engine, seconds: float, after: str, limit: int) -> Sequence
         user.c.state.not_in(TERMINAL),
     )
     is_old = (jobs.c.finished_at < now() - seconds, jobs.c.batch_id.is_(None))
-    query = select(jobs.c.id).where(*is_old, jobs.c.state.in_(TERMINAL), jobs.c.id > after, ~needed)
+    query = select(jobs.c.id).where(*is_old, jobs.c.state.in_(TERMINAL), ~needed)
     with read(engine) as connection:
-        return connection.execute(query.order_by(jobs.c.id).limit(limit)).scalars().all()
+        return (
+            connection.execute(query.order_by(jobs.c.finished_at, jobs.c.id).offset(skip).limit(limit))
+            .scalars()
+            .all()
+        )

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import Engine
 
 from app.database.ids import new_id
 from app.database.keys import Keyed, change_once, columns_of, keyed
-from app.database.removal import remove, unless_written
+from app.database.removal import delete_files, remove, unless_written
 from app.images.repository import NewImage, find_images, image_key
 from app.images.service import ImageService, Upload, file_sha256
 from app.jobs import needs, repository
@@ -185,7 +186,7 @@ class JobService:
         """Cancel a queued job at once, a running one at its next step; an ended one stays as it is."""
         job = repository.request_cancel(self.engine, job_id)
         if job.state is State.CANCELLED:
-            discard_job_files(self.storage, job.id)
+            delete_files(partial(discard_job_files, self.storage, job.id))
         self.dispatcher.changed(job.id)
         return job
 
@@ -237,13 +238,16 @@ class JobService:
         change_once(self.engine, request, {"job_id": job_id}, lambda: change(job_id))
         return repository.get_job(self.engine, job_id)
 
-    def delete(self, job_id: str) -> None:
-        """Delete an ended job with its files. Raises UnknownJob, JobNotEnded, JobInUse."""
+    def delete(self, job_id: str, keep: needs.Keep = needs.nothing_kept) -> None:
+        """Delete an ended job with its files.
+
+        Raises UnknownJob, JobNotEnded, JobInUse, and what ``keep`` raises.
+        """
         # On a full disk the files go before the row does.
         if not repository.get_job(self.engine, job_id).ended:
             raise JobNotEnded(job_id)
         remove(
-            lambda: needs.delete_job(self.engine, job_id),
+            lambda: needs.delete_job(self.engine, job_id, keep),
             lambda: delete_job_files(self.storage, job_id),
         )
 

@@ -123,6 +123,8 @@ Index(
 _HAS_ENDED_ALONE = and_(jobs.c.batch_id.is_(None), jobs.c.finished_at.is_not(None))
 Index(
     "ix_jobs_ended",
+    # Without its column SQLite takes the index of batches, in which the jobs of none are one long run.
+    jobs.c.batch_id,
     jobs.c.finished_at,
     jobs.c.id,
     postgresql_where=_HAS_ENDED_ALONE,

@@ -57,6 +57,10 @@ def transition_all(
     if ended:
         # As of a single one: what a preview is of, which only one that began can have.
         connection.execute(delete(artifacts).where(artifacts.c.job_id.in_(ended)))
+    for job in changed:
+        # Each event has a seq of its own.
+        if job.ended and job.seq > ROWS_OF_ENDED:
+            _thin_ended(connection, job.id)
     return changed
 
 
@@ -80,8 +84,7 @@ def record(connection: Connection, job: Job, event: str, data: Json) -> None:
     if event == "done":
         # Only a preview can be there; the caller adds what the job made afterwards.
         connection.execute(delete(artifacts).where(artifacts.c.job_id == job.id))
-        while _thin_progress(connection, job.id, ROWS_OF_ENDED):
-            pass
+        _thin_ended(connection, job.id)
 
 
 def record_new(connection: Connection, job_ids: Sequence[str]) -> None:
@@ -111,6 +114,11 @@ def _thin_progress(connection: Connection, job_id: str, most: int) -> bool:
     others = select(ranked.c.seq).where(ranked.c.rank % 2 == 0)
     connection.execute(delete(job_events).where(*mine, job_events.c.seq.in_(others)))
     return True
+
+
+def _thin_ended(connection: Connection, job_id: str) -> None:
+    while _thin_progress(connection, job_id, ROWS_OF_ENDED):
+        pass
 
 
 def state_data(job: Job) -> Json:

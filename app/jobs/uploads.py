@@ -11,7 +11,7 @@ from app.datasets.tables import dataset_members
 from app.images.errors import ImageInSet, ImageInUse, UnknownImage
 from app.images.repository import Image, image_key
 from app.images.tables import images
-from app.jobs.needs import users_of
+from app.jobs.needs import Keep, nothing_kept, users_of
 from app.jobs.tables import job_pictures
 from app.storage import Storage
 
@@ -33,10 +33,10 @@ def list_uploads(
         return [Image(**row) for row in rows]
 
 
-def old_uploads(engine: Engine, seconds: float, after: str, limit: int) -> Sequence[str]:
-    """Ids of unused uploads that are older than ``seconds``, from the one ``after`` on."""
-    is_old = (_IS_UPLOAD, images.c.created_at < now() - seconds, images.c.id > after)
-    query = select(images.c.id).where(*is_old, _is_unused()).order_by(images.c.id).limit(limit)
+def old_uploads(engine: Engine, seconds: float, skip: int, limit: int) -> Sequence[str]:
+    """Ids of unused uploads that are older than ``seconds``, but the first."""
+    is_old = (_IS_UPLOAD, images.c.created_at < now() - seconds)
+    query = select(images.c.id).where(*is_old, _is_unused()).order_by(images.c.id).offset(skip).limit(limit)
     with read(engine) as connection:
         return connection.execute(query).scalars().all()
 
@@ -49,22 +49,31 @@ def _is_unused() -> ColumnElement[bool]:
     )
 
 
-def remove_image(engine: Engine, storage: Storage, image_id: str, *, if_unused: bool = False) -> None:
+def remove_image(
+    engine: Engine,
+    storage: Storage,
+    image_id: str,
+    *,
+    if_unused: bool = False,
+    keep: Keep = nothing_kept,
+) -> None:
     """Delete a picture and its bytes, though ended jobs name it unless ``if_unused``.
 
-    Raises UnknownImage, ImageInUse, ImageInSet.
+    Raises UnknownImage, ImageInUse, ImageInSet, and what ``keep`` raises.
     """
     # On a full disk the bytes go before the row does.
     with read(engine) as connection:
         if users := users_of(connection, [image_id], ended=if_unused):
             raise ImageInUse(users)
     remove(
-        lambda: delete_image(engine, image_id, if_unused=if_unused),
+        lambda: delete_image(engine, image_id, if_unused=if_unused, keep=keep),
         lambda: storage.delete(image_key(image_id)),
     )
 
 
-def delete_image(engine: Engine, image_id: str, *, if_unused: bool = False) -> None:
+def delete_image(
+    engine: Engine, image_id: str, *, if_unused: bool = False, keep: Keep = nothing_kept
+) -> None:
     """Delete the row of a picture; the bytes are the caller's. See :func:`remove_image`."""
     mine = images.c.id == image_id
     try:
@@ -74,6 +83,7 @@ def delete_image(engine: Engine, image_id: str, *, if_unused: bool = False) -> N
             # A statement of its own, which on PostgreSQL sees what was committed while the lock was awaited.
             if users := users_of(connection, [image_id], ended=if_unused):
                 raise ImageInUse(users)
+            keep(connection, image_id)
             connection.execute(delete(images).where(mine))
     except IntegrityError:
         raise ImageInSet from None

@@ -9,6 +9,8 @@ _OLD, _WINDOWS = 12, {40, 52, 56, 64, 108, 124}
 _DEPTHS = {1, 4, 8, 16, 24, 32}
 # What is not compressed, so that the number of its bytes is known: RGB, and RGB with masks.
 _PLAIN = {0, 3, 6}
+# Bytes of a compressed one: Pillow unpacks it in Python, a second for each million runs.
+_MOST_PACKED = 4_000_000
 _OTHERS = {4: "JPEG", 5: "PNG"}
 _ALPHA_MASK = slice(66, 70)
 
@@ -40,6 +42,12 @@ def read_bmp(data: bytes) -> Header:
     stride = (width * bits + 31) // 32 * 4
     if compression in _PLAIN and pixels + stride * height > len(data):
         raise truncated()
+    if compression not in _PLAIN and len(data) > _MOST_PACKED:
+        raise PictureError(
+            f"This BMP has {len(data) / 1e6:.1f} MB of run lengths, and {_MOST_PACKED / 1e6:g} MB are taken. "
+            "Save it as PNG.",
+            "unsupported_format",
+        )
     masked = bits == 32 and compression in (3, 6) and size >= 56
     has_alpha = masked and any(data[_ALPHA_MASK])
     return Header("BMP", width, height, has_alpha)

@@ -99,6 +99,13 @@ def inspect_clip(file: BinaryIO, settings: Settings) -> PictureInfo:
             f"The clip has {header.frames} frames; at most {settings.max_clip_frames} are taken. Cut it.",
             "frames",
         )
+    pixels = header.frames * header.width * header.height
+    if pixels > settings.max_clip_pixels:
+        raise PictureError(
+            f"The clip has {header.frames} frames of {header.width}×{header.height} = {pixels / 1e6:.0f} "
+            f"megapixels; at most {settings.max_clip_pixels / 1e6:g} are taken. Make it smaller or shorter.",
+            "pixels",
+        )
     if header.seconds > settings.max_clip_seconds:
         raise PictureError(
             f"The clip lasts {header.seconds:.1f} s; at most {settings.max_clip_seconds:g} s are taken. "

@@ -1,6 +1,7 @@
 """Text in pictures, in DejaVu Sans: Latin, Greek, Cyrillic and most signs of mathematics."""
 
 import unicodedata
+from bisect import bisect_right
 from functools import lru_cache
 from pathlib import Path
 
@@ -39,9 +40,11 @@ def shorten(text: str, size: int, width: int) -> str:
     text = on_a_line(text)
     if width_of(text, size) <= width:
         return text
-    while text and width_of(text + _ELLIPSIS, size) > width:
-        text = text[:-1]
-    return text.rstrip() + _ELLIPSIS
+    # The most characters that fit: not one by one, since a text may be long.
+    most = bisect_right(
+        range(1, len(text) + 1), width, key=lambda end: width_of(text[:end] + _ELLIPSIS, size)
+    )
+    return text[:most].rstrip() + _ELLIPSIS
 
 
 def wrap(text: str, size: int, width: int, lines: int) -> list[str]:

@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Iterator
 
 from app.media.errors import damaged, truncated
-from app.media.headers import Header, count_part
+from app.media.headers import Cicp, Header, count_part
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # What pixels and their colors depend on. Anything else is of no use to a decoder, and may be damaged.
@@ -22,7 +22,7 @@ def read_png(data: bytes) -> Header:
     """The header. Raises PictureError if the file is damaged, or its pixels are cut off."""
     header = b""
     has_pixels = has_alpha = ends = False
-    frames, exif = 1, None
+    frames, exif, cicp = 1, None, None
     for kind, body, _ in _chunks(data):
         if (kind == b"IHDR") == bool(header) or (kind == b"IHDR" and len(body) != 13):
             raise damaged("no proper header")
@@ -36,6 +36,10 @@ def read_png(data: bytes) -> Header:
                 frames = int.from_bytes(body[:4], "big")
             case b"eXIf":
                 exif = bytes(body)
+            case b"cICP" if len(body) == 4:
+                # Primaries, transfer, no matrix, full range: of more weight than a profile, if it is known.
+                found = Cicp(body[0], body[1])
+                cicp = found if found.is_known else None
             case b"IDAT":
                 has_pixels = True
             case b"IEND":
@@ -43,16 +47,20 @@ def read_png(data: bytes) -> Header:
     if not has_pixels:
         raise damaged("no pixels") if ends else truncated()
     width, height = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:8], "big")
-    return Header("PNG", width, height, has_alpha, frames, header[8], exif, ends=ends)
+    return Header("PNG", width, height, has_alpha, frames, header[8], exif, ends=ends, cicp=cicp)
 
 
 def pixels_of_png(data: bytes) -> bytes:
     """A PNG of the pixels and their colors alone: without texts, of which decoders have too much, say."""
-    chunks = [
-        chunk
-        for kind, body, chunk in _chunks(data)
-        if kind in _CRITICAL or (kind in _COLORS and (kind != b"iCCP" or _is_usable_profile(body)))
-    ]
+    chunks, colors = [], set()
+    for kind, body, chunk in _chunks(data):
+        if kind in _COLORS and kind not in colors:
+            # Decoders take the first of each, and a file may have many.
+            colors.add(kind)
+            if kind != b"iCCP" or _is_usable_profile(body):
+                chunks.append(chunk)
+        elif kind in _CRITICAL:
+            chunks.append(chunk)
     return b"".join([PNG_SIGNATURE, *chunks, _END])
 
 

@@ -19,6 +19,8 @@ Alpha = Literal["none", "straight", "premultiplied"]
 _FORMATS = {1: "B", 3: "H", 4: "I"}
 # A strip each row of the largest picture, or tiles of 16 by 16 pixels of a smaller one.
 _MAX_NUMBERS = 200_000
+# How many times the bytes of a file its strips may have, since some writers store equal ones once.
+_MOST_SHARED = 8
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _STRIPS, _SAMPLES, _STRIP_BYTES, _PLANAR, _PREDICTOR = 273, 277, 279, 284, 317
@@ -112,6 +114,9 @@ def _require_pixels(tags: "_Tags", size: int) -> None:
         raise damaged("no pixels")
     if any(start + length > size for start, length in zip(starts, lengths, strict=True)):
         raise truncated()
+    if sum(lengths) > _MOST_SHARED * size:
+        # Each is read in full: 200,000 that are the whole file would take hours.
+        raise damaged("its strips or tiles lie one over the other")
 
 
 class _Tags:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
 import redis
@@ -44,8 +43,8 @@ def all_checks(settings: Settings) -> Iterator[Check]:
     """All checks that need no torch; one that fails says why, and the next go on. They change nothing."""
     yield from check_folder(settings)
     yield from check_redis(settings)
-    file = settings.resolved_database_url.database
-    if settings.database_url is None and not Path(file or "").exists():
+    file = settings.database_file
+    if file is not None and not file.exists():
         yield Check("database", "warning", f"{file} is not there yet", "The service makes it when it starts.")
     else:
         yield from _check_open_database(settings)
@@ -125,27 +124,31 @@ def check_redis(settings: Settings) -> Iterator[Check]:
     if settings.redis_url is None:
         yield Check("Redis", "ok", "not set: jobs run in the processes of `impasto serve`")
         return
-    if settings.database_url is None:
+    answer = _ask_redis(settings.redis_url)
+    if not settings.shares_database:
         yield Check(
             "Redis",
             "wrong",
-            "IMPASTO_REDIS_URL is set, and IMPASTO_DATABASE_URL is not",
-            "Workers on several machines share a PostgreSQL: set its URL, or leave out that of Redis.",
+            "IMPASTO_REDIS_URL is set, and IMPASTO_DATABASE_URL names no PostgreSQL",
+            "Workers on several machines share one: set its URL, or leave out that of Redis.",
         )
+    if settings.shares_database or answer.state != "ok":
+        yield answer
+
+
+def _ask_redis(url: str) -> Check:
     wait = {"socket_timeout": REDIS_SECONDS, "socket_connect_timeout": REDIS_SECONDS}
     try:
-        client = redis.Redis.from_url(settings.redis_url, **wait)
+        client = redis.Redis.from_url(url, **wait)
         with client:
             client.ping()
             policy = dict(client.config_get("maxmemory-policy")).get("maxmemory-policy")
     except (RedisError, OSError, ValueError) as error:
-        yield Check("Redis", "wrong", f"{error}", "Start it, or mend IMPASTO_REDIS_URL.")
-        return
+        return Check("Redis", "wrong", f"{error}", "Start it, or mend IMPASTO_REDIS_URL.")
     if policy not in (None, "noeviction"):
         remedy = "Set it to noeviction: messages to workers are lost otherwise, and sent again late."
-        yield Check("Redis", "warning", f"maxmemory-policy is {policy}", remedy)
-    else:
-        yield Check("Redis", "ok", "answers")
+        return Check("Redis", "warning", f"maxmemory-policy is {policy}", remedy)
+    return Check("Redis", "ok", "answers")
 
 
 def check_workers(settings: Settings, engine: Engine) -> Iterator[Check]:

@@ -13,6 +13,12 @@ from app.workers import repository as workers
 
 router = APIRouter(tags=["health"])
 
+_OTHER_TABLES = {
+    "newer": "database of a newer release",
+    "older": "database of an older release",
+    "empty": "database without tables",
+}
+
 
 @router.get("/healthz")
 def healthz() -> dict[str, str]:
@@ -29,11 +35,13 @@ def healthz() -> dict[str, str]:
 def readyz(services: ServicesDep, response: Response) -> dict[str, Any]:
     """The database answers, and every lane of `IMPASTO_LANES` has a live worker. 503 until then.
 
-    503 too once a newer release has migrated the database: this process is to be replaced.
+    503 too if the tables are not those of this release: once a newer one has migrated the database, this
+    process is to be replaced.
     """
-    if schema_of(services.engine).state != "current":
+    schema = schema_of(services.engine)
+    if schema.state != "current":
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return {"status": "database of a newer release", "lanes_without_worker": [], "workers": []}
+        return {"status": _OTHER_TABLES[schema.state], "lanes_without_worker": [], "workers": []}
     alive = workers.list_alive(services.engine)
     wanted = services.settings.lane_names or all_lanes()
     missing = sorted(set(wanted) - {lane for worker in alive for lane in worker.lanes})

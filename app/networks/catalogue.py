@@ -69,7 +69,7 @@ SHIPPED = Catalogue()
 @contextmanager
 def local_engine(settings: Settings) -> Iterator[Engine | None]:
     """The database of the data folder, for commands without a service; None if it has no networks."""
-    if settings.database_url or not (settings.data_dir / DATABASE_FILE).is_file():
+    if settings.names_database or not (settings.data_dir / DATABASE_FILE).is_file():
         yield None
         return
     engine = make_engine(settings.resolved_database_url)

@@ -1,5 +1,6 @@
 """The SQL statements about networks that were imported or trained here."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,11 +11,13 @@ from app.database.engine import now, read, write
 from app.database.ids import derived_id, new_id
 from app.database.keys import Keyed, columns_of, find_made
 from app.networks.card import NetworkCard
-from app.networks.errors import NameTaken, UnknownNetwork
+from app.networks.errors import NameTaken, NetworkInUse, UnknownNetwork
 from app.networks.names import is_name
 from app.networks.tables import networks
 
 Origin = Literal["imported", "trained"]
+# The ids of jobs that have not ended and that need the weights of a SHA-256.
+Users = Callable[[Connection, str], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -134,21 +137,23 @@ def rename_network(engine: Engine, name: str, new_name: str) -> StoredNetwork:
     return _of_row(row)
 
 
-def delete_network(engine: Engine, network: StoredNetwork, *, spare: bool = False) -> bool:
-    """Remove the row of a network; its weights are the caller's. False: it is kept.
+def delete_network(engine: Engine, network: StoredNetwork, users_of: Users) -> None:
+    """Remove the row of a network; its weights are the caller's.
 
-    That is if ``spare``, unless there are others with the same weights, all of which compute the same.
+    Raises NetworkInUse if there are jobs that need the weights, unless other networks compute the same with
+    the same weights.
     """
     with write(engine) as connection:
-        alike = select(networks).where(networks.c.sha256 == network.sha256)
+        alike = select(networks).where(networks.c.sha256 == network.sha256).order_by(networks.c.id)
         # Locked, so that of two with the same weights that are deleted at once one stays.
         rows = connection.execute(alike.with_for_update()).mappings()
         others = [each.card for each in map(_of_row, rows) if each.id != network.id]
         # Who needs the weights would find any of them; their cards may have been edited.
-        if spare and not (others and all(card.computes_as(network.card) for card in others)):
-            return False
+        if not (others and all(card.computes_as(network.card) for card in others)) and (
+            users := users_of(connection, network.sha256)
+        ):
+            raise NetworkInUse(network.card.name, users)
         connection.execute(delete(networks).where(networks.c.id == network.id))
-        return True
 
 
 def network_folder(network_id: str) -> str:

@@ -14,7 +14,7 @@ from app.http.problems import documented
 from app.http.root_path import url_of
 from app.http.services import ServicesDep
 from app.images.service import file_sha256
-from app.jobs.repository import jobs_with_network
+from app.jobs.needs import users_of_network
 from app.networks import service
 from app.networks.catalogue import get_card, is_shipped
 from app.networks.errors import (
@@ -148,5 +148,4 @@ def delete_network(services: ServicesDep, name: NetworkName) -> None:
     Not if a job that has not ended needs its weights, and no other network has the same.
     """
     network = service.get_stored(services.engine, name)
-    users = jobs_with_network(services.engine, network.sha256)
-    service.delete(services.engine, services.storage, network, users)
+    service.delete(services.engine, services.storage, network, users_of_network)

@@ -1,6 +1,6 @@
 """Networks that are imported, renamed, deleted and exported."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from os import SEEK_END
 from typing import BinaryIO
@@ -15,12 +15,11 @@ from app.networks.errors import (
     InvalidName,
     NameReserved,
     NameTaken,
-    NetworkInUse,
     ShippedNetwork,
     UnknownNetwork,
 )
 from app.networks.names import is_name, numbered
-from app.networks.repository import NewNetwork, Origin, StoredNetwork, network_folder
+from app.networks.repository import NewNetwork, Origin, StoredNetwork, Users, network_folder
 from app.networks.shipped_files import shipped_file
 from app.networks.uploads import check_weights, read_card
 from app.networks.weights_file import KEY, read_header, with_card
@@ -87,17 +86,15 @@ def rename(engine: Engine, name: str, new_name: str) -> StoredNetwork:
     return repository.rename_network(engine, name, new_name)
 
 
-def delete(engine: Engine, storage: Storage, network: StoredNetwork, users: Sequence[str] = ()) -> None:
-    """Remove a network. ``users`` are jobs that need its weights, which find those of another name, too.
+def delete(engine: Engine, storage: Storage, network: StoredNetwork, users_of: Users) -> None:
+    """Remove a network. ``users_of`` gives the jobs that need weights, which find those of another name, too.
 
     Raises NetworkInUse if there are such jobs, unless other networks compute the same with the same weights.
     """
-
-    def delete_row() -> None:
-        if not repository.delete_network(engine, network, spare=bool(users)):
-            raise NetworkInUse(network.card.name, users)
-
-    remove(delete_row, lambda: storage.delete_prefix(network_folder(network.id)))
+    remove(
+        lambda: repository.delete_network(engine, network, users_of),
+        lambda: storage.delete_prefix(network_folder(network.id)),
+    )
 
 
 def export(

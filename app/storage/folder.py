@@ -4,13 +4,14 @@
 import contextlib
 import errno
 import hashlib
+import logging
 import os
 import re
 import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import BinaryIO, Protocol
 
 from app.settings import Settings
 from app.storage.errors import StorageFull
+
+log = logging.getLogger(__name__)
 
 CHUNK = 1 << 20
 # The disk is full, or its quota.
@@ -82,7 +85,7 @@ class FolderStorage:
         self._min_free_bytes = min_free_bytes
         self._temporary = root / ".tmp"
         for folder in _make_folders(self._temporary):
-            _sync_folder(folder)
+            sync_folder(folder)
 
     def put(self, key: str, data: bytes | Iterable[bytes] | BinaryIO) -> Stored:
         """Store a blob whole or not at all, replacing what had its key; StorageFull.
@@ -106,7 +109,7 @@ class FolderStorage:
             os.replace(temporary, target)
             # After all changes: most file systems then write them in one go.
             for folder in changed:
-                _sync_folder(folder)
+                sync_folder(folder)
         except BaseException as error:
             if temporary is not None:
                 temporary.unlink(missing_ok=True)
@@ -135,19 +138,22 @@ class FolderStorage:
             raise StorageFull(f"{missing:,} of {wanted:,} bytes are missing")
 
     def delete(self, key: str) -> None:
-        """Delete a blob, if it is there."""
+        """Delete a blob, if it is there. Raises IsADirectoryError if a folder has taken its place."""
         self.path(key).unlink(missing_ok=True)
 
     def delete_prefix(self, prefix: str, keep: Collection[str] = ()) -> None:
         """Delete every blob whose key begins with ``prefix/``, except those in ``keep``.
 
-        With nothing to keep, the deletion is atomic, unless the disk is too full to rename a folder.
+        With nothing to keep, the deletion is atomic, unless the disk is too full to rename a folder. Raises
+        NotADirectoryError if a file has taken the place of the folder.
         """
         folder = self.path(prefix)
         if keep:
             _prune(folder, {self.path(key) for key in keep})
             return
         if not folder.is_dir():
+            if folder.exists():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
             return
         doomed = self._temporary / uuid.uuid4().hex
         try:
@@ -167,12 +173,7 @@ class FolderStorage:
 
     def list_keys(self, prefix: str = "") -> Iterator[str]:
         """The keys of all blobs, or of those below ``prefix/``; what changes meanwhile may be left out."""
-        top = self.path(prefix) if prefix else self.root
-        for folder, folders, names in os.walk(top):
-            # What does not begin as keys do, like the temporary folder, holds none.
-            folders[:] = sorted(name for name in folders if _SEGMENT.fullmatch(name))
-            for name in sorted(filter(_SEGMENT.fullmatch, names)):
-                yield Path(folder, name).relative_to(self.root).as_posix()
+        return keys_in(self.root, prefix)
 
     def clean_leftovers(self, older_than: float = DAY_SECONDS) -> int:
         """Delete entries of the temporary folder older than ``older_than`` seconds; returns their number."""
@@ -185,8 +186,38 @@ class FolderStorage:
                     entry.unlink()
             except FileNotFoundError:
                 continue  # its writer finished, or another process deleted it
+            except OSError as error:
+                log.warning("%s cannot be deleted: %s", entry, error)
+                continue
             gone += 1
         return gone
+
+    def close(self) -> None:
+        """Remove the temporary folder, once nothing is put any more."""
+        shutil.rmtree(self._temporary)
+
+
+def keys_in(
+    root: Path, prefix: str = "", on_other: Callable[[Path], object] = lambda path: None
+) -> Iterator[str]:
+    """The keys of the files of a folder that may be read-only, or of those below ``prefix/``.
+
+    ``on_other`` gets each file and folder whose name no key has, such as the temporary folder; it is left
+    out, and so may be what changes meanwhile. Raises OSError if a folder cannot be read.
+    """
+
+    def on_error(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise error
+
+    top = root.joinpath(*_segments(prefix)) if prefix else root
+    for folder, folders, names in os.walk(top, onerror=on_error):
+        for name in (*folders, *names):
+            if not _SEGMENT.fullmatch(name):
+                on_other(Path(folder, name))
+        folders[:] = sorted(filter(_SEGMENT.fullmatch, folders))
+        for name in sorted(filter(_SEGMENT.fullmatch, names)):
+            yield Path(folder, name).relative_to(root).as_posix()
 
 
 def _old_entries(folder: Path, older_than: float) -> list[Path]:
@@ -250,7 +281,8 @@ def _make_folders(folder: Path) -> list[Path]:
     return [folder.parent, *changed]
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Flush the entries of a folder to the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

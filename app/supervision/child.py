@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from app.supervision.parent_watch import with_parent
 from app.supervision.readiness import READY_VARIABLE
 
+# How long a process may take to show its stacks. One that is frozen never does.
+ABORT_SECONDS = 2.0
+
 
 @dataclass
 class Backoff:
@@ -62,11 +65,14 @@ class Child:
         self._fds = (listener.fileno(),) if listener is not None else ()
         self._process: subprocess.Popen[bytes] | None = None
         self._ready_pipe = -1
+        # When a process of the group was aborted, by its id.
+        self._aborted: dict[int, float] = {}
 
     def start(self) -> None:
         """Start the process."""
         self.worker_id = f"{socket.gethostname()[:64]}:{self.label.replace(' ', '-')}:{secrets.token_hex(4)}"
         self.returncode, self.killed, self.was_ready, self.restart_at = None, False, False, None
+        self._aborted = {}
         own, given = os.pipe()
         try:
             self._process = subprocess.Popen(  # noqa: S603
@@ -97,6 +103,13 @@ class Child:
         prefix = f"{self.worker_id}:"
         return any(other == self.worker_id or other.startswith(prefix) for other in worker_ids)
 
+    def has(self, pid: int) -> bool:
+        """Whether a process is of the group."""
+        try:
+            return self.pid is not None and os.getpgid(pid) == self.pid
+        except ProcessLookupError:
+            return False
+
     def died(self) -> bool:
         """Whether the process has ended since the last call; kills the rest of its group."""
         if self._process is None:
@@ -125,6 +138,19 @@ class Child:
         if self._process is not None:
             self.killed = True
             self._signal_group(self._process.pid, signal.SIGKILL)
+
+    def abort(self, pid: int, now: float) -> bool:
+        """Send SIGABRT to a process of the group, upon which it shows where it stands, and ends.
+
+        Returns whether it may still be about to: for ABORT_SECONDS after the first call.
+        """
+        if pid not in self._aborted:
+            if not self.has(pid):
+                return False
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGABRT)
+            self._aborted[pid] = now
+        return now - self._aborted[pid] < ABORT_SECONDS
 
     @staticmethod
     def _signal_group(group: int, number: signal.Signals) -> None:

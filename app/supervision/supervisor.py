@@ -31,6 +31,7 @@ from app.supervision.placing import Place, places, served_lanes
 from app.supervision.schema_watch import SchemaWatch, await_schema
 from app.supervision.startup import url_of
 from app.workers import repository as workers
+from app.workers.repository import Worker
 
 TakeBack = Callable[[Engine, str, int], list[Job]]
 
@@ -83,6 +84,7 @@ class Supervisor:
         ]
         self._lost_workers: list[str] = []
         self._next_take_back = 0.0
+        self._register: dict[str, Worker] = {}
         self._liveness = LivenessTracker(settings.lease_seconds)
         self._stopping = False
         self._misconfigured = False
@@ -181,32 +183,50 @@ class Supervisor:
             start(child, now)
 
     def _kill_unresponsive(self, engine: Engine) -> None:
-        """Kill workers that ignore a cancel, or that send no heartbeat for as long as a lease lasts."""
+        """Kill workers that ignore a cancel, or that send no heartbeat for as long as a lease lasts.
+
+        The latter are frozen, or one of their threads lets no other run: what these do is shown first.
+        """
         grace = self._settings.cancel_grace_seconds
         if self._settings.redis_url is not None:
             # A Celery worker kills its own child first, and goes on.
             grace *= 2
         try:
             overdue = overdue_cancels(engine, grace)
-            seen = {
-                worker.worker_id: worker.seen_at
-                for child in self._workers
-                for worker in workers.children_of(engine, child.worker_id)
-            }
+            seen = self._own_workers(engine)
         except (SQLAlchemyError, OSError) as error:
             logger.warning("Cannot check the workers, trying again: %s", error)
             self._liveness.reset()
             return
-        unresponsive = self._liveness.unresponsive(seen, time.monotonic())
+        now = time.monotonic()
+        silent = self._liveness.unresponsive({worker.worker_id: worker.seen_at for worker in seen}, now)
         for child in self._workers:
             if child.pid is None:
                 continue
             if child.is_among(overdue):
                 logger.warning("The %s did not stop after a cancel: killing it.", child.label)
                 child.kill()
-            elif child.is_among(unresponsive):
-                logger.warning("The %s sent no heartbeat for too long: killing it.", child.label)
-                child.kill()
+                continue
+            own = [each for each in seen if each.worker_id in silent and child.is_among([each.worker_id])]
+            if own:
+                logger.warning("The %s sent no heartbeat for too long: ending it.", child.label)
+                if not any([child.abort(worker.pid, now) for worker in own]):
+                    child.kill()
+
+    def _own_workers(self, engine: Engine) -> list[Worker]:
+        """The workers that are on the register, or were, for as long as their processes are there.
+
+        One that is silent for long is taken off, and one that ends takes itself off, which may hang.
+        """
+        found = {
+            worker.worker_id: worker
+            for child in self._workers
+            for worker in workers.children_of(engine, child.worker_id)
+        }
+        before = self._register.values()
+        left = {each.worker_id: each for each in before if any(c.has(each.pid) for c in self._workers)}
+        self._register = left | found
+        return list(self._register.values())
 
     def _take_back(self, engine: Engine, dispatcher: Dispatcher, take_back: TakeBack = expire_worker) -> None:
         """Take back the jobs of workers that ended; what fails is tried again a second later."""

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from app.batches.scrub import missing_files
 from app.http.services import Services
-from app.jobs.scrub import missing_files
 from app.settings import Settings
 from tests.app.conftest import serving
 from tests.app.http.test_idempotency import KEY, LINES, SETS, archive, network, picture

@@ -1,4 +1,4 @@
-"""The service as a process, and the browser's console, for the tests of the page."""
+"""The service as a process, the browser's console, and the form, for the tests of the page."""
 
 import os
 import re
@@ -15,9 +15,11 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import httpx
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import BrowserContext, Locator, Page
 
 TIMEOUT_SECONDS = 120
+# That a small job may take.
+JOB_MS = 120_000
 
 
 @dataclass
@@ -121,3 +123,38 @@ def drop(page: Page, target: Locator, *paths: Path) -> None:
     for kind in ("dragEnter", "dragOver", "drop"):
         point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
         session.send("Input.dispatchDragEvent", {"type": kind, **point, "data": data})
+
+
+def file_input(page: Page, field: str) -> Locator:
+    """The input that takes the files of a field of the form."""
+    return page.locator(f"[data-field={field}] input[type=file]")
+
+
+def problem_of(page: Page, field: str) -> Locator:
+    """What is wrong with a field of the form."""
+    return page.locator(f"[data-field={field}] .problem")
+
+
+def result(page: Page, state: str) -> Locator:
+    """The place of a result, in a state of its job."""
+    return page.locator(f"#result[data-state={state}]")
+
+
+def choose(page: Page, pictures: Path, *, size: int = 64, steps: int = 4, address: str = "/") -> None:
+    """Open the page and fill in the form for a small painting."""
+    page.goto(address)
+    file_input(page, "content").set_input_files(pictures / "content.png")
+    file_input(page, "style").set_input_files(pictures / "style.png")
+    page.get_by_label("Size", exact=True).fill(str(size))
+    page.get_by_text("Advanced", exact=True).click()
+    page.get_by_label("Steps").fill(str(steps))
+
+
+def submit(page: Page) -> None:
+    """Ask for the job of the form."""
+    page.get_by_role("button", name="Paint", exact=True).click()
+
+
+def job_ids(context: BrowserContext) -> list[str]:
+    """The ids of the newest jobs."""
+    return [job["id"] for job in context.request.get("/v1/jobs?limit=100").json()["items"]]

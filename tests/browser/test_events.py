@@ -10,8 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.support import ConsoleErrors, Service
-from tests.browser.test_page import JOB_MS, result
+from tests.browser.support import JOB_MS, ConsoleErrors, Service, result
 from tests.support.proxy import proxied
 from tests.support.service import wait_for
 

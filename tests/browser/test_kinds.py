@@ -9,12 +9,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.support import ConsoleErrors
+from tests.browser.support import JOB_MS, ConsoleErrors
 from tests.support import clips
 
 pytestmark = pytest.mark.browser
-
-JOB_MS = 120_000
 
 
 def result(page: Page, state: str) -> Locator:

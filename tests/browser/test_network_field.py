@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from models import conversion
-from tests.browser.support import ConsoleErrors, Service
+from tests.browser.support import JOB_MS, ConsoleErrors, Service
 from tests.support.mirror import Answer, Mirror, mirror
 from tests.support.network_files import network_file, small_network
 from tests.support.published import NAME, published_file, random_squeezenet
@@ -98,7 +98,7 @@ def test_an_imported_network_is_used_renamed_and_deleted(
     assert answer.status == 202, answer.text()
 
     page.goto(f"/#job={answer.json()['id']}")
-    expect(page.locator("#result[data-state=succeeded]")).to_be_visible(timeout=120_000)
+    expect(page.locator("#result[data-state=succeeded]")).to_be_visible(timeout=JOB_MS)
     chosen = page.locator("[data-field=network] option:checked")
     expect(chosen).to_have_text("palette")
     reuse = page.get_by_role("button", name="Use these settings")

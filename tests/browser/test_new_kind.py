@@ -6,12 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.support import Service
+from tests.browser.support import JOB_MS, Service
 from tests.support.extra_kinds import with_kind
 
 pytestmark = pytest.mark.browser
-
-JOB_MS = 120_000
 
 
 @pytest.fixture(scope="module")

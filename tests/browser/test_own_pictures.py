@@ -7,8 +7,7 @@ from shutil import copy
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.browser.support import ConsoleErrors
-from tests.browser.test_page import JOB_MS, choose, file_input, problem_of, result, submit
+from tests.browser.support import JOB_MS, ConsoleErrors, choose, file_input, problem_of, result, submit
 
 pytestmark = pytest.mark.browser
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.support import Service
-from tests.browser.test_page import JOB_MS, choose, file_input, result, submit
+from tests.browser.support import JOB_MS, Service, choose, file_input, result, submit
 from tests.support.proxy import Proxy, proxied
 
 pytestmark = pytest.mark.browser

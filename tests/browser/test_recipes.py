@@ -11,12 +11,10 @@ from PIL import Image, PngImagePlugin
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from app.media.recipe_text import RECIPE_KEY
-from tests.browser.support import Service, drop
-from tests.browser.test_page import choose, result, submit
+from tests.browser.support import JOB_MS, Service, choose, drop, result, submit
 
 pytestmark = pytest.mark.browser
 
-JOB_MS = 120_000
 QUICK = {"size": 64, "steps": 3, "style_weight": 30, "color": "content"}
 
 

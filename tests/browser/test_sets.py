@@ -5,12 +5,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.support import ConsoleErrors, drop
+from tests.browser.support import JOB_MS, ConsoleErrors, drop
 from tests.support.zips import class_folders, zipped
 
 pytestmark = pytest.mark.browser
-
-JOB_MS = 120_000
 
 
 @pytest.fixture

@@ -11,12 +11,11 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from models.procedural import CLASSES, draw
-from tests.browser.support import ConsoleErrors, drop
+from tests.browser.support import JOB_MS, ConsoleErrors, drop
 from tests.support.network_files import network_file, small_network
 
 pytestmark = pytest.mark.browser
 
-JOB_MS = 120_000
 SHOWN = ("mushroom", "planet")
 
 

@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, Request, expect
 
-from tests.browser.support import ConsoleErrors
+from tests.browser.support import JOB_MS, ConsoleErrors
 
 pytestmark = pytest.mark.browser
-
-JOB_MS = 120_000
 
 
 def choose_kind(page: Page, kind: str) -> None:

@@ -23,7 +23,7 @@ from impasto_client import (
     UnexpectedAnswer,
 )
 from impasto_client._core.transport import BlockingTransport, WaitingTransport
-from tests.support.client import ACCEPTED, AWAY, BAD_GATEWAY, BUSY, JOB, JOB_ID, QUICK, Ask, job
+from tests.support.client import ACCEPTED, AWAY, BAD_GATEWAY, BUSY, GONE, JOB, JOB_ID, QUICK, Ask, image, job
 from tests.support.flaky_server import DROPPED, FlakyServer, Reply
 
 
@@ -40,6 +40,21 @@ def test_all_attempts_of_a_call_have_one_idempotency_key(ask: Ask, server: Flaky
     for each in sent:
         assert b"\r\n\r\ncontent\r\n" in each.body and b"\r\n\r\nstyle\r\n" in each.body
         assert b'{"size": 64}' in each.body
+
+
+def test_all_attempts_to_make_or_change_something_have_one_key(ask: Ask, server: FlakyServer) -> None:
+    server.answer(f"GET {JOB}", Reply.of(job(state="failed")))
+    made = ask(lambda client: client.jobs.get(JOB_ID))
+    for path, answer, use in (
+        ("/v1/images", image(1), lambda client: client.images.upload(b"picture")),
+        (f"{JOB}/retry", ACCEPTED, lambda _: made.retry()),
+        (f"{JOB}/cancel", ACCEPTED, lambda _: made.cancel()),
+    ):
+        server.answer(f"POST {path}", DROPPED, AWAY, answer)
+        ask(use)
+        ask(use)
+        first, *again, other = [each.headers["idempotency-key"] for each in server.sent(f"POST {path}")]
+        assert again == [first, first] and other != first
 
 
 def test_each_call_has_its_own_key_unless_it_is_given(ask: Ask, server: FlakyServer) -> None:
@@ -64,17 +79,18 @@ def test_files_are_sent_again_from_their_start(ask: Ask, server: FlakyServer, tm
 
 @pytest.mark.medium
 def test_what_might_be_done_twice_is_not_sent_again(ask: Ask, server: FlakyServer) -> None:
-    server.answer(f"GET {JOB}", Reply.of(job(state="failed")))
-    made = ask(lambda client: client.jobs.get(JOB_ID))
+    route = "PATCH /v1/networks/mine"
     for reply, error in ((DROPPED, NoAnswer), (AWAY, ServiceError), (BAD_GATEWAY, ServiceError)):
-        server.answer(f"POST {JOB}/retry", reply, ACCEPTED)
-        before = len(server.sent(f"POST {JOB}/retry"))
+        server.answer(route, reply, GONE)
+        before = len(server.sent(route))
         with pytest.raises(error):
-            ask(lambda _: made.retry())
-        assert len(server.sent(f"POST {JOB}/retry")) == before + 1
-    # It was refused before anything was done.
-    server.answer(f"POST {JOB}/retry", BUSY, BUSY, ACCEPTED)
-    assert ask(lambda _: made.retry()).id == JOB_ID
+            ask(lambda client: client.networks.rename("mine", "other"))
+        assert len(server.sent(route)) == before + 1
+    # It was refused before anything was done; the last answer is no network.
+    server.answer(route, BUSY, BUSY, GONE)
+    with pytest.raises(UnexpectedAnswer):
+        ask(lambda client: client.networks.rename("mine", "other"))
+    assert len(server.sent(route)) == before + 4
 
 
 @pytest.mark.medium

@@ -5,9 +5,11 @@ import json
 import socket
 import time
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from PIL import Image
@@ -23,11 +25,13 @@ from impasto_client import (
     Retries,
     WaitTimeout,
 )
+from tests.support.proxy import proxied
 from tests.support.service import Service, running
 from tests.support.strange_pictures import noise
 
 pytestmark = pytest.mark.server
 
+T = TypeVar("T")
 LONG = {"size": 256, "steps": 20_000}
 
 
@@ -150,6 +154,42 @@ def test_a_set_is_filled(service: Service, folder: Path) -> None:
             client.datasets.create("empty", folder / "empty")
         with pytest.raises(FileNotFoundError):
             client.datasets.create("nothing", folder / "nothing")
+
+
+def test_nothing_is_made_twice_if_its_answer_is_lost(service: Service, folder: Path) -> None:
+    with proxied(service.url) as proxy, Client(proxy.url, retries=Retries(first_delay=0.01)) as client:
+
+        def lossy(make: Callable[[], T]) -> T:
+            """What a call comes to whose first answer is lost."""
+            proxy.lost = 1
+            made = make()
+            assert proxy.lost == 0
+            return made
+
+        def count(path: str) -> int:
+            return len(service.request("GET", path, params={"limit": 100})["items"])
+
+        before = {path: count(path) for path in ("/v1/images", "/v1/networks", "/v1/datasets")}
+        photo = lossy(lambda: client.images.upload(folder / "photo.png"))
+        client.networks.export("palette", folder / "palette.safetensors")
+        assert (
+            lossy(lambda: client.networks.import_file(folder / "palette.safetensors", "once")).name == "once"
+        )
+        assert lossy(lambda: client.datasets.create("lossy")).state == "open"
+        members = [{"image": photo.id, "label": "a"}]
+        assert lossy(lambda: client.datasets.add_images("lossy", members)).added == 1
+        assert lossy(lambda: client.datasets.close("lossy")).members == 1
+        assert lossy(lambda: client.datasets.relabel("lossy", "other", rename={"a": "b"})).name == "other"
+        more = {"/v1/images": 1, "/v1/networks": 1, "/v1/datasets": 2}
+        assert {path: count(path) - before[path] for path in before} == more
+
+        job = client.style_transfer(photo, photo, **LONG)
+        assert lossy(job.cancel).view.cancel_requested
+        with pytest.raises(JobCancelled):
+            job.wait()
+        again = lossy(job.retry)
+        again.cancel()
+        assert [each.id for each in client.jobs.list() if each.view.retry_of == job.id] == [again.id]
 
 
 def test_batches_by_asyncio(service: Service, folder: Path) -> None:

@@ -56,7 +56,8 @@ def test_a_postgresql_that_takes_no_more_connections(postgres_server: PostgresSe
             assert (refused.status_code, refused.json()["type"]) == (503, "database_unavailable")
             assert int(refused.headers["Retry-After"]) > 0
             stack.close()
-            assert client.get("/v1/jobs").status_code == 200
+            # PostgreSQL takes a moment to free them.
+            wait_for(lambda: client.get("/v1/jobs").status_code == 200)
 
 
 def test_a_postgresql_whose_own_disk_is_full() -> None:

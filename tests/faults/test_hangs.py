@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from app.jobs.job import Job
+from app.workers import repository as workers
 from tests.faults.conftest import Deploy
+from tests.faults.test_workers import freeze
 from tests.support.deployment import Deployment, Mode, kill
 from tests.support.extra_kinds import with_kind
-from tests.support.service import wait_for
+from tests.support.service import runs, wait_for
 from tests.support.standing import STALL_SECONDS
 from worker.runtime.stalls import EXIT_CODE
 
@@ -58,6 +60,44 @@ def test_progress_between_hangs_counts_for_the_job(deploy: Deploy, mode: Mode, t
     # Checkpoints may lag behind, so that more attempts than three made progress or none; and so may progress.
     assert job.lost_attempts == 3 and job.attempt >= 3
     assert job.progress is not None and 1 <= job.progress["done"] <= 3
+
+
+def test_a_hang_that_lets_no_other_thread_run_is_noticed_from_outside(
+    deploy: Deploy, mode: Mode, tmp_path: Path
+) -> None:
+    service = deploy(mode, IMPASTO_LEASE_SECONDS="6", **with_kind("standing", tmp_path))
+    hung = stand(service, steps=2, still_at=0, holding=True)
+    other = service.paint(size=32, steps=1)
+    job = service.wait_for_job(hung, "failed", "succeeded", "cancelled")
+    assert (job["state"], job["error"]["type"]) == ("failed", "worker_lost")
+    assert service.job(hung).attempt == service.job(hung).lost_attempts == 3
+    # It shows where, each time, though it can run no Python.
+    assert service.logs.count("in hold_still") == 3
+    assert service.wait_for_job(other, "succeeded", "failed")["state"] == "succeeded"
+    service.check_made_once(other)
+
+
+def test_who_lets_no_other_thread_run_for_less_than_a_lease_is_let_be(
+    deploy: Deploy, mode: Mode, tmp_path: Path
+) -> None:
+    service = deploy(mode, IMPASTO_LEASE_SECONDS="10", **with_kind("standing", tmp_path))
+    job_id = stand(service, steps=3, part_seconds=4, holding=True)
+    assert service.wait_for_job(job_id, "succeeded", "failed")["state"] == "succeeded"
+    assert (service.job(job_id).attempt, service.job(job_id).lost_attempts) == (1, 0)
+
+
+def test_a_frozen_worker_that_was_taken_off_the_register_is_replaced(deploy: Deploy, mode: Mode) -> None:
+    service = deploy(mode, IMPASTO_LEASE_SECONDS="6")
+    (worker,) = workers.list_alive(service.engine)
+    # Its supervisor has seen it by then.
+    before = service.paint(size=32, steps=1)
+    assert service.wait_for_job(before, "succeeded", "failed")["state"] == "succeeded"
+    freeze(service, worker.pid)
+    # As a pass of the API does after two minutes, or after a night in which the machine slept.
+    workers.unregister(service.engine, worker.worker_id)
+    wait_for(lambda: not runs(worker.pid))
+    after = service.paint(size=32, steps=1)
+    assert service.wait_for_job(after, "succeeded", "failed")["state"] == "succeeded"
 
 
 def test_what_was_frozen_has_not_hung(deploy: Deploy, mode: Mode, tmp_path: Path) -> None:

@@ -1,16 +1,16 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from models.architectures import BUILDERS, build_stack
 from models.architectures.ensemble import ensemble_params
 from models.architectures.squeezenet import Fire
 from models.network import Network
 from models.relu import BackwardRule, ReLU, ReLU6, deconvnet, guided, relu_backward
+from tests.support.operators import Operators
 
 
 def gradient(module: Callable[[Tensor], Tensor], input: list[float], of_output: list[float]) -> list[float]:
@@ -146,17 +146,18 @@ WITHOUT_RELU = ("linear", "lenet_1998")
 RECTIFIERS = ("relu", "relu_", "relu6", "relu6_", "hardtanh", "hardtanh_", "threshold", "threshold_")
 
 
-class Counter(TorchDispatchMode):
+class Counter(Operators):
     """Counts operators by name."""
 
     def __init__(self) -> None:
         super().__init__()
         self.counts: dict[str, int] = {}
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def run(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """What an operator comes to."""
         name = func.overloadpacket.__name__
         self.counts[name] = self.counts.get(name, 0) + 1
-        return func(*args, **(kwargs or {}))
+        return super().run(func, args, kwargs)
 
 
 @pytest.mark.parametrize("architecture", BUILDERS)

@@ -22,15 +22,15 @@ _idle: list[tuple[Source, FastAPI]] = []
 @contextmanager
 def lent_app(settings: Settings) -> Iterator[FastAPI]:
     """An app with services of its own for these settings; its routes may have served other tests."""
-    if settings.database_url is None:
+    if not settings.names_database:
         put_migrated(settings.data_dir / DATABASE_FILE)
     source = (settings.model_dump(exclude={"data_dir", "database_url"}), list(KINDS.values()))
     app = _take(source)
     if app is None:
         app = create_app(settings)
     else:
-        if settings.database_url is not None:
-            upgrade(settings.database_url)
+        if settings.names_database:
+            upgrade(settings.resolved_database_url)
         app.state.services = make_services(settings)
     yield app
     del app.state.services

@@ -1,7 +1,7 @@
 """The services of batches on a database of a test's own, without HTTP and without workers."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,11 +48,11 @@ class BatchContext:
             wake=lambda: None,
         )
 
-    def add_image(self, *, imported: bool = False) -> str:
-        """A picture of one byte that is stored as it is; returns its id."""
+    def add_image(self, *, imported: bool = False, side: int = 1) -> str:
+        """A picture of one byte that is stored as it is, said to have so many pixels; returns its id."""
         image_id = new_id()
         stored = self.storage.put(image_key(image_id), b"x")
-        info = PictureInfo("PNG", "image/png", 1, 1, has_alpha=False, orientation=1, bytes=stored.bytes)
+        info = PictureInfo("PNG", "image/png", side, side, has_alpha=False, orientation=1, bytes=stored.bytes)
         add_image(self.engine, NewImage(image_id, None, info, stored))
         if imported:
             with write(self.engine) as connection:
@@ -72,6 +72,12 @@ class BatchContext:
         ]
         body = "\n".join(map(json.dumps, lines)).encode()
         return self.service.create_from_lines([body], Options(**values))
+
+    def create_dreams(self, pictures: Sequence[str]) -> Batch:
+        """A batch of one dream of each picture."""
+        asked = [{"custom_id": each, "kind": "deep_dream", "params": {"image": each}} for each in pictures]
+        options = Options(name="", priority=DEFAULT_PRIORITY, skip_wrong=False)
+        return self.service.create_from_lines(["\n".join(map(json.dumps, asked)).encode()], options)
 
     def keeper(self) -> Keeper:
         """A keeper that does nothing by itself."""

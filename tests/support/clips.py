@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from io import BytesIO
+from typing import Any
 
 import av
 import numpy as np
@@ -95,3 +96,34 @@ def _film(
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")))
         container.mux(stream.encode())
     return out.getvalue()
+
+
+def film_with_sound(codec: str, container: str, seconds: float = 2.0) -> bytes:
+    """A clip of 12 frames a second with a tone of 440 Hz."""
+    out = BytesIO()
+    with av.open(out, "w", format=container) as into:
+        video = into.add_stream("libx264" if container == "mp4" else "libvpx", rate=12)
+        video.codec_context.width, video.codec_context.height = 32, 24
+        video.codec_context.pix_fmt = "yuv420p"
+        audio: Any = into.add_stream(codec, rate=48000)
+        audio.codec_context.layout = "mono"
+        for image in frames(int(12 * seconds)):
+            into.mux(video.encode(av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")))
+        into.mux(video.encode())
+        tone = np.sin(np.arange(int(48000 * seconds)) / 48000 * 440 * 2 * np.pi).astype(np.float32)[None]
+        frame = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 48000, 0
+        form = audio.codec_context.format.name
+        resampler = av.AudioResampler(format=form, layout="mono", rate=48000, frame_size=960)
+        for part in [*resampler.resample(frame), *resampler.resample(None)]:
+            into.mux(audio.encode(part))
+        into.mux(audio.encode(None))
+    return out.getvalue()
+
+
+def sound_seconds(data: bytes) -> float:
+    """How long the sound of a clip lasts; 0 without any."""
+    with av.open(BytesIO(data), "r") as container:
+        if not container.streams.audio:
+            return 0
+        return sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))

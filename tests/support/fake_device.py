@@ -6,14 +6,15 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.fx.experimental import _config
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from tests.support.operators import Operators
 
 DEVICE = torch.device("meta")
 COPIES = (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
 
 
-class FakeDevice(TorchDispatchMode):
+class FakeDevice(Operators):
     """Fails when an operator gets tensors of two devices, or makes float64 on the device, as MPS would.
 
     On ``meta`` alone neither is an error. What is read from the device, a number or a copy, is 1, and nothing
@@ -25,14 +26,8 @@ class FakeDevice(TorchDispatchMode):
         super().__init__()
         self.copied = 0
 
-    def __torch_dispatch__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        kwargs = kwargs or {}
+    def run(self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """What an operator comes to."""
         given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         if func is torch.ops.aten._local_scalar_dense.default and given[0].device == DEVICE:
             return torch.ones((), dtype=given[0].dtype).item()

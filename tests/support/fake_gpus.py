@@ -68,20 +68,14 @@ def _install_in_torch(folder: Path) -> None:
 
 
 def _breakable(lost: Path) -> Any:
-    from torch.utils._python_dispatch import TorchDispatchMode
+    from tests.support.operators import Operators
 
-    class Breakable(TorchDispatchMode):
+    class Breakable(Operators):
         """Fails once a file is there."""
 
-        def __torch_dispatch__(
-            self,
-            func: Callable[..., Any],
-            types: Sequence[type],
-            args: Sequence[Any] = (),
-            kwargs: Mapping[str, Any] | None = None,
-        ) -> Any:
+        def run(self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
             if lost.exists():
                 raise RuntimeError("CUDA error: unspecified launch failure")
-            return func(*args, **(kwargs or {}))
+            return super().run(func, args, kwargs)
 
     return Breakable()

@@ -23,17 +23,19 @@ def heic(
     exif: bytes = b"",
     profile: bytes = b"",
     brand: bytes = b"heic",
+    code_points: tuple[int, int] = (1, 13),
 ) -> bytes:
     """A HEIC of RGB pixels (H, W, 3) in ``bits`` bits, 8 or 10; sides are even and at least 16.
 
-    ``alpha`` is (H, W) in 8 bits; ``turns`` are quarters counter-clockwise.
+    ``alpha`` is (H, W) in 8 bits; ``turns`` are quarters counter-clockwise. Without a ``profile`` it
+    has the ``code_points`` of primaries and transfer characteristics (ITU-T H.273).
     """
     height, width = pixels.shape[:2]
     stream, config = _hevc(
         pixels, "rgb24" if bits == 8 else "rgb48le", "yuv444p" if bits == 8 else "yuv444p10le"
     )
     shape = _box(b"ispe", struct.pack(">III", 0, width, height))
-    color = b"prof" + profile if profile else b"nclx" + struct.pack(">HHHB", 1, 13, 1, 0x80)
+    color = b"prof" + profile if profile else b"nclx" + struct.pack(">HHHB", *code_points, 1, 0x80)
     properties = [
         _box(HVCC, config),
         shape,

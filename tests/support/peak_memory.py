@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from tests.support.operators import Operators
 
-class PeakMemory(TorchDispatchMode):
+
+class PeakMemory(Operators):
     """``peak`` is the most bytes that the tensors made in this context took at once.
 
     Views count once, and what operators take for themselves not at all.
@@ -21,15 +22,10 @@ class PeakMemory(TorchDispatchMode):
         self.peak = self._now = 0
         self._holders: Counter[int] = Counter()
 
-    def __torch_dispatch__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def run(self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """What an operator comes to."""
         given = {_storage(each)[0] for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)}
-        made = func(*args, **(kwargs or {}))
+        made = func(*args, **kwargs)
         for tensor in tree_leaves(made):
             if isinstance(tensor, Tensor):
                 address, size = _storage(tensor)

@@ -17,7 +17,8 @@ class Proxy(ThreadingHTTPServer):
     """Sends what is below ``prefix`` to ``target``, the URL of a service; all else is not found.
 
     ``strips`` leaves out the prefix, ``host`` takes the place of the Host that the browser sent. While
-    ``is_away`` every answer is 502.
+    ``is_away`` every answer is 502. The next ``lost`` answers of the service are lost: the connection breaks
+    in their place.
     """
 
     daemon_threads = True
@@ -29,6 +30,7 @@ class Proxy(ThreadingHTTPServer):
         self.strips = strips
         self.host = host
         self.is_away = False
+        self.lost = 0
         self._streams: set[socket.socket] = set()
 
     @property
@@ -100,6 +102,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, upstream: HTTPConnection) -> None:
         answer = upstream.getresponse()
+        if self.server.lost:
+            self.server.lost -= 1
+            self.close_connection = True
+            return
         self.send_response_only(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in _HOP:

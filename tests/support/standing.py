@@ -1,5 +1,6 @@
 """A kind of job that only tests know: its steps have parts, and it stands still where it is told to."""
 
+import ctypes
 import time
 
 from pydantic import Field
@@ -16,12 +17,16 @@ STALL_SECONDS = 6.0
 
 
 class StandingParams(Params):
-    """Steps of some parts, before one of which it may stand still."""
+    """Steps of some parts, before one of which it may stand still.
+
+    Where it is ``holding`` it lets no other thread run as it stands still, and at the beginning of each part.
+    """
 
     steps: int = Field(1, ge=1, title="Steps", description="Steps.")
     parts: int = Field(1, ge=1, title="Parts", description="Parts of each step.")
     part_seconds: float = Field(0.1, ge=0, title="Seconds", description="Seconds that a part takes.")
     still_at: int | None = Field(None, ge=0, title="Still at", description="The step that never ends.")
+    holding: bool = Field(False, title="Holding", description="Whether other threads have to wait.")
 
 
 class StandingResult(Result):
@@ -36,6 +41,17 @@ def stand_still() -> None:
         time.sleep(3600)
 
 
+def hold(seconds: int) -> None:
+    """Sleep as a call of C does that keeps Python's interpreter lock: no other thread runs."""
+    ctypes.PyDLL(None).sleep(seconds)
+
+
+def hold_still() -> None:
+    """Never return, and let no other thread run."""
+    while True:
+        hold(3600)
+
+
 def standing(
     params: StandingParams, inputs: Inputs, network: None, compute: Compute, resume: StepState | None = None
 ) -> Steps:
@@ -44,7 +60,9 @@ def standing(
     for place in range(begun, params.steps):
         for _ in range(params.parts):
             if place == params.still_at:
-                stand_still()
+                hold_still() if params.holding else stand_still()
+            if params.holding:
+                hold(round(params.part_seconds))
             time.sleep(params.part_seconds)
             between_parts()
         done = place + 1

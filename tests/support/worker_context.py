@@ -24,12 +24,12 @@ from worker.runtime import run_job as runner
 from worker.runtime.context import WorkerContext
 
 
-def add_picture(context: WorkerContext, data: bytes) -> str:
+def add_picture(context: WorkerContext, data: bytes, name: str | None = None) -> str:
     """Store a file as a picture without checking it; returns its id."""
     image_id = new_id()
     stored = context.storage.put(image_key(image_id), data)
     info = PictureInfo("PNG", "image/png", 1, 1, has_alpha=False, orientation=1, bytes=stored.bytes)
-    add_image(context.engine, NewImage(image_id, None, info, stored))
+    add_image(context.engine, NewImage(image_id, name, info, stored))
     return image_id
 
 

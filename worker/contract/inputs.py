@@ -130,6 +130,12 @@ class Inputs:
             self._alphas[param] = pictures[0].alpha
         return pictures
 
+    def sides(self, param: str) -> list[tuple[int, int]]:
+        """Height and width in pixels of the files of a param, as displayed; of states none."""
+        loaded = [self._load(param, place) for place in range(len(self._sources[param]))]
+        clips = [(each.height, each.width) for each in loaded if isinstance(each, Clip)]
+        return [*clips, *(each.sides for each in loaded if isinstance(each, Picture))]
+
     def state(self, param: str) -> StepState | None:
         """The state of a param that takes one; None if it names a picture, or nothing."""
         loaded = self._load(param, 0) if param in self._sources else None

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from app.datasets.builtin import BUILT_IN
 from app.datasets.cifar10 import Cifar10Error
+from app.datasets.dataset import StoredMember
 from app.datasets.parts import require_parts
 from app.datasets.repository import all_members, find_dataset
 from app.datasets.service import DatasetService
@@ -61,7 +62,7 @@ def load_sets(datasets: DatasetService, params: Params) -> tuple[dict[str, Seque
                 Member(
                     Source(
                         member.sha256,
-                        partial(_load, datasets, member.image_id, field, sides),
+                        partial(_load, datasets, member, field, sides),
                     ),
                     member.label,
                     member.name,
@@ -81,13 +82,13 @@ def names_of_sets(engine: Engine, params: Params) -> dict[str, str]:
 
 
 def _load(
-    datasets: DatasetService, image_id: str, field: str, sides: tuple[int | None, int | None]
+    datasets: DatasetService, member: StoredMember, field: str, sides: tuple[int | None, int | None]
 ) -> Picture:
     def load() -> Picture:
         try:
-            file = datasets.storage.open(image_key(image_id))
+            file = datasets.storage.open(image_key(member.image_id))
         except FileNotFoundError:
-            raise InputError(field, f"The file of image {image_id} is gone: make the set again.") from None
+            raise InputError(field, f"The file of {member.name} is gone: make the set again.") from None
         with file:
             return load_picture(file, field, *sides)
 

@@ -36,6 +36,8 @@ HD_HEIGHT, HD_WIDTH = 720, 1280
 
 # Frames per second of a clip that does not name its rate.
 DEFAULT_RATE = 25.0
+# Beyond these a file does not say how long its frames are shown: no video has them.
+LOWEST_RATE, HIGHEST_RATE = 1e-3, 1000.0
 # What a header may have counted too few, beside as many again.
 MORE_FRAMES = 16
 # The longer side of a pixel over the shorter; real ones are below 2.4.
@@ -123,9 +125,11 @@ def open_clip(data: bytes, param: str) -> Clip:
 def _until_next(times: Sequence[float | None], header: Header) -> list[float]:
     """How long frames last that begin at these times, in seconds; the last one as long as on average."""
     rate = header.frames / header.seconds if header.seconds > 0 else DEFAULT_RATE
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        rate = DEFAULT_RATE
     known = [time for time in times if time is not None]
     lasts = [later - time for time, later in pairwise(known)]
-    if len(known) < len(times) or not lasts or min(lasts) <= 0:
+    if len(known) < len(times) or not lasts or min(lasts) <= 0 or len(lasts) / sum(lasts) > HIGHEST_RATE:
         return [1 / rate] * len(times)
     return [*lasts, sum(lasts) / len(lasts)]
 

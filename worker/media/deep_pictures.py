@@ -1,21 +1,17 @@
 """Decodes pictures with 16 bits a channel, of which Pillow would keep 8."""
 
 from collections.abc import Callable
-from typing import cast
 
-import av
 import numpy as np
-from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.media.ffmpeg import decode_still
 from app.media.headers import Header
 from app.media.inspect import OpenedPicture
 
 # Channels of FFmpeg's pixel formats, each in both byte orders.
 _CHANNELS = {"gray16": 1, "ya16": 2, "rgb48": 3, "rgba64": 4}
-
-_ROUNDED = 128
 
 Floats = NDArray[np.float32]
 
@@ -37,8 +33,6 @@ def read_deep(
     # Raises an error where data are damaged or end too early, which FFmpeg fills with something.
     picture.image.load()
     samples = _samples(picture.data, header)
-    if samples.shape[:2] != (header.height, header.width):
-        raise ValueError(f"the pixels are {samples.shape[1]}×{samples.shape[0]}")
     colors = 1 if samples.shape[2] < 3 else 3
     alpha = _in_unit(samples[..., colors]) if header.has_alpha and samples.shape[2] > colors else None
     fitted = []
@@ -55,14 +49,7 @@ def read_deep(
 
 def _samples(data: bytes, header: Header) -> NDArray[np.uint16]:
     """All samples of the picture in a PNG or TIFF file, (H, W, C)."""
-    decoder = cast(VideoCodecContext, av.CodecContext.create(header.format.lower(), "r"))
-    # Whatever else in the file may say how large it is. FFmpeg counts sides that it has rounded up.
-    most = (header.width + _ROUNDED) * (header.height + _ROUNDED)
-    decoder.options = {"max_pixels": str(most)}
-    frames = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
-    if len(frames) != 1:
-        raise ValueError("the file has no picture")
-    frame = frames[0]
+    frame = decode_still(data, header)
     name, order = frame.format.name[:-2], frame.format.name[-2:]
     if name not in _CHANNELS:
         raise ValueError(f"the pixels are {frame.format.name}")

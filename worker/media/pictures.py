@@ -21,8 +21,10 @@ from torch.nn import functional
 
 from app.errors import ComputationError, InputError
 from app.kinds.fields import BitDepth
+from app.media.cicp import to_srgb
 from app.media.errors import PictureError, damaged, truncated
-from app.media.inspect import OpenedPicture, open_picture
+from app.media.headers import Cicp
+from app.media.inspect import OpenedPicture, displayed, open_picture
 from app.media.recipe_text import RECIPE_KEY, dump_recipe
 from worker.media.deep_pictures import is_deep, read_deep
 from worker.media.profiles import read_matrix_profile, srgb_profile
@@ -55,10 +57,17 @@ class Picture:
 
     ``rgb`` is float32 ``(1, 3, H, W)``, sRGB in [0, 1], over white where the file is transparent.
     ``alpha`` is float32 ``(1, 1, H, W)`` in [0, 1], or None for an opaque picture.
+    ``file_sides`` are height and width of the file, as displayed, before it was reduced; None: it was not.
     """
 
     rgb: Tensor
     alpha: Tensor | None = None
+    file_sides: tuple[int, int] | None = None
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width in pixels of the file, as displayed."""
+        return self.file_sides or (self.rgb.shape[-2], self.rgb.shape[-1])
 
 
 def load_picture(
@@ -90,7 +99,14 @@ def load_picture(
             opened.image.close()
     except PictureError as error:
         raise InputError(field, error.detail) from error
-    return Picture(rgb, alpha)
+    width, height = displayed(opened.header, opened.orientation)
+    return Picture(rgb, alpha, (height, width))
+
+
+def reduced_sides(first: int, second: int, side: int | None) -> tuple[int, int]:
+    """The two sides of a picture that is loaded at most ``side`` pixels long (None: in full)."""
+    scale = min(1.0, side / max(first, second)) if side is not None else 1.0
+    return max(1, round(first * scale)), max(1, round(second * scale))
 
 
 def encode_png(rgb: Tensor, alpha: Tensor | None = None, recipe: dict[str, Any] | None = None) -> bytes:
@@ -179,24 +195,27 @@ def _decode(picture: OpenedPicture, side: int | None, short: int | None) -> tupl
     # Pillow turns a TIFF by itself, and no other format.
     turned = picture.header.format == "TIFF" and not deep
     width, height = (picture.header.width, picture.header.height) if deep else image.size
-    scale = min(1.0, side / max(width, height)) if side is not None else 1.0
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    if scale < 1:
+    size = reduced_sides(width, height, side)
+    if side is not None and side < max(width, height):
         image.draft(None, (size[0] * _JPEG_MARGIN, size[1] * _JPEG_MARGIN))  # reduces only JPEGs
     fit = partial(_fit, size=size, orientation=1 if turned else picture.orientation)
     icc: bytes | None = image.info.get("icc_profile")
-    if icc == srgb_profile():
+    cicp = picture.header.cicp
+    if icc == srgb_profile() or cicp is not None:
         icc = None
     if deep:
         colors, opacity = read_deep(picture, fit)
-        return _channels_first(_deep_to_srgb(colors, icc)), None if opacity is None else _plane(opacity)
+        rgb = _shown(_deep_to_srgb(colors, icc), cicp)
+        return rgb, None if opacity is None else _plane(opacity)
     base, alpha = _separate(image, picture.header.bits)
-    rgb = _channels_first(_to_srgb(fit(base), icc))
+    rgb = _shown(_to_srgb(fit(base), icc), cicp)
     return rgb, None if alpha is None else _plane(_in_unit(fit(alpha)))
 
 
-def _channels_first(colors: NDArray[np.float32]) -> Tensor:
-    """Colors (H, W, 3) as (1, 3, H, W)."""
+def _shown(colors: NDArray[np.float32], cicp: Cicp | None) -> Tensor:
+    """Colors (H, W, 3), sRGB or those of code points, as sRGB (1, 3, H, W)."""
+    if cicp is not None and not cicp.is_srgb:
+        colors = to_srgb(colors, cicp)
     return torch.from_numpy(colors).permute(2, 0, 1)[None].contiguous()
 
 

@@ -4,6 +4,7 @@ Started by :mod:`worker.runtime.celery_main`, which sets the environment variabl
 """
 
 import os
+import signal
 from typing import Any
 
 from celery import Celery
@@ -16,6 +17,9 @@ from app.supervision.logs import configure_logging
 LANE = "IMPASTO_WORKER_LANE"
 WORKER_ID = "IMPASTO_WORKER_ID"
 SHARING = "IMPASTO_WORKER_SHARING"
+PARENT = "IMPASTO_WORKER_PARENT"
+# With which a child tells its parent that it cannot start with these settings.
+WRONG_SETTINGS = signal.SIGUSR2
 
 
 def make_celery() -> Celery:
@@ -42,6 +46,11 @@ def lane() -> str:
 def worker_id() -> str:
     """The id of this worker; that of its child is ``<worker_id>:<process id>``."""
     return os.environ[WORKER_ID]
+
+
+def parent() -> int:
+    """The process id of the parent process."""
+    return int(os.environ[PARENT])
 
 
 def sharing() -> int:

@@ -1,7 +1,8 @@
 """A Celery worker: ``python -m worker.runtime.celery_main --lane long --device cuda:0 --worker-id NAME``.
 
 One parent process, which is connected to Redis, and one child, which computes. The parent watches the child:
-it kills one that ignores a cancel, and takes back at once the job of one that died.
+it kills one that ignores a cancel, and takes back at once the job of one that died. It ends, with EX_CONFIG,
+if the first child finds that the settings are wrong.
 """
 
 import argparse
@@ -45,10 +46,16 @@ class Watch:
         self._storage: Storage = make_storage(settings)
         self._children: dict[str, int] = {}
         self._stopping = False
+        self._was_ready = False
 
     def start(self, **_: Any) -> None:
         """Watch from a thread until the process ends."""
         threading.Thread(target=self._run, name="watch", daemon=True).start()
+
+    def end_on_wrong_settings(self, *_: Any) -> None:
+        """End this process, if no child was ready yet: another start would not help."""
+        if not self._was_ready:
+            os._exit(os.EX_CONFIG)
 
     def signal_children_on_shutdown(self, **_: Any) -> None:
         """Have SIGTERM signal the children first, and then do what Celery does on it.
@@ -68,9 +75,9 @@ class Watch:
     def signal_children(self) -> None:
         """Make the children save their checkpoints and release their jobs."""
         self._stopping = True
-        for pid in self._children.values():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGUSR2)
+        # A copy: the thread may find or lose one meanwhile.
+        for pid in list(self._children.values()):
+            _signal_stop(pid)
 
     def _run(self) -> None:
         pause = threading.Event()
@@ -82,7 +89,12 @@ class Watch:
 
     def _check_children(self) -> None:
         for worker in workers.children_of(self._engine, self._owner):
+            is_new = worker.worker_id not in self._children
             self._children[worker.worker_id] = worker.pid
+            if is_new and self._stopping:
+                # It was not known yet when the others were told, and may have a job already.
+                _signal_stop(worker.pid)
+            self._was_ready = True
             say_ready()
         for worker_id, pid in list(self._children.items()):
             if not _is_alive(pid):
@@ -106,6 +118,11 @@ class Watch:
         del self._children[worker_id]
 
 
+def _signal_stop(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGUSR2)
+
+
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -127,6 +144,7 @@ def main() -> None:
     os.environ["IMPASTO_DEVICE"] = arguments.device
     os.environ["IMPASTO_WORKER_LANE"] = arguments.lane
     os.environ["IMPASTO_WORKER_ID"] = arguments.worker_id
+    os.environ["IMPASTO_WORKER_PARENT"] = str(os.getpid())
     os.environ["IMPASTO_WORKER_SHARING"] = str(arguments.sharing)
     settings = get_settings()
     configure_logging(settings.log_level, settings.log_format)
@@ -135,12 +153,13 @@ def main() -> None:
     from celery.signals import worker_init, worker_ready
 
     try:
-        from worker.runtime.celery_app import celery
+        from worker.runtime.celery_app import WRONG_SETTINGS, celery
     except ValueError as error:
         log.error("%s", error)
         sys.exit(os.EX_CONFIG)
 
     watch = Watch(settings, arguments.worker_id)
+    signal.signal(WRONG_SETTINGS, watch.end_on_wrong_settings)
     worker_init.connect(watch.start, weak=False)
     worker_ready.connect(watch.signal_children_on_shutdown, weak=False)
     celery.worker_main(

@@ -13,7 +13,7 @@ from celery.signals import worker_process_init, worker_process_shutdown
 
 from app.jobs.dispatch.celery_settings import TASK
 from app.settings import get_settings
-from worker.runtime.celery_app import celery, lane, sharing, worker_id
+from worker.runtime.celery_app import WRONG_SETTINGS, celery, lane, parent, sharing, worker_id
 
 if TYPE_CHECKING:
     from worker.runtime.context import WorkerContext
@@ -25,6 +25,10 @@ log = logging.getLogger("worker.runtime.celery_tasks")
 RESTART_SECONDS = 5.0
 # How long one waits that cannot begin a job, so that it does not drop every token in the meantime.
 UNAVAILABLE_SECONDS = 5.0
+
+
+class WrongSettings(Exception):
+    """The settings name what is not here."""
 
 
 class Child:
@@ -41,6 +45,13 @@ def open_context(**_: Any) -> None:
     signal.signal(signal.SIGUSR2, lambda *_: Child.stop.set())
     try:
         _open_context()
+    except WrongSettings as error:
+        # The parent ends, unless an earlier child had no such trouble: a device may be lost for a while.
+        log.error("this worker cannot start: %s", error)
+        if os.getppid() == parent():
+            os.kill(parent(), WRONG_SETTINGS)
+        time.sleep(RESTART_SECONDS)
+        os._exit(os.EX_CONFIG)
     except Exception:
         # Celery would go on, and acknowledge every message of a child that can run no job.
         log.exception("this worker cannot start, trying again in %g s", RESTART_SECONDS)
@@ -52,15 +63,19 @@ def _open_context() -> None:
     from worker.runtime.context import make_context
     from worker.runtime.recycling import warn_if_always_due
     from worker.runtime.registration import registered
-    from worker.runtime.stalls import watch_start
+    from worker.runtime.stalls import show_stacks_at_abort, watch_start
     from worker.runtime.stopping import stop_on
     from worker.runtime.warm_up import warm_up
 
+    show_stacks_at_abort()
     settings = get_settings()
     name = f"{worker_id()}:{os.getpid()}"
-    Child.context = make_context(settings, name, settings.device, lane=lane(), sharing=sharing())
-    stop_on(signal.SIGUSR2, Child.stop, Child.context.hurry, settings.shutdown_seconds)
     with watch_start(settings):
+        try:
+            Child.context = make_context(settings, name, settings.device, lane=lane(), sharing=sharing())
+        except ValueError as error:
+            raise WrongSettings(str(error)) from error
+        stop_on(signal.SIGUSR2, Child.stop, Child.context.hurry, settings.shutdown_seconds)
         warm_up(Child.context.networks, Child.context.compute, lane())
     warn_if_always_due(settings)
     Child.registration = registered(Child.context, lane())

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from io import BytesIO
 from typing import BinaryIO
 
@@ -43,7 +44,8 @@ def _own(loaded: Loaded) -> Loaded:
     """A copy of a picture, which the job may do with as it likes."""
     if not isinstance(loaded, Picture):
         return loaded
-    return Picture(loaded.rgb.clone(), None if loaded.alpha is None else loaded.alpha.clone())
+    alpha = None if loaded.alpha is None else loaded.alpha.clone()
+    return replace(loaded, rgb=loaded.rgb.clone(), alpha=alpha)
 
 
 def read_input(file: BinaryIO, params: Params, name: str, field: str) -> Loaded:
@@ -86,12 +88,14 @@ def load_inputs(
 
     def source(name: str, field: str, reference: str) -> Source:
         key, sha256, file_name = _find(engine, stored, reference, field)
+        # The name of what a job made says nothing without the job.
+        shown = reference if "/" in reference else file_name or reference
 
         def load() -> Loaded:
             try:
                 file = storage.open(key)
             except FileNotFoundError:
-                raise InputError(field, f"The file of {reference} is gone: send the picture again.") from None
+                raise InputError(field, f"The file of {shown} is gone: send the picture again.") from None
             with file:
                 return read_input(file, params, name, field)
 

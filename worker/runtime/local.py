@@ -24,7 +24,7 @@ from worker.runtime.patience import SAVING_FAILED
 from worker.runtime.recycling import is_due, warn_if_always_due
 from worker.runtime.registration import registered
 from worker.runtime.run_job import run_next
-from worker.runtime.stalls import watch_start
+from worker.runtime.stalls import show_stacks_at_abort, watch_start
 from worker.runtime.stopping import stop_on
 from worker.runtime.warm_up import warm_up
 
@@ -70,23 +70,24 @@ def main() -> None:
     # Ctrl-C reaches the whole process group; the supervisor decides when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     exit_with_parent(settings.shutdown_seconds)
+    show_stacks_at_abort()
+    with watch_start(settings):
+        try:
+            context = make_context(
+                settings,
+                arguments.worker_id,
+                arguments.device,
+                lane=arguments.lane,
+                sharing=arguments.sharing,
+            )
+        except ValueError as error:
+            log.error("%s", error)
+            sys.exit(os.EX_CONFIG)
+        stop_on(signal.SIGTERM, stop, context.hurry, settings.shutdown_seconds)
+        warm_up(context.networks, context.compute, arguments.lane)
+    warn_if_always_due(settings)
+    say_ready()
     try:
-        context = make_context(
-            settings,
-            arguments.worker_id,
-            arguments.device,
-            lane=arguments.lane,
-            sharing=arguments.sharing,
-        )
-    except ValueError as error:
-        log.error("%s", error)
-        sys.exit(os.EX_CONFIG)
-    stop_on(signal.SIGTERM, stop, context.hurry, settings.shutdown_seconds)
-    try:
-        with watch_start(settings):
-            warm_up(context.networks, context.compute, arguments.lane)
-        warn_if_always_due(settings)
-        say_ready()
         with registered(context, arguments.lane):
             serve_lane(context, arguments.lane, stop)
     except DeviceBroken as error:

@@ -5,7 +5,8 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -75,15 +76,36 @@ def watch_jobs(context: WorkerContext, held: Sequence[Claim]) -> StallWatch:
     return StallWatch(seconds or None, partial(_end_jobs, context, held, seconds))
 
 
-def watch_start(settings: Settings) -> StallWatch:
-    """A watch that ends this process if it does not get ready in the time that most kinds have."""
+@contextmanager
+def watch_start(settings: Settings) -> Iterator[None]:
+    """End this process if it does not get ready, in the context, in the time that most kinds have.
+
+    Or in twice that time if one thread lets no other run: nobody else looks yet whether it is alive.
+    """
     seconds = STALL_SECONDS * settings.stall_factor
 
     def end() -> None:
         _show_stacks("this worker did not get ready", seconds)
         os._exit(EXIT_CODE)
 
-    return StallWatch(seconds or None, end)
+    if seconds and sys.__stderr__ is not None:
+        # Its thread needs no lock of Python. It counts the time in which this process is frozen, too, but
+        # there is no job to be lost.
+        faulthandler.dump_traceback_later(2 * seconds, exit=True, file=sys.__stderr__)
+    try:
+        with StallWatch(seconds or None, end):
+            yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def show_stacks_at_abort() -> None:
+    """Have this process show the stacks of its threads when it is aborted, or a library of C crashes.
+
+    Its supervisor aborts it where no thread but one gets to run, which no watch in here could notice.
+    """
+    if sys.__stderr__ is not None:
+        faulthandler.enable(sys.__stderr__, all_threads=True)
 
 
 def _end_jobs(context: WorkerContext, held: Sequence[Claim], seconds: float) -> None:

@@ -21,6 +21,7 @@ from worker.optim.objectives import Objective, one_each, weighted_sum
 from worker.optim.optimizers.by_name import make_optimizer
 from worker.optim.parametrizations import Parametrization, make_parametrization
 from worker.optim.transforms import Transform, crop, in_turn, jitter, noise, pad, roll, rotate, scale
+from worker.synthesis.needed_size import smallest_size
 
 # In this order, whatever the order in the params is: JSON keeps none.
 _TRANSFORMS: dict[str, Callable[[float], Transform]] = {
@@ -154,11 +155,18 @@ def require_size(params: ResolvedMaximization, layers: Collection[str], network:
     seen = min(side, seen_side(params))
     smallest = network.minimum_side(layers)
     if seen < smallest:
-        enough = side + smallest - seen
+        enough = smallest_size(
+            side,
+            lambda size: min(size, seen_side(params.model_copy(update={"size": size}))),
+            smallest,
+        )
+        remedy = (
+            "choose layers nearer to the picture"
+            if enough is None
+            else f"the smallest size that works is {enough}"
+        )
         raise InputError(
-            "size",
-            f"At size {side} the network sees {seen} px, and the layers need {smallest} px: "
-            f"the smallest size that works is {enough}.",
+            "size", f"At size {side} the network sees {seen} px, and the layers need {smallest} px: {remedy}."
         )
 
 

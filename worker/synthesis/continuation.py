@@ -11,7 +11,7 @@ from models.network import Network
 from worker.contract.inputs import Inputs
 from worker.contract.steps import StepState
 from worker.optim.descent import Descent
-from worker.synthesis.plan import Size
+from worker.synthesis.needed_size import Size
 
 # The param that names what to go on from.
 PARAM = "continue_from"

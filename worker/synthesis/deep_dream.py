@@ -25,9 +25,10 @@ from worker.optim.memory import require_memory
 from worker.optim.optimizers.gradient import NormalizedGradient
 from worker.optim.pyramids.laplacian import normalize, with_tones_of
 from worker.optim.pyramids.octaves import Octave, draw_roll, next_octave, plan_octaves
-from worker.optim.pyramids.scales import resize
+from worker.optim.pyramids.scales import fit, resize
 from worker.synthesis.dream_frames import frames_of
 from worker.synthesis.dream_loss import DreamLoss, make_terms
+from worker.synthesis.needed_size import Size, as_loaded, smallest_size
 
 # Mirrored pixels around a picture that is rolled. Without them, what the network makes of the seam is a band
 # of its own along the edges, some ten pixels wide.
@@ -75,7 +76,7 @@ class _Run:
         self.compute = compute
         self.frames = frames_of(params, inputs.picture_or_clip("image"))
         self.start = self.picture = self.frames.start(0, None).to(compute.device)
-        self.octaves = _plan(params, self.start, network)
+        self.octaves = _plan(params, self.start, inputs.sides("image")[0], network)
         height, width = self.start.shape[2:]
         require_memory(network, params.layers, (height, width), params.size, compute)
         coarse = resize(self.start, self.octaves[0].height, self.octaves[0].width)
@@ -200,17 +201,23 @@ def _cropped(padded: Tensor, like: Tensor) -> Tensor:
     return padded[..., top : top + like.shape[2], left : left + like.shape[3]]
 
 
-def _plan(params: ResolvedDeepDream, start: Tensor, network: Network) -> list[Octave]:
-    """The octaves at which the layers see something. InputError if they do not at the full size."""
+def _plan(params: ResolvedDeepDream, start: Tensor, file: Size, network: Network) -> list[Octave]:
+    """The octaves at which the layers see something. InputError if they do not at the full size.
+
+    ``file`` are the sides of the picture or clip before it was resized to ``start``.
+    """
     layers = [name for name, weight in params.layers.items() if weight > 0]
     smallest = network.minimum_side(layers)
     height, width = start.shape[2:]
     if min(height, width) < smallest:
-        enough = -(-params.size * smallest // min(height, width))
+        enough = smallest_size(params.size, lambda size: min(fit(as_loaded(file, size), size)), smallest)
+        remedy = "layers nearer to the picture, or a less narrow one"
+        if enough is not None:
+            remedy = f"layers nearer to the picture. The smallest size that works is {enough}"
         raise InputError(
             "size",
             f"At size {params.size} the picture is only {min(height, width)} px across; the layers need "
-            f"{smallest} px. Take a size of {enough} or more, or layers nearer to the picture.",
+            f"{smallest} px. Take {'a larger size, or ' if enough else ''}{remedy}.",
         )
     return plan_octaves(height, width, params.octaves, params.octave_scale, smallest)
 

@@ -1,7 +1,6 @@
 """The scales of a style transfer, and the sizes of all pictures at each."""
 
 import math
-from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,12 +12,7 @@ from app.kinds.style_transfer import ResolvedStyleTransfer
 from app.kinds.work import scale_sides
 from models.network import Network
 from worker.optim.pyramids.scales import fit, share_steps
-
-# The largest size that the params allow.
-LARGEST_SIZE = 8192
-
-Size = tuple[int, int]
-"""Height and width in pixels."""
+from worker.synthesis.needed_size import Size, as_loaded, smallest_size
 
 
 @dataclass(frozen=True)
@@ -36,11 +30,13 @@ def plan_scales(
     pictures: Mapping[str, Sequence[Tensor]],
     network: Network,
     layers: Collection[str],
+    files: Mapping[str, Sequence[Size]] | None = None,
 ) -> list[Scale]:
     """The scales from coarse to fine, up to ``params.size``; they share ``params.steps``.
 
     Scales at which a picture is too narrow for the layers are left out. Raises InputError on ``size`` if the
-    last one is.
+    last one is, and names one that works: ``files`` are the sides of the files, of which pictures are loaded
+    reduced.
     """
     smallest = network.minimum_side(layers)
     preset = PRESETS[params.preset]
@@ -50,7 +46,7 @@ def plan_scales(
         if _narrowest(params, pictures, side, smallest)[0] >= smallest
     ]
     if not sides:
-        raise _too_small(params, pictures, smallest)
+        raise _too_small(params, pictures, smallest, files or {})
     shares = share_steps(params.steps, len(sides))
     return [
         _scale(params, pictures, side, smallest, share)
@@ -99,28 +95,49 @@ def _narrowest(
 ) -> tuple[int, str]:
     """The shortest side in pixels of all pictures at the scale of ``side``, and which one that is."""
     scale = _scale(params, pictures, side, smallest)
-    found = [(min(scale.size), "the result")]
-    found += [(min(size), "a style picture") for size in scale.style_sizes]
+    return min((min(scale.size), "the result"), _narrowest_style(scale))
+
+
+def _narrowest_style(scale: Scale) -> tuple[int, str]:
+    found = [(min(size), "a style picture") for size in scale.style_sizes]
     found += [(min(size), "the fine style") for size in (scale.fine_size,) if size]
     return min(found)
 
 
 def _too_small(
-    params: ResolvedStyleTransfer, pictures: Mapping[str, Sequence[Tensor]], smallest: int
+    params: ResolvedStyleTransfer,
+    pictures: Mapping[str, Sequence[Tensor]],
+    smallest: int,
+    files: Mapping[str, Sequence[Size]],
 ) -> InputError:
     shortest, whose = _narrowest(params, pictures, params.size, smallest)
+    sides = {name: [(*each.shape[-2:],) for each in several] for name, several in pictures.items()} | {
+        **files
+    }
+
+    def at(**changes: int) -> tuple[ResolvedStyleTransfer, dict[str, list[Tensor]]]:
+        """Params with changes, and the pictures as they are loaded for these."""
+        changed = params.model_copy(update=changes)
+        return changed, {
+            name: [as_loaded(each, changed.picture_side(name)) for each in several]
+            for name, several in sides.items()
+        }
+
+    def of_all(size: int) -> int:
+        return _narrowest(*at(size=size), size, smallest)[0]
+
+    def of_styles(size: int) -> int:
+        return _narrowest_style(_scale(*at(style_size=size), params.size, smallest))[0]
+
     if params.style_size is not None and whose != "the result":
-        styles = (*pictures["style"], *pictures.get("fine_style", ()))
-        works = max(math.ceil(smallest * max(style.shape[-2:]) / min(style.shape[-2:])) for style in styles)
         problem = f"Of {params.style_size} px, {whose} is only {shortest} px across"
-        detail = f"{problem}; the layers need {smallest} px. The smallest size that works is {works}."
-        return InputError("style_size", detail)
-    problem = f"At size {params.size} {whose} is only {shortest} px across; the layers need {smallest} px."
-
-    def narrowest(side: int) -> int:
-        return _narrowest(params.model_copy(update={"size": side}), pictures, side, smallest)[0]
-
-    works = bisect_left(range(LARGEST_SIZE + 1), smallest, lo=params.size + 1, key=narrowest)
-    if works <= LARGEST_SIZE:
-        return InputError("size", f"{problem} The smallest size that works is {works}.")
-    return InputError("size", f"{problem} Choose layers nearer to the picture, or a less narrow picture.")
+        field, works = "style_size", smallest_size(params.style_size, of_styles, smallest)
+    else:
+        problem = f"At size {params.size} {whose} is only {shortest} px across"
+        field, works = "size", smallest_size(params.size, of_all, smallest)
+    remedy = (
+        "Choose layers nearer to the picture, or a less narrow picture."
+        if works is None
+        else f"The smallest size that works is {works}."
+    )
+    return InputError(field, f"{problem}; the layers need {smallest} px. {remedy}")

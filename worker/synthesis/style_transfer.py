@@ -45,7 +45,8 @@ from worker.optim.tiling.tiles import BUDGET, Tiling
 from worker.optim.tiling.wrapping import enlarge_wrapped, made_periodic, resize_wrapped
 from worker.synthesis.coarse_to_fine import CoarseToFine, steps_before
 from worker.synthesis.continuation import PARAM, continuation, kept_state
-from worker.synthesis.plan import Scale, Size, plan_scales
+from worker.synthesis.needed_size import Size
+from worker.synthesis.plan import Scale, plan_scales
 from worker.synthesis.stacking import Run, alone, stacked
 from worker.synthesis.style_colors import PLACED
 from worker.synthesis.style_masks import NO_MASKS, Masks, laid_over, load_masks, losses_of_styles
@@ -86,7 +87,8 @@ def _paint(
 ) -> Run[Outcome]:
     sources = StyleSources(params, inputs)
     content_layers, style_layers = weighted_layers(params)
-    plan = plan_scales(params, sources.pictures, network, {**content_layers, **style_layers})
+    files = {name: inputs.sides(name) for name in ("content", "style", "fine_style") if name in inputs}
+    plan = plan_scales(params, sources.pictures, network, {**content_layers, **style_layers}, files)
     earlier = continuation(params, inputs, network, next(iter(sources.pictures.get(PARAM, [])), None))
     if earlier is not None:
         plan = [replace(plan[-1], steps=params.steps)]

@@ -37,7 +37,8 @@ from worker.optim.tiling.beyond import Edge
 from worker.optim.tiling.tiles import BUDGET, Tiling
 from worker.optim.tiling.wrapping import enlarge_wrapped
 from worker.synthesis.coarse_to_fine import CoarseToFine, steps_before
-from worker.synthesis.plan import Scale, Size
+from worker.synthesis.needed_size import Size
+from worker.synthesis.plan import Scale
 from worker.synthesis.stacking import Run, alone, stacked
 
 # The variant of the losses, and the margin of a picture that is not seamless, are those of style transfer.

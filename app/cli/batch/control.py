@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import httpx
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from app.batches.batch import BatchState
@@ -16,10 +15,10 @@ from app.cli.batch.fetching import Fetcher, follow, lines_of
 from app.cli.batch.progress import BatchProgress
 from app.cli.batch.record import output_folder
 from app.cli.batch.reporting import say_end, say_failure
-from app.cli.jobs import LINE_WIDTH
 from app.cli.messages import INTERRUPTED, fail, fail_on
 from app.cli.output_files import check_output, replacing
 from app.cli.service_client import AsJson, Url, answer, check_stream, service
+from app.cli.tables import print_list
 from app.jobs.job import Json
 
 BatchId = Annotated[str, typer.Argument(metavar="BATCH", help="Id of a batch.")]
@@ -53,7 +52,7 @@ def list_(
         done = f"{counts['succeeded']:,}/{item['lines']:,}"
         made = item["created_at"][:19]
         table.add_row(item["id"], item["name"], _state(item), done, f"{counts['failed']:,}", made)
-    Console(width=max(Console().width, LINE_WIDTH)).print(table)
+    print_list(table)
 
 
 def watch(batch: BatchId, as_json: AsJson = False, url: Url = None) -> None:

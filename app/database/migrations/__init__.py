@@ -18,7 +18,8 @@ def configuration(url: str | URL) -> Config:
 def upgrade(url: str | URL) -> None:
     """Migrate a database to the newest revision, one process at a time. An SQLite file is created if missing.
 
-    Raises SchemaMismatch if a newer release has migrated it. Only the API and `impasto serve` call this on
-    the database of a service: workers and commands check it, and leave it as it is.
+    Raises SchemaMismatch if a newer release has migrated it. Only the API and `impasto serve` migrate the
+    database of a service: workers and commands check it, and leave it as it is. Commands without a service
+    call this on that of a data folder which no service uses, `impasto restore` on an empty one.
     """
     command.upgrade(configuration(url), "head")

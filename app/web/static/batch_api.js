@@ -1,6 +1,7 @@
 /** Calls of the service's REST interface about batches: many jobs in one call. */
 
 import { post, request, send } from "./api.js";
+import { askedMeanwhile } from "./leaving.js";
 
 /** The path of a batch, or of a part of it. */
 export const batchPath = (id, part = null) =>
@@ -32,7 +33,8 @@ export const estimateLines = (file, onprogress, signal) =>
 /** Make a batch of a file of lines; wrong ones become failed entries. */
 export function sendLines(file, name, key, onprogress, signal) {
   const query = new URLSearchParams({ name, errors: "skip" });
-  return send(`/v1/batches?${query}`, file, onprogress, signal, { ...JSONL, ...withKey(key) });
+  const headers = { ...JSONL, ...withKey(key) };
+  return askedMeanwhile(() => send(`/v1/batches?${query}`, file, onprogress, signal, headers));
 }
 
 export const getBatch = (id) => request(batchPath(id));

@@ -1,6 +1,6 @@
 /** An entry of a list of what is kept: its name, which can be changed, facts, and buttons. */
 
-import { Problem, Unreachable } from "./api.js";
+import { attempt } from "./attempt.js";
 import { el, newId, showText } from "./dom.js";
 
 /** What a name may be, as the service takes it. */
@@ -25,7 +25,7 @@ export function entryElement({ name, title, facts, actions = [], confirm, onrena
   );
   const question = el("div", { class: "question", hidden: true }, el("p", {}, confirm ?? ""));
   question.append(
-    el("button", { type: "button", class: "button danger", onclick: () => attempt(onremove) }, "Delete"),
+    el("button", { type: "button", class: "button danger", onclick: () => change(onremove) }, "Delete"),
     el("button", { type: "button", class: "link", onclick: () => ask(false) }, "Keep it"),
   );
 
@@ -37,28 +37,25 @@ export function entryElement({ name, title, facts, actions = [], confirm, onrena
     else buttons.querySelector("button")?.focus();
   }
 
-  function ask(on) {
+  function showQuestion(on) {
     question.hidden = !on;
     buttons.hidden = on;
+  }
+
+  function ask(on) {
+    showQuestion(on);
     showText(problem, null);
     if (on) question.querySelector("button").focus();
   }
 
-  async function attempt(request) {
-    showText(problem, null);
-    try {
-      await request();
-    } catch (error) {
-      if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
-      ask(false);
-      showText(problem, error.message);
-    }
+  async function change(request) {
+    if (!(await attempt(problem, request))) showQuestion(false);
   }
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (input.value === name) edit(false);
-    else attempt(() => onrename(input.value));
+    else change(() => onrename(input.value));
   });
   buttons.append(
     ...actions,

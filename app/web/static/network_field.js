@@ -1,6 +1,7 @@
 /** The choice of a network, and the download of its weights if they are missing. */
 
 import { cancelJob, listJobs, Problem, sendJob, Unreachable } from "./api.js";
+import { attempt } from "./attempt.js";
 import { el, showText } from "./dom.js";
 import { selectField } from "./fields.js";
 import { follow, isTerminal } from "./follow.js";
@@ -84,27 +85,17 @@ export function networkField(param) {
 
   const chosen = () => findNetwork(select.value);
 
-  async function attempt(request) {
-    showText(problem, null);
-    try {
-      await request();
-    } catch (error) {
-      if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
-      showText(problem, error.message);
-    }
-  }
-
   function download() {
     const network = chosen();
     field.showProblem(null);
-    return attempt(async () => {
+    return attempt(problem, async () => {
       const key = `${KIND}-${network.name}-${Date.now()}`;
       watch(await sendJob(kindOf(KIND).path, { network: network.name }, key, true), network);
     });
   }
 
   function cancel() {
-    return attempt(() => cancelJob(downloads.get(select.value).id));
+    return attempt(problem, () => cancelJob(downloads.get(select.value).id));
   }
 
   /** The networks that there are; the chosen one may be newer than the page, or gone: then the service says so. */

@@ -1,7 +1,8 @@
 /** The networks that were trained or imported: rename, delete, export and import them. */
 
-import { deleteNetwork, importNetwork, Problem, renameNetwork, sendJob, Unreachable } from "./api.js";
-import { el, newId, showText } from "./dom.js";
+import { deleteNetwork, importNetwork, Problem, renameNetwork, sendJob } from "./api.js";
+import { attempt } from "./attempt.js";
+import { el, newId } from "./dom.js";
 import { entryElement } from "./entry.js";
 import { waitForJob } from "./follow.js";
 import { kindOf } from "./kinds.js";
@@ -49,9 +50,9 @@ async function exportOnnx(network, button) {
   }
 }
 
-function entryOf(network, showProblem) {
+function entryOf(network, problem) {
   const { name } = network;
-  const onnx = el("button", { type: "button", class: "link", onclick: () => showProblem(() => exportOnnx(network, onnx)) }, "ONNX");
+  const onnx = el("button", { type: "button", class: "link", onclick: () => attempt(problem, () => exportOnnx(network, onnx)) }, "ONNX");
   return entryElement({
     name,
     title: name,
@@ -98,28 +99,18 @@ export function openNetworkList() {
     problem,
   );
 
-  async function attempt(request) {
-    showText(problem, null);
-    try {
-      await request();
-    } catch (error) {
-      if (!(error instanceof Problem || error instanceof Unreachable || error instanceof RangeError)) throw error;
-      showText(problem, error.message);
-    }
-  }
-
   function render() {
     const own = knownNetworks().filter(({ origin }) => origin !== "shipped");
     total.textContent = own.length
       ? `${counted(own.length, "network")} of yours, ${fileSize(own.reduce((sum, network) => sum + network.bytes, 0))}.`
       : "None of yours yet: train one, or import one that was exported here.";
-    list.replaceChildren(...own.map((network) => entryOf(network, attempt)));
+    list.replaceChildren(...own.map((network) => entryOf(network, problem)));
   }
 
   input.addEventListener("change", () => {
     const [file] = input.files;
     input.value = "";
-    attempt(async () => {
+    attempt(problem, async () => {
       if (!/\.safetensors$/i.test(file.name)) throw new RangeError(`${file.name} is not a network: choose a file that “Export” gave, a .safetensors.`);
       await importAnyhow(file);
       await refreshNetworks();

@@ -1,6 +1,7 @@
 /** One job: its progress, its result, its title and details, and what can be done with it. */
 
-import { cancelJob, pictureUrl, Problem, Unreachable } from "./api.js";
+import { cancelJob, pictureUrl } from "./api.js";
+import { attempt } from "./attempt.js";
 import { el, showText } from "./dom.js";
 import { fileItems } from "./files.js";
 import { isTerminal } from "./follow.js";
@@ -267,13 +268,8 @@ export function openResult({ onreuse, oncontinue, onuse, pictureUses }) {
   );
   action("reuse").addEventListener("click", () => onreuse(job));
   action("continue").addEventListener("click", () => oncontinue(job));
-  action("cancel").addEventListener("click", async () => {
-    try {
-      show(await cancelJob(job.id));
-    } catch (error) {
-      if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
-      showText(part(".job-problem"), error.message);
-    }
-  });
+  action("cancel").addEventListener("click", () =>
+    attempt(part(".job-problem"), async () => show(await cancelJob(job.id))),
+  );
   return { open, show, showProblem, clear, renderUses };
 }

@@ -1,6 +1,7 @@
 /** A set on one sheet: its pictures by class and part; other labels make a new set of the same pictures. */
 
 import { getDataset, getStatistics, listMembers, Problem, relabelDataset, Unreachable } from "./api.js";
+import { attempt } from "./attempt.js";
 import { classBars, PART_TITLES, partLegend, PARTS, sizeElements, warningElements } from "./class_bars.js";
 import { openDialog } from "./dialog.js";
 import { el, newId, showText } from "./dom.js";
@@ -141,11 +142,10 @@ export async function openSetDialog(reference, onmade = () => {}) {
     else input.focus();
   });
 
-  saving.addEventListener("submit", async (event) => {
+  saving.addEventListener("submit", (event) => {
     event.preventDefault();
-    showText(problem, null);
     save.disabled = true;
-    try {
+    attempt(problem, async () => {
       const all = [...changes];
       const made = await relabelDataset(set.id, {
         name: name.value.trim(),
@@ -155,12 +155,9 @@ export async function openSetDialog(reference, onmade = () => {}) {
       await refreshSets();
       dialog.close();
       onmade(made.name);
-    } catch (error) {
-      if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
-      showText(problem, error.message);
-    } finally {
+    }).finally(() => {
       save.disabled = false;
-    }
+    });
   });
 
   try {

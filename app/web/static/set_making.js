@@ -3,6 +3,7 @@
 import { deleteDataset, uploadDataset } from "./api.js";
 import { filesOfEntries, isZip, withPaths } from "./folders.js";
 import { waitForJob } from "./follow.js";
+import { askedMeanwhile } from "./leaving.js";
 import { knownSets, refreshSets } from "./sets.js";
 import { counted, fileSize, freeNameOf } from "./text.js";
 import { zipOf } from "./zip.js";
@@ -70,15 +71,19 @@ function sayJob({ progress, state }, { onprogress, signal }) {
   }
 }
 
+async function sendZip(blob, title, { onprogress, signal }) {
+  await refreshSets();
+  const size = fileSize(blob.size);
+  const sent = (share) => (share < 1 ? onprogress(`Sending ${fileSize(share * blob.size)} of ${size}`, share) : onprogress("Storing"));
+  return uploadDataset(blob, freeName(title), sent, signal);
+}
+
 /**
  * Make a set of a ZIP (a Blob). `onprogress(words, share)` says how far it is, `signal` stops it. Returns {name,
  * result}: the set's name, and what the job says of the files. Throws Problem, Unreachable, RangeError, DOMException.
  */
 export async function makeSetOfZip(blob, title, { onprogress, signal }) {
-  await refreshSets();
-  const size = fileSize(blob.size);
-  const sent = (share) => (share < 1 ? onprogress(`Sending ${fileSize(share * blob.size)} of ${size}`, share) : onprogress("Storing"));
-  const set = await uploadDataset(blob, freeName(title), sent, signal);
+  const set = await askedMeanwhile(() => sendZip(blob, title, { onprogress, signal }));
   const job = await waitForJob(set.jobs[0], signal, (next) => sayJob(next, { onprogress, signal }));
   if (job.state !== "succeeded") {
     await deleteDataset(set.id);
@@ -93,6 +98,6 @@ export async function makeSetOfZip(blob, title, { onprogress, signal }) {
 /** Make a set of files, or of the `entries` of a drop; `options` as above, with `leastLabels` that it must have. */
 export async function makeSet(files, entries, options) {
   options.onprogress("Reading");
-  const { blob, title } = await pack(files, entries, options);
+  const { blob, title } = await askedMeanwhile(() => pack(files, entries, options));
   return makeSetOfZip(blob, title, options);
 }

@@ -1,6 +1,7 @@
 /** A training in the place of a picture: its curves while it goes on, then its network, to be tried and used. */
 
-import { finishJob, pauseJob, Problem, resumeJob, Unreachable } from "./api.js";
+import { finishJob, pauseJob, resumeJob } from "./api.js";
+import { attempt } from "./attempt.js";
 import { makeClassTiles } from "./class_tiles.js";
 import { el, showText } from "./dom.js";
 import { isTerminal } from "./follow.js";
@@ -110,15 +111,7 @@ export function makeTraining(element, { onuse, onclass, onjob }) {
   }
 
   /** Ask the service for something, and show the job that it answers with. */
-  async function act(request) {
-    showText(problem, null);
-    try {
-      onjob(await request(job.id));
-    } catch (error) {
-      if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
-      showText(problem, error.message);
-    }
-  }
+  const act = (request) => attempt(problem, async () => onjob(await request(job.id)));
 
   finish.addEventListener("click", () => act(finishJob));
   pause.addEventListener("click", () => act(job.paused ? resumeJob : pauseJob));

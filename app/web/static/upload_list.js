@@ -1,7 +1,8 @@
 /** The uploads that nothing uses: look at them, and delete them. */
 
-import { listUnused, pictureUrl, Problem, Unreachable } from "./api.js";
-import { el, showText } from "./dom.js";
+import { listUnused, pictureUrl } from "./api.js";
+import { attempt } from "./attempt.js";
+import { el } from "./dom.js";
 import { entryElement } from "./entry.js";
 import { tileUrl } from "./jobs.js";
 import { ago, counted, fileSize } from "./text.js";
@@ -14,9 +15,9 @@ const PAUSE_MS = 500;
 export function openUploadList() {
   const list = el("ul", { class: "entries uploads" });
   const total = el("p", { class: "help", role: "status" });
-  const more = el("button", { type: "button", class: "button", onclick: () => attempt(() => add(cursor)), hidden: true }, "Show more");
+  const more = el("button", { type: "button", class: "button", onclick: () => attempt(problem, () => add(cursor)), hidden: true }, "Show more");
   const all = el("button", { type: "button", class: "link", onclick: () => ask(true), hidden: true }, "Delete all of them");
-  const yes = el("button", { type: "button", class: "button danger", onclick: () => attempt(removeAll) }, "Delete");
+  const yes = el("button", { type: "button", class: "button danger", onclick: () => attempt(problem, removeAll) }, "Delete");
   const no = el("button", { type: "button", class: "link", onclick: () => ask(false) }, "Keep them");
   const question = el("div", { class: "question", role: "group", "aria-label": "Delete", hidden: true }, el("p", {}, "Delete every upload that no job and no set uses? Those in the form go too."), yes, no);
   const problem = el("p", { class: "problem", role: "alert", hidden: true });
@@ -78,16 +79,6 @@ export function openUploadList() {
     render();
   }
 
-  async function attempt(request) {
-    showText(problem, null);
-    try {
-      await request();
-    } catch (error) {
-      if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
-      showText(problem, error.message);
-    }
-  }
-
   async function removeAll() {
     try {
       for (;;) {
@@ -103,7 +94,7 @@ export function openUploadList() {
 
   function refresh() {
     clearTimeout(timer);
-    timer = setTimeout(() => attempt(() => add(null)), PAUSE_MS);
+    timer = setTimeout(() => attempt(problem, () => add(null)), PAUSE_MS);
   }
 
   onUploads(refresh);

@@ -2,6 +2,7 @@
 
 import { deleteImage, uploadImage } from "./api.js";
 import { setName } from "./image_names.js";
+import { askedMeanwhile } from "./leaving.js";
 
 /** Larger files, in bytes, are not hashed, and are sent again. */
 const MAX_HASHED = 64e6;
@@ -20,7 +21,9 @@ async function hashOf(file) {
  * The service's image for a file, uploaded unless it was before. `onprogress` gets the share sent, 0 to 1.
  * Throws Problem, Unreachable, or a DOMException when the file cannot be read or `signal` stops it.
  */
-export async function upload(file, onprogress, signal) {
+export const upload = (file, onprogress, signal) => askedMeanwhile(() => uploadOnce(file, onprogress, signal));
+
+async function uploadOnce(file, onprogress, signal) {
   const hash = await hashOf(file);
   signal.throwIfAborted();
   const known = uploaded.get(hash);
@@ -67,8 +70,9 @@ async function next() {
 
 /** As upload(), after those that were asked for before: a browser neither reads nor sends hundreds at a time. */
 export function uploadInTurn(file, signal) {
-  return new Promise((resolve, reject) => {
+  const sent = new Promise((resolve, reject) => {
     waiting.push(() => (signal.aborted ? Promise.reject(signal.reason) : upload(file, () => {}, signal)).then(resolve, reject));
     next();
   });
+  return askedMeanwhile(() => sent);
 }

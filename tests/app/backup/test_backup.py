@@ -4,7 +4,6 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,6 @@ from app.workers import repository as workers
 from tests.support.batch_context import BatchContext
 from tests.support.batches import give
 from tests.support.databases import put_migrated
-from tests.support.postgres import PostgresServer
 
 SHA = "ab" * 32
 
@@ -94,17 +92,6 @@ def fill(context: BatchContext) -> None:
 def settings_of(context: BatchContext) -> Settings:
     url = context.engine.url.render_as_string(hide_password=False)
     return Settings(data_dir=context.settings.data_dir, database_url=url)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.server)])
-def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
-    """Where a backup is restored: nothing is there yet."""
-    with ExitStack() as stack:
-        url = None
-        if request.param == "postgresql":
-            server: PostgresServer = request.getfixturevalue("postgres_server")
-            url = stack.enter_context(server.database())
-        yield Settings(data_dir=tmp_path / "restored", database_url=url)
 
 
 def rows_of(engine: Engine) -> dict[str, list[dict[str, Any]]]:
@@ -204,17 +191,6 @@ def test_what_changes_while_it_is_copied_is_there(
     assert f"images/{made[1]}" in files_of(target.data_dir / "files")
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Iterator[BatchContext]:
-    """A service in a folder, as `impasto serve` makes it."""
-    put_migrated(tmp_path / "data/impasto.db")
-    engine = make_engine(f"sqlite:///{tmp_path / 'data/impasto.db'}")
-    context = BatchContext(engine, tmp_path / "data")
-    context.add_image()
-    yield context
-    engine.dispose()
-
-
 def test_what_is_missing_or_cannot_be_read_is_said_and_the_rest_comes_back(
     small: BatchContext, tmp_path: Path
 ) -> None:
@@ -255,7 +231,7 @@ def test_a_restore_that_was_interrupted_is_done_again(
     assert not (target.data_dir / "impasto.db").exists()
     assert restore(target, tmp_path / "b").missing == []
     assert half.read_bytes() == b"x"
-    assert not (target.data_dir / "restoring.db").exists()
+    assert not (target.data_dir / "impasto.db.restoring").exists()
 
 
 def test_a_backup_of_an_earlier_version_is_migrated_and_one_of_a_later_is_refused(
@@ -303,7 +279,7 @@ def test_what_is_no_backup_is_refused(small: BatchContext, tmp_path: Path) -> No
         restore(target, tmp_path / "nowhere")
     with pytest.raises(BackupError, match="no service in"):
         make_backup(target, tmp_path / "b")
-    with pytest.raises(BackupError, match="lies in the folder that is copied"):
+    with pytest.raises(BackupError, match="lies in the data folder"):
         make_backup(small.settings, small.storage.root / "images/b")
     make_backup(small.settings, tmp_path / "b")
     with sqlite3.connect(tmp_path / "b/impasto.db") as connection:

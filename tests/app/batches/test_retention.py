@@ -1,26 +1,34 @@
 """What is old and not needed is deleted, once an hour by one process."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Engine, event, func, insert, select, update
 
-from app.batches import retention
-from app.batches.errors import UnknownBatch
+from app.batches import retention, service
+from app.batches.errors import NamedByBatch, PicturesDeleted, UnknownBatch
+from app.batches.repository import list_batches
 from app.batches.retention import delete_old
+from app.batches.spool import spool_key
+from app.batches.tables import batches
+from app.batches.unread import UnreadLines
 from app.database.engine import now, read, write
 from app.datasets.repository import add_dataset
 from app.datasets.tables import dataset_members
+from app.images.repository import image_key
 from app.images.tables import images
 from app.jobs import repository
 from app.jobs.chores import HOUR_SECONDS, Chore, is_due
 from app.jobs.claims import finish
 from app.jobs.job import Artifact
 from app.jobs.repository import NewJob, create_job
-from app.jobs.retention import DAY_SECONDS
+from app.jobs.retention import DAY_SECONDS, old_jobs
 from app.jobs.states import State
 from app.jobs.tables import chores, jobs
+from app.jobs.uploads import remove_image
 from tests.support.batch_context import BatchContext
 
 
@@ -35,7 +43,7 @@ def make_old(engine: Engine, days: float) -> None:
     """All that there is, that much older."""
     with write(engine) as connection:
         connection.execute(update(images).values(created_at=images.c.created_at - days * DAY_SECONDS))
-        for table in (jobs, retention.batches):
+        for table in (jobs, batches):
             connection.execute(update(table).values(finished_at=table.c.finished_at - days * DAY_SECONDS))
 
 
@@ -59,6 +67,15 @@ def ended_job(context: BatchContext, *pictures: str) -> str:
     return job.id
 
 
+def make_picture(context: BatchContext) -> str:
+    """The id of a job that made the picture `image`."""
+    job, _ = create_job(context.engine, NewJob("k", "short", {}))
+    (claim,) = context.claim()
+    made = Artifact(job.id, "image", f"jobs/{job.id}/1/image.png", "image/png", 1, "0" * 64)
+    finish(context.engine, claim, State.SUCCEEDED, made=[made])
+    return job.id
+
+
 def test_uploads_go_that_nothing_names(context: BatchContext) -> None:
     context.settings.keep_uploads_days = 3
     used = {context.add_image() for _ in range(5)}
@@ -77,26 +94,116 @@ def test_uploads_go_that_nothing_names(context: BatchContext) -> None:
     assert a_pass(context) == 5 and uploads(context) == kept | {young}
 
 
-def test_uploads_stay_while_lines_of_a_batch_are_unread(context: BatchContext) -> None:
-    context.settings.keep_uploads_days = 3
-    context.add_image()
+def test_what_unread_lines_name_stays(context: BatchContext) -> None:
+    context.settings.keep_uploads_days = context.settings.keep_days = 3
+    named, other = context.add_image(side=64), context.add_image()
+    made_by, alone = make_picture(context), ended_job(context)
+    context.create_dreams([named, f"{made_by}/image"])
     make_old(context.engine, 4)
-    batch = context.create(2)
+    assert a_pass(context) == 2
+    left = {job.id for job in repository.list_jobs(context.engine, limit=99)}
+    assert uploads(context) == {named} and made_by in left and alone not in left and other
+    # A keeper was at work: now jobs need them.
     assert a_pass(context) == 0
-    # A keeper was at work.
-    assert len(context.entries(batch)) == 2
-    assert a_pass(context) == 1
+    for job in repository.list_jobs(context.engine, limit=99):
+        repository.request_cancel(context.engine, job.id)
+    context.keep()
+    make_old(context.engine, 4)
+    a_pass(context)
+    context.keep()
+    assert a_pass(context) == 1 and uploads(context) == set()
+
+
+def test_a_batch_that_comes_during_a_pass_keeps_what_it_names(context: BatchContext) -> None:
+    context.settings.keep_uploads_days = 3
+    pictures = [context.add_image(side=64) for _ in range(6)]
+    make_old(context.engine, 4)
+    steps = delete_old(context.service)
+    assert next(steps) == 2
+    context.create_dreams(pictures[3:])
+    assert sum(steps) == 1
+    assert uploads(context) == set(pictures[3:])
+
+
+def test_a_batch_that_comes_during_a_step_keeps_all(context: BatchContext) -> None:
+    picture = context.add_image(side=64)
+    unread = UnreadLines(context.engine, context.storage)
+    unread.find()
+    context.create_dreams([picture])
+    with pytest.raises(NamedByBatch):
+        remove_image(context.engine, context.storage, picture, if_unused=True, keep=unread.keep)
+    assert uploads(context) == {picture}
+
+
+def test_a_picture_that_was_deleted_while_a_batch_was_checked_refuses_it(
+    context: BatchContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = context.add_image(side=64)
+    check = service.check_entries
+
+    def checked(*arguments: Any, **options: Any) -> Iterator[bytes]:
+        yield from check(*arguments, **options)
+        remove_image(context.engine, context.storage, picture)
+
+    monkeypatch.setattr(service, "check_entries", checked)
+    with pytest.raises(PicturesDeleted, match=picture):
+        context.create_dreams([picture])
+    assert list(context.storage.list_keys()) == [] and list_batches(context.engine, limit=9) == []
+
+
+def test_lines_that_cannot_be_read_keep_everything(
+    context: BatchContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    context.settings.keep_uploads_days = 3
+    batch = context.create(1)
+    other = context.add_image()
+    make_old(context.engine, 4)
+    lines = context.storage.path(spool_key(batch.id))
+    lines.rename(lines.with_name("aside"))
+    lines.mkdir()
+    assert sum(delete_old(context.service)) == 0 and uploads(context) == {other}
+    assert "the lines of a batch cannot be read" in caplog.text
+    # A batch whose lines are lost ends.
+    lines.rmdir()
+    assert sum(delete_old(context.service)) == 1
+
+
+def test_a_file_that_cannot_be_deleted_does_not_keep_the_rest(
+    context: BatchContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    context.settings.keep_uploads_days = 3
+    first, *_ = [context.add_image() for _ in range(5)]
+    make_old(context.engine, 4)
+    file = context.storage.path(image_key(first))
+    file.unlink()
+    (file / "x").mkdir(parents=True)
+    assert sum(delete_old(context.service)) == 5
+    with read(context.engine) as connection:
+        assert connection.execute(select(images.c.id)).all() == []
+    assert "a file that nothing needs stays" in caplog.text and first in caplog.text
+
+
+def test_old_jobs_are_found_by_an_index(context: BatchContext) -> None:
+    statements: list[tuple[str, Any]] = []
+    event.listen(
+        context.engine,
+        "before_cursor_execute",
+        lambda _connection, _cursor, statement, values, *_: statements.append((statement, values)),
+    )
+    old_jobs(context.engine, DAY_SECONDS, 0, 100)
+    statement, values = next(each for each in statements if each[0].startswith("SELECT"))
+    explain = "EXPLAIN QUERY PLAN" if context.engine.dialect.name == "sqlite" else "EXPLAIN"
+    with context.engine.connect() as connection:
+        if explain == "EXPLAIN":
+            # The table is empty here.
+            connection.exec_driver_sql("SET enable_seqscan = off")
+        plan = "\n".join(str(row[-1]) for row in connection.exec_driver_sql(f"{explain} {statement}", values))
+    assert "ix_jobs_ended" in plan, plan
 
 
 def test_what_is_needed_does_not_keep_the_rest(context: BatchContext) -> None:
     context.settings.keep_days = 3
-    makers = []
-    for _ in range(5):
-        job, _ = create_job(context.engine, NewJob("k", "short", {}))
-        (claim,) = context.claim()
-        made = Artifact(job.id, "image", f"jobs/{job.id}/1/image.png", "image/png", 1, "0" * 64)
-        finish(context.engine, claim, State.SUCCEEDED, made=[made])
-        makers.append(job.id)
+    makers = [make_picture(context) for _ in range(5)]
     user, _ = create_job(
         context.engine, NewJob("k", "long", {}, pictures=tuple(f"{m}/image" for m in makers))
     )

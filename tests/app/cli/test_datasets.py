@@ -50,12 +50,12 @@ def test_a_folder_becomes_a_set(service: str, tmp_path: Path) -> None:
         "open, 3 members" in made.stdout and "dog/cut.png is left out. The picture is cut off" in made.stderr
     )
     (tmp_path / "more.zip").write_bytes(zipped({"x.png": picture(77)}))
-    added = impasto(service, "add", "pets", str(tmp_path / "more.zip"), "--label", "bird")
+    added = impasto(service, "add", "pets", str(tmp_path / "more.zip"), "--label", "[bird]")
     assert added.exit_code == 0 and "open, 4 members" in added.stdout, added.output
     assert "closed, 4 members" in impasto(service, "close", "pets").stdout
     shown = impasto(service, "show", "pets").stdout
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if "│" in line]
-    assert rows == [["bird", "1", "1", "0", "0"], ["cat", "2", "1", "1", "0"], ["dog", "1", "1", "0", "0"]]
+    assert rows == [["[bird]", "1", "1", "0", "0"], ["cat", "2", "1", "1", "0"], ["dog", "1", "1", "0", "0"]]
     assert "widths in pixels: 8 to 15: 4" in shown and "one picture, which is only trained on: 2" in shown
     assert json.loads(impasto(service, "show", "pets", "--json").stdout)["statistics"]["imbalance"] == 2
     listed = json.loads(impasto(service, "list", "--json").stdout)
@@ -67,7 +67,7 @@ def test_a_folder_becomes_a_set(service: str, tmp_path: Path) -> None:
         assert picture_of_all.size == (192 + 3 * 100, 3 * 100)
     assert impasto(service, "rename", "pets", "animals").exit_code == 0
     (tmp_path / "labels.csv").write_text("file,label\ncat/1.png,lynx\n")
-    changes = ["--rename", "dog=", "--drop", "bird", "--member", "cat/0.png=big cat"]
+    changes = ["--rename", "dog=", "--drop", "[bird]", "--member", "cat/0.png=big cat"]
     made = impasto(service, "relabel", "animals", "pets", *changes, "--labels", str(tmp_path / "labels.csv"))
     assert made.exit_code == 0 and "closed, 3 members" in made.stdout, made.output
     labels = json.loads(impasto(service, "show", "pets", "--json").stdout)["labels"]

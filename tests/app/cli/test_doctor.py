@@ -19,7 +19,10 @@ from app.jobs.repository import NewJob, create_job
 from app.jobs.tables import jobs
 from app.media import PictureInfo
 from app.storage import Stored
+from app.supervision import devices
 from app.workers import repository as workers
+from app.workers.memory import has_accelerator
+from tests.support.redis import redis_server
 
 Doctor = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -35,6 +38,12 @@ def doctor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Doctor:
         return result.exit_code, {check["part"]: check for check in json.loads(result.stdout)}
 
     return run
+
+
+def states(*arguments: str, **settings: str) -> list[tuple[str, str, str]]:
+    """Part, state and finding of each check, in order."""
+    result = CliRunner().invoke(program, ["doctor", "--json", *arguments], env=settings)
+    return [(check["part"], check["state"], check["found"]) for check in json.loads(result.stdout)]
 
 
 @pytest.fixture
@@ -106,3 +115,82 @@ def test_tables_of_another_version(doctor: Doctor, engine: Engine) -> None:
     command.downgrade(configuration(str(engine.url)), "-1")
     code, found = doctor()
     assert code == 1 and "revision" in found["database"]["found"]
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize("url", ["", "sqlite:///{}/none/mine.db"])
+def test_a_database_that_is_not_there_is_not_made(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str
+) -> None:
+    monkeypatch.setenv("IMPASTO_DATABASE_URL", url.format(tmp_path))
+    code, found = doctor("--files")
+    assert code == 0 and found["database"]["state"] == "warning"
+    assert "is not there yet" in found["database"]["found"]
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.medium
+def test_without_the_folder_of_files_none_is_made(
+    doctor: Doctor, engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("IMPASTO_DATABASE_URL", str(engine.url))
+    info = PictureInfo("PNG", "image/png", 1, 1, has_alpha=False, orientation=1, bytes=1)
+    add_image(engine, NewImage("there", None, info, Stored("images/there", 1, "00")))
+    code, found = doctor("--files", folder=tmp_path / "elsewhere")
+    assert code == 1 and found["files of rows"]["found"] == "images/there: its file is missing"
+    assert "IMPASTO_DATA_DIR" in found["files of rows"]["remedy"]
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.medium
+@pytest.mark.server
+@pytest.mark.parametrize("url", ["", "sqlite:///{}/shared.db"])
+def test_redis_without_postgresql_is_wrong_as_for_the_commands(
+    doctor: Doctor, tmp_path: Path, url: str
+) -> None:
+    (tmp_path / "redis").mkdir()
+    with redis_server(tmp_path / "redis") as server:
+        found = states(
+            *("--data-dir", str(tmp_path / "data")),
+            IMPASTO_REDIS_URL=server.url,
+            IMPASTO_DATABASE_URL=url.format(tmp_path),
+        )
+    (redis,) = [check for check in found if check[0] == "Redis"]
+    assert redis[1] == "wrong" and "IMPASTO_DATABASE_URL names no PostgreSQL" in redis[2]
+
+
+@pytest.mark.medium
+def test_every_device_is_tried_those_of_training_too(doctor: Doctor, tmp_path: Path) -> None:
+    found = states(
+        *("--data-dir", str(tmp_path / "data")),
+        IMPASTO_DEVICE="cuda:98,cpu,cuda:99,cpu",
+        IMPASTO_TRAINING_DEVICES="cpu,cuda:97",
+    )
+    tried = [check for check in found if "device" in check[0]]
+    assert [check[:2] for check in tried] == [
+        ("device", "wrong"),
+        ("device", "ok"),
+        ("device", "wrong"),
+        ("training device", "ok"),
+        ("training device", "wrong"),
+    ]
+    assert "IMPASTO_DEVICE is 'cuda:98'" in tried[0][2] and "IMPASTO_DEVICE is 'cuda:99'" in tried[2][2]
+    assert "IMPASTO_TRAINING_DEVICES is 'cuda:97'" in tried[4][2]
+    assert [check[1] for check in states(IMPASTO_DEVICE=",") if check[0] == "device"] == ["wrong"]
+
+
+@pytest.mark.medium
+@pytest.mark.skipif(has_accelerator(), reason="this machine has an accelerator")
+def test_auto_is_every_gpu(doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(devices, "has_accelerator", lambda: True)
+    monkeypatch.setattr(devices, "available_devices", lambda: ["cuda:0", "cuda:1", "cpu"])
+    found = states("--data-dir", str(tmp_path / "data"))
+    tried = [check[2] for check in found if check[0] == "device"]
+    assert len(tried) == 2 and "cuda:0" in tried[0] and "cuda:1" in tried[1]
+
+
+@pytest.mark.medium
+def test_paths_are_printed_as_they_are(doctor: Doctor, tmp_path: Path) -> None:
+    folder = tmp_path / "data [old] :cat:"
+    result = CliRunner().invoke(program, ["doctor", "--data-dir", str(folder)], env={"COLUMNS": "400"})
+    assert f"{folder} is not there yet" in result.stdout

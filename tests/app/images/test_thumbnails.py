@@ -162,8 +162,7 @@ def test_others_do_not_wait_for_fifty(client: TestClient) -> None:
     """While no picture can be decoded, fifty thumbnails wait, and the service answers."""
     urls = [upload(client, strange.noise(seed=1000 + number)) for number in range(50)]
     with ThreadPoolExecutor(50) as threads:
-        for _ in range(thumbnails.AT_A_TIME):
-            thumbnails._at_a_time.acquire()
+        taken = thumbnails._room.take(thumbnails.PIXELS_AT_A_TIME)
         try:
             asked = [threads.submit(client.get, f"{url}?side=160") for url in urls]
             for _ in range(50):
@@ -171,8 +170,7 @@ def test_others_do_not_wait_for_fifty(client: TestClient) -> None:
                 assert client.get(urls[0]).status_code == 200
             assert not any(each.done() for each in asked)
         finally:
-            for _ in range(thumbnails.AT_A_TIME):
-                thumbnails._at_a_time.release()
+            thumbnails._room.give(taken)
         assert {each.result().status_code for each in asked} == {200}
 
 

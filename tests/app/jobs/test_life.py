@@ -320,6 +320,21 @@ def test_progress_is_thinned_whatever_comes_between_and_at_the_end(
     assert len(rows("done")) == 1 and len(rows("state")) == 2
 
 
+def test_progress_of_many_that_end_at_once_is_thinned(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transitions, "ROWS_OF_ENDED", 20)
+    job = new_job(engine)
+    claim = claimed(engine)
+    for done in range(60):
+        claims.report_progress(engine, claim, {"done": done})
+    with write(engine) as connection:
+        transitions.transition_all(connection, jobs.c.id == job.id, values={"state": State.CANCELLED})
+    events = repository.list_events(engine, job.id, limit=5000)
+    left = [event for event in events if event.type == "progress"]
+    assert 10 <= len(left) <= 20 and left[-1].data == {"done": 59}
+
+
 def test_workers_without_heartbeat_are_not_alive(engine: Engine) -> None:
     workers.register(engine, worker_id="w1", lanes=["long"], device="cpu", host="h", pid=1)
     assert [worker.worker_id for worker in workers.list_alive(engine, 10)] == ["w1"]

@@ -24,7 +24,10 @@ from app.jobs.tables import jobs
 from app.jobs.turns import SINGLE
 from app.jobs.uploads import delete_image
 from app.kinds import KINDS
-from app.networks.catalogue import SHIPPED
+from app.networks.catalogue import SHIPPED, get_card
+from app.networks.errors import NetworkInUse
+from app.networks.repository import NewNetwork, StoredNetwork, add_network, delete_network, new_network_key
+from app.networks.tables import networks
 from tests.support.batch_context import BatchContext
 
 # How long something is watched that must wait for a lock.
@@ -60,12 +63,21 @@ def made_picture(context: BatchContext) -> tuple[str, str]:
     return claim.job.id, f"{claim.job.id}/image"
 
 
+def imported_network(context: BatchContext) -> StoredNetwork:
+    card = get_card("palette").model_copy(update={"name": "mine", "sha256": "a" * 64})
+    network_id, key = new_network_key()
+    return add_network(
+        context.engine, NewNetwork(id=network_id, card=card, key=key, bytes=1, origin="imported")
+    )
+
+
 @pytest.mark.medium
 def test_a_delete_waits_for_a_submit_and_then_sees_it(
     context: BatchContext, pool: ThreadPoolExecutor
 ) -> None:
     image_id, (owner, made) = context.add_image(), made_picture(context)
     dataset = add_dataset(context.engine, "birds", "upload", {})
+    network = imported_network(context)
     needed = Needs(needs.users_of_dataset, needs.pictures_needed)
     deletes: list[tuple[NewJob, Callable[[], object], type[Exception]]] = [
         (
@@ -83,6 +95,16 @@ def test_a_delete_waits_for_a_submit_and_then_sees_it(
             lambda: list(delete_dataset(context.engine, dataset.id, needed)),
             DatasetInUse,
         ),
+        (
+            NewJob("k", "long", {}, network="mine", network_sha256=network.sha256),
+            lambda: delete_network(context.engine, network, needs.users_of_network),
+            NetworkInUse,
+        ),
+        (
+            NewJob("k", "long", {}, further_networks={"mine": network.sha256}),
+            lambda: delete_network(context.engine, network, needs.users_of_network),
+            NetworkInUse,
+        ),
     ]
     for new, remove, refused in deletes:
         with write(context.engine) as connection:
@@ -97,7 +119,9 @@ def test_a_delete_waits_for_a_submit_and_then_sees_it(
 def test_a_submit_waits_for_a_delete_and_is_refused(context: BatchContext, pool: ThreadPoolExecutor) -> None:
     image_id, (owner, made) = context.add_image(), made_picture(context)
     dataset = add_dataset(context.engine, "birds", "upload", {})
+    network = imported_network(context)
     for new, gone in (
+        (NewJob("k", "long", {}, network="mine", network_sha256=network.sha256), delete(networks)),
         (NewJob("k", "long", {}, pictures=(image_id,)), delete(images).where(images.c.id == image_id)),
         (NewJob("k", "long", {}, pictures=(made,)), delete(jobs).where(jobs.c.id == owner)),
         (NewJob("k", "long", {}, datasets=(dataset.id,)), delete(datasets)),

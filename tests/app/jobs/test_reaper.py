@@ -1,7 +1,8 @@
 """When jobs are taken back from workers whose lease ran out: from the dead, and from nobody alive."""
 
 import errno
-from collections.abc import Collection
+import threading
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from sqlalchemy.exc import OperationalError
 from app.database.engine import now, write
 from app.jobs import claims, repository
 from app.jobs.dispatch.base import LocalDispatcher
-from app.jobs.reaper import ROUND_SECONDS, LeaseWatch, finish_takeback
+from app.jobs.job import Job
+from app.jobs.reaper import ROUND_SECONDS, LeaseWatch, expire_worker, finish_takeback, release_worker
 from app.jobs.repository import NewJob
 from app.jobs.states import State
 from app.jobs.tables import jobs
@@ -125,6 +127,21 @@ def test_the_clocks_are_real_ones_by_default(engine: Engine, job_id: str) -> Non
     assert [job.id for job in watch.expire()] == [job_id]
 
 
+@pytest.mark.parametrize("take_back", [expire_worker, release_worker])
+def test_a_job_whose_row_is_written_just_now_is_taken_back_all_the_same(
+    engine: Engine, job_id: str, take_back: Callable[[Engine, str, int], list[Job]]
+) -> None:
+    taken: list[Job] = []
+    thread = threading.Thread(target=lambda: taken.extend(take_back(engine, "w1", 3)))
+    with write(engine) as connection:
+        # As of the worker that was killed meanwhile, which the database has not noticed yet.
+        connection.execute(update(jobs).values(progress={"done": 1}))
+        thread.start()
+        thread.join(0.5)
+    thread.join()
+    assert [job.id for job in taken] == [job_id]
+
+
 def test_files_that_cannot_be_deleted_stop_no_take_back(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, engine: Engine
 ) -> None:
@@ -135,4 +152,4 @@ def test_files_that_cannot_be_deleted_stop_no_take_back(
     jobs_of = [repository.create_job(engine, NewJob("style_transfer", "long", {}))[0] for _ in range(2)]
     ended = [repository.request_cancel(engine, job.id) for job in jobs_of]
     finish_takeback(ended, LocalDispatcher(tmp_path), Broken(tmp_path / "files"))
-    assert caplog.text.count("files that it no longer needs stay") == 2
+    assert caplog.text.count("a file that nothing needs stays") == 2

@@ -13,6 +13,7 @@ from app.images.repository import image_key
 from app.images.service import ImageService
 from app.images.tables import images
 from app.settings import Settings
+from tests.app.conftest import upload
 from tests.support.strange_pictures import noise
 
 URL = "/v1/style-transfer"
@@ -41,6 +42,14 @@ def test_the_same_files_are_stored_once(client: TestClient) -> None:
     assert client.get(f"/v1/images/{other[0]}").json()["name"] == "lake.png"
     assert post(client, content=noise(seed=3))[0] not in (first[0], other[0])
     assert uploads(client) == 4
+
+
+def test_what_is_uploaded_apart_is_its_sender_s_to_delete(client: TestClient) -> None:
+    first, second = (upload(client, PHOTO, "photo.png").json()["id"] for _ in range(2))
+    assert first != second
+    assert client.delete(f"/v1/images/{second}").status_code == 204
+    assert client.get(f"/v1/images/{first}/content").content == PHOTO
+    assert post(client)[0] == first
 
 
 def test_one_whose_file_is_lost_is_stored_again(client: TestClient, settings: Settings) -> None:

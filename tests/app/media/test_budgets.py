@@ -7,15 +7,17 @@ from collections.abc import Callable
 from io import BytesIO
 from math import inf, nan
 
+import numpy as np
 import pytest
 
-from app.media import PictureError, inspect_upload
+from app.media import PictureError, inspect_upload, png
 from app.media.clips import read_clip_header
 from app.media.webm import Element
 from app.settings import Settings
 from tests.support import clips, ebml
 from tests.support import strange_pictures as strange
 from tests.support.mp4s import box, nested
+from tests.support.tiffs import tiff
 
 FTYP = box(b"ftyp", b"isom\0\0\0\0isom")
 HANDLER = box(b"hdlr", b"\0" * 8 + b"vide" + b"\0" * 13)
@@ -122,6 +124,37 @@ def test_a_film_is_as_wide_as_it_is_shown(display: tuple[int, int], width: int) 
     assert (header.width, header.height) == (width, 24)
 
 
+def test_a_clip_of_large_frames_is_refused() -> None:
+    """94 frames of 64 megapixels are a few kB, and take minutes and a gigabyte to decode."""
+    still = clips.gif(1, size=(1, 1))
+    frame = still[still.index(b"\x2c") : -1]
+    canvas = still[:6] + struct.pack("<HH", 8000, 8000) + still[10 : still.index(b"\x2c")]
+    assert refused(canvas + 94 * frame + b";").reason == "pixels"
+    assert inspect_upload(BytesIO(canvas + 93 * frame + b";"), Settings()).frames == 93
+
+
+def test_strips_one_over_the_other_are_refused() -> None:
+    """10,000 strips, each the whole file."""
+    pixels = np.zeros((10_000, 4, 3), np.uint8)
+    data = tiff(pixels, rows=1, tags={273: (8,) * 10_000, 279: (100_000,) * 10_000})
+    assert "one over the other" in refused(data).detail
+    # Writers may store equal ones once.
+    shared = tiff(np.zeros((4, 4, 3), np.uint8), rows=1, tags={273: (8,) * 4})
+    assert inspect_upload(BytesIO(shared), Settings()).height == 4
+
+
+def test_a_bmp_of_many_runs_is_refused() -> None:
+    header = struct.pack("<IiiHHIIiiII", 40, 3000, 3000, 1, 8, 1, 0, 0, 0, 256, 0)
+    start = 14 + len(header) + 1024
+
+    def packed(runs: int) -> bytes:
+        body = b"\1\0" * runs
+        return b"BM" + struct.pack("<IHHI", start + len(body), 0, 0, start) + header + b"\0" * 1024 + body
+
+    assert "run lengths" in refused(packed(3_000_000)).detail
+    assert inspect_upload(BytesIO(packed(100_000)), Settings(max_image_bytes=10**8)).width == 3000
+
+
 def test_a_table_longer_than_its_box_is_refused() -> None:
     assert "table" in refused(movie(table(b"stts", 100_000))).detail
 
@@ -141,6 +174,16 @@ def test_a_text_that_grows_a_thousandfold_is_not_unpacked() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5_000_000
+
+
+def test_the_first_of_many_profiles_is_unpacked_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    unpacked = []
+    is_usable = png._is_usable_profile
+    monkeypatch.setattr(png, "_is_usable_profile", lambda body: unpacked.append(body) or is_usable(body))
+    profile = strange.chunk(b"iCCP", b"a\0\0" + zlib.compress(b"\0" * 2**20, 9))
+    assert inspect_upload(BytesIO(png_of(profile * 500)), Settings()).width == 1
+    assert len(unpacked) <= 2
+    assert png.pixels_of_png(png_of(profile * 500)).count(b"iCCP") <= 1
 
 
 def test_a_box_that_ends_within_its_own_length_is_cut_off() -> None:

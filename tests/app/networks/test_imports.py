@@ -12,6 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load
 
 from app.http.services import Services
+from app.jobs.needs import users_of_network
 from app.networks.catalogue import list_cards
 from app.networks.errors import NetworkInUse
 from app.networks.repository import list_networks
@@ -282,12 +283,12 @@ def test_an_edited_card_is_no_copy_to_those_who_need_the_network(
     edited, small = list_networks(services.engine)
     assert small.sha256 == edited.sha256
     with pytest.raises(NetworkInUse):
-        delete(services.engine, services.storage, small, users=["a"])
+        delete(services.engine, services.storage, small, lambda *_: ["a"])
     send(client, data, name="copy")
     with pytest.raises(NetworkInUse):
-        delete(services.engine, services.storage, small, users=["a"])
-    delete(services.engine, services.storage, edited)
-    delete(services.engine, services.storage, small, users=["a"])
+        delete(services.engine, services.storage, small, lambda *_: ["a"])
+    delete(services.engine, services.storage, edited, users_of_network)
+    delete(services.engine, services.storage, small, lambda *_: ["a"])
     assert [each.card.name for each in list_networks(services.engine)] == ["copy"]
 
 

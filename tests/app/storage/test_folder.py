@@ -203,7 +203,8 @@ def test_delete_prefix_takes_whole_segments_only(storage: FolderStorage) -> None
     for key in ("jobs/j1/1/image.png", "jobs/j1/2/checkpoint", "jobs/j10/1/image.png", "images/j1"):
         storage.put(key, b"x")
     storage.delete_prefix("jobs/j1")
-    storage.delete_prefix("images/j1")  # a blob, not a folder
+    with pytest.raises(NotADirectoryError):
+        storage.delete_prefix("images/j1")  # a blob, not a folder
     assert files_in(storage) == ["images/j1", "jobs/j10/1/image.png"]
     assert not storage.path("jobs/j1").exists()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.supervision.child import Backoff, Child
+from app.supervision.child import ABORT_SECONDS, Backoff, Child
 from app.supervision.readiness import say_ready
 from tests.support.service import runs, wait_for
 
@@ -86,6 +86,19 @@ def test_an_end_is_told_once_and_with_its_reason(forever: Child) -> None:
     forever.kill()
     wait_for(forever.died)
     assert forever.describe_end() == "was ended by SIGKILL"
+
+
+def test_an_abort_reaches_its_own_processes_alone(forever: Child) -> None:
+    forever.start()
+    pid = forever.pid
+    assert pid is not None and forever.has(pid)
+    assert not forever.abort(os.getpid(), 10.0)
+    # It is given some time, once.
+    assert forever.abort(pid, 10.0) and forever.abort(pid, 11.0)
+    assert not forever.abort(pid, 10.0 + ABORT_SECONDS)
+    wait_for(forever.died)
+    assert forever.describe_end() == "was ended by SIGABRT"
+    assert not forever.has(pid)
 
 
 def test_an_interrupt_of_the_terminal_does_not_reach_it(forever: Child) -> None:

@@ -13,6 +13,7 @@ from app.database.migrations import configuration
 from app.datasets.repository import all_members, find_dataset, get_dataset, list_datasets
 from app.datasets.service import DatasetService
 from app.errors import InputError
+from app.images.repository import image_key
 from app.jobs import repository
 from app.jobs.errors import ParamsError
 from app.jobs.job import Job
@@ -58,6 +59,19 @@ def test_digits_are_made_on_first_use_and_named_by_their_content(context: Worker
     again = submit(context, CountingParams(dataset=f"other@{made.sha256}", at_most=40))
     assert again.params["dataset"] == reference
     assert run_short(context).result == {**done.result, "compute_seconds": pytest.approx(0, abs=60)}
+
+
+def test_a_member_whose_file_is_gone_is_called_by_its_name(context: WorkerContext) -> None:
+    submit(context, CountingParams(dataset="digits", at_most=40))
+    run_short(context)
+    datasets = DatasetService(context.settings, context.engine, context.storage)
+    made = get_dataset(context.engine, "digits")
+    sets, _ = load_sets(datasets, CountingParams(dataset=made.reference))
+    member = sets["dataset"][1]
+    assert member.image_id is not None
+    context.storage.delete(image_key(member.image_id))
+    with pytest.raises(InputError, match=r"The file of 1/0001\.png is gone: make the set again"):
+        member.source.load()
 
 
 def test_a_set_that_cannot_be_used_is_refused_when_the_job_is_submitted(context: WorkerContext) -> None:

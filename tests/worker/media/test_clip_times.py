@@ -3,7 +3,6 @@
 import struct
 from fractions import Fraction
 from io import BytesIO
-from typing import Any
 
 import av
 import numpy as np
@@ -11,11 +10,12 @@ import pytest
 from PIL import Image
 
 from app.media.clips import read_clip_header
+from app.media.headers import Header
 from app.media.mp4 import read_mp4
 from tests.support import clips
 from tests.support.mp4s import with_edits
 from worker.contract.steps import Video, VideoFormat
-from worker.media.clips import open_clip
+from worker.media.clips import _until_next, open_clip
 from worker.media.videos import encode_frame, encode_video
 
 UNEVEN = (2.0, 0.1, 0.1, 0.1)
@@ -94,42 +94,23 @@ def test_the_header_of_an_mp4_says_how_wide_it_is_shown() -> None:
     assert (header.width, header.height) == (64, 24)
 
 
-def film_with_sound(codec: str, container: str, seconds: float = 2.0) -> bytes:
-    out = BytesIO()
-    with av.open(out, "w", format=container) as into:
-        video = into.add_stream("libx264" if container == "mp4" else "libvpx", rate=12)
-        video.codec_context.width, video.codec_context.height = 32, 24
-        video.codec_context.pix_fmt = "yuv420p"
-        audio: Any = into.add_stream(codec, rate=48000)
-        audio.codec_context.layout = "mono"
-        for image in clips.frames(int(12 * seconds)):
-            into.mux(video.encode(av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")))
-        into.mux(video.encode())
-        tone = np.sin(np.arange(int(48000 * seconds)) / 48000 * 440 * 2 * np.pi).astype(np.float32)[None]
-        frame = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
-        frame.sample_rate, frame.pts = 48000, 0
-        form = audio.codec_context.format.name
-        resampler = av.AudioResampler(format=form, layout="mono", rate=48000, frame_size=960)
-        for part in [*resampler.resample(frame), *resampler.resample(None)]:
-            into.mux(audio.encode(part))
-        into.mux(audio.encode(None))
-    return out.getvalue()
-
-
-def sound_seconds(data: bytes) -> float:
-    with av.open(BytesIO(data), "r") as container:
-        return sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
-
-
 @pytest.mark.medium
 @pytest.mark.parametrize(("codec", "container"), [("aac", "mp4"), ("libopus", "webm")])
 def test_sound_is_copied_as_far_as_there_are_frames(codec: str, container: str) -> None:
-    data = film_with_sound(codec, container)
+    data = clips.film_with_sound(codec, container)
     assert open_clip(data, "image").sound == {"aac": "aac", "libopus": "opus"}[codec]
     for count in (12, 24):
         made = encode_video(Video(frames(count), 12, "mp4", sound=data))
-        assert sound_seconds(made) == pytest.approx(count / 12, abs=0.1)
+        assert clips.sound_seconds(made) == pytest.approx(count / 12, abs=0.1)
         assert open_clip(made, "image").count == count
+
+
+@pytest.mark.parametrize("seconds", [5e-324, 1e-9, 1e12])
+def test_a_length_that_no_video_has_is_none(seconds: float) -> None:
+    header = Header("WEBM", 32, 24, frames=3, seconds=seconds)
+    assert _until_next([None] * 3, header) == [0.04] * 3
+    # Nor have frames such times.
+    assert _until_next([0.0, 1e-9, 2e-9], header) == [0.04] * 3
 
 
 def test_a_clip_without_sound_has_none() -> None:

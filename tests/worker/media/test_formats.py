@@ -12,6 +12,7 @@ from app.errors import InputError
 from app.media import inspect_upload
 from app.settings import Settings
 from tests.support import strange_pictures as strange
+from tests.support.avifs import avif10
 from tests.support.heics import heic
 from tests.support.loading import levels, load
 
@@ -114,6 +115,27 @@ def test_ten_bits_of_a_heic_become_eight() -> None:
     seen = corners(heic(pixels, bits=10))
     assert seen["left upper"] == pytest.approx(RED, abs=3)
     assert seen["right lower"] == pytest.approx(ORANGE, abs=3)
+
+
+def test_ten_bits_of_an_avif_become_eight() -> None:
+    pixels = quarters().astype(np.uint16).repeat(2, 0).repeat(2, 1) * 257
+    data = avif10(pixels)
+    # The property that says how deep it is.
+    assert data[data.index(b"pixi") + 8 :][:4] == bytes([3, 10, 10, 10])
+    info = inspect_upload(BytesIO(data), Settings())
+    assert (info.format, info.width, info.height) == ("AVIF", 96, 64)
+    seen = corners(data)
+    assert seen.pop("left upper") == pytest.approx(RED, abs=3)
+    for color in seen.values():
+        assert color == pytest.approx(ORANGE, abs=3)
+
+
+def test_ten_bits_of_an_avif_keep_their_tones() -> None:
+    """A ramp from black to white, with no tone lost, dark or twice as bright."""
+    ramp = np.linspace(0, 65535, 128).astype(np.uint16)
+    seen = levels(load(avif10(np.broadcast_to(ramp[None, :, None], (64, 128, 3)))))
+    expected = torch.linspace(0, 255, 128)[None, :, None].expand(64, 128, 3)
+    torch.testing.assert_close(seen, expected, rtol=0, atol=3)
 
 
 def test_a_heic_of_the_general_brand_is_taken() -> None:

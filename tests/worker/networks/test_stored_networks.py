@@ -13,12 +13,14 @@ from safetensors.torch import load
 from typer.testing import CliRunner, Result
 
 from app.cli import program
+from app.database.engine import read
 from app.errors import InputError
 from app.jobs import repository
 from app.jobs.errors import ParamsError
 from app.jobs.job import Job
+from app.jobs.needs import users_of_network
 from app.jobs.params import parse_params
-from app.jobs.repository import get_job, jobs_with_network
+from app.jobs.repository import get_job
 from app.jobs.states import State
 from app.main import create_app
 from app.media.recipe_text import read_recipe
@@ -96,16 +98,21 @@ def classify_with(context: WorkerContext, *networks: str) -> Job:
     return submit(context, parse_params("classify", asked, Catalogue(context.engine)))
 
 
+def users_of(context: WorkerContext, sha256: str) -> list[str]:
+    with read(context.engine) as connection:
+        return users_of_network(connection, sha256)
+
+
 @pytest.mark.medium
 def test_every_network_of_an_ensemble_is_found_by_its_hash(context: WorkerContext) -> None:
     first, second = register(context, "first", seed=1), register(context, "second", seed=2)
     job = classify_with(context, "first", "second")
     assert (job.network_sha256, job.further_networks) == (first.sha256, {"second": second.sha256})
     for network in (first, second):
-        assert jobs_with_network(context.engine, network.sha256) == [job.id]
+        assert users_of(context, network.sha256) == [job.id]
     service.rename(context.engine, "second", "renamed")
     other = register(context, "second", seed=3)  # another network takes the old name
-    assert jobs_with_network(context.engine, other.sha256) == []
+    assert users_of(context, other.sha256) == []
     done = run(context)
     assert done.state is State.SUCCEEDED and done.result is not None
     assert [each["network"] for each in done.result["networks"]] == ["first", "renamed"]
@@ -113,7 +120,7 @@ def test_every_network_of_an_ensemble_is_found_by_its_hash(context: WorkerContex
     assert recipe["network"] == {"name": "first", "sha256": first.sha256}
     assert recipe["further_networks"] == [{"name": "renamed", "sha256": second.sha256}]
     assert recipe["params"]["networks"] == ["first", "renamed"]
-    assert jobs_with_network(context.engine, second.sha256) == []
+    assert users_of(context, second.sha256) == []
     again = job_service(context).retry(get_job(context.engine, done.id))
     assert again.params["networks"] == ["first", "renamed"]
     assert again.further_networks == {"renamed": second.sha256}

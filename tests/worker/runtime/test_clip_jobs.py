@@ -16,6 +16,7 @@ from app.jobs.states import State
 from app.kinds.deep_dream import DeepDreamParams
 from app.kinds.style_transfer import StyleTransferParams
 from app.media import read_recipe
+from app.media.clips import read_clip_header
 from app.networks.catalogue import SHIPPED
 from app.settings import Settings
 from app.storage import make_storage
@@ -66,6 +67,41 @@ def test_a_clip_in_gives_a_video_with_its_recipe(context: WorkerContext) -> None
     assert (job.result["frames"], job.result["fps"]) == (3, 12.5)
     assert job.progress is not None and job.progress["total"] == 3 * 2 * 2
     assert work_files(context, job) == []
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize(
+    ("data", "params", "sound", "seconds"),
+    [
+        (lambda: clips.film_with_sound("aac", "mp4", 0.5), {}, "copied", 0.5),
+        (lambda: clips.film_with_sound("libopus", "webm", 0.5), {}, "copied", 0.5),
+        # As far as there are frames.
+        (lambda: clips.film_with_sound("aac", "mp4", 0.5), {"frames": 3}, "copied", 0.25),
+        # At another rate it would be longer or shorter than the film.
+        (lambda: clips.film_with_sound("aac", "mp4", 0.5), {"fps": 24.0}, "left out", 0),
+        (lambda: clips.film_with_sound("aac", "mp4", 0.5), {"format": "webp"}, "left out", 0),
+        (lambda: clips.mp4(6), {}, "none", 0),
+        (lambda: clips.gif(3), {}, "none", 0),
+        (strange.noise, {"frames": 3}, None, 0),
+    ],
+    ids=["MP4", "WebM", "cut", "other rate", "WebP", "MP4 without", "GIF", "zoom"],
+)
+def test_a_dream_has_the_sound_of_its_clip(
+    context: WorkerContext,
+    data: Callable[[], bytes],
+    params: dict[str, Any],
+    sound: str | None,
+    seconds: float,
+) -> None:
+    queue(context, data(), **{"steps": 1, "octaves": 1, **params})
+    job = run(context)
+    assert job.state is State.SUCCEEDED and job.result is not None, job.error
+    assert job.result.get("sound") == sound
+    kind, video = artifacts(context, job)["video"]
+    assert kind == ("image/webp" if params.get("format") == "webp" else "video/mp4")
+    if kind == "video/mp4":
+        assert clips.sound_seconds(video) == pytest.approx(seconds, abs=0.05)
+        assert read_clip_header(video).frames == job.result["frames"]
 
 
 @pytest.mark.medium

@@ -101,13 +101,20 @@ def test_a_watch_notices_silence_and_one_without_a_limit_does_not() -> None:
 
 
 @pytest.mark.medium
-def test_a_process_that_stands_still_shows_where_and_ends() -> None:
+@pytest.mark.parametrize(
+    ("what", "code", "says"),
+    [
+        ("stand_still", EXIT_CODE, "did not get ready in 0.45 s"),
+        ("hold_still", 1, "Timeout (0:00:00.900000)!"),
+    ],
+)
+def test_a_process_that_stands_still_shows_where_and_ends(what: str, code: int, says: str) -> None:
     script = (
         "from app.settings import Settings\n"
-        "from tests.support.standing import stand_still\n"
+        f"from tests.support.standing import {what}\n"
         "from worker.runtime.stalls import watch_start\n"
-        "with watch_start(Settings(stall_factor=0.0005)): stand_still()"
+        f"with watch_start(Settings(stall_factor=0.0005)): {what}()"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
-    assert done.returncode == EXIT_CODE
-    assert "in stand_still" in done.stderr and "did not get ready in 0.45 s" in done.stderr
+    assert done.returncode == code
+    assert f"in {what}" in done.stderr and says in done.stderr

@@ -16,6 +16,7 @@ from sqlalchemy import update
 from torch import Tensor
 
 from app.database.engine import write
+from app.images.repository import image_key
 from app.jobs import claims, reaper, repository
 from app.jobs.job import Job
 from app.jobs.states import State
@@ -135,6 +136,17 @@ def test_a_picture_that_is_gone_fails_the_job_naming_the_field(context: WorkerCo
     failed = run(context)
     assert failed.state is State.FAILED and failed.error is not None
     assert failed.error["field"] == "content" and "upload" in failed.error["detail"]
+
+
+@pytest.mark.parametrize("name", ["cliff.png", None])
+def test_a_picture_whose_file_is_gone_is_called_by_its_name(context: WorkerContext, name: str | None) -> None:
+    image_id = add_picture(context, strange.noise(), name)
+    queue(context, content=image_id)
+    context.storage.delete(image_key(image_id))
+    failed = run(context)
+    assert failed.state is State.FAILED and failed.error is not None
+    assert failed.error["field"] == "content"
+    assert failed.error["detail"] == f"The file of {name or image_id} is gone: send the picture again."
 
 
 def test_a_picture_too_narrow_for_the_layers_names_the_size(context: WorkerContext) -> None:

@@ -97,10 +97,11 @@ def test_a_style_smaller_than_the_style_size_keeps_its_own(network: Network) -> 
 
 
 def test_a_style_size_that_is_too_small_names_the_one_that_works(network: Network) -> None:
-    with pytest.raises(InputError, match=r"Of 16 px, a style picture .* size that works is 40\.") as caught:
+    with pytest.raises(InputError, match=r"Of 16 px, a style picture .* size that works is 35\.") as caught:
         plan(network, (60, 600), (600, 600), style_size=16)
     assert caught.value.field == "style_size"
-    assert plan(network, (60, 600), (600, 600), style_size=40)[-1].style_sizes == ((4, 40), (40, 40))
+    # 3.5 px are rounded to 4.
+    assert plan(network, (60, 600), (600, 600), style_size=35)[-1].style_sizes == ((4, 35), (35, 35))
     # A narrow result is not the style's fault.
     with pytest.raises(InputError, match=r"the result is only 1 px .* size that works is 56\.") as caught:
         plan(network, (600, 600), content=(64, 1024), size=16, style_size=16)

@@ -17,9 +17,8 @@ def upgrade() -> None:
         sa.Column("begun_at", sa.Float(precision=53), nullable=False),
     )
     alone = sa.text("batch_id IS NULL AND finished_at IS NOT NULL")
-    op.create_index(
-        "ix_jobs_ended", "jobs", ["finished_at", "id"], postgresql_where=alone, sqlite_where=alone
-    )
+    columns = ["batch_id", "finished_at", "id"]
+    op.create_index("ix_jobs_ended", "jobs", columns, postgresql_where=alone, sqlite_where=alone)
 
 
 def downgrade() -> None:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from impasto_client._core.batches import BATCHES, BatchCore
 from impasto_client._core.calls import Blob, Call, Form, Json, plain
-from impasto_client._core.session import Answer, Session, new_key
+from impasto_client._core.session import Answer, Session
 from impasto_client._core.uploads import Uploads, uploading
 from impasto_client._generated.models import BatchEstimate, BatchView
 
@@ -106,7 +106,6 @@ def _pictures_in(folder: Path) -> Sequence[Path]:
 
 
 async def _post(session: Session, body: Form | Json, options: Mapping[str, Any], *, dry_run: bool) -> Answer:
-    headers = {"Idempotency-Key": options.get("idempotency_key") or new_key()}
     query = {name: _text(value) for name, value in options.items() if name != "idempotency_key" and value}
     if dry_run:
         query["dry_run"] = "true"
@@ -114,7 +113,7 @@ async def _post(session: Session, body: Form | Json, options: Mapping[str, Any],
         method="POST",
         path=BATCHES,
         query=query,
-        headers=headers,
+        idempotency_key=options.get("idempotency_key"),
         body=body,
         read_seconds=UPLOAD_SECONDS,
     )

@@ -54,12 +54,16 @@ class Content:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A request. ``deadline`` is a time of ``time.monotonic()`` after which it is not sent again."""
+    """A request. ``deadline`` is a time of ``time.monotonic()`` after which it is not sent again.
+
+    ``idempotency_key`` is for a POST, which gets one of its own if there is none.
+    """
 
     method: str
     path: str
     query: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    idempotency_key: str | None = None
     body: Form | Json | Content | None = None
     repeat: Repeat = Repeat.ALWAYS
     read_seconds: float | None = None
@@ -70,6 +74,8 @@ class Call:
         """The arguments of httpx for one attempt; files are open within the context."""
         query = {name: value for name, value in self.query.items() if value is not None}
         options: dict[str, Any] = {"headers": dict(self.headers)}
+        if self.idempotency_key is not None:
+            options["headers"]["Idempotency-Key"] = self.idempotency_key
         if query:
             options["params"] = query
         with ExitStack() as files:

@@ -8,10 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from impasto_client._core.calls import Blob, Call, Form, Json, Repeat
+from impasto_client._core.calls import Blob, Call, Form, Json
 from impasto_client._core.jobs import JobCore, get_job, list_jobs
 from impasto_client._core.paging import pages
-from impasto_client._core.session import Session, new_key
+from impasto_client._core.session import Session
 from impasto_client._generated.models import (
     AddedView,
     DatasetDetail,
@@ -44,7 +44,7 @@ async def create(
 ) -> DatasetDetail:
     """Make a set: an open one without members, or one of a folder or a ZIP; waits until it is filled."""
     if pictures is None:
-        call = Call(method="POST", path=DATASETS, body=Json({"name": name}), repeat=Repeat.UNDONE)
+        call = Call(method="POST", path=DATASETS, body=Json({"name": name}))
         return (await session.send(call)).model(DatasetDetail)
     params = {"name": name, "close": close} | ({"label": label} if label is not None else {})
     with tempfile.TemporaryDirectory() as folder:
@@ -169,8 +169,7 @@ async def _failed_job(session: Session, dataset_id: str) -> JobCore | None:
 
 
 def _upload(path: str, form: Form) -> Call:
-    headers = {"Idempotency-Key": new_key()}
-    return Call(method="POST", path=path, headers=headers, body=form, read_seconds=UPLOAD_SECONDS)
+    return Call(method="POST", path=path, body=form, read_seconds=UPLOAD_SECONDS)
 
 
 async def _zip_form(

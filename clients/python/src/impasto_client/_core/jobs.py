@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from impasto_client._core.calls import Call, Repeat
+from impasto_client._core.calls import Call
 from impasto_client._core.files import choose, require_target, target_of
 from impasto_client._core.following import follow
 from impasto_client._core.paging import pages
@@ -135,9 +135,8 @@ class JobCore:
                 raise
 
     async def retry(self) -> JobCore:
-        """A new job with its params. Not sent again where that might make two."""
-        view = await self.session.post(f"{self.path}/retry", JobView, Repeat.UNDONE)
-        return JobCore(self.session, view)
+        """A new job with its params."""
+        return JobCore(self.session, await self.session.post(f"{self.path}/retry", JobView))
 
     async def delete(self) -> None:
         """Delete it with all it made."""

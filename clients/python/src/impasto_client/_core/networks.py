@@ -26,9 +26,9 @@ async def get(session: Session, name: str) -> NetworkView:
 
 
 async def import_file(session: Session, path: Path, name: str | None) -> NetworkView:
-    """Import a network from a file that was exported. Not sent again where that might find its name taken."""
+    """Import a network from a file that was exported."""
     form = Form([("file", Blob(path.name, path))], {} if name is None else {"name": name})
-    call = Call(method="POST", path=NETWORKS, body=form, repeat=Repeat.UNDONE, read_seconds=TRANSFER_SECONDS)
+    call = Call(method="POST", path=NETWORKS, body=form, read_seconds=TRANSFER_SECONDS)
     return (await session.send(call)).model(NetworkView)
 
 

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,11 +28,6 @@ AGAIN = {429, 502, 503, 504}
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 # The usual mode of a new file; a temporary file is private.
 FILE_MODE = 0o666
-
-
-def new_key() -> str:
-    """An idempotency key, for all attempts of one request."""
-    return uuid.uuid4().hex
 
 
 @dataclass(frozen=True)
@@ -69,6 +64,9 @@ class Session:
 
     async def send(self, call: Call) -> Answer:
         """Send a request; again if that is safe. Raises ApiError, NoAnswer."""
+        if call.method == "POST" and not call.idempotency_key:
+            # One for all attempts, so that they make one thing.
+            call = replace(call, idempotency_key=uuid.uuid4().hex)
 
         async def attempt() -> Answer:
             async with self.stream(call) as streamed:
@@ -80,9 +78,9 @@ class Session:
         """What a GET answers, as a model."""
         return (await self.send(Call(method="GET", path=path, query=query))).model(cls)
 
-    async def post(self, path: str, cls: type[M], repeat: Repeat = Repeat.ALWAYS) -> M:
+    async def post(self, path: str, cls: type[M]) -> M:
         """What a POST without a body answers, as a model."""
-        return (await self.send(Call(method="POST", path=path, repeat=repeat))).model(cls)
+        return (await self.send(Call(method="POST", path=path))).model(cls)
 
     async def delete(self, path: str) -> None:
         """Delete something. That it is gone after an attempt whose answer was lost is no error."""

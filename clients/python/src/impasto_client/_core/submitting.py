@@ -6,7 +6,7 @@ from typing import Any
 
 from impasto_client._core.calls import Blob, Call, Form, Json, plain
 from impasto_client._core.jobs import JOBS, JobCore
-from impasto_client._core.session import Session, new_key
+from impasto_client._core.session import Session
 from impasto_client._core.uploads import Uploads, as_list, resolve, uploading
 from impasto_client._generated.kinds import KINDS
 from impasto_client._generated.models import JobView
@@ -19,12 +19,8 @@ PRIORITIES = {"urgent": 6, "normal": 4, "background": 2}
 async def submit(session: Session, kind: str, given: Mapping[str, Any]) -> JobCore:
     """Queue a job. ``given`` are its params, whose pictures may be files, and ``CALL_OPTIONS``."""
     params = {name: value for name, value in given.items() if name not in CALL_OPTIONS}
-    headers = {
-        # One for all attempts, so that they make one job.
-        "Idempotency-Key": given.get("idempotency_key") or new_key(),
-        # The call does not wait: the job does that.
-        "Prefer": "wait=0",
-    }
+    # The call does not wait: the job does that.
+    headers = {"Prefer": "wait=0"}
     if given.get("priority") is not None:
         headers["Impasto-Priority"] = str(priority_number(given["priority"]))
     reproducible = bool(given.get("reproducible"))
@@ -36,7 +32,9 @@ async def submit(session: Session, kind: str, given: Mapping[str, Any]) -> JobCo
             path, body = JOBS, Json({"kind": kind, "params": params, "reproducible": reproducible})
         elif files:
             body = Form(files, {"params": json.dumps(params, default=plain)})
-        answer = await session.send(Call(method="POST", path=path, headers=headers, body=body))
+        key = given.get("idempotency_key")
+        call = Call(method="POST", path=path, headers=headers, idempotency_key=key, body=body)
+        answer = await session.send(call)
     return JobCore(session, answer.model(JobView))
 
 

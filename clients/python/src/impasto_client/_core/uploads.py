@@ -85,7 +85,7 @@ def _filled(field: str, data: bytes) -> bytes:
 
 
 async def upload(session: Session, blob: Blob) -> ImageView:
-    """Store a picture. An attempt whose answer was lost may leave an unused copy of it."""
+    """Store a picture."""
     form = Form([("image", blob)])
     return (await session.send(Call(method="POST", path=IMAGES, body=form))).model(ImageView)
 

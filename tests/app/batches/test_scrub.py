@@ -1,16 +1,21 @@
 """Rows without files, and files without rows."""
 
+import shutil
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
+from app.batches import scrub
+from app.batches.scrub import Damage, missing_files, unknown_files
+from app.batches.spool import spool_key
+from app.database.engine import write
 from app.database.ids import new_id
-from app.jobs import scrub
 from app.jobs.claims import finish
 from app.jobs.job import Artifact
-from app.jobs.scrub import Damage, log_missing_files, missing_files, unknown_files
 from app.jobs.states import State
+from app.jobs.tables import jobs
+from app.storage.folder import DAY_SECONDS
 from tests.support.batch_context import BatchContext
 
 
@@ -53,7 +58,7 @@ def test_every_row_whose_file_is_not_right_is_found(
         Damage(other, f"its file has 6 bytes instead of {artifacts[6].bytes}"),
         Damage(f"images/{pictures[3]}", "its file is missing"),
     }
-    assert sum(log_missing_files(context.engine, context.storage)) == 3
+    assert sum(scrub.scrub(context.engine, context.storage)) == 3
     assert all(each.key in caplog.text for each in found(context))
 
 
@@ -67,3 +72,36 @@ def test_files_that_no_row_names_are_found(context: BatchContext) -> None:
     assert keys == {f"images/{lost}", f"jobs/{fresh}"}
     # Whoever writes them may be about to write the row.
     assert unknown_files(context.engine, context.storage) == []
+
+
+def test_lines_of_batches_are_looked_at_too(context: BatchContext) -> None:
+    batch, fresh = context.create(1), new_id()
+    key = spool_key(batch.id)
+    assert found(context) == set()
+    context.storage.delete(key)
+    context.storage.put(spool_key(fresh), b"{}")
+    assert found(context) == {Damage(key, "its file is missing")}
+    assert unknown_files(context.engine, context.storage) == []
+    (unknown,) = unknown_files(context.engine, context.storage, older_than=-1)
+    assert unknown.key == spool_key(fresh)
+
+
+def test_a_file_that_cannot_be_looked_at_ends_no_pass(context: BatchContext) -> None:
+    made = make(context)
+    folder = context.storage.path(made[0].key).parent
+    shutil.rmtree(folder)
+    folder.write_bytes(b"")
+    assert {each.key for each in found(context)} == {each.key for each in made}
+
+
+def test_what_an_ended_job_left_is_deleted_after_a_day(context: BatchContext) -> None:
+    made = make(context)
+    stray = f"jobs/{made[0].job_id}/1/lost.png"
+    context.storage.put(stray, b"x")
+    assert sum(scrub.scrub(context.engine, context.storage)) == 0
+    with write(context.engine) as connection:
+        connection.execute(update(jobs).values(finished_at=jobs.c.finished_at - 2 * DAY_SECONDS))
+    (named,) = unknown_files(context.engine, context.storage)
+    assert named == Damage(stray, "no row of its job names it")
+    assert sum(scrub.scrub(context.engine, context.storage)) == 1
+    assert set(context.storage.list_keys("jobs")) == {each.key for each in made}
