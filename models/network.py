@@ -210,7 +210,7 @@ class Network(nn.Module):
             return self
         if self.view != "picture":
             raise ValueError(f"network {self.name!r} sees the {self.view} of pictures already")
-        if view != "picture" and view not in VIEWS:
+        if view not in VIEWS:
             raise KeyError(f"there is no view {view!r} of a picture; there are picture, {', '.join(VIEWS)}")
         if view not in self._views:
             network = self._like(self.stack)

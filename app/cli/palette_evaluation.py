@@ -125,5 +125,11 @@ def _styles(
 def _print(measure: Measure, found: Mapping[str, object]) -> None:
     table = Table(title=measure.value, show_header=False, title_justify="left")
     for name, value in found.items():
-        table.add_row(name.replace("_", " "), f"{value:.4g}" if isinstance(value, float) else str(value))
+        table.add_row(name.replace("_", " "), _shown(value))
     Console().print(table)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "\n".join(f"{name}: {_shown(each)}" for name, each in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

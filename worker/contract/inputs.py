@@ -76,13 +76,14 @@ class Inputs:
         self.networks = dict(networks or {})
         self.cards = dict(cards or {})
         self.set_names = dict(set_names or {})
-        self._sources = dict(sources or {})
+        self._sources = by_param = dict(sources or {})
         self._sets = dict(sets or {})
         self._weights = weights
         self._set_hashes = dict(set_hashes or {})
         self._datasets = datasets
-        # Bounded, as a set may have more pictures than fit into the memory; those of params are few.
-        self._load = lru_cache(maxsize=24)(lambda param, place: self._sources[param][place].load())
+        # Bounded, as a set may have more pictures than fit into the memory; those of params are few. Without
+        # a reference to itself, since all that it has decoded would otherwise outlive the job.
+        self._load = lru_cache(maxsize=24)(lambda param, place: by_param[param][place].load())
         # Of the first picture of each param that was opened.
         self._alphas: dict[str, Tensor | None] = {}
 

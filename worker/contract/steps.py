@@ -61,7 +61,8 @@ class Video:
     """A video to be encoded: its frames in order, all of one size, as PNG files; frames per second.
 
     Each is shown as long as the others, or for its own time in ``seconds``; the last one for ``hold`` seconds
-    longer. ``sound`` is the file of a clip whose sound goes into an MP4 as it is (None: no sound).
+    longer. ``sound`` is the file of a clip whose sound goes into an MP4 as it is (None: no sound); then the
+    first frame is shown at ``start``, in seconds of that file.
     """
 
     frames: Sequence[bytes]
@@ -70,6 +71,7 @@ class Video:
     hold: float = 0.0
     seconds: Sequence[float] | None = None
     sound: bytes | None = field(default=None, repr=False)
+    start: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,9 @@ Frame = tuple[NDArray[np.uint8], float | None]
 class Clip:
     """A clip of frames of ``height`` by ``width`` pixels as displayed, each for its own time in ``seconds``.
 
-    ``sound`` is the codec of its sound, None if it has none. ``param`` is the param it was given for; a frame
-    that will not decode raises an InputError that names it.
+    The first is shown at ``start``, in seconds of the file. ``sound`` is the codec of its sound, None if it
+    has none. ``param`` is the param it was given for; a frame that will not decode raises an InputError that
+    names it.
     """
 
     data: bytes = field(repr=False)
@@ -63,6 +64,7 @@ class Clip:
     height: int
     width: int
     seconds: tuple[float, ...]
+    start: float = 0.0
     sound: str | None = None
 
     @property
@@ -116,7 +118,8 @@ def open_clip(data: bytes, param: str) -> Clip:
         seconds = [time or 1 / DEFAULT_RATE for time in times]
         return Clip(data, header.format, param, height, width, tuple(seconds))
     seconds = _until_next(times, header)
-    return Clip(data, header.format, param, height, width, tuple(seconds), _codec_of_sound(data))
+    sound = _codec_of_sound(data)
+    return Clip(data, header.format, param, height, width, tuple(seconds), times[0] or 0.0, sound)
 
 
 def _until_next(times: Sequence[float | None], header: Header) -> list[float]:

@@ -75,13 +75,14 @@ def _write_frames(container: OutputContainer, video: Video) -> None:
     context.pix_fmt = "yuv420p"
     context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
     context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.IEC61966_2_1
-    # Without times of their own, each is shown for one tick.
-    tick = 1 / rate if video.seconds is None else Fraction(1, _TICKS)
-    context.time_base = tick
     with ExitStack() as stack:
         sound = None if video.sound is None else stack.enter_context(av.open(BytesIO(video.sound), "r"))
         copied = None if sound is None else container.add_stream_from_template(sound.streams.audio[0])
-        at, lengths = Fraction(0), dict[int, int]()
+        begin = Fraction(0) if sound is None else _begin(sound)
+        at, lengths = max(Fraction(0), Fraction(video.start) - begin), dict[int, int]()
+        # Without times of their own, each is shown for one tick.
+        tick = 1 / rate if video.seconds is None and not at else Fraction(1, _TICKS)
+        context.time_base = tick
         for image, seconds in _held(video):
             width, height = (max(2, side - side % 2) for side in image.size)
             if not context.is_open:
@@ -96,7 +97,7 @@ def _write_frames(container: OutputContainer, video: Video) -> None:
             container.mux(_timed(stream.encode(frame), lengths))
         container.mux(_timed(stream.encode(), lengths))
         if sound is not None and copied is not None:
-            _copy_sound(sound, container, copied, at)
+            _copy_sound(sound, container, copied, begin, at)
 
 
 def _timed(
@@ -109,12 +110,21 @@ def _timed(
     return packets
 
 
-def _copy_sound(sound: InputContainer, into: OutputContainer, stream: AudioStream, end: Fraction) -> None:
-    """Copy the sound up to a time in seconds."""
+def _begin(sound: InputContainer) -> Fraction:
+    """When a file begins, with its picture or its sound, in seconds: cuts of a stream do so at any time."""
+    return max(Fraction(0), Fraction(sound.start_time or 0, av.time_base))
+
+
+def _copy_sound(
+    sound: InputContainer, into: OutputContainer, stream: AudioStream, begin: Fraction, end: Fraction
+) -> None:
+    """Copy the sound up to a time in seconds, counted from ``begin`` in those of the file."""
     for packet in sound.demux(sound.streams.audio[0]):
-        if packet.dts is None:
+        if packet.pts is None or packet.dts is None or packet.time_base is None:
             continue
-        if packet.pts is not None and packet.time_base is not None and packet.pts * packet.time_base >= end:
+        before = round(begin / packet.time_base)
+        packet.pts, packet.dts = packet.pts - before, packet.dts - before
+        if packet.pts * packet.time_base >= end:
             return
         packet.stream = stream
         into.mux(packet)

@@ -18,9 +18,17 @@ from worker.contract.steps import StepState
 
 log = logging.getLogger(__name__)
 
-# What torch raises on the CPU, which has no class of its own, says one of these; the system decides which.
-# The last are all that oneDNN says: whole messages, since longer ones are about something else.
-_OF_THE_CPU = ("not enough memory", "can't allocate memory")
+# What torch raises without a class of its own says one of these: on the CPU, where the system decides which;
+# on MPS; on CUDA beside torch's own allocator; and in its libraries, such as CUBLAS_STATUS_ALLOC_FAILED.
+_WITHOUT_CLASS = (
+    "not enough memory",
+    "can't allocate memory",
+    "MPS backend out of memory",
+    "CUDA error: out of memory",
+    "_ALLOC_FAILED",
+    "_ALLOCATION_FAILED",
+)
+# All that oneDNN says: whole messages, since longer ones are about something else.
 _OF_ONEDNN = ("could not create a primitive", "could not create a memory object")
 # Under this name the rungs are in the values of a state.
 _VALUE = "reductions"
@@ -30,7 +38,7 @@ def is_out_of_memory(error: Exception) -> bool:
     """Whether a computation found too little memory, on whatever device."""
     if isinstance(error, RuntimeError):
         text = str(error)
-        if text in _OF_ONEDNN or any(words in text for words in _OF_THE_CPU):
+        if text in _OF_ONEDNN or any(words in text for words in _WITHOUT_CLASS):
             return True
     return isinstance(error, MemoryError | torch.OutOfMemoryError)
 
@@ -42,18 +50,25 @@ class Ladder:
     rungs that were taken, as JSON, each with the step after which it was.
     """
 
-    def __init__(self, network: Network, compute: Compute, resume: StepState | None = None) -> None:
+    def __init__(
+        self, network: Network, compute: Compute, resume: StepState | None = None, *, step: int = 0
+    ) -> None:
+        """Begin, or go on after ``step`` steps, with what ``compute`` may take and ``resume`` had left."""
         self.network = network
-        self.spending = compute.spending
+        self.spending = before = Spending()
         self.reductions: list[dict[str, Any]] = []
-        self._may_round = compute.may_round and network.dtype == torch.float32
-        if resume is not None and _VALUE in resume.values:
+        if resume is not None and resume.values.get(_VALUE):
             self.reductions = list(resume.values[_VALUE])
-        elif self.spending != Spending():
-            self._note(0)
-        if self.reductions:
             last = self.reductions[-1]
-            self._stand(Spending(last["tile_bytes"], last["history"]), getattr(torch, last["dtype"]))
+            before = Spending(last["tile_bytes"], last["history"])
+            self._stand(before, getattr(torch, last["dtype"]))
+        now = compute.spending
+        within = Spending(min(before.tile_bytes, now.tile_bytes), min(before.history, now.history))
+        if within != before:
+            # This worker has less memory than the one before.
+            self._stand(within, self.network.dtype)
+            self._note(step)
+        self._may_round = compute.may_round and self.network.dtype == torch.float32
 
     def lower(self, error: Exception, step: int, *, tile: int | None = None, history: int = 0) -> None:
         """Go down a rung after an error in the step that follows ``step``.

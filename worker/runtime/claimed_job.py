@@ -138,7 +138,9 @@ class ClaimedJob:
 
     def discard_checkpoint(self, error: Exception) -> None:
         """Start from the beginning, since the checkpoint is of no use."""
-        log.warning("job %s: starts from the beginning: %s: %s", self.row.id, type(error).__name__, error)
+        # As text: whoever keeps the record is not to keep what the error's traceback holds.
+        why = f"{type(error).__name__}: {error}"
+        log.warning("job %s: starts from the beginning: %s", self.row.id, why)
         # Nothing is saved yet, so any checkpoint from here on is progress.
         self._claim = self._claim.with_checkpoint(None)
         self._parts = {}

@@ -16,7 +16,7 @@ from app.jobs.states import State
 from app.log_context import logged_with
 from app.storage import StorageFull, StorageUnavailable
 from worker.contract.interludes import between_parts, listening
-from worker.contract.steps import Step, run_steps
+from worker.contract.steps import Outcome, Step, run_steps
 from worker.optim.ladder import is_out_of_memory
 from worker.runtime.claimed_job import LEFT, Cancelled, ClaimedJob, End, Released, claimed_jobs
 from worker.runtime.context import WorkerContext
@@ -112,6 +112,7 @@ def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> 
 
     began = time.perf_counter()
     with saying_what_fits(params, inputs, context.memory_bytes), listening(job.check_between_parts):
+        outcome: Outcome | None = None
         try:
             outcome = run_steps(steps_of(params, inputs, network, compute, resume), on_step)
         except Exception as error:
@@ -120,6 +121,9 @@ def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> 
                 raise
             # It failed before the first step from there.
             job.discard_checkpoint(error)
+        if outcome is None:
+            # Here the error is gone, and with it all that the failed run held.
+            resume = None
             outcome = run_steps(steps_of(params, inputs, network, compute), on_step)
     # The computation of this attempt alone, without the time that reports took.
     seconds = round(time.perf_counter() - began - reporting, 4)

@@ -18,15 +18,25 @@ from worker.optim.ladder import Ladder
 from worker.optim.optimizers.base import Optimizer
 from worker.optim.optimizers.lbfgs import LBFGS
 from worker.optim.pyramids.scales import resize
+from worker.optim.tiling.tiles import Tiling
 from worker.synthesis.plan import Scale
 from worker.synthesis.stacking import Run, evaluated
+
+
+def steps_before(plan: Sequence[Scale], resume: StepState | None) -> int:
+    """After how many steps of a ``plan`` a state is; 0 without one."""
+    if resume is None:
+        return 0
+    earlier: int = sum(scale.steps for scale in plan[: resume.values["scale"]])
+    return earlier + int(resume.values["taken"])
 
 
 @dataclass
 class CoarseToFine:
     """The descent of a loss at each scale of a ``plan``.
 
-    ``loss_at`` makes the loss of a scale when it begins, and again on each further rung of the ``ladder``;
+    ``loss_at`` makes the loss of a scale when it begins, and again on each further rung of the ``ladder``, on
+    the present one of which ``tilings_at`` are the tiles of all pictures that it is made from;
     ``optimizer_for`` makes the optimizer for a picture of its size, given that of the scale before;
     ``shown`` turns a picture into the result, on its device; ``enlarge`` resizes a picture to the height and
     width of the next scale.
@@ -36,6 +46,7 @@ class CoarseToFine:
 
     plan: Sequence[Scale]
     loss_at: Callable[[Scale], LossSum | ViewSum]
+    tilings_at: Callable[[Scale], Sequence[Tiling]]
     optimizer_for: Callable[[Tensor, Optimizer | None], Optimizer]
     ladder: Ladder
     shown: Callable[[Tensor], Tensor] = Tensor.detach
@@ -101,7 +112,7 @@ class CoarseToFine:
         optimizer = self.optimizer_for(picture, self._optimizer)
         # What the scale before kept makes room for the targets of this one.
         self._optimizer, self.last = optimizer, None
-        loss = self._loss(scale, before)
+        loss = self._loss(scale, before if state is None or fresh else steps_before(self.plan, state))
         descent = Descent(picture, optimizer, loss.magnitude)
         del picture
         self.last = descent
@@ -153,14 +164,16 @@ class CoarseToFine:
             try:
                 return self.loss_at(scale)
             except Exception as error:
-                self.ladder.lower(error, step, tile=self.ladder.spending.tile_bytes)
+                tile = max(tiling.largest_tile for tiling in self.tilings_at(scale))
+                self.ladder.lower(error, step, tile=tile)
 
     def _lower(self, error: Exception, step: int, tile: int | None, optimizer: Optimizer) -> None:
         """Go down a rung, with an optimizer that keeps the pairs that are left."""
-        pairs = optimizer.history if isinstance(optimizer, LBFGS) else 0
+        # A history that is shorter than what there is of it would free nothing.
+        pairs = optimizer.pairs if isinstance(optimizer, LBFGS) else 0
         self.ladder.lower(error, step, tile=tile, history=pairs)
         if isinstance(optimizer, LBFGS):
-            optimizer.shorten(min(pairs, self.ladder.spending.history))
+            optimizer.shorten(min(optimizer.history, self.ladder.spending.history))
 
     def _state(self, index: int, descent: Descent) -> StepState:
         state = descent.state()

@@ -184,6 +184,7 @@ class _Run:
                 self.params.format,
                 seconds=self.frames.seconds,
                 sound=self.frames.sound,
+                start=self.frames.first_shown,
             )
         return Outcome({"image": self.picture.to("cpu", copy=True)}, result, videos)
 

@@ -28,6 +28,7 @@ class Still:
 
     seconds: Sequence[float] | None = None
     sound: bytes | None = None
+    first_shown: float = 0.0
     sound_is: Sound | None = None
 
     def __init__(self, picture: Tensor, count: int, params: ResolvedDeepDream) -> None:
@@ -46,7 +47,7 @@ class Film:
     """A clip whose frames are processed in order; each starts blended with the previous result.
 
     At the clip's own rate each is shown for its own time, ``seconds`` (None: one like the other), with the
-    clip's ``sound``.
+    clip's ``sound``, in whose time the first is shown at ``first_shown``.
     """
 
     def __init__(self, clip: Clip, count: int, params: ResolvedDeepDream) -> None:
@@ -57,6 +58,7 @@ class Film:
         self.seconds = None if params.fps or is_steady else own
         can_have_sound = params.format == "mp4" and not params.fps and clip.sound in SOUNDS
         self.sound = clip.data if can_have_sound else None
+        self.first_shown = clip.start
         self.sound_is: Sound = "none" if clip.sound is None else "copied" if can_have_sound else "left out"
         self._clip, self._blend, self._size = clip, params.blend, params.size
         self._next = 0

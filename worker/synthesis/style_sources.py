@@ -14,13 +14,17 @@ class StyleSources:
     params: ResolvedStyleTransfer
     inputs: Inputs
     _coloring: Coloring | None = field(default=None, init=False)
+    _named: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Once: to see that a param names a state, the state is read, which is several times as large.
+        self._named = [name for name in self.params.pictures() if self.inputs.state(name) is None]
 
     @property
     def coloring(self) -> Coloring:
         """The pictures to paint from, and how one becomes the result."""
         if self._coloring is None:
-            named = [name for name in self.params.pictures() if self.inputs.state(name) is None]
-            self._coloring = coloring(self.params, {name: self.inputs.pictures(name) for name in named})
+            self._coloring = coloring(self.params, {name: self.inputs.pictures(name) for name in self._named})
         return self._coloring
 
     @property

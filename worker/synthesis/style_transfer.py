@@ -12,7 +12,7 @@ al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, secti
 the ``fine_style``: fine texture of one picture and the larger forms of another.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -43,7 +43,7 @@ from worker.optim.randomness import noise_picture
 from worker.optim.tiling.beyond import Edge
 from worker.optim.tiling.tiles import BUDGET, Tiling
 from worker.optim.tiling.wrapping import enlarge_wrapped, made_periodic, resize_wrapped
-from worker.synthesis.coarse_to_fine import CoarseToFine
+from worker.synthesis.coarse_to_fine import CoarseToFine, steps_before
 from worker.synthesis.continuation import PARAM, continuation, kept_state
 from worker.synthesis.needed_size import Size
 from worker.synthesis.plan import Scale, plan_scales
@@ -102,7 +102,7 @@ def _paint(
     )
     require_memory(network, {**content_layers, **style_layers}, largest, params.size, compute)
 
-    ladder = Ladder(network, compute, resume)
+    ladder = Ladder(network, compute, resume, step=steps_before(plan, resume))
 
     def resized(field: str, size: Size, index: int = 0) -> Tensor:
         how = resize_wrapped if params.tileable and field in PLACED else resize
@@ -129,6 +129,15 @@ def _paint(
         budget = ladder.spending.tile_bytes
         return style_transfer_loss(params, ladder.network, content, styles, fine, budget, at_scale)
 
+    def tilings(scale: Scale) -> list[Tiling]:
+        seen, budget = ladder.network, ladder.spending.tile_bytes
+        sizes = [*scale.style_sizes, *([scale.fine_size] if scale.fine_size else [])] if style_layers else []
+        edge = PRESETS[params.preset].edge
+        return [
+            _tiling(params, seen, scale.size, budget),
+            *(_tiling_of(params, seen, size, style_layers, edge, budget) for size in sizes),
+        ]
+
     def shown(picture: Tensor) -> Tensor:
         return laid(finish(picture))
 
@@ -143,7 +152,8 @@ def _paint(
         return PreconditionedLBFGS(history, halved=halved, like=like)
 
     enlarge = partial(enlarge_wrapped, seed=params.seed) if params.tileable else resize
-    descent = CoarseToFine(plan, loss, optimizer, ladder, shown, enlarge, keep_last=params.keep_state)
+    keep = params.keep_state
+    descent = CoarseToFine(plan, loss, tilings, optimizer, ladder, shown, enlarge, keep_last=keep)
     if earlier is None:
         run = descent.descend(start(), resume)
     else:
@@ -217,11 +227,9 @@ def _losses_of_view(
     """The losses of content and style in one view, that of ``network``, times its ``share``; their tiles."""
     preset = PRESETS[params.preset]
     variant, margin, edge = preset.variant, preset.margin, preset.edge
-    around: Edge = "wrap" if params.tileable else edge
     content_layers, style_layers = weighted_layers(params)
     height, width = content.shape[-2:]
-    layers = {**content_layers, **style_layers}
-    tiling = Tiling(height, width, network, layers, margin=margin, edge=around, budget=budget, small=True)
+    tiling = _tiling(params, network, (height, width), budget)
     style = STYLE_LOSSES[params.style_loss]
     beta = share * params.style_weight * (style.factor if variant == "relative" else 1.0)
     losses = CONTENT_LOSSES[params.content_loss](
@@ -253,6 +261,25 @@ def _losses_of_view(
         of_styles = replace(of_styles, layers=deeper, colors=False)
     losses += losses_of_styles(style.losses, of_styles, tiling, masks)
     return losses, tiling
+
+
+def _tiling(params: ResolvedStyleTransfer, network: Network, size: Size, budget: int) -> Tiling:
+    """The tiles of a picture to make."""
+    content, style = weighted_layers(params)
+    edge: Edge = "wrap" if params.tileable else PRESETS[params.preset].edge
+    return _tiling_of(params, network, size, {**content, **style}, edge, budget)
+
+
+def _tiling_of(
+    params: ResolvedStyleTransfer,
+    network: Network,
+    size: Size,
+    layers: Collection[str],
+    edge: Edge,
+    budget: int,
+) -> Tiling:
+    margin = PRESETS[params.preset].margin
+    return Tiling(*size, network, layers, margin=margin, edge=edge, budget=budget, small=True)
 
 
 def weighted_layers(params: ResolvedStyleTransfer) -> tuple[dict[str, float], dict[str, float]]:

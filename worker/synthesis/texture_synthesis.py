@@ -36,7 +36,7 @@ from worker.optim.randomness import noise_like
 from worker.optim.tiling.beyond import Edge
 from worker.optim.tiling.tiles import BUDGET, Tiling
 from worker.optim.tiling.wrapping import enlarge_wrapped
-from worker.synthesis.coarse_to_fine import CoarseToFine
+from worker.synthesis.coarse_to_fine import CoarseToFine, steps_before
 from worker.synthesis.needed_size import Size
 from worker.synthesis.plan import Scale
 from worker.synthesis.stacking import Run, alone, stacked
@@ -81,19 +81,24 @@ def _weave(
     largest = max((plan[-1].size, *plan[-1].style_sizes), key=lambda sides: sides[0] * sides[1])
     require_memory(network, weighted_layers(params), largest, params.size, compute)
 
-    ladder = Ladder(network, compute, resume)
+    ladder = Ladder(network, compute, resume, step=steps_before(plan, resume))
 
     def loss(scale: Scale) -> LossSum:
         (source,) = scale.style_sizes
         of_source, budget = resize(texture, *source), ladder.spending.tile_bytes
         return texture_loss(params, ladder.network, of_source, scale.size, budget)
 
+    def tilings(scale: Scale) -> list[Tiling]:
+        (source,) = scale.style_sizes
+        seen, budget = ladder.network, ladder.spending.tile_bytes
+        return [_tiling(params, seen, scale.size, budget), _tiling(params, seen, source, budget, "reflect")]
+
     def optimizer(picture: Tensor, _: Optimizer | None) -> Optimizer:
         history = affordable_history(picture.nbytes, ladder.spending.history)
         return LBFGS(history, halved=is_history_halved(picture.nbytes))
 
     enlarge = partial(enlarge_wrapped, seed=params.seed) if params.seamless else resize
-    descent = CoarseToFine(plan, loss, optimizer, ladder, enlarge=enlarge)
+    descent = CoarseToFine(plan, loss, tilings, optimizer, ladder, enlarge=enlarge)
     start = noise_like(texture, *plan[0].size, params.seed).to(compute.device)
     picture = yield from descent.descend(start, resume)
     height, width = plan[-1].style_sizes[0]
@@ -111,12 +116,20 @@ def texture_loss(
     """
     variant, margin = STYLE.variant, STYLE.margin
     layers = weighted_layers(params)
-    edge: Edge = "wrap" if params.seamless else "reflect"
-    tiling = Tiling(*size, network, layers, margin=margin, edge=edge, budget=budget, small=True)
+    tiling = _tiling(params, network, size, budget)
     losses = gram_losses(Styles(network, [texture], [1.0], layers, variant, margin=margin, budget=budget))
     if params.tv_weight > 0:
         losses.append(TotalVariation(params.tv_weight, variant, wrap=params.seamless))
     return LossSum(losses, tiling)
+
+
+def _tiling(
+    params: ResolvedTextureSynthesis, network: Network, size: Size, budget: int, edge: Edge | None = None
+) -> Tiling:
+    """The tiles of a picture with an ``edge``; None: of one to make."""
+    edge = edge or ("wrap" if params.seamless else "reflect")
+    layers = weighted_layers(params)
+    return Tiling(*size, network, layers, margin=STYLE.margin, edge=edge, budget=budget, small=True)
 
 
 def weighted_layers(params: ResolvedTextureSynthesis) -> dict[str, float]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from models.architectures.palette import MEAN, STD
-from models.palette import calibration_pictures, palette
+from models.palette import FILE, calibration_pictures, palette
 from models.procedural import CLASSES
 from models.procedural.skies import SceneryName
 from models.trainable import Trainable, initialize, new_trainable, take_weights
@@ -20,6 +20,9 @@ from worker.training.twins import TURNABLE, twins_from
 
 # Side in pixels of the pictures that it is measured on.
 MEASURED_SIZE = 128
+
+# The network that recipe 1 gave with seed 0, whichever file it is in.
+FIRST_SHA256 = "dbface4bc9a5d92036326d90b2e02c6e95cd9cfadc781b091f3b7062ed5e23b3"
 
 # The largest relative change of a convolution in a step. With 0.08 training is slower.
 RATE = 0.03
@@ -49,8 +52,15 @@ def palette_model(seed: int) -> Trainable:
 
 
 def first_palette(_: int) -> Trainable:
-    """The network that recipe 1 gave, in training further, whatever the seed."""
-    return take_weights(_new_model(), palette(), calibration_pictures())
+    """The network that recipe 1 gave, in training further, whatever the seed.
+
+    Raises FileNotFoundError if none of the palettes that are shipped is that one.
+    """
+    for path in sorted(FILE.parent.glob("palette*.safetensors")):
+        network = palette(path)
+        if network.sha256 == FIRST_SHA256:
+            return take_weights(_new_model(), network, calibration_pictures())
+    raise FileNotFoundError(f"{FILE.parent} has no palette that recipe 1 gave ({FIRST_SHA256[:12]})")
 
 
 def _new_model() -> Trainable:

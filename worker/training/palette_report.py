@@ -43,11 +43,11 @@ STEP_LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
 
 
 def accuracies(network: Network, compute: Compute) -> dict[str, object]:
-    """Top-1 accuracies on new seeds of trained variants and on held-out ones; the least known classes."""
+    """Top-1 accuracies on new seeds of trained variants and on held-out ones; ``least_known`` classes."""
     classify = partial(_logits, network.prepared(compute.device, compute.dtype))
     found = evaluation.accuracies(classify, PER_CLASS, MEASURED_SIZE)
     least = evaluation.least_known(classify, PER_CLASS, MEASURED_SIZE)
-    return {**vars(found), "pictures_each": PER_CLASS * len(CLASSES), **least}
+    return {**vars(found), "pictures_each": PER_CLASS * len(CLASSES), "least_known": least}
 
 
 def _logits(network: Network, pictures: Tensor) -> Tensor:

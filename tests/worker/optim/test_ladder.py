@@ -13,9 +13,11 @@ from app.kinds.work import SPENDINGS, TILE_BYTES, Spending
 from app.networks.catalogue import SHIPPED, get_card
 from models.network import Network
 from models.registry import load_network
+from models.relu import ReLU
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import Outcome, Step, StepState, run_steps
+from worker.optim.kept import TARGETS
 from worker.optim.ladder import Ladder, is_out_of_memory
 from worker.optim.optimizers.lbfgs import LBFGS
 from worker.runtime.fitting import fitted, out_of_memory
@@ -47,11 +49,18 @@ def test_too_little_memory_has_many_words() -> None:
         MemoryError(),
         torch.OutOfMemoryError(),
         RuntimeError("could not create a primitive"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 18.02 GB, other allocations: 1.2 GB)"),
+        RuntimeError("cuFFT error: CUFFT_ALLOC_FAILED"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED"),
+        torch.AcceleratorError("CUDA error: out of memory"),
     ):
         assert is_out_of_memory(known)
     for other in (
         ValueError("not enough memory"),
         RuntimeError("could not create a primitive descriptor for it"),
+        torch.AcceleratorError("CUDA error: an illegal memory access was encountered"),
     ):
         assert not is_out_of_memory(other)
 
@@ -84,6 +93,32 @@ def test_what_helps_depends_on_where_memory_ran_out(network: Network) -> None:
     with pytest.raises(ValueError, match="odd"):
         ladder.lower(ValueError("odd"), 1, tile=1 << 40)
     assert Ladder(network, Compute(CPU)).values == {}
+
+
+def test_a_worker_with_less_memory_takes_no_more_than_it_has(network: Network) -> None:
+    small = Compute(CPU, spending=Spending(TILE_BYTES // 4, 5))
+    # Of a state whose run had given up nothing.
+    ladder = Ladder(network, small, StepState({}, {}), step=9)
+    assert ladder.spending == small.spending
+    assert ladder.reductions == [{"step": 9, "tile_bytes": TILE_BYTES // 4, "dtype": "float32", "history": 5}]
+    # Of one that had given up something else: the least of each.
+    state = StepState(
+        {}, {"reductions": [{"step": 3, "tile_bytes": 1 << 28, "dtype": "bfloat16", "history": 10}]}
+    )
+    ladder = Ladder(network, small, state, step=9)
+    assert (ladder.spending, ladder.dtype) == (Spending(1 << 28, 5), "bfloat16")
+    assert [row["step"] for row in ladder.reductions] == [3, 9]
+    # One with more goes on as before.
+    assert Ladder(network, Compute(CPU), state, step=9).values == state.values
+
+
+def test_a_run_that_is_resumed_goes_down_as_one_that_was_not(network: Network) -> None:
+    ladder = Ladder(network, Compute(CPU, may_round=True))
+    ladder.lower(failure(), 1, tile=0)
+    again = Ladder(network, Compute(CPU, may_round=True), StepState({}, ladder.values), step=2)
+    for each in (ladder, again):
+        each.lower(failure(), 3, tile=0, history=10)
+    assert ladder.values == again.values and ladder.dtype == "bfloat16" and ladder.spending.history == 5
 
 
 def test_a_step_of_the_optimizer_is_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,6 +192,44 @@ def test_what_ran_out_of_memory_is_what_began_in_such_tiles(
     resumed, _, left = paint(network, compute, states[1])
     assert torch.equal(lowered.images["image"], resumed.images["image"]) and len(left) == 2
     assert resumed.result["reductions"] == reductions
+    # By a worker with less memory still.
+    least = replace(compute, spending=Spending(reductions[-1]["tile_bytes"] // 2))
+    again, _, _ = paint(network, least, states[2])
+    rung = {**reductions[-1], "step": 3, "tile_bytes": least.spending.tile_bytes}
+    assert again.result["reductions"] == [*reductions, rung]
+
+
+def off_the_grid() -> Network:
+    """One with the layers that :func:`paint` uses, whose positions lie on no grid."""
+    stack: dict[str, nn.Module] = {}
+    for name, channels in (("1_1", 3), ("2_1", 4)):
+        stack[f"conv{name}"], stack[f"relu{name}"] = nn.Conv2d(channels, 4, 3, stride=2), ReLU()
+    return Network("palette", stack, mean=(0.5,) * 3, std=(0.25,) * 3, source="a test")
+
+
+@pytest.mark.parametrize("on_grid", [True, False])
+@pytest.mark.parametrize(("works", "tries"), [(0, 1), (1, 1), (2, 1), (4, 1), (5, 2)])
+def test_no_rung_is_taken_that_changes_nothing(
+    network: Network, on_grid: bool, works: int, tries: int
+) -> None:
+    # Of a picture of this size the only tile is far below what tiles are lowered to, and there may be none.
+    # It works for the targets of content and style, and for steps: the fourth has two pairs, of which one can
+    # be given up.
+    tried = []
+
+    def check(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+        if given[0].device.type == "meta":
+            return
+        tried.append(given)
+        if len(tried) > works:
+            too_large()
+
+    used = (network if on_grid else off_the_grid()).prepared(CPU, torch.float32)
+    used.stack["conv1_1"].register_forward_pre_hook(check)
+    TARGETS.clear()
+    with pytest.raises(RuntimeError, match="memory"):
+        paint(used, Compute(CPU), steps=8)
+    assert len(tried) == works + tries
 
 
 def test_what_cannot_fit_names_the_size_that_does() -> None:

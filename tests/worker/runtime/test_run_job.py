@@ -2,6 +2,7 @@
 
 import json
 import threading
+import weakref
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from sqlalchemy import update
+from torch import Tensor
 
 from app.database.engine import write
 from app.images.repository import image_key
@@ -20,13 +22,17 @@ from app.jobs.job import Job
 from app.jobs.states import State
 from app.jobs.storage_keys import checkpoint_key
 from app.jobs.tables import jobs
+from app.kinds import Params
 from app.kinds.style_transfer import StyleTransferParams
 from app.media import read_recipe
 from app.media.stills import read_header
 from app.networks.catalogue import SHIPPED
+from models.network import Network
 from tests.support import strange_pictures as strange
 from tests.support.worker_context import add_picture, drop_image, once_begun, run, submit
-from worker.contract.steps import StepState
+from worker.contract.compute import Compute
+from worker.contract.inputs import Inputs
+from worker.contract.steps import Steps, StepState
 from worker.runtime import checkpoints
 from worker.runtime import run_job as runner
 from worker.runtime.context import WorkerContext
@@ -299,6 +305,35 @@ def test_a_checkpoint_that_is_of_no_use_starts_the_job_over(
     done = run(context)
     assert done.state is State.SUCCEEDED and pixels(context, done) == whole
     assert files(context) == {"image.png", "recipe.json"}
+
+
+@pytest.mark.medium
+def test_a_job_that_starts_over_keeps_nothing_of_the_run_that_failed(
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue(context, steps=3)
+    stop = threading.Event()
+    stop.set()
+    run(context, stop)
+    held: list[weakref.ref[Tensor]] = []
+    begin = runner.steps_of
+
+    def failing(
+        params: Params,
+        inputs: Inputs,
+        network: Network | None,
+        compute: Compute,
+        resume: StepState | None = None,
+    ) -> Steps:
+        if resume is not None:
+            made = torch.ones(3)
+            held.append(weakref.ref(made))
+            raise KeyError(f"one of {len(made)} that the state lacks")
+        assert [each() for each in held] == [None]
+        return (yield from begin(params, inputs, network, compute))
+
+    monkeypatch.setattr(runner, "steps_of", failing)
+    assert run(context).state is State.SUCCEEDED
 
 
 @pytest.mark.medium

@@ -12,11 +12,13 @@ from app.kinds.style_transfer import ResolvedStyleTransfer
 from models.network import Network
 from tests.support.style_runs import make_params as style_params
 from worker.contract.compute import Compute
-from worker.contract.inputs import Inputs
+from worker.contract.inputs import Inputs, Loaded, Source
 from worker.contract.steps import Outcome, StepState, run_steps
+from worker.media.pictures import Picture
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis import style_transfer as module
 from worker.synthesis.style_colors import coloring
+from worker.synthesis.style_sources import StyleSources
 from worker.synthesis.style_transfer import style_transfer
 
 Frames = list[tuple[Tensor, StepState]]
@@ -72,6 +74,31 @@ def test_going_on_is_one_longer_run_bit_for_bit(
     assert [scale["steps"] for scale in third.result["scales"]] == [5]
     for name, tensor in kept(whole).tensors.items():
         assert torch.equal(kept(third).tensors[name], tensor), name
+
+
+def test_a_kept_state_is_read_once(content: Tensor, style: Tensor) -> None:
+    read = []
+
+    def source(param: str, loaded: Loaded) -> Source:
+        def load() -> Loaded:
+            read.append(param)
+            return loaded
+
+        return Source("", load)
+
+    inputs = Inputs(
+        {
+            "content": [source("content", Picture(content))],
+            "style": [source("style", Picture(style))],
+            "continue_from": [source("continue_from", StepState({}, {}))],
+        }
+    )
+    sources = StyleSources(make_params(continue_from="earlier"), inputs)
+    assert set(sources.pictures) == {"content", "style"}
+    sources.let_go()
+    assert set(sources.pictures) == {"content", "style"}
+    # Pictures are decoded again, since they were let go.
+    assert sorted(read) == ["content", "content", "continue_from", "style", "style"]
 
 
 @pytest.mark.medium

@@ -2,8 +2,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from models.palette import palette
 from models.procedural import CLASSES, draw
 from models.random_vgg import vgg19_random
+from worker.contract.compute import Compute
+from worker.training import palette_report
 from worker.training.evaluation import (
     NEW_SEEDS,
     accuracy,
@@ -51,6 +54,17 @@ def test_the_least_known_classes_are_named_with_what_they_are_taken_for() -> Non
         (CLASSES[2], f"0 of 3; {CLASSES[5]} 2 times"),
         (CLASSES[7], f"1 of 3; {CLASSES[1]} 2 times"),
     ]
+
+
+@pytest.mark.medium
+def test_accuracies_are_numbers_and_the_least_known_classes_beside_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(palette_report, "PER_CLASS", 1)
+    found = palette_report.accuracies(palette(), Compute(torch.device("cpu")))
+    least = found.pop("least_known")
+    assert isinstance(least, dict) and set(least) <= {*CLASSES}
+    assert all(isinstance(value, int | float) for value in found.values())
 
 
 def test_thumbnails_are_mean_colors() -> None:

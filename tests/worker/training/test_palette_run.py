@@ -1,9 +1,10 @@
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
-from models.palette import calibration_pictures, palette
+from models.palette import FILE, calibration_pictures, palette, save_palette
 from models.procedural import draw
 from models.trainable import plain_weights
 from worker.contract.compute import Compute
@@ -78,6 +79,22 @@ def test_recipes_fit_their_pictures(number: int) -> None:
             # The attacked half has whole groups, too.
             assert phase.batch % 8 == 0
     assert recipe.schedule(0, 0.01).steps == pytest.approx(schedule.steps / 100, abs=len(schedule.cycles) * 4)
+
+
+def test_the_second_recipe_begins_with_no_other_network(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("worker.training.palette.calibration_pictures", lambda: draw([1, 20], [7, 8], 64))
+    # As one that replaces what is shipped is installed.
+    other = palette()
+    others = {name: -weight for name, weight in other.stack.state_dict().items()}
+    save_palette(other.with_weights(others), {}, tmp_path / "palette.safetensors")
+    monkeypatch.setattr("worker.training.palette.FILE", tmp_path / "palette.safetensors")
+    with pytest.raises(FileNotFoundError, match="recipe 1"):
+        first_palette(0)
+    shutil.copy(FILE, tmp_path / "palette-1.safetensors")
+    kept = plain_weights(first_palette(0))["conv1_1.weight"]
+    torch.testing.assert_close(kept, other.stack.state_dict()["conv1_1.weight"], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -129,6 +129,11 @@ class LBFGS:
         """The initial estimate of the inverse Hessian times a direction, which may be overwritten."""
         return direction.mul_(self._gamma)
 
+    @property
+    def pairs(self) -> int:
+        """How many pairs there are."""
+        return len(self._weights)
+
     def shorten(self, history: int, *, room: int = 0) -> None:
         """Keep ``history`` pairs at most from now on, and of those that there are ``room`` less."""
         self.history = history
@@ -163,6 +168,8 @@ class LBFGS:
         if "weights" in tensors:
             self._weights = list(tensors["weights"])
             self._steps, self._changes = (self._restored(tensors, name) for name in ("steps", "changes"))
+            # Whoever resumes may have less memory than whoever saved the state.
+            self.shorten(self.history)
 
     def _restored(self, tensors: Mapping[str, Tensor], name: str) -> list[Tensor]:
         """One half of all pairs."""

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Self
 
 import torch
@@ -46,13 +45,15 @@ class PreconditionedLBFGS(LBFGS):
         """As :class:`LBFGS`; begin with what ``like`` knows of the bands, at the scale before."""
         super().__init__(history, bounded=bounded, halved=halved)
         self._energies: Tensor = torch.zeros(2, 3, BANDS) if like is None else like._energies
+        self._places: Tensor | None = None
 
     def _first_gamma(self, gradient: Tensor) -> Tensor:
         return super()._first_gamma(self._scaled(gradient))
 
     def _learn(self, step: Tensor, change: Tensor) -> None:
         # First: where memory runs out here the step is taken again, and its pair must not be kept twice.
-        new = torch.stack([_energies(step), _energies(change)])
+        places = self._places_in(step)
+        new = torch.stack([_energies(step, places), _energies(change, places)])
         super()._learn(step, change)
         useful = self._weights[-1] > 0
         along = 1 / self._weights[-1].clamp_min(torch.finfo(new.dtype).tiny)
@@ -74,17 +75,25 @@ class PreconditionedLBFGS(LBFGS):
 
     def _scaled(self, picture: Tensor) -> Tensor:
         """A picture (1, 3, H, W) with each color and band multiplied by its factor; in place."""
-        self._energies = self._energies.to(picture)
+        self._energies, places = self._energies.to(picture), self._places_in(picture)
         # Together as large as the picture, which then takes what becomes of them.
         spectra = [_spectrum(picture, color) for color in COLORS]
         picture.zero_()
         for color, factors in zip(COLORS, self._factors(), strict=True):
             spectrum = spectra.pop(0)
-            spectrum *= sum(factor * band for factor, band in zip(factors, _bands(picture), strict=True))
+            bands = _bands(picture, places)
+            spectrum *= sum(factor * band for factor, band in zip(factors, bands, strict=True))
             plane = torch.fft.irfft2(spectrum, s=picture.shape[-2:], norm="ortho")
             for channel, share in enumerate(color):
                 picture[0, channel].add_(plane, alpha=share)
         return picture
+
+    def _places_in(self, picture: Tensor) -> Tensor:
+        """:func:`_places` of a picture, kept for the next one, which is of the same size."""
+        height, width = picture.shape[-2:]
+        if self._places is None or self._places.shape != (height, width // 2 + 1):
+            self._places = _places(picture)
+        return self._places
 
     def state(self) -> StepState:
         """All that :meth:`restore` needs."""
@@ -107,23 +116,23 @@ def _spectrum(picture: Tensor, color: Color) -> Tensor:
     return spectrum
 
 
-def _energies(picture: Tensor) -> Tensor:
+def _energies(picture: Tensor, places: Tensor) -> Tensor:
     """The energy of each color and band of a picture (1, 3, H, W), (3, BANDS), of the sum of its squares."""
     energies = []
     for color in COLORS:
         squares = torch.view_as_real(_spectrum(picture, color)).square().sum(-1)
         # The half that is left out mirrors that which is there, but for the first column, and an even last.
         squares[:, 1 : (picture.shape[-1] + 1) // 2] *= 2
-        energies.append(torch.stack([(squares * band).sum() for band in _bands(picture)]))
+        energies.append(torch.stack([(squares * band).sum() for band in _bands(picture, places)]))
     return torch.stack(energies)
 
 
-def _bands(picture: Tensor) -> Iterator[Tensor]:
-    """How much of each frequency lies in each band: (H, W // 2 + 1), one after another, of sum 1.
+def _bands(picture: Tensor, places: Tensor) -> Iterator[Tensor]:
+    """How much of each frequency of a picture lies in each band: (H, W // 2 + 1), one by one, of sum 1.
 
-    A frequency's place is its octave below half a cycle a pixel; between two bands it belongs to both.
+    ``places`` are :func:`_places`; between two bands a frequency belongs to both.
     """
-    place = _places(*picture.shape[-2:], picture.device).to(_precise(picture.dtype))
+    place = places.to(_precise(picture.dtype))
     for band in range(BANDS):
         yield (1 - (place - band).abs()).clamp_min(0)
 
@@ -132,8 +141,9 @@ def _precise(dtype: torch.dtype) -> torch.dtype:
     return torch.promote_types(dtype, torch.float32)
 
 
-@lru_cache(maxsize=1)
-def _places(height: int, width: int, device: torch.device) -> Tensor:
+def _places(picture: Tensor) -> Tensor:
+    """The octave below half a cycle a pixel of each frequency of a picture: (H, W // 2 + 1)."""
+    (height, width), device = picture.shape[-2:], picture.device
     rows, columns = torch.fft.fftfreq(height, device=device), torch.fft.rfftfreq(width, device=device)
     frequency = torch.hypot(rows[:, None], columns[None]).clamp_min(2.0**-16)
     return (-torch.log2(2 * frequency)).clamp(0, BANDS - 1)

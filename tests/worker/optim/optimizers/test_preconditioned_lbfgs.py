@@ -1,3 +1,4 @@
+import gc
 import math
 
 import pytest
@@ -7,7 +8,13 @@ from torch import Tensor
 from tests.support.loss_sums import rand
 from worker.optim.optimizers import preconditioned_lbfgs as module
 from worker.optim.optimizers.lbfgs import LBFGS
-from worker.optim.optimizers.preconditioned_lbfgs import BANDS, COLORS, PreconditionedLBFGS, _energies
+from worker.optim.optimizers.preconditioned_lbfgs import (
+    BANDS,
+    COLORS,
+    PreconditionedLBFGS,
+    _energies,
+    _places,
+)
 
 SIZE = 24, 32
 
@@ -35,13 +42,14 @@ def wave(color: int, octave: int, height: int = 64, width: int = 64) -> Tensor:
 @pytest.mark.parametrize(("height", "width"), [(24, 32), (17, 21), (16, 33), (1, 8)])
 def test_energies_are_all_of_the_squares(height: int, width: int) -> None:
     picture = rand(height, width, 1) - 0.3
-    torch.testing.assert_close(_energies(picture).sum(), picture.square().sum())
+    torch.testing.assert_close(_energies(picture, _places(picture)).sum(), picture.square().sum())
 
 
 @pytest.mark.parametrize("color", range(3))
 @pytest.mark.parametrize("octave", range(BANDS - 1))
 def test_a_wave_is_in_the_band_of_its_octave_and_color(color: int, octave: int) -> None:
-    energies = _energies(wave(color, octave))
+    picture = wave(color, octave)
+    energies = _energies(picture, _places(picture))
     expected = torch.zeros_like(energies)
     expected[color, octave] = energies.sum()
     torch.testing.assert_close(energies, expected)
@@ -136,12 +144,26 @@ def test_one_of_the_next_scale_begins_with_what_is_known_of_the_bands() -> None:
     assert not torch.allclose(step / step.norm(), -gradient / gradient.norm(), atol=1e-3)
 
 
+def test_nothing_as_large_as_a_picture_outlives_an_optimizer() -> None:
+    height, width = 61, 53
+
+    def held() -> int:
+        gc.collect()
+        shapes = [each.shape for each in gc.get_objects() if type(each) is Tensor]
+        return sum(shape[-2:] in ((height, width), (height, width // 2 + 1)) for shape in shapes)
+
+    optimizer = learned(0, height, width)
+    assert held() > 0
+    del optimizer
+    assert held() == 0
+
+
 def test_a_step_that_memory_ran_out_in_is_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
     optimizer, other = learned(), learned()
     assert optimizer._last is not None
     picture, gradient = optimizer._last[0] + 0.01, rand(*SIZE, 9) - 0.5
 
-    def no_memory(picture: Tensor) -> Tensor:
+    def no_memory(*_: Tensor) -> Tensor:
         raise MemoryError
 
     with monkeypatch.context() as patch, pytest.raises(MemoryError):
