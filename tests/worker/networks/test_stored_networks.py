@@ -130,7 +130,7 @@ def test_a_network_of_an_ensemble_that_is_gone_is_named_by_its_place(context: Wo
     register(context, "first", seed=1)
     second = register(context, "second", seed=2)
     classify_with(context, "first", "second")
-    service.delete(context.engine, context.storage, second)
+    service.delete(context.engine, context.storage, second, lambda *_: [])
     failed = run(context)
     assert failed.error is not None and failed.error["field"] == "networks.1"
 
@@ -152,7 +152,7 @@ def test_a_network_that_is_compared_with_is_found_by_its_hash(context: WorkerCon
 def test_a_job_does_not_take_another_network_of_the_name(context: WorkerContext) -> None:
     first = register(context)
     dream(context)
-    service.delete(context.engine, context.storage, first)
+    service.delete(context.engine, context.storage, first, lambda *_: [])
     register(context, "small", seed=1)
     failed = run(context)
     assert failed.state is State.FAILED and failed.error is not None

@@ -9,6 +9,7 @@ import pytest
 from app.jobs import claims, reaper, repository
 from app.jobs.errors import ParamsError
 from app.jobs.job import Job
+from app.jobs.needs import users_of_network
 from app.jobs.repository import get_job
 from app.jobs.states import State
 from app.kinds import KINDS
@@ -207,7 +208,7 @@ def test_deleting_the_job_keeps_the_network(context: WorkerContext) -> None:
     job_service(context).delete(job.id)
     (network,) = networks(context)
     assert len(files(context)) == 1
-    service.delete(context.engine, context.storage, network)
+    service.delete(context.engine, context.storage, network, users_of_network)
     assert files(context) == []
 
 
