@@ -44,8 +44,9 @@ test: lint test-programs ## All of check, and every test except the slow and the
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not (server or browser or slow or long)" $(PYTEST_ARGS)
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "(server or browser) and not slow" $(PYTEST_ARGS)
 
+# Most of them wait for processes, so there is one more at a time than there are cores on a small machine.
 test-slow: $(VENV)/installed-dev test-programs ## The tests that take minutes
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup -m slow --timeout=1800 $(PYTEST_ARGS); code=$$?; \
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadgroup -m slow --timeout=1800 $(PYTEST_ARGS); code=$$?; \
 	if [ $$code -eq 5 ]; then echo "There are no slow tests."; else exit $$code; fi
 
 test-long: $(VENV)/installed-dev ## All operations of the OpenAPI, tried with whatever it allows and forbids
