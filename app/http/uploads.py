@@ -13,7 +13,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from app.http.bodies import FORM, MAX_JSON_BYTES, media_type_of, parse_json_object
+from app.http.bodies import FORM, MAX_JSON_BYTES, media_type_of, parse_json_object, require_utf8
 from app.http.errors import BodyError, IncompleteBody, InvalidForm, JsonTooLarge, UnsupportedBody
 
 T = TypeVar("T")
@@ -90,16 +90,11 @@ def is_form(request: Request) -> bool:
     return media_type_of(request.headers.get("content-type", "")) == FORM
 
 
-def stated_bytes(request: Request) -> int:
-    """The length that a request states for its body; 0 if it states none."""
-    stated = request.headers.get("content-length", "0")
-    return int(stated) if stated.isdecimal() else 0
-
-
 def _boundary(request: Request) -> bytes:
     content_type, options = parse_options_header(request.headers.get("content-type", ""))
     if content_type != FORM.encode():
         raise UnsupportedBody(content_type.decode("latin-1"))
+    require_utf8(options)
     if not options.get(b"boundary"):
         raise InvalidForm("the header Content-Type names no boundary")
     return options[b"boundary"]

@@ -15,6 +15,7 @@ from app.http.bodies import MAX_FILES, MAX_JSON_BYTES, MAX_TEXTS, LimitedRoute
 from app.jobs import kind_routes
 from app.settings import Settings
 from tests.app.conftest import serving
+from tests.support.strange_pictures import plain
 
 JSON = {"content-type": "application/json"}
 # Every way to send JSON.
@@ -191,6 +192,56 @@ def test_a_form_has_few_parts(client: TestClient, path: str) -> None:
     assert client.post(path, files=files).json()["type"] == "bad_request"
     texts = {f"text{number}": "a" for number in range(MAX_TEXTS + 1)}
     assert client.post(path, files=files[:1], data=texts).json()["type"] == "bad_request"
+
+
+CHARSETS = [
+    "undefined",
+    "unicode_escape",
+    "raw_unicode_escape",
+    "utf-7",
+    "utf-16",
+    "idna",
+    "hex",
+    "?",
+    "ÿ",
+    "a" * 999,
+]
+
+
+@pytest.mark.parametrize("charset", CHARSETS)
+@pytest.mark.parametrize(
+    "path", ["/v1/style-transfer", "/v1/images", "/v1/datasets", "/v1/networks", "/v1/batches"]
+)
+def test_forms_are_in_utf_8(client: TestClient, path: str, charset: str) -> None:
+    odd = rb"\ud800"
+    data = b"".join(
+        b'--x\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n' % part
+        for part in (
+            (b"params", b"", b'{"network":"%s"}' % odd),
+            (odd, b'; filename="a"', b"x"),
+            (b"image", b'; filename="%s.png"' % odd, plain()),
+        )
+    )
+    headers = {"content-type": f"multipart/form-data; boundary=x; charset={charset}".encode("latin-1")}
+    answer = client.post(path, content=data + b"--x--\r\n", headers=headers)
+    assert answer.status_code == 400, answer.text
+    assert "the header Content-Type" in answer.json()["detail"] and "UTF-8" in answer.json()["detail"]
+
+
+def test_a_form_may_say_that_it_is_in_utf_8(client: TestClient) -> None:
+    data = (
+        b'--x\r\nContent-Disposition: form-data; name="image"; filename="\xc3\xbc.png"\r\n\r\n%s\r\n--x--\r\n'
+        % plain()
+    )
+    for charset in ("utf-8", '"UTF-8"', "utf8"):
+        headers = {"content-type": f"multipart/form-data; boundary=x; charset={charset}"}
+        answer = client.post("/v1/images", content=data, headers=headers)
+        assert (answer.status_code, answer.json()["name"]) == (201, "ü.png")
+
+
+def test_a_length_of_thousands_of_digits_is_too_long(client: TestClient) -> None:
+    headers = {**JSON, "content-length": "9" * 5000}
+    assert client.post("/v1/jobs", content=in_pieces(b"{}"), headers=headers).status_code == 413
 
 
 def test_every_route_that_reads_a_body_is_limited() -> None:
