@@ -24,6 +24,7 @@ from app.database.keys import Keyed, change_once, find_made, keyed, keyed_change
 from app.database.removal import unless_written
 from app.jobs.admission import shape_of
 from app.jobs.dispatch.base import Dispatcher
+from app.jobs.errors import NeedsGone
 from app.jobs.estimates import Estimator
 from app.jobs.job import Job
 from app.jobs.preparing import Checked, Preparer
@@ -168,6 +169,11 @@ class BatchService:
             # The same request may have come at this moment.
             if earlier := find_made_job(self.engine, request):
                 return earlier
+            raise
+        except NeedsGone:
+            # The same check says which param names what is not there any more.
+            again = self._preparer()
+            again.check_one(again.parse_again(job), new_names=False)
             raise
         new = get_job(self.engine, new_id)
         self.dispatcher.hint(new.lane)
