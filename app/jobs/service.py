@@ -67,14 +67,14 @@ class JobService:
         it could not be made any more. Raises ParamsError, InvalidParam, PictureError, KeyReused, StorageFull;
         then nothing is stored.
         """
-        # Only a key is ever looked up, and a hash of large pictures takes as long as a transaction.
-        request = None
-        if idempotency_key is not None:
-            request = keyed(idempotency_key, *_asked(kind, params, files, reproducible))
-            if existing := repository.find_made_job(self.engine, request):
-                return existing
         sent = [(field, file) for field, uploaded in files.items() for file in uploaded]
-        shared = self.images.find_alike([file for _, file in sent])
+        # Once: a hash of large pictures takes as long as a transaction.
+        hashes = [file_sha256(file.file) for _, file in sent]
+        asked = _asked(kind, params, [field for field, _ in sent], hashes, reproducible)
+        request = keyed(idempotency_key, *asked)
+        if existing := repository.find_made_job(self.engine, request):
+            return existing
+        shared = self.images.find_alike([file for _, file in sent], hashes)
         options = (request, priority, reproducible)
         try:
             return self._create(kind, params, files, _with_new_ids(sent, shared), *options)
@@ -288,11 +288,17 @@ def _with_ids(kind: str, params: dict[str, Any], pictures: Sequence[_Sent]) -> d
     return params | {field: given[0] if len(given) == 1 else given for field, given in ids.items()}
 
 
-def _asked(kind: str, params: dict[str, Any], files: Files, reproducible: bool) -> list[Any]:
-    """What a request for a job asks for, to tell one that is repeated from another one."""
+def _asked(
+    kind: str, params: dict[str, Any], fields: Sequence[str], hashes: Sequence[str], reproducible: bool
+) -> list[Any]:
+    """What a request for a job asks for, to tell one that is repeated from another one.
+
+    ``hashes`` are those of its files, and ``fields`` the params that these are for.
+    """
     asked: list[Any] = [kind, params, *(["reproducible"] if reproducible else [])]
-    if files:
-        asked.append(
-            {field: [file_sha256(each.file) for each in uploaded] for field, uploaded in files.items()}
-        )
+    if fields:
+        by_field: dict[str, list[str]] = {}
+        for field, sha256 in zip(fields, hashes, strict=True):
+            by_field.setdefault(field, []).append(sha256)
+        asked.append(by_field)
     return asked
