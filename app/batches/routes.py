@@ -268,7 +268,9 @@ def retry_batch(
     services: ServicesDep, batch_id: BatchId, idempotency_key: IdempotencyKey = None
 ) -> BatchView:
     """Give every entry that failed or was cancelled a new job; what succeeded stays as it is."""
-    return view_batch(services.engine, services.batches.retry(batch_id, idempotency_key))
+    batches = services.batches
+    changed = batches.once(batches.retry, "retry", batch_id, idempotency_key)
+    return view_batch(services.engine, changed)
 
 
 @router.delete(

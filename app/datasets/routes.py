@@ -218,7 +218,7 @@ def close_dataset(
         services.engine,
         keyed(idempotency_key, "close", found.id),
         {"dataset_id": found.id},
-        lambda: filling.close(services.datasets, found),
+        lambda note: filling.close(services.datasets, found, note),
     )
     return detail(services, found.id)
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from sqlalchemy import Engine
 
 from app.database.ids import new_id
-from app.database.keys import Keyed, change_once, columns_of, keyed
+from app.database.keys import Keyed, Note, change_once, columns_of, keyed, no_note
 from app.database.removal import remove, unless_written
 from app.images.repository import NewImage, find_images, image_key
 from app.images.service import ImageService, Upload, file_sha256
@@ -181,15 +181,15 @@ class JobService:
         )
         return job
 
-    def cancel(self, job_id: str) -> Job:
+    def cancel(self, job_id: str, note: Note = no_note) -> Job:
         """Cancel a queued job at once, a running one at its next step; an ended one stays as it is."""
-        job = repository.request_cancel(self.engine, job_id)
+        job = repository.request_cancel(self.engine, job_id, note)
         if job.state is State.CANCELLED:
             discard_job_files(self.storage, job.id)
         self.dispatcher.changed(job.id)
         return job
 
-    def finish(self, job_id: str) -> Job:
+    def finish(self, job_id: str, note: Note = no_note) -> Job:
         """Ask a job that has begun to end early with the best that it has; a paused one goes on to do so.
 
         Raises UnknownJob, CannotFinish.
@@ -197,7 +197,7 @@ class JobService:
         kind = repository.get_job(self.engine, job_id).kind
         if kind not in KINDS or not KINDS[kind].can_finish:
             raise CannotFinish(job_id, f"{kind} has nothing to keep before its end. Cancel it, or wait")
-        job = repository.request_finish(self.engine, job_id)
+        job = repository.request_finish(self.engine, job_id, note)
         if job.ended:
             raise CannotFinish(job_id, f"it has ended as {job.state}")
         if job.finish_requested_at is None:
@@ -207,34 +207,36 @@ class JobService:
             self.dispatcher.hint(job.lane)
         return job
 
-    def pause(self, job_id: str) -> Job:
+    def pause(self, job_id: str, note: Note = no_note) -> Job:
         """Keep workers from claiming a job; a running one goes back to the queue at its next step.
 
         Raises UnknownJob, JobEnded.
         """
-        return self._set_paused(job_id, True)
+        return self._set_paused(job_id, True, note)
 
-    def resume(self, job_id: str) -> Job:
+    def resume(self, job_id: str, note: Note = no_note) -> Job:
         """Undo a pause. Raises UnknownJob, JobEnded."""
-        job = self._set_paused(job_id, False)
+        job = self._set_paused(job_id, False, note)
         if job.state is State.QUEUED:
             self.dispatcher.hint(job.lane)
         return job
 
-    def _set_paused(self, job_id: str, paused: bool) -> Job:
-        job = repository.set_paused(self.engine, job_id, paused)
+    def _set_paused(self, job_id: str, paused: bool, note: Note) -> Job:
+        job = repository.set_paused(self.engine, job_id, paused, note)
         if job.ended:
             raise JobEnded(job_id, job.state)
         self.dispatcher.changed(job.id)
         return job
 
-    def once(self, change: Callable[[str], Job], name: str, job_id: str, idempotency_key: str | None) -> Job:
+    def once(
+        self, change: Callable[[str, Note], Job], name: str, job_id: str, idempotency_key: str | None
+    ) -> Job:
         """The job after a change of some name, which is not made if the same request made it before.
 
         Raises KeyReused, and what the change raises.
         """
         request = keyed(idempotency_key, name, job_id)
-        change_once(self.engine, request, {"job_id": job_id}, lambda: change(job_id))
+        change_once(self.engine, request, {"job_id": job_id}, lambda note: change(job_id, note))
         return repository.get_job(self.engine, job_id)
 
     def delete(self, job_id: str) -> None:

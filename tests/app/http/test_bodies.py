@@ -279,3 +279,16 @@ def test_json_of_a_client_is_what_it_was(client: TestClient, image_id: str) -> N
     data = {"params": json.dumps({"size": 64})}
     with_text = client.post("/v1/style-transfer", files={"content": b"x"}, data=data)
     assert with_text.status_code in (415, 422)
+
+
+@pytest.mark.parametrize("digit", ["9", "\u0663"])
+def test_a_member_has_no_position_of_thousands_of_digits(
+    client: TestClient, image_id: str, digit: str
+) -> None:
+    name = f"set-{ord(digit)}"
+    client.post("/v1/datasets", json={"name": name})
+    client.post(f"/v1/datasets/{name}/members", json={"members": [{"image": image_id, "label": "a"}]})
+    assert client.post(f"/v1/datasets/{name}/close").status_code == 200
+    changes = {"name": f"{name}-changed", "labels": {digit * 5000: "b"}}
+    answer = client.post(f"/v1/datasets/{name}/relabel", json=changes)
+    assert answer.status_code == 422 and "or its position" in answer.json()["detail"]
