@@ -1,5 +1,6 @@
 """What a body may hold: little JSON, few fields, sane numbers and texts. The rest is refused with 4xx."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from importlib import import_module
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
+from starlette.types import Message
 
 import app
 from app.http.bodies import MAX_FILES, MAX_JSON_BYTES, MAX_TEXTS, LimitedRoute
@@ -292,3 +294,31 @@ def test_a_member_has_no_position_of_thousands_of_digits(
     changes = {"name": f"{name}-changed", "labels": {digit * 5000: "b"}}
     answer = client.post(f"/v1/datasets/{name}/relabel", json=changes)
     assert answer.status_code == 422 and "or its position" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("media_type", [*JSON.values(), "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/style-transfer", "/v1/images", "/v1/datasets"])
+def test_a_body_that_breaks_off_is_no_fault_of_the_service(
+    client: TestClient, path: str, media_type: str
+) -> None:
+    """Without a server, for what it sends comes to nobody."""
+    received: list[Message] = [
+        {
+            "type": "http.request",
+            "body": b'--x\r\nContent-Disposition: form-data; name="a"',
+            "more_body": True,
+        },
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return received.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"testserver"), (b"content-type", media_type.encode())]
+    about = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+    asyncio.run(client.app(about, receive, send))
+    assert sent[0]["status"] in (400, 415)
