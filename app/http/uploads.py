@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -100,6 +101,15 @@ def _boundary(request: Request) -> bytes:
     return options[b"boundary"]
 
 
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Raise InvalidForm for what the parser refuses, such as a boundary that is too long."""
+    try:
+        yield
+    except FormParserError as error:
+        raise InvalidForm(str(error)) from None
+
+
 class _Events:
     """What the parser finds: the start of a part with its headers, its bytes, its end."""
 
@@ -107,25 +117,24 @@ class _Events:
         self.found: deque[tuple[str, Any]] = deque()
         self._field, self._value = b"", b""
         self._headers: dict[bytes, bytes] = {}
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_header_field": self._on_field,
-                "on_header_value": self._on_value,
-                "on_header_end": self._on_header_end,
-                "on_headers_finished": self._on_headers,
-                "on_part_data": lambda data, start, end: self.found.append(("data", data[start:end])),
-                "on_part_end": lambda: self.found.append(("end", None)),
-                "on_end": lambda: self.found.append(("last", None)),
-            },
-        )
+        with _refusing():
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_header_field": self._on_field,
+                    "on_header_value": self._on_value,
+                    "on_header_end": self._on_header_end,
+                    "on_headers_finished": self._on_headers,
+                    "on_part_data": lambda data, start, end: self.found.append(("data", data[start:end])),
+                    "on_part_end": lambda: self.found.append(("end", None)),
+                    "on_end": lambda: self.found.append(("last", None)),
+                },
+            )
 
     def feed(self, chunk: bytes) -> None:
         """Parse some more bytes."""
-        try:
+        with _refusing():
             self._parser.write(chunk)
-        except FormParserError as error:
-            raise InvalidForm(str(error)) from None
 
     def _on_field(self, data: bytes, start: int, end: int) -> None:
         self._field += data[start:end]
