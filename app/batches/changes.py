@@ -5,16 +5,15 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, String, case, func, literal, or_, select, update
-from sqlalchemy.exc import IntegrityError
 
 from app.batches.batch import Batch, BatchState
 from app.batches.checking import CHUNK
 from app.batches.errors import BatchEnded, BatchNotEnded
 from app.batches.leases import lock
-from app.batches.repository import entries_of, get_batch
+from app.batches.repository import entries_of, read_batch
 from app.batches.tables import batches
 from app.database.engine import now, write
-from app.database.keys import Keyed, find_made, keyed_changes, note_change
+from app.database.keys import Note, no_note
 from app.database.removal import delete_files
 from app.jobs.job import Job
 from app.jobs.states import State
@@ -28,67 +27,60 @@ _IS_RUNNING = batches.c.state == BatchState.RUNNING
 _IS_CANCELLED = batches.c.cancel_requested_at.is_not(None)
 
 
-def request_cancel(engine: Engine, batch_id: str) -> Batch:
+def request_cancel(engine: Engine, batch_id: str, note: Note = no_note) -> Batch:
     """Cancel a batch: lines that are no jobs yet never become some. An ended one stays as it is."""
-    values = {"cancel_requested_at": func.coalesce(batches.c.cancel_requested_at, now()), "retry_line": None}
-    return _change(engine, batch_id, _IS_RUNNING, values={**values, "revision": batches.c.revision + 1})
-
-
-def request_pause(engine: Engine, batch_id: str, paused: bool) -> Batch:
-    """Pause or resume a batch. One that is so already stays as it is. Raises UnknownBatch, BatchEnded."""
-    values = {"paused": paused, "revision": batches.c.revision + 1}
-    batch = _change(engine, batch_id, _IS_RUNNING, batches.c.paused != paused, values=values)
-    if batch.ended:
-        raise BatchEnded(batch_id, batch.state)
+    values = {
+        "cancel_requested_at": func.coalesce(batches.c.cancel_requested_at, now()),
+        "retry_line": None,
+        "revision": batches.c.revision + 1,
+    }
+    with write(engine) as connection:
+        batch = _change(connection, batch_id, _IS_RUNNING, values=values)
+        note(connection)
     return batch
 
 
-def request_retry(engine: Engine, batch_id: str, request: Keyed | None = None) -> Batch:
+def request_pause(engine: Engine, batch_id: str, paused: bool, note: Note = no_note) -> Batch:
+    """Pause or resume a batch. One that is so already stays as it is. Raises UnknownBatch, BatchEnded."""
+    values = {"paused": paused, "revision": batches.c.revision + 1}
+    with write(engine) as connection:
+        batch = _change(connection, batch_id, _IS_RUNNING, batches.c.paused != paused, values=values)
+        if batch.ended:
+            raise BatchEnded(batch_id, batch.state)
+        note(connection)
+    return batch
+
+
+def request_retry(engine: Engine, batch_id: str, note: Note = no_note) -> Batch:
     """Have every entry that failed or was cancelled tried again; a batch that succeeded stays as it is.
 
-    Lines of a cancelled batch that were no jobs become jobs. Does nothing if the same ``request`` did it at
-    this moment. Raises UnknownBatch, KeyReused; BatchNotEnded for one that is being cancelled.
+    Lines of a cancelled batch that were no jobs become jobs. Raises UnknownBatch; BatchNotEnded for one that
+    is being cancelled.
     """
-    batch = _change(
-        engine,
-        batch_id,
-        batches.c.state != BatchState.SUCCEEDED,
-        or_(~_IS_RUNNING, ~_IS_CANCELLED),
-        values={
-            "state": BatchState.RUNNING,
-            # Also while one is carried out: what it has passed may have failed again.
-            "retry_line": 1,
-            "cancel_requested_at": None,
-            "finished_at": None,
-        },
-        request=request,
-    )
-    if not batch.ended and batch.cancel_requested_at is not None:
-        raise BatchNotEnded(batch_id)
+    values = {
+        "state": BatchState.RUNNING,
+        # Also while one is carried out: what it has passed may have failed again.
+        "retry_line": 1,
+        "cancel_requested_at": None,
+        "finished_at": None,
+    }
+    may = (batches.c.state != BatchState.SUCCEEDED, or_(~_IS_RUNNING, ~_IS_CANCELLED))
+    with write(engine) as connection:
+        batch = _change(connection, batch_id, *may, values=values)
+        if not batch.ended and batch.cancel_requested_at is not None:
+            raise BatchNotEnded(batch_id)
+        note(connection)
     return batch
 
 
 def _change(
-    engine: Engine,
-    batch_id: str,
-    *conditions: ColumnElement[bool],
-    values: dict[str, Any],
-    request: Keyed | None = None,
+    connection: Connection, batch_id: str, *conditions: ColumnElement[bool], values: dict[str, Any]
 ) -> Batch:
     """Change the row of a batch if the conditions hold; returns it as it is then. Raises UnknownBatch."""
     kept = (batches.c.id == batch_id, batches.c.delete_requested_at.is_(None))
     statement = update(batches).where(*kept, *conditions).values(**values).returning(*batches.c)
-    row = None
-    try:
-        with write(engine) as connection:
-            row = connection.execute(statement).mappings().first()
-            if row is not None:
-                note_change(connection, request, {"batch_id": batch_id})
-    except IntegrityError:
-        if find_made(engine, keyed_changes, request) is None:
-            raise
-        row = None
-    return get_batch(engine, batch_id) if row is None else Batch.from_row(row)
+    row = connection.execute(statement).mappings().first()
+    return read_batch(connection, batch_id) if row is None else Batch.from_row(row)
 
 
 def apply_chunk(engine: Engine, storage: Storage, batch: Batch) -> set[str]:

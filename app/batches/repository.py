@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from app.batches.batch import Batch, BatchState
@@ -54,9 +54,14 @@ def find_made_batch(engine: Engine, request: Keyed | None) -> Batch | None:
 
 def get_batch(engine: Engine, batch_id: str) -> Batch:
     """The batch of an id. Raises UnknownBatch, also for one that is being deleted."""
-    query = select(batches).where(batches.c.id == batch_id, batches.c.delete_requested_at.is_(None))
     with read(engine) as connection:
-        row = connection.execute(query).mappings().first()
+        return read_batch(connection, batch_id)
+
+
+def read_batch(connection: Connection, batch_id: str) -> Batch:
+    """The same in a transaction."""
+    query = select(batches).where(batches.c.id == batch_id, batches.c.delete_requested_at.is_(None))
+    row = connection.execute(query).mappings().first()
     if row is None:
         raise UnknownBatch(batch_id)
     return Batch.from_row(row)

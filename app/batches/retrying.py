@@ -130,7 +130,8 @@ def retry_entry(
 ) -> str:
     """The id of a new job in the place of an entry that has ended; its batch runs again.
 
-    Raises JobNotEnded, EntryRetried, UnknownBatch; ParamsError for pictures that no longer exist.
+    Raises JobNotEnded, EntryRetried, UnknownBatch; ParamsError for pictures that no longer exist, and
+    NeedsGone for those that are deleted at this moment.
     """
     if not job.ended:
         raise JobNotEnded(job.id)

@@ -24,7 +24,7 @@ from app.batches.reading_routes import PATH, BatchId
 from app.batches.schemas import BatchEstimate, BatchPage, BatchView, Matrix
 from app.batches.service import MAX_NAME, BatchService, Options
 from app.batches.views import view_batch, view_batches, view_new
-from app.database.keys import KeyReused
+from app.database.keys import KeyReused, Note
 from app.errors import ServiceError
 from app.http.bodies import BODY_ERRORS, FORM, LimitedRoute, media_type_of, parse_json_object, parse_model
 from app.http.errors import (
@@ -254,7 +254,9 @@ def retry_batch(
     services: ServicesDep, batch_id: BatchId, idempotency_key: IdempotencyKey = None
 ) -> BatchView:
     """Give every entry that failed or was cancelled a new job; what succeeded stays as it is."""
-    return view_batch(services.engine, services.batches.retry(batch_id, idempotency_key))
+    batches = services.batches
+    changed = batches.once(batches.retry, "retry", batch_id, idempotency_key)
+    return view_batch(services.engine, changed)
 
 
 @router.delete(
@@ -268,6 +270,6 @@ def delete_batch(services: ServicesDep, batch_id: BatchId) -> None:
 
 
 def _once(
-    services: Services, change: Callable[[str], Batch], name: str, batch_id: str, key: str | None
+    services: Services, change: Callable[[str, Note], Batch], name: str, batch_id: str, key: str | None
 ) -> BatchView:
     return view_batch(services.engine, services.batches.once(change, name, batch_id, key))

@@ -20,10 +20,11 @@ from app.batches.schemas import BatchEstimate, LineProblem, Matrix
 from app.batches.settling import settle
 from app.batches.spool import spool_key
 from app.database.ids import new_id
-from app.database.keys import Keyed, change_once, find_made, keyed, keyed_changes
+from app.database.keys import Keyed, Note, change_once, keyed, no_note
 from app.database.removal import unless_written
 from app.jobs.admission import shape_of
 from app.jobs.dispatch.base import Dispatcher
+from app.jobs.errors import NeedsGone
 from app.jobs.estimates import Estimator
 from app.jobs.job import Job
 from app.jobs.preparing import Checked, Preparer
@@ -106,40 +107,34 @@ class BatchService:
             return repository.get_batch(self.engine, batch_id)
         return batch
 
-    def cancel(self, batch_id: str) -> Batch:
+    def cancel(self, batch_id: str, note: Note = no_note) -> Batch:
         """Cancel what has not ended of a batch; an ended one stays as it is. Raises UnknownBatch."""
-        return self._changed(changes.request_cancel(self.engine, batch_id))
+        return self._changed(changes.request_cancel(self.engine, batch_id, note))
 
-    def pause(self, batch_id: str) -> Batch:
+    def pause(self, batch_id: str, note: Note = no_note) -> Batch:
         """Pause a batch: no job of it is begun, and those that run go back to the queue.
 
         Raises UnknownBatch, BatchEnded.
         """
-        return self._changed(changes.request_pause(self.engine, batch_id, True))
+        return self._changed(changes.request_pause(self.engine, batch_id, True, note))
 
-    def resume(self, batch_id: str) -> Batch:
+    def resume(self, batch_id: str, note: Note = no_note) -> Batch:
         """Undo a pause. Raises UnknownBatch, BatchEnded."""
-        return self._changed(changes.request_pause(self.engine, batch_id, False))
+        return self._changed(changes.request_pause(self.engine, batch_id, False, note))
 
-    def retry(self, batch_id: str, idempotency_key: str | None = None) -> Batch:
-        """Try again what failed or was cancelled of a batch.
-
-        Does nothing if the same request did it before. Raises UnknownBatch, BatchNotEnded, KeyReused.
-        """
-        request = keyed(idempotency_key, "retry", batch_id)
-        if find_made(self.engine, keyed_changes, request) is not None:
-            return self.get(batch_id)
-        return self._changed(changes.request_retry(self.engine, batch_id, request))
+    def retry(self, batch_id: str, note: Note = no_note) -> Batch:
+        """Try again what failed or was cancelled of a batch. Raises UnknownBatch, BatchNotEnded."""
+        return self._changed(changes.request_retry(self.engine, batch_id, note))
 
     def once(
-        self, change: Callable[[str], Batch], name: str, batch_id: str, idempotency_key: str | None
+        self, change: Callable[[str, Note], Batch], name: str, batch_id: str, idempotency_key: str | None
     ) -> Batch:
         """The batch after a change of some name, which is not made if the same request made it before.
 
         Raises KeyReused, and what the change raises.
         """
         request = keyed(idempotency_key, name, batch_id)
-        change_once(self.engine, request, {"batch_id": batch_id}, lambda: change(batch_id))
+        change_once(self.engine, request, {"batch_id": batch_id}, lambda note: change(batch_id, note))
         return self.get(batch_id)
 
     def delete(self, batch_id: str) -> None:
@@ -168,6 +163,11 @@ class BatchService:
             # The same request may have come at this moment.
             if earlier := find_made_job(self.engine, request):
                 return earlier
+            raise
+        except NeedsGone:
+            # The same check says which param names what is not there any more.
+            again = self._preparer()
+            again.check_one(again.parse_again(job), new_names=False)
             raise
         new = get_job(self.engine, new_id)
         self.dispatcher.hint(new.lane)

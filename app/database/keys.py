@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from app.database.engine import read, write
+from app.database.engine import read
 from app.database.metadata import metadata
 from app.errors import ServiceError
 
@@ -120,22 +120,30 @@ def note_change(
         connection.execute(insert(keyed_changes).values(**request.columns, **subject, answer=answer))
 
 
-def change_once(
-    engine: Engine, request: Keyed | None, subject: Mapping[str, str], change: Callable[[], object]
-) -> None:
-    """Make a change that may as well be made twice, unless the same request made it before.
+# Writes down, in the transaction of a change, that a request asked for it. Whoever refuses a change does not
+# call it: the same request would be taken for one that was met.
+Note = Callable[[Connection], None]
 
-    Raises KeyReused, and what ``change`` raises; then the key is free.
+
+def no_note(connection: Connection) -> None:
+    """The note of a request without a key."""
+
+
+def change_once(
+    engine: Engine, request: Keyed | None, subject: Mapping[str, str], change: Callable[[Note], object]
+) -> None:
+    """Make a change, unless the same request made it before.
+
+    ``change`` calls the note that it is given in its transaction, unless it refuses. Raises KeyReused, and
+    what ``change`` raises; then the key is free.
     """
     if request is None:
-        change()
+        change(no_note)
         return
     if find_made(engine, keyed_changes, request) is not None:
         return
-    change()
     try:
-        with write(engine) as connection:
-            note_change(connection, request, subject)
+        change(lambda connection: note_change(connection, request, subject))
     except IntegrityError:
-        # The same request came at this moment; or what was changed has been deleted, and its keys with it.
+        # The same request made it at this moment; or what was to be changed has just been deleted.
         find_made(engine, keyed_changes, request)

@@ -60,7 +60,7 @@ def _of_members(members: Sequence[StoredMember], labels: Mapping[str, str | None
     found: dict[int, str | None] = {}
     for key, label in labels.items():
         places = index.named(key)
-        if not places and key.isdecimal() and int(key) < len(members):
+        if not places and key.isdecimal() and len(key) < 9 and int(key) < len(members):
             places = [int(key)]
         if len(places) != 1:
             count = f"{len(places)} members have" if places else "No member has"

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import IN_ONE, now, read, write
 from app.database.ids import new_id
-from app.database.keys import Keyed, columns_of, find_made, note_change
+from app.database.keys import Keyed, Note, columns_of, find_made, no_note, note_change
 from app.datasets.dataset import ContentHash, Dataset, NewMember, Source, StoredMember, is_reference
 from app.datasets.errors import (
     DatasetClosed,
@@ -312,7 +312,7 @@ def existing_images(engine: Engine, image_ids: Sequence[str]) -> set[str]:
         return _existing(connection, image_ids)
 
 
-def close_dataset(engine: Engine, dataset_id: str) -> Dataset:
+def close_dataset(engine: Engine, dataset_id: str, note: Note = no_note) -> Dataset:
     """Close a set: compute the hash of its content, and its parts. A closed one stays as it is.
 
     Raises UnknownDataset, DatasetEmpty.
@@ -320,7 +320,10 @@ def close_dataset(engine: Engine, dataset_id: str) -> Dataset:
     try:
         with write(engine) as connection:
             dataset = _close(connection, _lock_open(connection, dataset_id))
+            note(connection)
     except DatasetClosed:
+        with write(engine) as connection:
+            note(connection)
         dataset = get_dataset(engine, dataset_id)
     return require_parts(engine, dataset)
 

@@ -40,14 +40,21 @@ from app.datasets.schemas import (
 )
 from app.datasets.split import Part
 from app.datasets.zip_forms import add_zip, create_from_zip
-from app.http.bodies import BODY_ERRORS, LimitedRoute, parse_model, read_json, refusal
+from app.http.bodies import (
+    BODY_ERRORS,
+    LimitedRoute,
+    parse_model,
+    read_json,
+    refusal,
+    stated_bytes,
+)
 from app.http.errors import DatabaseUnavailable, InvalidForm, InvalidRequest
 from app.http.idempotency import IdempotencyKey
 from app.http.ids import STORABLE, Cursor
 from app.http.problems import documented
 from app.http.root_path import url_of
 from app.http.services import Services, ServicesDep
-from app.http.uploads import in_upload_thread, is_form, stated_bytes
+from app.http.uploads import in_upload_thread, is_form
 from app.http.waiting import view_made_in_thread, wait_for_end
 from app.jobs import filling
 from app.jobs.errors import ParamsError
@@ -97,7 +104,7 @@ async def create_dataset(
     if is_form(request):
         job_id: str | None
         made, job_id = await in_upload_thread(
-            partial(create_from_zip, services, headers, stated_bytes(request)), request
+            partial(create_from_zip, services, headers, stated_bytes(request.headers)), request
         )
         response.status_code = HTTPStatus.ACCEPTED
     else:
@@ -185,7 +192,9 @@ async def add_members(
             await run_in_threadpool(_add_stored, services, headers.idempotency_key, dataset, values)
         )
     found = await run_in_threadpool(filling.open_for_members, services.engine, dataset)
-    job = await in_upload_thread(partial(add_zip, services, headers, found, stated_bytes(request)), request)
+    job = await in_upload_thread(
+        partial(add_zip, services, headers, found, stated_bytes(request.headers)), request
+    )
     response.headers["Location"] = url_of(f"/v1/jobs/{job.id}")
     return await wait_and_view(services, job, headers.wait_seconds, response)
 
@@ -205,7 +214,7 @@ def close_dataset(
         services.engine,
         keyed(idempotency_key, "close", found.id),
         {"dataset_id": found.id},
-        lambda: filling.close(services.datasets, found),
+        lambda note: filling.close(services.datasets, found, note),
     )
     return detail(services, found.id)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from app.database.ids import derived_id, is_id
-from app.database.keys import Keyed, find_made, keyed_changes
+from app.database.keys import Keyed, Note, find_made, keyed_changes, no_note
 from app.database.removal import delete_files
 from app.datasets import changes, deletion, repository
 from app.datasets.builtin import BUILT_IN
@@ -217,9 +217,9 @@ class DatasetService:
                 self.storage.delete(image_key(image_id))
             raise
 
-    def close(self, dataset_id: str) -> Dataset:
+    def close(self, dataset_id: str, note: Note = no_note) -> Dataset:
         """Close a set, which never changes from then on. Raises UnknownDataset, DatasetEmpty."""
-        return repository.close_dataset(self.engine, dataset_id)
+        return repository.close_dataset(self.engine, dataset_id, note)
 
     def delete(self, dataset: Dataset, needs: deletion.Needs) -> None:
         """Delete a set, and the pictures that came with it unless another set or a job needs them.

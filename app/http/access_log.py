@@ -9,6 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.database.ids import is_id, new_id
+from app.http.root_path import route_path
 from app.log_context import FIELDS, MAX_REQUEST_ID, begin_request
 
 log = logging.getLogger("app.http.access")
@@ -18,7 +19,7 @@ MAX_PATH = 500
 
 # What proxies and clients make: UUIDs, numbers, base64, `Root=1-...`. Nothing that could end a line.
 _SANE = re.compile(rf"[A-Za-z0-9._~:;=+/@-]{{1,{MAX_REQUEST_ID}}}")
-_MADE = re.compile(r"/v1/(?:jobs|batches)/([0-9a-f-]{36})")
+_MADE = re.compile(r"/v1/(jobs|batches)/([0-9a-f-]{36})")
 # Asked for every few seconds by machines: logged only if they fail, or at DEBUG.
 _PROBES = {"/healthz", "/readyz", "/metrics"}
 
@@ -85,7 +86,9 @@ class _Answer:
             "bytes": self.bytes,
             **self._subjects(scope),
         }
-        is_probe = path in _PROBES and self.status is not None and self.status < HTTPStatus.BAD_REQUEST
+        is_probe = (
+            route_path(scope) in _PROBES and self.status is not None and self.status < HTTPStatus.BAD_REQUEST
+        )
         status = "-" if self.status is None else str(self.status)
         log.log(
             logging.DEBUG if is_probe else logging.INFO,
@@ -97,9 +100,9 @@ class _Answer:
         """The ids of the job and the batch that the path names, or that the request has made."""
         params = scope.get("path_params", {})
         found = {name: params[name] for name in ("job_id", "batch_id") if is_id(params.get(name, ""))}
-        made = _MADE.fullmatch(self.location)
+        made = _MADE.fullmatch(self.location.removeprefix(scope.get("root_path", "")))
         if made:
-            found["batch_id" if self.location.startswith("/v1/batches/") else "job_id"] = made[1]
+            found["batch_id" if made[1] == "batches" else "job_id"] = made[2]
         return found
 
 

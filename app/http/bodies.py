@@ -1,8 +1,9 @@
 """Reads bodies that are JSON, or a form with files and a JSON field ``params``, within limits."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request, Response, params
@@ -10,7 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from starlette.datastructures import FormData, UploadFile
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.exceptions import HTTPException
 
 from app.database.texts import problem_of_text
@@ -48,7 +50,11 @@ class LimitedRequest(Request):
         return parse_json_object(await self.body(), "body")
 
     def form(self, **_: Any) -> Any:
-        """The form that is the body, with at most ``MAX_FILES`` files and ``MAX_TEXTS`` texts."""
+        """The form that is the body, with at most ``MAX_FILES`` files and ``MAX_TEXTS`` texts.
+
+        Raises InvalidForm.
+        """
+        require_utf8(parse_options_header(self.headers.get("content-type", ""))[1])
         return super().form(max_files=MAX_FILES, max_fields=MAX_TEXTS, max_part_size=MAX_JSON_BYTES)
 
 
@@ -85,6 +91,11 @@ class Body:
     params: dict[str, Any]
     files: dict[str, list[UploadFile]] = field(default_factory=dict)
 
+    async def close_files(self) -> None:
+        """Free what the files hold, on the disk or in memory."""
+        for file in chain.from_iterable(self.files.values()):
+            await file.close()
+
 
 async def read_body(request: Request) -> AsyncIterator[Body]:
     """The body of a request, whose files are open until it is answered. Raises ``BODY_ERRORS``."""
@@ -107,6 +118,26 @@ RequestBody = Annotated[Body, Depends(read_body)]
 def media_type_of(content_type: str) -> str:
     """The media type that a Content-Type names, without its parameters."""
     return content_type.partition(";")[0].strip().lower()
+
+
+def stated_bytes(headers: Headers) -> int:
+    """The length that a request states for its body; 0 if it states none."""
+    stated = headers.get("content-length", "0")
+    # Python reads no number of thousands of digits.
+    return int(stated[:20]) if stated.isdecimal() else 0
+
+
+def require_utf8(options: Mapping[bytes, bytes]) -> None:
+    """Take no form whose Content-Type has another charset among its ``options``. Raises InvalidForm.
+
+    Forms are in UTF-8 (RFC 7578, section 5.1.2). Of Python's codecs some fail, and others make texts that
+    cannot be stored.
+    """
+    charset = options.get(b"charset", b"utf-8").decode("latin-1")
+    if charset.lower() not in ("utf-8", "utf8"):
+        raise InvalidForm(
+            f"the header Content-Type names the charset {charset[:40]!r}; send UTF-8, and name no other"
+        )
 
 
 async def _parse_form(request: Request) -> FormData:

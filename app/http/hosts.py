@@ -62,7 +62,7 @@ class AllowedHosts:
         if not hosts and scope.get("http_version") == "1.0":
             return None if self._any else HostNotAllowed("")
         found = _HEADER.fullmatch(hosts[0].lower()) if len(hosts) == 1 else None
-        if found is None:
+        if found is None or (found[1] and _address(found[1]) is None):
             return InvalidHost()
         name = _canonical(found[1] or found[2])
         return None if self._any or self._is_allowed(name) else HostNotAllowed(name)

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import ServiceError
-from app.http.bodies import FORM, media_type_of
+from app.http.bodies import FORM, media_type_of, stated_bytes
 from app.http.errors import CrossOrigin, HttpError, JsonTooLarge, RequestTooLarge
 from app.http.problems import problem_response
 from app.http.root_path import route_path
@@ -88,8 +88,7 @@ class BodyLimit:
             return
         headers = Headers(scope=scope)
         max_bytes, error = self._limit(route_path(scope), headers.get("content-type", ""))
-        stated = headers.get("content-length", "0")
-        if stated.isdecimal() and int(stated) > max_bytes:
+        if stated_bytes(headers) > max_bytes:
             await problem_response(error)(scope, receive, send)
             return
         received = 0
@@ -133,7 +132,15 @@ class SameOrigin:
         await self.app(scope, receive, send)
 
     def _is_accepted(self, origin: str, host: str) -> bool:
-        return "*" in self.allowed or origin in self.allowed or urlsplit(origin).netloc == host.lower()
+        return "*" in self.allowed or origin in self.allowed or _host_of(origin) == host.lower()
+
+
+def _host_of(origin: str) -> str | None:
+    """Host and port of an origin; None if it has none, as `null` has, or cannot be read."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
 
 
 class AllowedOrigins(CORSMiddleware):

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match
 
 from app.database.engine import UNAVAILABLE, is_disk_full, reason_of
@@ -19,6 +20,7 @@ from app.http.errors import (
     DatabaseUnavailable,
     FilesUnavailable,
     HttpError,
+    IncompleteBody,
     InternalError,
     InvalidRequest,
     NulCharacter,
@@ -110,6 +112,7 @@ def install(app: FastAPI) -> None:
         ServiceError,
         RequestValidationError,
         HTTPException,
+        ClientDisconnect,
         *UNAVAILABLE,
         DataError,
         OSError,
@@ -146,6 +149,9 @@ def _service_error(request: Request, error: Exception) -> ServiceError:
             return HttpError(error, {"Allow": ", ".join(_allowed_methods(request))})
         case HTTPException():
             return HttpError(error)
+        case ClientDisconnect():
+            # Nobody reads it, but it is what the log of requests tells.
+            return IncompleteBody()
         case DBAPIError() if is_disk_full(error):
             log.warning("the disk of the database is full: %s", reason_of(error))
             return StorageFull("no space left for the database")

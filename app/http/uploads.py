@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from app.http.bodies import FORM, MAX_JSON_BYTES, media_type_of, parse_json_object
+from app.http.bodies import FORM, MAX_JSON_BYTES, media_type_of, parse_json_object, require_utf8
 from app.http.errors import BodyError, IncompleteBody, InvalidForm, JsonTooLarge, UnsupportedBody
 
 T = TypeVar("T")
@@ -90,19 +91,23 @@ def is_form(request: Request) -> bool:
     return media_type_of(request.headers.get("content-type", "")) == FORM
 
 
-def stated_bytes(request: Request) -> int:
-    """The length that a request states for its body; 0 if it states none."""
-    stated = request.headers.get("content-length", "0")
-    return int(stated) if stated.isdecimal() else 0
-
-
 def _boundary(request: Request) -> bytes:
     content_type, options = parse_options_header(request.headers.get("content-type", ""))
     if content_type != FORM.encode():
         raise UnsupportedBody(content_type.decode("latin-1"))
+    require_utf8(options)
     if not options.get(b"boundary"):
         raise InvalidForm("the header Content-Type names no boundary")
     return options[b"boundary"]
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Raise InvalidForm for what the parser refuses, such as a boundary that is too long."""
+    try:
+        yield
+    except FormParserError as error:
+        raise InvalidForm(str(error)) from None
 
 
 class _Events:
@@ -112,25 +117,24 @@ class _Events:
         self.found: deque[tuple[str, Any]] = deque()
         self._field, self._value = b"", b""
         self._headers: dict[bytes, bytes] = {}
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_header_field": self._on_field,
-                "on_header_value": self._on_value,
-                "on_header_end": self._on_header_end,
-                "on_headers_finished": self._on_headers,
-                "on_part_data": lambda data, start, end: self.found.append(("data", data[start:end])),
-                "on_part_end": lambda: self.found.append(("end", None)),
-                "on_end": lambda: self.found.append(("last", None)),
-            },
-        )
+        with _refusing():
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_header_field": self._on_field,
+                    "on_header_value": self._on_value,
+                    "on_header_end": self._on_header_end,
+                    "on_headers_finished": self._on_headers,
+                    "on_part_data": lambda data, start, end: self.found.append(("data", data[start:end])),
+                    "on_part_end": lambda: self.found.append(("end", None)),
+                    "on_end": lambda: self.found.append(("last", None)),
+                },
+            )
 
     def feed(self, chunk: bytes) -> None:
         """Parse some more bytes."""
-        try:
+        with _refusing():
             self._parser.write(chunk)
-        except FormParserError as error:
-            raise InvalidForm(str(error)) from None
 
     def _on_field(self, data: bytes, start: int, end: int) -> None:
         self._field += data[start:end]

@@ -43,9 +43,10 @@ class ImageService:
         except PictureError as error:
             raise error.in_field(field) from None
 
-    def find_alike(self, uploads: Sequence[Upload]) -> list[str | None]:
-        """The id of the stored picture with the name and the bytes of each; None where there is none."""
-        asked = [(file_sha256(upload.file), name_of_file(upload.filename)) for upload in uploads]
+    def find_alike(self, uploads: Sequence[Upload], hashes: Sequence[str]) -> list[str | None]:
+        """The id of the stored picture with the name and the SHA-256 of each; None where there is none."""
+        names = [name_of_file(upload.filename) for upload in uploads]
+        asked = list(zip(hashes, names, strict=True))
         found: dict[tuple[str, str | None], str] = {}
         for image in repository.find_uploads_alike(self.engine, {sha256 for sha256, _ in asked}):
             if self._is_whole(image):

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from app.database.keys import Keyed, find_made, keyed, keyed_changes
+from app.database.keys import Keyed, Note, find_made, keyed, keyed_changes, no_note
 from app.datasets.builtin import options_of, parse_options, problem_of, require_count
 from app.datasets.dataset import Dataset, is_name
 from app.datasets.deletion import Needs
@@ -116,14 +116,14 @@ def fillers(engine: Engine, dataset: Dataset) -> list[str]:
     return repository.jobs_with_datasets(engine, [dataset.id])[dataset.id]
 
 
-def close(sets: DatasetService, dataset: Dataset) -> Dataset:
+def close(sets: DatasetService, dataset: Dataset, note: Note = no_note) -> Dataset:
     """Close a set. Raises DatasetInUse while jobs fill it, DatasetEmpty, InvalidDataset."""
     if dataset.state == "open":
         _require_own(dataset)
         filling = fillers(sets.engine, dataset)
         if filling:
             raise DatasetInUse(dataset.name, filling)
-    return sets.close(dataset.id)
+    return sets.close(dataset.id, note)
 
 
 def delete(sets: DatasetService, dataset: Dataset) -> None:

@@ -68,7 +68,8 @@ class LatestEvents:
     async def after(self, seen: Mapping[str, int]) -> list[Event]:
         """Events of followed jobs after what a stream has seen of each, in the order of the jobs.
 
-        PAGE at most: none are left when none come. Raises OperationalError, TimeoutError.
+        KEPT of each job at most, or PAGE in all where a stream is further behind: none are left when none
+        come. Raises OperationalError, TimeoutError.
         """
         behind = {job_id: seq for job_id, seq in seen.items() if seq < self._tails[job_id].after}
         if behind:

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.database.engine import reason_of
 from app.jobs.dispatch.base import CHANGES
-from app.jobs.dispatch.celery_settings import CHANGES_CHANNEL
+from app.jobs.dispatch.celery_settings import CHANGES_CHANNEL, KEEPALIVE
 from app.jobs.dispatch.wakeups import WakeupSocket, run_dir
 from app.jobs.latest_events import LatestEvents
 from app.jobs.repository import get_job, get_seqs
@@ -103,7 +103,9 @@ class JobNotifier:
     async def _subscribe(self, url: str) -> None:
         while True:
             try:
-                connected = redis.asyncio.Redis.from_url(url, socket_keepalive=True)
+                connected = redis.asyncio.Redis.from_url(
+                    url, socket_keepalive=True, socket_keepalive_options=KEEPALIVE
+                )
                 async with connected as client, client.pubsub() as pubsub:
                     await pubsub.subscribe(CHANGES_CHANNEL)
                     async for message in pubsub.listen():

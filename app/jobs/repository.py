@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import IN_ONE, now, read, write
 from app.database.ids import is_id, new_id
-from app.database.keys import Keyed, find_made
+from app.database.keys import Keyed, Note, find_made, no_note
 from app.images.repository import NewImage, insert_images
 from app.jobs.errors import UnknownJob
 from app.jobs.job import Artifact, Event, Job, Json
@@ -251,8 +251,8 @@ def list_events_of(engine: Engine, after: Mapping[str, int], limit: int) -> list
         return [Event(**row) for row in connection.execute(query).mappings()]
 
 
-def request_cancel(engine: Engine, job_id: str) -> Job:
-    """Cancel a queued job at once, mark a running one, leave an ended one unchanged."""
+def request_cancel(engine: Engine, job_id: str, note: Note = no_note) -> Job:
+    """Cancel a queued job at once, mark a running one, leave an ended one unchanged. Raises UnknownJob."""
     with write(engine) as connection:
         cancelled = transition(
             connection,
@@ -277,11 +277,16 @@ def request_cancel(engine: Engine, job_id: str) -> Job:
                 data=state_data,
                 values={"cancel_requested_at": now()},
             )
-    return get_job(engine, job_id)
+        job = _get_job(connection, job_id)
+        note(connection)
+        return job
 
 
-def request_finish(engine: Engine, job_id: str) -> Job:
-    """Ask a job that has begun to end early; one that is paused goes on to do so. Others stay as they are."""
+def request_finish(engine: Engine, job_id: str, note: Note = no_note) -> Job:
+    """Ask a job that has begun to end early; one that is paused goes on to do so. Others stay as they are.
+
+    Raises UnknownJob.
+    """
     with write(engine) as connection:
         transition(
             connection,
@@ -293,12 +298,15 @@ def request_finish(engine: Engine, job_id: str) -> Job:
             data=lambda job: {**state_data(job), "paused": job.paused},
             values={"finish_requested_at": now(), "paused": False},
         )
-    return get_job(engine, job_id)
+        job = _get_job(connection, job_id)
+        if not job.ended and job.finish_requested_at is not None:
+            note(connection)
+        return job
 
 
-def set_paused(engine: Engine, job_id: str, paused: bool) -> Job:
+def set_paused(engine: Engine, job_id: str, paused: bool, note: Note = no_note) -> Job:
     """Pause or resume a job; an ended one stays as it is. A running one goes back to the queue at its next
-    step."""
+    step. Raises UnknownJob."""
     with write(engine) as connection:
         transition(
             connection,
@@ -309,7 +317,10 @@ def set_paused(engine: Engine, job_id: str, paused: bool) -> Job:
             data=lambda job: {**state_data(job), "paused": job.paused},
             values={"paused": paused},
         )
-    return get_job(engine, job_id)
+        job = _get_job(connection, job_id)
+        if not job.ended:
+            note(connection)
+        return job
 
 
 def jobs_with_datasets(engine: Engine, dataset_ids: Sequence[str]) -> dict[str, list[str]]:

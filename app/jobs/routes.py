@@ -88,6 +88,8 @@ async def create_and_answer(
         priority=headers.priority,
         reproducible=reproducible,
     )
+    # They are stored, and a request may wait for long.
+    await body.close_files()
     response.headers["Location"] = url_of(f"/v1/jobs/{job.id}")
     seconds = default_wait_seconds if headers.wait_seconds is None else headers.wait_seconds
     return await wait_and_view(services, job, seconds, response)

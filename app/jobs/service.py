@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import Engine
 
 from app.database.ids import new_id
-from app.database.keys import Keyed, change_once, columns_of, keyed
+from app.database.keys import Keyed, Note, change_once, columns_of, keyed, no_note
 from app.database.removal import delete_files, remove, unless_written
 from app.images.repository import NewImage, find_images, image_key
 from app.images.service import ImageService, Upload, file_sha256
@@ -68,14 +68,14 @@ class JobService:
         it could not be made any more. Raises ParamsError, InvalidParam, PictureError, KeyReused, StorageFull;
         then nothing is stored.
         """
-        # Only a key is ever looked up, and a hash of large pictures takes as long as a transaction.
-        request = None
-        if idempotency_key is not None:
-            request = keyed(idempotency_key, *_asked(kind, params, files, reproducible))
-            if existing := repository.find_made_job(self.engine, request):
-                return existing
         sent = [(field, file) for field, uploaded in files.items() for file in uploaded]
-        shared = self.images.find_alike([file for _, file in sent])
+        # Once: a hash of large pictures takes as long as a transaction.
+        hashes = [file_sha256(file.file) for _, file in sent]
+        asked = _asked(kind, params, [field for field, _ in sent], hashes, reproducible)
+        request = keyed(idempotency_key, *asked)
+        if existing := repository.find_made_job(self.engine, request):
+            return existing
+        shared = self.images.find_alike([file for _, file in sent], hashes)
         options = (request, priority, reproducible)
         try:
             return self._create(kind, params, files, _with_new_ids(sent, shared), *options)
@@ -182,15 +182,15 @@ class JobService:
         )
         return job
 
-    def cancel(self, job_id: str) -> Job:
+    def cancel(self, job_id: str, note: Note = no_note) -> Job:
         """Cancel a queued job at once, a running one at its next step; an ended one stays as it is."""
-        job = repository.request_cancel(self.engine, job_id)
+        job = repository.request_cancel(self.engine, job_id, note)
         if job.state is State.CANCELLED:
             delete_files(partial(discard_job_files, self.storage, job.id))
         self.dispatcher.changed(job.id)
         return job
 
-    def finish(self, job_id: str) -> Job:
+    def finish(self, job_id: str, note: Note = no_note) -> Job:
         """Ask a job that has begun to end early with the best that it has; a paused one goes on to do so.
 
         Raises UnknownJob, CannotFinish.
@@ -198,7 +198,7 @@ class JobService:
         kind = repository.get_job(self.engine, job_id).kind
         if kind not in KINDS or not KINDS[kind].can_finish:
             raise CannotFinish(job_id, f"{kind} has nothing to keep before its end. Cancel it, or wait")
-        job = repository.request_finish(self.engine, job_id)
+        job = repository.request_finish(self.engine, job_id, note)
         if job.ended:
             raise CannotFinish(job_id, f"it has ended as {job.state}")
         if job.finish_requested_at is None:
@@ -208,34 +208,36 @@ class JobService:
             self.dispatcher.hint(job.lane)
         return job
 
-    def pause(self, job_id: str) -> Job:
+    def pause(self, job_id: str, note: Note = no_note) -> Job:
         """Keep workers from claiming a job; a running one goes back to the queue at its next step.
 
         Raises UnknownJob, JobEnded.
         """
-        return self._set_paused(job_id, True)
+        return self._set_paused(job_id, True, note)
 
-    def resume(self, job_id: str) -> Job:
+    def resume(self, job_id: str, note: Note = no_note) -> Job:
         """Undo a pause. Raises UnknownJob, JobEnded."""
-        job = self._set_paused(job_id, False)
+        job = self._set_paused(job_id, False, note)
         if job.state is State.QUEUED:
             self.dispatcher.hint(job.lane)
         return job
 
-    def _set_paused(self, job_id: str, paused: bool) -> Job:
-        job = repository.set_paused(self.engine, job_id, paused)
+    def _set_paused(self, job_id: str, paused: bool, note: Note) -> Job:
+        job = repository.set_paused(self.engine, job_id, paused, note)
         if job.ended:
             raise JobEnded(job_id, job.state)
         self.dispatcher.changed(job.id)
         return job
 
-    def once(self, change: Callable[[str], Job], name: str, job_id: str, idempotency_key: str | None) -> Job:
+    def once(
+        self, change: Callable[[str, Note], Job], name: str, job_id: str, idempotency_key: str | None
+    ) -> Job:
         """The job after a change of some name, which is not made if the same request made it before.
 
         Raises KeyReused, and what the change raises.
         """
         request = keyed(idempotency_key, name, job_id)
-        change_once(self.engine, request, {"job_id": job_id}, lambda: change(job_id))
+        change_once(self.engine, request, {"job_id": job_id}, lambda note: change(job_id, note))
         return repository.get_job(self.engine, job_id)
 
     def delete(self, job_id: str, keep: needs.Keep = needs.nothing_kept) -> None:
@@ -292,11 +294,17 @@ def _with_ids(kind: str, params: dict[str, Any], pictures: Sequence[_Sent]) -> d
     return params | {field: given[0] if len(given) == 1 else given for field, given in ids.items()}
 
 
-def _asked(kind: str, params: dict[str, Any], files: Files, reproducible: bool) -> list[Any]:
-    """What a request for a job asks for, to tell one that is repeated from another one."""
+def _asked(
+    kind: str, params: dict[str, Any], fields: Sequence[str], hashes: Sequence[str], reproducible: bool
+) -> list[Any]:
+    """What a request for a job asks for, to tell one that is repeated from another one.
+
+    ``hashes`` are those of its files, and ``fields`` the params that these are for.
+    """
     asked: list[Any] = [kind, params, *(["reproducible"] if reproducible else [])]
-    if files:
-        asked.append(
-            {field: [file_sha256(each.file) for each in uploaded] for field, uploaded in files.items()}
-        )
+    if fields:
+        by_field: dict[str, list[str]] = {}
+        for field, sha256 in zip(fields, hashes, strict=True):
+            by_field.setdefault(field, []).append(sha256)
+        asked.append(by_field)
     return asked

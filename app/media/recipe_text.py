@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 from PIL import ExifTags, Image
 
+from app.media.clips import CLIP_HEAD, clip_format
 from app.media.png import PNG_SIGNATURE, text_of_png
 
 RECIPE_KEY = "impasto"
@@ -29,10 +30,10 @@ def read_recipe(file: BinaryIO) -> dict[str, Any] | None:
     It is untrusted: validate it like params of a request.
     """
     file.seek(0)
-    head = file.read(12)
+    head = file.read(CLIP_HEAD)
     file.seek(0)
     try:
-        if head[4:8] == b"ftyp":
+        if clip_format(head) == "MP4":
             text = _comment_of_video(file)
         elif head[8:9] == b"{":
             text = _text_of_state(file, int.from_bytes(head[:8], "little"))
@@ -72,7 +73,7 @@ def _text_of_state(file: BinaryIO, size: int) -> str | None:
 
 
 def _comment_of_video(file: BinaryIO) -> str | None:
-    import av  # Slow to import, and used only by the command line.
+    import av  # Slow to import, and used only by the command line: the service asks for no clip's recipe.
 
     with av.open(file, format="mp4") as container:
         return container.metadata.get("comment")

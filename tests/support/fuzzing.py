@@ -53,7 +53,6 @@ SEEDS: dict[str, Sequence[Callable[[], bytes]]] = {
     "WEBM": (lambda: clips.webm(3), ebml.webm),
 }
 
-_DAMAGES = ["byte", "number", "number", "cut", "drop", "double", "repeat", "splice", "insert"]
 _NUMBERS = [0, 1, 7, 8, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]
 
 

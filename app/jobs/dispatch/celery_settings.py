@@ -3,6 +3,7 @@
 Each setting avoids a failure that was observed without it: docs/architecture.md.
 """
 
+import socket
 from typing import Any
 
 TASK = "impasto.run"
@@ -10,6 +11,9 @@ KEY_PREFIX = "impasto:"
 CHANGES_CHANNEL = f"{KEY_PREFIX}changes"
 # A job has no time limit, and its token is acknowledged when it ends: after this long it is delivered again.
 VISIBILITY_SECONDS = 30 * 24 * 3600
+# A connection on which nothing comes is probed after 10 s, every 5 s, and given up after 3 probes, as those
+# to PostgreSQL are: the kernel by itself finds after two hours that a Redis has vanished with its machine.
+KEEPALIVE = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
 
 
 def queue_of(lane: str) -> str:
@@ -31,6 +35,7 @@ def configuration(redis_url: str) -> dict[str, Any]:
             "socket_timeout": 30,
             "socket_connect_timeout": 5,
             "socket_keepalive": True,
+            "socket_keepalive_options": KEEPALIVE,
             "health_check_interval": 25,
         },
         "broker_connection_retry_on_startup": True,

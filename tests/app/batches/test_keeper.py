@@ -1,8 +1,10 @@
 """The life of batches, on SQLite and PostgreSQL."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, update
@@ -13,6 +15,7 @@ from app.batches.deletion import delete_leftover_spools
 from app.batches.errors import BatchEnded, BatchNotEnded, EntryRetried, JobOfBatch, UnknownBatch
 from app.batches.expansion import expand_chunk
 from app.batches.repository import get_batch
+from app.batches.service import Options
 from app.batches.settling import end_state
 from app.batches.spool import spool_key
 from app.batches.summary import count_entries
@@ -21,11 +24,13 @@ from app.database.engine import read, write
 from app.database.ids import new_id
 from app.jobs import repository
 from app.jobs.claims import finish
-from app.jobs.errors import JobInUse
+from app.jobs.errors import JobInUse, ParamsError
 from app.jobs.job import Artifact
 from app.jobs.preparing import Preparer
 from app.jobs.repository import NewJob
+from app.jobs.service import DEFAULT_PRIORITY
 from app.jobs.states import State
+from app.jobs.uploads import delete_image
 from tests.support.batch_context import BatchContext, small_chunks
 
 
@@ -265,6 +270,28 @@ def test_a_single_retry_takes_the_place_of_its_entry(context: BatchContext) -> N
         context.service.retry_job(failed.id)
     context.end(State.SUCCEEDED)
     assert state_of(context, batch) == "succeeded"
+
+
+def test_a_single_retry_whose_picture_goes_after_its_check_names_the_param(
+    context: BatchContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_id = context.add_image()
+    line = {"custom_id": "a", "kind": "deep_dream", "params": {"image": image_id}}
+    options = Options(name="", priority=DEFAULT_PRIORITY)
+    batch = context.service.create_from_lines([json.dumps(line).encode()], options)
+    context.keep()
+    (entry,) = context.entries(batch).values()
+    context.jobs.cancel(entry.id)
+    new_job = Preparer.new_job
+
+    def before_a_delete(*args: Any, **columns: Any) -> NewJob:
+        delete_image(context.engine, image_id)
+        return new_job(*args, **columns)
+
+    monkeypatch.setattr(Preparer, "new_job", before_a_delete)
+    with pytest.raises(ParamsError) as caught:
+        context.service.retry_job(entry.id)
+    assert [(error.field, image_id in error.detail) for error in caught.value.errors] == [("image", True)]
 
 
 @pytest.mark.parametrize("reproducible", [True, False])

@@ -157,6 +157,24 @@ def test_a_path_stays_on_its_line_and_probes_that_succeed_are_no_news(
     assert [line.level for line in lines] == [logging.INFO, logging.INFO, logging.DEBUG, logging.INFO]
 
 
+@pytest.mark.medium
+@pytest.mark.parametrize("prefix", ["/art/impasto", ""], ids=["kept", "stripped"])
+def test_below_a_path_probes_and_subjects_are_known_as_well(
+    settings: Settings, lines: list[Line], prefix: str
+) -> None:
+    below = settings.model_copy(update={"access_log": True, "root_path": "/art/impasto"})
+    with serving(below) as client:
+        client.get(f"{prefix}/healthz")
+        asked = {"kind": "architecture", "params": {"network": "palette"}}
+        job_id = client.post(f"{prefix}/v1/jobs", json=asked).json()["id"]
+        entry = json.dumps({"custom_id": "a", **asked})
+        headers = {"content-type": "application/jsonl"}
+        batch_id = client.post(f"{prefix}/v1/batches", content=entry, headers=headers).json()["id"]
+    assert [line.level for line in lines] == [logging.DEBUG, logging.INFO, logging.INFO]
+    assert [line.fields.get("job_id") for line in lines] == [None, job_id, None]
+    assert lines[-1].fields["batch_id"] == batch_id
+
+
 @pytest.mark.parametrize(
     ("settings", "logged"),
     [

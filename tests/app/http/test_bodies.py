@@ -1,5 +1,6 @@
 """What a body may hold: little JSON, few fields, sane numbers and texts. The rest is refused with 4xx."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from importlib import import_module
@@ -9,12 +10,14 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
+from starlette.types import Message
 
 import app
 from app.http.bodies import MAX_FILES, MAX_JSON_BYTES, MAX_TEXTS, LimitedRoute
 from app.jobs import kind_routes
 from app.settings import Settings
 from tests.app.conftest import serving
+from tests.support.strange_pictures import plain
 
 JSON = {"content-type": "application/json"}
 # Every way to send JSON.
@@ -193,6 +196,56 @@ def test_a_form_has_few_parts(client: TestClient, path: str) -> None:
     assert client.post(path, files=files[:1], data=texts).json()["type"] == "bad_request"
 
 
+CHARSETS = [
+    "undefined",
+    "unicode_escape",
+    "raw_unicode_escape",
+    "utf-7",
+    "utf-16",
+    "idna",
+    "hex",
+    "?",
+    "ÿ",
+    "a" * 999,
+]
+
+
+@pytest.mark.parametrize("charset", CHARSETS)
+@pytest.mark.parametrize(
+    "path", ["/v1/style-transfer", "/v1/images", "/v1/datasets", "/v1/networks", "/v1/batches"]
+)
+def test_forms_are_in_utf_8(client: TestClient, path: str, charset: str) -> None:
+    odd = rb"\ud800"
+    data = b"".join(
+        b'--x\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n' % part
+        for part in (
+            (b"params", b"", b'{"network":"%s"}' % odd),
+            (odd, b'; filename="a"', b"x"),
+            (b"image", b'; filename="%s.png"' % odd, plain()),
+        )
+    )
+    headers = {"content-type": f"multipart/form-data; boundary=x; charset={charset}".encode("latin-1")}
+    answer = client.post(path, content=data + b"--x--\r\n", headers=headers)
+    assert answer.status_code == 400, answer.text
+    assert "the header Content-Type" in answer.json()["detail"] and "UTF-8" in answer.json()["detail"]
+
+
+def test_a_form_may_say_that_it_is_in_utf_8(client: TestClient) -> None:
+    data = (
+        b'--x\r\nContent-Disposition: form-data; name="image"; filename="\xc3\xbc.png"\r\n\r\n%s\r\n--x--\r\n'
+        % plain()
+    )
+    for charset in ("utf-8", '"UTF-8"', "utf8"):
+        headers = {"content-type": f"multipart/form-data; boundary=x; charset={charset}"}
+        answer = client.post("/v1/images", content=data, headers=headers)
+        assert (answer.status_code, answer.json()["name"]) == (201, "ü.png")
+
+
+def test_a_length_of_thousands_of_digits_is_too_long(client: TestClient) -> None:
+    headers = {**JSON, "content-length": "9" * 5000}
+    assert client.post("/v1/jobs", content=in_pieces(b"{}"), headers=headers).status_code == 413
+
+
 def test_every_route_that_reads_a_body_is_limited() -> None:
     routers = [kind_routes.make_router()]
     for path in Path(app.__path__[0]).glob("*/*routes.py"):
@@ -228,3 +281,44 @@ def test_json_of_a_client_is_what_it_was(client: TestClient, image_id: str) -> N
     data = {"params": json.dumps({"size": 64})}
     with_text = client.post("/v1/style-transfer", files={"content": b"x"}, data=data)
     assert with_text.status_code in (415, 422)
+
+
+@pytest.mark.parametrize("digit", ["9", "\u0663"])
+def test_a_member_has_no_position_of_thousands_of_digits(
+    client: TestClient, image_id: str, digit: str
+) -> None:
+    name = f"set-{ord(digit)}"
+    client.post("/v1/datasets", json={"name": name})
+    client.post(f"/v1/datasets/{name}/members", json={"members": [{"image": image_id, "label": "a"}]})
+    assert client.post(f"/v1/datasets/{name}/close").status_code == 200
+    changes = {"name": f"{name}-changed", "labels": {digit * 5000: "b"}}
+    answer = client.post(f"/v1/datasets/{name}/relabel", json=changes)
+    assert answer.status_code == 422 and "or its position" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("media_type", [*JSON.values(), "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/style-transfer", "/v1/images", "/v1/datasets"])
+def test_a_body_that_breaks_off_is_no_fault_of_the_service(
+    client: TestClient, path: str, media_type: str
+) -> None:
+    """Without a server, for what it sends comes to nobody."""
+    received: list[Message] = [
+        {
+            "type": "http.request",
+            "body": b'--x\r\nContent-Disposition: form-data; name="a"',
+            "more_body": True,
+        },
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return received.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"testserver"), (b"content-type", media_type.encode())]
+    about = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+    asyncio.run(client.app(about, receive, send))
+    assert sent[0]["status"] in (400, 415)

@@ -215,6 +215,8 @@ def test_no_other_page_may(make: Client) -> None:
             "https://elsewhere.example",
             "https://studio.example.evil",
             "http://studio.example",
+            "http://[",
+            "http://[::1",
             "null",
         ):
             answer = client.delete("/v1/images/x", headers={"origin": origin})

@@ -220,6 +220,47 @@ def test_a_change_that_was_undone_is_not_made_again_by_its_key(client: TestClien
     assert client.post(f"/v1/jobs/{job}/pause").json()["paused"] is True
 
 
+@pytest.mark.medium
+@pytest.mark.parametrize(
+    ("path", "shown", "need"),
+    [
+        ("/v1/jobs/{job}/pause", "/v1/jobs/{job}", "job"),
+        ("/v1/jobs/{job}/cancel", "/v1/jobs/{job}", "job"),
+        ("/v1/batches/{batch}/pause", "/v1/batches/{batch}", "batch"),
+        ("/v1/batches/{batch}/cancel", "/v1/batches/{batch}", "batch"),
+        ("/v1/batches/{batch}/retry", "/v1/batches/{batch}", "failed batch"),
+        (f"{BIRDS}/close", BIRDS, "full set"),
+    ],
+)
+def test_a_change_and_its_key_are_written_together(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, path: str, shown: str, need: str
+) -> None:
+    ids = prepare(client, (need,))
+    shown = shown.format(**ids)
+    before = client.get(shown)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("the process ends here")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("app.database.keys.note_change", fail)
+        with pytest.raises(RuntimeError):
+            send(client, path, {}, ids)
+    assert settled(client.get(shown)) == settled(before)
+    assert client.get(shown).json()["state"] == before.json()["state"]
+    assert send(client, path, {}, ids).status_code == 200
+    assert client.get(shown).json() != before.json()
+
+
+def test_a_change_that_is_refused_leaves_its_key_free(client: TestClient) -> None:
+    ids = prepare(client, ("job", "failed batch"))
+    client.post(f"/v1/jobs/{ids['job']}/cancel")
+    for path in ("/v1/jobs/{job}/pause", "/v1/jobs/{job}/resume", "/v1/jobs/{other job}/finish"):
+        assert send(client, path, {}, ids).status_code == 409
+    assert send(client, "/v1/batches/{batch}/pause", {}, ids).status_code == 409
+    assert send(client, "/v1/jobs/{other job}/pause", {}, ids).json()["paused"] is True
+
+
 def test_every_post_that_makes_or_changes_something_takes_a_key(client: TestClient) -> None:
     without = [
         path

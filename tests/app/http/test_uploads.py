@@ -65,6 +65,11 @@ def test_what_is_no_form_is_refused(data: bytes) -> None:
         read(data, 50)
 
 
+def test_a_boundary_is_short() -> None:
+    with pytest.raises(InvalidForm, match="256"):
+        next(_parts(b"y" * 300, lambda: b""))
+
+
 def test_texts_are_limited() -> None:
     def parts() -> Iterator[bytes]:
         yield b'--xyz\r\nContent-Disposition: form-data; name="params"\r\n\r\n'

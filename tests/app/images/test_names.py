@@ -22,6 +22,7 @@ from tests.support import strange_pictures as strange
         ("", None),
         (None, None),
         ("x" * 300, "x" * 200),
+        ("a\ud800.png", "a?.png"),
     ],
 )
 def test_a_name_is_as_it_was_on_the_disk(sent: str | None, name: str | None) -> None:

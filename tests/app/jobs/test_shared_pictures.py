@@ -1,5 +1,6 @@
 """Files that come with a job for the second time become the pictures that are stored."""
 
+import hashlib
 import json
 from typing import Any
 
@@ -73,8 +74,8 @@ def test_one_that_is_deleted_meanwhile_is_stored_again(
     first = post(client)
     find_alike = ImageService.find_alike
 
-    def find_and_delete(service: ImageService, files: Any) -> list[str | None]:
-        found = find_alike(service, files)
+    def find_and_delete(service: ImageService, *asked: Any) -> list[str | None]:
+        found = find_alike(service, *asked)
         for job in client.get("/v1/jobs").json()["items"]:
             client.post(f"/v1/jobs/{job['id']}/cancel")
         assert client.delete(f"/v1/images/{found[0]}").status_code == 204
@@ -84,3 +85,19 @@ def test_one_that_is_deleted_meanwhile_is_stored_again(
     again = post(client)
     assert again[0] != first[0]
     assert client.get(f"/v1/images/{again[0]}/content").content == PHOTO
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "mine"}], ids=["without a key", "with a key"])
+def test_a_file_is_hashed_once_to_be_compared(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    digest, hashed = hashlib.file_digest, list[Any]()
+
+    def counted(file: Any, name: str) -> Any:
+        hashed.append(file)
+        return digest(file, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", counted)
+    files = {"content": ("a.png", PHOTO), "style": ("b.png", PHOTO)}
+    assert client.post("/v1/style-transfer", files=files, headers=headers).status_code == 202
+    assert len(hashed) == 2

@@ -1,26 +1,36 @@
 """A job that was made is named in the answer, whatever goes wrong from then on."""
 
+import asyncio
 import os
 import signal
+import socket
+import stat
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from app.database.engine import make_engine
 from app.http.services import Services
 from app.jobs import repository
+from app.jobs.dispatch.celery_settings import CHANGES_CHANNEL
 from app.jobs.dispatch.wakeups import run_dir
+from app.jobs.notifier import JobNotifier
 from app.settings import Settings
 from app.supervision.startup import listen
 from tests.app.conftest import serving
 from tests.support.postgres import postgres
+from tests.support.redis import redis_server
+from tests.support.strange_pictures import noise
 
 JOB = {"kind": "architecture", "params": {"network": "palette"}}
 LINE = b'{"custom_id": "a", "kind": "architecture", "params": {"network": "palette"}}\n'
@@ -73,6 +83,66 @@ def test_a_job_that_is_deleted_meanwhile_was_made_all_the_same(
         answer = waiting.result()
     assert answer.headers["location"] == f"/v1/jobs/{job.id}"
     assert answer.status_code in (200, 202)
+
+
+def held_bytes() -> int:
+    """Bytes of the files of this process that have no name, as uploads have none."""
+    found = 0
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            status = entry.stat()
+            if stat.S_ISREG(status.st_mode) and not status.st_nlink:
+                found += status.st_size
+    return found
+
+
+@pytest.mark.medium
+def test_a_request_that_waits_holds_no_uploads(client: TestClient, services: Services) -> None:
+    large = [noise(seed=seed, size=(700, 700)) for seed in (1, 2)]
+    assert min(map(len, large)) > 1 << 20
+    before = held_bytes()
+    files = {"content": ("a.png", large[0]), "style": ("b.png", large[1])}
+    with ThreadPoolExecutor(1) as pool:
+        waiting: Future[Any] = pool.submit(client.post, "/v1/style-transfer", files=files, headers=WAIT)
+        until(lambda: has_waiting(services))
+        held = held_bytes() - before
+        (job,) = repository.list_jobs(services.engine, limit=2)
+        repository.request_cancel(services.engine, job.id)
+        services.notifier.wake(job.id)
+        assert waiting.result().json()["state"] == "cancelled"
+    assert held == 0
+
+
+@pytest.mark.server
+def test_a_silent_redis_is_probed_and_given_up(settings: Settings, tmp_path: Path) -> None:
+    """By the socket's options, as of PostgreSQL."""
+    with redis_server(tmp_path) as server:
+        port = urlsplit(server.url).port
+        engine = make_engine(settings.resolved_database_url)
+        notifier = JobNotifier(engine)
+
+        async def options() -> list[list[int]]:
+            async with notifier.listening(settings.model_copy(update={"redis_url": server.url})):
+                with server.client() as client:
+                    while not client.pubsub_numsub(CHANGES_CHANNEL)[0][1]:
+                        await asyncio.sleep(0.02)
+                    return keepalive_of(port)
+
+        # That of this test's own client has the kernel's.
+        assert [1, 10, 5, 3] in asyncio.run(options())
+        engine.dispose()
+
+
+def keepalive_of(port: int | None) -> list[list[int]]:
+    """How each connection of this process to a port is probed."""
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError), socket.socket(fileno=os.dup(int(entry.name))) as used:
+            if used.family == socket.AF_INET and used.getpeername()[1] == port:
+                names = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+                probes = [used.getsockopt(socket.IPPROTO_TCP, name) for name in names]
+                found.append([used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), *probes])
+    return found
 
 
 @pytest.mark.server

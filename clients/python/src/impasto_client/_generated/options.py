@@ -87,7 +87,7 @@ class StyleTransferOptions(CallOptions, total=False):
     views: str | Sequence[Literal["picture", "negative", "rotated", "rotated_negative"]] | None
     """What the network sees: the picture, its negative, or either with its colours exchanged. Losses
     are means over them, so that the result fits what is peculiar to the network less. Each is
-    computed by itself. Scales above 300 px have the first one alone.
+    computed by itself. At scales above 300 px they take turns, and the last scale has the first.
     """
     optimizer: Literal["lbfgs", "preconditioned_lbfgs", "adam"] | None
     """How the loss is minimized."""
