@@ -29,6 +29,16 @@ LISTEN = """async (id) => {
     listenToJob(id, 0, ({ type, data }) => heard.push([data.seq, type]));
 }"""
 
+LISTEN_WRONGLY = """async ([id, name]) => {
+    const { src } = document.querySelector("script[type=module]");
+    const { listenToJob } = await import(new URL("events.js", src));
+    globalThis.called = 0;
+    listenToJob(id, 0, () => {
+        called += 1;
+        throw new globalThis[name]("of a listener");
+    });
+}"""
+
 
 def paint(service: Service, pictures: Path, *, steps: int) -> str:
     """A painting that goes on for a while; its id."""
@@ -68,6 +78,22 @@ def test_all_that_is_shown_shares_one_stream_that_ends_while_the_page_is_hidden(
     page.goto("about:blank")
     wait_for(lambda: open_streams(service) == 0)
     httpx.post(f"{service.url}/v1/jobs/{other}/cancel", trust_env=False)
+
+
+@pytest.mark.parametrize("error", ["TypeError", "RangeError"])
+def test_an_error_of_a_listener_is_no_broken_connection(
+    page: Page, service: Service, painting: str, console_errors: ConsoleErrors, error: str
+) -> None:
+    console_errors.expect("script: of a listener")
+    asked: list[str] = []
+    page.on("request", lambda sent: asked.append(sent.url) if "/v1/events" in sent.url else None)
+    page.goto("/")
+    expect(page.locator("#submit")).to_be_enabled()
+    page.evaluate(LISTEN_WRONGLY, [painting, error])
+    wait_for(lambda: page.evaluate("called") and console_errors.found and open_streams(service) == 0)
+    # Longer than the pause before the next attempt.
+    page.wait_for_timeout(1500)
+    assert (len(asked), page.evaluate("called")) == (1, 1)
 
 
 def test_ten_tabs_load_and_cancel(context: BrowserContext, service: Service, painting: str) -> None:

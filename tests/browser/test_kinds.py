@@ -24,6 +24,12 @@ def choose_kind(page: Page, kind: str) -> None:
     page.get_by_label("What to make").select_option(kind)
 
 
+def test_help_names_params_as_code(page: Page) -> None:
+    choose_kind(page, "train")
+    expect(page.locator("[data-field=epochs] .help code")).to_have_text("least_steps")
+    expect(page.locator("[data-field=epochs] .help")).not_to_contain_text("`")
+
+
 def dream(page: Page, picture: Any, **settings: str) -> None:
     """Fill in the form for a small dream, and send it."""
     choose_kind(page, "deep_dream")

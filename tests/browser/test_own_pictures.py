@@ -1,13 +1,27 @@
 """Results as pictures of the form: dragged, or by their buttons; and what is uploaded and unused."""
 
+import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from shutil import copy
 
+import httpx
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from PIL import Image
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
-from tests.browser.support import JOB_MS, ConsoleErrors, choose, file_input, problem_of, result, submit
+from tests.browser.support import (
+    JOB_MS,
+    ConsoleErrors,
+    Service,
+    choose,
+    file_input,
+    problem_of,
+    result,
+    submit,
+)
+from tests.support.service import wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -83,6 +97,13 @@ def test_of_a_link_it_is_said_what_to_do(
     expect(page.locator(".drag-over")).to_have_count(0)
 
 
+@pytest.mark.parametrize("url", ["http://", "http://[", "cat.jpg"])
+def test_of_what_is_no_link_it_is_said_what_to_do(page: Page, url: str) -> None:
+    page.goto("/")
+    page.locator("[data-field=content] .drop-zone").evaluate(DROP_LINK, url)
+    expect(problem_of(page, "content")).to_contain_text("Save the picture there and drop the file")
+
+
 def test_unused_uploads_are_listed_and_deleted(
     page: Page, context: BrowserContext, pictures: Path, tmp_path: Path
 ) -> None:
@@ -105,3 +126,70 @@ def test_unused_uploads_are_listed_and_deleted(
     shelf.get_by_role("button", name="Delete", exact=True).last.click()
     expect(shelf.get_by_role("status")).to_contain_text("None")
     assert context.request.get("/v1/images?unused=true").json()["items"] == []
+
+
+@pytest.fixture
+def many_uploads(context: BrowserContext, service: Service) -> Iterator[list[str]]:
+    """The names of 230 uploads that nothing uses, newest first: two pages and a bit."""
+    names = [f"{number:03}.png" for number in range(230)]
+    picture = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(picture, "PNG")
+    with httpx.Client(base_url=service.url, trust_env=False) as client:
+        for name in names:
+            client.post("/v1/images", files={"image": (name, picture.getvalue())}).raise_for_status()
+        yield names[::-1]
+        while items := client.get("/v1/images?unused=true&limit=100").json()["items"]:
+            for each in items:
+                client.delete(f"/v1/images/{each['id']}").raise_for_status()
+
+
+def listed(page: Page) -> list[str]:
+    names = page.locator(".uploads .entry").evaluate_all("(all) => all.map(({ dataset }) => dataset.name)")
+    return list(names)
+
+
+def test_more_uploads_are_shown_once_and_stay(page: Page, many_uploads: list[str], pictures: Path) -> None:
+    page.goto("/")
+    entries = page.locator(".uploads .entry")
+    more = page.get_by_role("region", name="Unused uploads").get_by_role("button", name="Show more")
+    expect(entries).to_have_count(100)
+    asked: list[str] = []
+    page.on("request", lambda sent: asked.append(sent.url) if "cursor=" in sent.url else None)
+    more.dblclick()
+    expect(entries).to_have_count(200)
+    expect(more).to_be_enabled()
+    assert listed(page) == many_uploads[:200]
+    assert len(asked) == 1
+
+    # One is asked of, while others come: it stays as it is.
+    third = entries.nth(2)
+    third.get_by_role("button", name="Delete").press("Enter")
+    expect(third.get_by_role("button", name="Delete", exact=True).first).to_be_focused()
+    file_input(page, "content").set_input_files(pictures / "other.png")
+    expect(entries.first).to_have_attribute("data-name", "other.png")
+    assert listed(page) == ["other.png", *many_uploads[:199]]
+    expect(entries.nth(3).get_by_role("button", name="Delete", exact=True).first).to_be_focused()
+
+
+def test_an_answer_that_comes_too_late_does_not_change_the_list(
+    page: Page, many_uploads: list[str], pictures: Path
+) -> None:
+    held: list[Route] = []
+    page.route(
+        lambda url: "cursor=" in url and not held,
+        lambda route: held.append(route),
+    )
+    page.goto("/")
+    entries = page.locator(".uploads .entry")
+    expect(entries).to_have_count(100)
+    more = page.get_by_role("region", name="Unused uploads").get_by_role("button", name="Show more")
+    more.click()
+    wait_for(lambda: page.evaluate("true") and held)
+    expect(more).to_be_disabled()
+    file_input(page, "content").set_input_files(pictures / "other.png")
+    expect(entries.first).to_have_attribute("data-name", "other.png")
+    with page.expect_response(lambda answer: answer.url == held[0].request.url):
+        held[0].continue_()
+    expect(entries).to_have_count(200)
+    assert listed(page) == ["other.png", *many_uploads[:199]]
+    expect(more).to_be_enabled()

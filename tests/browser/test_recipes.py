@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from PIL import Image, PngImagePlugin
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from app.media.recipe_text import RECIPE_KEY
-from tests.browser.support import JOB_MS, Service, choose, drop, result, submit
+from tests.browser.support import JOB_MS, ConsoleErrors, Service, choose, drop, result, submit
+from tests.support.service import wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -152,6 +153,73 @@ def test_a_form_without_pictures_takes_one_for_its_settings(page: Page, tmp_path
     page.get_by_role("button", name="Use its settings").click()
 
     expect(page.get_by_label("Size", exact=True)).to_have_value("48")
+
+
+def unused(context: BrowserContext) -> list[str]:
+    return [each["name"] for each in context.request.get("/v1/images?unused=true").json()["items"]]
+
+
+def test_of_a_file_that_the_form_does_not_take_it_is_said_what_became_of_it(
+    page: Page,
+    context: BrowserContext,
+    service: Service,
+    pictures: Path,
+    tmp_path: Path,
+    console_errors: ConsoleErrors,
+) -> None:
+    console_errors.expect("415", "/v1/images")
+    console_errors.expect("net::ERR_INTERNET_DISCONNECTED")
+    # The list of unused uploads may be fetched while there is one of them.
+    console_errors.expect("404", "/content?side=160")
+    before = unused(context)
+    page.goto("/")
+    page.get_by_label("What to make").select_option("class_visualization")
+    (tmp_path / "notes.jpg").write_text("hello")
+    recipe = {"kind": "class_visualization", "params": {"target": "spiral", "size": 48}}
+    spiral = made_with(tmp_path / "spiral.png", recipe)
+    for path, says in (
+        (pictures / "other.png", "other.png does not say how it was made"),
+        (tmp_path / "notes.jpg", "notes.jpg: "),
+        (spiral, "This picture was made with Impasto"),
+    ):
+        drop(page, page.locator(".page-header"), path)
+        expect(offer(page)).to_contain_text(says)
+    context.set_offline(True)
+    drop(page, page.locator(".page-header"), spiral)
+    expect(offer(page)).to_contain_text("spiral.png: The service does not answer.")
+    context.set_offline(False)
+    # They are nowhere in the form: they do not stay.
+    wait_for(lambda: unused(context) == before)
+
+
+def test_an_answer_that_comes_after_another_kind_was_chosen_offers_nothing(
+    page: Page, tmp_path: Path
+) -> None:
+    held: list[Route] = []
+    page.route("**/recipe", lambda route: held.append(route))
+    page.goto("/")
+    recipe = {"kind": "style_transfer", "params": {"size": 96}}
+    field(page, "content").locator("input[type=file]").set_input_files(made_with(tmp_path / "a.png", recipe))
+    wait_for(lambda: page.evaluate("true") and held)
+    page.get_by_label("What to make").select_option("classify")
+    with page.expect_event("requestfinished", lambda request: request.url.endswith("/recipe")):
+        held[0].continue_()
+    # Until the page has handled the answer.
+    page.wait_for_timeout(500)
+    expect(offer(page)).to_be_hidden()
+
+
+def test_an_offer_ends_with_the_settings_of_an_old_job_of_another_kind(
+    page: Page, painted: Path, tmp_path: Path
+) -> None:
+    page.goto("/")
+    page.get_by_label("What to make").select_option("deep_dream")
+    field(page, "image").locator("input[type=file]").set_input_files(painted)
+    expect(offer(page)).to_be_visible()
+    page.locator("#gallery-list a").first.click()
+    page.get_by_role("button", name="Use these settings").click()
+    expect(page.get_by_label("What to make")).to_have_value("style_transfer")
+    expect(offer(page)).to_be_hidden()
 
 
 def test_a_job_of_before_there_were_views_comes_back_as_it_was(

@@ -15,6 +15,9 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** The nodes of a text, in which what stands between backticks is code. */
+export const withCode = (text) => text.split("`").map((part, place) => (place % 2 ? el("code", {}, part) : part));
+
 /** Show a text in an element; without a text, hide the element. */
 export function showText(node, text) {
   node.textContent = text ?? "";

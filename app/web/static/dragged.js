@@ -15,9 +15,10 @@ const NO_PICTURE = "That is no picture: drop one of the results, or a file.";
 /** Whether a drag brings something that a picture field may take. */
 export const mayBePicture = ({ types }) => types.includes("Files") || types.includes("text/uri-list");
 
-/** The URL that is dragged, or null. */
+/** The URL that is dragged, as an object; null where there is none, or what another program wrote is none. */
 function urlOf(transfer) {
-  return transfer.getData("text/uri-list").split(/\r?\n/).find((line) => line && !line.startsWith("#")) ?? null;
+  const line = transfer.getData("text/uri-list").split(/\r?\n/).find((each) => each && !each.startsWith("#"));
+  return line && URL.canParse(line) ? new URL(line) : null;
 }
 
 /** The picture of a job by the name of its artifact, else the main one, as a reference. Throws a RangeError. */
@@ -42,10 +43,9 @@ export function ownPicture(transfer, takesClips) {
   const [, image] = IMAGE.exec(path) ?? [];
   if (image) return () => Promise.resolve(image);
   const [, job, name] = ARTIFACT.exec(path) ?? [];
-  const address = new URL(url);
-  const shown = new URLSearchParams(address.hash.slice(1)).get("job");
+  const shown = new URLSearchParams(url.hash.slice(1)).get("job");
   if (job) return () => referenceOf(job, name, takesClips);
-  if (address.pathname !== location.pathname) return null;
+  if (url.pathname !== location.pathname) return null;
   return shown ? () => referenceOf(shown, null, takesClips) : () => Promise.reject(new RangeError(NO_PICTURE));
 }
 

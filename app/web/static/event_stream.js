@@ -17,23 +17,37 @@ function fieldsOf(text) {
 
 /**
  * Call `onevent({id, type, data})` for every event after that of an id, null: from the first on, until the stream ends.
- * `onopen()` is called before. Returns whether there will be more. Throws Problem, Unreachable, or `signal`'s reason.
+ * `onopen()` is called before. Returns whether there will be more. Throws Problem, Unreachable, `signal`'s reason, or what
+ * these two throw.
  */
 export async function readEvents(path, lastId, { signal, onopen, onevent }) {
   const ending = new AbortController();
   const end = () => ending.abort();
   let watch = setTimeout(end, SILENT_MS);
   signal.addEventListener("abort", end);
+
+  /** What the service gives of the stream. */
+  async function reached(answer) {
+    try {
+      return await answer;
+    } catch (error) {
+      signal.throwIfAborted();
+      // The connection broke, or says nothing any more.
+      if (error instanceof TypeError || error.name === "AbortError") throw new Unreachable();
+      throw error;
+    }
+  }
+
   try {
     signal.throwIfAborted();
     const headers = lastId === null ? {} : { "Last-Event-ID": lastId };
-    const response = await ask(path, { headers, signal: ending.signal });
+    const response = await reached(ask(path, { headers, signal: ending.signal }));
     if (response.status === 204) return false;
     onopen();
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let text = "";
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reached(reader.read());
       if (done) return true;
       clearTimeout(watch);
       watch = setTimeout(end, SILENT_MS);
@@ -43,12 +57,9 @@ export async function readEvents(path, lastId, { signal, onopen, onevent }) {
         if (data !== undefined && !signal.aborted) onevent({ id, type: event, data: JSON.parse(data) });
       }
     }
-  } catch (error) {
-    signal.throwIfAborted();
-    // The connection broke, or says nothing any more.
-    if (error instanceof TypeError || error.name === "AbortError") throw new Unreachable();
-    throw error;
   } finally {
+    // Closes the connection where the stream was left before its end.
+    end();
     clearTimeout(watch);
     signal.removeEventListener("abort", end);
   }

@@ -6,14 +6,14 @@
  * value cannot be used yet, or null.
  */
 
-import { el, newId, notifyInput, showText } from "./dom.js";
+import { el, newId, notifyInput, showText, withCode } from "./dom.js";
 import { formatLayers, parseLayers, parseNames, parseNumber, parseNumbers } from "./schema.js";
 import { addSuggestions } from "./suggestions.js";
 import { formatNumber } from "./text.js";
 
 /** Help and problem texts of one field, and the `aria-describedby` that ties a control to them. */
 export function notes(description) {
-  const help = el("p", { class: "help", id: newId("help") }, description);
+  const help = el("p", { class: "help", id: newId("help") }, ...withCode(description));
   const problem = el("p", { class: "problem", id: newId("problem"), role: "alert", hidden: true });
   return { help, problem, describedBy: `${help.id} ${problem.id}` };
 }
@@ -167,7 +167,7 @@ export function selectField(param, options = param.choices.map((name) => ({ name
   );
   const summaries = new Map(options.map(({ name, summary }) => [name, summary]));
   const explain = () => {
-    help.textContent = summaries.get(select.value) ?? param.description;
+    help.replaceChildren(...withCode(summaries.get(select.value) ?? param.description));
   };
   select.addEventListener("change", explain);
   return {
@@ -204,7 +204,7 @@ export function radioField(param, summaries = {}) {
   );
   function explain() {
     const chosen = radios.find((radio) => radio.checked)?.value;
-    help.textContent = summaries[chosen]?.summary ?? param.description;
+    help.replaceChildren(...withCode(summaries[chosen]?.summary ?? param.description));
   }
   return {
     param,

@@ -48,6 +48,7 @@ export function openForm({ onjob, onbatch, onlines, onkind }) {
     kindSelect.value = name;
     save("kind", name);
     if (before && before !== current) copyPicture(before, current);
+    offer.close();
     showText(formProblem, null);
     many.prepare(current);
     showKindForm(current);
@@ -194,10 +195,7 @@ export function openForm({ onjob, onbatch, onlines, onkind }) {
     }),
   );
   const offer = openRecipeOffer({ onuse: useRecipe });
-  kindSelect.addEventListener("change", () => {
-    offer.close();
-    choose(kindSelect.value);
-  });
+  kindSelect.addEventListener("change", () => choose(kindSelect.value));
   const last = load("kind");
   choose(listed.some(({ kind }) => kind === last) ? last : listed[0].kind);
   receiveFiles(() => current, many, { onlines, onother: (files) => offer.askFile(files[0]) });

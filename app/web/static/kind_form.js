@@ -160,12 +160,16 @@ export function makeKindForm(kind) {
     for (const field of [...all, ...(piles?.values() ?? [])]) field.showProblem(null);
   }
 
-  /** Show problems, each at its field, and focus the first if asked to. Returns the texts of those that name no field here. */
-  function show(problems, advanced, { focus = true } = {}) {
+  /**
+   * Show problems, each at its field. Those of a form that was sent: the first gets the focus; else, of one that is still
+   * being filled in, those of pictures that are not chosen yet are left out. Returns the texts of those that name no field here.
+   */
+  function show(problems, advanced, { isSent = true } = {}) {
     const others = [];
     const wrong = [];
     for (const { field: path, detail } of problems) {
       const field = path?.split(".").map((part) => piles?.get(part) ?? fields.get(part)).find(Boolean);
+      if (!isSent && field?.isEmpty?.()) continue;
       if (field) {
         field.showProblem(detail);
         wrong.push(field);
@@ -173,8 +177,8 @@ export function makeKindForm(kind) {
         others.push(detail);
       }
     }
-    if (focus && wrong.some((field) => advanced.contains(field.element))) advanced.open = true;
-    if (focus) wrong[0]?.focus();
+    if (isSent && wrong.some((field) => advanced.contains(field.element))) advanced.open = true;
+    if (isSent) wrong[0]?.focus();
     return others;
   }
 

@@ -106,7 +106,7 @@ export function openMany({ current, onswitch }) {
       const { kind } = form.kind;
       const answer = await (isOn ? estimateMatrix({ kind, params, over, combine: combine() }) : estimateJob(kind, params));
       if (run !== asked) return;
-      const others = form.show(distinctFields(answer.problems), advanced, { focus: false });
+      const others = form.show(distinctFields(answer.problems), advanced, { isSent: false });
       const words = estimateWords(answer.estimate, isOn ? answer.workers : 1);
       const isNone = isOn && answer.wrong === answer.lines;
       const wrong = isNone ? "None of them can be made." : isOn && answer.wrong ? `${answer.wrong.toLocaleString("en")} of ${answer.lines.toLocaleString("en")} cannot be made.` : null;
@@ -114,7 +114,7 @@ export function openMany({ current, onswitch }) {
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
       if (run !== asked || error instanceof Unreachable) return;
-      showText(estimate, form.show(error.fields, advanced, { focus: false }).join(" "));
+      showText(estimate, form.show(error.fields, advanced, { isSent: false }).join(" "));
     }
   }
 

@@ -1,13 +1,13 @@
 /** A field for pictures: dropped, picked or pasted, shown at once and uploaded in the background. */
 
-import { pictureUrl, Problem, Unreachable } from "./api.js";
+import { pictureUrl, Unreachable } from "./api.js";
 import { el, newId, notifyInput } from "./dom.js";
 import { mayBePicture } from "./dragged.js";
 import { notes, problemSetter } from "./fields.js";
 import { fetchNames, nameOf } from "./image_names.js";
 import { smallUrl } from "./jobs.js";
 import { megabytes, titleOfFile } from "./text.js";
-import { forgetUpload, onUploads, upload } from "./uploads.js";
+import { forgetUpload, onUploads, reasonOf, upload } from "./uploads.js";
 
 /** Files that browsers on some systems do not take for pictures. */
 const ENDINGS = ".heic,.heif,.avif,.tif,.tiff,.bmp";
@@ -25,13 +25,6 @@ function fromReference(reference) {
 
 /** Whether an upload moves. */
 const isClip = ({ frames, media_type: type }) => frames > 1 || type.startsWith("video/");
-
-/** Why a file was refused. */
-function reasonOf(error) {
-  if (error instanceof Problem) return error.message;
-  if (error instanceof DOMException) return "It cannot be read. Is it a folder, or has it moved?";
-  throw error;
-}
 
 /** A field (see fields.js) for one picture, or several where the param is `pictures`. */
 export function pictureField(param) {
@@ -93,12 +86,12 @@ export function pictureField(param) {
       if (!clips && isClip(image)) {
         drop(item);
         showProblem(`${item.file.name} moves: use a still picture, such as one of its ${image.frames} frames.`);
-        return;
+      } else {
+        item.reference = image.id;
+        // A copy can be shown now of what the browser does not know.
+        if (item.tile?.firstElementChild.matches(".tile-text")) item.tile.dataset.name = "";
+        tellAdded(item);
       }
-      item.reference = image.id;
-      // A copy can be shown now of what the browser does not know.
-      if (item.tile?.firstElementChild.matches(".tile-text")) item.tile.dataset.name = "";
-      tellAdded(item);
     } catch (error) {
       if (sending.signal.aborted) return;
       if (error instanceof Unreachable) {

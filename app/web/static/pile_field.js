@@ -1,6 +1,6 @@
 /** A field for many pictures, each for jobs of its own: files and folders, uploaded one after the other. */
 
-import { pictureUrl, Problem, Unreachable } from "./api.js";
+import { pictureUrl, Unreachable } from "./api.js";
 import { el, newId, notifyInput, showText } from "./dom.js";
 import { problemSetter } from "./fields.js";
 import { filesOfEntries, isZip, withPaths } from "./folders.js";
@@ -8,7 +8,7 @@ import { mayBePicture } from "./dragged.js";
 import { nameOf, setName } from "./image_names.js";
 import { tileUrl } from "./jobs.js";
 import { counted, joined, titleOfFile } from "./text.js";
-import { forgetUpload, onUploads, uploadInTurn } from "./uploads.js";
+import { forgetUpload, onUploads, reasonOf, uploadInTurn } from "./uploads.js";
 
 /** Small pictures that are shown. */
 const SHOWN = 200;
@@ -117,8 +117,7 @@ export function pileField(param) {
     } catch (error) {
       if (sending.signal.aborted) return null;
       if (error instanceof Unreachable) item.isUnsent = true;
-      else if (error instanceof Problem || error instanceof DOMException) return error instanceof Problem ? error.message : "It cannot be read.";
-      else throw error;
+      else return reasonOf(error);
       return null;
     } finally {
       item.sending = null;
@@ -210,7 +209,10 @@ export function pileField(param) {
   }
 
   onUploads((id, isHere) => {
-    if (!isHere) drop(items.filter(({ reference }) => reference === id));
+    const gone = isHere ? [] : items.filter(({ reference }) => reference === id);
+    if (gone.length === 0) return;
+    drop(gone);
+    notifyInput(element);
   });
   for (const input of [files, folder]) {
     input.addEventListener("change", () => {

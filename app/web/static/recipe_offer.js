@@ -1,11 +1,11 @@
 /** The offer to use the settings that a picture was made with: whoever adds it to the form may want the same again. */
 
-import { getRecipe, Problem, Unreachable } from "./api.js";
+import { getRecipe, Problem, Unreachable, uploadImage } from "./api.js";
 import { el } from "./dom.js";
 import { detailsOf } from "./jobs.js";
 import { kindOf, namesPicture } from "./kinds.js";
 import { joined } from "./text.js";
-import { upload } from "./uploads.js";
+import { reasonOf, removeUpload } from "./uploads.js";
 
 /** Settings that are named of those that are left out. */
 const NAMED = 8;
@@ -42,13 +42,26 @@ function sentence(what, names) {
   return names.length ? `${what}: ${joined(shown)}.` : null;
 }
 
+/** The recipe in a file, or null; the file is not kept. Throws as upload(). */
+async function recipeOf(file) {
+  const image = await uploadImage(file, () => {}, new AbortController().signal);
+  try {
+    return await getRecipe(image.id);
+  } finally {
+    // Without an answer it stays among the unused uploads.
+    await removeUpload(image.id).catch(reasonOf);
+  }
+}
+
 /**
- * Open the offer. `onuse(recipe)` fills in the form. Returns {ask(added), askFile(file), close()}: `added` is a picture
- * of the form, {reference, isHere(), takeOut()}.
+ * Open the offer. `onuse(recipe)` fills in the form. Returns {askFile(file), close()}. The form tells of its pictures by
+ * events "pictureadded", whose detail is {reference, isHere(), takeOut()}.
  */
 export function openRecipeOffer({ onuse }) {
   /** The picture that the offer is about; null if it is closed. */
   let about = null;
+  /** Raised when what was asked for before is not wanted any more. */
+  let run = 0;
 
   function show(text, items, ...buttons) {
     const list = items.length ? el("ul", {}, ...items.map((item) => el("li", {}, item))) : null;
@@ -57,6 +70,11 @@ export function openRecipeOffer({ onuse }) {
   }
 
   function close() {
+    run += 1;
+    hide();
+  }
+
+  function hide() {
     about = null;
     place.hidden = true;
     place.replaceChildren();
@@ -68,7 +86,7 @@ export function openRecipeOffer({ onuse }) {
     // It was added for its settings: it is not what is to be painted.
     added?.takeOut();
     onuse(recipe);
-    about = null;
+    close();
     show("The settings are in the form.", leftOutItems(recipe), closeButton("Close"));
   }
 
@@ -82,30 +100,36 @@ export function openRecipeOffer({ onuse }) {
     show(`This picture was made with Impasto: ${describe(recipe)}.`, [], accept, closeButton("No, thanks"));
   }
 
-  /** Offer the settings of a picture of the service, if it says how it was made. */
-  async function ask(reference, added) {
+  /** Offer the settings of a picture of the form, if it says how it was made. */
+  async function ask(added) {
+    const own = run;
     try {
-      const recipe = await getRecipe(reference);
-      if (recipe && (added?.isHere() ?? true)) offer(recipe, added);
+      const recipe = await getRecipe(added.reference);
+      if (recipe && own === run && added.isHere()) offer(recipe, added);
     } catch (error) {
       // Without it the picture can be used as any other.
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
     }
   }
 
-  form.addEventListener("pictureadded", ({ detail }) => ask(detail.reference, detail));
+  form.addEventListener("pictureadded", ({ detail }) => ask(detail));
   // The picture was removed, or another was put in its place.
-  form.addEventListener("input", () => about?.isHere() === false && close());
+  form.addEventListener("input", () => about?.isHere() === false && hide());
   form.addEventListener("submit", close);
   return {
     close,
-    /** The same for a file that the form has no place for. */
+    /** The same for a file that the form has no place for; where there is nothing to offer, it is said why. */
     async askFile(file) {
+      close();
+      const own = run;
+      const say = (text) => own === run && show(text, [], closeButton("Close"));
+      say(`Looking for settings in ${file.name}…`);
       try {
-        const image = await upload(file, () => {}, new AbortController().signal);
-        await ask(image.id, null);
+        const recipe = await recipeOf(file);
+        if (recipe && own === run) offer(recipe, null);
+        else say(`${file.name} does not say how it was made, and this form takes no pictures.`);
       } catch (error) {
-        if (!(error instanceof Problem || error instanceof Unreachable || error instanceof DOMException)) throw error;
+        say(`${file.name}: ${reasonOf(error)}`);
       }
     },
   };

@@ -6,8 +6,7 @@ const ROOT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 /** The URL of a path of the service, as its description writes it: "/v1/jobs". */
 export const urlOf = (path) => ROOT + path;
 
-/** The path of the service behind a URL, with its query; null where it is a URL of something else. */
-export function pathOf(url) {
-  const { origin, pathname, search } = new URL(url, location.href);
+/** The path of the service behind a URL (an object), with its query; null where it is a URL of something else. */
+export function pathOf({ origin, pathname, search }) {
   return origin === location.origin && pathname.startsWith(`${ROOT}/`) ? pathname.slice(ROOT.length) + search : null;
 }

@@ -15,7 +15,7 @@ const PAUSE_MS = 500;
 export function openUploadList() {
   const list = el("ul", { class: "entries uploads" });
   const total = el("p", { class: "help", role: "status" });
-  const more = el("button", { type: "button", class: "button", onclick: () => attempt(problem, () => add(cursor)), hidden: true }, "Show more");
+  const more = el("button", { type: "button", class: "button", onclick: showMore, hidden: true }, "Show more");
   const all = el("button", { type: "button", class: "link", onclick: () => ask(true), hidden: true }, "Delete all of them");
   const yes = el("button", { type: "button", class: "button danger", onclick: () => attempt(problem, removeAll) }, "Delete");
   const no = el("button", { type: "button", class: "link", onclick: () => ask(false) }, "Keep them");
@@ -35,6 +35,12 @@ export function openUploadList() {
   let shown = [];
   let cursor = null;
   let timer = null;
+  /** Uploads that are to be shown at least. */
+  let least = 1;
+  /** Of the last request for the list: answers to earlier ones are ignored. */
+  let run = 0;
+  /** Entries by the id of their upload: that in which something is asked stays as it is. */
+  const entries = new Map();
 
   function entryOf({ id, name, width, height, frames, bytes, created_at: created }) {
     const title = name ?? "Without a name";
@@ -60,7 +66,17 @@ export function openUploadList() {
     total.textContent = shown.length
       ? `${counted(shown.length, "upload")}${cursor ? " and more" : ""} that no job and no set uses, ${size}.`
       : "None: jobs or sets use all that was uploaded.";
-    list.replaceChildren(...shown.map(entryOf));
+    const ids = new Set(shown.map(({ id }) => id));
+    for (const [id, entry] of entries) {
+      if (ids.has(id)) continue;
+      entry.remove();
+      entries.delete(id);
+    }
+    for (const [place, upload] of shown.entries()) {
+      if (!entries.has(upload.id)) entries.set(upload.id, entryOf(upload));
+      const [entry, next] = [entries.get(upload.id), list.children[place] ?? null];
+      if (entry !== next) list.insertBefore(entry, next);
+    }
     more.hidden = cursor === null;
     all.hidden = shown.length === 0;
   }
@@ -71,12 +87,32 @@ export function openUploadList() {
     (on ? yes : all).focus();
   }
 
-  /** Fetch the page after the one that a cursor is of; null: the first, in the place of what is shown. */
-  async function add(after) {
-    const page = await listUnused(after);
-    shown = after ? [...shown, ...page.items] : page.items;
-    cursor = page.next_cursor;
-    render();
+  /** Fetch pages until there are enough: after those that are shown, or `anew` in their place. */
+  async function fetchPages(anew) {
+    run += 1;
+    const own = run;
+    more.disabled = true;
+    try {
+      let items = anew ? [] : shown;
+      let next = anew ? null : cursor;
+      do {
+        const page = await listUnused(next);
+        if (own !== run) return;
+        items = [...items, ...page.items];
+        next = page.next_cursor;
+      } while (next !== null && items.length < least);
+      [shown, cursor] = [items, next];
+      render();
+    } catch (error) {
+      if (own === run) throw error;
+    } finally {
+      if (own === run) more.disabled = false;
+    }
+  }
+
+  function showMore() {
+    least = shown.length + 1;
+    return attempt(problem, () => fetchPages(false));
   }
 
   async function removeAll() {
@@ -87,14 +123,14 @@ export function openUploadList() {
         for (const { id } of items) await removeUpload(id);
       }
     } finally {
-      await add(null);
+      await fetchPages(true);
       ask(false);
     }
   }
 
   function refresh() {
     clearTimeout(timer);
-    timer = setTimeout(() => attempt(problem, () => add(null)), PAUSE_MS);
+    timer = setTimeout(() => attempt(problem, () => fetchPages(true)), PAUSE_MS);
   }
 
   onUploads(refresh);

@@ -1,6 +1,6 @@
 /** Uploads of pictures; the same file is sent once. */
 
-import { deleteImage, uploadImage } from "./api.js";
+import { deleteImage, Problem, Unreachable, uploadImage } from "./api.js";
 import { setName } from "./image_names.js";
 import { askedMeanwhile } from "./leaving.js";
 
@@ -32,6 +32,13 @@ async function uploadOnce(file, onprogress, signal) {
   setName(image);
   if (!known) tell(image.id, true);
   return image;
+}
+
+/** Why a file was not taken, of what upload() throws. */
+export function reasonOf(error) {
+  if (error instanceof Problem || error instanceof Unreachable) return error.message;
+  if (error instanceof DOMException) return "It cannot be read. Is it a folder, or has it moved?";
+  throw error;
 }
 
 /** Send a picture again next time: the service no longer has it. */
