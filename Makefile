@@ -42,14 +42,14 @@ check: lint ## Format, lint, types, import contracts and the quick tests
 
 test: lint test-programs ## All of check, and every test except the slow and the long ones; lists skipped tests at the end
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not (server or browser or slow or long)" $(PYTEST_ARGS)
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "(server or browser) and not slow" $(PYTEST_ARGS)
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "(server or browser) and not (slow or long)" $(PYTEST_ARGS)
 
 # Most of them wait for processes, so there is one more at a time than there are cores on a small machine.
 test-slow: $(VENV)/installed-dev test-programs ## The tests that take minutes
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadgroup -m slow --timeout=1800 $(PYTEST_ARGS); code=$$?; \
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadgroup -m "slow and not long" --timeout=1800 $(PYTEST_ARGS); code=$$?; \
 	if [ $$code -eq 5 ]; then echo "There are no slow tests."; else exit $$code; fi
 
-test-long: $(VENV)/installed-dev ## All operations of the OpenAPI, tried with whatever it allows and forbids
+test-long: $(VENV)/installed-dev test-programs ## The OpenAPI tried with whatever it allows and forbids, and more of the slow tests
 	@$(BIN)/pytest -m long $(PYTEST_ARGS)
 
 # Programs that cannot be installed are named here and in the last line of the tests, which skip what needs them.

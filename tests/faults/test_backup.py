@@ -118,7 +118,18 @@ def missing_in(service: Deployment) -> set[str]:
     return {part.split(":")[0] for part in found.split("; ")} if ":" in found else set()
 
 
-@pytest.mark.parametrize("how", ["impasto backup", "database first", "files first"])
+@pytest.mark.parametrize(
+    ("mode", "how"),
+    [
+        ("embedded", "impasto backup"),
+        ("celery", "impasto backup"),
+        ("embedded", "database first"),
+        ("celery", "files first"),
+        pytest.param("celery", "database first", marks=pytest.mark.long),
+        pytest.param("embedded", "files first", marks=pytest.mark.long),
+    ],
+    indirect=["mode"],
+)
 def test_what_database_and_files_both_have_comes_back(
     deploy: Deploy, request: pytest.FixtureRequest, mode: Mode, how: str, tmp_path: Path, figure: Figure
 ) -> None:

@@ -1,4 +1,4 @@
-"""Twenty workers in a row that come and go at random, while hundreds of jobs run over a real Redis."""
+"""Workers that come and go at random, while many jobs run over a real Redis."""
 
 import os
 import random
@@ -21,17 +21,17 @@ pytestmark = [pytest.mark.slow, pytest.mark.server]
 
 Figure = Callable[[str], None]
 SEED = int(os.environ.get("IMPASTO_TEST_SEED", "20"))
-WORKERS, AT_ONCE = 20, 2
-SHORT, LONG, STEPS = 300, 3, 300
+AT_ONCE = 2
+LONG, STEPS = 3, 300
 LEASE = 8
 
 
-def submit(service: Deployment) -> list[str]:
+def submit(service: Deployment, short: int) -> list[str]:
     """Many jobs of one step, and a few of many among them; their ids."""
     params = {"content": service.upload(1), "style": service.upload(2), "size": 32}
     made = []
-    for number in range(SHORT + LONG):
-        steps = STEPS if number % (SHORT // LONG) == 0 and number < SHORT else 1
+    for number in range(short + LONG):
+        steps = STEPS if number % (short // LONG) == 0 and number < short else 1
         body = {"kind": "style_transfer", "params": {**params, "steps": steps, "seed": number}}
         made.append(str(service.request("POST", "/v1/jobs", json=body)["id"]))
     return made
@@ -106,7 +106,10 @@ def check_life(service: Deployment, job_id: str) -> int:
     return job.attempt
 
 
-def test_workers_that_come_and_go_lose_nothing_and_do_nothing_twice(deploy: Deploy, figure: Figure) -> None:
+@pytest.mark.parametrize(("count", "short"), [(8, 90), pytest.param(20, 300, marks=pytest.mark.long)])
+def test_workers_that_come_and_go_lose_nothing_and_do_nothing_twice(
+    deploy: Deploy, figure: Figure, count: int, short: int
+) -> None:
     figure(f"celery: churn with IMPASTO_TEST_SEED={SEED}")
     rng = random.Random(SEED)
     service = deploy(
@@ -120,8 +123,8 @@ def test_workers_that_come_and_go_lose_nothing_and_do_nothing_twice(deploy: Depl
     there: list[Part] = [service.parts["worker"]]
     ended: list[Part] = []
     with most_tokens(service) as beyond:
-        job_ids = submit(service)
-        for number in range(1, WORKERS + 1):
+        job_ids = submit(service, short)
+        for number in range(1, count + 1):
             there.append(service.add_worker(f"worker-{number}"))
             wait_for(lambda: is_ready(service, there[-1]))
             time.sleep(rng.uniform(0, 2))
@@ -137,6 +140,6 @@ def test_workers_that_come_and_go_lose_nothing_and_do_nothing_twice(deploy: Depl
     # Those of workers that have just gone may still be there; never one for each job.
     assert beyond and max(beyond) <= TOKENS_PER_WORKER * AT_ONCE, max(beyond)
     figure(
-        f"celery: {WORKERS} workers came, {len(ended)} went: {len(job_ids)} jobs in {sum(attempts)} "
+        f"celery: {count} workers came, {len(ended)} went: {len(job_ids)} jobs in {sum(attempts)} "
         f"attempts, {time.monotonic() - began:.0f} s"
     )

@@ -37,7 +37,7 @@ def with_workers(deploy: Deploy, mode: Mode, device: str, folder: Path) -> Deplo
     return service
 
 
-@pytest.mark.parametrize("device", ["auto", "cuda:0, cuda:1"])
+@pytest.mark.parametrize("device", ["auto", pytest.param("cuda:0, cuda:1", marks=pytest.mark.long)])
 def test_a_lost_gpu_ends_its_own_worker_alone_and_is_tried_again(
     deploy: Deploy, mode: Mode, device: str, tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ def test_a_computation_that_hangs_is_noticed_and_given_up_after_three_attempts(
     service.check_made_once(other)
 
 
+@pytest.mark.parametrize("mode", ["embedded", pytest.param("celery", marks=pytest.mark.long)], indirect=True)
 def test_progress_between_hangs_counts_for_the_job(deploy: Deploy, mode: Mode, tmp_path: Path) -> None:
     service = deploy(mode, IMPASTO_CHECKPOINT_SECONDS="0.01", **with_kind("standing", tmp_path))
     hung = stand(service, steps=5, still_at=3)
@@ -77,6 +78,7 @@ def test_a_hang_that_lets_no_other_thread_run_is_noticed_from_outside(
     service.check_made_once(other)
 
 
+@pytest.mark.parametrize("mode", ["embedded", pytest.param("celery", marks=pytest.mark.long)], indirect=True)
 def test_who_lets_no_other_thread_run_for_less_than_a_lease_is_let_be(
     deploy: Deploy, mode: Mode, tmp_path: Path
 ) -> None:

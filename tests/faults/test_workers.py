@@ -17,7 +17,6 @@ from tests.support.service import PATIENCE, runs, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 
-KILLS = 20
 # More steps than anybody waits for: it runs until it is told not to.
 LONG = 20_000
 Figure = Callable[[str], None]
@@ -34,8 +33,9 @@ def part_of(service: Deployment, pid: int) -> Part:
     return next(part for part in service.parts.values() if pid in part.pids())
 
 
-def test_a_worker_killed_at_twenty_random_moments_loses_nothing(
-    deploy: Deploy, mode: Mode, figure: Figure
+@pytest.mark.parametrize("kills", [8, pytest.param(20, marks=pytest.mark.long)])
+def test_a_worker_killed_at_random_moments_loses_nothing(
+    deploy: Deploy, mode: Mode, figure: Figure, kills: int
 ) -> None:
     service = deploy(mode, IMPASTO_CHECKPOINT_SECONDS="0.2", IMPASTO_MAX_ATTEMPTS="100")
     rng = random.Random(20)
@@ -55,7 +55,7 @@ def test_a_worker_killed_at_twenty_random_moments_loses_nothing(
         while len([job_id for job_id in job_ids if not service.job(job_id).ended]) < 2:
             job_ids.append(service.paint(size=48, steps=150, seed=len(job_ids)))
 
-    for _ in range(KILLS):
+    for _ in range(kills):
         keep_busy()
         time.sleep(rng.uniform(0, 1.5))
         pid = wait_for(lambda: painters(service))[0]
@@ -72,7 +72,7 @@ def test_a_worker_killed_at_twenty_random_moments_loses_nothing(
     attempts = sum(service.job(job_id).attempt for job_id in job_ids)
     times.sort()
     figure(
-        f"{mode}: {KILLS} kills, {len(job_ids)} jobs, {attempts} attempts; the next one started after "
+        f"{mode}: {kills} kills, {len(job_ids)} jobs, {attempts} attempts; the next one started after "
         f"{times[len(times) // 2]:.1f} s (median), {times[-1]:.1f} s (longest)"
     )
 
