@@ -15,21 +15,18 @@ import argparse
 import re
 import tempfile
 import time
-from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from app.jobs.admission import memory_of
 from app.kinds.style_transfer import ResolvedStyleTransfer, StyleTransferParams
 from app.kinds.work import SPENDINGS
 from app.networks.catalogue import SHIPPED, get_card
 from app.storage import FolderStorage
-from models.network import Network
 from models.registry import load_network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs, Source
@@ -133,15 +130,9 @@ def paint(args: argparse.Namespace, folder: Path) -> None:
     print(f"{'all':>24}: {peaks.largest / 2**30:5.2f} GiB; predicted {predicted / 2**30:.2f} GiB")
 
 
-def _last_two(
-    steps: int,
-    params: ResolvedStyleTransfer,
-    pictures: Mapping[str, Sequence[Tensor]],
-    network: Network,
-    layers: Collection[str],
-) -> list[Scale]:
+def _last_two(steps: int, params: ResolvedStyleTransfer, *args: Any) -> list[Scale]:
     # With a step for each scale none is left out.
-    plan = plan_scales(params.model_copy(update={"steps": 100}), pictures, network, layers)
+    plan = plan_scales(params.model_copy(update={"steps": 100}), *args)
     return [replace(scale, steps=count) for scale, count in zip(plan[-2:], (1, steps), strict=True)]
 
 
