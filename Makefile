@@ -40,11 +40,11 @@ lint: $(VENV)/installed-dev
 check: lint ## Format, lint, types, import contracts and the quick tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not (medium or server or browser or slow or long)" $(PYTEST_ARGS)
 
-# Tests that start processes wait for them most of the time: there is one more of those than a small machine has cores.
 test: lint test-programs ## All of check, and every test except the slow and the long ones; lists skipped tests at the end
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not (server or browser or slow or long)" $(PYTEST_ARGS)
-	$(BIN)/pytest -q -n 3 --dist loadfile -m "(server or browser) and not (slow or long)" $(PYTEST_ARGS)
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "(server or browser) and not (slow or long)" $(PYTEST_ARGS)
 
+# Most of them wait for processes, so there is one more at a time than a small machine has cores.
 test-slow: $(VENV)/installed-dev test-programs ## The tests that take minutes
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadgroup -m "slow and not long" --timeout=1800 $(PYTEST_ARGS); code=$$?; \
 	if [ $$code -eq 5 ]; then echo "There are no slow tests."; else exit $$code; fi

@@ -136,10 +136,18 @@ def test_a_silent_redis_is_probed_and_given_up(settings: Settings, tmp_path: Pat
         engine.dispose()
 
 
+def is_socket(descriptor: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return os.readlink(descriptor).startswith("socket:")
+    return False
+
+
 def keepalive_of(port: int | None) -> list[list[int]]:
     """How each connection of this process to a port is probed."""
     found = []
-    for entry in Path("/proc/self/fd").iterdir():
+    # A copy of anything else, such as the pipe to a browser's driver, would keep that open.
+    sockets = [each for each in Path("/proc/self/fd").iterdir() if is_socket(each)]
+    for entry in sockets:
         with suppress(OSError), socket.socket(fileno=os.dup(int(entry.name))) as used:
             if used.family == socket.AF_INET and used.getpeername()[1] == port:
                 names = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
