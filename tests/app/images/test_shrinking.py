@@ -67,6 +67,7 @@ FORMATS: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("size", [(1500, 900), (333, 2001), (70, 2240), (100, 50), (97, 51)])
 @pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.medium
 def test_it_is_that_of_all_pixels_at_once(kind: str, size: tuple[int, int]) -> None:
     format, mode, options = FORMATS[kind]
     data = strange.encode(smooth(*size, mode), format, **options)

@@ -64,6 +64,7 @@ def test_the_shape_is_that_of_the_content() -> None:
     assert shape_of(parse_params("class_visualization", {"target": "spiral"}, SHIPPED), {}) == 1.0
 
 
+@pytest.mark.medium
 def test_it_is_refused_alone_in_a_batch_and_in_an_estimate(small: TestClient) -> None:
     picture = upload(small, plain()).json()["id"]
     params = {"content": picture, "style": [picture], "size": 8192, "steps": 10}

@@ -128,6 +128,7 @@ def test_the_clocks_are_real_ones_by_default(engine: Engine, job_id: str) -> Non
 
 
 @pytest.mark.parametrize("take_back", [expire_worker, release_worker])
+@pytest.mark.medium
 def test_a_job_whose_row_is_written_just_now_is_taken_back_all_the_same(
     engine: Engine, job_id: str, take_back: Callable[[Engine, str, int], list[Job]]
 ) -> None:

@@ -61,6 +61,7 @@ def test_digits_are_made_on_first_use_and_named_by_their_content(context: Worker
     assert run_short(context).result == {**done.result, "compute_seconds": pytest.approx(0, abs=60)}
 
 
+@pytest.mark.medium
 def test_a_member_whose_file_is_gone_is_called_by_its_name(context: WorkerContext) -> None:
     submit(context, CountingParams(dataset="digits", at_most=40))
     run_short(context)

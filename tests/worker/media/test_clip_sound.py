@@ -73,6 +73,7 @@ def dreamt(data: bytes, network: Network) -> bytes:
 
 
 @pytest.mark.parametrize("container", ["mp4", "webm"])
+@pytest.mark.medium
 def test_sound_that_begins_before_the_picture_stays_with_it(network: Network, container: str) -> None:
     data = film(container, starts=1.0)
     made = dreamt(data, network)

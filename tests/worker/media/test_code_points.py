@@ -99,6 +99,7 @@ KNOWN: dict[str, tuple[Color, tuple[int, int], Color]] = {
 
 @pytest.mark.parametrize("name", KNOWN)
 @pytest.mark.parametrize("maker", MAKERS)
+@pytest.mark.medium
 def test_colors_become_those_of_srgb(maker: str, name: str) -> None:
     color, points, expected = KNOWN[name]
     seen = levels(load(MAKERS[maker](color, points)))

@@ -73,6 +73,7 @@ def test_a_step_that_takes_for_ever_ends_when_the_process_is_about_to_be_killed(
 
 
 @pytest.mark.parametrize("what", ["hurry", "cancel"])
+@pytest.mark.medium
 def test_a_job_ends_between_the_parts_of_its_only_step(context: WorkerContext, what: str) -> None:
     job = queue(context, parts=1_000_000, part_seconds=0.01)
 

@@ -34,6 +34,7 @@ PICTURE = 3 * 4 * SIDE * SIDE
 TILE = 1 << 20
 
 
+@pytest.mark.medium
 def test_a_large_picture_takes_some_copies_of_it_and_a_tile_also_after_a_resume(
     monkeypatch: pytest.MonkeyPatch, network: Network
 ) -> None:

@@ -113,6 +113,7 @@ def test_where_curvature_differs_by_frequency_and_color_it_takes_fewer_evaluatio
     assert distance(PreconditionedLBFGS(10)) < 0.3 * distance(LBFGS())
 
 
+@pytest.mark.medium
 def test_it_ends_on_the_bounds_where_the_optimum_is_beyond() -> None:
     optimum, picture = 3 * rand(*SIZE, 6) - 1, rand(*SIZE, 7)
     curvature = 0.5 + 10 * rand(*SIZE, 8)
@@ -144,6 +145,7 @@ def test_one_of_the_next_scale_begins_with_what_is_known_of_the_bands() -> None:
     assert not torch.allclose(step / step.norm(), -gradient / gradient.norm(), atol=1e-3)
 
 
+@pytest.mark.medium
 def test_nothing_as_large_as_a_picture_outlives_an_optimizer() -> None:
     height, width = 61, 53
 
