@@ -101,7 +101,7 @@ def _restore(settings: Settings, folder: Path, manifest: Manifest) -> Restored:
 def _copy_back(backup: Path, name: str, target: FolderStorage, others: list[str]) -> dict[str, str]:
     """Copy the files of a folder of a backup, but for those that an earlier try has restored.
 
-    Returns what cannot be read, with the reason; what is no file of a service is added to ``others``.
+    Returns what cannot be read, with the reason; what is not a file of a service is added to ``others``.
     """
     source, copied = backup / name, Copied()
 

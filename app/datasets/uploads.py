@@ -53,7 +53,7 @@ def read_upload(file: BinaryIO, size: int, table: bytes | None, limits: Limits) 
     layout = arrange(entries, _labels(file, entries, table))
     if not layout.members:
         raise UnusableZip(
-            f"There is no picture in the {len(entries)} files of the ZIP: JPEG, PNG, WebP, HEIC, AVIF, TIFF "
+            f"None of the {len(entries)} files in the ZIP is a picture: JPEG, PNG, WebP, HEIC, AVIF, TIFF "
             "and BMP are taken."
         )
     if len(layout.members) > limits.members:

@@ -76,7 +76,7 @@ def test_a_file_that_is_not_a_picture_is_refused_at_its_field(
     console_errors.expect("415", "/v1/images")
     page.goto("/")
     file_input(page, "style").set_input_files(
-        {"name": "fake.png", "mimeType": "image/png", "buffer": b"this is no picture"}
+        {"name": "fake.png", "mimeType": "image/png", "buffer": b"not a picture"}
     )
     expect(problem_of(page, "style")).to_contain_text("fake.png: ")
     expect(problem_of(page, "content")).to_be_hidden()

@@ -1,4 +1,4 @@
-"""Files that are no picture, or not one that the form takes, as a person may choose or drop them."""
+"""Files that are not pictures, or not ones that the form takes, as a person may choose or drop them."""
 
 from pathlib import Path
 

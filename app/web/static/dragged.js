@@ -1,4 +1,4 @@
-/** What is dragged to a picture field that is no file: a picture or a link, of this page or of another one. */
+/** What is dragged to a picture field other than a file: a picture or a link, of this page or of another one. */
 
 import { getJob, Problem, Unreachable } from "./api.js";
 import { isTerminal } from "./follow.js";
@@ -10,7 +10,7 @@ const IMAGE = /^\/v1\/images\/([\w-]+)\/content(?:\?|$)/;
 const FOREIGN =
   "That is a link of another page, which the service cannot open. Save the picture there and drop the file, " +
   "or copy the picture and paste it here.";
-const NO_PICTURE = "That is no picture: drop one of the results, or a file.";
+const NOT_A_PICTURE = "That is not a picture: drop one of the results, or a file.";
 
 /** Whether a drag brings something that a picture field may take. */
 export const mayBePicture = ({ types }) => types.includes("Files") || types.includes("text/uri-list");
@@ -29,7 +29,7 @@ async function referenceOf(id, name, takesClips) {
   // The preview is deleted when the job ends.
   if (found && name !== "preview" && isShown(found)) return `${id}/${found.name}`;
   if (!isTerminal(job)) throw new RangeError("This picture is not done yet: wait until its job has ended.");
-  throw new RangeError(found ? NO_PICTURE : "This job made no picture.");
+  throw new RangeError(found ? NOT_A_PICTURE : "This job made no picture.");
 }
 
 /**
@@ -46,7 +46,7 @@ export function ownPicture(transfer, takesClips) {
   const shown = new URLSearchParams(url.hash.slice(1)).get("job");
   if (job) return () => referenceOf(job, name, takesClips);
   if (url.pathname !== location.pathname) return null;
-  return shown ? () => referenceOf(shown, null, takesClips) : () => Promise.reject(new RangeError(NO_PICTURE));
+  return shown ? () => referenceOf(shown, null, takesClips) : () => Promise.reject(new RangeError(NOT_A_PICTURE));
 }
 
 /** Let a field take what is dragged. `files` are those that came with it. */
