@@ -34,14 +34,13 @@ from app.networks.catalogue import SHIPPED
 from benchmarks.load import listen, multipart, request, send_at_rate
 from benchmarks.probes import probing
 from tests.support.deployment import MODES, Deployment, Mode, deployed
-from tests.support.extra_kinds import with_kind
 from tests.support.postgres import postgres
 from tests.support.strange_pictures import encode
 
 # A job that runs until it is cancelled.
 LONG = 20_000
 SUBMITS_PER_SECOND, STATUSES_PER_SECOND, LOAD_SECONDS = 30.0, 300.0, 20.0
-SHORT_KIND, SHORT_PER_SECOND = "glancing", 15.0
+SHORT_KIND, SHORT_PER_SECOND = "classify", 15.0
 STREAMS, STREAM_SECONDS = 500, 15.0
 QUEUED, LONG_QUEUE = 10_000, 200_000
 THUMBNAILS = 50
@@ -292,8 +291,8 @@ def measure(mode: Mode, names: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="impasto-benchmark-") as folder, ExitStack() as stack:
         server = stack.enter_context(postgres()) if mode == "celery" else None
         # Threads as they are where no setting says otherwise; tests take one.
-        settings = {**with_kind("glancing", Path(folder)), "IMPASTO_THREADS": str(os.cpu_count())}
-        service = stack.enter_context(deployed(mode, Path(folder), server, **settings))
+        threads = str(os.cpu_count())
+        service = stack.enter_context(deployed(mode, Path(folder), server, IMPASTO_THREADS=threads))
         for name in names:
             MEASUREMENTS[name](service)
 

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Engine, delete, inspect
 
 from app.backup.blobs import Copied, copy_blobs, reason_of
@@ -16,8 +14,8 @@ from app.backup.manifest import DATABASE, FILES, WEIGHTS, BackupError, Manifest,
 from app.backup.rows import ELSEWHERE, load, remove_database, remove_logs, require_unused, sync_file, written
 from app.batches.scrub import Damage, missing_files
 from app.database.engine import make_engine, read, write
-from app.database.migrations import configuration, upgrade
-from app.database.schema import SchemaMismatch, schema_of
+from app.database.migrations import upgrade
+from app.database.schema import SchemaMismatch, revisions, schema_of
 from app.jobs.reaper import release_all
 from app.jobs.storage_keys import discard_job_files, is_work_file
 from app.jobs.tables import chores
@@ -117,13 +115,11 @@ def _copy_back(backup: Path, name: str, target: FolderStorage, others: list[str]
 
 
 def _require_known(manifest: Manifest) -> None:
-    try:
-        ScriptDirectory.from_config(configuration("")).get_revision(manifest.revision)
-    except CommandError:
+    if manifest.revision not in revisions():
         raise BackupError(
             f"The backup is of version {manifest.version} (tables of revision {manifest.revision}), which is "
             "newer than this one: restore it with that version, or a newer one."
-        ) from None
+        )
 
 
 def _require_unused(settings: Settings) -> bool:

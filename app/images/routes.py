@@ -5,13 +5,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Path, Query, Request, Response, UploadFile
 from pydantic import AfterValidator
-from starlette.concurrency import run_in_threadpool
 
 from app.database.keys import KeyReused
 from app.datasets.repository import datasets_with_image
 from app.http.bodies import LimitedRoute
 from app.http.errors import FileGone, InvalidForm, InvalidRequest, RequestTooLarge, UnsupportedBody
-from app.http.file_responses import FILE_ANSWERS, FILE_ERRORS, send_file
+from app.http.file_responses import FILE_ANSWERS, FILE_ERRORS
 from app.http.idempotency import IdempotencyKey
 from app.http.ids import ID_SCHEMA, Cursor, require_id
 from app.http.problems import documented
@@ -21,7 +20,7 @@ from app.images import repository
 from app.images.errors import ImageInSet, ImageInUse, NoThumbnail, UnknownImage
 from app.images.repository import image_key
 from app.images.schemas import ImagePage, ImageView
-from app.images.thumbnails import SideQuery, send_thumbnail
+from app.images.thumbnails import SideQuery, Stored, send_stored
 from app.jobs.recipes import reusable
 from app.jobs.schemas import RecipeView
 from app.jobs.uploads import list_uploads, remove_image
@@ -103,11 +102,12 @@ async def get_image_content(
     services: ServicesDep, request: Request, image_id: ImageId, side: SideQuery = None
 ) -> Response:
     """The uploaded file, byte for byte; or a small copy of it."""
-    image = await run_in_threadpool(repository.get_image, services.engine, image_id)
-    stored = (services.storage, image_key(image.id), image.media_type, image.sha256)
-    if side is None:
-        return await run_in_threadpool(send_file, *stored, request)
-    return await send_thumbnail(*stored, side, request)
+
+    def find() -> Stored:
+        image = repository.get_image(services.engine, image_id)
+        return Stored(image_key(image.id), image.media_type, image.sha256)
+
+    return await send_stored(services.storage, find, side, request)
 
 
 @router.get("/{image_id}/recipe", responses=documented(UnknownImage, FileGone))

@@ -12,7 +12,7 @@ from functools import partial
 from http import HTTPStatus
 from io import BytesIO
 from math import inf
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import anyio
 from anyio import to_thread
@@ -20,7 +20,7 @@ from fastapi import Query, Request, Response
 from PIL import Image
 
 from app.http.errors import FileGone
-from app.http.file_responses import CACHE, is_known
+from app.http.file_responses import CACHE, is_known, send_file
 from app.images.errors import NoThumbnail
 from app.images.shrinking import shrink
 from app.media.stills import read_header
@@ -34,6 +34,9 @@ AT_A_TIME = 2
 PIXELS_AT_A_TIME = 40_000_000
 _turn = threading.Lock()
 _thumbnail_threads = anyio.CapacityLimiter(AT_A_TIME)
+# A page asks for fifty pictures at once, and with as many threads the event loop, which is one among them,
+# would seldom get its turn.
+_lookup_threads = anyio.CapacityLimiter(2 * AT_A_TIME)
 # Sheets are drawn for seconds, which thumbnails should not wait for.
 _sheet_threads = anyio.CapacityLimiter(AT_A_TIME)
 # A thumbnail has some 5 to 50 kB.
@@ -101,6 +104,27 @@ SideQuery = Annotated[
     Side | None,
     Query(description="Longer side in pixels: a small copy, as WebP, which is never larger than the file."),
 ]
+
+
+class Stored(NamedTuple):
+    """A stored file."""
+
+    key: str
+    media_type: str
+    sha256: str
+
+
+async def send_stored(
+    storage: Storage, find: Callable[[], Stored], side: Side | None, request: Request
+) -> Response:
+    """The file that ``find`` finds, in a thread, or with a side its thumbnail.
+
+    Raises what ``find`` does, and as :func:`send_file` and :func:`send_thumbnail`.
+    """
+    file = await to_thread.run_sync(find, limiter=_lookup_threads)
+    if side is None:
+        return await to_thread.run_sync(partial(send_file, storage, *file, request), limiter=_lookup_threads)
+    return await send_thumbnail(storage, *file, side, request)
 
 
 async def send_thumbnail(

@@ -5,8 +5,6 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
-import redis.asyncio
-from redis.exceptions import RedisError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
@@ -101,11 +99,13 @@ class JobNotifier:
             self.wake(job_id)
 
     async def _subscribe(self, url: str) -> None:
+        # Takes 5 MB, and a service on one machine has no Redis.
+        from redis.asyncio import Redis
+        from redis.exceptions import RedisError
+
         while True:
             try:
-                connected = redis.asyncio.Redis.from_url(
-                    url, socket_keepalive=True, socket_keepalive_options=KEEPALIVE
-                )
+                connected = Redis.from_url(url, socket_keepalive=True, socket_keepalive_options=KEEPALIVE)
                 async with connected as client, client.pubsub() as pubsub:
                     await pubsub.subscribe(CHANGES_CHANNEL)
                     async for message in pubsub.listen():

@@ -12,7 +12,7 @@ from app.database.ids import ID_PATTERN
 from app.database.keys import KeyReused
 from app.http.bodies import JSON_ERRORS, Body, LimitedRoute
 from app.http.errors import DatabaseUnavailable, InvalidRequest
-from app.http.file_responses import FILE_ANSWERS, FILE_ERRORS, send_file
+from app.http.file_responses import FILE_ANSWERS, FILE_ERRORS
 from app.http.idempotency import IdempotencyKey
 from app.http.ids import ID_SCHEMA, Cursor, require_id
 from app.http.problems import documented
@@ -21,7 +21,7 @@ from app.http.services import Services, ServicesDep
 from app.http.timestamps import Moment
 from app.http.waiting import view_made, view_made_in_thread, wait_for_end
 from app.images.errors import NoThumbnail
-from app.images.thumbnails import SideQuery, send_thumbnail
+from app.images.thumbnails import SideQuery, Stored, send_stored
 from app.jobs import repository
 from app.jobs.errors import (
     CannotFinish,
@@ -250,8 +250,9 @@ async def get_artifact(
     services: ServicesDep, request: Request, job_id: JobId, name: ArtifactName, side: SideQuery = None
 ) -> Response:
     """A file that a job made, such as `image`, `video` or `recipe`, and `preview` while it runs."""
-    artifact = await run_in_threadpool(services.jobs.get_artifact, job_id, name)
-    stored = (services.storage, artifact.key, artifact.media_type, artifact.sha256)
-    if side is None:
-        return await run_in_threadpool(send_file, *stored, request)
-    return await send_thumbnail(*stored, side, request)
+
+    def find() -> Stored:
+        artifact = services.jobs.get_artifact(job_id, name)
+        return Stored(artifact.key, artifact.media_type, artifact.sha256)
+
+    return await send_stored(services.storage, find, side, request)

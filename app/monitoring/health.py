@@ -13,6 +13,8 @@ from app.workers import repository as workers
 
 router = APIRouter(tags=["health"])
 
+_VERSION = version("impasto")
+
 _OTHER_TABLES = {
     "newer": "database of a newer release",
     "older": "database of an older release",
@@ -21,9 +23,10 @@ _OTHER_TABLES = {
 
 
 @router.get("/healthz")
-def healthz() -> dict[str, str]:
+async def healthz() -> dict[str, str]:
     """The HTTP service answers."""
-    return {"status": "ok", "version": version("impasto")}
+    # In the event loop: in a thread it would wait for those that are busy.
+    return {"status": "ok", "version": _VERSION}
 
 
 @router.get(

@@ -9,11 +9,13 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
-from typing import Annotated, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Annotated, BinaryIO, NoReturn
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # Ours have a few kB, 20 more with the names of ImageNet's classes, and 100 with how they were trained. A
 # thousand classes with long names, each also with the number of its pictures, have 1 MB.
@@ -23,7 +25,7 @@ KEY = "impasto"  # the entry of the metadata that is ours
 CHUNK = 1 << 20  # a multiple of every item size
 
 _DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
-_SIZES = {name: np.dtype(dtype).itemsize for name, dtype in _DTYPES.items()}
+_SIZES = {"F32": 4, "F16": 2, "BF16": 2}
 
 # Python refuses to print integers of thousands of digits.
 Number = Annotated[int, Field(gt=-(1 << 63), lt=1 << 63)]
@@ -112,6 +114,8 @@ def hash_tensors(file: BinaryIO, header: Header) -> str:
     It is the SHA-256 of each name, shape and little-endian float32 bytes, sorted by name. Raises
     MalformedFile for numbers that are not finite.
     """
+    import numpy as np  # slow to import, and used for uploads of weights alone
+
     digest = hashlib.sha256()
     for name, tensor in sorted(header.tensors.items()):
         digest.update(f"{name} {'x'.join(map(str, tensor.shape))}\n".encode())
@@ -129,7 +133,9 @@ def hash_tensors(file: BinaryIO, header: Header) -> str:
     return digest.hexdigest()
 
 
-def _as_float32(data: bytes, dtype: str) -> NDArray[np.float32]:
+def _as_float32(data: bytes, dtype: str) -> "NDArray[np.float32]":
+    import numpy as np
+
     values = np.frombuffer(data, _DTYPES[dtype])
     if dtype == "BF16":  # the upper half of a float32
         return (values.astype(np.uint32) << 16).view(np.float32)

@@ -72,8 +72,8 @@ def test_a_hang_that_lets_no_other_thread_run_is_noticed_from_outside(
     job = service.wait_for_job(hung, "failed", "succeeded", "cancelled")
     assert (job["state"], job["error"]["type"]) == ("failed", "worker_lost")
     assert service.job(hung).attempt == service.job(hung).lost_attempts == 3
-    # It shows where, each time, though it can run no Python.
-    assert service.logs.count("in hold_still") == 3
+    # It shows where, each time, though it can run no Python; perhaps after its lease has run out.
+    wait_for(lambda: service.logs.count("in hold_still") >= 3)
     assert service.wait_for_job(other, "succeeded", "failed")["state"] == "succeeded"
     service.check_made_once(other)
 

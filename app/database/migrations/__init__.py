@@ -1,14 +1,21 @@
 """Alembic migrations of the database."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy.engine import URL
 
+from app.database.engine import make_engine
+from app.database.schema import schema_of
 
-def configuration(url: str | URL) -> Config:
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+
+def configuration(url: str | URL) -> "Config":
     """Alembic's configuration for a database, without an ini file."""
+    from alembic.config import Config  # takes 10 MB, and there is seldom something to migrate
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["url"] = url
@@ -22,4 +29,12 @@ def upgrade(url: str | URL) -> None:
     database of a service: workers and commands check it, and leave it as it is. Commands without a service
     call this on that of a data folder which no service uses, `impasto restore` on an empty one.
     """
+    engine = make_engine(url)
+    try:
+        if schema_of(engine).state == "current":
+            return
+    finally:
+        engine.dispose()
+    from alembic import command
+
     command.upgrade(configuration(url), "head")

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app.database.engine import UNAVAILABLE, make_engine, read, write
 from app.database.migrations import configuration, upgrade
-from app.database.schema import SchemaMismatch, require_current, schema_of
+from app.database.schema import SchemaMismatch, require_current, revisions, schema_of
 from tests.support.databases import leave_to_a_newer_release
 from tests.support.postgres import PostgresServer
 
@@ -21,6 +22,12 @@ def test_a_migrated_database_is_current(engine: Engine) -> None:
     schema = schema_of(engine)
     assert schema.state == "current" and schema.revision == schema.newest
     require_current(engine)
+
+
+def test_the_revisions_are_those_that_alembic_runs() -> None:
+    scripts = ScriptDirectory.from_config(configuration(""))
+    assert revisions() == [each.revision for each in scripts.walk_revisions()][::-1]
+    assert revisions()[-1] == scripts.get_current_head()
 
 
 def test_an_empty_database_is_told_from_an_older_one_and_left_as_it_is(tmp_path: Path) -> None:
