@@ -24,9 +24,9 @@ from app.database.keys import Keyed, Note, change_once, keyed, no_note
 from app.database.removal import unless_written
 from app.jobs.admission import shape_of
 from app.jobs.dispatch.base import Dispatcher
-from app.jobs.errors import NeedsGone
 from app.jobs.estimates import Estimator
 from app.jobs.job import Job
+from app.jobs.needs import made_again_if_gone
 from app.jobs.preparing import Checked, Preparer
 from app.jobs.repository import find_made_job, get_job
 from app.jobs.service import JobService
@@ -154,24 +154,22 @@ class BatchService:
         request = keyed(idempotency_key, "retry", job_id)
         if earlier := find_made_job(self.engine, request):
             return earlier
-        if job.batch_id is None:
+        batch_id = job.batch_id
+        if batch_id is None:
             return self.jobs.retry(job, request)
         self.storage.require_space()
         try:
-            new_id = retry_entry(self.engine, self._preparer(), job.batch_id, job, request)
+            new_id = made_again_if_gone(
+                lambda: retry_entry(self.engine, self._preparer(), batch_id, job, request)
+            )
         except (EntryRetried, IntegrityError):
             # The same request may have come at this moment.
             if earlier := find_made_job(self.engine, request):
                 return earlier
             raise
-        except NeedsGone:
-            # The same check says which param names what is not there any more.
-            again = self._preparer()
-            again.check_one(again.parse_again(job), new_names=False)
-            raise
         new = get_job(self.engine, new_id)
         self.dispatcher.hint(new.lane)
-        self.dispatcher.changed(job.batch_id)
+        self.dispatcher.changed(batch_id)
         return new
 
     def delete_job(self, job_id: str) -> None:

@@ -1,6 +1,7 @@
 """Small copies of large pictures, with no second copy of all their pixels in memory."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from PIL import Image, ImageOps
 
 from app.media.headers import Cicp, Header
 from app.media.inspect import open_picture
+from app.media.webp import first_frame
 
 if TYPE_CHECKING:
     from av.video.plane import VideoPlane
@@ -40,6 +42,8 @@ def shrink(data: bytes, header: Header, side: int) -> Image.Image:
         opened.draft(None, (2 * side, 2 * side))  # reduces a JPEG alone
         # As displayed of a TIFF, which Pillow turns by itself.
         size = _fit(opened.size, side)
+        if header.format == "WEBP" and header.frames > 1 and (frame := first_frame(data)) is not None:
+            data, header = frame, replace(header, frames=1)
         if header.format == "WEBP" and header.frames == 1:
             small = _reduced_webp(data, header, size)
         else:

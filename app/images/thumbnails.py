@@ -30,7 +30,8 @@ MEDIA_TYPE = "image/webp"
 QUALITY = 80
 # Decoded at a time: a large picture takes some hundred megabytes and a second.
 AT_A_TIME = 2
-# Pixels decoded at a time, up to 9 bytes each (16 of an animated WebP). One with more than half is alone.
+# Pixels decoded at a time, up to 9 bytes each, or 16 of a WebP whose first frame is not all of it.
+# One with more than half is alone.
 PIXELS_AT_A_TIME = 40_000_000
 _turn = threading.Lock()
 _thumbnail_threads = anyio.CapacityLimiter(AT_A_TIME)

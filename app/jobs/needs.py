@@ -2,6 +2,7 @@
 moment one sees what the other did."""
 
 from collections.abc import Callable, Collection, Mapping
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, delete, or_, select
 
@@ -13,6 +14,8 @@ from app.jobs.states import TERMINAL
 from app.jobs.tables import artifacts, job_datasets, job_pictures, jobs
 from app.networks.catalogue import is_shipped
 from app.networks.tables import networks
+
+T = TypeVar("T")
 
 # Jobs that an error names.
 NAMED = 6
@@ -88,6 +91,17 @@ def pictures_needed(connection: Connection, references: Collection[str]) -> set[
         .where(job_pictures.c.reference.in_(references), jobs.c.state.not_in(TERMINAL))
     )
     return set(connection.execute(query).scalars())
+
+
+def made_again_if_gone(make: Callable[[], T]) -> T:
+    """What ``make`` checks and makes; once more if something that it needs is deleted between the two.
+
+    Its check then says which param names what is not there, or finds what has been made under the same name.
+    """
+    try:
+        return make()
+    except NeedsGone:
+        return make()
 
 
 def lock_datasets(connection: Connection, dataset_ids: Collection[str]) -> None:

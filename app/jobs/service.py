@@ -20,7 +20,6 @@ from app.jobs.errors import (
     InvalidParam,
     JobEnded,
     JobNotEnded,
-    NeedsGone,
     ParamsError,
     UnknownArtifact,
 )
@@ -144,27 +143,25 @@ class JobService:
         and sets that do not exist and for the name of a network that is taken, KeyReused, StorageFull.
         """
         self.storage.require_space()
-        preparer = Preparer(self.engine, self.images.settings)
-        # The network of a job that is tried again has the name, if it made one.
         uploaded = {each.id: (each.info.width, each.info.height) for each in images}
-        checked = preparer.check_one(params, uploaded=uploaded, new_names=retry_of is None)
-        new = preparer.new_job(
-            checked,
-            reproducible=reproducible,
-            images=tuple(images),
-            id=job_id,
-            priority=priority,
-            retry_of=retry_of,
-            **columns_of(request),
-            request_id=current_request_id(),
-        )
-        try:
-            job, is_new = repository.create_job(self.engine, new)
-        except NeedsGone:
-            # The same check says which param names what is not there any more.
-            again = Preparer(self.engine, self.images.settings)
-            again.check_one(params, uploaded=uploaded, new_names=False)
-            raise
+
+        def create() -> tuple[Job, bool]:
+            preparer = Preparer(self.engine, self.images.settings)
+            # The network of a job that is tried again has the name, if it made one.
+            checked = preparer.check_one(params, uploaded=uploaded, new_names=retry_of is None)
+            new = preparer.new_job(
+                checked,
+                reproducible=reproducible,
+                images=tuple(images),
+                id=job_id,
+                priority=priority,
+                retry_of=retry_of,
+                **columns_of(request),
+                request_id=current_request_id(),
+            )
+            return repository.create_job(self.engine, new)
+
+        job, is_new = needs.made_again_if_gone(create)
         if is_new:
             self.dispatcher.hint(job.lane)
         return job, is_new

@@ -1,9 +1,13 @@
 """The structure of WebP files: RFC 9649, section 2, with frames of VP8 (RFC 6386, section 9.1) and VP8L."""
 
+from collections.abc import Iterator
+
 from app.media.errors import damaged, truncated
 from app.media.headers import Header, count_part, shown_seconds
 
 _FIRST = 12
+# The chunks of a frame's pixels.
+_PIXELS = (b"ALPH", b"VP8 ", b"VP8L")
 
 
 def read_webp(data: bytes) -> Header:
@@ -17,6 +21,39 @@ def ended_webp(data: bytes) -> bytes:
     _, stop = _read(data)
     whole = data[:stop] + b"\0" * (stop % 2)
     return whole[:4] + (len(whole) - 8).to_bytes(4, "little") + whole[8:]
+
+
+def first_frame(data: bytes) -> bytes | None:
+    """The first frame of an animation as a file of its own; None if it is not as large as the whole.
+
+    For files whose header :func:`read_webp` reads.
+    """
+    sides = b""
+    for kind, chunk in _chunks(data, _FIRST, len(data)):
+        if kind == b"VP8X":
+            sides = chunk[4:10]
+        elif kind == b"ANMF":
+            if chunk[:6] != bytes(6) or chunk[6:12] != sides:
+                return None
+            parts = [(kind, part) for kind, part in _chunks(chunk, 16, len(chunk)) if kind in _PIXELS]
+            if not parts:
+                return None
+            # Without it a decoder does not look for the alpha channel.
+            flags = bytes([0x10 if parts[0][0] == b"ALPH" else 0, 0, 0, 0])
+            parts.insert(0, (b"VP8X", flags + sides))
+            body = b"".join(kind + _bytes(len(part)) + part + b"\0" * (len(part) % 2) for kind, part in parts)
+            return b"RIFF" + _bytes(4 + len(body)) + b"WEBP" + body
+    return None
+
+
+def _chunks(data: bytes, at: int, stop: int) -> Iterator[tuple[bytes, bytes]]:
+    """Names and contents of the whole chunks of some bytes."""
+    while at + 8 <= stop:
+        end = at + 8 + _little(data[at + 4 : at + 8])
+        if end > stop:
+            return
+        yield data[at : at + 4], data[at + 8 : end]
+        at = end + end % 2
 
 
 def _read(data: bytes) -> tuple[Header, int]:
@@ -60,3 +97,7 @@ def _read(data: bytes) -> tuple[Header, int]:
 
 def _little(data: bytes) -> int:
     return int.from_bytes(data, "little")
+
+
+def _bytes(number: int) -> bytes:
+    return number.to_bytes(4, "little")

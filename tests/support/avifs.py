@@ -1,5 +1,8 @@
 """Makes AVIF files with 10 bits a channel (by SVT-AV1), of which Pillow writes none."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
@@ -15,7 +18,7 @@ def avif10(pixels: NDArray[Any], code_points: tuple[int, int] = (1, 13)) -> byte
     ``code_points`` are those of primaries and transfer characteristics (ITU-T H.273).
     """
     out = BytesIO()
-    with av.open(out, "w", format="avif") as container:
+    with _kept_schedule(), av.open(out, "w", format="avif") as container:
         options = {"crf": "1", "preset": "8", "svtav1-params": "avif=1"}
         stream = container.add_stream("libsvtav1", rate=1, options=options)
         context = stream.codec_context
@@ -32,6 +35,19 @@ def avif10(pixels: NDArray[Any], code_points: tuple[int, int] = (1, 13)) -> byte
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return out.getvalue()
+
+
+@contextmanager
+def _kept_schedule() -> Iterator[None]:
+    """Undo what SVT-AV1 does where it may: it gives the thread that opens it the highest realtime priority.
+
+    Every process that the tests start later would have it, too, and take all cores from the others.
+    """
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, priority)
 
 
 def _planes(pixels: NDArray[Any]) -> list[NDArray[Any]]:

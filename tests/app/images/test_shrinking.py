@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
 
 from app.images import thumbnails
 from app.images.shrinking import shrink
 from app.media.stills import read_header
+from app.media.webp import first_frame
 from tests.support import strange_pictures as strange
 from tests.support.tiffs import tiff
 
@@ -81,6 +82,29 @@ def test_it_is_that_of_all_pixels_at_once(kind: str, size: tuple[int, int]) -> N
     assert np.abs(np.asarray(found, int) - np.asarray(expected, int)).max() <= tolerance
 
 
+def animated(first: Image.Image, **options: Any) -> bytes:
+    """A WebP of a picture, and of another behind it."""
+    return strange.encode(
+        first, "WEBP", save_all=True, append_images=[ImageOps.invert(first.convert("RGB"))], **options
+    )
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("options", [{"quality": 98}, {"lossless": True}], ids=["lossy", "lossless"])
+def test_of_an_animated_webp_the_first_frame_is_taken(mode: str, options: dict[str, Any]) -> None:
+    data = animated(smooth(481, 333, mode), **options)
+    # A larger picture, of which the first frame is a part.
+    larger = bytearray(data)
+    larger[24:27] = (560).to_bytes(3, "little")
+    for file in (data, bytes(larger)):
+        assert read_header(file).frames == 2
+        reduced, whole = small(file), at_once(file, mode)
+        assert reduced.size == whole.size
+        difference = np.asarray(reduced.convert(mode), int) - np.asarray(whole, int)
+        assert np.abs(difference).mean() < 2
+    assert first_frame(data) is not None and first_frame(bytes(larger)) is None
+
+
 def test_colors_do_not_bleed_from_where_a_webp_is_transparent() -> None:
     pixels = np.full((1600, 1600, 4), (255, 0, 0, 255), np.uint8)
     pixels[::2] = (0, 0, 255, 0)
@@ -121,6 +145,7 @@ LARGE: dict[str, Callable[[Image.Image], bytes]] = {
     "WebP without loss": lambda image: strange.encode(
         image.convert("RGBA"), "WEBP", lossless=True, method=0, quality=0
     ),
+    "animated WebP": lambda image: animated(image, method=0),
 }
 
 

@@ -24,7 +24,7 @@ from app.jobs.tables import jobs
 from app.jobs.turns import SINGLE
 from app.jobs.uploads import delete_image
 from app.kinds import KINDS
-from app.networks.catalogue import SHIPPED, get_card
+from app.networks.catalogue import SHIPPED, Catalogue, get_card
 from app.networks.errors import NetworkInUse
 from app.networks.repository import NewNetwork, StoredNetwork, add_network, delete_network, new_network_key
 from app.networks.tables import networks
@@ -63,8 +63,8 @@ def made_picture(context: BatchContext) -> tuple[str, str]:
     return claim.job.id, f"{claim.job.id}/image"
 
 
-def imported_network(context: BatchContext) -> StoredNetwork:
-    card = get_card("palette").model_copy(update={"name": "mine", "sha256": "a" * 64})
+def imported_network(context: BatchContext, sha256: str = "a" * 64) -> StoredNetwork:
+    card = get_card("palette").model_copy(update={"name": "mine", "sha256": sha256})
     network_id, key = new_network_key()
     return add_network(
         context.engine, NewNetwork(id=network_id, card=card, key=key, bytes=1, origin="imported")
@@ -150,6 +150,24 @@ def test_a_submit_whose_picture_goes_after_its_check_names_the_param(
     with pytest.raises(ParamsError) as caught:
         context.jobs.submit(params)
     assert [(error.field, image_id in error.detail) for error in caught.value.errors] == [("image", True)]
+
+
+def test_a_submit_whose_network_is_replaced_after_its_check_takes_the_new_one(
+    context: BatchContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_id, old = context.add_image(), imported_network(context)
+    create, replaced = repository.create_job, []
+
+    def after_a_change(engine: Engine, new: NewJob) -> object:
+        if not replaced:
+            delete_network(engine, old, needs.users_of_network)
+            replaced.append(imported_network(context, "b" * 64))
+        return create(engine, new)
+
+    monkeypatch.setattr(repository, "create_job", after_a_change)
+    params = KINDS["deep_dream"].params.model_validate({"image": image_id, "network": "mine"})
+    job, _ = context.jobs.submit(params.resolve(Catalogue(context.engine)))
+    assert (job.network, job.network_sha256) == ("mine", "b" * 64)
 
 
 def test_ended_jobs_keep_a_picture_from_retention_alone(context: BatchContext) -> None:
