@@ -96,6 +96,7 @@ def test_an_error_of_a_listener_is_no_broken_connection(
     assert (len(asked), page.evaluate("called")) == (1, 1)
 
 
+@pytest.mark.slow
 def test_ten_tabs_load_and_cancel(context: BrowserContext, service: Service, painting: str) -> None:
     tabs = [context.new_page() for _ in range(10)]
     for tab in tabs:

@@ -15,7 +15,9 @@ pytestmark = pytest.mark.browser
 PREFIX = "/art/impasto"
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["strips", "keeps"])
+@pytest.fixture(
+    scope="module", params=[pytest.param(True, marks=pytest.mark.slow), False], ids=["strips", "keeps"]
+)
 def proxy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     """A proxy, which rewrites Host, before a service that knows of it."""
     service = Service.on_free_port(tmp_path_factory.mktemp("data"))

@@ -40,6 +40,7 @@ def lay_out(folder: Path) -> None:
         (folder / "birds" / f"{name}.png").write_bytes(noise(seed=10 + seed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_examples_run(page: Path, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lay_out(tmp_path)

@@ -29,6 +29,7 @@ def test_two_apis_and_eight_workers_fit_into_what_postgresql_has() -> None:
     assert needed(2, 8, lanes=len(all_lanes())) <= AVAILABLE
 
 
+@pytest.mark.slow
 @pytest.mark.server
 def test_a_service_under_load_has_no_more_connections_than_that(
     postgres_server: PostgresServer, tmp_path: Path

@@ -56,6 +56,7 @@ def settings_of(service: Deployment, part: str) -> dict[str, str]:
     return dict(each.split("=", 1) for each in variables if each.startswith("IMPASTO_"))
 
 
+@pytest.mark.slow
 def test_each_container_is_as_well_as_what_it_runs(service: Deployment) -> None:
     # One variable of the tests differs, and tells apart two containers whose processes see each other.
     api, worker = settings_of(service, "api"), settings_of(service, "worker")
@@ -86,6 +87,7 @@ def test_each_container_is_as_well_as_what_it_runs(service: Deployment) -> None:
     wait_for(lambda: health(**worker)[0])
 
 
+@pytest.mark.slow
 def test_the_whole_service_in_one_container(tmp_path: Path) -> None:
     with shown_logs(deployed("embedded", tmp_path, None, IMPASTO_LANES="long")) as service:
         own = settings_of(service, "serve")

@@ -53,6 +53,7 @@ def service(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Deploym
         print(service.logs)
 
 
+@pytest.mark.slow
 def test_workers_wait_for_the_api_to_migrate_and_end_when_a_newer_one_has(service: Deployment) -> None:
     worker = service.parts["worker"]
     worker.start()
@@ -97,7 +98,9 @@ def test_no_command_uses_the_database_of_a_newer_release(
 
 
 @pytest.mark.parametrize("command", ["api", "worker"])
-@pytest.mark.parametrize("silent", [False, True], ids=["refused", "silent"])
+@pytest.mark.parametrize(
+    "silent", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["refused", "silent"]
+)
 def test_a_database_that_cannot_be_reached_ends_the_command(
     command: str, silent: bool, tmp_path: Path
 ) -> None:

@@ -117,6 +117,7 @@ def test_a_wrong_setting_is_said_in_one_line(settings: dict[str, str], named: st
     assert named in result.stderr
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_started_again_and_its_job_goes_on(service: Service) -> None:
     job_id = service.paint(size=48, steps=100)
     service.wait_for_job(job_id, "running")

@@ -103,6 +103,7 @@ def test_apis_that_start_at_once_on_an_empty_database(
         engine.dispose()
 
 
+@pytest.mark.slow
 def test_an_api_that_may_open_no_more_files(tmp_path: Path) -> None:
     with api(tmp_path / "data") as (process, url):
         image = httpx.post(

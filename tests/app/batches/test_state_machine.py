@@ -153,7 +153,7 @@ class Life(RuleBasedStateMachine):
             assert connection.execute(jobs.select()).all() == []
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_batches_live_as_they_should(
     engine: "object", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,6 +74,7 @@ def test_what_is_pulled_classifies_as_torchvisions_does(card: NetworkCard, folde
     assert (here.sha256, here.layers, here.classes) == (network.sha256, card.layers, card.classes)
 
 
+@pytest.mark.slow
 @pytest.mark.server
 def test_what_was_pulled_is_exported_whole(
     card: NetworkCard, folder: WeightsFolder, settings: Settings
