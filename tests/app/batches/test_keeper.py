@@ -247,6 +247,24 @@ def test_a_file_that_was_cut_off_refuses_the_lines_that_are_missing(context: Bat
     assert counts_of(context, batch) == Counts(0, 12, 0, 0, 13, 0)
 
 
+def test_a_file_that_was_cut_off_within_a_line_ends_its_batch(context: BatchContext) -> None:
+    batch = context.create(25)
+    with context.storage.open(batch.spool) as file:
+        whole = file.read()
+    lines = whole.splitlines(keepends=True)
+    context.storage.put(batch.spool, b"".join(lines[:12]) + lines[12][:20])
+    context.keep()
+    assert counts_of(context, batch) == Counts(0, 12, 0, 0, 13, 0)
+    context.end(State.SUCCEEDED, 12)
+    context.service.retry(batch.id)
+    context.keep()
+    assert counts_of(context, batch) == Counts(0, 0, 0, 12, 13, 0)
+    context.storage.put(batch.spool, whole)
+    context.service.retry(batch.id)
+    context.keep()
+    assert counts_of(context, batch) == Counts(0, 13, 0, 12, 0, 0)
+
+
 def test_a_batch_that_cannot_be_read_does_not_keep_others_waiting(context: BatchContext) -> None:
     broken, whole = context.create(5), context.create(5)
     path = context.storage.path(broken.spool)
