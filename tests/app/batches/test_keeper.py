@@ -224,6 +224,26 @@ def test_a_batch_whose_picture_is_needed_stays(context: BatchContext) -> None:
     assert context.all_jobs(batch) == []
 
 
+def test_a_picture_of_a_batch_that_is_needed_since_it_was_hidden_stays(context: BatchContext) -> None:
+    batch = context.create(12)
+    context.keep()
+    ended = []
+    for claim in context.claim(12):
+        stored = context.storage.put(f"jobs/{claim.job.id}/1/image.png", b"x")
+        made = Artifact(claim.job.id, "image", stored.key, "image/png", 1, stored.sha256)
+        ended.append(finish(context.engine, claim, State.SUCCEEDED, made=[made]))
+    assert state_of(context, batch) == "succeeded"
+    context.service.delete(batch.id)
+    needed = ended[3].id
+    user, _ = repository.create_job(context.engine, NewJob("k", "long", {}, pictures=(f"{needed}/image",)))
+    context.keep()
+    assert [job.id for job in context.all_jobs(batch)] == [needed]
+    assert list(context.storage.list_keys("jobs")) == [f"jobs/{needed}/1/image.png"]
+    repository.request_cancel(context.engine, user.id)
+    context.keep()
+    assert context.all_jobs(batch) == [] and list(context.storage.list_keys()) == []
+
+
 def test_a_batch_without_its_file_ends_and_can_be_retried(context: BatchContext) -> None:
     batch = context.create(3)
     with context.storage.open(batch.spool) as file:
