@@ -26,6 +26,7 @@ from app.jobs.storage_keys import (
 )
 from app.log_context import logged_with
 from app.networks import repository as networks
+from app.storage import StorageUnavailable
 from worker.contract.interludes import listening
 from worker.contract.steps import NewNetwork, Step, StepState
 from worker.media.pictures import PREVIEW_MEDIA_TYPE, encode_preview
@@ -110,8 +111,9 @@ class ClaimedJob:
     def load_checkpoint(self) -> StepState | None:
         """The state to go on from; None to start from the beginning, also if no checkpoint is usable.
 
-        Where the row names none that is, as after a backup was restored whose files are older or newer than
-        its database, another one of the job does as well: each is a state of the same computation.
+        One that cannot be read is tried again for a while: a job that starts over replaces it. Where the row
+        names none that is, as after a backup was restored whose files are older or newer than its database,
+        another one of the job does as well: each is a state of the same computation.
         """
         named, storage = self._checkpoint_key, self._context.storage
         try:
@@ -122,8 +124,8 @@ class ClaimedJob:
         unusable: Exception | None = None
         for key in [*([named] if named is not None else []), *(key for key in others if key != named)]:
             try:
-                state, self._parts = checkpoints.load(storage, key, self.row.kind)
-            except (CheckpointError, OSError) as error:
+                state, self._parts = persist(partial(checkpoints.load, storage, key, self.row.kind))
+            except (CheckpointError, StorageUnavailable) as error:
                 log.warning("job %s: %s cannot be used: %s", self.row.id, key, error)
                 unusable = error
                 continue

@@ -102,7 +102,23 @@ def test_a_preview_that_fails_is_not_tried_in_every_step(context: WorkerContext)
 
 
 @pytest.mark.medium
-def test_a_checkpoint_that_cannot_be_read_starts_the_job_over(context: WorkerContext) -> None:
+def test_a_checkpoint_that_cannot_be_read_for_a_moment_is_gone_on_from(
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.runtime.patience.FIRST_PAUSE_SECONDS", 0.01)
+    queue(context)
+    stop = threading.Event()
+    stop.set()
+    assert run(context, stop).checkpoint is not None
+    again = run(with_storage(context, ".safetensors", 2), stop)
+    assert again.checkpoint is not None and again.checkpoint["done"] == 2
+
+
+@pytest.mark.medium
+def test_a_checkpoint_that_cannot_be_read_starts_the_job_over(
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.runtime.patience.PERSIST_SECONDS", 0.0)
     queue(context)
     stop = threading.Event()
     stop.set()
