@@ -31,6 +31,7 @@ from worker.contract.interludes import listening
 from worker.contract.steps import NewNetwork, Step, StepState
 from worker.media.pictures import PREVIEW_MEDIA_TYPE, encode_preview
 from worker.networks.keeping import store_weights
+from worker.optim.ladder import is_out_of_memory
 from worker.runtime import checkpoints
 from worker.runtime.artifacts import EncodedFile
 from worker.runtime.checkpoints import CheckpointError
@@ -221,7 +222,10 @@ class ClaimedJob:
         """Save part of a report. The job goes on without; a later report makes up for it."""
         try:
             save()
-        except SAVING_FAILED as error:
+        except Exception as error:
+            # The step itself had the memory that it needs.
+            if not (isinstance(error, SAVING_FAILED) or is_out_of_memory(error)):
+                raise
             log.warning("job %s: %s not saved: %s", self.row.id, what, error)
 
     def _announce_end(self) -> None:
