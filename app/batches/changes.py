@@ -41,11 +41,16 @@ def request_cancel(engine: Engine, batch_id: str, note: Note = no_note) -> Batch
 
 
 def request_pause(engine: Engine, batch_id: str, paused: bool, note: Note = no_note) -> Batch:
-    """Pause or resume a batch. One that is so already stays as it is. Raises UnknownBatch, BatchEnded."""
+    """Pause or resume a batch. One that is so already stays as it is.
+
+    Raises UnknownBatch, BatchEnded; also for one that was cancelled, where an entry was retried alone: its
+    jobs would follow the cancel.
+    """
     values = {"paused": paused, "revision": batches.c.revision + 1}
     with write(engine) as connection:
-        batch = _change(connection, batch_id, _IS_RUNNING, batches.c.paused != paused, values=values)
-        if batch.ended:
+        may = (_IS_RUNNING, ~_IS_CANCELLED, batches.c.paused != paused)
+        batch = _change(connection, batch_id, *may, values=values)
+        if batch.ended or batch.cancel_requested_at is not None:
             raise BatchEnded(batch_id, batch.state)
         note(connection)
     return batch

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from sqlalchemy import Engine, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, func, select, update
 from sqlalchemy.exc import DBAPIError
 
 from app.batches.batch import Batch, BatchState
@@ -16,12 +16,15 @@ from app.database.engine import is_disk_full, now, read, write
 from app.database.removal import Deletion, delete_files, remove
 from app.jobs.errors import JobInUse
 from app.jobs.leftovers import delete_unknown
+from app.jobs.needs import NAMED
+from app.jobs.retention import IS_NEEDED
 from app.jobs.states import TERMINAL
 from app.jobs.storage_keys import delete_job_files
 from app.jobs.tables import artifacts, job_pictures, jobs
 from app.storage import Storage
 from app.storage.folder import DAY_SECONDS
 
+_MADE = jobs.alias("made")
 # Jobs deleted in one transaction, with all that belongs to them.
 CHUNK = 500
 
@@ -31,9 +34,7 @@ def request_delete(engine: Engine, storage: Storage, batch_id: str) -> None:
 
     Raises UnknownBatch, BatchNotEnded; JobInUse if jobs outside it that have not ended need its pictures.
     """
-    users = jobs_in_need(engine, batch_id)
-    if users:
-        raise JobInUse(users)
+    _require_unneeded(engine, batch_id)
     try:
         _hide(engine, batch_id)
     except DBAPIError as error:
@@ -73,26 +74,28 @@ def _hide(engine: Engine, batch_id: str) -> None:
             raise BatchNotEnded(batch_id)
 
 
-def jobs_in_need(engine: Engine, batch_id: str) -> Sequence[str]:
-    """Ids of some jobs outside a batch that have not ended, and that need a picture that it made."""
-    made = jobs.alias("made")
-    reference = artifacts.c.job_id + "/" + artifacts.c.name
+def _require_unneeded(engine: Engine, batch_id: str) -> None:
+    with read(engine) as connection:
+        _require_none_needs(connection, _MADE.c.batch_id == batch_id)
+
+
+def _require_none_needs(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Raises JobInUse if jobs that have not ended need pictures of some jobs, which are rows of ``_MADE``.
+
+    No other one of a batch that has ended can be among them.
+    """
     query = (
         select(jobs.c.id)
         .distinct()
-        .select_from(made)
-        .join(artifacts, artifacts.c.job_id == made.c.id)
-        .join(job_pictures, job_pictures.c.reference == reference)
+        .select_from(_MADE)
+        .join(artifacts, artifacts.c.job_id == _MADE.c.id)
+        .join(job_pictures, job_pictures.c.reference == artifacts.c.job_id + "/" + artifacts.c.name)
         .join(jobs, jobs.c.id == job_pictures.c.job_id)
-        .where(
-            made.c.batch_id == batch_id,
-            jobs.c.state.not_in(TERMINAL),
-            func.coalesce(jobs.c.batch_id, "") != batch_id,
-        )
-        .limit(6)
+        .where(which, jobs.c.state.not_in(TERMINAL), func.coalesce(jobs.c.batch_id, "") != _MADE.c.batch_id)
+        .limit(NAMED)
     )
-    with read(engine) as connection:
-        return connection.execute(query).scalars().all()
+    if users := connection.execute(query).scalars().all():
+        raise JobInUse(users)
 
 
 def ended_before(engine: Engine, seconds: float, skip: int, limit: int) -> Sequence[str]:
@@ -113,16 +116,20 @@ def ended_before(engine: Engine, seconds: float, skip: int, limit: int) -> Seque
 
 
 def delete_chunk(engine: Engine, storage: Storage, batch: Batch) -> None:
-    """Delete some jobs of a batch with all that they made; after the last, the batch itself."""
+    """Delete some jobs of a batch with all that they made; after the last, the batch itself.
+
+    Raises JobInUse as long as jobs that were submitted since the batch was hidden need what is left.
+    """
     if job_ids := _some_jobs(engine, batch.id):
         remove(lambda: _delete_jobs(engine, batch, job_ids), *_files_of(storage, job_ids))
     else:
+        _require_unneeded(engine, batch.id)
         remove(lambda: _delete_batch(engine, batch), lambda: storage.delete(spool_key(batch.id)))
 
 
 def _some_jobs(engine: Engine, batch_id: str, after: str = "") -> Sequence[str]:
-    """Ids of the next jobs that a batch ever had."""
-    mine = (jobs.c.batch_id == batch_id, jobs.c.id > after)
+    """Ids of the next jobs that a batch ever had, but for those that others need now."""
+    mine = (jobs.c.batch_id == batch_id, jobs.c.id > after, ~IS_NEEDED)
     with read(engine) as connection:
         return (
             connection.execute(select(jobs.c.id).where(*mine).order_by(jobs.c.id).limit(CHUNK))
@@ -134,6 +141,10 @@ def _some_jobs(engine: Engine, batch_id: str, after: str = "") -> Sequence[str]:
 def _delete_jobs(engine: Engine, batch: Batch, job_ids: Sequence[str]) -> None:
     with write(engine) as connection:
         if lock(connection, batch) is not None:
+            # Locked, so that of this and a submit at this moment one sees what the other did.
+            made = select(artifacts.c.name).where(artifacts.c.job_id.in_(job_ids))
+            connection.execute(made.order_by(artifacts.c.job_id, artifacts.c.name).with_for_update())
+            _require_none_needs(connection, _MADE.c.id.in_(job_ids))
             connection.execute(delete(jobs).where(jobs.c.id.in_(job_ids)))
 
 

@@ -139,7 +139,10 @@ class BatchEnded(ServiceError):
     example = (_BATCH_ID, "succeeded")
 
     def __init__(self, batch_id: str, state: str) -> None:
-        super().__init__(f"Batch {batch_id} has ended as {state}: there is nothing to pause or resume.")
+        if state == "running":
+            super().__init__(f"Batch {batch_id} was cancelled: pause or resume its jobs one by one.")
+        else:
+            super().__init__(f"Batch {batch_id} has ended as {state}: there is nothing to pause or resume.")
 
 
 class JobOfBatch(ServiceError):

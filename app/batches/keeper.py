@@ -18,7 +18,7 @@ from app.batches.retrying import retry_chunk
 from app.batches.settling import batches_that_are_over, settle
 from app.database.engine import UNAVAILABLE, reason_of
 from app.jobs.dispatch.base import Dispatcher
-from app.jobs.errors import NeedsGone
+from app.jobs.errors import JobInUse, NeedsGone
 from app.jobs.preparing import Preparer
 from app.settings import Settings
 from app.storage import Storage
@@ -111,6 +111,9 @@ class Keeper:
             raise
         except NeedsGone as error:
             log.info("batch %s: its next lines are read again: %s", batch.id, error)
+        except JobInUse as error:
+            log.info("batch %s is deleted later: %s", batch.id, error)
+            self._retry_at[batch.id] = time.monotonic() + RETRY_SECONDS
         except Exception:
             # The others go on: what is wrong, such as a file that cannot be read, may be with this one alone.
             log.exception("batch %s is tried again in %.0f s", batch.id, RETRY_SECONDS)

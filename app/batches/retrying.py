@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, Engine, delete, select, update
+from sqlalchemy import Connection, Engine, and_, delete, select, update
 
 from app.batches.batch import Batch, BatchState
 from app.batches.checking import CHUNK
@@ -140,7 +140,9 @@ def retry_entry(
     runs = {"state": BatchState.RUNNING, "finished_at": None}
     mine = (batches.c.id == batch_id, batches.c.delete_requested_at.is_(None))
     with write(engine) as connection:
-        statement = update(batches).where(*mine).values(**runs).returning(batches.c.paused)
+        # One that was cancelled is resumed by nobody.
+        paused = and_(batches.c.paused, batches.c.cancel_requested_at.is_(None)).label("paused")
+        statement = update(batches).where(*mine).values(**runs).returning(paused)
         row = connection.execute(statement).first()
         if row is None:
             raise UnknownBatch(batch_id)

@@ -13,9 +13,11 @@ from app.batches.spool import spool_key
 from app.batches.tables import batches
 from app.database.engine import now, read
 from app.database.removal import delete_files
+from app.datasets.deletion import Needs, delete_left
 from app.images.repository import image_key
 from app.images.tables import images
 from app.jobs.leftovers import delete_leftovers, folder_of, unknown_ids
+from app.jobs.needs import pictures_needed
 from app.jobs.repository import list_artifacts
 from app.jobs.states import TERMINAL
 from app.jobs.storage_keys import job_folder
@@ -57,12 +59,14 @@ def missing_files(engine: Engine, storage: Storage) -> Iterator[list[Damage]]:
 def scrub(engine: Engine, storage: Storage) -> Iterator[int]:
     """The steps of a pass: what is wrong with the files of rows is logged, and files without one are deleted.
 
-    Each says how much it found.
+    So is what an interrupted deletion has left of a set. Each says how much it found.
     """
     for found in missing_files(engine, storage):
         for each in found:
             log.error("%s: %s; see `impasto doctor --files`", each.key, each.problem)
         yield len(found)
+    for gone in delete_left(engine, Needs(kept=pictures_needed)):
+        yield delete_files(*(partial(storage.delete, image_key(image_id)) for image_id in gone))
     yield delete_leftovers(engine, storage) + delete_leftover_spools(engine, storage)
     for stray in _stray_files(engine, storage, DAY_SECONDS):
         yield delete_files(*(partial(storage.delete, key) for key in stray))

@@ -93,7 +93,11 @@ def find_lines(storage: Storage, key: str, numbers: Collection[int]) -> list[Spo
 
 
 def _decode(number: int, raw: bytes) -> SpooledLine:
-    value = json.loads(raw)
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        # The file was cut off in the midst of a line, or is damaged there.
+        return SpooledLine(number, None, None, None)
     request = None
     if "kind" in value:
         request = Line.model_construct(

@@ -83,6 +83,13 @@ def is_disk_full(error: DBAPIError) -> bool:
     return getattr(cause, "sqlstate", None) == "53100"
 
 
+def is_locked(error: SQLAlchemyError) -> bool:
+    """Whether another process holds the write lock of an SQLite file for too long."""
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    # The last byte says which error it is, those before it say more.
+    return isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+
+
 def make_engine(
     url: str | URL, connections: int = WORKER_CONNECTIONS, statement_seconds: int = STATEMENT_SECONDS
 ) -> Engine:

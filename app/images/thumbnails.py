@@ -4,6 +4,7 @@ The only part of the HTTP service that decodes whole pictures: those whose limit
 made, and a few at a time, in threads of their own, so that no other request waits for one.
 """
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -19,12 +20,14 @@ from anyio import to_thread
 from fastapi import Query, Request, Response
 from PIL import Image
 
-from app.http.errors import FileGone
+from app.http.errors import FileGone, FilesUnavailable
 from app.http.file_responses import CACHE, is_known, send_file
 from app.images.errors import NoThumbnail
 from app.images.shrinking import shrink
 from app.media.stills import read_header
 from app.storage import Storage
+
+log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "image/webp"
 QUALITY = 80
@@ -133,7 +136,7 @@ async def send_thumbnail(
 ) -> Response:
     """A thumbnail of a stored picture, or of the first frame of an animation; 304 if the client has it.
 
-    Raises NoThumbnail for a file that is not a picture or cannot be decoded, FileGone.
+    Raises NoThumbnail for a file that is not a picture or cannot be decoded, FileGone, FilesUnavailable.
     """
     etag = f'"{sha256}-{side}"'
     headers = {"ETag": etag, "Cache-Control": CACHE}
@@ -168,13 +171,11 @@ def read_small(storage: Storage, key: str, side: int, max_pixels: float = inf) -
     """A stored picture, RGB or RGBA, reduced to ``side`` pixels at most.
 
     Its profile is in its ``info``, and how many pixels it had. Raises NoThumbnail if it cannot be decoded or
-    has more than ``max_pixels``, FileGone.
+    has more than ``max_pixels``, FileGone, FilesUnavailable.
     """
     try:
         return _read_small(storage, key, side, max_pixels)
-    except FileNotFoundError:
-        raise FileGone from None
-    except NoThumbnail:
+    except (NoThumbnail, FileGone, FilesUnavailable):
         raise
     except Exception as error:  # Pillow's decoders raise a dozen types for damaged data
         raise NoThumbnail("This picture cannot be decoded.") from error
@@ -183,8 +184,7 @@ def read_small(storage: Storage, key: str, side: int, max_pixels: float = inf) -
 def _read_small(storage: Storage, key: str, side: int, max_pixels: float) -> Image.Image:
     # One at a time reads its file and waits for room, so that no other one is overtaken for ever.
     with _turn:
-        with storage.open(key) as file:
-            data = file.read()
+        data = _read(storage, key)
         header = read_header(data)
         pixels = header.width * header.height
         if pixels > max_pixels:
@@ -196,6 +196,18 @@ def _read_small(storage: Storage, key: str, side: int, max_pixels: float) -> Ima
         _room.give(taken)
     image.info["pixels"] = pixels
     return image
+
+
+def _read(storage: Storage, key: str) -> bytes:
+    """A stored file. Its errors are told here from those of decoders, some of which are OSErrors, too."""
+    try:
+        with storage.open(key) as file:
+            return file.read()
+    except FileNotFoundError:
+        raise FileGone from None
+    except OSError as error:
+        log.error("a picture cannot be read: %s", error)
+        raise FilesUnavailable(error.strerror or str(error)) from error
 
 
 def read_all_small(
@@ -210,7 +222,7 @@ def read_all_small(
     for name, key in keys.items():
         try:
             image = read_small(storage, key, side, left)
-        except (NoThumbnail, FileGone):
+        except (NoThumbnail, FileGone, FilesUnavailable):
             continue
         left -= image.info["pixels"]
         found[name] = image

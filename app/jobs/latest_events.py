@@ -71,16 +71,15 @@ class LatestEvents:
         KEPT of each job at most, or PAGE in all where a stream is further behind: none are left when none
         come. Raises OperationalError, TimeoutError.
         """
-        behind = {job_id: seq for job_id, seq in seen.items() if seq < self._tails[job_id].after}
-        if behind:
-            found = await run_in_threadpool(list_events_of, self._engine, behind, PAGE)
-            if found:
-                return found
         async with self._reading:
             await self._read([job_id for job_id in seen if job_id in self._changed])
-        return [
+        latest = [
             event for job_id, seq in seen.items() for event in self._tails[job_id].events if event.seq > seq
         ]
+        # Only now: what was read may have pushed out of a tail what this stream has not seen.
+        behind = {job_id: seq for job_id, seq in seen.items() if seq < self._tails[job_id].after}
+        earlier = await run_in_threadpool(list_events_of, self._engine, behind, PAGE) if behind else []
+        return earlier or latest
 
     async def _read(self, job_ids: list[str]) -> None:
         """Take the new events of some jobs into their tails."""

@@ -254,6 +254,8 @@ def list_events_of(engine: Engine, after: Mapping[str, int], limit: int) -> list
 def request_cancel(engine: Engine, job_id: str, note: Note = no_note) -> Job:
     """Cancel a queued job at once, mark a running one, leave an ended one unchanged. Raises UnknownJob."""
     with write(engine) as connection:
+        # Locked, so that none slips through that goes back to the queue between the two changes.
+        connection.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())
         cancelled = transition(
             connection,
             jobs.c.id == job_id,

@@ -16,6 +16,15 @@ DAY_SECONDS = 86_400.0
 # The next ids, past so many that stay.
 Pages = Callable[[int], Sequence[str]]
 
+_user = jobs.alias("user")
+# What holds of a job that made a picture which a job needs that has not ended.
+IS_NEEDED = exists().where(
+    artifacts.c.job_id == jobs.c.id,
+    job_pictures.c.reference == artifacts.c.job_id + "/" + artifacts.c.name,
+    _user.c.id == job_pictures.c.job_id,
+    _user.c.state.not_in(TERMINAL),
+)
+
 
 def delete_all(pages: Pages, delete: Callable[[str], None]) -> Iterator[int]:
     """Delete what pages list, a page a step; yields how many each step deleted.
@@ -40,15 +49,8 @@ def delete_all(pages: Pages, delete: Callable[[str], None]) -> Iterator[int]:
 
 def old_jobs(engine: Engine, seconds: float, skip: int, limit: int) -> Sequence[str]:
     """Ids of jobs of no batch that ended more than ``seconds`` ago and that no other needs, but the first."""
-    user = jobs.alias("user")
-    needed = exists().where(
-        artifacts.c.job_id == jobs.c.id,
-        job_pictures.c.reference == artifacts.c.job_id + "/" + artifacts.c.name,
-        user.c.id == job_pictures.c.job_id,
-        user.c.state.not_in(TERMINAL),
-    )
     is_old = (jobs.c.finished_at < now() - seconds, jobs.c.batch_id.is_(None))
-    query = select(jobs.c.id).where(*is_old, jobs.c.state.in_(TERMINAL), ~needed)
+    query = select(jobs.c.id).where(*is_old, jobs.c.state.in_(TERMINAL), ~IS_NEEDED)
     with read(engine) as connection:
         return (
             connection.execute(query.order_by(jobs.c.finished_at, jobs.c.id).offset(skip).limit(limit))

@@ -18,7 +18,7 @@ class LivenessTracker:
         self._checked_at = -math.inf
 
     def reset(self) -> None:
-        """Forget all: the register could not be read, and so perhaps not written either."""
+        """Forget all: the register could not be written, or not be read and so perhaps not written."""
         self._changed.clear()
 
     def unresponsive(self, seen: Mapping[str, float], now: float) -> set[str]:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.database.engine import UNAVAILABLE, reason_of
 from app.database.schema import mismatch, schema_of
@@ -53,8 +54,9 @@ class SchemaWatch:
         self._next = time.monotonic() + CHECK_SECONDS
         try:
             schema = schema_of(self._engine)
-        except UNAVAILABLE as error:
-            log.warning("the database is unavailable: %s", reason_of(error))
+        except SQLAlchemyError as error:
+            # Of any kind: its caller has jobs that go on without the database for a while.
+            log.warning("cannot look for the tables of the database: %s", reason_of(error))
             return False
         if schema.state != "newer":
             return False

@@ -15,7 +15,7 @@ import httpx
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.database.engine import WATCH_CONNECTIONS, make_engine
+from app.database.engine import WATCH_CONNECTIONS, is_locked, make_engine, reason_of
 from app.database.migrations import upgrade
 from app.jobs.dispatch.base import Dispatcher, make_dispatcher
 from app.jobs.dispatch.wakeups import run_dir
@@ -200,6 +200,9 @@ class Supervisor:
             return
         now = time.monotonic()
         silent = self._liveness.unresponsive({worker.worker_id: worker.seen_at for worker in seen}, now)
+        if silent and not _takes_heartbeats(engine):
+            self._liveness.reset()
+            silent = set()
         for child in self._workers:
             if child.pid is None:
                 continue
@@ -271,6 +274,19 @@ class Supervisor:
             except httpx.TransportError as error:
                 logger.debug("Not ready yet: %s", error)
             time.sleep(_READY_CHECK_SECONDS)
+
+
+def _takes_heartbeats(engine: Engine) -> bool:
+    """Whether a worker that is alive can say so; not where the database is a replica, say, or has no space.
+
+    It can also where one that is frozen holds the write lock: then that one has to go.
+    """
+    try:
+        workers.try_to_write(engine)
+    except SQLAlchemyError as error:
+        logger.warning("Cannot tell whether the workers are alive: %s", reason_of(error))
+        return is_locked(error)
+    return True
 
 
 def start(child: Child, now: float) -> None:

@@ -37,7 +37,8 @@ def test_a_file_that_was_replaced_by_a_folder(client: TestClient, services: Serv
     data = path.read_bytes()
     path.unlink()
     path.mkdir()
-    check_unavailable(client.get(f"/v1/images/{image_id}/content"), "Is a directory")
+    for small in ("", "?side=160"):
+        check_unavailable(client.get(f"/v1/images/{image_id}/content{small}"), "Is a directory")
     path.rmdir()
     assert client.get(f"/v1/images/{image_id}/content").json()["type"] == "file_gone"
     path.write_bytes(data)

@@ -86,7 +86,7 @@ def check_each_has_one_result(service: Deployment, batch_id: str, count: int) ->
     assert counts == {1: count}
 
 
-@pytest.mark.parametrize("count", [300, pytest.param(1000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [150, pytest.param(1000, marks=pytest.mark.long)])
 def test_jobs_through_kills_of_each_part(deploy: Deploy, mode: Mode, figure: Figure, count: int) -> None:
     service = deploy(mode, IMPASTO_LANES="short", IMPASTO_LEASE_SECONDS="5", IMPASTO_MAX_ATTEMPTS="100")
     rng = random.Random(7)

@@ -106,7 +106,7 @@ def check_life(service: Deployment, job_id: str) -> int:
     return job.attempt
 
 
-@pytest.mark.parametrize(("count", "short"), [(8, 90), pytest.param(20, 300, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("count", "short"), [(6, 45), pytest.param(20, 300, marks=pytest.mark.long)])
 def test_workers_that_come_and_go_lose_nothing_and_do_nothing_twice(
     deploy: Deploy, figure: Figure, count: int, short: int
 ) -> None:

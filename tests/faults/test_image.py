@@ -53,7 +53,6 @@ api.terminate()
 api.wait()
 assert not is_well()
 """
-BUILDAH = {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
 
 
 def install(program: str) -> None:
@@ -155,11 +154,14 @@ def test_workers_have_time_to_save_their_checkpoints(services: dict[str, Any]) -
 # The image.
 
 
+def buildah_command(*arguments: str) -> list[str]:
+    """A command that runs buildah with the settings of the scripts."""
+    return ["bash", "-euc", f'. {ROOT}/scripts/buildah.sh; exec buildah "$@"', "buildah", *arguments]
+
+
 def buildah(*arguments: str) -> str:
     """Run buildah and return what it prints."""
-    result = subprocess.run(
-        ["buildah", *arguments], env={**os.environ, **BUILDAH}, capture_output=True, text=True
-    )
+    result = subprocess.run(buildah_command(*arguments), capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return result.stdout.strip()
 
@@ -240,8 +242,7 @@ class Run:
         self._mark = uuid.uuid4().hex
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                ["buildah", "run", f"--env={MARK}={self._mark}", *options, container, "--", *command],
-                env={**os.environ, **BUILDAH},
+                buildah_command("run", f"--env={MARK}={self._mark}", *options, container, "--", *command),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,

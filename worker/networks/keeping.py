@@ -1,13 +1,18 @@
 """Networks that are made here: their cards, and how the catalogue comes to have them."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from pydantic import JsonValue
 from safetensors.torch import save
 from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import write
+from app.database.removal import unless_written
+from app.jobs.claims import NAME_TRIES
 from app.networks import repository
 from app.networks.card import NetworkCard
 from app.networks.repository import StoredNetwork, network_folder
@@ -67,9 +72,14 @@ def keep_network(engine: Engine, storage: Storage, new: NewNetwork) -> StoredNet
     """Register a new network without a job, under its name or, if that is taken, one like it."""
     network_id, _ = repository.new_network_key()
     stored = store_weights(storage, new, network_id, "weights")
-    try:
-        with write(engine) as connection:
-            return repository.insert_network(connection, under_free_name(connection, stored))
-    except BaseException:
-        storage.delete_prefix(network_folder(network_id))
-        raise
+    with unless_written(partial(storage.delete_prefix, network_folder(network_id))):
+        for _ in range(NAME_TRIES - 1):
+            # IntegrityError: another process took the name at the same moment.
+            with suppress(IntegrityError):
+                return _insert(engine, stored)
+        return _insert(engine, stored)
+
+
+def _insert(engine: Engine, stored: repository.NewNetwork) -> StoredNetwork:
+    with write(engine) as connection:
+        return repository.insert_network(connection, under_free_name(connection, stored))

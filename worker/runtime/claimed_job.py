@@ -26,10 +26,12 @@ from app.jobs.storage_keys import (
 )
 from app.log_context import logged_with
 from app.networks import repository as networks
+from app.storage import StorageUnavailable
 from worker.contract.interludes import listening
 from worker.contract.steps import NewNetwork, Step, StepState
 from worker.media.pictures import PREVIEW_MEDIA_TYPE, encode_preview
 from worker.networks.keeping import store_weights
+from worker.optim.ladder import is_out_of_memory
 from worker.runtime import checkpoints
 from worker.runtime.artifacts import EncodedFile
 from worker.runtime.checkpoints import CheckpointError
@@ -110,8 +112,9 @@ class ClaimedJob:
     def load_checkpoint(self) -> StepState | None:
         """The state to go on from; None to start from the beginning, also if no checkpoint is usable.
 
-        Where the row names none that is, as after a backup was restored whose files are older or newer than
-        its database, another one of the job does as well: each is a state of the same computation.
+        One that cannot be read is tried again for a while: a job that starts over replaces it. Where the row
+        names none that is, as after a backup was restored whose files are older or newer than its database,
+        another one of the job does as well: each is a state of the same computation.
         """
         named, storage = self._checkpoint_key, self._context.storage
         try:
@@ -122,8 +125,8 @@ class ClaimedJob:
         unusable: Exception | None = None
         for key in [*([named] if named is not None else []), *(key for key in others if key != named)]:
             try:
-                state, self._parts = checkpoints.load(storage, key, self.row.kind)
-            except (CheckpointError, OSError) as error:
+                state, self._parts = persist(partial(checkpoints.load, storage, key, self.row.kind))
+            except (CheckpointError, StorageUnavailable) as error:
                 log.warning("job %s: %s cannot be used: %s", self.row.id, key, error)
                 unusable = error
                 continue
@@ -219,7 +222,10 @@ class ClaimedJob:
         """Save part of a report. The job goes on without; a later report makes up for it."""
         try:
             save()
-        except SAVING_FAILED as error:
+        except Exception as error:
+            # The step itself had the memory that it needs.
+            if not (isinstance(error, SAVING_FAILED) or is_out_of_memory(error)):
+                raise
             log.warning("job %s: %s not saved: %s", self.row.id, what, error)
 
     def _announce_end(self) -> None:

@@ -97,7 +97,8 @@ def _compute(context: WorkerContext, job: ClaimedJob, stop: threading.Event) -> 
     job.check_between_parts()
     loaded = load(context, job)
     params, inputs, network, compute = loaded.params, loaded.inputs, loaded.network, loaded.compute
-    resume = job.load_checkpoint()
+    with listening(job.check_between_parts):
+        resume = job.load_checkpoint()
     reporting = 0.0
     taken, total = 0, 1
 

@@ -224,6 +224,26 @@ def test_a_batch_whose_picture_is_needed_stays(context: BatchContext) -> None:
     assert context.all_jobs(batch) == []
 
 
+def test_a_picture_of_a_batch_that_is_needed_since_it_was_hidden_stays(context: BatchContext) -> None:
+    batch = context.create(12)
+    context.keep()
+    ended = []
+    for claim in context.claim(12):
+        stored = context.storage.put(f"jobs/{claim.job.id}/1/image.png", b"x")
+        made = Artifact(claim.job.id, "image", stored.key, "image/png", 1, stored.sha256)
+        ended.append(finish(context.engine, claim, State.SUCCEEDED, made=[made]))
+    assert state_of(context, batch) == "succeeded"
+    context.service.delete(batch.id)
+    needed = ended[3].id
+    user, _ = repository.create_job(context.engine, NewJob("k", "long", {}, pictures=(f"{needed}/image",)))
+    context.keep()
+    assert [job.id for job in context.all_jobs(batch)] == [needed]
+    assert list(context.storage.list_keys("jobs")) == [f"jobs/{needed}/1/image.png"]
+    repository.request_cancel(context.engine, user.id)
+    context.keep()
+    assert context.all_jobs(batch) == [] and list(context.storage.list_keys()) == []
+
+
 def test_a_batch_without_its_file_ends_and_can_be_retried(context: BatchContext) -> None:
     batch = context.create(3)
     with context.storage.open(batch.spool) as file:
@@ -245,6 +265,24 @@ def test_a_file_that_was_cut_off_refuses_the_lines_that_are_missing(context: Bat
     context.storage.put(batch.spool, b"".join(lines[:12]))
     context.keep()
     assert counts_of(context, batch) == Counts(0, 12, 0, 0, 13, 0)
+
+
+def test_a_file_that_was_cut_off_within_a_line_ends_its_batch(context: BatchContext) -> None:
+    batch = context.create(25)
+    with context.storage.open(batch.spool) as file:
+        whole = file.read()
+    lines = whole.splitlines(keepends=True)
+    context.storage.put(batch.spool, b"".join(lines[:12]) + lines[12][:20])
+    context.keep()
+    assert counts_of(context, batch) == Counts(0, 12, 0, 0, 13, 0)
+    context.end(State.SUCCEEDED, 12)
+    context.service.retry(batch.id)
+    context.keep()
+    assert counts_of(context, batch) == Counts(0, 0, 0, 12, 13, 0)
+    context.storage.put(batch.spool, whole)
+    context.service.retry(batch.id)
+    context.keep()
+    assert counts_of(context, batch) == Counts(0, 13, 0, 12, 0, 0)
 
 
 def test_a_batch_that_cannot_be_read_does_not_keep_others_waiting(context: BatchContext) -> None:

@@ -236,6 +236,15 @@ def test_one_process_has_its_turn_each_hour(context: BatchContext) -> None:
     assert [turns(), turns()] == [1, 0]
 
 
+def test_a_clock_that_is_set_back_puts_no_chore_off(engine: Engine) -> None:
+    assert is_due(engine, "scrub", HOUR_SECONDS)
+    for passed in (2 * HOUR_SECONDS, -1e8):
+        with write(engine) as connection:
+            connection.execute(update(chores).values(begun_at=chores.c.begun_at - passed))
+        assert is_due(engine, "scrub", HOUR_SECONDS)
+        assert not is_due(engine, "scrub", HOUR_SECONDS)
+
+
 def test_steps_go_through_a_pass_and_then_wait(context: BatchContext) -> None:
 
     def chore() -> Chore:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from app.batches import leases
 from app.batches.batch import Batch, Counts
-from app.batches.errors import BatchNotEnded, EntryRetried
+from app.batches.errors import BatchEnded, BatchNotEnded, EntryRetried
 from app.batches.expansion import expand_chunk
 from app.batches.repository import get_batch
 from app.batches.service import Options
@@ -158,6 +158,25 @@ def test_a_single_retry_whose_picture_goes_after_its_check_names_the_param(
     with pytest.raises(ParamsError) as caught:
         context.service.retry_job(entry.id)
     assert [(error.field, image_id in error.detail) for error in caught.value.errors] == [("image", True)]
+
+
+def test_an_entry_of_a_cancelled_batch_that_is_retried_is_not_cancelled_by_a_pause(
+    context: BatchContext,
+) -> None:
+    batch = context.create(2, paused=True)
+    context.keep()
+    context.service.cancel(batch.id)
+    context.keep()
+    assert state_of(context, batch) == "cancelled"
+    again = context.service.retry_job(context.entries(batch)[1].id)
+    assert not again.paused
+    for change in (context.service.resume, context.service.pause):
+        with pytest.raises(BatchEnded, match="one by one"):
+            change(batch.id)
+        context.keep()
+        assert context.states(batch) == {1: "queued", 2: "cancelled"}
+    context.end(State.SUCCEEDED)
+    assert state_of(context, batch) == "cancelled"
 
 
 @pytest.mark.parametrize("reproducible", [True, False])

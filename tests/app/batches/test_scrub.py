@@ -5,14 +5,20 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, update
+from sqlalchemy.exc import OperationalError
 
 from app.batches import scrub
 from app.batches.scrub import Damage, missing_files, unknown_files
 from app.batches.spool import spool_key
 from app.database.engine import write
 from app.database.ids import new_id
+from app.datasets import deletion
+from app.datasets.service import DatasetService, ImageMember
+from app.images.repository import find_images
+from app.jobs import repository
 from app.jobs.claims import finish
 from app.jobs.job import Artifact
+from app.jobs.repository import NewJob
 from app.jobs.states import State
 from app.jobs.tables import jobs
 from app.storage.folder import DAY_SECONDS
@@ -84,6 +90,31 @@ def test_lines_of_batches_are_looked_at_too(context: BatchContext) -> None:
     assert unknown_files(context.engine, context.storage) == []
     (unknown,) = unknown_files(context.engine, context.storage, older_than=-1)
     assert unknown.key == spool_key(fresh)
+
+
+def test_what_an_interrupted_deletion_left_of_a_set_is_deleted(
+    context: BatchContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, needed, held, own = *(context.add_image(imported=True) for _ in range(3)), context.add_image()
+    sets = DatasetService(context.settings, context.engine, context.storage)
+    first, second = sets.begin("first"), sets.begin("second")
+    # The same picture has the same hash everywhere: only the name tells members apart.
+    members = [ImageMember(image=each, name=each) for each in (left, needed, held, own)]
+    sets.add_images(first, members)
+    sets.add_images(second, members[2:3])
+    repository.create_job(context.engine, NewJob("k", "long", {}, pictures=(needed,)))
+    with monkeypatch.context() as patch:
+        patch.setattr(deletion, "_delete_unheld", raise_away)
+        with pytest.raises(OperationalError):
+            sets.delete(first, deletion.Needs())
+    assert sum(scrub.scrub(context.engine, context.storage)) == 1
+    found = find_images(context.engine, (left, needed, held, own))
+    assert {each: image.imported for each, image in found.items()} == {needed: False, held: True, own: False}
+    assert set(context.storage.list_keys("images")) == {f"images/{each}" for each in found}
+
+
+def raise_away(*_: object) -> None:
+    raise OperationalError("DELETE", None, Exception("the database is away"))
 
 
 def test_a_file_that_cannot_be_looked_at_ends_no_pass(context: BatchContext) -> None:

@@ -67,7 +67,9 @@ class Life(RuleBasedStateMachine):
                 found = get_batch(self.context.engine, batch.id)
                 assert act == "retry" and found.cancel_requested_at is not None and not found.ended
             except BatchEnded:
-                assert act in ("pause", "resume") and get_batch(self.context.engine, batch.id).ended
+                found = get_batch(self.context.engine, batch.id)
+                assert act in ("pause", "resume")
+                assert found.ended or found.cancel_requested_at is not None
 
         self._with_one(place, change)
 
@@ -132,7 +134,8 @@ class Life(RuleBasedStateMachine):
     def teardown(self) -> None:
         """In the end, once nobody asks for anything more, every batch ends, and has followed its row."""
         for batch in self.made:
-            if not get_batch(self.context.engine, batch.id).ended:
+            found = get_batch(self.context.engine, batch.id)
+            if not found.ended and found.cancel_requested_at is None:
                 self.context.service.resume(batch.id)
         for claim in self.claims:
             finish(self.context.engine, claim, State.SUCCEEDED)

@@ -1,9 +1,10 @@
 """The life of a job in the database, on SQLite and PostgreSQL."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from importlib import import_module
 from itertools import permutations
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -230,6 +231,27 @@ def test_a_cancel_holds_in_any_order_with_a_pause_and_a_release(
     assert ended.state is State.CANCELLED and ended.finished_at is not None
     assert (ended.worker_id, ended.lease_until, ended.checkpoint) == (None, None, None)
     assert repository.list_events(engine, job.id)[-1].type == "done"
+
+
+def test_a_cancel_holds_though_the_job_goes_back_to_the_queue_at_that_moment(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = new_job(engine)
+    claim = claimed(engine)
+    released: list[Future[Job]] = []
+
+    def then_release(connection: Connection, *conditions: Any, **change: Any) -> Job | None:
+        changed = transitions.transition(connection, *conditions, **change)
+        if not released:
+            released.append(pool.submit(claims.finish, engine, claim, State.QUEUED))
+            wait(released, 0.3)
+        return changed
+
+    monkeypatch.setattr(repository, "transition", then_release)
+    with ThreadPoolExecutor(1) as pool:
+        repository.request_cancel(engine, job.id)
+        released[0].result()
+    assert repository.get_job(engine, job.id).state is State.CANCELLED
 
 
 def test_a_lost_worker_of_a_cancelled_job_ends_it(engine: Engine) -> None:

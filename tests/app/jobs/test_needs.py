@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, delete
 
+from app.batches import leases
+from app.batches.deletion import delete_chunk
 from app.database.engine import write
 from app.datasets.deletion import Needs, delete_dataset
 from app.datasets.errors import DatasetInUse
@@ -113,6 +115,24 @@ def test_a_delete_waits_for_a_submit_and_then_sees_it(
             assert waits(future)
         with pytest.raises(refused, match=job_id):
             future.result()
+
+
+@pytest.mark.medium
+def test_the_deletion_of_a_batch_waits_for_a_submit_and_then_sees_it(
+    context: BatchContext, pool: ThreadPoolExecutor
+) -> None:
+    owner, made = made_picture(context)
+    batch_id = repository.get_job(context.engine, owner).batch_id or ""
+    context.service.delete(batch_id)
+    batch = leases.take(context.engine, batch_id, "w")
+    assert batch is not None
+    with write(context.engine) as connection:
+        (job_id,) = insert_jobs(connection, SINGLE, [NewJob("k", "long", {}, pictures=(made,))])
+        future = pool.submit(delete_chunk, context.engine, context.storage, batch)
+        assert waits(future)
+    with pytest.raises(JobInUse, match=job_id):
+        future.result()
+    assert repository.get_job(context.engine, owner).id == owner
 
 
 @pytest.mark.medium

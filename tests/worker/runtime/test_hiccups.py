@@ -101,8 +101,50 @@ def test_a_preview_that_fails_is_not_tried_in_every_step(context: WorkerContext)
     assert isinstance(unreliable.storage, Unreliable) and unreliable.storage.failures > 990
 
 
+def too_little_memory(*_: object) -> bytes:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
 @pytest.mark.medium
-def test_a_checkpoint_that_cannot_be_read_starts_the_job_over(context: WorkerContext) -> None:
+def test_a_preview_for_which_there_is_no_memory_fails_no_job(
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.runtime.claimed_job.encode_preview", too_little_memory)
+    queue(context)
+    job = run(context)
+    assert job.state is State.SUCCEEDED, job.error
+
+
+@pytest.mark.medium
+def test_a_shutdown_without_the_memory_for_a_checkpoint_fails_no_job(
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.runtime.checkpoints.save", too_little_memory)
+    queue(context)
+    stop = threading.Event()
+    stop.set()
+    job = run(context, stop)
+    assert (job.state, job.lost_attempts, job.error) == (State.QUEUED, 0, None)
+
+
+@pytest.mark.medium
+def test_a_checkpoint_that_cannot_be_read_for_a_moment_is_gone_on_from(
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.runtime.patience.FIRST_PAUSE_SECONDS", 0.01)
+    queue(context)
+    stop = threading.Event()
+    stop.set()
+    assert run(context, stop).checkpoint is not None
+    again = run(with_storage(context, ".safetensors", 2), stop)
+    assert again.checkpoint is not None and again.checkpoint["done"] == 2
+
+
+@pytest.mark.medium
+def test_a_checkpoint_that_cannot_be_read_starts_the_job_over(
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.runtime.patience.PERSIST_SECONDS", 0.0)
     queue(context)
     stop = threading.Event()
     stop.set()

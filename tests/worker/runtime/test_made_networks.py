@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from app.jobs import claims, reaper, repository
 from app.jobs.errors import ParamsError
@@ -23,6 +24,7 @@ from tests.support.memorizing import MemorizingParams
 from tests.support.network_files import small_network
 from tests.support.worker_context import job_service, once_begun, run, submit
 from worker.contract.steps import Outcome
+from worker.networks import keeping
 from worker.networks.keeping import keep_network
 from worker.runtime import claimed_job
 from worker.runtime.context import WorkerContext
@@ -227,3 +229,31 @@ def test_without_a_job(context: WorkerContext) -> None:
     names = [keep_network(context.engine, context.storage, outcome.network).card.name for _ in range(2)]
     assert names == ["learned", "learned-2"] and len(files(context)) == 2
     assert Catalogue(context.engine).find("learned-2") is not None
+
+
+def test_without_a_job_whose_name_is_taken_at_that_moment(
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = last(memorizing.memorizing(MemorizingParams(), None, None, context.compute))  # type: ignore[arg-type]
+    assert outcome.network is not None
+    keep_network(context.engine, context.storage, outcome.network)
+    looks = iter([lambda _, new: new, service.under_free_name])
+    monkeypatch.setattr(keeping, "under_free_name", lambda *arguments: next(looks)(*arguments))
+    kept = keep_network(context.engine, context.storage, outcome.network)
+    assert kept.card.name == "learned-2" and len(files(context)) == 2
+
+
+def test_without_a_job_and_with_a_database_that_goes_away_at_the_commit(
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = last(memorizing.memorizing(MemorizingParams(), None, None, context.compute))  # type: ignore[arg-type]
+    assert outcome.network is not None
+
+    def go_away(*_: object) -> None:
+        raise OperationalError("COMMIT", None, ConnectionError("gone"))
+
+    monkeypatch.setattr(keeping, "under_free_name", go_away)
+    with pytest.raises(OperationalError):
+        keep_network(context.engine, context.storage, outcome.network)
+    # The row may be there.
+    assert len(files(context)) == 1
