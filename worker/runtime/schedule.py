@@ -24,8 +24,8 @@ class Schedule:
         self._checkpoint_seconds = checkpoint_seconds
         self._sharing = sharing
         self._next_progress = self._next_milestone = started
-        # Of several, the first previews would come all at once, and delay the first steps of all.
-        self._next_preview = started + (PREVIEW_SECONDS * sharing if sharing > 1 else 0.0)
+        # A job that ends before needs none; those of several would delay the first steps of all.
+        self._next_preview = started + PREVIEW_SECONDS * sharing
         self._next_checkpoint = started + checkpoint_seconds
         self._last = (started, 0)
         self._pace: float | None = None
