@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from app.errors import InputError
+from app.kinds.exact import Exact
 
 Architecture = Literal[
     "linear",
@@ -72,7 +73,7 @@ Dropout = Annotated[
 ActivationName = Annotated[Activation, Field(title="Activation")]
 
 
-class ArchitectureParams(BaseModel):
+class ArchitectureParams(Exact):
     """What a person may say of an architecture; each class has the defaults of one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

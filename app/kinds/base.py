@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from app.errors import FieldError
+from app.kinds.exact import Exact
 from app.kinds.fields import (
     BitDepth,
     DatasetField,
@@ -49,7 +50,7 @@ class NetworkNeed:
     weights: bool = True
 
 
-class Params(BaseModel):
+class Params(Exact):
     """Base of every kind's params.
 
     A null param means "what the preset says"; :meth:`resolve` fills it in, and the job stores the

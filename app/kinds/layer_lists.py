@@ -25,7 +25,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from app.kinds.exact import tell_apart
 
 Rounding = Literal["floor", "ceil"]
 Count = Annotated[int, Field(ge=1, le=1 << 24)]
@@ -44,6 +46,14 @@ UNITS, CLASSES = 4096, 1000
 
 class _Layer(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tell_apart(cls, values: Any) -> Any:
+        # Of the whole: the field that tells the layers apart may have no validator of its own.
+        for name in cls.model_fields.keys() & (values if isinstance(values, dict) else {}):
+            tell_apart(cls, name, values[name])
+        return values
 
 
 class Filters(_Layer):
