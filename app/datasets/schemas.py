@@ -27,12 +27,14 @@ def _check_label(label: str) -> str:
 
 
 _PLAIN = r"[^\x00-\x1f\x7f]"
+# U+0085 is a space to Python, and none to the regular expressions of JSON Schema.
+_NO_SPACE = r"[^\x00-\x1f\x7f\x85\s]"
 _Label = Annotated[
     str,
     Field(
         min_length=1,
         max_length=MAX_LABEL,
-        json_schema_extra={"pattern": rf"^{_PLAIN}*[^\x00-\x1f\x7f\s]{_PLAIN}*$"},
+        json_schema_extra={"pattern": rf"^{_PLAIN}*{_NO_SPACE}{_PLAIN}*$"},
     ),
     AfterValidator(_check_label),
 ]

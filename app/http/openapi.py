@@ -10,10 +10,11 @@ from app.batches.schemas import ErrorLine, Matrix, ResultLine
 from app.database.ids import ID_PATTERN
 from app.datasets.dataset import REFERENCE_PATTERN
 from app.http.errors import CrossOrigin, DatabaseUnavailable, JsonTooLarge
-from app.http.openapi_forms import NOT_NULL, REF, form_schemas, schema_name
+from app.http.openapi_forms import REF, form_schemas, schema_name
 from app.http.openapi_links import add_links
 from app.http.problems import Problem, documented
 from app.kinds import KINDS, KindSpec, Params
+from app.kinds.exact import NOT_NULL
 from app.storage import StorageFull
 
 # What any write may be answered with; and any operation but those that ask no database.

@@ -3,10 +3,10 @@
 from typing import Any
 
 from app.kinds import KindSpec, Params
+from app.kinds.exact import NOT_NULL
 
 REF = "#/components/schemas/{model}"
 Schema = dict[str, Any]
-NOT_NULL: Schema = {"not": {"type": "null"}}
 # The field of a form that has the params that are no files.
 PARAMS = "params"
 
@@ -25,7 +25,8 @@ def form_schemas(spec: KindSpec[Params], params: Schema) -> dict[str, Schema]:
     files: Schema = {}
     for name, mark in pictures.items():
         file = {"type": "string", "format": "binary"}
-        files[name] = {"type": "array", "items": file} if mark.many else file
+        # A form has no way to say that there are none.
+        files[name] = {"type": "array", "items": file, "minItems": 1} if mark.many else file
     relaxed = {name: value for name, value in params.items() if name not in ("required", "anyOf", "allOf")}
     needed = [name for name in params.get("required", ()) if name not in pictures]
     if needed:
@@ -38,8 +39,10 @@ def form_schemas(spec: KindSpec[Params], params: Schema) -> dict[str, Schema]:
     }
     if needed:
         form["required"] = [PARAMS]
-    conditions = [_condition(params, set(pictures))]
-    conditions += [_condition(each, set(pictures)) for each in params.get("allOf", ())]
+    # Only the id of a job says what the job that goes on from it leaves out: a file is a picture alone.
+    alone = {name for name, mark in pictures.items() if not mark.states}
+    conditions = [_condition(params, alone)]
+    conditions += [_condition(each, alone) for each in params.get("allOf", ())]
     if stated := [each for each in conditions if each]:
         form["allOf"] = stated
     return {

@@ -243,6 +243,7 @@ def delete_job(services: ServicesDep, job_id: JobId) -> None:
     responses={
         **documented(UnknownJob, UnknownArtifact, *FILE_ERRORS, NoThumbnail, InvalidRequest),
         **FILE_ANSWERS,
+        200: {**FILE_ANSWERS[200], "content": {**FILE_ANSWERS[200]["content"], "application/json": {}}},
     },
 )
 @router.head("/{job_id}/artifacts/{name}", include_in_schema=False)

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 
 from app.errors import InputError
 from app.kinds.classifying import ClassifyingParams, require_same_classes
+from app.kinds.exact import NOT_NULL
 from app.kinds.fields import DatasetRef, ManyPictureRefs, PictureRef
 from app.kinds.results.classification import ClassifyResult
 from app.kinds.spec import KindSpec, Lane, lane_by_work
@@ -23,12 +24,7 @@ class ClassifyParams(ClassifyingParams):
     model_config = ConfigDict(
         json_schema_extra={
             "allOf": [
-                {
-                    "anyOf": [
-                        {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
-                        for name in PICTURES_OR_SET
-                    ]
-                }
+                {"anyOf": [{"required": [name], "properties": {name: NOT_NULL}} for name in PICTURES_OR_SET]}
             ]
         }
     )

@@ -1,4 +1,4 @@
-"""Truth values are told from numbers, as JSON Schema does, and pydantic does not: it takes true for 1."""
+"""What JSON Schema says of values and pydantic does not: it takes true for 1."""
 
 from functools import cache
 from inspect import isclass
@@ -6,6 +6,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError, PydanticUndefined
+
+# Any value but null, by what it may be: tools that make up values of a schema stumble over what it is not.
+NOT_NULL: dict[str, Any] = {"type": ["array", "boolean", "number", "object", "string"]}
 
 
 class Exact(BaseModel):

@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 
 from app.http.services import Services
 from app.images.repository import image_key
+from app.kinds.exact import NOT_NULL
 from tests.app.conftest import upload
 from tests.support.strange_pictures import plain
 
@@ -100,7 +101,7 @@ def test_times_of_queries_are_times_and_no_numbers(client: TestClient) -> None:
 def test_what_a_form_needs_is_required_by_its_schema(client: TestClient) -> None:
     api = client.get("/v1/openapi.json").json()
     schemas = api["components"]["schemas"]
-    given = {"type": "object", "required": ["image"], "properties": {"image": {"not": {"type": "null"}}}}
+    given = {"type": "object", "required": ["image"], "properties": {"image": NOT_NULL}}
     inside = {"required": ["params"], "properties": {"params": given}}
     dream = schemas["DeepDreamForm"]
     assert dream["allOf"] == [{"anyOf": [{"required": ["image"]}, inside]}]

@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 import app
 from app.http.services import Services
 from app.kinds import KINDS
+from app.kinds.exact import NOT_NULL
 from tests.support.problems import error_classes, examples
 
 # Names of modules, services and functions that talk to the database, the storage or the disk, and so take a
@@ -105,7 +106,7 @@ def test_a_job_that_goes_on_from_another_may_leave_out_what_that_had(client: Tes
     assert "required" not in painting
     assert painting["anyOf"] == [
         {"required": ["content", "style"]},
-        {"required": ["continue_from"], "properties": {"continue_from": {"not": {"type": "null"}}}},
+        {"required": ["continue_from"], "properties": {"continue_from": NOT_NULL}},
     ]
     assert schemas["DeepDreamParams"]["required"] == ["image"] and "anyOf" not in schemas["DeepDreamParams"]
 
