@@ -51,8 +51,9 @@ class _Layer(BaseModel):
     @classmethod
     def _tell_apart(cls, values: Any) -> Any:
         # Of the whole: the field that tells the layers apart may have no validator of its own.
-        for name in cls.model_fields.keys() & (values if isinstance(values, dict) else {}):
-            tell_apart(cls, name, values[name])
+        for name in cls.model_fields:
+            if isinstance(values, dict) and name in values:
+                tell_apart(cls, name, values[name])
         return values
 
 

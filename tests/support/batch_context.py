@@ -8,9 +8,11 @@ from typing import Any
 
 from sqlalchemy import Engine, select, update
 
-from app.batches.batch import Batch
+from app.batches.batch import Batch, Counts
 from app.batches.keeper import Keeper
+from app.batches.repository import get_batch
 from app.batches.service import BatchService, Options
+from app.batches.summary import count_entries
 from app.database.engine import read, write
 from app.database.ids import new_id
 from app.images.repository import NewImage, add_image, image_key
@@ -122,3 +124,14 @@ def small_chunks(monkeypatch: Any, size: int) -> Iterator[None]:
             patch.setattr(f"app.batches.{module}.CHUNK", size)
         patch.setattr("app.batches.keeper.PAUSE_SECONDS", 0)
         yield
+
+
+def counts_of(context: BatchContext, batch: Batch) -> Counts:
+    """How many entries of a batch are in which state."""
+    with read(context.engine) as connection:
+        return count_entries(connection, [get_batch(context.engine, batch.id)])[batch.id]
+
+
+def state_of(context: BatchContext, batch: Batch) -> str:
+    """The state of a batch."""
+    return context.service.get(batch.id).state.value

@@ -8,16 +8,15 @@ import pytest
 from sqlalchemy import Engine, update
 
 from app.batches import leases
-from app.batches.batch import Batch, BatchState, Counts
+from app.batches.batch import BatchState, Counts
 from app.batches.deletion import delete_leftover_spools
 from app.batches.errors import BatchEnded, BatchNotEnded, JobOfBatch, UnknownBatch
 from app.batches.expansion import expand_chunk
 from app.batches.repository import get_batch
 from app.batches.settling import end_state
 from app.batches.spool import spool_key
-from app.batches.summary import count_entries
 from app.batches.tables import batches
-from app.database.engine import read, write
+from app.database.engine import write
 from app.database.ids import new_id
 from app.jobs import repository
 from app.jobs.claims import finish
@@ -26,22 +25,13 @@ from app.jobs.job import Artifact
 from app.jobs.preparing import Preparer
 from app.jobs.repository import NewJob
 from app.jobs.states import State
-from tests.support.batch_context import BatchContext, small_chunks
+from tests.support.batch_context import BatchContext, counts_of, small_chunks, state_of
 
 
 @pytest.fixture
 def context(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchContext]:
     with small_chunks(monkeypatch, 10):
         yield BatchContext(engine, tmp_path / "data")
-
-
-def counts_of(context: BatchContext, batch: Batch) -> Counts:
-    with read(context.engine) as connection:
-        return count_entries(connection, [get_batch(context.engine, batch.id)])[batch.id]
-
-
-def state_of(context: BatchContext, batch: Batch) -> str:
-    return context.service.get(batch.id).state.value
 
 
 def let_leases_end(engine: Engine) -> None:

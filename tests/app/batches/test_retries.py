@@ -9,13 +9,10 @@ import pytest
 from sqlalchemy import Engine
 
 from app.batches import leases
-from app.batches.batch import Batch, Counts
+from app.batches.batch import Counts
 from app.batches.errors import BatchEnded, BatchNotEnded, EntryRetried
 from app.batches.expansion import expand_chunk
-from app.batches.repository import get_batch
 from app.batches.service import Options
-from app.batches.summary import count_entries
-from app.database.engine import read
 from app.jobs import repository
 from app.jobs.claims import finish
 from app.jobs.errors import ParamsError
@@ -24,22 +21,13 @@ from app.jobs.repository import NewJob
 from app.jobs.service import DEFAULT_PRIORITY
 from app.jobs.states import State
 from app.jobs.uploads import delete_image
-from tests.support.batch_context import BatchContext, small_chunks
+from tests.support.batch_context import BatchContext, counts_of, small_chunks, state_of
 
 
 @pytest.fixture
 def context(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchContext]:
     with small_chunks(monkeypatch, 10):
         yield BatchContext(engine, tmp_path / "data")
-
-
-def counts_of(context: BatchContext, batch: Batch) -> Counts:
-    with read(context.engine) as connection:
-        return count_entries(connection, [get_batch(context.engine, batch.id)])[batch.id]
-
-
-def state_of(context: BatchContext, batch: Batch) -> str:
-    return context.service.get(batch.id).state.value
 
 
 @pytest.mark.medium
