@@ -152,8 +152,7 @@ def statuses(service: Deployment) -> None:
 def streams(service: Deployment) -> None:
     """Event streams of a running job and of queued jobs, in one API process."""
     port = int(service.url.rpartition(":")[2])
-    mark = "app.supervision.api" if service.mode == "embedded" else "impasto api"
-    (api,) = [pid for pid, line in service.front.pids().items() if mark in line]
+    (api,) = [pid for pid, line in service.front.pids().items() if "app.supervision.api" in line]
     before = resident(api)
     during: list[float] = []
     with busy(service) as running:

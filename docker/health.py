@@ -12,8 +12,14 @@ from itertools import pairwise
 from pathlib import Path
 
 TIMEOUT_SECONDS = 5
-# Of `impasto`, and what has to be well in each of them.
-COMMANDS = {"api": ("api",), "worker": ("workers",), "serve": ("api", "workers")}
+# The commands, with what has to be well in each of them.
+COMMANDS = {
+    ("impasto", "api"): ("api",),
+    # What it turns into.
+    ("-m", "app.supervision.api"): ("api",),
+    ("impasto", "worker"): ("workers",),
+    ("impasto", "serve"): ("api", "workers"),
+}
 PREFIX = b"IMPASTO_"
 # Addresses that stand for all of a machine's.
 ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
@@ -69,8 +75,8 @@ def worker_ids(command: int) -> set[str]:
     return found
 
 
-def commands() -> Iterator[tuple[int, str]]:
-    """The commands of `impasto` that run here with the settings of this container: process id and name.
+def commands() -> Iterator[tuple[int, tuple[str, ...]]]:
+    """The commands that run here with the settings of this container: process id, and what has to be well.
 
     The environment tells them from those of other containers, where processes of all of them can be seen.
     """
@@ -78,9 +84,9 @@ def commands() -> Iterator[tuple[int, str]]:
     for process in processes():
         arguments = arguments_of(process)
         for program, command in pairwise(arguments):
-            is_command = Path(program).name == "impasto" and command in COMMANDS
-            if is_command and settings_in(read(process, "environ")) == mine:
-                yield process, command
+            parts = COMMANDS.get((Path(program).name, command))
+            if parts and settings_in(read(process, "environ")) == mine:
+                yield process, parts
 
 
 def settings_in(environment: bytes) -> frozenset[bytes]:
@@ -117,7 +123,7 @@ def read(process: int, name: str) -> bytes:
 
 def main() -> None:
     """Check all that runs here."""
-    found = [(process, part) for process, command in commands() for part in COMMANDS[command]]
+    found = [(process, part) for process, parts in commands() for part in parts]
     if not found:
         sys.exit("No command of impasto runs here: api, worker or serve.")
     if any(part == "api" for _, part in found):

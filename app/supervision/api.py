@@ -1,9 +1,11 @@
 """The API process: ``python -m app.supervision.api FD``, with a listening socket inherited as FD."""
 
+import argparse
 import asyncio
 import gc
 import logging
 import os
+import signal
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ import uvicorn
 from app.database.engine import UNAVAILABLE, reason_of
 from app.database.schema import SchemaMismatch
 from app.settings import Settings, get_settings
+from app.supervision.child import python_command
 from app.supervision.logs import configure_logging
 from app.supervision.parent_watch import exit_with_parent
 from app.supervision.readiness import say_ready
@@ -87,12 +90,26 @@ def make_application(settings: Settings) -> "FastAPI":
     return app
 
 
+def command(listener: socket.socket, settings: Settings) -> list[str]:
+    """The command that serves on a listening socket that it inherits."""
+    return python_command("app.supervision.api", str(listener.fileno()), "--host", settings.host)
+
+
 def main() -> None:
-    """Serve until SIGTERM, or until the supervisor is gone."""
+    """Serve until SIGTERM or SIGINT, or until the supervisor is gone."""
     exit_with_parent()
+    # Uvicorn raises it again after a clean shutdown.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(os.EX_OK))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("listener", type=int)
+    parser.add_argument("--host", help="what a flag has set in the place of the environment")
+    arguments = parser.parse_args()
     settings = get_settings()
+    changes = {"data_dir": settings.data_dir.resolve(), "host": arguments.host or settings.host}
+    settings = settings.model_copy(update=changes)
     configure_logging(settings.log_level, settings.log_format)
-    listener = socket.socket(fileno=int(sys.argv[1]))
+    listener = socket.socket(fileno=arguments.listener)
     try:
         application = make_application(settings)
     except SchemaMismatch as error:

@@ -6,6 +6,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,12 @@ from app.supervision.readiness import READY_VARIABLE
 
 # How long a process may take to show its stacks. One that is frozen never does.
 ABORT_SECONDS = 2.0
+
+
+def python_command(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module of this environment."""
+    # -P: a folder named `app` in the working directory must not be imported.
+    return [sys.executable, "-P", "-m", module, *arguments]
 
 
 @dataclass

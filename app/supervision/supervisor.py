@@ -5,10 +5,9 @@ import logging
 import os
 import signal
 import socket
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import FrameType
 
 import httpx
@@ -23,7 +22,8 @@ from app.jobs.job import Job
 from app.jobs.reaper import expire_worker, finish_takeback, overdue_cancels, release_worker
 from app.settings import Settings
 from app.storage import make_storage
-from app.supervision.child import Child
+from app.supervision.api import command as api_command
+from app.supervision.child import Child, python_command
 from app.supervision.devices import devices_of
 from app.supervision.liveness import LivenessTracker
 from app.supervision.openmp import let_threads_sleep
@@ -71,7 +71,10 @@ class Supervisor:
         self._on_ready = on_ready
         self._storage = make_storage(settings)
         environment = _environment_of(settings)
-        self._api = [] if listener is None else [_api_child(listener, environment)]
+        self._api: list[Child] = []
+        if listener is not None:
+            arguments = api_command(listener, settings)
+            self._api.append(Child("api", lambda _: arguments, environment, listener=listener))
         module = "worker.runtime.local" if settings.redis_url is None else "worker.runtime.celery_main"
         self._workers = [
             Child(
@@ -307,16 +310,6 @@ def _environment_of(settings: Settings) -> dict[str, str]:
     return other | {name: str(value) for name, value in names.items() if value is not None}
 
 
-def _python(module: str, *arguments: str) -> list[str]:
-    # -P: a folder named `app` in the working directory must not be imported.
-    return [sys.executable, "-P", "-m", module, *arguments]
-
-
-def _api_child(listener: socket.socket, environment: Mapping[str, str]) -> Child:
-    command = _python("app.supervision.api", str(listener.fileno()))
-    return Child("api", lambda _: command, environment, listener=listener)
-
-
 def _worker_command(module: str, place: Place) -> Callable[[str], list[str]]:
     options = ["--lane", place.lane, "--device", place.device, "--sharing", str(place.sharing)]
-    return lambda worker_id: _python(module, *options, "--worker-id", worker_id)
+    return lambda worker_id: python_command(module, *options, "--worker-id", worker_id)

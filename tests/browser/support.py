@@ -85,7 +85,8 @@ class Service:
             return [(f"{what}/{each[key]}", each) for each in items if each.get("origin") != "shipped"]
 
         found = listed("batches", "id") + listed("jobs", "id", batch="none")
-        return found + listed("datasets", "id") + listed("networks", "name")
+        found += listed("datasets", "id") + listed("networks", "name")
+        return found + listed("images", "id", unused="true")
 
     def stop(self) -> None:
         """Stop it as Ctrl-C does."""

@@ -122,7 +122,7 @@ def test_two_folders_become_a_matrix(page: Page, folders: tuple[Path, Path]) -> 
     expect(batch(page, "succeeded")).to_be_visible()
     expect(field(page, "content")).to_contain_text("2 pictures")
 
-    page.get_by_role("button", name="Delete").click()
+    page.locator("#batch").get_by_role("button", name="Delete").click()
     page.get_by_role("group", name="Delete").get_by_role("button", name="Delete").click()
     expect(tile).to_have_count(0)
     expect(page.locator("#batch")).to_be_hidden()

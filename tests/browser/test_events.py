@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,16 @@ LISTEN = """async (id) => {
     globalThis.heard = [];
     listenToJob(id, 0, ({ type, data }) => heard.push([data.seq, type]));
 }"""
-
+# Each begins a stream anew, while that of the one before is about to be opened.
+LISTEN_AGAIN_AND_AGAIN = """async (ids) => {
+    const { src } = document.querySelector("script[type=module]");
+    const { listenToJob } = await import(new URL("events.js", src));
+    globalThis.heard = new Set();
+    for (let time = 0; time < 20; time += 1) {
+        listenToJob(ids[time % 2], 0, ({ data }) => heard.add(data.job_id));
+        await new Promise((resolve) => setTimeout(resolve, time % 5));
+    }
+}"""
 LISTEN_WRONGLY = """async ([id, name]) => {
     const { src } = document.querySelector("script[type=module]");
     const { listenToJob } = await import(new URL("events.js", src));
@@ -54,18 +64,34 @@ def open_streams(service: Service) -> int:
     return int(float(found[1]))
 
 
+@contextmanager
+def going_on(service: Service, pictures: Path) -> Iterator[str]:
+    """A painting that is cancelled in the end; its id."""
+    job_id = paint(service, pictures, steps=20_000)
+    try:
+        yield job_id
+    finally:
+        httpx.post(f"{service.url}/v1/jobs/{job_id}/cancel", trust_env=False)
+
+
 @pytest.fixture
 def painting(service: Service, pictures: Path) -> Iterator[str]:
     """A painting that is cancelled after the test."""
-    job_id = paint(service, pictures, steps=20_000)
-    yield job_id
-    httpx.post(f"{service.url}/v1/jobs/{job_id}/cancel", trust_env=False)
+    with going_on(service, pictures) as job_id:
+        yield job_id
+
+
+@pytest.fixture
+def other(service: Service, pictures: Path, painting: str) -> Iterator[str]:
+    """Another, which waits for the first."""
+    del painting
+    with going_on(service, pictures) as job_id:
+        yield job_id
 
 
 def test_all_that_is_shown_shares_one_stream_that_ends_while_the_page_is_hidden(
-    page: Page, service: Service, painting: str, pictures: Path
+    page: Page, service: Service, painting: str, other: str
 ) -> None:
-    other = paint(service, pictures, steps=20_000)
     page.goto(f"/#job={painting}")
     expect(result(page, "running")).to_be_visible(timeout=JOB_MS)
     page.evaluate(LISTEN, painting)
@@ -77,7 +103,16 @@ def test_all_that_is_shown_shares_one_stream_that_ends_while_the_page_is_hidden(
     wait_for(lambda: open_streams(service) == 1)
     page.goto("about:blank")
     wait_for(lambda: open_streams(service) == 0)
-    httpx.post(f"{service.url}/v1/jobs/{other}/cancel", trust_env=False)
+
+
+def test_one_stream_is_left_of_those_that_began_at_once(
+    page: Page, service: Service, painting: str, other: str
+) -> None:
+    page.goto("/")
+    expect(page.locator("#submit")).to_be_enabled()
+    page.evaluate(LISTEN_AGAIN_AND_AGAIN, [painting, other])
+    wait_for(lambda: page.evaluate("heard.size") == 2)
+    wait_for(lambda: open_streams(service) == 1)
 
 
 @pytest.mark.parametrize("error", ["TypeError", "RangeError"])

@@ -11,6 +11,8 @@ const nameOf = (turn) => `${urlOf("/")} stream ${turn}`;
 
 /** Call `use(signal)`, whose signal ends it after a while if another tab waits. */
 async function hold(name, signal, use) {
+  // It may have been aborted while the lock was asked for, which no event tells any more.
+  signal.throwIfAborted();
   const turn = new AbortController();
   const end = () => turn.abort();
   signal.addEventListener("abort", end);
