@@ -1,5 +1,6 @@
 """The service as a process, the browser's console, and the form, for the tests of the page."""
 
+import json
 import os
 import re
 import signal
@@ -112,6 +113,14 @@ class ConsoleErrors:
     def unexpected(self) -> list[str]:
         """The errors that the test does not expect."""
         return [text for text in self.found if not any(re.search(known, text) for known in self.expected)]
+
+
+def paint(service: Service, pictures: Path, *, steps: int) -> str:
+    """A painting that goes on for a while; its id."""
+    files = {name: (pictures / f"{name}.png").read_bytes() for name in ("content", "style")}
+    params = {"params": json.dumps({"size": 64, "steps": steps, "optimizer": "adam"})}
+    sent = httpx.post(f"{service.url}/v1/style-transfer", files=files, data=params, trust_env=False)
+    return str(sent.raise_for_status().json()["id"])
 
 
 def drop(page: Page, target: Locator, *paths: Path) -> None:

@@ -1,6 +1,5 @@
 """The page's stream of events: one a page, none of a hidden one, few of a browser, and nothing is missed."""
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.support import JOB_MS, ConsoleErrors, Service, result
+from tests.browser.support import JOB_MS, ConsoleErrors, Service, paint, result
 from tests.support.proxy import proxied
 from tests.support.service import wait_for
 
@@ -48,14 +47,6 @@ LISTEN_WRONGLY = """async ([id, name]) => {
         throw new globalThis[name]("of a listener");
     });
 }"""
-
-
-def paint(service: Service, pictures: Path, *, steps: int) -> str:
-    """A painting that goes on for a while; its id."""
-    files = {name: (pictures / f"{name}.png").read_bytes() for name in ("content", "style")}
-    params = {"params": json.dumps({"size": 64, "steps": steps, "optimizer": "adam"})}
-    sent = httpx.post(f"{service.url}/v1/style-transfer", files=files, data=params, trust_env=False)
-    return str(sent.raise_for_status().json()["id"])
 
 
 def open_streams(service: Service) -> int:

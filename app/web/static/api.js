@@ -197,6 +197,7 @@ export function uploadDataset(zip, name, onprogress, signal) {
 /** Send a form with files, or a file. fetch does not report the share that is sent. */
 export function send(path, body, onprogress, signal, headers = {}) {
   return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
     const call = new XMLHttpRequest();
     call.open("POST", urlOf(path));
     for (const [name, value] of Object.entries(headers)) call.setRequestHeader(name, value);

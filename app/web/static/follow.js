@@ -95,7 +95,8 @@ export function waitForJob(id, signal, onjob) {
     }
   }
   return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", cancel, { once: true });
+    if (signal.aborted) void cancel();
+    else signal.addEventListener("abort", cancel, { once: true });
     follow(id, {
       onjob: (job) => (isTerminal(job) ? resolve(job) : onjob(job)),
       onconnection() {},

@@ -1,0 +1,47 @@
+"""What was stopped before it began: nothing is sent, and a job that was is cancelled."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.support import Service, paint
+
+pytestmark = pytest.mark.browser
+
+IMPORT = """const { src } = document.querySelector("script[type=module]");
+    const load = (name) => import(new URL(name, src));"""
+UPLOAD = f"""async () => {{
+    {IMPORT}
+    const {{ uploadImage }} = await load("api.js");
+    try {{
+        await uploadImage(new File(["a"], "a.png"), () => {{}}, AbortSignal.abort());
+    }} catch (error) {{
+        return error.name;
+    }}
+}}"""
+WAIT = f"""async (id) => {{
+    {IMPORT}
+    const {{ waitForJob }} = await load("follow.js");
+    return (await waitForJob(id, AbortSignal.abort(), () => {{}})).state;
+}}"""
+
+
+def test_a_picture_of_a_stopped_upload_is_not_sent(page: Page) -> None:
+    sent: list[str] = []
+    page.goto("/")
+    expect(page.locator("#submit")).to_be_enabled()
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    assert page.evaluate(UPLOAD) == "AbortError"
+    assert sent == []
+
+
+def test_a_job_that_was_stopped_while_it_was_sent_is_cancelled(
+    page: Page, service: Service, pictures: Path
+) -> None:
+    job_id = paint(service, pictures, steps=20_000)
+    page.goto("/")
+    expect(page.locator("#submit")).to_be_enabled()
+    assert page.evaluate(WAIT, job_id) == "cancelled"
+    assert httpx.get(f"{service.url}/v1/jobs/{job_id}", trust_env=False).json()["state"] == "cancelled"
