@@ -11,7 +11,6 @@ import anyio
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Engine
-from starlette.concurrency import run_in_threadpool
 
 from app.batches.batch import Batch
 from app.batches.entries import Entry
@@ -22,6 +21,7 @@ from app.batches.repository import get_batch
 from app.batches.results import artifacts_of
 from app.batches.views import view_counts
 from app.database.engine import UNAVAILABLE, reason_of
+from app.database.stream_reads import read_in_thread
 from app.http.errors import InvalidRequest
 from app.http.problems import documented
 from app.http.server_sent_events import (
@@ -74,13 +74,13 @@ async def batch_events(
     changed. A stream tells each state of each entry once; the start of one may be left out if its end is
     known. After a reconnection, entries of the last seconds come again.
     """
-    batch = await run_in_threadpool(get_batch, services.engine, batch_id)
+    batch = await read_in_thread(get_batch, services.engine, batch_id)
     position, has_all = _parse_id(last_id, batch)
     if has_all:
         # This status tells a browser not to reconnect.
         return Response(status_code=HTTPStatus.NO_CONTENT)
     if last_id is None and not replay:
-        position = await run_in_threadpool(from_now, services.engine, batch)
+        position = await read_in_thread(from_now, services.engine, batch)
     follower = Follower(services.engine, batch, position)
     return StreamingResponse(_stream(services, batch.id, follower), media_type=MEDIA_TYPE, headers=HEADERS)
 
@@ -102,15 +102,15 @@ async def _stream(services: Services, batch_id: str, follower: Follower) -> Asyn
     with services.notifier.watch([batch_id]) as changed, OPEN_STREAMS.track_inprogress():
         yield RETRY
         try:
-            status = await run_in_threadpool(follower.status)
+            status = await read_in_thread(follower.status)
             told, told_at = _data(status), time.monotonic()
             yield format_event(_id(follower.position), "state", told)
             sent_at = told_at
             while True:
                 changed.clear()
-                news = await run_in_threadpool(follower.news)
+                news = await read_in_thread(follower.news)
                 if news.entries:
-                    yield await run_in_threadpool(_entry_events, services.engine, news.entries)
+                    yield await read_in_thread(_entry_events, services.engine, news.entries)
                     sent_at = time.monotonic()
                 if news.status is None:
                     continue

@@ -19,7 +19,7 @@ from app.batches.sheet_pages import Page, cross_axes, page_of
 from app.batches.summary import PICTURE, count_entries
 from app.database.engine import read
 from app.http.errors import InvalidRequest
-from app.http.file_responses import is_known
+from app.http.file_responses import INCOMPLETE, is_known
 from app.http.problems import documented
 from app.http.root_path import url_of
 from app.http.services import Services, ServicesDep
@@ -82,26 +82,37 @@ def _respond(services: Services, request: Request, batch_id: str, page: int) -> 
     with read(engine) as connection:
         counts = count_entries(connection, [batch])[batch.id]
     side = side_for(len(shown.rows), len(shown.columns), cross=cross_axes(batch) is not None)
-    small = _read(services.storage, {job_id: each.key for job_id, each in pictures.items()}, side)
+    files = _Pictures(services.storage, side)
+    small = files.read({job_id: each.key for job_id, each in pictures.items()})
     cells = {place: _cell(entries.get(line), small) for place, line in shown.lines.items()}
-    sheet = _sheet(services.storage, engine, batch, shown, counts, cells, entries, side)
+    sheet = _sheet(files, engine, batch, shown, counts, cells, entries)
+    if not files.all_read:
+        headers = {**_links(batch, shown), **INCOMPLETE}
     return Response(to_jpeg(draw(sheet, side), JPEG_QUALITY), headers=headers, media_type=MEDIA_TYPE)
 
 
-def _read(storage: Storage, keys: Mapping[str, str], side: int) -> dict[str, Image]:
-    small = read_all_small(storage, keys, side, MAX_PIXELS)
-    return {name: to_srgb(picture) for name, picture in small.items()}
+class _Pictures:
+    """Small copies of stored pictures; ``all_read``: no file was missing or unreadable so far."""
+
+    def __init__(self, storage: Storage, side: int) -> None:
+        self.all_read = True
+        self._storage, self._side = storage, side
+
+    def read(self, keys: Mapping[str, str]) -> dict[str, Image]:
+        """Those of some keys, by the names that these have."""
+        pictures, all_read = read_all_small(self._storage, keys, self._side, MAX_PIXELS)
+        self.all_read = self.all_read and all_read
+        return {name: to_srgb(picture) for name, picture in pictures.items()}
 
 
 def _sheet(
-    storage: Storage,
+    files: _Pictures,
     engine: Engine,
     batch: Batch,
     page: Page,
     counts: Counts,
     cells: Mapping[tuple[int, int], Cell],
     entries: Mapping[int, Entry],
-    side: int,
 ) -> Sheet:
     axes = cross_axes(batch)
     done = f"{counts.succeeded:,} of {batch.lines:,} done"
@@ -121,17 +132,17 @@ def _sheet(
         batch.name,
         " · ".join(filter(None, [what, size, done, where])),
         cells,
-        rows=_headings(storage, engine, down, page.rows, side),
-        columns=_headings(storage, engine, across, page.columns, side),
+        rows=_headings(files, engine, down, page.rows),
+        columns=_headings(files, engine, across, page.columns),
         params=(params[0], params[1]),
     )
 
 
-def _headings(storage: Storage, engine: Engine, axis: Json, places: range, side: int) -> list[Heading]:
+def _headings(files: _Pictures, engine: Engine, axis: Json, places: range) -> list[Heading]:
     labels: Sequence[str] = axis["labels"]
     images: Sequence[str] = axis["images"] or []
     keys = {each: key for each in images[places.start : places.stop] if (key := _key_of(engine, each))}
-    small = _read(storage, keys, side)
+    small = files.read(keys)
     return [Heading(labels[place], small.get(images[place]) if images else None) for place in places]
 
 

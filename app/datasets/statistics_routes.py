@@ -14,7 +14,7 @@ from app.datasets.routes import PATH, Reference
 from app.datasets.split import Part
 from app.datasets.statistics import Statistics, measure
 from app.http.errors import InvalidRequest
-from app.http.file_responses import CACHE, is_known
+from app.http.file_responses import CACHE, INCOMPLETE, is_known
 from app.http.problems import documented
 from app.http.services import Services, ServicesDep
 from app.images.repository import image_key
@@ -78,5 +78,6 @@ def _draw(
         return Response(status_code=304, headers=headers)
     rows = choose_rows(services.engine, found.id, columns=columns, skip=skip, part=part)
     keys = {image_id: image_key(image_id) for image_id in sorted(affordable(rows))}
-    pictures = read_all_small(services.storage, keys, side)
-    return Response(draw_sheet(rows, pictures, side, columns), headers=headers, media_type=MEDIA_TYPE)
+    small = read_all_small(services.storage, keys, side)
+    sheet = draw_sheet(rows, small.pictures, side, columns)
+    return Response(sheet, headers=headers if small.all_read else INCOMPLETE, media_type=MEDIA_TYPE)

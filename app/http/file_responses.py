@@ -15,6 +15,8 @@ from app.storage import Storage
 # A URL names a content that never changes, or carries its hash; a day is for those that are deleted.
 CACHE = "private, max-age=86400"
 CHUNK = 1 << 18
+# Of a sheet that lacks pictures whose files could not be read: they may be back by now.
+INCOMPLETE = {"Cache-Control": "no-store"}
 
 # What send_file may raise.
 FILE_ERRORS = (FileGone, RangeNotSatisfiable)

@@ -210,20 +210,30 @@ def _read(storage: Storage, key: str) -> bytes:
         raise FilesUnavailable(error.strerror or str(error)) from error
 
 
+class SmallPictures(NamedTuple):
+    """Small copies of stored pictures by name; ``all_read``: no file was missing or unreadable."""
+
+    pictures: dict[str, Image.Image]
+    all_read: bool
+
+
 def read_all_small(
     storage: Storage, keys: Mapping[str, str], side: int, max_pixels: float = inf
-) -> dict[str, Image.Image]:
+) -> SmallPictures:
     """Small copies of the stored pictures of some keys that can be decoded, by the names that these have.
 
     The first ones, if all together have more than ``max_pixels`` before they are reduced.
     """
-    found = {}
-    left = max_pixels
+    found: dict[str, Image.Image] = {}
+    left, all_read = max_pixels, True
     for name, key in keys.items():
         try:
             image = read_small(storage, key, side, left)
-        except (NoThumbnail, FileGone, FilesUnavailable):
+        except NoThumbnail:
+            continue
+        except (FileGone, FilesUnavailable):
+            all_read = False
             continue
         left -= image.info["pixels"]
         found[name] = image
-    return found
+    return SmallPictures(found, all_read)

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import anyio
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
-from starlette.concurrency import run_in_threadpool
 
 from app.database.engine import UNAVAILABLE, reason_of
 from app.database.ids import is_id
+from app.database.stream_reads import read_in_thread
 from app.http.errors import InvalidRequest
 from app.http.problems import documented
 from app.http.root_path import url_of
@@ -86,7 +86,7 @@ def _seq(text: str) -> int:
 
 
 async def _respond(services: Services, job_ids: list[str], after: list[int], *, single: bool) -> Response:
-    jobs = await run_in_threadpool(find_jobs, services.engine, job_ids)
+    jobs = await read_in_thread(find_jobs, services.engine, job_ids)
     missing = [job_id for job_id in job_ids if job_id not in jobs]
     # A reader of several that comes back is not told again what was deleted meanwhile.
     if missing and (single or not any(after)):
@@ -136,7 +136,7 @@ async def _stream(
                 if waited.cancelled_caught:
                     yield HEARTBEAT
                     # A job that was deleted during the stream will not end any more.
-                    going &= (await run_in_threadpool(get_seqs, services.engine, list(going))).keys()
+                    going &= (await read_in_thread(get_seqs, services.engine, list(going))).keys()
         except UNAVAILABLE as error:
             # The reader reconnects, and then gets a problem or all events since.
             log.warning("a stream ends, the database is unavailable: %s", reason_of(error))

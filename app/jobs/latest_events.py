@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
-from starlette.concurrency import run_in_threadpool
 
+from app.database.stream_reads import read_in_thread
 from app.jobs.job import Event
 from app.jobs.repository import list_events_of
 
@@ -78,7 +78,7 @@ class LatestEvents:
         ]
         # Only now: what was read may have pushed out of a tail what this stream has not seen.
         behind = {job_id: seq for job_id, seq in seen.items() if seq < self._tails[job_id].after}
-        earlier = await run_in_threadpool(list_events_of, self._engine, behind, PAGE) if behind else []
+        earlier = await read_in_thread(list_events_of, self._engine, behind, PAGE) if behind else []
         return earlier or latest
 
     async def _read(self, job_ids: list[str]) -> None:
@@ -89,7 +89,7 @@ class LatestEvents:
         self._changed.difference_update(job_ids)
         ends = {job_id: self._tails[job_id].end for job_id in job_ids}
         try:
-            found = await run_in_threadpool(list_events_of, self._engine, ends, PAGE)
+            found = await read_in_thread(list_events_of, self._engine, ends, PAGE)
         except BaseException:
             self._changed.update(self._tails.keys() & ends.keys())
             raise

@@ -210,8 +210,12 @@ def test_a_sheet_is_made_again_only_when_it_changes(client: TestClient, services
     set_jobs(engine, ids[1:], State.SUCCEEDED)
     give(engine, services.storage, ids[1], "image", b"no picture")
     assert RED in boxes(read(client, batch), RED)
+    assert "ETag" in client.get(url).headers
     services.storage.delete(f"{job_folder(ids[1])}/1/image.png")
     assert RED in boxes(read(client, batch), RED)
+    # It may be put back.
+    gap = client.get(url).headers
+    assert gap["Cache-Control"] == "no-store" and "ETag" not in gap and "Link" in gap
 
 
 @pytest.mark.medium

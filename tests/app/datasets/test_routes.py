@@ -10,6 +10,7 @@ from PIL import Image
 
 from app.datasets.builtin import BUILT_IN
 from app.http.services import Services
+from app.images.repository import image_key
 from app.settings import Settings
 from tests.app.conftest import upload
 from tests.app.datasets.conftest import URL, members, send, stored_files
@@ -184,6 +185,17 @@ def test_a_thousand_classes_of_a_table(client: TestClient, work: Any) -> None:
     assert (found["classes"], found["imbalance"], found["duplicate_pictures"]) == (1000, 2.0, 0)
     rows_of_sheet = client.get(f"{URL}/many/contact-sheet", params={"side": 32, "columns": 1})
     assert Image.open(io.BytesIO(rows_of_sheet.content)).size == (196, 50 * 36)
+
+
+def test_a_sheet_without_a_file_is_not_kept(client: TestClient, work: Any, services: Services) -> None:
+    send(client, zipped(class_folders(a=2, b=2)), name="x")
+    work()
+    url = f"{URL}/x/contact-sheet"
+    assert "max-age" in client.get(url).headers["Cache-Control"]
+    member = client.get(f"{URL}/x/members").json()["items"][0]
+    services.storage.delete(image_key(member["image"]))
+    gap = client.get(url)
+    assert gap.status_code == 200 and gap.headers["Cache-Control"] == "no-store" and "ETag" not in gap.headers
 
 
 @pytest.mark.medium
