@@ -21,7 +21,7 @@ from worker.runtime.functions import steps_of
 
 Json = Mapping[str, Any]
 
-STYLE = {"content": "c", "style": ["s"], "size": 128, "steps": 2}
+STYLE = {"content": "c", "style": ["s"], "size": 96, "steps": 2}
 CLASSES = {"target": ["spiral", "gear"], "size": 48, "steps": 2}
 INVERSION = {"image": "i", "size": 48, "steps": 2, "layers": ["relu2_2", "relu3_1"]}
 CASES: list[tuple[str, Json]] = [

@@ -1,5 +1,6 @@
 """Every kind of job works on every architecture, or says of the network why it does not."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -86,14 +87,22 @@ def run(kind: str, name: str, given: dict[str, Any]) -> dict[str, list[float]]:
     return found
 
 
+def with_networks(values: Sequence[str]) -> list[Any]:
+    """Each value with each network: of those that are not long, with a third of the networks."""
+    return [
+        pytest.param(value, name, marks=[] if (row + column) % 3 == 0 else pytest.mark.long)
+        for row, value in enumerate(values)
+        for column, name in enumerate(NAMES)
+    ]
+
+
 def test_every_kind_that_takes_a_network_is_here() -> None:
     taking = {name for name, spec in KINDS.items() if "network" in spec.params.model_fields}
     assert taking - set(JOBS) <= {"pull_weights", "export_network"}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("kind", list(JOBS))
+@pytest.mark.parametrize(("kind", "name"), with_networks(list(JOBS)))
 def test_every_kind_on_every_architecture(kind: str, name: str) -> None:
     if name in JOBS[kind][2]:
         with pytest.raises(InputError, match=name) as caught:
@@ -105,8 +114,10 @@ def test_every_kind_on_every_architecture(kind: str, name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("method", ["smooth_grad", "integrated_gradients", "guided_backprop", "score_cam"])
+@pytest.mark.parametrize(
+    ("method", "name"),
+    with_networks(["smooth_grad", "integrated_gradients", "guided_backprop", "score_cam"]),
+)
 def test_every_method_of_saliency(method: str, name: str) -> None:
     lacking = {"guided_backprop": WITHOUT_RELUS, "score_cam": WITHOUT_MAPS}.get(method, set())
     if name in lacking:

@@ -88,7 +88,7 @@ def test_a_run_from_step_to_outcome(network: Network, content: Tensor) -> None:
     assert result["octaves"][0] == {"width": 27, "height": 20} and result["without_answer"] == []
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_the_defaults_on_the_default_network(content: Tensor) -> None:
     params = DeepDreamParams(image="i", size=96, octaves=2, steps=5).resolve(SHIPPED)
     compute = Compute(CPU.device, torch.bfloat16)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.medium
+pytestmark = pytest.mark.slow
 
 SIDE = 1024
 # MiB that the process may take beyond what it has after a run without a limit. How much is too little, and

@@ -52,7 +52,7 @@ def test_a_run_from_step_to_outcome(network: Network, content: Tensor, style: Te
     assert result["losses"]["total"] == pytest.approx(min(losses["total"] for _, _, losses, _ in seen[8:]))
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_the_defaults_on_the_default_network(content: Tensor, style: Tensor) -> None:
     params = StyleTransferParams(content="c", style=["s"], size=64, steps=10).resolve(SHIPPED)
     compute = Compute(CPU.device, torch.bfloat16)

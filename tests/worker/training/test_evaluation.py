@@ -56,7 +56,7 @@ def test_the_least_known_classes_are_named_with_what_they_are_taken_for() -> Non
     ]
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_accuracies_are_numbers_and_the_least_known_classes_beside_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
