@@ -41,7 +41,12 @@ def lay_out(folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    # The README has a job of each kind: minutes of them on a slow machine.
+    [pytest.param(page, marks=pytest.mark.long if page.name == "README.md" else []) for page in PAGES],
+    ids=lambda page: page.name,
+)
 def test_examples_run(page: Path, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lay_out(tmp_path)
     monkeypatch.chdir(tmp_path)

@@ -1,6 +1,6 @@
 """A service in real processes, and a place for the figures that its tests measure but do not assert."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,6 +10,22 @@ from tests.support.deployment import MODES, Deployment, Mode, deployed, shown_lo
 from tests.support.postgres import PostgresServer, postgres
 
 Deploy = Callable[..., Deployment]
+
+
+def mostly(mode: Mode) -> pytest.MarkDecorator:
+    """A test of a fault at which the modes differ in little: in the other mode it is long."""
+    cases = [each if each == mode else pytest.param(each, marks=pytest.mark.long) for each in MODES]
+    return pytest.mark.parametrize("mode", cases, indirect=True)
+
+
+def by_turns(names: tuple[str, ...], cases: Sequence[tuple[object, ...]]) -> pytest.MarkDecorator:
+    """Each case in one of the modes, embedded and Celery by turns; in the other one the test is long."""
+    both = [
+        pytest.param(mode, *case, marks=[] if row % len(MODES) == column else pytest.mark.long)
+        for row, case in enumerate(cases)
+        for column, mode in enumerate(MODES)
+    ]
+    return pytest.mark.parametrize(("mode", *names), both, indirect=["mode"])
 
 
 @pytest.fixture(scope="session")

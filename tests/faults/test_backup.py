@@ -122,8 +122,8 @@ def missing_in(service: Deployment) -> set[str]:
     ("mode", "how"),
     [
         ("embedded", "impasto backup"),
-        ("celery", "impasto backup"),
-        ("embedded", "database first"),
+        pytest.param("celery", "impasto backup", marks=pytest.mark.long),
+        pytest.param("embedded", "database first", marks=pytest.mark.long),
         ("celery", "files first"),
         pytest.param("celery", "database first", marks=pytest.mark.long),
         pytest.param("embedded", "files first", marks=pytest.mark.long),

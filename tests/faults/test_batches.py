@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from app.database.engine import read
 from app.jobs.tables import job_events, jobs
 from app.workers import repository as workers
-from tests.faults.conftest import Deploy
+from tests.faults.conftest import Deploy, mostly
 from tests.support.deployment import Deployment, Mode, kill
 from tests.support.service import runs, wait_for
 
@@ -86,6 +86,7 @@ def check_each_has_one_result(service: Deployment, batch_id: str, count: int) ->
     assert counts == {1: count}
 
 
+@mostly("celery")
 @pytest.mark.parametrize("count", [150, pytest.param(1000, marks=pytest.mark.long)])
 def test_jobs_through_kills_of_each_part(deploy: Deploy, mode: Mode, figure: Figure, count: int) -> None:
     service = deploy(mode, IMPASTO_LANES="short", IMPASTO_LEASE_SECONDS="5", IMPASTO_MAX_ATTEMPTS="100")

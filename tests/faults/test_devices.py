@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.workers import repository as workers
-from tests.faults.conftest import Deploy
+from tests.faults.conftest import Deploy, mostly
 from tests.support.deployment import Deployment, Mode
 from tests.support.fake_gpus import lose, mend, with_gpus
 from tests.support.service import runs, wait_for
@@ -37,6 +37,7 @@ def with_workers(deploy: Deploy, mode: Mode, device: str, folder: Path) -> Deplo
     return service
 
 
+@mostly("embedded")
 @pytest.mark.parametrize("device", ["auto", pytest.param("cuda:0, cuda:1", marks=pytest.mark.long)])
 def test_a_lost_gpu_ends_its_own_worker_alone_and_is_tried_again(
     deploy: Deploy, mode: Mode, device: str, tmp_path: Path
@@ -79,6 +80,7 @@ def test_a_lost_gpu_ends_its_own_worker_alone_and_is_tried_again(
     assert service.worker_of(another) == pid_on(service, "cuda:1")
 
 
+@mostly("embedded")
 def test_a_device_that_never_was_there_ends_the_service(deploy: Deploy, mode: Mode, tmp_path: Path) -> None:
     if mode == "embedded":
         with pytest.raises(AssertionError, match="serve ended"):

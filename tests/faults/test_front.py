@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from app.database.engine import read
 from app.images.tables import images
 from app.jobs.tables import jobs
-from tests.faults.conftest import Deploy
+from tests.faults.conftest import Deploy, by_turns, mostly
 from tests.support.deployment import Deployment, Mode, kill
 from tests.support.service import wait_for
 from tests.support.strange_pictures import noise
@@ -26,7 +26,7 @@ RECONNECTS = 20
 PARALLEL = 100
 
 
-@pytest.mark.parametrize("how", ["its process", "its machine"])
+@by_turns(("how",), [("its process",), ("its machine",)])
 def test_jobs_survive_the_death_of_what_serves_them(deploy: Deploy, mode: Mode, how: str) -> None:
     service = deploy(mode, IMPASTO_LEASE_SECONDS="5")
     running = service.paint(size=48, steps=300)
@@ -47,6 +47,7 @@ def test_jobs_survive_the_death_of_what_serves_them(deploy: Deploy, mode: Mode, 
         assert service.job(running).attempt == 1
 
 
+@mostly("embedded")
 def test_a_reader_that_comes_back_twenty_times_sees_every_event_once(deploy: Deploy, mode: Mode) -> None:
     service = deploy(mode)
     job_id = service.paint(size=48, steps=LONG)
@@ -105,6 +106,7 @@ def read_events(service: Deployment, job_id: str, seen: list[dict[str, Any]]) ->
                 yield {**json.loads(line[6:]), "type": kind}
 
 
+@mostly("celery")
 def test_a_hundred_requests_with_one_key_make_one_job(deploy: Deploy, mode: Mode) -> None:
     service = deploy(mode)
     files = {"content": ("content.png", noise(seed=1)), "style": ("style.png", noise(seed=2))}

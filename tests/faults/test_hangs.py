@@ -9,7 +9,7 @@ import pytest
 
 from app.jobs.job import Job
 from app.workers import repository as workers
-from tests.faults.conftest import Deploy
+from tests.faults.conftest import Deploy, by_turns, mostly
 from tests.faults.test_workers import freeze
 from tests.support.deployment import Deployment, Mode, kill
 from tests.support.extra_kinds import with_kind
@@ -32,6 +32,7 @@ def running(service: Deployment, job_id: str) -> Job:
     return job
 
 
+@mostly("celery")
 def test_a_computation_that_hangs_is_noticed_and_given_up_after_three_attempts(
     deploy: Deploy, mode: Mode, tmp_path: Path
 ) -> None:
@@ -51,7 +52,7 @@ def test_a_computation_that_hangs_is_noticed_and_given_up_after_three_attempts(
     service.check_made_once(other)
 
 
-@pytest.mark.parametrize("mode", ["embedded", pytest.param("celery", marks=pytest.mark.long)], indirect=True)
+@mostly("embedded")
 def test_progress_between_hangs_counts_for_the_job(deploy: Deploy, mode: Mode, tmp_path: Path) -> None:
     service = deploy(mode, IMPASTO_CHECKPOINT_SECONDS="0.01", **with_kind("standing", tmp_path))
     hung = stand(service, steps=5, still_at=3)
@@ -63,6 +64,7 @@ def test_progress_between_hangs_counts_for_the_job(deploy: Deploy, mode: Mode, t
     assert job.progress is not None and 1 <= job.progress["done"] <= 3
 
 
+@mostly("embedded")
 def test_a_hang_that_lets_no_other_thread_run_is_noticed_from_outside(
     deploy: Deploy, mode: Mode, tmp_path: Path
 ) -> None:
@@ -78,7 +80,7 @@ def test_a_hang_that_lets_no_other_thread_run_is_noticed_from_outside(
     service.check_made_once(other)
 
 
-@pytest.mark.parametrize("mode", ["embedded", pytest.param("celery", marks=pytest.mark.long)], indirect=True)
+@mostly("embedded")
 def test_who_lets_no_other_thread_run_for_less_than_a_lease_is_let_be(
     deploy: Deploy, mode: Mode, tmp_path: Path
 ) -> None:
@@ -88,6 +90,7 @@ def test_who_lets_no_other_thread_run_for_less_than_a_lease_is_let_be(
     assert (service.job(job_id).attempt, service.job(job_id).lost_attempts) == (1, 0)
 
 
+@mostly("embedded")
 def test_a_frozen_worker_that_was_taken_off_the_register_is_replaced(deploy: Deploy, mode: Mode) -> None:
     service = deploy(mode, IMPASTO_LEASE_SECONDS="6")
     (worker,) = workers.list_alive(service.engine)
@@ -101,6 +104,7 @@ def test_a_frozen_worker_that_was_taken_off_the_register_is_replaced(deploy: Dep
     assert service.wait_for_job(after, "succeeded", "failed")["state"] == "succeeded"
 
 
+@mostly("celery")
 def test_what_was_frozen_has_not_hung(deploy: Deploy, mode: Mode, tmp_path: Path) -> None:
     service = deploy(mode, **with_kind("standing", tmp_path))
     job_id = stand(service, steps=20, part_seconds=STALL_SECONDS / 2)
@@ -128,7 +132,7 @@ def test_a_hang_goes_on_for_ever_if_the_setting_says_so(deploy: Deploy, tmp_path
     assert service.wait_for_job(hung, "cancelled", "failed")["state"] == "cancelled"
 
 
-@pytest.mark.parametrize("how", ["in parts", "in one"])
+@by_turns(("how",), [("in parts",), ("in one",)])
 def test_a_step_that_outlasts_a_shutdown_costs_no_attempt(
     deploy: Deploy, mode: Mode, how: str, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.networks.repository import list_networks
-from tests.faults.conftest import Deploy
+from tests.faults.conftest import Deploy, by_turns, mostly
 from tests.support.deployment import Deployment, Mode, kill
 from tests.support.extra_kinds import with_kind
 from tests.support.memorizing import DEADLY
@@ -24,7 +24,7 @@ def weights(service: Deployment) -> list[str]:
     return [path.name for path in folder.rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize(("moment", "attempts"), [("stored", 2), ("registered", 1)])
+@by_turns(("moment", "attempts"), [("stored", 2), ("registered", 1)])
 def test_a_worker_killed_around_the_registration(
     deploy: Deploy, mode: Mode, tmp_path: Path, moment: str, attempts: int
 ) -> None:
@@ -47,6 +47,7 @@ def test_a_worker_killed_around_the_registration(
     assert service.wait_for_job(seen["id"], "succeeded", "failed")["state"] == "succeeded"
 
 
+@mostly("embedded")
 def test_a_job_that_is_lost_after_the_weights_were_stored_leaves_nothing(
     deploy: Deploy, mode: Mode, tmp_path: Path
 ) -> None:
@@ -60,6 +61,7 @@ def test_a_job_that_is_lost_after_the_weights_were_stored_leaves_nothing(
     wait_for(lambda: weights(service) == [])
 
 
+@mostly("celery")
 def test_what_was_told_to_finish_does_so_although_its_worker_is_killed(
     deploy: Deploy, mode: Mode, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from app.jobs.dispatch.celery_settings import KEY_PREFIX
-from tests.faults.conftest import Deploy
+from tests.faults.conftest import Deploy, mostly
 from tests.support.deployment import Mode
 from tests.support.postgres import PostgresServer
 from tests.support.service import wait_for
@@ -20,6 +20,7 @@ LEASE = 6
 OUTAGE = 2 * LEASE
 
 
+@mostly("celery")
 def test_nobody_alive_is_robbed_after_everything_was_frozen(deploy: Deploy, mode: Mode) -> None:
     """As when a laptop slept, or a host was suspended."""
     service = deploy(mode, IMPASTO_LEASE_SECONDS=str(LEASE))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults.conftest import Deploy
+from tests.faults.conftest import Deploy, mostly
 from tests.faults.test_resume import check_progress
 from tests.support.deployment import Deployment, Mode, kill
 from tests.support.service import runs, wait_for
@@ -34,6 +34,7 @@ def ranks(service: Deployment) -> list[int]:
     ]
 
 
+@mostly("embedded")
 def test_a_training_goes_on_after_a_rank_was_killed(deploy: Deploy, mode: Mode) -> None:
     service = deploy(
         mode, IMPASTO_CHECKPOINT_SECONDS="0.3", IMPASTO_TRAINING_DEVICES="cpu,cpu", IMPASTO_LANES="training"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.conftest import Deploy
+from tests.faults.conftest import Deploy, by_turns
 from tests.faults.test_workers import painters
 from tests.support.deployment import Deployment, Mode
 from tests.support.service import wait_for
@@ -30,14 +30,13 @@ def run_all(service: Deployment, count: int) -> set[int]:
     return seen | set(painters(service))
 
 
-@pytest.mark.parametrize(
+@by_turns(
     ("settings", "enough"),
     [
         ({"IMPASTO_RECYCLE_JOBS": "2"}, lambda seen: len(seen) >= 3),
         ({"IMPASTO_RECYCLE_BYTES": "1"}, lambda seen: len(seen) >= 4),
         ({"IMPASTO_RECYCLE_JOBS": "1000", "IMPASTO_RECYCLE_BYTES": str(10**15)}, lambda seen: len(seen) == 1),
     ],
-    ids=["jobs", "bytes", "neither"],
 )
 def test_a_new_process_takes_over_between_jobs(
     deploy: Deploy, mode: Mode, settings: dict[str, str], enough: Callable[[set[int]], bool]

@@ -3,7 +3,7 @@
 import pytest
 
 from app.jobs.states import State
-from tests.faults.conftest import Deploy
+from tests.faults.conftest import Deploy, mostly
 from tests.support.deployment import Deployment, Mode, kill
 from tests.support.service import wait_for
 
@@ -37,6 +37,7 @@ def check_progress(service: Deployment, job_id: str, least: int) -> None:
     assert done == sorted(done)
 
 
+@mostly("celery")
 def test_after_sigterm_to_everything(deploy: Deploy, mode: Mode) -> None:
     service = deploy(mode)
     alone = uninterrupted(service)
@@ -85,7 +86,9 @@ def learn(service: Deployment) -> str:
     return str(service.request("POST", "/v1/train", json=TRAINING)["id"])
 
 
-@pytest.mark.parametrize(("mode", "share"), [("embedded", 0.3), ("celery", 0.55)])
+@pytest.mark.parametrize(
+    ("mode", "share"), [("embedded", 0.3), pytest.param("celery", 0.55, marks=pytest.mark.long)]
+)
 def test_a_training_after_kill_9_of_the_worker(deploy: Deploy, mode: Mode, share: float) -> None:
     service = deploy(mode, IMPASTO_CHECKPOINT_SECONDS="0.3", IMPASTO_LANES="training")
     alone = learn(service)

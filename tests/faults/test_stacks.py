@@ -8,7 +8,7 @@ import pytest
 
 from app.jobs.job import Job
 from app.workers import repository as workers
-from tests.faults.conftest import Deploy
+from tests.faults.conftest import Deploy, mostly
 from tests.support.deployment import Deployment, Mode, kill
 from tests.support.extra_kinds import with_kind
 from tests.support.service import wait_for
@@ -46,6 +46,7 @@ def recipe(job: Job) -> Any:
     return job.result["recipe"]
 
 
+@mostly("embedded")
 def test_jobs_that_wait_together_run_as_one_batch_with_one_thread_above_long_jobs(
     deploy: Deploy, mode: Mode, tmp_path: Path
 ) -> None:
@@ -69,6 +70,7 @@ def test_jobs_that_wait_together_run_as_one_batch_with_one_thread_above_long_job
     }
 
 
+@mostly("celery")
 def test_a_batch_whose_worker_is_killed_runs_again_one_by_one(
     deploy: Deploy, mode: Mode, tmp_path: Path
 ) -> None:
@@ -81,6 +83,7 @@ def test_a_batch_whose_worker_is_killed_runs_again_one_by_one(
         wait_for(lambda: service.files_of(job.id) == {"2/recipe.json"})  # noqa: B023
 
 
+@mostly("embedded")
 def test_one_that_kills_its_worker_takes_no_other_with_it(deploy: Deploy, mode: Mode, tmp_path: Path) -> None:
     service = deploy(mode, **with_kind("glancing", tmp_path), IMPASTO_LANES="short")
     poison, *others = gather(service, 3, 2.0)
@@ -91,6 +94,7 @@ def test_one_that_kills_its_worker_takes_no_other_with_it(deploy: Deploy, mode: 
     assert {job.attempt for job in ended(service, others)} == {2}
 
 
+@mostly("celery")
 def test_a_shutdown_loses_none_of_a_batch(deploy: Deploy, mode: Mode, tmp_path: Path) -> None:
     service = deploy(mode, **with_kind("glancing", tmp_path), IMPASTO_LANES="short")
     gathered = gather(service, 3, 1.0)

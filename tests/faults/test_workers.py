@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from app.workers import repository as workers
-from tests.faults.conftest import Deploy
+from tests.faults.conftest import Deploy, by_turns, mostly
 from tests.support.deployment import Deployment, Mode, Part, kill
 from tests.support.service import PATIENCE, runs, wait_for
 
@@ -106,6 +106,7 @@ def test_another_worker_goes_on_when_one_is_killed(deploy: Deploy, figure: Figur
     figure(f"celery: a job went on {started - moment:.1f} s after its worker was killed ({what})")
 
 
+@mostly("celery")
 def test_a_worker_that_was_frozen_past_its_lease_writes_nothing(deploy: Deploy, mode: Mode) -> None:
     service = deploy(mode, IMPASTO_LEASE_SECONDS="4", IMPASTO_DEVICE="cpu,cpu")
     if mode == "celery":
@@ -159,6 +160,7 @@ def is_locked(service: Deployment) -> bool:
         return False
 
 
+@mostly("embedded")
 def test_a_job_that_kills_its_worker_is_given_up_and_the_others_run_on(deploy: Deploy, mode: Mode) -> None:
     service = deploy(mode)
     poison = service.paint(size=48, steps=LONG)
@@ -175,7 +177,7 @@ def test_a_job_that_kills_its_worker_is_given_up_and_the_others_run_on(deploy: D
     assert service.files_of(poison) == set()
 
 
-@pytest.mark.parametrize("how", ["child", "all of it"])
+@by_turns(("how",), [("child",), ("all of it",)])
 def test_a_job_is_cancelled_while_its_worker_is_frozen(deploy: Deploy, mode: Mode, how: str) -> None:
     service = deploy(mode, IMPASTO_CANCEL_GRACE_SECONDS="1")
     job_id = service.paint(size=48, steps=LONG)

@@ -126,7 +126,7 @@ def test_logits_are_torchvisions(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["resnet101", "resnet152"])
+@pytest.mark.parametrize("name", ["resnet101", pytest.param("resnet152", marks=pytest.mark.long)])
 def test_deep_resnets_are_torchvisions(name: str, tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     ours = converted(name, tmp_path)

@@ -64,9 +64,10 @@ def test_some_damage(format: str) -> None:
 
 @pytest.mark.slow
 @EVERY
-def test_much_damage(format: str) -> None:
+@pytest.mark.parametrize("examples", [6000, pytest.param(12000, marks=pytest.mark.long)])
+def test_much_damage(format: str, examples: int) -> None:
     @settings(
-        max_examples=12000,
+        max_examples=examples,
         deadline=None,
         derandomize=True,
         suppress_health_check=SHOWN,

@@ -79,7 +79,7 @@ def test_a_multilayer_perceptron() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_a_convolutional_network(seed: int) -> None:
     assert mean_of_folds(**CNN, seed=seed) >= 0.985
 
