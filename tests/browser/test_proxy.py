@@ -16,7 +16,9 @@ PREFIX = "/art/impasto"
 
 
 @pytest.fixture(
-    scope="module", params=[pytest.param(True, marks=pytest.mark.slow), False], ids=["strips", "keeps"]
+    scope="module",
+    params=[pytest.param(True, marks=[pytest.mark.slow, pytest.mark.long]), False],
+    ids=["strips", "keeps"],
 )
 def proxy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     """A proxy, which rewrites Host, before a service that knows of it."""

@@ -177,6 +177,9 @@ def test_an_urgent_job_goes_first(service: Deployment) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "service", [pytest.param("embedded", marks=pytest.mark.long), "celery"], indirect=True, scope="module"
+)
 def test_jobs_start_in_the_same_order_in_both_modes(service: Deployment) -> None:
     """One worker, that is restarted while a job runs; some were paused, cancelled or of a batch."""
     names = {service.paint(size=48, steps=LONG): "released"}

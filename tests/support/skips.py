@@ -1,23 +1,27 @@
 """A pytest plugin: the last line says what was skipped and why, and skips can be made to count as failures.
 
 With ``--require-programs`` a skipped test that is marked ``server`` or ``browser`` fails the run: such a test
-is skipped for want of a program that could have been installed.
+is skipped for want of a program that could have been installed. With ``--none-after MINUTES`` the tests that
+would begin later are skipped: a run that is cut off by whoever started it would say nothing at all.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import pytest
 
 PROGRAM_MARKS = frozenset({"server", "browser"})
+TOO_LATE = "the machine is too slow for all of them: they would have begun after"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--require-programs",
         action="store_true",
-        help="fail if a test marked server or browser, or a whole file, is skipped",
+        help="fail if a test marked server or browser, or a whole file, is skipped for want of a program",
     )
+    parser.addoption("--none-after", type=float, metavar="MINUTES", help="begin no test after these minutes")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,6 +36,13 @@ class Skips:
         self._by_reason: dict[str, list[str]] = defaultdict(list)
         self._forbidden: list[str] = []
         self._deselected = 0
+        self._began = time.monotonic()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        minutes: float | None = self._config.getoption("--none-after")
+        if minutes is not None and time.monotonic() - self._began > 60 * minutes:
+            pytest.skip(f"{TOO_LATE} {minutes:g} min")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.skipped:
@@ -40,16 +51,18 @@ class Skips:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.skipped and not hasattr(report, "wasxfail"):
-            self._note(report)
-            if PROGRAM_MARKS & report.keywords.keys():
+            reason = self._note(report)
+            if PROGRAM_MARKS & report.keywords.keys() and not reason.startswith(TOO_LATE):
                 self._forbidden.append(report.nodeid)
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         self._deselected += len(items)
 
-    def _note(self, report: pytest.CollectReport | pytest.TestReport) -> None:
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        self._by_reason[reason.removeprefix("Skipped: ")].append(report.nodeid)
+    def _note(self, report: pytest.CollectReport | pytest.TestReport) -> str:
+        text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reason = text.removeprefix("Skipped: ")
+        self._by_reason[reason].append(report.nodeid)
+        return reason
 
     @property
     def _fails(self) -> bool:
