@@ -18,7 +18,7 @@ from urllib.request import urlopen
 import httpx
 from playwright.sync_api import BrowserContext, Locator, Page
 
-TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS = 240
 # That a small job may take.
 JOB_MS = 120_000
 
