@@ -236,11 +236,12 @@ def _shown(spec: KindSpec[Params], pictures: Pictures, field: str) -> str:
 
 
 def _continued_with_recipe(spec: KindSpec[Params], pictures: Pictures) -> Path | None:
-    """The file to go on from, if there is one that says how it was made."""
+    """The file to go on from, if there is one that says how it was made, and that was by this kind."""
     for name, mark in spec.params.picture_fields().items():
         for path in pictures.get(name, []) if mark.states else []:
             with path.open("rb") as file:
-                return path if read_recipe(file) is not None else None
+                made = read_recipe(file)
+                return path if made is not None and made.get("kind") == spec.name else None
     return None
 
 
@@ -274,12 +275,15 @@ def _recipe_params(
         if mark.states and isinstance(hashes, dict) and hashes.get(name) and name not in pictures:
             detail = f"{file} goes on from another file: name that, too, with {option_name(name)}."
             raise InputError("recipe", detail)
+    # How many pictures of each of these params the file was made from.
+    changed = dict[str, int]()
     for name, paths in pictures.items():
         # What goes on from a file need not have been made like it.
         if marks[name].states and file in paths:
             continue
         now = [_sha256(path) for path in paths if path.is_file()]
         if isinstance(hashes, dict) and hashes.get(name) != now:
+            changed[name] = len(hashes.get(name) or ())
             note(f"{name} is not the picture that {file} was made from.")
     if isinstance(hashes, dict):
         for name in spec.params.picture_fields():
@@ -291,8 +295,14 @@ def _recipe_params(
     names = catalogue.present_names(networks_of(recipe))
     found = spec.params.present_values(params, names)
     if any(marks[name].states for name in pictures):
-        return spec.params.continuing(found, given)
-    return found | dict(given)
+        return spec.params.continuing(found, given, changed)
+    # What is for each of several pictures holds for as many others.
+    fitting = spec.params.of_other_pictures(
+        found, {name for name, count in changed.items() if count != len(pictures[name])}
+    )
+    for name in found.keys() - fitting.keys() - given.keys():
+        note(f"{option_name(name)} of {file} is for other pictures, and is left out.")
+    return fitting | dict(given)
 
 
 def _sha256(path: Path) -> str:

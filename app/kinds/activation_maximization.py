@@ -256,8 +256,9 @@ class ResolvedMaximization(PresetValues, MaximizationParams):
         return steps_work(card, [self.size], self.steps * looks, self.needed_layers())
 
     def working_bytes(self, card: NetworkCard) -> float:
-        """Of as many pictures as ascend at once."""
-        pixels = max(self.size**2, min(self.size**2 * self.looks * self.pictures_made, ASCENT_PIXELS))
+        """Of as many pictures as ascend at once, with what they are padded by."""
+        each = (self.size + 2 * round(self.transforms.get("pad", 0))) ** 2
+        pixels = max(each, min(each * self.looks * self.pictures_made, ASCENT_PIXELS))
         return activation_bytes(card, pixels, self.needed_layers())
 
     def require_valid(self, pictures: int) -> None:

@@ -217,6 +217,12 @@ class Params(Exact):
         return None
 
     @classmethod
+    def of_other_pictures(cls, values: Mapping[str, Any], changed: Collection[str]) -> dict[str, Any]:
+        """Stored ``values`` without those that are for the very pictures of the params ``changed``."""
+        del changed
+        return dict(values)
+
+    @classmethod
     def continuing(
         cls, earlier: Mapping[str, Any], given: Mapping[str, Any], files: Collection[str] = ()
     ) -> dict[str, Any]:

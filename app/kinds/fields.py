@@ -219,14 +219,15 @@ ResultSize = Annotated[
     ),
 ]
 # For pictures that a network sees as a whole, without tiles.
+MAX_SMALL_SIDE = 2048
 SmallSize = Annotated[
-    int, Field(ge=16, le=2048, title="Size", json_schema_extra={"widget": "size", "unit": "px"})
+    int, Field(ge=16, le=MAX_SMALL_SIDE, title="Size", json_schema_extra={"widget": "size", "unit": "px"})
 ]
 NetworkSize = Annotated[
     int | None,
     Field(
         ge=SMALLEST_SEEN,
-        le=2048,
+        le=MAX_SMALL_SIDE,
         title="Size",
         description=f"Side in pixels. Empty: what the network classifies, or {DEFAULT_SIZE}.",
         json_schema_extra={"widget": "size", "unit": "px"},

@@ -67,6 +67,12 @@ class StyleTransferParams(StyleTransferFields):
     """Paint the content of one picture in the style of others (Gatys, Ecker, Bethge 2016)."""
 
     @classmethod
+    def of_other_pictures(cls, values: Mapping[str, Any], changed: Collection[str]) -> dict[str, Any]:
+        """Without lists that have an entry for each style picture, if these are others."""
+        dropped = OF_EACH_STYLE if "style" in changed else ()
+        return {name: value for name, value in values.items() if name not in dropped}
+
+    @classmethod
     def continuing(
         cls, earlier: Mapping[str, Any], given: Mapping[str, Any], files: Collection[str] = ()
     ) -> dict[str, Any]:
@@ -75,12 +81,13 @@ class StyleTransferParams(StyleTransferFields):
             ("size", "Leave this out; for another size, start a new job from that picture, with init_image."),
             (PRESET, "Leave this out, or start a new job: a preset fills in what that job already says."),
         ):
-            if name in given and given[name] != earlier.get(name):
+            # A number may be given as text.
+            if name in given and given[name] not in (earlier.get(name), str(earlier.get(name))):
                 raise InputError(name, f"The job to continue has {earlier.get(name)}. {remedy}")
-        changed = {*given, *files}
-        # Lists are of styles that may be others, and what that job started from is of no use now.
-        dropped = {"init", "init_image"} | (set(OF_EACH_STYLE) if "style" in changed else set())
-        kept = {name: value for name, value in earlier.items() if name not in dropped}
+        # What that job started from is of no use now.
+        dropped = {"init", "init_image"}
+        kept = cls.of_other_pictures(earlier, {*given, *files})
+        kept = {name: value for name, value in kept.items() if name not in dropped}
         return super().continuing(kept, given, files)
 
     @classmethod

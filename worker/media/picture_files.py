@@ -64,7 +64,7 @@ def _on_white(picture: Tensor) -> Tensor:
     if picture.shape[1] == 3:
         return picture
     require_finite(picture)
-    rgb, alpha = picture[:, :3], picture[:, 3:].clamp(0, 1)
+    rgb, alpha = picture[:, :3].clamp(0, 1), picture[:, 3:].clamp(0, 1)
     return rgb * alpha + (1 - alpha)
 
 

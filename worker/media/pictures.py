@@ -47,6 +47,8 @@ _TRANSPOSES = {
 # documentation calls results from 2 (JPEG) and 3 (box) on indistinguishable from Lanczos alone.
 _JPEG_MARGIN = 2
 _BOX_MARGIN = 3.0
+# Less than half a level of 16 bits.
+_INVISIBLE = 1e-6
 # Numbers of a picture that are encoded at a time.
 _BAND = 1 << 22
 
@@ -148,6 +150,18 @@ def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(picture.shape[-2:]) == size:
         return picture
     return functional.interpolate(picture, size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def straight(picture: Tensor, alpha: Tensor) -> Tensor:
+    """A picture (1, 3, H, W) that was made on white, as the colors under ``alpha`` (1, 1, h, w), not clipped.
+
+    Laid on white they are that picture again, where they are in [0, 1]; on anything else no white shows at
+    soft edges. Where nothing is seen of them they are as they were.
+    """
+    alpha = resize(alpha.to(picture), (picture.shape[-2], picture.shape[-1]))
+    # Below all levels of 16 bits nothing is seen.
+    seen = alpha > _INVISIBLE
+    return torch.where(seen, (picture - (1 - alpha)) / alpha.clamp_min(_INVISIBLE), picture)
 
 
 def to_image(picture: Tensor) -> Image.Image:

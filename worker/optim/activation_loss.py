@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -43,6 +44,12 @@ class ActivationLoss(SharedLoss):
     def pixels(self) -> int:
         """The two sides of a picture, whatever its variables are."""
         return self.parametrization.height * self.parametrization.width
+
+    @cached_property
+    def _pixels_seen(self) -> int:
+        """Those of a picture, or of what is seen of it through the transform if that has more."""
+        height, width = seen_sides(self.transform, self.parametrization.height, self.parametrization.width)
+        return max(self.pixels, height * width)
 
     @property
     def most_together(self) -> int:
@@ -123,7 +130,7 @@ class ActivationLoss(SharedLoss):
     def _parts(self, variables: Tensor) -> list[slice]:
         """Slices of the batch that go through the network at once, of whole groups."""
         count = variables.shape[0]
-        size = max(1, ASCENT_PIXELS // (self.pixels * self.group)) * self.group
+        size = max(1, ASCENT_PIXELS // (self._pixels_seen * self.group)) * self.group
         return [slice(first, min(first + size, count)) for first in range(0, count, size)]
 
 

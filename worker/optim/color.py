@@ -108,17 +108,22 @@ def in_bands(change: Callable[..., Tensor], *pictures: Tensor) -> Tensor:
     return made
 
 
-def moments(picture: Tensor, change: Change) -> tuple[Tensor, Tensor]:
-    """Mean (C,) and covariance (C, C), float64 on the CPU, over the pixels of ``change`` of ``picture``."""
-    total, products = torch.zeros(()), torch.zeros(())
+def moments(picture: Tensor, change: Change, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Mean (C,) and covariance (C, C), float64 on the CPU, over the pixels of ``change`` of ``picture``.
+
+    ``weights`` (1, 1, H, W), not all 0, say how much each pixel counts; None: all the same.
+    """
+    total, products, count = torch.zeros(()), torch.zeros(()), picture.numel() / picture.shape[1]
     for band in _bands(picture):
         values = change(picture[band]).transpose(0, 1).flatten(1)
         if values.device.type == "cpu":
             # Elsewhere it may not be there, and a copy would be as large as the picture.
             values = values.double()
-        total = total + values.sum(1).cpu().double()
-        products = products + (values @ values.T).cpu().double()
-    count = picture.numel() // picture.shape[1]
+        weighted = values if weights is None else values * weights[band].flatten().to(values)
+        total = total + weighted.sum(1).cpu().double()
+        products = products + (weighted @ values.T).cpu().double()
+    if weights is not None:
+        count = float(weights.cpu().double().sum())
     mean = total / count
     return mean, products / count - torch.outer(mean, mean)
 

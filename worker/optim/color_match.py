@@ -73,28 +73,59 @@ def linear_map(ours: Tensor, theirs: Tensor, how: ColorMatch) -> Tensor:
     return inverse @ _root(root @ theirs @ root) @ inverse
 
 
-def with_chroma_within(picture: Tensor, limit: Tensor) -> Tensor:
+def with_chroma_within(picture: Tensor, limit: Tensor, seen: Tensor | None = None) -> Tensor:
     """``picture`` with its own lightness, and no more chroma than ``limit``.
 
     ``limit`` are second moments as :func:`chroma_power` gives them. The map of the chroma is the symmetric
     one between those of the picture and these, without what it would amplify: along each of its two axes
     there is then at most what the limit has. Grey stays grey, and with a limit of 0 all becomes grey.
+    ``seen`` (1, 1, H, W), not all 0, says which pixels of the picture count; None: all.
     """
-    matrix = linear_map(chroma_power(picture), limit, "symmetric")
-    matrix = _by_eigenvalues(matrix, lambda values: values.clamp(0, 1))
+    matrix = _damping(picture, limit, seen)
 
     def changed(band: Tensor) -> Tensor:
         lab = to_oklab(band)
-        chroma = torch.einsum("ij,njhw->nihw", matrix.to(lab.dtype).to(lab.device), lab[:, 1:])
-        return from_oklab(torch.cat([lab[:, :1], chroma], 1))
+        return from_oklab(torch.cat([lab[:, :1], _mapped(lab[:, 1:], matrix)], 1))
 
     return in_bands(changed, picture)
 
 
-def chroma_power(picture: Tensor) -> Tensor:
-    """Second moments (2, 2) about grey, float64 on the CPU, of the chroma (a, b of OKLab) of a picture."""
-    mean, covariance = moments(picture, lambda band: to_oklab(band)[:, 1:])
+def with_chroma_in_regions(
+    picture: Tensor, limits: Sequence[Tensor], regions: Sequence[Tensor], shares: Sequence[Tensor]
+) -> Tensor:
+    """As :func:`with_chroma_within`, with a limit for each of some ``regions`` (1, 1, H, W), none all 0.
+
+    A pixel is mapped by each to its part in ``shares`` (1, 1, H, W), of sum 1 at most; the rest stays.
+    """
+    matrices = [_damping(picture, *each) for each in zip(limits, regions, strict=True)]
+
+    def changed(band: Tensor, *parts: Tensor) -> Tensor:
+        lab = to_oklab(band)
+        chroma = (1 - torch.stack(parts).sum(0)) * lab[:, 1:]
+        for matrix, part in zip(matrices, parts, strict=True):
+            chroma = chroma + part * _mapped(lab[:, 1:], matrix)
+        return from_oklab(torch.cat([lab[:, :1], chroma], 1))
+
+    return in_bands(changed, picture, *shares)
+
+
+def chroma_power(picture: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Second moments (2, 2) about grey, float64 on the CPU, of the chroma (a, b of OKLab) of a picture.
+
+    ``weights`` (1, 1, H, W), not all 0, say how much each pixel counts; None: all the same.
+    """
+    mean, covariance = moments(picture, lambda band: to_oklab(band)[:, 1:], weights)
     return covariance + torch.outer(mean, mean)
+
+
+def _damping(picture: Tensor, limit: Tensor, seen: Tensor | None) -> Tensor:
+    """The map of chroma (2, 2) of :func:`with_chroma_within`."""
+    matrix = linear_map(chroma_power(picture, seen), limit, "symmetric")
+    return _by_eigenvalues(matrix, lambda values: values.clamp(0, 1))
+
+
+def _mapped(chroma: Tensor, matrix: Tensor) -> Tensor:
+    return torch.einsum("ij,njhw->nihw", matrix.to(chroma.dtype).to(chroma.device), chroma)
 
 
 def blended(several: Sequence[Moments], shares: Sequence[float]) -> Moments:

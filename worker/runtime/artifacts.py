@@ -11,6 +11,7 @@ from app.kinds.fields import BitDepth, PictureFormat
 from app.media.recipe_text import STATE_RECIPE_KEY, dump_recipe
 from worker.contract.steps import Outcome, StepState
 from worker.media.picture_files import encode_picture
+from worker.media.pictures import straight
 from worker.media.videos import MEDIA_TYPES, encode_video
 from worker.runtime.checkpoints import KIND, file_of
 from worker.runtime.tensor_files import TensorFile
@@ -34,13 +35,15 @@ def encode(
 ) -> Iterator[EncodedFile]:
     """The files of an outcome one by one, pictures first, with the recipe in each format that can store it.
 
-    ``alpha`` is the transparency, ``(1, 1, H, W)``, of pictures that have none of their own; ``kept_as`` the
-    format of pictures, and their bits a channel.
+    ``alpha`` is the transparency, ``(1, 1, H, W)``, of pictures that have none of their own, and that were
+    made from one on white; ``kept_as`` the format of pictures, and their bits a channel.
     """
     format_, bit_depth = kept_as
     for name, picture in outcome.images.items():
-        own = picture.shape[1] == 4
-        data = encode_picture(picture, None if own else alpha, recipe, format_, bit_depth)
+        if picture.shape[1] == 4 or alpha is None:
+            data = encode_picture(picture, None, recipe, format_, bit_depth)
+        else:
+            data = encode_picture(straight(picture, alpha), alpha, recipe, format_, bit_depth)
         yield EncodedFile(name, f".{format_}", f"image/{format_}", data)
     for name, video in outcome.videos.items():
         data = encode_video(video, recipe)

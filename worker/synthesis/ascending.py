@@ -94,7 +94,8 @@ def ascend(
 
     require_size(params, objective(slice(0, len(targets))).layers, network)
     side, mean = params.size, mean_color(network)
-    require_memory(network, objective(slice(0, len(targets))).layers, (side, side), side, compute)
+    seen = max(side, seen_side(params))
+    require_memory(network, objective(slice(0, len(targets))).layers, (seen, seen), side, compute)
     parametrization = make_parametrization(params.parametrization, side, side, mean=mean, noise=params.noise)
     loss = ActivationLoss(
         network,

@@ -116,12 +116,18 @@ class DreamLoss:
 
 
 def make_terms(
-    params: ResolvedDeepDream, network: Network, picture: Tensor, guide: Tensor | None
+    params: ResolvedDeepDream,
+    network: Network,
+    picture: Tensor,
+    guide: Tensor | None,
+    budget: int = BUDGET,
 ) -> list[Term]:
     """The terms of resolved params.
 
     ``picture`` is that of the smallest octave, which the strongest channels are taken from; ``guide`` has any
-    size. Raises InputError if the guide is too small.
+    size. ``budget`` is the memory in bytes for the activations of a tile.
+
+    Raises InputError if the guide is too small.
     """
     weights = {name: weight for name, weight in params.layers.items() if weight > 0}
     if guide is not None:
@@ -129,7 +135,7 @@ def make_terms(
         return [Term(name, name, weight, guide=found[name]) for name, weight in weights.items()]
     channels = {name: tuple(params.channels or ()) for name in weights}
     if params.strongest is not None:
-        channels = _strongest(network, list(weights), picture, params.strongest)
+        channels = _strongest(network, list(weights), picture, params.strongest, budget)
     return [
         Term(name, network.pre_activation(name) if channels[name] else name, weight, channels[name])
         for name, weight in weights.items()
@@ -137,14 +143,16 @@ def make_terms(
 
 
 def _strongest(
-    network: Network, layers: list[str], picture: Tensor, count: int
+    network: Network, layers: list[str], picture: Tensor, count: int, budget: int
 ) -> dict[str, tuple[int, ...]]:
     """The channels of each layer with the highest mean at a picture, strongest first."""
-    with torch.no_grad():
-        features = network.features(picture, layers)
+    height, width = picture.shape[2:]
+    tiling = Tiling(height, width, network, layers, budget=budget)
+    # Of all features of a large picture at once there would be several gigabytes.
+    sums = tiling.sums(picture, layers, lambda features: precise(features).sum((0, 2, 3)))
     return {
-        name: tuple(found.float().mean((0, 2, 3)).topk(min(count, found.shape[1])).indices.tolist())
-        for name, found in features.items()
+        name: tuple((total / positions).topk(min(count, len(total))).indices.tolist())
+        for name, (total, positions) in sums.items()
     }
 
 

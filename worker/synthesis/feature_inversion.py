@@ -14,6 +14,7 @@ from torch import Tensor
 
 from app.errors import InputError
 from app.kinds.feature_inversion import ResolvedFeatureInversion
+from app.kinds.fields import MAX_SMALL_SIDE
 from models.network import Network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
@@ -29,6 +30,7 @@ from worker.optim.optimizers.by_name import make_optimizer
 from worker.optim.parametrizations import Parametrization, make_parametrization
 from worker.optim.pyramids.scales import fit, resize
 from worker.synthesis.ascending import mean_color
+from worker.synthesis.needed_size import Size, as_loaded, smallest_size
 from worker.synthesis.stacking import Run, alone, evaluated, stacked
 
 # Standard deviation of the noise it starts from; that of a spectrum is lucid's.
@@ -72,7 +74,8 @@ def _reconstruct(
     compute: Compute,
     resume: StepState | None,
 ) -> Run[Outcome]:
-    run = _Run(params, inputs.picture("image").to(compute.device), network, compute)
+    picture = inputs.picture("image").to(compute.device)
+    run = _Run(params, picture, inputs.sides("image")[0], network, compute)
     first = 0
     if resume is not None:
         first, run.reports = resume.values["place"], list(resume.values["reports"])
@@ -87,8 +90,14 @@ class _Run:
     """What one run needs for every layer; ``made`` are the reconstructions done."""
 
     def __init__(
-        self, params: ResolvedFeatureInversion, picture: Tensor, network: Network, compute: Compute
+        self,
+        params: ResolvedFeatureInversion,
+        picture: Tensor,
+        file: Size,
+        network: Network,
+        compute: Compute,
     ) -> None:
+        """``file`` are the sides of the file, of which the ``picture`` is loaded reduced."""
         self.params = params
         self.network = network
         self.plan = [(layer, seed) for layer in self.params.layers for seed in params.seeds()]
@@ -97,11 +106,7 @@ class _Run:
         for layer in self.params.layers:
             smallest = network.minimum_side((layer,))
             if min(height, width) < smallest:
-                raise InputError(
-                    "size",
-                    f"At size {params.size} the picture is {width}×{height} px, and {layer} needs "
-                    f"{smallest} px on the short side. Choose a larger size, or other layers.",
-                )
+                raise _too_small(params.size, (height, width), file, layer, smallest)
         require_memory(network, params.layers, (height, width), params.size, compute)
         with torch.no_grad():
             self.targets = self.network.features(self.picture, self.params.layers)
@@ -196,3 +201,13 @@ class _Run:
         made = {"made": torch.cat(self.made).cpu()} if self.made else {}
         values = {"place": place, "reports": [*self.reports]}
         return StepState({**state.tensors, **made}, {**state.values, **values})
+
+
+def _too_small(size: int, sides: Size, file: Size, layer: str, smallest: int) -> InputError:
+    works = smallest_size(size, lambda side: min(fit(as_loaded(file, side), side)), smallest, MAX_SMALL_SIDE)
+    remedy = "" if works is None else f", or set size to {works} at least"
+    return InputError(
+        "size",
+        f"At size {size} the picture is {sides[1]}×{sides[0]} px, and {layer} needs {smallest} px on the "
+        f"short side. Choose layers nearer to the picture, or a less narrow picture{remedy}.",
+    )

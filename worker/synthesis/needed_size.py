@@ -15,15 +15,18 @@ Size = tuple[int, int]
 """Height and width in pixels."""
 
 
-def smallest_size(above: int, narrowest: Callable[[int], int], needed: int) -> int | None:
+def smallest_size(
+    above: int, narrowest: Callable[[int], int], needed: int, most: int = LARGEST_SIZE
+) -> int | None:
     """A size above one at which ``narrowest`` is at least ``needed``, and is not at one less.
 
-    None if there is none that the params allow. ``narrowest`` gives the shortest side in pixels at a size.
+    None if there is none up to ``most``, what the params allow. ``narrowest`` gives the shortest side in
+    pixels at a size.
     """
     # In growing steps, since a large size may take long to try.
     low, step = above, 1
-    while narrowest(high := min(low + step, LARGEST_SIZE)) < needed:
-        if high == LARGEST_SIZE:
+    while narrowest(high := min(low + step, most)) < needed:
+        if high == most:
             return None
         low, step = high, 2 * step
     return bisect_left(range(high + 1), needed, lo=low + 1, hi=high, key=narrowest)

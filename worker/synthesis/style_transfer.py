@@ -139,7 +139,7 @@ def _paint(
         ]
 
     def shown(picture: Tensor) -> Tensor:
-        return laid(finish(picture))
+        return laid(finish(picture, masks))
 
     def optimizer(picture: Tensor, before: Optimizer | None) -> Optimizer:
         if params.optimizer == "adam":

@@ -37,7 +37,7 @@ from worker.optim.tiling.beyond import Edge
 from worker.optim.tiling.tiles import BUDGET, Tiling
 from worker.optim.tiling.wrapping import enlarge_wrapped
 from worker.synthesis.coarse_to_fine import CoarseToFine, steps_before
-from worker.synthesis.needed_size import Size
+from worker.synthesis.needed_size import Size, as_loaded, smallest_size
 from worker.synthesis.plan import Scale
 from worker.synthesis.stacking import Run, alone, stacked
 
@@ -77,7 +77,8 @@ def _weave(
     resume: StepState | None,
 ) -> Run[Outcome]:
     texture = inputs.picture("image").to(compute.device)
-    plan = plan_texture(params, texture, network.minimum_side(weighted_layers(params)))
+    smallest = network.minimum_side(weighted_layers(params))
+    plan = plan_texture(params, texture, smallest, inputs.sides("image")[0])
     largest = max((plan[-1].size, *plan[-1].style_sizes), key=lambda sides: sides[0] * sides[1])
     require_memory(network, weighted_layers(params), largest, params.size, compute)
 
@@ -137,11 +138,14 @@ def weighted_layers(params: ResolvedTextureSynthesis) -> dict[str, float]:
     return {layer: weight for layer, weight in params.layers.items() if weight > 0}
 
 
-def plan_texture(params: ResolvedTextureSynthesis, texture: Tensor, smallest: int) -> list[Scale]:
+def plan_texture(
+    params: ResolvedTextureSynthesis, texture: Tensor, smallest: int, file: Size | None = None
+) -> list[Scale]:
     """The scales from coarse to fine, of a result and a texture that grow together.
 
-    Scales at which one of them has a side below ``smallest`` pixels are left out; InputError if that is so at
-    the last.
+    Scales at which one of them has a side below ``smallest`` pixels are left out. Raises InputError if that
+    is so at the last, and names a size that works: ``file`` are the sides of the file, of which the texture
+    is loaded reduced.
     """
     long_side = params.source_size or min(params.size, max(texture.shape[-2:]))
     smaller = min(params.size, long_side)
@@ -152,22 +156,28 @@ def plan_texture(params: ResolvedTextureSynthesis, texture: Tensor, smallest: in
         if min(*size, *source) >= smallest:
             scales.append((size, (source,)))
     if not scales:
-        raise _too_small(params, fit(texture, long_side), smallest)
+        height, width = texture.shape[-2:]
+        raise _too_small(params, file or (height, width), long_side, smallest)
     shares = share_steps(params.steps, len(scales))
     return [Scale(*sizes, steps=share) for sizes, share in zip(scales, shares, strict=True) if share]
 
 
-def _too_small(params: ResolvedTextureSynthesis, source: Size, smallest: int) -> InputError:
+def _too_small(params: ResolvedTextureSynthesis, file: Size, long_side: int, smallest: int) -> InputError:
     height, width = params.result_size(params.size)
     if min(height, width) < smallest:
-        return InputError(
-            "size",
-            f"The result is {width}×{height} px, and the layers need {smallest} px on the short side: choose "
-            "a larger size, another aspect, or layers nearer to the picture.",
-        )
-    height, width = source
+        field, shown = "size", f"The result is {width}×{height} px"
+        works = smallest_size(params.size, lambda size: min(params.result_size(size)), smallest)
+        other = "Choose another aspect, or layers nearer to the picture"
+    else:
+
+        def seen(side: int) -> Size:
+            return fit(as_loaded(file, side), side)
+
+        height, width = seen(long_side)
+        field, shown = "source_size", f"The texture is resized to {width}×{height} px"
+        works = smallest_size(long_side, lambda side: min(seen(side)), smallest)
+        other = "Choose layers nearer to the picture, or a less narrow texture"
+    remedy = "" if works is None else f", or set {field} to {works} at least"
     return InputError(
-        "source_size",
-        f"The texture is resized to {width}×{height} px, and the layers need {smallest} px on the short "
-        "side: choose a larger source_size, or layers nearer to the picture.",
+        field, f"{shown}, and the layers need {smallest} px on the short side. {other}{remedy}."
     )

@@ -63,7 +63,8 @@ class Timelapse:
     def _frame(self, picture: Tensor) -> bytes:
         frame = resize(picture, *self._size)
         if self._alpha is not None:
-            frame = torch.lerp(torch.ones_like(frame), frame, self._alpha.to(frame))
+            # On white nothing is darker.
+            frame = torch.maximum(frame, 1 - self._alpha.to(frame))
         return encode_frame(frame)
 
     def _state(self, inner: Callable[[], StepState]) -> StepState:

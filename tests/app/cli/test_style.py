@@ -255,3 +255,32 @@ def test_a_painting_is_continued_from_its_state_or_its_picture(folder: Path) -> 
         result = style(*pair, "-o", "e.png", *options)
         assert result.exit_code != 0
         assert said in result.output, result.output
+
+
+def test_shares_in_a_recipe_are_for_as_many_styles(folder: Path) -> None:
+    one, two = ("content.png", "style.png"), ("content.png", "style.png", "other.png")
+    made = style(*two, "-o", "a.png", *QUICK, "--style-weights", "1,3")
+    assert made.exit_code == 0, made.output
+
+    for number, settings in enumerate((("--recipe", "a.png"), ("--continue-from", "a.png"))):
+        # The same size as text is no other size.
+        result = style(*one, "-o", f"b{number}.png", *settings, "--size", "32", "--steps", "1")
+        assert result.exit_code == 0, result.output
+        assert recipe_of(folder / f"b{number}.png")["params"]["style_weights"] == [1]
+        assert ("--style-weights of a.png is for other pictures" in result.output) == (number == 0)
+
+    swapped = style(
+        "content.png", "other.png", "style.png", "-o", "c.png", "--recipe", "a.png", "--steps", "1"
+    )
+    assert swapped.exit_code == 0, swapped.output
+    assert recipe_of(folder / "c.png")["params"]["style_weights"] == [1, 3]
+
+
+def test_a_picture_of_another_kind_is_continued_as_any_picture(folder: Path) -> None:
+    dream = ("content.png", "-o", "dream.png", "--size", "32", "--octaves", "1", "--steps", "1")
+    assert CliRunner().invoke(program, ["deep-dream", *dream]).exit_code == 0
+
+    result = style("content.png", "style.png", "-o", "a.png", "--continue-from", "dream.png", *QUICK)
+
+    assert result.exit_code == 0, result.output
+    assert recipe_of(folder / "a.png")["params"]["steps"] == 2

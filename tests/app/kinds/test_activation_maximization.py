@@ -36,6 +36,15 @@ def inversion(**params: Any) -> FeatureInversionParams:
     return made
 
 
+def test_what_pictures_are_padded_by_takes_memory() -> None:
+    padded, plain = (
+        classes(size=64, transforms=transforms).resolve(SHIPPED).working_bytes(CARD)
+        for transforms in ({"pad": 1024, "jitter": 4}, {"jitter": 4})
+    )
+
+    assert padded == pytest.approx((64 + 2 * 1024) ** 2 / 64**2 * plain)
+
+
 def refusal(kind: str, **params: Any) -> tuple[str, str]:
     """Field and detail of the one error."""
     with pytest.raises(ParamsError) as caught:

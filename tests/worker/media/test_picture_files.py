@@ -16,9 +16,11 @@ from app.errors import ComputationError
 from app.kinds.fields import BitDepth, PictureFormat
 from app.media import inspect_picture, read_recipe
 from app.settings import Settings
+from worker.contract.steps import Outcome
 from worker.media.picture_files import encode_picture
 from worker.media.pictures import load_picture
 from worker.media.profiles import srgb_profile
+from worker.runtime.artifacts import encode
 
 RECIPE = {"kind": "style_transfer", "params": {"size": 256, "style": ["Öl", "油画"]}, "seed": 2**62}
 FILES: list[tuple[PictureFormat, BitDepth]] = [
@@ -93,6 +95,37 @@ def test_alpha_is_kept_or_the_picture_lies_on_white(format: PictureFormat, depth
     else:
         assert loaded.alpha is not None
         assert torch.allclose(loaded.alpha, alpha, atol=0.5 / (2**depth - 1) + 1e-6)
+
+
+@pytest.mark.parametrize(("format", "depth"), FILES)
+def test_a_transparent_picture_comes_out_as_it_was_painted_on_white(
+    format: PictureFormat, depth: BitDepth
+) -> None:
+    alpha = smooth(4)[:, 3:]
+    if (format, depth) in EXACT:
+        alpha[..., :8] = 0
+    painted = smooth() * alpha + 1 - alpha
+
+    (file,) = encode(Outcome({"image": painted}), alpha, RECIPE, (format, depth))
+
+    assert isinstance(file.data, bytes)
+    loaded = load_picture(BytesIO(file.data), "image")
+    assert torch.allclose(loaded.rgb, painted, atol=2.01 / 255 if (format, depth) in EXACT else 0.05)
+    if (format, depth) in EXACT:
+        with Image.open(BytesIO(file.data)) as image:
+            seen = torch.from_numpy(np.asarray(image)[..., :3].astype(np.float32) / 255).permute(2, 0, 1)
+        opaque = alpha.expand_as(painted) > 0.25
+        assert (seen - smooth()[0])[opaque[0]].abs().max() < 4.01 / 255
+
+
+def test_what_is_darker_than_its_transparency_allows_is_as_dark_as_that() -> None:
+    alpha = torch.tensor([0.0, 1e-8, 0.25, 1.0]).view(1, 1, 1, 4)
+
+    (file,) = encode(Outcome({"image": torch.zeros(1, 3, 1, 4)}), alpha, RECIPE)
+
+    assert isinstance(file.data, bytes)
+    rgb = load_picture(BytesIO(file.data), "image").rgb
+    assert torch.allclose(rgb[0, 0, 0], torch.tensor([1.0, 1.0, 0.75, 0.0]), atol=1.01 / 255)
 
 
 @pytest.mark.parametrize(("format", "depth"), EXACT)

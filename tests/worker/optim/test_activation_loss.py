@@ -89,6 +89,14 @@ def test_pictures_in_parts_come_out_the_same(monkeypatch: pytest.MonkeyPatch) ->
     assert torch.allclose(made.values(start(made))[:2], made.values(start(made)[:2]))
 
 
+def test_parts_are_smaller_where_more_is_seen_of_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ASCENT_PIXELS", 4 * 12 * 14)
+    made = make_loss()
+
+    assert len(made._parts(start(made))) == 1
+    assert len(replace(made, transform=pad(5))._parts(start(made))) == 4
+
+
 def test_the_loss_is_the_mean_over_the_views_of_a_step() -> None:
     transform = in_turn([roll(3), noise(0.1)])
     made = make_loss(penalties={}, transform=transform, views=3)

@@ -164,6 +164,7 @@ def test_what_cannot_be_continued_names_the_remedy(context: WorkerContext) -> No
         assert caught.value.field == field, params
     # What says the same is no change.
     create(context, continue_from=first.id, size=32, preset="impasto", style_weight=None)
+    create(context, continue_from=first.id, size="32")
 
 
 @pytest.mark.medium

@@ -83,6 +83,23 @@ def test_the_strongest_channels_are_those_of_the_highest_mean(network: Network, 
     assert sorted(every.channels) == list(range(10))
 
 
+def test_the_strongest_channels_of_a_large_picture_are_found_in_tiles(
+    exact_network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture, given = drawn(91, 115, 3).double(), params(layers={"relu2": 1.0, "relu3": 1.0}, strongest=3)
+    wanted = make_terms(given, exact_network, picture, None)
+    seen, features = list[int](), exact_network.features
+
+    def watched(part: Tensor, layers: Any) -> dict[str, Tensor]:
+        seen.append(part.numel())
+        return features(part, layers)
+
+    monkeypatch.setattr(exact_network, "features", watched)
+
+    assert make_terms(given, exact_network, picture, None, budget=1 << 19) == wanted
+    assert max(seen) < picture.numel() / 2
+
+
 def test_each_position_goes_towards_what_it_is_most_like(monkeypatch: pytest.MonkeyPatch) -> None:
     features = torch.tensor([[3.0, 0.0, 1.0], [0.0, 2.0, 1.0]]).view(1, 2, 1, 3)
     guide = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.9, 0.9]])

@@ -202,6 +202,12 @@ def test_a_picture_too_small_for_a_layer(content: Tensor) -> None:
     with pytest.raises(InputError, match="24×2 px, and pool2 needs 4 px") as caught:
         run(make_params(), NETWORK, narrow)
     assert caught.value.field == "size"
+    works = int(caught.value.detail.rsplit("set size to ", 1)[1].split()[0])
+    with pytest.raises(InputError):
+        run(make_params(size=works - 1, steps=1), NETWORK, narrow)
+    run(make_params(size=works, steps=1), NETWORK, narrow)
+    with pytest.raises(InputError, match=r"or a less narrow picture\.$"):
+        run(make_params(), NETWORK, content[..., :1, :].repeat(1, 1, 1, 50))
 
 
 def test_nothing_is_left_on_the_network(content: Tensor) -> None:

@@ -6,6 +6,7 @@ from app.kinds.style_transfer import ResolvedStyleTransfer, StyleTransferParams
 from app.networks.catalogue import SHIPPED
 from worker.optim.color import grey, to_oklab
 from worker.synthesis.style_colors import Pictures, coloring
+from worker.synthesis.style_masks import Masks
 
 HOWS = ["cholesky", "pca", "symmetric", "histogram"]
 
@@ -91,6 +92,40 @@ def test_a_fine_style_is_whose_colors_count(pictures: Pictures, color: str) -> N
     (content,), found = painted.pictures["content"], painted.pictures["fine_style"][0]
     assert torch.allclose(means(content), means(found), atol=0.01)
     assert (found is fine) == (color == "style")
+
+
+def test_each_style_limits_the_chroma_of_its_own_region(pictures: Pictures) -> None:
+    style = [grey(pictures["style"][0]), pictures["style"][1]]
+    painted = coloring(resolved(), {**pictures, "style": style})
+    # Of a picture whose right part, a quarter, has all the chroma that its style has.
+    picture = torch.cat(
+        [
+            pictures["content"][0][..., :24],
+            pictures["style"][1][..., :16, :8].repeat(1, 1, 2, 1)[..., :24, :],
+        ],
+        -1,
+    )
+    left = (torch.arange(32) < 24).float().expand(1, 1, 24, 32)
+
+    finished = painted.finish(picture, Masks(styles=[left, 1 - left]))
+
+    assert float(to_oklab(finished)[:, 1:, :, :24].abs().max()) < 1e-3
+    assert torch.allclose(finished[..., 24:], picture[..., 24:], atol=0.03)
+    protected = painted.finish(
+        picture, Masks(styles=[left / 4, (1 - left) / 4], painted=torch.full_like(left, 0.25))
+    )
+    assert torch.allclose(protected, finished, atol=1e-5)
+
+
+def test_what_is_not_painted_has_no_say_in_the_chroma(pictures: Pictures) -> None:
+    painted = coloring(resolved(), {**pictures, "style": pictures["content"] * 2})
+    (content,) = pictures["content"]
+    garish = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1).expand(1, 3, 24, 32)
+    left = (torch.arange(64) < 32).float().expand(1, 1, 24, 64)
+
+    finished = painted.finish(torch.cat([content, garish], -1), Masks(painted=left))
+
+    assert torch.allclose(finished[..., :32], content, atol=2e-3)
 
 
 def test_a_grey_fine_style_makes_a_grey_picture(pictures: Pictures) -> None:

@@ -1,20 +1,25 @@
 """Style transfers with masks: where each style is painted, where the content stays, where it counts more."""
 
+from functools import partial
+from io import BytesIO
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from app.errors import InputError
 from app.kinds.style_transfer import ResolvedStyleTransfer, StyleTransferParams
 from app.networks.catalogue import SHIPPED
 from models.network import Network
+from tests.support import strange_pictures
 from tests.worker.conftest import drawn
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs, Source
 from worker.contract.steps import Outcome, StepState, run_steps
-from worker.media.pictures import Picture
+from worker.media.pictures import Picture, load_picture
+from worker.runtime.artifacts import encode
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis.style_masks import load_masks
 from worker.synthesis.style_transfer import style_transfer
@@ -213,6 +218,30 @@ def test_there_is_a_mask_for_each_style() -> None:
 
     assert refused.value.field == "style_masks"
     assert "1 masks for 2 style pictures" in str(refused.value)
+
+
+def test_what_is_protected_is_as_transparent_as_it_was(
+    network: Network, pictures: dict[str, list[Tensor]]
+) -> None:
+    file = BytesIO(strange_pictures.plain(size=(60, 45), mode="RGBA", color=(200, 80, 40, 128)))
+    opened = load_picture(file, "content")
+    sources = {
+        name: [Source("", partial(Picture, each)) for each in several] for name, several in pictures.items()
+    }
+    sources |= {
+        "content": [Source("", lambda: opened)],
+        "style": sources["style"][:1],
+        "content_mask": [Source("", lambda: Picture(LEFT))],
+    }
+    params = make_params(content_mask="m", steps=1)
+    compute = Compute(torch.device("cpu"), network.dtype)
+
+    outcome = run_steps(style_transfer(params, Inputs(sources), network, compute))
+
+    (image,) = encode(outcome, opened.alpha, {})
+    assert isinstance(image.data, bytes)
+    with Image.open(BytesIO(image.data)) as result:
+        assert result.getpixel((55, 20)) == pytest.approx((200, 80, 40, 128), abs=2)
 
 
 def test_what_is_transparent_is_black() -> None:

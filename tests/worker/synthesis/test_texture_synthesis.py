@@ -202,9 +202,13 @@ def test_what_is_too_small_is_named(network: Network) -> None:
     with pytest.raises(InputError, match="The result is 64×2 px, and the layers need 4 px") as caught:
         run(make_params(aspect=32.0), network, texture())
     assert caught.value.field == "size"
+    assert "or set size to 112 at least" in caught.value.detail
     with pytest.raises(InputError, match="resized to 60×3 px") as caught:
         run(make_params(), network, texture(3, 60))
     assert caught.value.field == "source_size"
+    assert "or set source_size to 70 at least" in caught.value.detail
+    with pytest.raises(InputError, match=r"or a less narrow texture\.$"):
+        run(make_params(), network, texture(1, 5000))
 
 
 def test_nothing_is_left_on_the_network(network: Network) -> None:
