@@ -3,7 +3,7 @@
 import { deleteNetwork, importNetwork, Problem, renameNetwork, sendJob } from "./api.js";
 import { attempt } from "./attempt.js";
 import { el, newId } from "./dom.js";
-import { entryElement } from "./entry.js";
+import { entryElement, entryList } from "./entry.js";
 import { waitForJob } from "./follow.js";
 import { kindOf } from "./kinds.js";
 import { knownNetworks, onNetworks, refreshNetworks } from "./networks.js";
@@ -86,6 +86,7 @@ async function importAnyhow(file) {
 /** The section of the page. */
 export function openNetworkList() {
   const list = el("ul", { class: "entries" });
+  const showEntries = entryList(list, ({ name }) => name, (network) => entryOf(network, problem));
   const total = el("p", { class: "help", role: "status" });
   const problem = el("p", { class: "problem", role: "alert", hidden: true });
   const input = el("input", { type: "file", class: "visually-hidden", id: newId("network-file"), accept: ".safetensors" });
@@ -104,7 +105,7 @@ export function openNetworkList() {
     total.textContent = own.length
       ? `${counted(own.length, "network")} of yours, ${fileSize(own.reduce((sum, network) => sum + network.bytes, 0))}.`
       : "None of yours yet: train one, or import one that was exported here.";
-    list.replaceChildren(...own.map((network) => entryOf(network, problem)));
+    showEntries(own);
   }
 
   input.addEventListener("change", () => {
