@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +17,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import httpx
-from playwright.sync_api import BrowserContext, Locator, Page
+from playwright.sync_api import BrowserContext, Locator, Page, Route
 
 TIMEOUT_SECONDS = 240
 # That a small job may take.
@@ -133,6 +134,29 @@ def drop(page: Page, target: Locator, *paths: Path) -> None:
     for kind in ("dragEnter", "dragOver", "drop"):
         point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
         session.send("Input.dispatchDragEvent", {"type": kind, **point, "data": data})
+
+
+@contextmanager
+def held(page: Page, path: str, method: str = "POST") -> Iterator[Callable[[], None]]:
+    """Requests to a path stay on their way, until what this yields is called, or it ends."""
+    stopped: list[Route] = []
+    is_open = False
+
+    def release() -> None:
+        nonlocal is_open
+        is_open = True
+        while stopped:
+            stopped.pop().continue_()
+
+    def stop(route: Route) -> None:
+        if route.request.method == method and not is_open:
+            stopped.append(route)
+        else:
+            route.continue_()
+
+    page.route(path, stop)
+    yield release
+    release()
 
 
 def file_input(page: Page, field: str) -> Locator:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.support import ConsoleErrors, drop
+from tests.browser.support import ConsoleErrors, drop, held
 
 pytestmark = pytest.mark.browser
 
@@ -245,3 +245,18 @@ def test_an_unknown_batch_is_reported(page: Page, console_errors: ConsoleErrors)
     console_errors.expect("404", "/v1/batches/nothing")
     page.goto("/#batch=nothing")
     expect(page.locator(".batch-message")).to_contain_text("There is no batch nothing")
+
+
+def test_pairs_stay_pairs_while_another_form_is_shown(page: Page, folders: tuple[Path, Path]) -> None:
+    set_up(page, size=64, steps=1)
+    with held(page, "**/v1/images") as release:
+        drop_folders(page, *folders)
+        page.get_by_text("In pairs", exact=True).click()
+        page.locator("#submit").click()
+        expect(page.locator("#submit")).to_have_attribute("data-busy", "Uploading")
+        page.get_by_label("What to make").select_option("evaluate")
+        with page.expect_request("**/v1/batches?name=*") as sent:
+            release()
+    assert sent.value.post_data_json["combine"] == "zip"
+    assert "name=Photos" in sent.value.url and "Paintings" in sent.value.url
+    expect(page).to_have_url(BATCH_ADDRESS)

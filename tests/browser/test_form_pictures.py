@@ -14,6 +14,9 @@ from tests.browser.support import (
     Service,
     choose,
     file_input,
+    held,
+    job_ids,
+    paint,
     problem_of,
     result,
     submit,
@@ -142,3 +145,55 @@ def test_the_same_picture_is_sent_once(page: Page, pictures: Path) -> None:
         expect(page.locator(f"[data-field={field}] .tile")).to_have_count(1)
         expect(page.locator(".tile progress")).to_have_count(0)
     assert len(sent) == 1
+
+
+def test_a_picture_that_is_chosen_while_another_is_sent_is_painted(
+    page: Page, pictures: Path, tmp_path: Path
+) -> None:
+    """The form waits for what it shows."""
+    choose(page, pictures, steps=1)
+    expect(page.locator(".tile progress")).to_have_count(0)
+    for name in ("first", "second"):
+        # Each is another one: the same is sent once.
+        (tmp_path / f"{name}.png").write_bytes((pictures / "other.png").read_bytes() + name.encode())
+    with held(page, "**/v1/images") as release:
+        file_input(page, "content").set_input_files(tmp_path / "first.png")
+        expect(page.locator(".tile progress")).to_have_count(1)
+        submit(page)
+        expect(page.locator("#submit")).to_have_attribute("data-busy", "Uploading")
+        file_input(page, "content").set_input_files(tmp_path / "second.png")
+        page.wait_for_timeout(500)
+        with page.expect_request("**/v1/style-transfer") as sent:
+            release()
+    image = page.request.get(f"/v1/images/{sent.value.post_data_json['content']}").json()
+    assert image["name"] == "second.png"
+
+
+def test_samples_that_are_pressed_quickly_go_to_fields_of_their_own(page: Page) -> None:
+    page.goto("/")
+    expect(page.locator("#submit")).to_be_enabled()
+    page.evaluate(
+        "for (const button of [...document.querySelectorAll('.sample')].slice(0, 2)) button.click()"
+    )
+    expect(page.locator("[data-field=content] .tile")).to_have_count(1)
+    expect(page.locator("[data-field=style] .tile")).to_have_count(1)
+
+
+def test_the_settings_that_were_asked_for_last_are_shown(
+    page: Page, service: Service, pictures: Path, context: BrowserContext
+) -> None:
+    for steps in (3, 5):
+        paint(service, pictures, steps=steps)
+    second, first = job_ids(context)[:2]
+    page.goto(f"/#job={first}")
+    reuse = page.get_by_role("button", name="Use these settings")
+    with held(page, "**/v1/networks?sha256=*", "GET") as release:
+        reuse.click()
+        page.evaluate("(id) => { location.hash = `job=${id}`; }", second)
+        expect(page.locator(f'[data-action="json"][href$="{second}"]')).to_have_count(1)
+        # Another kind is chosen before they come.
+        page.get_by_label("What to make").select_option("evaluate")
+        with page.expect_response("**/v1/networks?sha256=*"):
+            release()
+    page.wait_for_timeout(500)
+    expect(page.get_by_label("What to make")).to_have_value("evaluate")

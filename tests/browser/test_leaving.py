@@ -1,43 +1,18 @@
 """The question before the page is left while files are on their way, and none at other times."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from shutil import copy
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.support import ConsoleErrors
+from tests.browser.support import ConsoleErrors, held
 from tests.support.zips import class_folders, zipped
 
 pytestmark = pytest.mark.browser
 
 JOB_MS = 120_000
 RELOAD = "setTimeout(() => location.reload())"
-
-
-@contextmanager
-def held(page: Page, path: str) -> Iterator[Callable[[], None]]:
-    """Uploads to a path stay on their way, until what this yields is called, or it ends."""
-    stopped: list[Route] = []
-    is_open = False
-
-    def release() -> None:
-        nonlocal is_open
-        is_open = True
-        while stopped:
-            stopped.pop().continue_()
-
-    def stop(route: Route) -> None:
-        if route.request.method == "POST" and not is_open:
-            stopped.append(route)
-        else:
-            route.continue_()
-
-    page.route(path, stop)
-    yield release
-    release()
 
 
 def check_asked(page: Page) -> None:

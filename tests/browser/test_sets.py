@@ -3,12 +3,20 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.browser.support import JOB_MS, ConsoleErrors, drop
 from tests.support.zips import class_folders, zipped
 
 pytestmark = pytest.mark.browser
+
+LIST_UNTIL_CLOSED = """async () => {
+    const { src } = document.querySelector("script[type=module]");
+    const { findSet, refreshSets } = await import(new URL("sets.js", src));
+    do {
+        await refreshSets();
+    } while (findSet("typed")?.state !== "closed");
+}"""
 
 
 @pytest.fixture
@@ -95,3 +103,18 @@ def test_what_is_wrong_with_a_zip_is_said_at_the_field(
     assert "empty" not in names and "bad" not in names
     page.locator("#submit").click()
     expect(field.locator(".problem")).to_have_text("Choose a set first.")
+
+
+def test_a_name_that_is_being_typed_stays_when_sets_are_listed(page: Page, context: BrowserContext) -> None:
+    file = {"name": "typed.zip", "mimeType": "application/zip", "buffer": zipped(class_folders(robin=1))}
+    made = context.request.post("/v1/datasets", multipart={"params": '{"name": "typed"}', "file": file})
+    assert made.ok
+    page.goto("/")
+    expect(page.locator("#submit")).to_be_enabled()
+    page.evaluate(LIST_UNTIL_CLOSED)
+    entry = page.locator(".shelf [data-name=typed]")
+    entry.get_by_role("button", name="Rename").click()
+    entry.get_by_label("New name").fill("half a na")
+    page.evaluate(LIST_UNTIL_CLOSED)
+    expect(entry.get_by_label("New name")).to_have_value("half a na")
+    expect(entry.get_by_label("New name")).to_be_focused()

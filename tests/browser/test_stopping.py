@@ -26,6 +26,14 @@ WAIT = f"""async (id) => {{
     const {{ waitForJob }} = await load("follow.js");
     return (await waitForJob(id, AbortSignal.abort(), () => {{}})).state;
 }}"""
+WAIT_THEN_STOP = f"""async (id) => {{
+    {IMPORT}
+    const {{ waitForJob }} = await load("follow.js");
+    const stopping = new AbortController();
+    await waitForJob(id, stopping.signal, () => {{}});
+    stopping.abort();
+    await load("api.js").then(({{ getJob }}) => getJob(id));
+}}"""
 
 
 def test_a_picture_of_a_stopped_upload_is_not_sent(page: Page) -> None:
@@ -45,3 +53,14 @@ def test_a_job_that_was_stopped_while_it_was_sent_is_cancelled(
     expect(page.locator("#submit")).to_be_enabled()
     assert page.evaluate(WAIT, job_id) == "cancelled"
     assert httpx.get(f"{service.url}/v1/jobs/{job_id}", trust_env=False).json()["state"] == "cancelled"
+
+
+def test_a_job_that_has_ended_is_not_cancelled(page: Page, service: Service, pictures: Path) -> None:
+    job_id = paint(service, pictures, steps=20_000)
+    httpx.post(f"{service.url}/v1/jobs/{job_id}/cancel", trust_env=False).raise_for_status()
+    sent: list[str] = []
+    page.goto("/")
+    expect(page.locator("#submit")).to_be_enabled()
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.evaluate(WAIT_THEN_STOP, job_id)
+    assert [url for url in sent if url.endswith("/cancel")] == []

@@ -1,5 +1,6 @@
 """Files that are not pictures, or not ones that the form takes, as a person may choose or drop them."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,22 @@ def test_a_form_that_is_not_filled_in_yet_is_not_called_wrong(
     expect(page.locator("#estimate")).to_be_hidden()
     page.locator("#submit").click()
     expect(page.locator("#job-form .problem:visible")).to_have_count(1)
+
+
+def test_a_file_that_was_changed_since_it_was_opened(
+    page: Page, console_errors: ConsoleErrors, tmp_path: Path
+) -> None:
+    """Whoever mends a wrong line, and goes on without opening the file again."""
+    console_errors.expect("ERR_UPLOAD_FILE_CHANGED")
+    line = '{"custom_id": "a", "kind": "architecture", "params": {}}\n'
+    file = tmp_path / "jobs.jsonl"
+    file.write_text(line)
+    page.goto("/")
+    expect(page.locator("#lines-file")).to_be_enabled()
+    page.locator("#lines-file").set_input_files(file)
+    dialog = page.get_by_role("dialog", name="jobs.jsonl")
+    start = dialog.get_by_role("button", name="Start 1 job")
+    expect(start).to_be_enabled()
+    file.write_text(line + line.replace('"a"', '"b"'))
+    start.click()
+    expect(dialog.get_by_role("alert")).to_have_text(re.compile("^It cannot be read.*changed"))

@@ -17,6 +17,14 @@ from tests.support.network_files import network_file, small_network
 pytestmark = pytest.mark.browser
 
 SHOWN = ("mushroom", "planet")
+OPEN_CAMERA = """async (becomesSet) => {
+    const { src } = document.querySelector("script[type=module]");
+    const { openCameraDialog } = await import(new URL("camera_dialog.js", src));
+    openCameraDialog(async (files) => {
+        globalThis.found = files.map(({ name }) => name);
+        return becomesSet;
+    });
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +146,30 @@ def test_pictures_of_the_camera_become_a_set(page: Page, field: Locator) -> None
     expect(dialog).to_be_hidden()
     expect(field.locator("select")).to_have_value("left-right", timeout=JOB_MS)
     expect(field.locator(".class-label")).to_have_text(["left", "right"])
+
+
+def test_pictures_of_the_camera_stay_until_they_are_a_set(page: Page, field: Locator) -> None:
+    dialog = page.get_by_role("dialog", name="Take pictures")
+    shots = dialog.locator(".shots li")
+
+    def take(becomes_set: bool) -> list[str]:
+        page.evaluate(OPEN_CAMERA, becomes_set)
+        for hold in dialog.get_by_role("button", name="Hold to take pictures").all():
+            expect(hold).to_be_enabled()
+            before = shots.count()
+            # As assistive technology presses it: once.
+            hold.dispatch_event("click")
+            expect(shots).to_have_count(before + 1)
+        dialog.get_by_role("button", name="Make the set").click()
+        expect(dialog).to_be_hidden()
+        names: list[str] = page.evaluate("found")
+        return names
+
+    assert len(take(becomes_set=False)) == 2
+    # Those of the second time have names of their own.
+    assert len(set(take(becomes_set=True))) == 4
+    field.get_by_role("button", name="take pictures").click()
+    expect(shots).to_have_count(0)
 
 
 def test_other_labels_make_a_new_set(page: Page, field: Locator, folders: Path) -> None:

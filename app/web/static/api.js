@@ -84,12 +84,15 @@ export const getNetworks = async () => (await request("/v1/networks")).items;
 export const findNetworks = async (sha256) =>
   (await request(`/v1/networks?${new URLSearchParams({ sha256 })}`)).items;
 
-/** Import a network from a file that was exported, under the name in the file or another. */
-export function importNetwork(file, name = null) {
+/**
+ * Import a network from a file that was exported, under the name in the file or another. The same key with the same file
+ * and name makes no second one. Throws Problem, Unreachable, or a DOMException when the file cannot be read.
+ */
+export function importNetwork(file, name, key) {
   const body = new FormData();
   body.append("file", file, file.name);
   if (name) body.append("name", name);
-  return request("/v1/networks", { method: "POST", body });
+  return send("/v1/networks", body, () => {}, new AbortController().signal, { "Idempotency-Key": key });
 }
 
 export const renameNetwork = (name, next) => patch(`/v1/networks/${encodeURIComponent(name)}`, { name: next });
@@ -175,9 +178,12 @@ export async function listMembers(reference) {
   return found;
 }
 
-/** Make a set of the same pictures: `labels` by position, without the positions of `drop`. */
-export const relabelDataset = (reference, { name, labels, drop }) =>
-  post(`/v1/datasets/${encodeURIComponent(reference)}/relabel`, { name, labels, drop });
+/**
+ * Make a set of the same pictures, of `changes` {name, labels, drop}: `labels` by position, without the positions of `drop`.
+ * The same key with the same changes makes no second one.
+ */
+export const relabelDataset = (reference, changes, key) =>
+  post(`/v1/datasets/${encodeURIComponent(reference)}/relabel`, changes, { "Idempotency-Key": key });
 
 /** Upload a picture. `onprogress` gets the share sent, 0 to 1. */
 export function uploadImage(file, onprogress, signal) {
@@ -194,7 +200,16 @@ export function uploadDataset(zip, name, onprogress, signal) {
   return send("/v1/datasets", form, onprogress, signal);
 }
 
-/** Send a form with files, or a file. fetch does not report the share that is sent. */
+/** Throws a DOMException if a body has a file that cannot be read, such as one that was changed since it was chosen. */
+async function checkFiles(body) {
+  const files = body instanceof FormData ? [...body.values()].filter((value) => value instanceof Blob) : [body];
+  for (const file of files) await file.slice(0, 1).arrayBuffer();
+}
+
+/**
+ * Send a form with files, or a file. fetch does not report the share that is sent. Throws Problem, Unreachable, or a
+ * DOMException when a file cannot be read or `signal` stops it.
+ */
 export function send(path, body, onprogress, signal, headers = {}) {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
@@ -202,7 +217,8 @@ export function send(path, body, onprogress, signal, headers = {}) {
     call.open("POST", urlOf(path));
     for (const [name, value] of Object.entries(headers)) call.setRequestHeader(name, value);
     call.upload.onprogress = (event) => event.lengthComputable && onprogress(event.loaded / event.total);
-    call.onerror = () => reject(new Unreachable());
+    // A file that cannot be read breaks the connection, too.
+    call.onerror = () => checkFiles(body).then(() => reject(new Unreachable()), reject);
     call.onabort = () => reject(new DOMException("Upload stopped.", "AbortError"));
     call.onload = () => {
       const answer = parsed(call.responseText);

@@ -32,6 +32,7 @@ export function openEntries(id, { onbatch, onentries, onconnection, onproblem })
   const loading = new Map();
   let wanted = [];
   let isWatching = false;
+  let isClosed = false;
   let unlisten = null;
   let timer = null;
   let isPolling = false;
@@ -49,14 +50,20 @@ export function openEntries(id, { onbatch, onentries, onconnection, onproblem })
 
   /** The service answered, or did not. Whether an error was that. */
   function answered(error = null) {
+    // What is shown now says itself whether it is answered.
+    if (isClosed) return true;
     if (error === null) {
       if (misses) onconnection(true);
       misses = 0;
       return true;
     }
     if (error instanceof Unreachable || error.status >= 500) {
-      misses += 1;
-      onconnection(false);
+      // Without a request to come nothing would say that it answers again.
+      if (isWatching) {
+        misses += 1;
+        onconnection(false);
+        pollLater();
+      }
       return true;
     }
     if (error.status !== 404) throw error;
@@ -138,7 +145,12 @@ export function openEntries(id, { onbatch, onentries, onconnection, onproblem })
     } finally {
       isPolling = false;
     }
-    if (isWatching && !document.hidden && !(batch && hasEnded(batch))) timer = setTimeout(poll, POLL_MS);
+    if (misses || !(batch && hasEnded(batch))) pollLater();
+  }
+
+  function pollLater() {
+    clearTimeout(timer);
+    if (isWatching && !document.hidden) timer = setTimeout(poll, POLL_MS);
   }
 
   function onentry(next) {
@@ -184,13 +196,14 @@ export function openEntries(id, { onbatch, onentries, onconnection, onproblem })
 
   function rest() {
     isWatching = false;
+    misses = 0;
     clearTimeout(timer);
     disconnect();
     document.removeEventListener("visibilitychange", onvisibility);
   }
 
   function watch() {
-    if (isWatching) return;
+    if (isWatching || isClosed) return;
     isWatching = true;
     // Meanwhile no events came.
     if (batch && !hasEnded(batch)) fresh.clear();
@@ -199,6 +212,7 @@ export function openEntries(id, { onbatch, onentries, onconnection, onproblem })
   }
 
   function close() {
+    isClosed = true;
     rest();
     cancelAnimationFrame(frame);
   }

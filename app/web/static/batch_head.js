@@ -42,22 +42,26 @@ export function makeBatchHead(element, { onbatch, ondelete }) {
     isUnreachable = false;
   }
 
+  /** Make a request about the batch. Another one may be shown when it is answered. */
   async function attempt(request) {
+    const { id } = batch;
+    const isShown = () => batch?.id === id;
     showProblem(null);
     try {
-      await request();
+      await request(id);
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
-      showProblem(error.message);
-      isUnreachable = error instanceof Unreachable;
+      if (isShown()) {
+        showProblem(error.message);
+        isUnreachable = error instanceof Unreachable;
+      }
     }
-    ask(null);
+    if (isShown()) ask(null);
   }
 
-  const control = (name) => attempt(async () => onbatch(await controlBatch(batch.id, name)));
+  const control = (name) => attempt(async (id) => onbatch(await controlBatch(id, name)));
 
-  const remove = () => attempt(async () => {
-    const { id } = batch;
+  const remove = () => attempt(async (id) => {
     await deleteBatch(id);
     ondelete(id);
   });

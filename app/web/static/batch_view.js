@@ -33,7 +33,7 @@ export function openBatchView({ onchange, ondelete, onconnection }) {
   const element = document.getElementById("batch");
   const part = (selector) => element.querySelector(selector);
   const matrix = makeMatrix({ label: "What the batch makes", draw, onopen: open, onpoint, onview: (lines) => entries?.want(lines) });
-  const head = makeBatchHead(element, { onbatch: (next) => entries?.update(next), ondelete });
+  const head = makeBatchHead(element, { onbatch: (next) => next.id === id && entries.update(next), ondelete });
   const bar = makeBatchBar({ onmove });
   part(".batch-body").append(matrix.element, el("p", { class: "batch-caption", "aria-hidden": "true" }));
   let id = null;
@@ -79,9 +79,10 @@ export function openBatchView({ onchange, ondelete, onconnection }) {
   }
 
   async function onmove(at) {
-    const entry = await entries.fetch(at);
-    // One that is no job yet has nothing to show.
-    if (entry?.job_id && jobId) location.replace(addressOf(id, entry.job_id));
+    const [shown, from] = [entries, jobId];
+    const entry = await shown.fetch(at);
+    // One that is no job yet has nothing to show, and something else may be shown by now.
+    if (entry?.job_id && shown === entries && from === jobId) location.replace(addressOf(id, entry.job_id));
   }
 
   function renderPlace() {

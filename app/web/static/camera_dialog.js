@@ -4,7 +4,6 @@ import { openCamera } from "./camera.js";
 import { openDialog } from "./dialog.js";
 import { el, newId, showText } from "./dom.js";
 import { counted } from "./text.js";
-import { zipOf } from "./zip.js";
 
 /** Milliseconds between two pictures while a button is held. */
 const EVERY_MS = 150;
@@ -63,13 +62,22 @@ function holdable(button, take) {
   return end;
 }
 
-/** Open the dialog. `onset(zip, title)` gets a ZIP with a folder for each class. */
+/** Forget classes with their pictures. */
+function forget(made) {
+  for (const { pictures } of made) for (const { url } of pictures) URL.revokeObjectURL(url);
+  classes = classes.filter((each) => !made.includes(each));
+}
+
+/**
+ * Open the dialog. `onset(found, title)` gets files [{name, file}] in a folder for each class, and resolves to whether they
+ * became a set: until then they are kept.
+ */
 export function openCameraDialog(onset) {
   const video = el("video", { playsinline: true, muted: true, "aria-label": "The camera" });
   const problem = el("p", { class: "problem", role: "alert", hidden: true });
   const list = el("ul", { class: "camera-classes" });
   const add = el("button", { type: "button", class: "button", onclick: addClass }, "Add a class");
-  const make = el("button", { type: "button", class: "primary", onclick: makeZip }, "Make the set");
+  const make = el("button", { type: "button", class: "primary", onclick: makeSet }, "Make the set");
   const total = el("p", { class: "help", role: "status" });
   let camera = null;
   let isOpen = true;
@@ -121,6 +129,8 @@ export function openCameraDialog(onset) {
     async function take() {
       if (!camera) return;
       const file = await camera.take();
+      // The class was removed, or the dialog closed to make a set.
+      if (!isOpen || !classes.includes(each)) return;
       each.pictures.push({ file, url: URL.createObjectURL(file) });
       showText(problem, null);
       render();
@@ -146,23 +156,21 @@ export function openCameraDialog(onset) {
   }
 
   function removeClass(each) {
-    for (const { url } of each.pictures) URL.revokeObjectURL(url);
-    classes = classes.filter((other) => other !== each);
+    forget([each]);
     render();
   }
 
-  async function makeZip() {
+  async function makeSet() {
     const named = classes.filter(({ pictures }) => pictures.length);
     const wrong = wrongWith(named);
     showText(problem, wrong);
     if (wrong) return;
-    const entries = named.flatMap(({ name, pictures }) => pictures.map(({ file }) => ({ name: `${name.trim()}/${file.name}`, file })));
-    const zip = await zipOf(entries, () => {}, new AbortController().signal);
+    // A camera numbers its pictures anew whenever it is opened.
+    const found = named.flatMap(({ name, pictures }) => pictures.map(({ file }, place) => ({ name: `${name.trim()}/camera-${String(place + 1).padStart(4, "0")}.jpg`, file })));
     const title = named.map(({ name }) => name.trim()).join("-");
-    for (const { pictures } of classes) for (const { url } of pictures) URL.revokeObjectURL(url);
-    classes = [];
+    const all = [...classes];
     dialog.close();
-    onset(zip, title);
+    if (await onset(found, title)) forget(all);
   }
 
   async function start() {

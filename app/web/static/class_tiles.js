@@ -4,6 +4,7 @@ import { Problem, sendJob, Unreachable } from "./api.js";
 import { el, showText } from "./dom.js";
 import { follow, isTerminal } from "./follow.js";
 import { artifactUrl, smallUrl } from "./jobs.js";
+import { randomKey } from "./keys.js";
 import { kindOf } from "./kinds.js";
 import { IMAGINE } from "./uses.js";
 
@@ -53,12 +54,13 @@ export function makeClassTiles() {
       const tile = makeTile(name);
       list.append(tile.element);
       try {
-        const job = await sendJob(kindOf(IMAGINE).path, { network, target: [name] }, `imagine-${network}-${name}-${Date.now()}`.slice(0, 200));
+        const job = await sendJob(kindOf(IMAGINE).path, { network, target: [name] }, randomKey());
         if (mine !== run) return;
         tile.render(job);
         unfollow.push(follow(job.id, { onjob: tile.render, onconnection() {}, onproblem: (found) => tile.fail(found.message) }));
       } catch (error) {
         if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+        if (mine !== run) return;
         tile.element.remove();
         // What is wrong with one is wrong with all.
         showText(problem, error.message);

@@ -6,7 +6,7 @@ import { classBars, partLegend, suggestionElements, warningElements } from "./cl
 import { el, newId, notifyInput, showText } from "./dom.js";
 import { notes, problemSetter } from "./fields.js";
 import { openSetDialog } from "./set_dialog.js";
-import { makeSet, makeSetOfZip } from "./set_making.js";
+import { makeSet, makeSetOfFound } from "./set_making.js";
 import { findSet, knownSets, onSets } from "./sets.js";
 import { counted } from "./text.js";
 
@@ -165,9 +165,9 @@ export function datasetField(param) {
     return error.name === "AbortError" ? null : "It cannot be read. Has it moved?";
   }
 
-  /** Make a set by `make(options)` (see set_making.js), and choose it. */
+  /** Make a set by `make(options)` (see set_making.js), and choose it. Returns whether it was made. */
   async function run(make) {
-    if (making) return;
+    if (making) return false;
     showProblem(null);
     making = new AbortController();
     showText(counts, null);
@@ -187,12 +187,13 @@ export function datasetField(param) {
     }
     notifyInput(select);
     if (failure) showProblem(reasonOf(failure));
+    return failure === null;
   }
 
   const add = (files, entries = []) => run((options) => makeSet(files, entries, options));
 
   function useCamera() {
-    openCameraDialog((zip, title) => run((options) => makeSetOfZip(zip, title, options)));
+    openCameraDialog((found, title) => run((options) => makeSetOfFound(found, title, options)));
   }
 
   /** Why the set cannot be used yet, or null. */

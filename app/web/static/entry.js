@@ -2,6 +2,7 @@
 
 import { attempt } from "./attempt.js";
 import { el, newId, showText } from "./dom.js";
+import { same } from "./schema.js";
 
 /** What a name may be, as the service takes it. */
 const NAME = { pattern: "[a-z0-9][a-z0-9._\\-]{0,63}", title: "1 to 64 of a-z, 0-9, . _ and -, beginning with a letter or digit" };
@@ -63,4 +64,25 @@ export function entryElement({ name, title, facts, actions = [], confirm, onrena
     ...(onremove ? [el("button", { type: "button", class: "link", onclick: () => ask(true) }, "Delete")] : []),
   );
   return el("li", { class: "entry", "data-name": name }, heading, form, el("p", { class: "help" }, facts), buttons, question, problem);
+}
+
+/**
+ * A function that shows items as entries of a list, in their order. `keyOf(item)` tells them apart, `make(item)` gives an
+ * entry, which stays as long as its item is the same: something may be asked or typed in it, or on its way.
+ */
+export function entryList(list, keyOf, make) {
+  const shown = new Map();
+  return (items) => {
+    const wanted = new Map(items.map((item) => [keyOf(item), item]));
+    for (const [key, { item, entry }] of shown) {
+      if (same(item, wanted.get(key))) continue;
+      entry.remove();
+      shown.delete(key);
+    }
+    for (const [place, [key, item]] of [...wanted].entries()) {
+      if (!shown.has(key)) shown.set(key, { item, entry: make(item) });
+      const [{ entry }, next] = [shown.get(key), list.children[place] ?? null];
+      if (entry !== next) list.insertBefore(entry, next);
+    }
+  };
 }

@@ -97,10 +97,15 @@ export function waitForJob(id, signal, onjob) {
   return new Promise((resolve, reject) => {
     if (signal.aborted) void cancel();
     else signal.addEventListener("abort", cancel, { once: true });
+    /** From now on the signal is about something else. */
+    function end(settle, value) {
+      signal.removeEventListener("abort", cancel);
+      settle(value);
+    }
     follow(id, {
-      onjob: (job) => (isTerminal(job) ? resolve(job) : onjob(job)),
+      onjob: (job) => (isTerminal(job) ? end(resolve, job) : onjob(job)),
       onconnection() {},
-      onproblem: reject,
+      onproblem: (problem) => end(reject, problem),
     });
   });
 }

@@ -30,6 +30,8 @@ export function openForm({ onjob, onbatch, onlines, onkind }) {
   const kindForms = new Map();
   let current = null;
   let sending = false;
+  /** Grows with whatever is put into the form: what was asked for before comes too late. */
+  let changes = 0;
   const keys = requestKeys();
   const many = openMany({ current: () => current, onswitch: () => choose(current.kind.kind) });
 
@@ -44,6 +46,7 @@ export function openForm({ onjob, onbatch, onlines, onkind }) {
 
   function choose(name) {
     const before = current;
+    changes += 1;
     current = kindFormOf(name);
     kindSelect.value = name;
     save("kind", name);
@@ -59,10 +62,12 @@ export function openForm({ onjob, onbatch, onlines, onkind }) {
   const saveSettings = (of = current) => save(`settings.${of.kind.kind}`, of.read().params);
 
   /** Send one job, or a batch of many. */
-  async function request({ kind, path }, params, over) {
-    const matrix = over && { kind, params, over, combine: many.combine() };
-    const key = keys.of(matrix ?? { path, params });
-    const answer = matrix ? await sendMatrix(matrix, many.title(), key) : await sendJob(path, params, key);
+  async function request(from, params, over) {
+    const { kind, path } = from.kind;
+    const matrix = over && { kind, params, over, combine: many.combine(from) };
+    const title = matrix && many.title(from);
+    const key = keys.of(matrix ? { matrix, title } : { path, params });
+    const answer = matrix ? await sendMatrix(matrix, title, key) : await sendJob(path, params, key);
     keys.answered();
     // The next job is about something else, unless somebody says so again.
     const continued = continuedParam(kind);
@@ -78,7 +83,10 @@ export function openForm({ onjob, onbatch, onlines, onkind }) {
     from.clearProblems();
     showText(formProblem, null);
     if (from.uploading().some((field) => !field.isEmpty())) submit.dataset.busy = "Uploading";
-    await Promise.all(from.uploading().map((field) => field.settled()));
+    // Others may be added meanwhile.
+    do {
+      await Promise.all(from.uploading().map((field) => field.settled()));
+    } while (from.uploading().some((field) => field.isSending()));
     const { params, over, problems } = from.read();
     const show = (found) => showText(formProblem, from.show(found, advanced).join(" "));
     if (problems.length) {
@@ -87,7 +95,7 @@ export function openForm({ onjob, onbatch, onlines, onkind }) {
     }
     submit.dataset.busy = "Sending";
     try {
-      await request(from.kind, params, over);
+      await request(from, params, over);
     } catch (error) {
       if (error instanceof Unreachable) {
         showText(formProblem, error.message);
@@ -116,14 +124,19 @@ export function openForm({ onjob, onbatch, onlines, onkind }) {
     }
   }
 
-  async function reuse(job, changes = {}) {
-    const params = { ...(await paramsOf(job)), ...changes };
+  /** Whether the settings came before anything else was put into the form. */
+  async function reuse(job, others = {}) {
+    changes += 1;
+    const own = changes;
+    const params = { ...(await paramsOf(job)), ...others };
+    if (own !== changes) return false;
     choose(job.kind);
     many.turnOff();
     current.clearProblems();
     current.reuse(params);
     saveSettings();
     form.scrollIntoView({ block: "nearest" });
+    return true;
   }
 
   /** Show the settings of a picture that was made with Impasto; pictures that were chosen stay. */
@@ -138,7 +151,7 @@ export function openForm({ onjob, onbatch, onlines, onkind }) {
   async function goOn(job) {
     const { name } = continuedParam(job.kind);
     // It starts from the picture of that job.
-    await reuse(job, { [name]: job.id, init: null, init_image: null });
+    if (!(await reuse(job, { [name]: job.id, init: null, init_image: null }))) return;
     advanced.open = true;
     current.fields.get(name).focus();
   }

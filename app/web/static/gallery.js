@@ -1,7 +1,7 @@
 /** Past jobs and batches as pictures, newest first. */
 
-import { listJobs, Problem, Unreachable } from "./api.js";
-import { listBatches } from "./batch_api.js";
+import { getJob, listJobs, Problem, Unreachable } from "./api.js";
+import { getBatch, listBatches } from "./batch_api.js";
 import { batchTile } from "./batch_tile.js";
 import { jobTile } from "./job_tile.js";
 import { listedKinds } from "./kinds.js";
@@ -11,6 +11,8 @@ const PAGE_SIZE = 24;
 /** Milliseconds between two requests for the lists while something in them is unfinished. */
 const POLL_MS = 3000;
 const MINUTE_MS = 60_000;
+/** Unfinished jobs and batches that are older than the newest, and asked for by themselves at a time. */
+const OTHERS = 4;
 
 /** What a list answers, or null when the service does not. */
 async function attempt(request) {
@@ -38,16 +40,22 @@ export function openGallery() {
   const older = mergedPages([fetchJobs, fetchBatches]);
   /** Tiles by the id of their job or batch. */
   const tiles = new Map();
+  /** Ids of what was deleted: lists that were asked for before may still have it. */
+  const removed = new Set();
   let loaded = false;
+  /** Of the unfinished that are older, that which is asked for next. */
+  let turn = 0;
   let selected = null;
 
   /** Show a job or a batch as it is now; a new one at its place by age. */
   function update(item) {
+    if (removed.has(item.id)) return;
     let tile = tiles.get(item.id);
     if (!tile) {
       tile = (isBatch(item) ? batchTile : jobTile)(item.created_at);
       const next = [...list.children].find(({ dataset }) => dataset.created < item.created_at);
       list.insertBefore(tile.item, next ?? null);
+      tile.fetch = isBatch(item) ? getBatch : getJob;
       tiles.set(item.id, tile);
     }
     tile.render(item);
@@ -58,6 +66,7 @@ export function openGallery() {
   function remove(id) {
     tiles.get(id)?.item.remove();
     tiles.delete(id);
+    removed.add(id);
     empty.hidden = tiles.size > 0;
   }
 
@@ -82,8 +91,28 @@ export function openGallery() {
   async function showNewest() {
     const oldest = list.lastElementChild?.dataset.created ?? "";
     const pages = await Promise.all([fetchJobs(null), fetchBatches(null)]);
-    for (const item of pages.flatMap((page) => page?.items ?? [])) {
+    if (!pages.every(Boolean)) return;
+    const items = pages.flatMap((page) => page.items);
+    for (const item of items) {
       if (tiles.has(item.id) || item.created_at >= oldest || !older.hasMore()) update(item);
+    }
+    await showOthers(new Set(items.map(({ id }) => id)));
+  }
+
+  /** Bring some of the unfinished up to date that are not among the newest. */
+  async function showOthers(newest) {
+    const others = [...tiles].filter(([id, tile]) => tile.isUnfinished() && !newest.has(id));
+    const some = others.slice(0, OTHERS).map((_, place) => others[(turn + place) % others.length]);
+    turn += some.length;
+    await Promise.all(some.map(showOther));
+  }
+
+  async function showOther([id, tile]) {
+    try {
+      update(await tile.fetch(id));
+    } catch (error) {
+      if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+      if (error.status === 404) remove(id);
     }
   }
 

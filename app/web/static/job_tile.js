@@ -15,7 +15,7 @@ function captionOf(job) {
   return CAPTIONS[job.state] ?? ago(job.finished_at);
 }
 
-/** A tile as gallery.js has them: {item, link, isUnfinished(), render(job), refresh()}. */
+/** A tile as gallery.js has them: {item, link, isUnfinished(), render(job), refresh()}; that adds `fetch(id)`. */
 export function jobTile(created) {
   const image = el("img", { alt: "", loading: "lazy", decoding: "async", draggable: "false" });
   image.addEventListener("error", () => {

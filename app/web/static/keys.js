@@ -2,8 +2,8 @@
 
 import { same } from "./schema.js";
 
-/** A random key; crypto.randomUUID is missing over http from other machines. */
-function randomKey() {
+/** A random key; crypto.randomUUID is missing over http from other machines. A name in a key may be none: keys are ASCII. */
+export function randomKey() {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
 }
 

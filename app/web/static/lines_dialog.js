@@ -1,6 +1,6 @@
 /** A file of jobs, one a line: what it would be, what is wrong in it, and a button that starts it. */
 
-import { Problem, Unreachable } from "./api.js";
+import { Problem } from "./api.js";
 import { estimateLines, sendLines } from "./batch_api.js";
 import { about } from "./batches.js";
 import { openDialog } from "./dialog.js";
@@ -8,6 +8,7 @@ import { el, newId, showText } from "./dom.js";
 import { requestKeys } from "./keys.js";
 import { kindOf } from "./kinds.js";
 import { counted, fileSize } from "./text.js";
+import { reasonOf } from "./uploads.js";
 
 const MAX_NAME = 200;
 
@@ -53,8 +54,7 @@ export function openLinesDialog(file, onbatch) {
       return await request();
     } catch (error) {
       if (error.name === "AbortError") return null;
-      if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
-      showText(problem, error.message);
+      showText(problem, reasonOf(error));
       if (error instanceof Problem && error.lines.length) showWrong(error.lines, error.wrong);
       return null;
     } finally {

@@ -4,6 +4,7 @@ import { Problem, sendJob, Unreachable } from "./api.js";
 import { el, showText } from "./dom.js";
 import { follow, isTerminal } from "./follow.js";
 import { artifactUrl } from "./jobs.js";
+import { randomKey } from "./keys.js";
 import { kindOf } from "./kinds.js";
 
 /** The looks within an element. Returns {show({name, index, reference, network}, kinds), clear()}. */
@@ -48,8 +49,7 @@ export function makeLooks(element) {
 
   async function send(kind, params, place, run) {
     try {
-      const key = `look-${kind.kind}-${JSON.stringify(params)}-${Date.now()}`.slice(0, 200);
-      const job = await sendJob(kind.path, params, key, true);
+      const job = await sendJob(kind.path, params, randomKey(), true);
       if (run !== asked) return;
       unfollow.push(
         follow(job.id, {

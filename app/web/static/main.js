@@ -43,6 +43,9 @@ const [kinds, networks] = await retried(() => Promise.all([getKinds(), getNetwor
 setKinds(kinds);
 setNetworks(networks);
 
+/** The id of a batch or job in the address, or null. */
+const addressed = (what) => new URLSearchParams(location.hash.slice(1)).get(what);
+
 const gallery = openGallery();
 const result = openResult({
   onreuse: (job) => form.reuse(job),
@@ -55,7 +58,7 @@ const batchView = openBatchView({
   onchange: (batch) => gallery.update(batch),
   ondelete(id) {
     gallery.remove(id);
-    location.hash = "";
+    if (addressed("batch") === id) location.hash = "";
   },
   onconnection: showConnection,
 });
@@ -97,8 +100,7 @@ function openAddress() {
   unfollow();
   unfollow = () => {};
   showConnection(true);
-  const address = new URLSearchParams(location.hash.slice(1));
-  const [batchId, jobId] = [address.get("batch"), address.get("job")];
+  const [batchId, jobId] = [addressed("batch"), addressed("job")];
   gallery.select(batchId ?? jobId);
   batchView.show(batchId, jobId);
   document.getElementById("result").hidden = batchId !== null && jobId === null;

@@ -38,7 +38,7 @@ const product = (numbers) => numbers.reduce((a, b) => a * b, 1);
 
 /**
  * The choice of one or many. `current()` is the kind's form that is shown, `onswitch()` is called when it has other
- * fields. Returns {show(), isOn(), receive(target, files, entries), combine(), title()}.
+ * fields. Returns {show(), isOn(), receive(target, files, entries), combine(form), title(form)}.
  */
 export function openMany({ current, onswitch }) {
   const choice = radioField({ name: "many", title: "How many", description: "", choices: [ONE, MANY] });
@@ -78,10 +78,10 @@ export function openMany({ current, onswitch }) {
   }
 
   const state = () => stateOf(current());
-  const counts = () => [...state().piles.values()].map((pile) => pile.count());
-  const canPair = () => counts().length > 1 && counts()[0] > 1 && new Set(counts()).size === 1;
-  const combine = () => (canPair() && pairing.get() === ZIP ? "zip" : "cross");
-  const total = () => (combine() === "zip" ? counts()[0] : product(counts()));
+  const countsOf = ({ piles }) => [...piles.values()].map((pile) => pile.count());
+  const canPair = ([first, ...others]) => others.length > 0 && first > 1 && others.every((count) => count === first);
+  const combineOf = (own) => (canPair(countsOf(own)) && pairing.get() === ZIP ? "zip" : "cross");
+  const total = () => (combineOf(state()) === "zip" ? countsOf(state())[0] : product(countsOf(state())));
 
   function keep() {
     const { isOn, piles } = state();
@@ -104,7 +104,7 @@ export function openMany({ current, onswitch }) {
     const run = asked;
     try {
       const { kind } = form.kind;
-      const answer = await (isOn ? estimateMatrix({ kind, params, over, combine: combine() }) : estimateJob(kind, params));
+      const answer = await (isOn ? estimateMatrix({ kind, params, over, combine: combineOf(stateOf(form)) }) : estimateJob(kind, params));
       if (run !== asked) return;
       const others = form.show(distinctFields(answer.problems), advanced, { isSent: false });
       const words = estimateWords(answer.estimate, isOn ? answer.workers : 1);
@@ -119,7 +119,7 @@ export function openMany({ current, onswitch }) {
   }
 
   function onchange() {
-    pairs.hidden = !state().isOn || !canPair();
+    pairs.hidden = !state().isOn || !canPair(countsOf(state()));
     renderButton();
     showText(estimate, null);
     asked += 1;
@@ -172,11 +172,12 @@ export function openMany({ current, onswitch }) {
     },
     /** Show the fields of a form for one. */
     turnOff: () => switchTo(false),
-    combine,
-    /** What to call a batch of the pictures that are chosen. */
-    title() {
-      const titles = [...state().piles.values()].map((pile) => pile.title());
-      const title = titles.length > 1 ? titles.join(" × ") : `${current().kind.title}: ${titles[0]}`;
+    /** How the pictures of a kind's form are combined: another one may be shown. */
+    combine: (form) => combineOf(stateOf(form)),
+    /** What to call a batch of the pictures that are chosen in a kind's form. */
+    title(form) {
+      const titles = [...stateOf(form).piles.values()].map((pile) => pile.title());
+      const title = titles.length > 1 ? titles.join(" × ") : `${form.kind.title}: ${titles[0]}`;
       return title.slice(0, MAX_TITLE);
     },
     /**

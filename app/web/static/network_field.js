@@ -5,6 +5,7 @@ import { attempt } from "./attempt.js";
 import { el, showText } from "./dom.js";
 import { selectField } from "./fields.js";
 import { follow, isTerminal } from "./follow.js";
+import { requestKeys } from "./keys.js";
 import { kindOf } from "./kinds.js";
 import { findNetwork, knownNetworks, onNetworks, refreshNetworks } from "./networks.js";
 import { duration, megabytes } from "./text.js";
@@ -22,6 +23,7 @@ function renderAll() {
 
 /** Show a download, and follow it to its end. */
 function watch(job, network) {
+  if (downloads.get(network.name)?.id === job.id) return;
   downloads.set(network.name, job);
   renderAll();
   follow(job.id, {
@@ -83,14 +85,18 @@ export function networkField(param) {
   const box = el("div", { class: "download" }, text, bar, problem, el("div", {}, start, stop));
   field.element.append(box);
 
+  /** A second press before the answer asks for the same download. */
+  const keys = requestKeys();
   const chosen = () => findNetwork(select.value);
 
   function download() {
     const network = chosen();
     field.showProblem(null);
     return attempt(problem, async () => {
-      const key = `${KIND}-${network.name}-${Date.now()}`;
-      watch(await sendJob(kindOf(KIND).path, { network: network.name }, key, true), network);
+      const params = { network: network.name };
+      const job = await sendJob(kindOf(KIND).path, params, keys.of(params), true);
+      keys.answered();
+      watch(job, network);
     });
   }
 

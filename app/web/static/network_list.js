@@ -3,12 +3,14 @@
 import { deleteNetwork, importNetwork, Problem, renameNetwork, sendJob } from "./api.js";
 import { attempt } from "./attempt.js";
 import { el, newId } from "./dom.js";
-import { entryElement } from "./entry.js";
+import { entryElement, entryList } from "./entry.js";
 import { waitForJob } from "./follow.js";
+import { randomKey, requestKeys } from "./keys.js";
 import { kindOf } from "./kinds.js";
 import { knownNetworks, onNetworks, refreshNetworks } from "./networks.js";
 import { urlOf } from "./root.js";
 import { ago, counted, fileSize, freeNameOf } from "./text.js";
+import { reasonOf } from "./uploads.js";
 import { EXPORT } from "./uses.js";
 
 const TITLE = "networks-title";
@@ -39,7 +41,7 @@ async function exportOnnx(network, button) {
   button.disabled = true;
   button.textContent = "Writing…";
   try {
-    const sent = await sendJob(kindOf(EXPORT).path, { network: network.name }, `${EXPORT}-${network.sha256}-${Date.now()}`.slice(0, 200), true);
+    const sent = await sendJob(kindOf(EXPORT).path, { network: network.name }, randomKey(), true);
     const job = await waitForJob(sent.id, new AbortController().signal, () => {});
     const file = job.artifacts.find(({ name }) => name === "model");
     if (!file) throw new RangeError(job.error?.detail ?? "This was cancelled.");
@@ -73,19 +75,30 @@ function entryOf(network, problem) {
   });
 }
 
+const imports = requestKeys();
+
+/** Import a file under a name; the same file that is chosen again after an answer that was lost is imported once. */
+async function importOnce(file, name) {
+  const { name: filename, size, lastModified } = file;
+  await importNetwork(file, name, imports.of({ name, filename, size, lastModified }));
+  imports.answered();
+}
+
 /** Import a file; if another network has its name, under that of the file. */
 async function importAnyhow(file) {
   try {
-    await importNetwork(file);
+    await importOnce(file, null);
   } catch (error) {
+    if (error instanceof DOMException) throw new RangeError(reasonOf(error));
     if (!(error instanceof Problem) || error.status !== 409) throw error;
-    await importNetwork(file, freeNameOf(file.name.replace(/\.safetensors$/i, ""), knownNetworks(), "network"));
+    await importOnce(file, freeNameOf(file.name.replace(/\.safetensors$/i, ""), knownNetworks(), "network"));
   }
 }
 
 /** The section of the page. */
 export function openNetworkList() {
   const list = el("ul", { class: "entries" });
+  const showEntries = entryList(list, ({ name }) => name, (network) => entryOf(network, problem));
   const total = el("p", { class: "help", role: "status" });
   const problem = el("p", { class: "problem", role: "alert", hidden: true });
   const input = el("input", { type: "file", class: "visually-hidden", id: newId("network-file"), accept: ".safetensors" });
@@ -104,7 +117,7 @@ export function openNetworkList() {
     total.textContent = own.length
       ? `${counted(own.length, "network")} of yours, ${fileSize(own.reduce((sum, network) => sum + network.bytes, 0))}.`
       : "None of yours yet: train one, or import one that was exported here.";
-    list.replaceChildren(...own.map((network) => entryOf(network, problem)));
+    showEntries(own);
   }
 
   input.addEventListener("change", () => {

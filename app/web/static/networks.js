@@ -3,6 +3,9 @@
 import { getNetworks, Problem, Unreachable } from "./api.js";
 
 let networks = [];
+/** Numbers of the last request for the list, and of that whose answer is shown: a later one may be answered first. */
+let asked = 0;
+let shown = 0;
 const listeners = new Set();
 
 /** All networks, as they were listed last. */
@@ -22,8 +25,13 @@ export function setNetworks(items) {
 
 /** List the networks anew. That the service does not answer is said elsewhere. */
 export async function refreshNetworks() {
+  asked += 1;
+  const own = asked;
   try {
-    setNetworks(await getNetworks());
+    const found = await getNetworks();
+    if (own < shown) return;
+    shown = own;
+    setNetworks(found);
   } catch (error) {
     if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
   }

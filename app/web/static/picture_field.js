@@ -252,7 +252,8 @@ export function pictureField(param) {
     unsent: () => items.filter(({ file, reference }) => file && !reference).map(({ file }) => file),
     /** References of the pictures that are uploaded. */
     references: () => items.map((item) => item.reference).filter(Boolean),
-    /** Resolves when all uploads have ended. */
+    isSending: () => items.some(({ sending }) => sending),
+    /** Resolves when the uploads that go on have ended. */
     async settled() {
       await Promise.all(items.map((item) => item.done));
     },

@@ -68,6 +68,8 @@ export function pileField(param) {
   /** The folder that the first of them came in. */
   let folderName = null;
   let done = Promise.resolve();
+  /** Drops whose folders are being read. */
+  let reading = 0;
 
   const pending = () => items.filter(({ sending }) => sending);
 
@@ -198,14 +200,22 @@ export function pileField(param) {
     notifyInput(element);
   }
 
-  /** Add files, or all that is in the `entries` of a drop. */
-  async function add(chosen, entries = []) {
+  /** Add files, or all that is in the `entries` of a drop: a folder takes a while to read. */
+  async function read(chosen, entries) {
+    reading += 1;
     try {
       addFound(entries.some(({ isDirectory }) => isDirectory) ? await filesOfEntries(entries) : withPaths(chosen));
     } catch (error) {
       if (!(error instanceof DOMException)) throw error;
       showProblem("This folder cannot be read. Has it moved?");
+    } finally {
+      reading -= 1;
     }
+  }
+
+  function add(chosen, entries = []) {
+    const found = read(chosen, entries);
+    done = Promise.all([done, found]);
   }
 
   onUploads((id, isHere) => {
@@ -236,7 +246,7 @@ export function pileField(param) {
     add,
     isEmpty: () => items.length === 0,
     count: () => items.length,
-    isSending: () => pending().length > 0,
+    isSending: () => reading > 0 || pending().length > 0,
     async settled() {
       let before;
       do {

@@ -57,7 +57,7 @@ export function openResult({ onreuse, oncontinue, onuse, pictureUses }) {
   const training = makeTraining(element, {
     onuse,
     onclass: (chosenClass) => looks.show(chosenClass, kindOf(CLASSIFY)?.class_looks ?? []),
-    onjob: (next) => show(next),
+    onjob: showAnswer,
   });
   let job = null;
   /** Name of the chosen view; null: the first. */
@@ -251,6 +251,16 @@ export function openResult({ onreuse, oncontinue, onuse, pictureUses }) {
     }
   }
 
+  /** Show what the service answered to a button, unless another job, or a newer state of this one, is shown by then. */
+  function showAnswer(next) {
+    if (job?.id === next.id && next.seq >= job.seq) show(next);
+  }
+
+  function cancel() {
+    const { id } = job;
+    return attempt(part(".job-problem"), async () => showAnswer(await cancelJob(id)), () => job?.id === id);
+  }
+
   /** A job comes; until then what is shown stays. */
   function open() {
     if (!job) part(".placeholder").textContent = "Opening…";
@@ -268,8 +278,6 @@ export function openResult({ onreuse, oncontinue, onuse, pictureUses }) {
   );
   action("reuse").addEventListener("click", () => onreuse(job));
   action("continue").addEventListener("click", () => oncontinue(job));
-  action("cancel").addEventListener("click", () =>
-    attempt(part(".job-problem"), async () => show(await cancelJob(job.id))),
-  );
+  action("cancel").addEventListener("click", cancel);
   return { open, show, showProblem, clear, renderUses };
 }

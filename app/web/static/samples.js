@@ -32,11 +32,21 @@ async function fetchFile({ file }) {
   return new File([await response.blob()], file, { type: "image/jpeg" });
 }
 
-async function choose(sample) {
+/** The samples that were pressed before are there, each in a field of its own. */
+let before = Promise.resolve();
+
+function choose(sample) {
+  const file = fetchFile(sample);
+  before = Promise.allSettled([before, file]).then(() => put(sample, file));
+  return before;
+}
+
+/** Put a sample into the first field that is empty now. `fetched` is a promise of its file. */
+async function put(sample, fetched) {
   const field = fields.find((candidate) => candidate.isEmpty());
   if (!field) return;
   try {
-    const file = await fetchFile(sample);
+    const file = await fetched;
     if (sample.by) used.add(sample);
     field.add([file]);
   } catch (error) {

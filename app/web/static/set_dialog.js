@@ -6,8 +6,9 @@ import { classBars, PART_TITLES, partLegend, PARTS, sizeElements, warningElement
 import { openDialog } from "./dialog.js";
 import { el, newId, showText } from "./dom.js";
 import { tileUrl } from "./jobs.js";
+import { requestKeys } from "./keys.js";
 import { makeSelection } from "./selection.js";
-import { knownSets, refreshSets } from "./sets.js";
+import { knownSets, updateSets } from "./sets.js";
 import { counted, freeNameOf } from "./text.js";
 
 /** Pictures that are shown at a time. */
@@ -51,6 +52,7 @@ export async function openSetDialog(reference, onmade = () => {}) {
   const saving = el("form", { class: "relabel", hidden: true }, el("label", { for: name.id }, "Save as a new set named"), name, save);
   const dialog = openDialog({ title: "Pictures of the set", name: "set-dialog", body: [side, el("div", { class: "sheet-main" }, chips, sheet, more)], foot: [status, problem, form, saving], mayClose });
   const selection = makeSelection(sheet, showSelection);
+  const keys = requestKeys();
   form.hidden = true;
   let set = null;
   let members = [];
@@ -147,12 +149,14 @@ export async function openSetDialog(reference, onmade = () => {}) {
     save.disabled = true;
     attempt(problem, async () => {
       const all = [...changes];
-      const made = await relabelDataset(set.id, {
+      const wanted = {
         name: name.value.trim(),
         labels: Object.fromEntries(all.filter(([, value]) => value !== LEFT_OUT)),
         drop: all.filter(([, value]) => value === LEFT_OUT).map(([position]) => position),
-      });
-      await refreshSets();
+      };
+      const made = await relabelDataset(set.id, wanted, keys.of(wanted));
+      keys.answered();
+      await updateSets();
       dialog.close();
       onmade(made.name);
     }).finally(() => {

@@ -2,7 +2,7 @@
 
 import { deleteDataset, renameDataset } from "./api.js";
 import { el } from "./dom.js";
-import { entryElement } from "./entry.js";
+import { entryElement, entryList } from "./entry.js";
 import { openSetDialog } from "./set_dialog.js";
 import { knownSets, onSets, refreshSets } from "./sets.js";
 import { ago, counted, fileSize } from "./text.js";
@@ -29,6 +29,7 @@ function entryOf(set) {
 /** The section of the page. */
 export function openSetList() {
   const list = el("ul", { class: "entries" });
+  const showEntries = entryList(list, ({ id }) => id, entryOf);
   const total = el("p", { class: "help", role: "status" });
   const element = el("section", { class: "shelf", "aria-labelledby": "sets-title" }, el("h2", { id: "sets-title" }, "Sets"), total, list);
 
@@ -37,7 +38,7 @@ export function openSetList() {
     total.textContent = sets.length
       ? `${counted(sets.length, "set")}, ${fileSize(sets.reduce((sum, { bytes }) => sum + bytes, 0))}.`
       : "None yet: drop folders of pictures, or a ZIP, where a form asks for a set.";
-    list.replaceChildren(...sets.map(entryOf));
+    showEntries(sets);
   }
 
   onSets(render);

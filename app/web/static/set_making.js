@@ -4,7 +4,7 @@ import { deleteDataset, uploadDataset } from "./api.js";
 import { filesOfEntries, isZip, withPaths } from "./folders.js";
 import { waitForJob } from "./follow.js";
 import { askedMeanwhile } from "./leaving.js";
-import { knownSets, refreshSets } from "./sets.js";
+import { knownSets, refreshSets, updateSets } from "./sets.js";
 import { counted, fileSize, freeNameOf } from "./text.js";
 import { zipOf } from "./zip.js";
 
@@ -53,8 +53,12 @@ async function pack(files, entries, { leastLabels, onprogress, signal }) {
   if (files.length === 1 && isZip(files[0])) return { blob: files[0], title: files[0].name };
   const found = entries.length ? await filesOfEntries(entries) : withPaths(files);
   check(found, leastLabels);
+  return { blob: await zipped(found, { onprogress, signal }), title: titleOf(found.map(({ name }) => name)) };
+}
+
+function zipped(found, { onprogress, signal }) {
   const read = (share) => onprogress(`Reading ${counted(found.length, "file")}`, share);
-  return { blob: await zipOf(found, read, signal), title: titleOf(found.map(({ name }) => name)) };
+  return zipOf(found, read, signal);
 }
 
 /** The job goes over the files twice: it checks all, then keeps those that are right. */
@@ -82,7 +86,7 @@ async function sendZip(blob, title, { onprogress, signal }) {
  * Make a set of a ZIP (a Blob). `onprogress(words, share)` says how far it is, `signal` stops it. Returns {name,
  * result}: the set's name, and what the job says of the files. Throws Problem, Unreachable, RangeError, DOMException.
  */
-export async function makeSetOfZip(blob, title, { onprogress, signal }) {
+async function makeSetOfZip(blob, title, { onprogress, signal }) {
   const set = await askedMeanwhile(() => sendZip(blob, title, { onprogress, signal }));
   const job = await waitForJob(set.jobs[0], signal, (next) => sayJob(next, { onprogress, signal }));
   if (job.state !== "succeeded") {
@@ -91,13 +95,19 @@ export async function makeSetOfZip(blob, title, { onprogress, signal }) {
     const { type, detail = "This was cancelled." } = job.error ?? {};
     throw new RangeError(type?.endsWith(EMPTY) ? "None of its files is a picture that can be read." : detail);
   }
-  await refreshSets();
+  await updateSets();
   return { name: set.name, result: job.result };
 }
 
-/** Make a set of files, or of the `entries` of a drop; `options` as above, with `leastLabels` that it must have. */
+/** Make a set of files, or of the `entries` of a drop; `options` as of makeSetOfZip(), with `leastLabels` that it must have. */
 export async function makeSet(files, entries, options) {
   options.onprogress("Reading");
   const { blob, title } = await askedMeanwhile(() => pack(files, entries, options));
+  return makeSetOfZip(blob, title, options);
+}
+
+/** Make a set of files with their paths [{name, file}]; `options` as of makeSetOfZip(). */
+export async function makeSetOfFound(found, title, options) {
+  const blob = await askedMeanwhile(() => zipped(found, options));
   return makeSetOfZip(blob, title, options);
 }

@@ -2,7 +2,13 @@
 
 import { listDatasets, Problem, Unreachable } from "./api.js";
 
+/** Milliseconds until the first list is asked for again. */
+const RETRY_MS = 2000;
+
 let sets = [];
+/** Numbers of the last request for the list, and of that whose answer is shown: a later one may be answered first. */
+let asked = 0;
+let shown = 0;
 const listeners = new Set();
 
 /** All sets, newest first, as they were listed last. */
@@ -13,7 +19,12 @@ export const onSets = (listener) => listeners.add(listener);
 
 /** List the sets anew. Throws Problem, Unreachable. */
 export async function refreshSets() {
-  sets = await listDatasets();
+  asked += 1;
+  const own = asked;
+  const found = await listDatasets();
+  if (own < shown) return;
+  shown = own;
+  sets = found;
   for (const listener of listeners) listener();
 }
 
@@ -23,19 +34,25 @@ export function findSet(reference) {
   return sets.find((set) => set.id === id || set.name === id);
 }
 
-async function attempt() {
+/** List the sets anew if the service answers; that it does not is said elsewhere. Returns whether it did. */
+export async function updateSets() {
   try {
     await refreshSets();
+    return true;
   } catch (error) {
-    // That the service does not answer is said elsewhere.
     if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+    return false;
   }
 }
 
-const first = attempt();
+async function fetchFirst() {
+  while (!(await updateSets())) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+}
+
+const first = fetchFirst();
 
 /** List the sets anew if one of these is not known, such as a built-in one that a job has just begun. */
 export async function fetchSets(references) {
   await first;
-  if (!references.every(findSet)) await attempt();
+  if (!references.every(findSet)) await updateSets();
 }

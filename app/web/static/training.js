@@ -110,8 +110,11 @@ export function makeTraining(element, { onuse, onclass, onjob }) {
     pause.textContent = job.paused ? "Resume" : "Pause";
   }
 
-  /** Ask the service for something, and show the job that it answers with. */
-  const act = (request) => attempt(problem, async () => onjob(await request(job.id)));
+  /** Ask the service for something; `onjob` gets the job that it answers with. */
+  function act(request) {
+    const { id } = job;
+    return attempt(problem, async () => onjob(await request(id)), () => job?.id === id);
+  }
 
   finish.addEventListener("click", () => act(finishJob));
   pause.addEventListener("click", () => act(job.paused ? resumeJob : pauseJob));

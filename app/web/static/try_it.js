@@ -5,6 +5,7 @@ import { openCamera } from "./camera.js";
 import { el, newId, showText } from "./dom.js";
 import { waitForJob } from "./follow.js";
 import { tileUrl } from "./jobs.js";
+import { randomKey } from "./keys.js";
 import { kindOf } from "./kinds.js";
 import { rankingElements } from "./rankings.js";
 import { upload } from "./uploads.js";
@@ -75,8 +76,7 @@ export function makeTryIt() {
 
   async function classify(file, signal) {
     const image = await upload(file, () => {}, signal);
-    const key = `try-${network}-${image.id}-${Date.now()}`;
-    const sent = await sendJob(kindOf(CLASSIFY).path, { image: image.id, network }, key, true);
+    const sent = await sendJob(kindOf(CLASSIFY).path, { image: image.id, network }, randomKey(), true);
     const job = await waitForJob(sent.id, signal, () => {});
     if (job.state !== "succeeded") throw new RangeError(job.error?.detail ?? "This was cancelled.");
     return job;
@@ -90,7 +90,11 @@ export function makeTryIt() {
     }
     const { signal } = current;
     const url = URL.createObjectURL(file);
-    const image = el("img", { src: url, alt: file.name, onload: () => URL.revokeObjectURL(url), onerror: (event) => event.target.remove() });
+    const onerror = ({ target }) => {
+      URL.revokeObjectURL(url);
+      target.remove();
+    };
+    const image = el("img", { src: url, alt: file.name, onload: () => URL.revokeObjectURL(url), onerror });
     const answer = el("div", { class: "try-answer" }, el("p", { class: "help" }, "Looking…"));
     const item = el("li", { class: "try" }, image, answer);
     tries.prepend(item);

@@ -3,7 +3,7 @@
 import { listUnused, pictureUrl } from "./api.js";
 import { attempt } from "./attempt.js";
 import { el } from "./dom.js";
-import { entryElement } from "./entry.js";
+import { entryElement, entryList } from "./entry.js";
 import { tileUrl } from "./jobs.js";
 import { ago, counted, fileSize } from "./text.js";
 import { onUploads, removeUpload } from "./uploads.js";
@@ -39,8 +39,7 @@ export function openUploadList() {
   let least = 1;
   /** Of the last request for the list: answers to earlier ones are ignored. */
   let run = 0;
-  /** Entries by the id of their upload: that in which something is asked stays as it is. */
-  const entries = new Map();
+  const showEntries = entryList(list, ({ id }) => id, entryOf);
 
   function entryOf({ id, name, width, height, frames, bytes, created_at: created }) {
     const title = name ?? "Without a name";
@@ -66,17 +65,7 @@ export function openUploadList() {
     total.textContent = shown.length
       ? `${counted(shown.length, "upload")}${cursor ? " and more" : ""} that no job and no set uses, ${size}.`
       : "None: jobs or sets use all that was uploaded.";
-    const ids = new Set(shown.map(({ id }) => id));
-    for (const [id, entry] of entries) {
-      if (ids.has(id)) continue;
-      entry.remove();
-      entries.delete(id);
-    }
-    for (const [place, upload] of shown.entries()) {
-      if (!entries.has(upload.id)) entries.set(upload.id, entryOf(upload));
-      const [entry, next] = [entries.get(upload.id), list.children[place] ?? null];
-      if (entry !== next) list.insertBefore(entry, next);
-    }
+    showEntries(shown);
     more.hidden = cursor === null;
     all.hidden = shown.length === 0;
   }

@@ -37,7 +37,7 @@ async function uploadOnce(file, onprogress, signal) {
 /** Why a file was not taken, of what upload() throws. */
 export function reasonOf(error) {
   if (error instanceof Problem || error instanceof Unreachable) return error.message;
-  if (error instanceof DOMException) return "It cannot be read. Is it a folder, or has it moved?";
+  if (error instanceof DOMException) return "It cannot be read. Is it a folder, or was it moved or changed?";
   throw error;
 }
 
