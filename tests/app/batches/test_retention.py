@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, func, insert, select, update
 
-from app.batches import retention, service
+from app.batches import checking, retention, service
 from app.batches.errors import NamedByBatch, PicturesDeleted, UnknownBatch
 from app.batches.repository import list_batches
 from app.batches.retention import delete_old
@@ -20,7 +20,7 @@ from app.datasets.repository import add_dataset
 from app.datasets.tables import dataset_members
 from app.images.repository import image_key
 from app.images.tables import images
-from app.jobs import repository
+from app.jobs import preparing, repository
 from app.jobs.chores import HOUR_SECONDS, Chore, is_due
 from app.jobs.claims import finish
 from app.jobs.job import Artifact
@@ -149,6 +149,23 @@ def test_a_picture_that_was_deleted_while_a_batch_was_checked_refuses_it(
     with pytest.raises(PicturesDeleted, match=picture):
         context.create_dreams([picture])
     assert list(context.storage.list_keys()) == [] and list_batches(context.engine, limit=9) == []
+
+
+def test_a_batch_of_more_pictures_than_are_remembered_is_refused_if_one_was_deleted(
+    context: BatchContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = [context.add_image(side=64) for _ in range(6)]
+    monkeypatch.setattr(checking, "CHUNK", 2)
+    monkeypatch.setattr(preparing, "MAX_REMEMBERED", 2)
+    check = service.check_entries
+
+    def checked(*arguments: Any, **options: Any) -> Iterator[bytes]:
+        yield from check(*arguments, **options)
+        remove_image(context.engine, context.storage, pictures[0])
+
+    monkeypatch.setattr(service, "check_entries", checked)
+    with pytest.raises(PicturesDeleted, match=pictures[0]):
+        context.create_dreams(pictures)
 
 
 def test_lines_that_cannot_be_read_keep_everything(
