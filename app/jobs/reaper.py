@@ -122,8 +122,16 @@ def release_worker(engine: Engine, worker_id: str, max_attempts: int) -> list[Jo
 
 def expire_claims(engine: Engine, claims: Sequence[Claim], max_attempts: int, error: Json) -> list[Job]:
     """Take back jobs of a worker that cannot go on; ``error`` is that of one that was the last attempt."""
-    held = or_(*(and_(*claim.conditions) for claim in claims))
-    return _take_back(engine, (held,), max_attempts, error=error)
+    return _take_back(engine, (_held(claims),), max_attempts, error=error)
+
+
+def release_claims(engine: Engine, claims: Sequence[Claim], max_attempts: int) -> list[Job]:
+    """Put jobs of a worker back that it could not run to their ends; that is no attempt lost to them."""
+    return _take_back(engine, (_held(claims),), max_attempts, attempts_lost=0)
+
+
+def _held(claims: Sequence[Claim]) -> ColumnElement[bool]:
+    return or_(*(and_(*claim.conditions) for claim in claims))
 
 
 def _run_by(worker_id: str) -> ColumnElement[bool]:
