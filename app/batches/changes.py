@@ -19,7 +19,7 @@ from app.jobs.job import Job
 from app.jobs.states import State
 from app.jobs.storage_keys import discard_job_files
 from app.jobs.tables import jobs
-from app.jobs.transitions import state_data, transition_all
+from app.jobs.transitions import in_order, state_data, transition_all
 from app.jobs.turns import renew_turns
 from app.storage import Storage
 
@@ -120,7 +120,8 @@ def _cancel(connection: Connection, batch_id: str) -> list[Job]:
         "checkpoint": case((~queued, jobs.c.checkpoint)),
         "cancel_requested_at": now(),
     }
-    return transition_all(connection, _some(open_ones), *open_ones, values=values)
+    chosen = in_order(select(jobs.c.id).where(_some(open_ones), *open_ones))
+    return transition_all(connection, chosen, values=values)
 
 
 def _pause(connection: Connection, batch: Batch) -> list[Job]:
@@ -132,6 +133,9 @@ def _pause(connection: Connection, batch: Batch) -> list[Job]:
     )
     query = select(jobs.c.id).where(*others).order_by(jobs.c.batch_line).limit(CHUNK)
     job_ids = connection.execute(query).scalars().all()
+    # Before any of them is changed, in the order of ids: see in_order.
+    locked = select(jobs.c.id).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
+    connection.execute(locked.with_for_update())
     if not batch.paused:
         renew_turns(connection, batch.id, job_ids)
     return transition_all(

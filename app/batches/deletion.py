@@ -9,14 +9,14 @@ from sqlalchemy.exc import DBAPIError
 from app.batches.batch import Batch, BatchState
 from app.batches.errors import BatchNotEnded, UnknownBatch
 from app.batches.leases import lock
-from app.batches.repository import get_batch
+from app.batches.repository import read_batch
 from app.batches.spool import spool_key
 from app.batches.tables import batches
 from app.database.engine import is_disk_full, now, read, write
 from app.database.removal import Deletion, delete_files, remove
 from app.jobs.errors import JobInUse
 from app.jobs.leftovers import delete_unknown
-from app.jobs.needs import NAMED
+from app.jobs.needs import NAMED, Keep, nothing_kept
 from app.jobs.retention import IS_NEEDED
 from app.jobs.states import TERMINAL
 from app.jobs.storage_keys import delete_job_files
@@ -29,30 +29,35 @@ _MADE = jobs.alias("made")
 CHUNK = 500
 
 
-def request_delete(engine: Engine, storage: Storage, batch_id: str) -> None:
+def request_delete(engine: Engine, storage: Storage, batch_id: str, keep: Keep = nothing_kept) -> None:
     """Have a batch that has ended deleted, with its jobs.
 
-    Raises UnknownBatch, BatchNotEnded; JobInUse if jobs outside it that have not ended need its pictures.
+    Raises UnknownBatch, BatchNotEnded; JobInUse if jobs outside it that have not ended need its pictures; and
+    what ``keep`` raises.
     """
     _require_unneeded(engine, batch_id)
     try:
-        _hide(engine, batch_id)
+        _hide(engine, batch_id, keep)
     except DBAPIError as error:
         if not is_disk_full(error):
             raise
-        _hide_without_space(engine, storage, batch_id, error)
+        _hide_without_space(engine, storage, batch_id, keep, error)
 
 
-def _hide_without_space(engine: Engine, storage: Storage, batch_id: str, error: DBAPIError) -> None:
+def _hide_without_space(
+    engine: Engine, storage: Storage, batch_id: str, keep: Keep, error: DBAPIError
+) -> None:
     """Delete files of a batch until the database has the space to note that it is gone."""
-    if not get_batch(engine, batch_id).ended:
-        raise BatchNotEnded(batch_id)
+    with read(engine) as connection:
+        if not read_batch(connection, batch_id).ended:
+            raise BatchNotEnded(batch_id)
+        keep(connection, batch_id)
     last = ""
     while job_ids := _some_jobs(engine, batch_id, after=last):
         delete_files(*_files_of(storage, job_ids))
         last = job_ids[-1]
         try:
-            return _hide(engine, batch_id)
+            return _hide(engine, batch_id, keep)
         except DBAPIError as again:
             error = again
             if not is_disk_full(error):
@@ -60,18 +65,19 @@ def _hide_without_space(engine: Engine, storage: Storage, batch_id: str, error: 
     raise error
 
 
-def _hide(engine: Engine, batch_id: str) -> None:
-    """Note that a batch is to be deleted. Raises UnknownBatch, BatchNotEnded."""
+def _hide(engine: Engine, batch_id: str, keep: Keep) -> None:
+    """Note that a batch is to be deleted. Raises UnknownBatch, BatchNotEnded, and what ``keep`` raises."""
     kept = (batches.c.id == batch_id, batches.c.delete_requested_at.is_(None))
     # The key is free again at once.
     gone = {"delete_requested_at": now(), "idempotency_key": None}
     with write(engine) as connection:
-        state = connection.execute(select(batches.c.state).where(*kept)).scalar()
+        state = connection.execute(select(batches.c.state).where(*kept).with_for_update()).scalar()
         if state is None:
             raise UnknownBatch(batch_id)
-        statement = update(batches).where(*kept, batches.c.state != BatchState.RUNNING)
-        if connection.execute(statement.values(**gone)).rowcount == 0:
+        if state == BatchState.RUNNING:
             raise BatchNotEnded(batch_id)
+        keep(connection, batch_id)
+        connection.execute(update(batches).where(*kept).values(**gone))
 
 
 def _require_unneeded(engine: Engine, batch_id: str) -> None:

@@ -26,7 +26,13 @@ _HAS_WORK = or_(
 
 
 def _is_free(worker_id: str) -> ColumnElement[bool]:
-    return or_(batches.c.worker_id.is_(None), batches.c.worker_id == worker_id, batches.c.lease_until < now())
+    return or_(
+        batches.c.worker_id.is_(None),
+        batches.c.worker_id == worker_id,
+        batches.c.lease_until < now(),
+        # It is of a time before the database's clock was set back.
+        batches.c.lease_until > now() + 2 * LEASE_SECONDS,
+    )
 
 
 def find_work(engine: Engine, worker_id: str) -> list[Batch]:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from app.batches.batch import Batch, BatchState
 from app.batches.errors import PicturesDeleted, UnknownBatch
 from app.batches.tables import batches
-from app.database.engine import now, read, write
+from app.database.engine import IN_ONE, now, read, write
 from app.database.keys import Keyed, columns_of, find_made
 from app.jobs.errors import NeedsGone
 from app.jobs.needs import lock_pictures
@@ -21,13 +21,16 @@ def add_batch(
 ) -> tuple[Batch, bool]:
     """Write the row of a running batch whose lines name some pictures. Returns it, and whether it is new.
 
-    It is not if the same request has come before. Raises KeyReused, PicturesDeleted.
+    It is not if the same request has come before. Raises KeyReused; PicturesDeleted, also for pictures of a
+    batch that is being deleted.
     """
     fresh = {"state": BatchState.RUNNING, "next_line": 1, "next_offset": 0, "revision": 0, "applied": 0}
     values = {**fresh, **values, **columns_of(request), "created_at": now()}
     statement = insert(batches).values(**values).returning(*batches.c)
     try:
         with write(engine) as connection:
+            # In the order in which a batch is deleted.
+            lock_makers(connection, pictures)
             lock_pictures(connection, pictures)
             return Batch.from_row(connection.execute(statement).mappings().one()), True
     except NeedsGone as error:
@@ -37,6 +40,24 @@ def add_batch(
         if earlier is None:
             raise
         return earlier, False
+
+
+def lock_makers(connection: Connection, references: Collection[str]) -> None:
+    """Keep the batches whose jobs made some pictures until the transaction ends.
+
+    Raises NeedsGone if one of them is being deleted.
+    """
+    made = sorted(each for each in references if "/" in each)
+    for start in range(0, len(made), IN_ONE):
+        by_owner = {each.partition("/")[0]: each for each in made[start : start + IN_ONE]}
+        makers = select(jobs.c.batch_id).where(jobs.c.id.in_(by_owner))
+        rows = select(batches.c.id).where(batches.c.id.in_(makers)).order_by(batches.c.id)
+        connection.execute(rows.with_for_update(read=True))
+        # A statement of its own, which on PostgreSQL sees what was committed while the lock was awaited.
+        hidden = select(batches.c.id).where(batches.c.delete_requested_at.is_not(None))
+        gone = makers.with_only_columns(jobs.c.id).where(jobs.c.batch_id.in_(hidden))
+        if owners := connection.execute(gone).scalars().all():
+            raise NeedsGone(sorted(by_owner[each] for each in owners))
 
 
 def has_key(engine: Engine, key: str) -> bool:

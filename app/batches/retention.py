@@ -8,7 +8,6 @@ from sqlalchemy import Engine
 from app.batches import deletion
 from app.batches.service import BatchService
 from app.batches.unread import UnreadLines
-from app.database.engine import read
 from app.jobs.retention import DAY_SECONDS, delete_all, old_jobs
 from app.jobs.uploads import old_uploads, remove_image
 
@@ -27,19 +26,15 @@ def delete_old(service: BatchService) -> Iterator[int]:
     engine, settings = service.engine, service.settings
     unread = UnreadLines(engine, service.storage)
 
-    def delete_batch(batch_id: str) -> None:
-        with read(engine) as connection:
-            unread.keep(connection, batch_id)
-        service.delete(batch_id)
-
     def delete_upload(image_id: str) -> None:
         remove_image(engine, service.storage, image_id, if_unused=True, keep=unread.keep)
 
     if settings.keep_days is not None:
+        days = settings.keep_days
+        yield from _delete(unread, old_jobs, days, lambda each: service.jobs.delete(each, unread.keep))
         yield from _delete(
-            unread, old_jobs, settings.keep_days, lambda job_id: service.jobs.delete(job_id, unread.keep)
+            unread, deletion.ended_before, days, lambda each: service.delete(each, unread.keep)
         )
-        yield from _delete(unread, deletion.ended_before, settings.keep_days, delete_batch)
     if settings.keep_uploads_days is not None:
         yield from _delete(unread, old_uploads, settings.keep_uploads_days, delete_upload)
 

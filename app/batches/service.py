@@ -26,7 +26,7 @@ from app.jobs.admission import shape_of
 from app.jobs.dispatch.base import Dispatcher
 from app.jobs.estimates import Estimator
 from app.jobs.job import Job
-from app.jobs.needs import made_again_if_gone
+from app.jobs.needs import Keep, made_again_if_gone, nothing_kept
 from app.jobs.preparing import Checked, Preparer
 from app.jobs.repository import find_made_job, get_job
 from app.jobs.service import JobService
@@ -137,10 +137,13 @@ class BatchService:
         change_once(self.engine, request, {"batch_id": batch_id}, lambda note: change(batch_id, note))
         return self.get(batch_id)
 
-    def delete(self, batch_id: str) -> None:
-        """Delete a batch with all that it made. Raises UnknownBatch, BatchNotEnded, JobInUse."""
+    def delete(self, batch_id: str, keep: Keep = nothing_kept) -> None:
+        """Delete a batch with all that it made.
+
+        Raises UnknownBatch, BatchNotEnded, JobInUse, and what ``keep`` raises.
+        """
         self.get(batch_id)
-        deletion.request_delete(self.engine, self.storage, batch_id)
+        deletion.request_delete(self.engine, self.storage, batch_id, keep)
         self.dispatcher.changed(batch_id)
         self.wake()
 

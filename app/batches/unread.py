@@ -52,8 +52,8 @@ class UnreadLines:
     def keep(self, connection: Connection, each: str) -> None:
         """Raises NamedByBatch if a line names a picture or job, or a job of a batch, or may name it.
 
-        Whoever adds a batch locks the pictures that it names. So of that and of a transaction that has
-        locked one, and asks this, one sees what the other did.
+        Whoever adds a batch locks the pictures that it names, and the batches that made them. So of that and
+        of a transaction that has locked one, and asks this, one sees what the other did.
         """
         is_named = each in self._named or each in self._batches
         if is_named or any(row[0] not in self._read for row in _unread(connection)):

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.database.ids import derived_id, is_id
 from app.database.keys import Keyed, Note, find_made, keyed_changes, no_note
-from app.database.removal import delete_files
+from app.database.removal import delete_files, unless_written
 from app.datasets import changes, deletion, repository
 from app.datasets.builtin import BUILT_IN
 from app.datasets.dataset import (
@@ -183,8 +183,9 @@ class DatasetService:
     def add_files(self, dataset_id: str, files: Sequence[PictureFile], owner: str) -> Added:
         """Add pictures that came with a set: their files first, then all rows in one transaction.
 
-        A picture that another set brought is not stored again. A repeated call of the same ``owner``, which
-        is an upload for example, stores and adds nothing twice, also if the one before was killed.
+        A picture that another set brought is not stored again, unless its file is lost. A repeated call of
+        the same ``owner``, which is an upload for example, stores and adds nothing twice, also if the one
+        before was killed.
 
         Raises UnknownDataset, DatasetClosed, DatasetTooLarge, StorageFull; then none is added.
         """
@@ -195,11 +196,18 @@ class DatasetService:
         return self._add_files(dataset_id, files, owner)
 
     def _add_files(self, dataset_id: str, files: Sequence[PictureFile], owner: str) -> Added:
-        there = repository.find_imported(self.engine, sorted({file.sha256 for file in files}))
-        fresh = {file.sha256: file.data for file in files if file.sha256 not in there}
-        put = {sha256: _image_id(owner, sha256) for sha256 in fresh}
-        try:
-            put_all(self.storage, {image_key(put[sha256]): data for sha256, data in fresh.items()})
+        data = {file.sha256: file.data for file in files}
+        there = repository.find_imported(self.engine, sorted(data))
+        put = {sha256: _image_id(owner, sha256) for sha256 in data if sha256 not in there}
+        lost = {sha256: each for sha256, each in there.items() if not self._is_whole(each, data[sha256])}
+
+        def discard() -> None:
+            ids = list(put.values())
+            for image_id in set(ids) - repository.existing_images(self.engine, ids):
+                self.storage.delete(image_key(image_id))
+
+        with unless_written(discard):
+            put_all(self.storage, {image_key(each): data[sha256] for sha256, each in (put | lost).items()})
             new = [
                 NewMember(
                     image_id=(there | put)[file.sha256],
@@ -212,10 +220,12 @@ class DatasetService:
                 for file in files
             ]
             return repository.add_members(self.engine, dataset_id, new, self.limits)
-        except Exception:
-            for image_id in set(put.values()) - repository.existing_images(self.engine, list(put.values())):
-                self.storage.delete(image_key(image_id))
-            raise
+
+    def _is_whole(self, image_id: str, data: bytes) -> bool:
+        try:
+            return self.storage.size(image_key(image_id)) == len(data)
+        except FileNotFoundError:
+            return False
 
     def close(self, dataset_id: str, note: Note = no_note) -> Dataset:
         """Close a set, which never changes from then on. Raises UnknownDataset, DatasetEmpty."""

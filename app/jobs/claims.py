@@ -30,7 +30,7 @@ from app.database.engine import now, read, write
 from app.jobs.job import Artifact, Job, Json
 from app.jobs.states import State
 from app.jobs.tables import IS_WAITING, artifacts, jobs
-from app.jobs.transitions import state_data, transition, transition_all
+from app.jobs.transitions import in_order, state_data, transition, transition_all
 from app.jobs.turns import Level, serve, waiting_levels
 from app.networks.repository import NewNetwork, insert_network
 from app.networks.service import under_free_name
@@ -170,7 +170,8 @@ def heartbeat(engine: Engine, claim: Claim) -> HeartbeatReply:
 def heartbeat_all(engine: Engine, claims: Sequence[Claim]) -> dict[str, HeartbeatReply | None]:
     """Extend the leases of one worker's claims in one statement. By job id; None where the claim is lost."""
     held = or_(*(and_(*claim.conditions) for claim in claims))
-    extended = update(jobs).where(held).values(lease_until=now() + claims[0].lease_seconds)
+    chosen = in_order(select(jobs.c.id).where(held))
+    extended = update(jobs).where(held, chosen).values(lease_until=now() + claims[0].lease_seconds)
     with write(engine) as connection:
         requests = (jobs.c.cancel_requested_at, jobs.c.finish_requested_at, jobs.c.paused)
         rows = connection.execute(extended.returning(jobs.c.id, *requests)).all()

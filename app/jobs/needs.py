@@ -56,17 +56,25 @@ def delete_job(engine: Engine, job_id: str, keep: Keep = nothing_kept) -> None:
     Raises UnknownJob, JobNotEnded, JobInUse, and what ``keep`` raises.
     """
     with write(engine) as connection:
-        state = connection.execute(select(jobs.c.state).where(jobs.c.id == job_id).with_for_update()).scalar()
-        if state is None:
-            raise UnknownJob(job_id)
-        if state not in TERMINAL:
-            raise JobNotEnded(job_id)
+        connection.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())
         made = select(artifacts.c.name).where(artifacts.c.job_id == job_id).order_by(artifacts.c.name)
-        names = connection.execute(made.with_for_update()).scalars().all()
-        if users := users_of(connection, [f"{job_id}/{name}" for name in names]):
-            raise JobInUse(users)
-        keep(connection, job_id)
+        connection.execute(made.with_for_update())
+        # Statements of their own, which on PostgreSQL see what was committed while the locks were awaited.
+        require_deletable(connection, job_id, keep)
         connection.execute(delete(jobs).where(jobs.c.id == job_id))
+
+
+def require_deletable(connection: Connection, job_id: str, keep: Keep = nothing_kept) -> None:
+    """Raises UnknownJob, JobNotEnded, JobInUse, and what ``keep`` raises."""
+    state = connection.execute(select(jobs.c.state).where(jobs.c.id == job_id)).scalar()
+    if state is None:
+        raise UnknownJob(job_id)
+    if state not in TERMINAL:
+        raise JobNotEnded(job_id)
+    names = connection.execute(select(artifacts.c.name).where(artifacts.c.job_id == job_id)).scalars()
+    if users := users_of(connection, [f"{job_id}/{name}" for name in names]):
+        raise JobInUse(users)
+    keep(connection, job_id)
 
 
 def users_of(connection: Connection, references: Collection[str], *, ended: bool = False) -> list[str]:

@@ -5,7 +5,7 @@ Checks what only the database knows: that the pictures, sets and networks exist 
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,15 +75,16 @@ class Preparer:
         self._data_dir = settings.data_dir
         self._memory_bytes = known_memory(settings)
         self._pictures: dict[str, Picture | None] = {}
+        self._found: set[str] = set()
         self._datasets: dict[str, Dataset | None] = {}
         self._names: dict[str, str | None] = {}
         self._resolved: dict[str, Params] = {}
         self.catalogue = CachedCatalogue(engine)
 
     @property
-    def pictures(self) -> list[str]:
-        """The references of all pictures that were found."""
-        return [reference for reference, found in self._pictures.items() if found is not None]
+    def pictures(self) -> Set[str]:
+        """The references of all pictures that were found, also of those that are not remembered any more."""
+        return self._found
 
     def parse(self, kind: str, params: dict[str, Any]) -> Params:
         """Params of a kind, checked by its class, and resolved. Raises ParamsError, InvalidParam.
@@ -178,7 +179,9 @@ class Preparer:
             self._pictures[ref] = Picture(is_clip_type(media_type), None)
         for image_id, image in find_images(self._engine, wanted - made).items():
             self._pictures[image_id] = Picture(image.is_clip, (image.width, image.height), image.name)
-        self._pictures |= dict.fromkeys(wanted - self._pictures.keys())
+        found = wanted & self._pictures.keys()
+        self._found |= found
+        self._pictures |= dict.fromkeys(wanted - found)
 
     def _check_pictures(
         self, params: Params, uploaded: Uploaded, sides: dict[str, tuple[int, int]]

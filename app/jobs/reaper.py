@@ -20,6 +20,9 @@ from app.storage import Storage
 
 # Time from one round of the reaper to the next.
 ROUND_SECONDS = 2.0
+# A lease that ends later than after so many times its length is of a time before the database's clock was set
+# back: it would keep the job of a worker that is dead by now for as long as that was.
+AHEAD = 10
 
 WORKER_LOST: Json = {
     "type": "worker_lost",
@@ -46,9 +49,15 @@ def stalled_error(seconds: float) -> Json:
     }
 
 
-def expire_leases(engine: Engine, max_attempts: int) -> list[Job]:
-    """Take back every running job whose lease has run out. Returns them as they are afterwards."""
-    return _take_back(engine, (jobs.c.lease_until < now(),), max_attempts, waits=False)
+def expire_leases(engine: Engine, max_attempts: int, longest: float | None = None) -> list[Job]:
+    """Take back every running job whose lease has run out, or ends in more than ``longest`` seconds.
+
+    Returns them as they are afterwards.
+    """
+    over = jobs.c.lease_until < now()
+    if longest is not None:
+        over = or_(over, jobs.c.lease_until > now() + longest)
+    return _take_back(engine, (over,), max_attempts, waits=False)
 
 
 class LeaseWatch:
@@ -56,8 +65,8 @@ class LeaseWatch:
 
     That is for half a lease after its own start, after a round that failed (the database was away), after a
     long pause between rounds (this process was frozen, and others perhaps too), and after the database's
-    clock ran ahead of this process's monotonic one (it was set, or the machine slept). A round is due every
-    ROUND_SECONDS.
+    clock ran ahead of this process's monotonic one (it was set, or the machine slept). Nor, for that time
+    after it was set back, those whose leases end too late. A round is due every ROUND_SECONDS.
     """
 
     def __init__(
@@ -72,10 +81,11 @@ class LeaseWatch:
         self._max_attempts = max_attempts
         self._clock = clock
         self._database_clock = database_clock
+        self._longest_lease = AHEAD * lease_seconds
         self._grace = lease_seconds / 2
         self._longest_round = max(self._grace, 1.5 * ROUND_SECONDS)
         self._last: tuple[float, float] | None = None
-        self._begin = clock() + self._grace
+        self._begin = self._begin_ahead = clock() + self._grace
 
     def expire(self) -> list[Job]:
         """One round: take back what is due. Returns the jobs as they are afterwards."""
@@ -85,8 +95,13 @@ class LeaseWatch:
                 passed, passed_there = here - self._last[0], there - self._last[1]
                 if passed > self._longest_round or passed_there - passed > self._grace:
                     self._begin = here + self._grace
+                if passed - passed_there > self._grace:
+                    self._begin_ahead = here + self._grace
             self._last = here, there
-            return expire_leases(self._engine, self._max_attempts) if here >= self._begin else []
+            if here < self._begin:
+                return []
+            longest = self._longest_lease if here >= self._begin_ahead else None
+            return expire_leases(self._engine, self._max_attempts, longest)
         except Exception:
             self._begin = self._clock() + self._grace
             raise
@@ -107,8 +122,16 @@ def release_worker(engine: Engine, worker_id: str, max_attempts: int) -> list[Jo
 
 def expire_claims(engine: Engine, claims: Sequence[Claim], max_attempts: int, error: Json) -> list[Job]:
     """Take back jobs of a worker that cannot go on; ``error`` is that of one that was the last attempt."""
-    held = or_(*(and_(*claim.conditions) for claim in claims))
-    return _take_back(engine, (held,), max_attempts, error=error)
+    return _take_back(engine, (_held(claims),), max_attempts, error=error)
+
+
+def release_claims(engine: Engine, claims: Sequence[Claim], max_attempts: int) -> list[Job]:
+    """Put jobs of a worker back that it could not run to their ends; that is no attempt lost to them."""
+    return _take_back(engine, (_held(claims),), max_attempts, attempts_lost=0)
+
+
+def _held(claims: Sequence[Claim]) -> ColumnElement[bool]:
+    return or_(*(and_(*claim.conditions) for claim in claims))
 
 
 def _run_by(worker_id: str) -> ColumnElement[bool]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Engine
 
+from app.database.engine import read
 from app.database.ids import new_id
 from app.database.keys import Keyed, Note, change_once, columns_of, keyed, no_note
 from app.database.removal import delete_files, remove, unless_written
@@ -242,9 +243,9 @@ class JobService:
 
         Raises UnknownJob, JobNotEnded, JobInUse, and what ``keep`` raises.
         """
-        # On a full disk the files go before the row does.
-        if not repository.get_job(self.engine, job_id).ended:
-            raise JobNotEnded(job_id)
+        # On a full disk the files go before the row does, perhaps before it can even be locked.
+        with read(self.engine) as connection:
+            needs.require_deletable(connection, job_id, keep)
         remove(
             lambda: needs.delete_job(self.engine, job_id, keep),
             lambda: delete_job_files(self.storage, job_id),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from app.database.engine import now
@@ -35,6 +35,15 @@ def transition(
     job = Job.from_row(row)
     record(connection, job, event, data(job))
     return job
+
+
+def in_order(found: Select[tuple[str]]) -> ColumnElement[bool]:
+    """That a job is one of a query for ids, for an update of several; they are locked in the order of ids.
+
+    An update locks rows in the order in which it comes upon them, and two would wait for each other for ever.
+    """
+    locked = found.order_by(jobs.c.id).with_for_update().cte()
+    return jobs.c.id.in_(select(locked.c.id))
 
 
 def transition_all(

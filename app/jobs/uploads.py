@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Engine, and_, delete, exists, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, select
 from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import now, read, write
@@ -61,10 +61,12 @@ def remove_image(
 
     Raises UnknownImage, ImageInUse, ImageInSet, and what ``keep`` raises.
     """
-    # On a full disk the bytes go before the row does.
+    # On a full disk the bytes go before the row does, perhaps before it can even be locked.
     with read(engine) as connection:
-        if users := users_of(connection, [image_id], ended=if_unused):
-            raise ImageInUse(users)
+        _require_deletable(connection, image_id, if_unused, keep)
+        holds = dataset_members.c.image_id == image_id
+        if connection.execute(select(dataset_members.c.image_id).where(holds).limit(1)).first():
+            raise ImageInSet
     remove(
         lambda: delete_image(engine, image_id, if_unused=if_unused, keep=keep),
         lambda: storage.delete(image_key(image_id)),
@@ -81,9 +83,14 @@ def delete_image(
             if connection.execute(select(images.c.id).where(mine).with_for_update()).first() is None:
                 raise UnknownImage(image_id)
             # A statement of its own, which on PostgreSQL sees what was committed while the lock was awaited.
-            if users := users_of(connection, [image_id], ended=if_unused):
-                raise ImageInUse(users)
-            keep(connection, image_id)
+            _require_deletable(connection, image_id, if_unused, keep)
             connection.execute(delete(images).where(mine))
     except IntegrityError:
         raise ImageInSet from None
+
+
+def _require_deletable(connection: Connection, image_id: str, if_unused: bool, keep: Keep) -> None:
+    """Raises ImageInUse, and what ``keep`` raises."""
+    if users := users_of(connection, [image_id], ended=if_unused):
+        raise ImageInUse(users)
+    keep(connection, image_id)

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import now, read, write
@@ -144,16 +144,25 @@ def delete_network(engine: Engine, network: StoredNetwork, users_of: Users) -> N
     the same weights.
     """
     with write(engine) as connection:
-        alike = select(networks).where(networks.c.sha256 == network.sha256).order_by(networks.c.id)
         # Locked, so that of two with the same weights that are deleted at once one stays.
-        rows = connection.execute(alike.with_for_update()).mappings()
-        others = [each.card for each in map(_of_row, rows) if each.id != network.id]
-        # Who needs the weights would find any of them; their cards may have been edited.
-        if not (others and all(card.computes_as(network.card) for card in others)) and (
-            users := users_of(connection, network.sha256)
-        ):
-            raise NetworkInUse(network.card.name, users)
+        connection.execute(_alike(network).with_for_update())
+        require_deletable(connection, network, users_of)
         connection.execute(delete(networks).where(networks.c.id == network.id))
+
+
+def require_deletable(connection: Connection, network: StoredNetwork, users_of: Users) -> None:
+    """Raises NetworkInUse as :func:`delete_network`."""
+    rows = connection.execute(_alike(network)).mappings()
+    others = [each.card for each in map(_of_row, rows) if each.id != network.id]
+    # Who needs the weights would find any of them; their cards may have been edited.
+    if not (others and all(card.computes_as(network.card) for card in others)) and (
+        users := users_of(connection, network.sha256)
+    ):
+        raise NetworkInUse(network.card.name, users)
+
+
+def _alike(network: StoredNetwork) -> Select[Any]:
+    return select(networks).where(networks.c.sha256 == network.sha256).order_by(networks.c.id)
 
 
 def network_folder(network_id: str) -> str:

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from sqlalchemy import Connection, Engine
 
+from app.database.engine import read
 from app.database.keys import Keyed
 from app.database.removal import remove, unless_written
 from app.networks import repository
@@ -91,6 +92,9 @@ def delete(engine: Engine, storage: Storage, network: StoredNetwork, users_of: U
 
     Raises NetworkInUse if there are such jobs, unless other networks compute the same with the same weights.
     """
+    # On a full disk the files go before the row does, perhaps before it can even be locked.
+    with read(engine) as connection:
+        repository.require_deletable(connection, network, users_of)
     remove(
         lambda: repository.delete_network(engine, network, users_of),
         lambda: storage.delete_prefix(network_folder(network.id)),

@@ -15,6 +15,7 @@ from app.jobs import claims
 from app.jobs.claims import Claim, ClaimLost
 from app.jobs.errors import UnknownJob
 from app.jobs.job import Artifact, Json
+from app.jobs.reaper import finish_takeback, release_claims
 from app.jobs.repository import get_job, list_artifacts
 from app.jobs.states import State
 from app.jobs.storage_keys import (
@@ -304,8 +305,10 @@ class ClaimedJob:
 def claimed_jobs(context: WorkerContext, lanes: Sequence[str]) -> Iterator[list[ClaimedJob]]:
     """Claim jobs that can be computed together, as :func:`app.jobs.claims.claim_stack` does.
 
-    In the context, one thread extends all their leases. Raises StorageFull if nothing should begin.
+    In the context, one thread extends all their leases. Those that are left when the end of one cannot be
+    written are given back at the next call. Raises StorageFull if nothing should begin.
     """
+    _give_back(context)
     context.storage.require_space()
     seconds = context.settings.lease_seconds
     limit = context.stack_sizes.limit
@@ -325,4 +328,16 @@ def claimed_jobs(context: WorkerContext, lanes: Sequence[str]) -> Iterator[list[
         watch_jobs(context, found) as watch,
         listening(watch.alive),
     ):
-        yield [ClaimedJob(context, claim, heartbeat) for claim in found]
+        try:
+            yield [ClaimedJob(context, claim, heartbeat) for claim in found]
+        except SAVING_FAILED:
+            context.left.extend(heartbeat.held)
+            raise
+
+
+def _give_back(context: WorkerContext) -> None:
+    """Put the jobs back into the queue that were left, unless their leases have run out since."""
+    if context.left:
+        back = release_claims(context.engine, context.left, context.settings.max_attempts)
+        context.left.clear()
+        finish_takeback(back, context.dispatcher, context.storage)

@@ -8,6 +8,7 @@ import torch
 from sqlalchemy import Engine
 
 from app.database.engine import WORKER_CONNECTIONS, make_engine
+from app.jobs.claims import Claim
 from app.jobs.dispatch.base import Dispatcher, make_dispatcher
 from app.settings import Settings
 from app.storage import Storage, make_storage
@@ -29,6 +30,8 @@ class WorkerContext:
     compute: Compute
     # Set when jobs must end in the middle of a step, since this process is about to be killed.
     hurry: threading.Event = field(default_factory=threading.Event)
+    # Jobs that were not run, nor given back, since the database was away.
+    left: list[Claim] = field(default_factory=list)
 
     @cached_property
     def stack_sizes(self) -> StackSizes:

@@ -63,13 +63,18 @@ class Heartbeat:
         """What is known of the claim of a job."""
         return self._pulses[job_id]
 
+    @property
+    def held(self) -> list[Claim]:
+        """The claims that have neither ended nor were lost."""
+        return list(self._claims.values())
+
     def release(self, job_id: str) -> None:
         """Leave out a job from now on, whose claim has ended."""
         self._claims.pop(job_id, None)
 
     def _run(self) -> None:
         while not self._stopped.wait(self._interval):
-            held = list(self._claims.values())
+            held = self.held
             if not held:
                 return
             try:

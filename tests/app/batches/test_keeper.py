@@ -16,7 +16,7 @@ from app.batches.repository import get_batch
 from app.batches.settling import end_state
 from app.batches.spool import spool_key
 from app.batches.tables import batches
-from app.database.engine import write
+from app.database.engine import now, write
 from app.database.ids import new_id
 from app.jobs import repository
 from app.jobs.claims import finish
@@ -84,6 +84,19 @@ def test_another_keeper_goes_on_when_the_lease_ends(context: BatchContext) -> No
     let_leases_end(context.engine)
     second.work_off()
     assert len(context.entries(batch)) == 25
+
+
+def test_a_dead_keeper_holds_no_batch_until_a_clock_that_was_set_back_has_caught_up(
+    context: BatchContext,
+) -> None:
+    batch = context.create(3)
+    assert leases.take(context.engine, batch.id, "dead") is not None
+    context.keep()
+    assert context.states(batch) == {}
+    with write(context.engine) as connection:
+        connection.execute(update(batches).values(lease_until=now() + 3600))
+    context.keep()
+    assert len(context.states(batch)) == 3
 
 
 def test_a_keeper_that_lost_its_lease_writes_nothing(context: BatchContext) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, func, insert, select, update
+from sqlalchemy import Engine, delete, event, func, insert, select, update
 
-from app.batches import retention, service
+from app.batches import checking, retention, service
 from app.batches.errors import NamedByBatch, PicturesDeleted, UnknownBatch
-from app.batches.repository import list_batches
+from app.batches.repository import list_batches, lock_makers
 from app.batches.retention import delete_old
 from app.batches.spool import spool_key
 from app.batches.tables import batches
@@ -20,7 +20,7 @@ from app.datasets.repository import add_dataset
 from app.datasets.tables import dataset_members
 from app.images.repository import image_key
 from app.images.tables import images
-from app.jobs import repository
+from app.jobs import preparing, repository
 from app.jobs.chores import HOUR_SECONDS, Chore, is_due
 from app.jobs.claims import finish
 from app.jobs.job import Artifact
@@ -149,6 +149,81 @@ def test_a_picture_that_was_deleted_while_a_batch_was_checked_refuses_it(
     with pytest.raises(PicturesDeleted, match=picture):
         context.create_dreams([picture])
     assert list(context.storage.list_keys()) == [] and list_batches(context.engine, limit=9) == []
+
+
+def test_a_batch_of_more_pictures_than_are_remembered_is_refused_if_one_was_deleted(
+    context: BatchContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = [context.add_image(side=64) for _ in range(6)]
+    monkeypatch.setattr(checking, "CHUNK", 2)
+    monkeypatch.setattr(preparing, "MAX_REMEMBERED", 2)
+    check = service.check_entries
+
+    def checked(*arguments: Any, **options: Any) -> Iterator[bytes]:
+        yield from check(*arguments, **options)
+        remove_image(context.engine, context.storage, pictures[0])
+
+    monkeypatch.setattr(service, "check_entries", checked)
+    with pytest.raises(PicturesDeleted, match=pictures[0]):
+        context.create_dreams(pictures)
+
+
+def made_in_batch(context: BatchContext) -> tuple[str, str]:
+    """The id of a batch that has ended, and the reference of a picture that it made."""
+    batch = context.create(1)
+    context.keep()
+    (claim,) = context.claim()
+    made = Artifact(claim.job.id, "image", f"jobs/{claim.job.id}/1/image.png", "image/png", 1, "0" * 64)
+    finish(context.engine, claim, State.SUCCEEDED, made=[made])
+    context.keep()
+    return batch.id, f"{claim.job.id}/image"
+
+
+def values_of(context: BatchContext, batch_id: str) -> dict[str, Any]:
+    """The columns of the row of a batch."""
+    with read(context.engine) as connection:
+        row = connection.execute(select(batches).where(batches.c.id == batch_id)).mappings().one()
+    return dict(row)
+
+
+@pytest.mark.medium
+def test_a_batch_stays_that_is_named_by_one_that_comes_at_the_moment_of_its_deletion(
+    context: BatchContext,
+) -> None:
+    context.settings.keep_days = 3
+    old, made = made_in_batch(context)
+    make_old(context.engine, 4)
+    naming = context.create_dreams([made])
+    row = values_of(context, naming.id)
+    with write(context.engine) as connection:
+        connection.execute(delete(batches).where(batches.c.id == naming.id))
+    with ThreadPoolExecutor(1) as pool:
+        with write(context.engine) as connection:
+            # As whoever adds it does.
+            lock_makers(connection, [made])
+            connection.execute(insert(batches).values(**row))
+            future = pool.submit(lambda: sum(delete_old(context.service)))
+            with pytest.raises(TimeoutError):
+                future.result(0.5)
+        assert future.result() == 0
+    assert context.service.get(old).ended
+
+
+@pytest.mark.medium
+def test_a_batch_that_names_pictures_of_one_that_is_deleted_at_this_moment_is_refused(
+    context: BatchContext,
+) -> None:
+    old, made = made_in_batch(context)
+    with ThreadPoolExecutor(1) as pool:
+        with write(context.engine) as connection:
+            gone = update(batches).where(batches.c.id == old).values(delete_requested_at=now())
+            connection.execute(gone)
+            future = pool.submit(context.create_dreams, [made])
+            with pytest.raises(TimeoutError):
+                future.result(0.5)
+        with pytest.raises(PicturesDeleted, match=made):
+            future.result()
+    assert list_batches(context.engine, limit=9) == []
 
 
 def test_lines_that_cannot_be_read_keep_everything(

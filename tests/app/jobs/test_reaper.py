@@ -115,6 +115,17 @@ def test_a_clock_set_back_takes_nothing_and_stops_nothing(
     assert round_of(watch, clocks) == [job_id]
 
 
+def test_a_dead_worker_holds_no_job_until_a_clock_that_was_set_back_has_caught_up(
+    engine: Engine, watch: LeaseWatch, clocks: Clocks, job_id: str
+) -> None:
+    with write(engine) as connection:
+        connection.execute(update(jobs).values(lease_until=now() + 3600))
+    clocks.pass_time(0, -3600)
+    # One that is alive has the time to extend its lease.
+    assert [round_of(watch, clocks) for _ in range(7)] == [[]] * 7
+    assert [job_id] in [round_of(watch, clocks) for _ in range(2)]
+
+
 def test_rounds_as_long_as_half_a_short_lease_take_back_all_the_same(
     engine: Engine, clocks: Clocks, job_id: str
 ) -> None:

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
+from sqlalchemy.exc import OperationalError
 
 from app.database.engine import now, write
 from app.jobs import reaper, repository
@@ -181,6 +182,31 @@ def test_a_stop_puts_all_back_without_a_lost_attempt(context: WorkerContext) -> 
     }
     assert run(context)
     assert [stack_size(job) for job in rows(context, queued)] == [3] * 3
+
+
+@pytest.mark.medium
+def test_a_database_that_stays_away_at_the_end_of_one_costs_the_others_no_attempt(
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.runtime.patience.PERSIST_SECONDS", 0.0)
+    queued = queue(context, 3)
+    away = threading.Event()
+
+    @event.listens_for(context.engine, "before_cursor_execute")
+    def refuse(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("UPDATE jobs") and "finished_at=" in statement:
+            away.set()
+        if away.is_set():
+            raise OperationalError(statement, {}, Exception("the server closed the connection"))
+
+    with pytest.raises(OperationalError):
+        run(context)
+    event.remove(context.engine, "before_cursor_execute", refuse)
+    while run(context):
+        pass
+    unwritten, *others = sorted(rows(context, queued), key=lambda job: job.state is State.SUCCEEDED)
+    assert (unwritten.state, unwritten.attempt) == (State.RUNNING, 1)
+    assert {(job.state, job.lost_attempts) for job in others} == {(State.SUCCEEDED, 0)}
 
 
 @pytest.mark.medium
