@@ -9,6 +9,7 @@ from app.kinds.base import NetworkNeed, Params
 from app.kinds.classes import ClassName, require_classes, require_classifier
 from app.kinds.fields import (
     DEFAULT_SIZE,
+    MOST_STEPS,
     NetworkName,
     NetworkSize,
     PictureRef,
@@ -36,6 +37,9 @@ _APPLIES_TO: dict[str, tuple[Method, ...]] = {
     "confidence": ("fooling",),
     "size": ("fgsm", "bim", "pgd-linf", "pgd-l2", "fooling"),
 }
+
+# The distance by the sum of squares at which any picture of a million values may become any other.
+MOST_LEVELS = 255_000
 
 # Methods that draw something at random, so that another seed gives another picture.
 _SEEDED: tuple[Method, ...] = ("pgd-linf", "pgd-l2", "fooling", "linear")
@@ -100,7 +104,7 @@ class AdversarialParams(Params):
     epsilon: float | None = Field(
         None,
         gt=0,
-        le=255_000,
+        le=MOST_LEVELS,
         title="Epsilon",
         description="The largest change, in levels of 0 to 255. pgd-l2: the root of the sum of squares over "
         "all values; linear: the change at the heaviest weight; else that of any value. Empty: 8, for "
@@ -114,7 +118,7 @@ class AdversarialParams(Params):
     step_size: float | None = Field(
         None,
         gt=0,
-        le=255_000,
+        le=MOST_LEVELS,
         title="Step size",
         description="Length of a step in levels, measured as epsilon is; of a fooling picture the mean "
         "change of a value. Empty: the method's own.",
@@ -180,11 +184,13 @@ class AdversarialParams(Params):
         if self.method == "bim":
             # Kurakin, Goodfellow, Bengio, "Adversarial examples in the physical world", ICLR workshop 2017,
             # section 2.2: steps of one level, and so many that the edge is reached and a little beyond.
-            steps = self.steps or max(1, round(min(epsilon + 4, 1.25 * epsilon)))
+            usual = max(1, round(min(epsilon + 4, 1.25 * epsilon)))
+            steps = self.steps or min(usual, MOST_STEPS)
             step_size = max(1, epsilon / steps)
         else:
             steps = self.steps or PGD_STEPS
             step_size = PGD_REACH * epsilon / steps
+        step_size = min(step_size, MOST_LEVELS)
         return {"epsilon": epsilon, "steps": steps, "step_size": self.step_size or step_size}
 
     def _fooling(self) -> dict[str, Any]:

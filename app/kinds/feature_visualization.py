@@ -39,6 +39,8 @@ def _ranges(value: Any) -> Any:
             numbers = [int(each) for each in (first, last or first) if each.isdecimal() and len(each) < 7]
             if len(numbers) < 2 or bool(dash) != bool(last):
                 raise ValueError(f"{part!r} is neither a number nor a range such as 0-8")
+            if numbers[0] > numbers[1]:
+                raise ValueError(f"{part!r} goes backwards: name the smaller number first")
             found += range(numbers[0], numbers[1] + 1)
     return found
 

@@ -233,9 +233,10 @@ NetworkSize = Annotated[
         json_schema_extra={"widget": "size", "unit": "px"},
     ),
 ]
-Steps = Annotated[int, Field(ge=1, le=20_000, title="Steps", json_schema_extra={"unit": "steps"})]
+MOST_STEPS = 20_000
+Steps = Annotated[int, Field(ge=1, le=MOST_STEPS, title="Steps", json_schema_extra={"unit": "steps"})]
 StepsOrPreset = Annotated[
-    int | None, Field(ge=1, le=20_000, title="Steps", json_schema_extra={"unit": "steps"})
+    int | None, Field(ge=1, le=MOST_STEPS, title="Steps", json_schema_extra={"unit": "steps"})
 ]
 
 

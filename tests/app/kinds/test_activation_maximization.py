@@ -215,7 +215,7 @@ def test_units() -> None:
             ({"channels": text}, "channels", "such as 0-8")
             for text in ("x", "0-", "-3", "1-x", ["2", "1--3"])
         ),
-        ({"channels": "8-0"}, "channels", "at least 1 item"),
+        ({"channels": "8-0"}, "channels", "'8-0' goes backwards"),
         ({"objective": "layer", "channels": [1]}, "channels", "leave them out"),
         ({"objective": "layer", "sign": "both"}, "sign", "set it to 'positive'"),
         ({"diversity": 1}, "diversity", "variations to 2"),

@@ -56,6 +56,12 @@ def test_the_iterative_method_can_reach_its_edge() -> None:
     assert few.step_size == 8
 
 
+def test_what_is_left_open_is_within_its_limits() -> None:
+    most = make("bim", epsilon=100_000)
+    assert (most.steps, most.step_size) == (20_000, 5)
+    assert make("pgd-l2", epsilon=200_000, steps=1).step_size == 255_000
+
+
 @pytest.mark.parametrize(("given", "name"), [("Zebra", "zebra"), (0, "bare tree"), ("1", "basket weave")])
 def test_a_target_by_name_or_index(given: str | int, name: str) -> None:
     for method in NEEDED:
