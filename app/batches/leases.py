@@ -8,6 +8,8 @@ from app.database.engine import now, read, write
 
 # A keeper that was silent this long has lost its batches. A chunk takes less than a second.
 LEASE_SECONDS = 10.0
+# None that was given ends later, unless the clock was set back since.
+LONGEST_SECONDS = 10 * LEASE_SECONDS
 
 # What a keeper needs: all but the matrix, which may have megabytes of labels, and is None in its batches.
 _COLUMNS = (*(column for column in batches.c if column is not batches.c.matrix), null().label("matrix"))
@@ -31,7 +33,7 @@ def _is_free(worker_id: str) -> ColumnElement[bool]:
         batches.c.worker_id == worker_id,
         batches.c.lease_until < now(),
         # It is of a time before the database's clock was set back.
-        batches.c.lease_until > now() + 2 * LEASE_SECONDS,
+        batches.c.lease_until > now() + LONGEST_SECONDS,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Engine, insert, update
 
 from app.batches.batch import Batch, BatchState
+from app.batches.leases import LONGEST_SECONDS
 from app.batches.repository import get_batch
 from app.batches.tables import batch_refusals, batches
 from app.database.engine import now, write
@@ -37,7 +38,7 @@ def add_batch(engine: Engine, lines: int, **values: Any) -> Batch:
         "applied": 0,
         "created_at": now(),
         "worker_id": "nobody",
-        "lease_until": now() + 1000.0,
+        "lease_until": now() + 0.9 * LONGEST_SECONDS,
         **values,
     }
     with write(engine) as connection:
