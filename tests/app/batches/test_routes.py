@@ -375,7 +375,7 @@ def test_a_connection_that_breaks_off_leaves_nothing(address: str, settings: Set
 def test_clients_that_send_nothing_keep_no_other_from_sending(
     address: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "IDLE_SECONDS", 0.5)
+    monkeypatch.setattr(uploads, "IDLE_SECONDS", 3)
     url = urlsplit(address)
     head = (
         "POST /v1/batches HTTP/1.1\r\nHost: testserver\r\nContent-Length: 1000\r\n"
