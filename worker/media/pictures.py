@@ -153,15 +153,19 @@ def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def straight(picture: Tensor, alpha: Tensor) -> Tensor:
-    """A picture (1, 3, H, W) that was made on white, as the colors under ``alpha`` (1, 1, h, w), not clipped.
+    """A picture (1, 3, H, W) that was made on white, as the colors under ``alpha`` (1, 1, h, w).
 
-    Laid on white they are that picture again, where they are in [0, 1]; on anything else no white shows at
-    soft edges. Where nothing is seen of them they are as they were.
+    Laid on white they are that picture again; on anything else no white shows at soft edges. Where it is
+    darker than anything under ``alpha`` can be, they go as far there as all three stay at 0 or more: clipped
+    one by one they would be black. Where nothing is seen of them they are as they were.
     """
+    picture = picture.clamp(0, 1)
     alpha = resize(alpha.to(picture), (picture.shape[-2], picture.shape[-1]))
     # Below all levels of 16 bits nothing is seen.
     seen = alpha > _INVISIBLE
-    return torch.where(seen, (picture - (1 - alpha)) / alpha.clamp_min(_INVISIBLE), picture)
+    less = (1 - alpha) * (1 - picture) / alpha.clamp_min(_INVISIBLE)
+    share = (picture / less.clamp_min(_INVISIBLE)).amin(dim=1, keepdim=True).clamp(0, 1)
+    return torch.where(seen, picture - share * less, picture)
 
 
 def to_image(picture: Tensor) -> Image.Image:

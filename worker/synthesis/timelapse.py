@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from worker.contract.steps import Step, StepState, Video, VideoFormat
+from worker.media.pictures import straight
 from worker.media.videos import encode_frame, frame_name
 from worker.optim.pyramids.scales import fit, resize
 from worker.synthesis.stacking import R, Run, with_steps
@@ -63,8 +64,8 @@ class Timelapse:
     def _frame(self, picture: Tensor) -> bytes:
         frame = resize(picture, *self._size)
         if self._alpha is not None:
-            # On white nothing is darker.
-            frame = torch.maximum(frame, 1 - self._alpha.to(frame))
+            alpha = self._alpha.to(frame)
+            frame = torch.lerp(torch.ones_like(frame), straight(frame, alpha), alpha)
         return encode_frame(frame)
 
     def _state(self, inner: Callable[[], StepState]) -> StepState:

@@ -18,7 +18,7 @@ from app.media import inspect_picture, read_recipe
 from app.settings import Settings
 from worker.contract.steps import Outcome
 from worker.media.picture_files import encode_picture
-from worker.media.pictures import load_picture
+from worker.media.pictures import load_picture, straight
 from worker.media.profiles import srgb_profile
 from worker.runtime.artifacts import encode
 
@@ -171,3 +171,12 @@ def test_any_size(height: int, width: int, file: tuple[PictureFormat, BitDepth],
     picture = levels.float() / (2**depth - 1)
     loaded = load_picture(BytesIO(encode_picture(picture, None, RECIPE, format_, depth)), "image")
     assert torch.equal(loaded.rgb, picture[:, :3])
+
+
+def test_paint_that_is_darker_than_its_transparency_keeps_its_hue() -> None:
+    painted, alpha = torch.tensor([0.3, 0.8, 0.2]).view(1, 3, 1, 1), torch.full((1, 1, 1, 1), 0.2)
+    # On the line from the painted color to (painted - 0.8) / 0.2, where blue is 0.
+    expected = torch.tensor([0.3 - 2.8 / 16, 0.8 - 0.8 / 16, 0.0]).view(1, 3, 1, 1)
+    torch.testing.assert_close(straight(painted, alpha), expected)
+    # What was content over white is the content again.
+    torch.testing.assert_close(straight(1 - alpha + alpha * painted, alpha), painted)
