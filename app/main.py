@@ -83,10 +83,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.services = make_services(settings)
     problems.install(app)
+    # Looked up in this order: first what is asked for most often.
+    app.include_router(jobs.router)
     app.include_router(kinds.make_router())
     sets = (datasets, dataset_changes, dataset_statistics)
     batch_routes = (batches, batch_reading, batch_sheets, batch_events)
-    for module in (jobs, estimates, events, images, *sets, networks, *batch_routes, health, metrics):
+    for module in (estimates, events, images, *sets, networks, *batch_routes, health, metrics):
         app.include_router(module.router)
     description.install(app)
     app.include_router(web_router)

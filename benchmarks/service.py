@@ -40,6 +40,7 @@ from tests.support.strange_pictures import encode
 # A job that runs until it is cancelled.
 LONG = 20_000
 SUBMITS_PER_SECOND, STATUSES_PER_SECOND, LOAD_SECONDS = 30.0, 300.0, 20.0
+STATUS_JOBS = 50
 SHORT_KIND, SHORT_PER_SECOND = "classify", 15.0
 STREAMS, STREAM_SECONDS = 500, 15.0
 QUEUED, LONG_QUEUE = 10_000, 200_000
@@ -139,11 +140,16 @@ def short_jobs(service: Deployment) -> None:
 
 
 def statuses(service: Deployment) -> None:
-    """Requests for a job's state, at a fixed rate, while it runs."""
+    """Requests for the states of a running job and of queued ones, at a fixed rate."""
     port = int(service.url.rpartition(":")[2])
+    params = small_params(service)
     with busy(service) as running:
-        data = request("GET", f"/v1/jobs/{running}")
-        answers = send_at_rate(port, lambda _: data, rate=STATUSES_PER_SECOND, seconds=LOAD_SECONDS)
+        queued = [submit(service, params) for _ in range(STATUS_JOBS - 1)]
+        asked = [request("GET", f"/v1/jobs/{job_id}") for job_id in (running, *queued)]
+        answers = send_at_rate(
+            port, lambda number: asked[number % len(asked)], rate=STATUSES_PER_SECOND, seconds=LOAD_SECONDS
+        )
+        clear_queue(service, running)
     name = f"status, {STATUSES_PER_SECOND:.0f}/s"
     tell(f"{name}: median", f"{answers.quantile(0.5) * MILLI:.1f} ms", "")
     tell(f"{name}: p99 ({answers.statuses})", f"{answers.quantile(0.99) * MILLI:.1f} ms", "under 25 ms")

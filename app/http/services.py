@@ -12,6 +12,7 @@ from app.database.engine import make_engine
 from app.datasets.service import DatasetService
 from app.images.service import ImageService
 from app.jobs.dispatch.base import Dispatcher, make_dispatcher
+from app.jobs.joint_reads import JointReads
 from app.jobs.notifier import JobNotifier
 from app.jobs.service import JobService
 from app.settings import Settings
@@ -30,6 +31,7 @@ class Services:
     images: ImageService
     datasets: DatasetService
     jobs: JobService
+    job_reads: JointReads
     batches: BatchService
     keeper: Keeper
 
@@ -51,6 +53,7 @@ def make_services(settings: Settings) -> Services:
         images=images,
         datasets=DatasetService(settings, engine, storage),
         jobs=jobs,
+        job_reads=JointReads(engine),
         batches=BatchService(
             settings=settings,
             engine=engine,

@@ -129,6 +129,8 @@ async def _stream(
                         yield _format(event, seen, single=single)
                         if event.type == "done":
                             going.discard(event.job_id)
+                    # Hundreds of streams wait for their turn to read: none keeps a history meanwhile.
+                    del found, event
                 if not going or changed.is_set():
                     continue
                 with anyio.move_on_after(HEARTBEAT_SECONDS) as waited:

@@ -148,11 +148,23 @@ def _get_job(connection: Connection, job_id: str) -> Job:
     return Job.from_row(row)
 
 
+def find_jobs_with_artifacts(engine: Engine, job_ids: Sequence[str]) -> dict[str, tuple[Job, list[Artifact]]]:
+    """Some jobs by id, each with its artifacts ordered by name; unknown ids are left out."""
+    with read(engine) as connection:
+        found = _find_jobs(connection, job_ids)
+        made = _list_artifacts(connection, list(found))
+        return {job_id: (job, made[job_id]) for job_id, job in found.items()}
+
+
 def find_jobs(engine: Engine, job_ids: Sequence[str]) -> dict[str, Job]:
     """Some jobs by id; unknown ids are left out."""
     with read(engine) as connection:
-        rows = connection.execute(select(jobs).where(jobs.c.id.in_(job_ids))).mappings()
-        return {row["id"]: Job.from_row(row) for row in rows}
+        return _find_jobs(connection, job_ids)
+
+
+def _find_jobs(connection: Connection, job_ids: Sequence[str]) -> dict[str, Job]:
+    rows = connection.execute(select(jobs).where(jobs.c.id.in_(job_ids))).mappings()
+    return {row["id"]: Job.from_row(row) for row in rows}
 
 
 def get_seqs(engine: Engine, job_ids: Sequence[str]) -> dict[str, int]:

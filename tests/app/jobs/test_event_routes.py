@@ -1,5 +1,7 @@
 """Event streams and waiting, on a real socket."""
 
+import asyncio
+import gc
 import threading
 import time
 from collections.abc import Mapping
@@ -10,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from app.jobs import claims, latest_events, repository
+from app.jobs import claims, event_routes, latest_events, repository
 from app.jobs.claims import Claim
 from app.jobs.dispatch.base import LocalDispatcher
 from app.jobs.job import Artifact, Event
@@ -178,6 +180,39 @@ def test_many_streams_of_many_jobs_cost_one_query_a_change(
             assert sorted((e.data["job_id"], e.data["seq"]) for e in stream.result(60)) == every
     # Twelve changes, of which several may be read together, and polls: not one for each stream and job.
     assert 1 <= len(reads) <= len(ids) + 6
+
+
+@pytest.mark.medium
+def test_a_stream_keeps_nothing_of_a_history_that_it_has_sent(
+    app: FastAPI, database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds of streams that begin at once wait for each other's reads."""
+    job_id = queue(database)
+    claim = claims.claim_next(database, "w", ["short"], 30)
+    assert claim is not None
+    for done in range(40):
+        progress(database, claim, done)
+    after = latest_events.LatestEvents.after
+
+    async def once(latest: latest_events.LatestEvents, seen: Mapping[str, int]) -> list[Event]:
+        if seen[job_id]:
+            await asyncio.sleep(60)
+        return await after(latest, seen)
+
+    monkeypatch.setattr(latest_events.LatestEvents, "after", once)
+
+    async def follow() -> tuple[int, int]:
+        seq = repository.get_seqs(database, [job_id])[job_id]
+        stream = event_routes._stream(app.state.services, {job_id: 0}, {job_id: seq}, single=True)
+        sent = [await anext(stream) for _ in range(seq + 1)]
+        waiting = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0.1)
+        kept = sum(isinstance(each, Event) and each.job_id == job_id for each in gc.get_objects())
+        waiting.cancel()
+        return len(sent), kept
+
+    sent, kept = asyncio.run(follow())
+    assert sent > 40 and kept == 0
 
 
 @pytest.mark.medium
