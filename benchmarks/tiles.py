@@ -1,7 +1,7 @@
 """The time of an evaluation in exact tiles, over that of an evaluation as a whole, per pixel.
 
-    python -m benchmarks.tiles [--side 1024 --side 2048] [--network palette] [--precision float32] [--threads 2]
-        [--rounds 5]
+    python -m benchmarks.tiles [--side 1024 --side 2048] [--network palette] [--precision float32]
+        [--threads 2] [--rounds 5]
 
 The objective is that of a style transfer by its defaults, without total variation, which is not tiled.
 As a whole a picture of ``side`` by ``side`` pixels is evaluated. Of a picture of three by three tiles that
@@ -75,9 +75,10 @@ def compare(side: int, args: argparse.Namespace) -> None:
             if number:
                 took.append(seconds)
     per_pixel = statistics.median(times[0]) / side**2, statistics.median(times[1]) / (2 * owned**2)
+    ratio = per_pixel[1] / per_pixel[0]
     print(
-        f"{args.network}, {dtype}, tiles of {side} px with a halo of {halo}: {per_pixel[1] / per_pixel[0]:.2f} "
-        f"times the time of a pixel as a whole ({1e9 * per_pixel[1]:.0f} and {1e9 * per_pixel[0]:.0f} ns)",
+        f"{args.network}, {dtype}, tiles of {side} px with a halo of {halo}: {ratio:.2f} times the time "
+        f"of a pixel as a whole ({1e9 * per_pixel[1]:.0f} and {1e9 * per_pixel[0]:.0f} ns)",
         flush=True,
     )
 
