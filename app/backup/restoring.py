@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from sqlalchemy import Engine, delete, inspect
 
@@ -21,7 +22,7 @@ from app.jobs.storage_keys import discard_job_files, is_work_file
 from app.jobs.tables import chores
 from app.settings import DATABASE_FILE, Settings, sqlite_url
 from app.storage import FolderStorage, StorageFull
-from app.storage.folder import keys_in, sync_folder
+from app.storage.folder import CHUNK, keys_in, sync_folder
 from app.supervision.startup import StartError, claim_data_dir
 from app.workers.repository import list_alive
 from app.workers.tables import workers
@@ -105,13 +106,26 @@ def _copy_back(backup: Path, name: str, target: FolderStorage, others: list[str]
 
     def is_new(key: str) -> bool:
         try:
-            return target.size(key) != (source / key).stat().st_size
+            with (source / key).open("rb") as ours, target.open(key) as theirs:
+                return not _are_alike(ours, theirs)
         except OSError:
             return True
 
     found = keys_in(source, on_other=lambda path: others.append(path.relative_to(backup).as_posix()))
     copy_blobs(filter(is_new, found), lambda key: (source / key).open("rb"), target, copied)
     return copied.unreadable
+
+
+def _are_alike(one: BinaryIO, other: BinaryIO) -> bool:
+    """Whether two files have the same content. Raises OSError."""
+    if one.seek(0, os.SEEK_END) != other.seek(0, os.SEEK_END):
+        return False
+    for file in (one, other):
+        file.seek(0)
+    while chunk := one.read(CHUNK):
+        if chunk != other.read(CHUNK):
+            return False
+    return True
 
 
 def _require_known(manifest: Manifest) -> None:

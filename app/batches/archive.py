@@ -1,10 +1,11 @@
 """A batch as a ZIP: the files that its entries made, and its results and errors, written while it is read."""
 
+import logging
 from collections.abc import Generator, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from tempfile import SpooledTemporaryFile
-from typing import IO
+from typing import IO, BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from sqlalchemy import Engine
@@ -15,6 +16,9 @@ from app.batches.results import SUCCEEDED, artifacts_of, common, errors_of, resu
 from app.batches.summary import PICTURE
 from app.jobs.job import Artifact, Json
 from app.storage import Storage
+from app.storage.errors import StorageUnavailable
+
+log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/zip"
 RESULTS, ERRORS = "results.jsonl", "errors.jsonl"
@@ -53,8 +57,9 @@ def archive_of(engine: Engine, storage: Storage, batch_id: str) -> Generator[byt
     """The pieces of the ZIP of what has succeeded by then, each made when it is asked for.
 
     The picture of an entry lies beside the others under its custom id; what else it made, but for its recipe,
-    lies in a folder of that name. A file that is gone is left out, and named among the errors. Raises
-    UnknownBatch, also between pieces.
+    lies in a folder of that name. A file that is gone, or cannot be read, is left out, and named among the
+    errors. Raises UnknownBatch, also between pieces, and OSError from the midst of a file: then the
+    ZIP has no end, and nobody takes it for a whole one.
     """
     sink = _Sink()
     names = FileNames(RESULTS, ERRORS)
@@ -71,13 +76,13 @@ def archive_of(engine: Engine, storage: Storage, batch_id: str) -> Generator[byt
                 kept: dict[str, str] = {}
                 for artifact in packed:
                     try:
-                        file = storage.open(artifact.key)
-                    except FileNotFoundError:
-                        missing.write(to_line(_gone(entry, artifact.name)))
+                        first_chunk, file = _begin(storage, artifact.key)
+                    except OSError as error:
+                        missing.write(to_line(_unread(entry, artifact, error)))
                         continue
                     kept[artifact.name] = paths[artifact.name]
                     info = _info(kept[artifact.name], entry.finished_at, artifact.bytes)
-                    yield from _write(archive, sink, info, _chunks(file))
+                    yield from _write(archive, sink, info, _chunks(first_chunk, file))
                 results.write(to_line({**result_of(entry, made[entry.line]), "files": kept}))
         for name, spooled, first in (
             (RESULTS, results, iter(())),
@@ -117,10 +122,22 @@ def _write(archive: ZipFile, sink: _Sink, info: ZipInfo, chunks: Iterator[bytes]
             yield sink.take()
 
 
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+def _begin(storage: Storage, key: str) -> tuple[bytes, BinaryIO]:
+    """The first chunk of a file, and the file behind it. Raises OSError."""
+    file = storage.open(key)
+    try:
+        return file.read(CHUNK), file
+    except BaseException:
+        file.close()
+        raise
+
+
+def _chunks(first: bytes, file: BinaryIO) -> Iterator[bytes]:
     with file:
-        while chunk := file.read(CHUNK):
+        chunk = first
+        while chunk:
             yield chunk
+            chunk = file.read(CHUNK)
 
 
 def _both(first: Iterator[bytes], then: IO[bytes]) -> Iterator[bytes]:
@@ -130,11 +147,20 @@ def _both(first: Iterator[bytes], then: IO[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def _gone(entry: Entry, artifact: str) -> Json:
+def _unread(entry: Entry, artifact: Artifact, cause: OSError) -> Json:
+    """The line of a file that is left out."""
     error = {
         "type": "file_gone",
         "title": "Not Found",
-        "detail": f"The file of the artifact {artifact!r} was deleted.",
+        "detail": f"The file of the artifact {artifact.name!r} was deleted.",
         "field": None,
     }
-    return {**common(entry), "artifact": artifact, "error": error}
+    if not isinstance(cause, FileNotFoundError):
+        log.error("%s is left out of an archive: %s", artifact.key, cause)
+        error |= {
+            "type": StorageUnavailable.type,
+            "title": StorageUnavailable.title,
+            "detail": f"The file of the artifact {artifact.name!r} could not be read ({cause.strerror}). Get "
+            "it again once that is mended.",
+        }
+    return {**common(entry), "artifact": artifact.name, "error": error}

@@ -12,7 +12,7 @@ from app.batches.leases import lock
 from app.batches.repository import read_batch
 from app.batches.spool import spool_key
 from app.batches.tables import batches
-from app.database.engine import is_disk_full, now, read, write
+from app.database.engine import may_have_space_of_files, now, read, write
 from app.database.removal import Deletion, delete_files, remove
 from app.jobs.errors import JobInUse
 from app.jobs.leftovers import delete_unknown
@@ -39,7 +39,7 @@ def request_delete(engine: Engine, storage: Storage, batch_id: str, keep: Keep =
     try:
         _hide(engine, batch_id, keep)
     except DBAPIError as error:
-        if not is_disk_full(error):
+        if not may_have_space_of_files(error):
             raise
         _hide_without_space(engine, storage, batch_id, keep, error)
 
@@ -60,7 +60,7 @@ def _hide_without_space(
             return _hide(engine, batch_id, keep)
         except DBAPIError as again:
             error = again
-            if not is_disk_full(error):
+            if not may_have_space_of_files(error):
                 break
     raise error
 

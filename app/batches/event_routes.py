@@ -93,7 +93,8 @@ def _parse_id(last_id: str | None, batch: Batch) -> tuple[Position, bool]:
     if found is None:
         raise bad_id(last_id)
     milliseconds, line = int(found[1]), int(found[2])
-    ended = batch.ended and milliseconds >= _milliseconds(batch.finished_at or 0.0)
+    # Equal: by a clock that was set back, a batch that was retried may have ended again at an earlier time.
+    ended = batch.ended and milliseconds == _milliseconds(batch.finished_at or 0.0)
     return Position(milliseconds / 1000, line), ended and found[3] is not None
 
 
@@ -175,8 +176,7 @@ def _id(position: Position) -> str:
 
 def _last_id(position: Position, batch: Batch) -> str:
     """The id of the last event of all, which is not told again."""
-    seconds = max(position.seconds, batch.finished_at or 0.0)
-    return f"{_milliseconds(seconds)}.{position.line}.done"
+    return f"{_milliseconds(batch.finished_at or 0.0)}.{position.line}.done"
 
 
 def _milliseconds(seconds: float) -> int:

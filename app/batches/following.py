@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 from sqlalchemy import Connection, Engine, or_, select
 
@@ -12,7 +13,7 @@ from app.batches.repository import get_batch
 from app.batches.summary import count_entries, estimate_rest
 from app.batches.tables import batch_refusals
 from app.batches.tally import Tally
-from app.database.engine import FROZEN_SECONDS, current_time, read
+from app.database.engine import FROZEN_SECONDS, current_time, now, read
 from app.jobs.states import State
 from app.jobs.tables import jobs
 
@@ -22,6 +23,8 @@ PAGE = 500
 # what ended this long before the last is looked at again; in the end, also what a frozen process held.
 OVERLAP_SECONDS = 5.0
 LAST_OVERLAP_SECONDS = FROZEN_SECONDS + OVERLAP_SECONDS
+# A database's clock that was set back by less loses no end, because of the overlap.
+SET_BACK_SECONDS = OVERLAP_SECONDS / 2
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,10 @@ class Follower:
         self._tally = Tally(OVERLAP_SECONDS)
         # A pass is over all pages from the place on; the last one begins when the batch has ended.
         self._midway = self._last_pass = False
-        self._place = self._start()
+        self._place = (0.0, "")
+        # The database's clock when the pass began, and how far it was ahead of this process's monotonic one.
+        self._moment = 0.0
+        self._ahead = float("-inf")
 
     def status(self) -> Status:
         """The batch at this moment, with all its entries counted."""
@@ -80,9 +86,7 @@ class Follower:
         batch = get_batch(self._engine, self._batch_id)
         with read(self._engine) as connection:
             if not self._midway:
-                self._last_pass = batch.ended
-                self._place = self._start()
-                self._tally.prepare(connection, batch)
+                self._begin_pass(connection, batch)
             found = [*self._ends(connection), *self._refusals(connection)]
             self._midway = len(found) >= PAGE
             if self._midway or batch.ended != self._last_pass:
@@ -95,9 +99,19 @@ class Follower:
         found += [(entry, self.position) for entry in running]
         return News(self._untold(found), status)
 
-    def _start(self) -> tuple[float, str]:
+    def _begin_pass(self, connection: Connection, batch: Batch) -> None:
+        self._last_pass = batch.ended
+        here = monotonic()
+        self._moment = float(connection.execute(select(now())).scalar_one())
+        ahead = self._moment - here
+        set_back = max(self._ahead - ahead, self.position.seconds - self._moment) > SET_BACK_SECONDS
+        if set_back:
+            # What has ended since then may be earlier by the clock than what was told: all is read again.
+            self.position = Position(line=self.position.line)
+        self._ahead = ahead if set_back else max(self._ahead, ahead)
         overlap = LAST_OVERLAP_SECONDS if self._last_pass else OVERLAP_SECONDS
-        return (self.position.seconds - overlap, "")
+        self._place = (min(self.position.seconds, self._moment) - overlap, "")
+        self._tally.prepare(connection, batch, self._moment, anew=set_back)
 
     def _ends(self, connection: Connection) -> list[tuple[Entry, Position]]:
         """The next entries that have ended, and moves on behind them."""
@@ -116,7 +130,9 @@ class Follower:
         found = []
         for row in connection.execute(query).mappings():
             self._place = (row["finished_at"], row["job_id"])
-            self.position = Position(max(self.position.seconds, row["finished_at"]), self.position.line)
+            # Of a time before the clock was set back it may be later than what ends from now on.
+            seconds = max(self.position.seconds, min(row["finished_at"], self._moment))
+            self.position = Position(seconds, self.position.line)
             entry = Entry(**row)
             self._tally.add(entry)
             found.append((entry, self.position))

@@ -6,6 +6,8 @@ import secrets
 import socket
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy import Engine
 
@@ -16,7 +18,7 @@ from app.batches.deletion import delete_chunk
 from app.batches.expansion import expand_chunk
 from app.batches.retrying import retry_chunk
 from app.batches.settling import batches_that_are_over, settle
-from app.database.engine import UNAVAILABLE, reason_of
+from app.database.engine import UNAVAILABLE, current_time, reason_of
 from app.jobs.dispatch.base import Dispatcher
 from app.jobs.errors import JobInUse, NeedsGone
 from app.jobs.preparing import Preparer
@@ -72,13 +74,13 @@ class Keeper:
             if not found:
                 break
             for batch in found:
-                self._try(batch)
+                self._alone(batch.id, partial(self._advance, batch))
                 if self._stopped.wait(PAUSE_SECONDS):
                     break
         leases.release(self._engine, self._worker_id)
         for batch_id in batches_that_are_over(self._engine):
-            if settle(self._engine, batch_id) is not None:
-                self._dispatcher.changed(batch_id)
+            if time.monotonic() >= self._retry_at.get(batch_id, 0.0):
+                self._alone(batch_id, partial(self._settle, batch_id))
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -102,22 +104,33 @@ class Keeper:
         """Leave all batches to other keepers."""
         leases.release_all(self._engine, self._worker_id)
 
-    def _try(self, batch: Batch) -> None:
-        """One chunk of what is to be done for a batch; one that fails is left alone for a while."""
+    def _alone(self, batch_id: str, work: Callable[[], None]) -> None:
+        """Do some work for a batch. If it fails the batch is left alone for a while, and the others go on.
+
+        Raises one of UNAVAILABLE if the database answers nobody.
+        """
         try:
-            self._advance(batch)
-            self._retry_at.pop(batch.id, None)
-        except UNAVAILABLE:
-            raise
+            work()
+            self._retry_at.pop(batch_id, None)
+            return
         except NeedsGone as error:
-            log.info("batch %s: its next lines are read again: %s", batch.id, error)
+            log.info("batch %s: its next lines are read again: %s", batch_id, error)
+            return
         except JobInUse as error:
-            log.info("batch %s is deleted later: %s", batch.id, error)
-            self._retry_at[batch.id] = time.monotonic() + RETRY_SECONDS
+            log.info("batch %s is deleted later: %s", batch_id, error)
+        except UNAVAILABLE as error:
+            # It is away, or refuses this batch alone: its statement took too long, or met another one's lock.
+            current_time(self._engine)
+            log.warning("batch %s is tried again in %.0f s: %s", batch_id, RETRY_SECONDS, reason_of(error))
         except Exception:
-            # The others go on: what is wrong, such as a file that cannot be read, may be with this one alone.
-            log.exception("batch %s is tried again in %.0f s", batch.id, RETRY_SECONDS)
-            self._retry_at[batch.id] = time.monotonic() + RETRY_SECONDS
+            # What is wrong, such as a file that cannot be read, may be with this one alone.
+            log.exception("batch %s is tried again in %.0f s", batch_id, RETRY_SECONDS)
+        self._retry_at[batch_id] = time.monotonic() + RETRY_SECONDS
+
+    def _settle(self, batch_id: str) -> None:
+        """End a batch whose entries have all ended."""
+        if settle(self._engine, batch_id) is not None:
+            self._dispatcher.changed(batch_id)
 
     def _advance(self, batch: Batch) -> None:
         """One chunk of what is to be done for a batch."""

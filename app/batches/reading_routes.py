@@ -97,7 +97,7 @@ def get_batch_archive(services: ServicesDep, request: Request, batch_id: BatchId
 
     An entry's picture is `<custom_id>.png`, and what else it made `<custom_id>/<artifact>`, with what a file
     name cannot have replaced: `results.jsonl` says which `files` are whose. `errors.jsonl` has the entries
-    that failed, and the files that were deleted.
+    that failed, and the files that were deleted or cannot be read.
     """
     batch = get_batch(services.engine, batch_id)
     headers = {**NO_CACHE, "Content-Disposition": _attachment(batch)}

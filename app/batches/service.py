@@ -21,7 +21,7 @@ from app.batches.settling import settle
 from app.batches.spool import spool_key
 from app.database.ids import new_id
 from app.database.keys import Keyed, Note, change_once, keyed, no_note
-from app.database.removal import unless_written
+from app.database.removal import delete_files, unless_written
 from app.jobs.admission import shape_of
 from app.jobs.dispatch.base import Dispatcher
 from app.jobs.estimates import Estimator
@@ -220,7 +220,7 @@ class BatchService:
                 preparer.pictures,
             )
         if not is_new:
-            self.storage.delete(key)
+            delete_files(lambda: self.storage.delete(key))
         self.wake()
         return batch
 

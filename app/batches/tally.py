@@ -8,7 +8,6 @@ from sqlalchemy import Connection, Integer, func, literal, literal_column, selec
 from app.batches.batch import Batch, Counts
 from app.batches.entries import Entry, unstarted_state
 from app.batches.tables import batch_refusals, batches
-from app.database.engine import now
 from app.jobs.states import State
 from app.jobs.tables import jobs
 
@@ -33,14 +32,17 @@ class Tally:
         self._before: Counter[str] = Counter()
         self._ends: dict[str, str] = {}
 
-    def prepare(self, connection: Connection, batch: Batch) -> None:
-        """Count all entries, if that is due: the ends of the last seconds have to be added again then."""
+    def prepare(self, connection: Connection, batch: Batch, moment: float, *, anew: bool) -> None:
+        """Count all entries, if that is due or ``anew``: the ends of the last seconds have to be added again.
+
+        ``moment`` is the database's clock.
+        """
         # A retry takes ended entries away.
         basis = (batch.state, batch.revision, batch.applied, batch.retry_line)
-        if basis == self._basis and time.monotonic() < self._expires:
+        if not anew and basis == self._basis and time.monotonic() < self._expires:
             return
         self._basis, self._expires = basis, time.monotonic() + RECOUNT_SECONDS
-        self._since = float(connection.execute(select(now())).scalar_one()) - self._overlap
+        self._since = moment - self._overlap
         self._ends = {}
         entries = (jobs.c.batch_id == batch.id, jobs.c.batch_line.is_not(None))
         none = literal(0, Integer)

@@ -83,6 +83,14 @@ def is_disk_full(error: DBAPIError) -> bool:
     return getattr(cause, "sqlstate", None) == "53100"
 
 
+def may_have_space_of_files(error: DBAPIError) -> bool:
+    """Whether the database is full, and files that are deleted may give it space: SQLite's lies among them.
+
+    PostgreSQL's disk may be another one, on which it would lack the space as before.
+    """
+    return is_disk_full(error) and isinstance(error.orig, sqlite3.Error)
+
+
 def is_locked(error: SQLAlchemyError) -> bool:
     """Whether another process holds the write lock of an SQLite file for too long."""
     cause = error.orig if isinstance(error, DBAPIError) else None

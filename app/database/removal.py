@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError
 
-from app.database.engine import UNAVAILABLE, is_disk_full
+from app.database.engine import UNAVAILABLE, is_disk_full, may_have_space_of_files
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +34,13 @@ def unless_written(discard: Deletion) -> Iterator[None]:
 def remove(row: Deletion, *files: Deletion) -> None:
     """Delete the row, then the files, so that no row is ever without its files.
 
-    A file that cannot be deleted stays without a row. A database on a full disk has no space to note that a
-    row is gone: then the files go first, or OSError is raised, and the row stays.
+    A file that cannot be deleted stays without a row. SQLite on a full disk has no space to note that a row
+    is gone: then the files go first, or OSError is raised, and the row stays. Of a full PostgreSQL both stay.
     """
     try:
         row()
     except DBAPIError as error:
-        if not is_disk_full(error):
+        if not may_have_space_of_files(error):
             raise
         for delete in files:
             delete()

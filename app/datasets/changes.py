@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import now, read, write
@@ -11,6 +11,7 @@ from app.database.ids import new_id
 from app.database.keys import Keyed, columns_of
 from app.datasets.dataset import Dataset, StoredMember
 from app.datasets.errors import DatasetNameTaken, UnknownDataset
+from app.datasets.repository import lock_images
 from app.datasets.split import split_members
 from app.datasets.tables import dataset_members, datasets
 from app.images.tables import images
@@ -19,8 +20,11 @@ from app.images.tables import images
 def rename_dataset(engine: Engine, dataset_id: str, name: str) -> Dataset:
     """Give a set another name. Raises UnknownDataset, DatasetNameTaken."""
     statement = update(datasets).where(datasets.c.id == dataset_id).values(name=name).returning(*datasets.c)
+    both = or_(datasets.c.id == dataset_id, datasets.c.name == name)
     try:
         with write(engine) as connection:
+            # In one order: two sets that get each other's names would wait for each other.
+            connection.execute(select(datasets.c.id).where(both).order_by(datasets.c.id).with_for_update())
             row = connection.execute(statement).mappings().first()
     except IntegrityError:
         raise DatasetNameTaken(name) from None
@@ -67,6 +71,7 @@ def add_closed(
             connection.execute(
                 insert(datasets).values(**values, **counts, **times, sha256=sha256, is_split=True)
             )
+            lock_images(connection, {member.image_id for member in members})
             connection.execute(insert(dataset_members), rows)
             row = connection.execute(select(datasets).where(datasets.c.id == dataset_id)).mappings().one()
             return Dataset(**row)

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.database.engine import IN_ONE, now, read, write
+from app.database.engine import IN_ONE, current_time, now, read, write
 from app.database.ids import new_id
-from app.database.keys import Keyed, Note, columns_of, find_made, no_note, note_change
+from app.database.keys import Keyed, Note, find_made, no_note, note_change
 from app.datasets.dataset import ContentHash, Dataset, NewMember, Source, StoredMember, is_reference
 from app.datasets.errors import (
     DatasetClosed,
@@ -58,18 +58,46 @@ def add_dataset(
 
     Returns it, or the one that the same request made before. Raises DatasetNameTaken, KeyReused.
     """
-    values = {"id": new_id(), "name": name, "source": source, "options": options, "state": "open"}
-    values |= columns_of(request)
-    counts = {"members": 0, "duplicates": 0, "bytes": 0}
-    statement = insert(datasets).values(**values, **counts, created_at=now()).returning(*datasets.c)
+    dataset = new_dataset(engine, name, source, options, request)
     try:
         with write(engine) as connection:
-            return Dataset(**connection.execute(statement).mappings().one())
+            insert_dataset(connection, dataset)
     except IntegrityError:
         earlier = find_made_dataset(engine, request)
         if earlier is None:
             raise DatasetNameTaken(name) from None
         return earlier
+    return dataset
+
+
+def new_dataset(
+    engine: Engine, name: str, source: Source, options: dict[str, Any], request: Keyed | None = None
+) -> Dataset:
+    """An open set without members, whose row is still to be written."""
+    return Dataset(
+        id=new_id(),
+        name=name,
+        source=source,
+        options=options,
+        state="open",
+        sha256=None,
+        members=0,
+        duplicates=0,
+        bytes=0,
+        created_at=current_time(engine),
+        closed_at=None,
+        is_split=False,
+        idempotency_key=None if request is None else request.key,
+        payload_hash=None if request is None else request.payload_hash,
+    )
+
+
+def insert_dataset(connection: Connection, dataset: Dataset) -> None:
+    """Write the row of a new set, in a transaction of the caller's.
+
+    Raises IntegrityError if there is one of its name or its key.
+    """
+    connection.execute(insert(datasets).values(**vars(dataset)))
 
 
 def find_made_dataset(engine: Engine, request: Keyed | None) -> Dataset | None:
@@ -281,6 +309,7 @@ def _insert(connection: Connection, dataset: Dataset, fresh: Sequence[NewMember]
     ]
     if rows:
         connection.execute(insert(images).values(created_at=now()), rows)
+    lock_images(connection, {member.image_id for member in fresh})
     connection.execute(
         insert(dataset_members),
         [
@@ -296,6 +325,17 @@ def _insert(connection: Connection, dataset: Dataset, fresh: Sequence[NewMember]
             for place, member in enumerate(fresh)
         ],
     )
+
+
+def lock_images(connection: Connection, image_ids: Set[str]) -> None:
+    """Lock pictures that become members, in the order of their ids, as all do who lock several.
+
+    Rows of members lock theirs in the order of the set, and two transactions would wait for each other.
+    """
+    ids = sorted(image_ids)
+    for start in range(0, len(ids), IN_ONE):
+        some = select(images.c.id).where(images.c.id.in_(ids[start : start + IN_ONE])).order_by(images.c.id)
+        connection.execute(some.with_for_update(read=True, key_share=True))
 
 
 def _existing(connection: Connection, image_ids: Sequence[str]) -> set[str]:

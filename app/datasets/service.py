@@ -85,12 +85,29 @@ class DatasetService:
         """
         if earlier := repository.find_made_dataset(self.engine, request):
             return earlier
+        self._require_new(name, source, options)
+        return repository.add_dataset(self.engine, name, source, options or {}, request)
+
+    def prepare(
+        self,
+        name: str,
+        source: Source = "upload",
+        options: dict[str, Any] | None = None,
+        request: Keyed | None = None,
+    ) -> Dataset:
+        """An open set without members, whose row is to be written with that of the job that fills it.
+
+        Raises DatasetNameInvalid, DatasetNameTaken, StorageFull.
+        """
+        self._require_new(name, source, options)
+        return repository.new_dataset(self.engine, name, source, options or {}, request)
+
+    def _require_new(self, name: str, source: Source, options: dict[str, Any] | None) -> None:
         if not is_name(name):
             raise DatasetNameInvalid(name)
         if name in BUILT_IN and (source != name or options):
             raise DatasetNameTaken(name)
         self.storage.require_space()
-        return repository.add_dataset(self.engine, name, source, options or {}, request)
 
     def rename(self, dataset: Dataset, name: str) -> Dataset:
         """Give a set another name.
@@ -203,8 +220,8 @@ class DatasetService:
 
         def discard() -> None:
             ids = list(put.values())
-            for image_id in set(ids) - repository.existing_images(self.engine, ids):
-                self.storage.delete(image_key(image_id))
+            unknown = set(ids) - repository.existing_images(self.engine, ids)
+            delete_files(*(partial(self.storage.delete, image_key(image_id)) for image_id in unknown))
 
         with unless_written(discard):
             put_all(self.storage, {image_key(each): data[sha256] for sha256, each in (put | lost).items()})

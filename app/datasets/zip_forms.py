@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.database.ids import new_id
-from app.database.removal import unless_written
+from app.database.removal import delete_files, unless_written
 from app.datasets import repository
 from app.datasets.dataset import Dataset, is_name
-from app.datasets.errors import DatasetInUse, DatasetNameInvalid, InvalidDataset
+from app.datasets.errors import DatasetNameInvalid, InvalidDataset
 from app.datasets.layout import MAX_TABLE_BYTES, read_labels
 from app.datasets.schemas import UploadParams, ZipParams
 from app.datasets.uploads import labels_key, open_upload, zip_key
@@ -62,6 +62,11 @@ def _upload(services: Services) -> Iterator[str]:
         yield job_id
 
 
+def _discard(services: Services, job_id: str) -> None:
+    """Delete the files of a job that another request has queued: its own."""
+    delete_files(lambda: services.storage.delete_prefix(job_folder(job_id)))
+
+
 def add_zip(
     services: Services, headers: JobHeaders, dataset: Dataset, size: int, parts: Iterator[Part]
 ) -> Job:
@@ -86,22 +91,29 @@ def create_from_zip(
         asked = filling.import_request(headers.idempotency_key, hashed, sorted(received.files.values()))
         earlier = filling.earlier_job(services.engine, asked)
         if earlier is not None:
-            services.storage.delete_prefix(job_folder(job_id))
-            there = repository.find_dataset(services.engine, str(earlier.params["dataset"]))
-            if there is None:
-                raise InvalidDataset("Idempotency-Key", "The set of this key was deleted: use another key.")
-            return there, earlier.id
-        dataset = filling.begin_import(services.datasets, params.name, asked)
-        try:
-            job = _submit(
-                services, headers, dataset, job_id, received, hashed, label=params.label, close=params.close
-            )
-        except BaseException:
-            # It stays if the job is there all the same.
-            with contextlib.suppress(DatasetInUse):
-                filling.delete(services.datasets, dataset)
-            raise
-        return dataset, job.id
+            _discard(services, job_id)
+            return _set_of(services, earlier), earlier.id
+        dataset, is_new = filling.set_to_fill(services.datasets, params.name, asked)
+        job = _submit(
+            services,
+            headers,
+            dataset,
+            job_id,
+            received,
+            hashed,
+            label=params.label,
+            close=params.close,
+            is_new=is_new,
+        )
+        return dataset if job.id == job_id else _set_of(services, job), job.id
+
+
+def _set_of(services: Services, job: Job) -> Dataset:
+    """The set that a job of the same request fills."""
+    there = repository.find_dataset(services.engine, str(job.params["dataset"]))
+    if there is None:
+        raise InvalidDataset("Idempotency-Key", "The set of this key was deleted: use another key.")
+    return there
 
 
 def _submit(
@@ -114,12 +126,16 @@ def _submit(
     *,
     label: str | None,
     close: bool,
+    is_new: bool = False,
 ) -> Job:
-    """The job that adds the pictures of an upload, or the one of an earlier request with the same key."""
+    """The job that adds the pictures of an upload, or the one of an earlier request with the same key.
+
+    The row of a set that ``is_new`` is written with it.
+    """
     asked = filling.import_request(headers.idempotency_key, hashed, sorted(received.files.values()))
     earlier = filling.earlier_job(services.engine, asked)
     if earlier is not None:
-        services.storage.delete_prefix(job_folder(job_id))
+        _discard(services, job_id)
         return earlier
     job = filling.submit_import(
         services.jobs,
@@ -127,9 +143,10 @@ def _submit(
         job_id,
         label=label,
         close=close,
+        is_new=is_new,
         priority=headers.priority,
         request=asked,
     )
     if job.id != job_id:  # the same request came at this moment
-        services.storage.delete_prefix(job_folder(job_id))
+        _discard(services, job_id)
     return job

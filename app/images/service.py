@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO, Protocol
 
 from sqlalchemy import Engine
 
 from app.database.ids import new_id
 from app.database.keys import keyed
-from app.database.removal import unless_written
+from app.database.removal import delete_files, unless_written
 from app.images import repository
 from app.images.names import name_of_file
 from app.images.repository import Image, NewImage, image_key
@@ -73,7 +74,7 @@ class ImageService:
         with unless_written(lambda: self.storage.delete(image_key(new.id))):
             image = repository.add_image(self.engine, new, request)
         if image.id != new.id:
-            self.storage.delete(image_key(new.id))
+            delete_files(partial(self.storage.delete, image_key(new.id)))
         return image
 
     def store_files(self, pictures: Sequence[tuple[str, Upload, PictureInfo]]) -> list[NewImage]:
@@ -88,8 +89,7 @@ class ImageService:
         try:
             stored = put_all(self.storage, files)
         except BaseException:
-            for key in files:
-                self.storage.delete(key)
+            delete_files(*(partial(self.storage.delete, key) for key in files))
             raise
         return [
             NewImage(image_id, name_of_file(upload.filename), info, each)

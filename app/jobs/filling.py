@@ -51,16 +51,20 @@ def earlier_job(engine: Engine, request: Keyed | None) -> Job | None:
     return repository.find_made_job(engine, request)
 
 
-def begin_import(sets: DatasetService, name: str, request: Keyed | None = None) -> Dataset:
-    """An open set to be filled: a new one, that of the same request, or what an import that failed left.
+def set_to_fill(sets: DatasetService, name: str, request: Keyed | None = None) -> tuple[Dataset, bool]:
+    """An open set for an import, and whether it is new: its row is to be written with that of its job then.
 
-    Raises DatasetNameInvalid, DatasetNameTaken, KeyReused, StorageFull.
+    Else it is what an import that failed left, or that of the same request. Raises DatasetNameInvalid,
+    DatasetNameTaken, KeyReused, StorageFull.
     """
     left = find_dataset(sets.engine, name) if is_name(name) else None
-    if left is None or left.state == "closed" or left.members or left.source != "upload":
-        return sets.begin(name, request=request)
-    failed = repository.had_jobs(sets.engine, left.id) and not fillers(sets.engine, left)
-    return left if failed else sets.begin(name, request=request)
+    if left is not None and left.state == "open" and not left.members and left.source == "upload":
+        failed = repository.had_jobs(sets.engine, left.id) and not fillers(sets.engine, left)
+        if failed:
+            return left, False
+    if earlier := find_made_dataset(sets.engine, request):
+        return earlier, False
+    return sets.prepare(name, request=request), True
 
 
 def submit_import(
@@ -70,12 +74,17 @@ def submit_import(
     *,
     label: str | None,
     close: bool,
+    is_new: bool = False,
     priority: int = DEFAULT_PRIORITY,
     request: Keyed | None = None,
 ) -> Job:
-    """Queue the import of the ZIP that lies in the folder of the job ``job_id`` to be."""
+    """Queue the import of the ZIP that lies in the folder of the job ``job_id`` to be.
+
+    The row of a set that ``is_new`` is written with it. Raises DatasetNameTaken, KeyReused.
+    """
     params = ImportMembersParams(dataset=dataset.id, upload=job_id, label=label, close=close)
-    job, _ = jobs.submit(params, priority, job_id=job_id, request=request)
+    new_set = dataset if is_new else None
+    job, _ = jobs.submit(params, priority, job_id=job_id, request=request, new_set=new_set)
     return job
 
 
@@ -106,9 +115,13 @@ def make_built_in(
     problem = problem_of(source, sets.settings.data_dir)
     if problem is not None:
         raise InvalidDataset("source", problem)
+    new_set = None
     if dataset is None:
-        dataset = sets.begin(name or source, source, kept, request)
-    return dataset, jobs.submit(MakeDatasetParams(dataset=dataset.id), priority, request=request)[0]
+        dataset = new_set = sets.prepare(name or source, source, kept, request)
+    params = MakeDatasetParams(dataset=dataset.id)
+    job, is_new = jobs.submit(params, priority, request=request, new_set=new_set)
+    # The same request may have come at this moment.
+    return dataset if is_new else get_dataset(sets.engine, str(job.params["dataset"])), job
 
 
 def fillers(engine: Engine, dataset: Dataset) -> list[str]:

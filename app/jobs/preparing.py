@@ -70,13 +70,14 @@ class Preparer:
     One that is used for long may miss that a picture was deleted, or a network imported.
     """
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings, new_set: Dataset | None = None) -> None:
+        """``new_set`` is to get its row with the job that fills it."""
         self._engine = engine
         self._data_dir = settings.data_dir
         self._memory_bytes = known_memory(settings)
         self._pictures: dict[str, Picture | None] = {}
         self._found: set[str] = set()
-        self._datasets: dict[str, Dataset | None] = {}
+        self._datasets: dict[str, Dataset | None] = {} if new_set is None else {new_set.id: new_set}
         self._names: dict[str, str | None] = {}
         self._resolved: dict[str, Params] = {}
         self.catalogue = CachedCatalogue(engine)

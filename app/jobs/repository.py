@@ -13,6 +13,10 @@ from sqlalchemy.exc import IntegrityError
 from app.database.engine import IN_ONE, now, read, write
 from app.database.ids import is_id, new_id
 from app.database.keys import Keyed, Note, find_made, no_note
+from app.datasets.dataset import Dataset
+from app.datasets.errors import DatasetNameTaken
+from app.datasets.repository import insert_dataset
+from app.datasets.tables import datasets
 from app.images.repository import NewImage, insert_images
 from app.jobs.errors import UnknownJob
 from app.jobs.job import Artifact, Event, Job, Json
@@ -30,8 +34,8 @@ NO_BATCH = "none"
 class NewJob:
     """A request for a job, validated and resolved: columns of its row, and the pictures and sets it needs.
 
-    ``images`` are pictures that came with it, whose rows are written with its own. ``id`` is one that was
-    made before, for files that are stored already.
+    ``images`` are pictures that came with it, and ``new_set`` is filled by it: their rows are written with
+    its own. ``id`` is one that was made before, for files that are stored already.
     """
 
     kind: str
@@ -40,6 +44,7 @@ class NewJob:
     pictures: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
     images: tuple[NewImage, ...] = ()
+    new_set: Dataset | None = None
     id: str | None = None
     priority: int = 0
     retry_of: str | None = None
@@ -72,7 +77,8 @@ def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
     """Insert a queued job with seq 1. Returns it, and whether it is new.
 
     The same idempotency key with the same payload returns the existing job; with another payload it raises
-    KeyReused. Raises NeedsGone if what it needs was deleted since it was looked for.
+    KeyReused. Raises NeedsGone if what it needs was deleted since it was looked for, and DatasetNameTaken if
+    there is a set of the name of the one that it is to fill.
     """
     try:
         with write(engine) as connection:
@@ -80,9 +86,12 @@ def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
             return _get_job(connection, job_id), True
     except IntegrityError:
         earlier = find_made_job(engine, new.request)
-        if earlier is None:
+        if earlier is not None:
+            return earlier, False
+        if new.new_set is None:
             raise
-        return earlier, False
+        find_made(engine, datasets, new.request)
+        raise DatasetNameTaken(new.new_set.name) from None
 
 
 def insert_jobs(connection: Connection, flow: str, news: Sequence[NewJob]) -> list[str]:
@@ -99,16 +108,19 @@ def insert_jobs(connection: Connection, flow: str, news: Sequence[NewJob]) -> li
     fresh = {"state": State.QUEUED, "seq": 1, "attempt": 0, "lost_attempts": 0}
     connection.execute(insert(jobs).values(created_at=now(), **fresh), rows)
     with_ids = list(zip(ids, news, strict=True))
+    for new in news:
+        if new.new_set is not None:
+            insert_dataset(connection, new.new_set)
     if images := [image for new in news for image in new.images]:
         insert_images(connection, images)
     if pictures := [(job_id, ref) for job_id, new in with_ids for ref in sorted(set(new.pictures))]:
         lock_pictures(connection, {reference for _, reference in pictures})
         needed = [{"job_id": job_id, "reference": reference} for job_id, reference in pictures]
         connection.execute(insert(job_pictures), needed)
-    if datasets := [(job_id, each) for job_id, new in with_ids for each in sorted(set(new.datasets))]:
-        lock_datasets(connection, {dataset_id for _, dataset_id in datasets})
-        sets = [{"job_id": job_id, "dataset_id": dataset_id} for job_id, dataset_id in datasets]
-        connection.execute(insert(job_datasets), sets)
+    if sets := [(job_id, each) for job_id, new in with_ids for each in sorted(set(new.datasets))]:
+        lock_datasets(connection, {dataset_id for _, dataset_id in sets})
+        named = [{"job_id": job_id, "dataset_id": dataset_id} for job_id, dataset_id in sets]
+        connection.execute(insert(job_datasets), named)
     used = [
         ({new.network: new.network_sha256} if new.network else {}) | (new.further_networks or {})
         for new in news
@@ -119,7 +131,7 @@ def insert_jobs(connection: Connection, flow: str, news: Sequence[NewJob]) -> li
 
 
 def _columns(new: NewJob) -> dict[str, Any]:
-    others = ("pictures", "datasets", "images", "id")
+    others = ("pictures", "datasets", "images", "new_set", "id")
     return {name: value for name, value in vars(new).items() if name not in others}
 
 

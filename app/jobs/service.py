@@ -11,6 +11,7 @@ from app.database.engine import read
 from app.database.ids import new_id
 from app.database.keys import Keyed, Note, change_once, columns_of, keyed, no_note
 from app.database.removal import delete_files, remove, unless_written
+from app.datasets.dataset import Dataset
 from app.images.repository import NewImage, find_images, image_key
 from app.images.service import ImageService, Upload, file_sha256
 from app.jobs import needs, repository
@@ -111,8 +112,7 @@ class JobService:
         stored = self.images.store_files(uploaded) if uploaded else []
 
         def discard() -> None:
-            for each in stored:
-                self.storage.delete(image_key(each.id))
+            delete_files(*(partial(self.storage.delete, image_key(each.id)) for each in stored))
 
         with unless_written(discard):
             job, is_new = self.submit(
@@ -136,24 +136,27 @@ class JobService:
         request: Keyed | None = None,
         job_id: str | None = None,
         reproducible: bool = False,
+        new_set: Dataset | None = None,
     ) -> tuple[Job, bool]:
         """Queue a job of resolved params. Returns it, and whether it is new.
 
-        It is not if the same ``request`` has come before. ``images`` came with it, and get their rows with
-        its own; ``job_id`` is that of a job whose files are stored already. Raises ParamsError for pictures
-        and sets that do not exist and for the name of a network that is taken, KeyReused, StorageFull.
+        It is not if the same ``request`` has come before. ``images`` came with it, and ``new_set`` is filled
+        by it: they get their rows with its own; ``job_id`` is that of a job whose files are stored already.
+        Raises ParamsError for pictures and sets that do not exist and for the name of a network that is
+        taken, DatasetNameTaken for that of ``new_set``, KeyReused, StorageFull.
         """
         self.storage.require_space()
         uploaded = {each.id: (each.info.width, each.info.height) for each in images}
 
         def create() -> tuple[Job, bool]:
-            preparer = Preparer(self.engine, self.images.settings)
+            preparer = Preparer(self.engine, self.images.settings, new_set)
             # The network of a job that is tried again has the name, if it made one.
             checked = preparer.check_one(params, uploaded=uploaded, new_names=retry_of is None)
             new = preparer.new_job(
                 checked,
                 reproducible=reproducible,
                 images=tuple(images),
+                new_set=new_set,
                 id=job_id,
                 priority=priority,
                 retry_of=retry_of,

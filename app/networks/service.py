@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 
 from app.database.engine import read
 from app.database.keys import Keyed
-from app.database.removal import remove, unless_written
+from app.database.removal import delete_files, remove, unless_written
 from app.networks import repository
 from app.networks.catalogue import Catalogue, get_card, is_shipped
 from app.networks.errors import (
@@ -73,7 +73,7 @@ def add_network(
     with unless_written(lambda: storage.delete_prefix(network_folder(network_id))):
         network = repository.add_network(engine, new)
     if network.id != network_id:
-        storage.delete_prefix(network_folder(network_id))
+        delete_files(lambda: storage.delete_prefix(network_folder(network_id)))
     return network
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from psycopg.errors import DiskFull
 from sqlalchemy import Engine, insert, text
 from sqlalchemy.exc import OperationalError
 
@@ -123,6 +124,13 @@ def test_files_go_first_where_a_row_cannot() -> None:
 
     with pytest.raises(OperationalError):
         remove(away, never)
+
+    # The disk of PostgreSQL may be another one than that of the files.
+    def full_elsewhere() -> None:
+        raise OperationalError("delete", {}, DiskFull())
+
+    with pytest.raises(OperationalError):
+        remove(full_elsewhere, never)
 
 
 def test_the_client_is_told_of_a_full_database(

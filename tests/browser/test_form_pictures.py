@@ -44,10 +44,15 @@ def test_a_heic_is_shown_by_a_copy_and_painted(page: Page, pictures: Path, tmp_p
 def test_a_picture_that_moves_is_refused_when_it_is_added(page: Page, pictures: Path, tmp_path: Path) -> None:
     choose(page, pictures)
     (tmp_path / "waves.gif").write_bytes(gif())
-    file_input(page, "content").set_input_files(tmp_path / "waves.gif")
+    with page.expect_response(lambda answer: answer.request.method == "DELETE") as deleted:
+        file_input(page, "content").set_input_files(tmp_path / "waves.gif")
     field = page.locator('[data-field="content"]')
     expect(field).to_contain_text("waves.gif moves: use a still picture, such as one of its 5 frames.")
     expect(field.locator(".tile")).to_have_count(0)
+    # It does not stay among the unused uploads.
+    assert deleted.value.status == 204
+    listed = page.request.get(page.url.partition("#")[0] + "v1/images?unused=true").json()["items"]
+    assert [each["name"] for each in listed if each["name"] == "waves.gif"] == []
 
 
 def test_tiffs_of_16_bits_are_shown_by_copies(page: Page, pictures: Path, tmp_path: Path) -> None:
@@ -197,3 +202,15 @@ def test_the_settings_that_were_asked_for_last_are_shown(
             release()
     page.wait_for_timeout(500)
     expect(page.get_by_label("What to make")).to_have_value("evaluate")
+
+
+def test_one_of_many_that_moves_is_refused_when_it_is_added(
+    page: Page, pictures: Path, tmp_path: Path
+) -> None:
+    choose(page, pictures)
+    (tmp_path / "waves.gif").write_bytes(gif())
+    with page.expect_response(lambda answer: answer.request.method == "DELETE") as deleted:
+        file_input(page, "content").set_input_files([pictures / "content.png", tmp_path / "waves.gif"])
+    field = page.locator('[data-field="content"]')
+    expect(field).to_contain_text("waves.gif: It moves: use a still picture")
+    assert deleted.value.status == 204

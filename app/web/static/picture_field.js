@@ -7,7 +7,7 @@ import { notes, problemSetter } from "./fields.js";
 import { fetchNames, nameOf } from "./image_names.js";
 import { smallUrl } from "./jobs.js";
 import { megabytes, titleOfFile } from "./text.js";
-import { forgetUpload, onUploads, reasonOf, upload } from "./uploads.js";
+import { forgetUpload, isClip, onUploads, reasonOf, refuseUpload, upload } from "./uploads.js";
 
 /** Files that browsers on some systems do not take for pictures. */
 const ENDINGS = ".heic,.heif,.avif,.tif,.tiff,.bmp";
@@ -22,9 +22,6 @@ function fromFile(file) {
 function fromReference(reference) {
   return { file: null, url: pictureUrl(reference), reference, unsent: false };
 }
-
-/** Whether an upload moves. */
-const isClip = ({ frames, media_type: type }) => frames > 1 || type.startsWith("video/");
 
 /** A field (see fields.js) for one picture, or several where the param is `pictures`. */
 export function pictureField(param) {
@@ -86,6 +83,7 @@ export function pictureField(param) {
       if (!clips && isClip(image)) {
         drop(item);
         showProblem(`${item.file.name} moves: use a still picture, such as one of its ${image.frames} frames.`);
+        void refuseUpload(image);
       } else {
         item.reference = image.id;
         // A copy can be shown now of what the browser does not know.

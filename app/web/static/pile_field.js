@@ -8,7 +8,7 @@ import { mayBePicture } from "./dragged.js";
 import { nameOf, setName } from "./image_names.js";
 import { tileUrl } from "./jobs.js";
 import { counted, joined, titleOfFile } from "./text.js";
-import { forgetUpload, onUploads, reasonOf, uploadInTurn } from "./uploads.js";
+import { forgetUpload, isClip, onUploads, reasonOf, refuseUpload, uploadInTurn } from "./uploads.js";
 
 /** Small pictures that are shown. */
 const SHOWN = 200;
@@ -114,6 +114,10 @@ export function pileField(param) {
     try {
       const image = await uploadInTurn(item.file, sending.signal);
       if (items.some(({ reference }) => reference === image.id)) return "twice";
+      if (param.control !== "clip" && isClip(image)) {
+        await refuseUpload(image);
+        return `It moves: use a still picture, such as one of its ${image.frames} frames.`;
+      }
       item.reference = image.id;
       return null;
     } catch (error) {

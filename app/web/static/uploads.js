@@ -18,7 +18,7 @@ async function hashOf(file) {
 }
 
 /**
- * The service's image for a file, uploaded unless it was before. `onprogress` gets the share sent, 0 to 1.
+ * The service's image for a file, uploaded unless it was before: `isNew`. `onprogress` gets the share sent, 0 to 1.
  * Throws Problem, Unreachable, or a DOMException when the file cannot be read or `signal` stops it.
  */
 export const upload = (file, onprogress, signal) => askedMeanwhile(() => uploadOnce(file, onprogress, signal));
@@ -31,7 +31,7 @@ async function uploadOnce(file, onprogress, signal) {
   if (hash) uploaded.set(hash, image);
   setName(image);
   if (!known) tell(image.id, true);
-  return image;
+  return { ...image, isNew: !known };
 }
 
 /** Why a file was not taken, of what upload() throws. */
@@ -60,6 +60,15 @@ export async function removeUpload(id) {
   await deleteImage(id);
   forgetUpload(id);
   tell(id, false);
+}
+
+/** Whether an upload moves. */
+export const isClip = ({ frames, media_type: type }) => frames > 1 || type.startsWith("video/");
+
+/** Delete an upload that a field refuses, unless it was here before: another field may have it. */
+export async function refuseUpload({ id, isNew }) {
+  // Without an answer it stays among the unused uploads.
+  if (isNew) await removeUpload(id).catch(reasonOf);
 }
 
 /** Uploads at a time, of many. */

@@ -212,6 +212,23 @@ def test_what_is_missing_or_cannot_be_read_is_said_and_the_rest_comes_back(
     assert "have to be uploaded again" in back.output
 
 
+def test_a_file_of_the_same_size_and_other_content_is_restored(small: BatchContext, tmp_path: Path) -> None:
+    image = small.add_image()
+    small.settings.weights.path.mkdir(parents=True)
+    (small.settings.weights.path / "vgg19.safetensors").write_bytes(b"right")
+    make_backup(small.settings, tmp_path / "b")
+    target = Settings(data_dir=tmp_path / "restored")
+    there = {
+        target.data_dir / "files/images" / image: b"y",
+        target.weights.path / "vgg19.safetensors": b"wrong",
+    }
+    for path, data in there.items():
+        path.parent.mkdir(parents=True)
+        path.write_bytes(data)
+    assert restore(target, tmp_path / "b").missing == []
+    assert [path.read_bytes() for path in there] == [b"x", b"right"]
+
+
 def test_a_restore_that_was_interrupted_is_done_again(
     small: BatchContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,6 +94,9 @@ def test_a_reader_that_comes_back_gets_the_rest(address: str, database: Engine) 
         assert {line for line, _ in seen + rest} == set(range(1, 1201))
         assert len(rest) <= 1200 - place + 100
     assert [each.type for each in listen(f"{url}?replay=false")] == ["state", "done"]
+    # By a clock that was set back it has ended again at an earlier time.
+    set_batch(database, batch.id, finished_at=start + 1100)
+    assert [each.type for each in listen(url, whole[-1].id)][-1] == "done"
     # A retry makes it run again, and whoever had it all hears of that.
     set_jobs(database, ids[:1], State.QUEUED, finished_at=None)
     set_batch(database, batch.id, state=BatchState.RUNNING, finished_at=None)

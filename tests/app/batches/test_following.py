@@ -1,12 +1,13 @@
 """What a stream tells of the entries of a batch, on SQLite and PostgreSQL."""
 
+import time
 from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Engine, literal
 
 from app.batches import following
 from app.batches.batch import BatchState
@@ -84,6 +85,41 @@ def test_an_end_that_becomes_visible_late_is_told(engine: Engine) -> None:
     set_batch(engine, batch.id, state=BatchState.SUCCEEDED, finished_at=present)
     entries, _, status = pass_of(follower)
     assert told(entries) == [(3, "succeeded")] and status.counts.succeeded == 3
+
+
+@pytest.mark.parametrize("seconds", [0.0, 4 * OVERLAP_SECONDS])
+def test_what_ends_after_a_clock_was_set_back_is_told(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """Also to a stream that looks again only after so many seconds."""
+    batch = add_batch(engine, 3)
+    ids = add_jobs(engine, batch, [1, 2, 3])
+    follower = Follower(engine, batch, Position())
+    before = current_time(engine)
+    set_jobs(engine, ids[:1], State.SUCCEEDED, finished_at=before)
+    assert told(pass_of(follower)[0]) == [(1, "succeeded")]
+    set_back = before - 3 * OVERLAP_SECONDS
+    monkeypatch.setattr(following, "now", lambda: literal(set_back + seconds))
+    monkeypatch.setattr(following, "monotonic", lambda: time.monotonic() + seconds)
+    set_jobs(engine, ids[1:2], State.SUCCEEDED, finished_at=set_back)
+    entries, positions, status = pass_of(follower)
+    assert told(entries) == [(2, "succeeded")] and status.counts.succeeded == 2
+    # Whoever comes back from there misses nothing either.
+    assert positions[0].seconds <= set_back + seconds
+    set_jobs(engine, ids[2:], State.SUCCEEDED, finished_at=set_back + seconds)
+    entries, _, status = pass_of(follower)
+    assert told(entries) == [(3, "succeeded")] and status.counts.succeeded == 3
+    assert (3, "succeeded") in told(pass_of(Follower(engine, batch, positions[0]))[0])
+
+
+def test_a_reader_whose_clock_was_set_back_meanwhile_gets_the_rest(engine: Engine) -> None:
+    batch = add_batch(engine, 2)
+    ids = add_jobs(engine, batch, [1, 2])
+    present = current_time(engine)
+    set_jobs(engine, ids[:1], State.SUCCEEDED, finished_at=present + 3600)
+    set_jobs(engine, ids[1:], State.SUCCEEDED, finished_at=present - 3600)
+    entries, _, status = pass_of(Follower(engine, batch, Position(present + 3600)))
+    assert (2, "succeeded") in told(entries) and status.counts.succeeded == 2
 
 
 def test_a_reader_begins_where_it_was_or_now(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

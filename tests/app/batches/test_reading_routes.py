@@ -1,5 +1,6 @@
 """Entries, results, errors and archives of batches over HTTP."""
 
+import errno
 import io
 import json
 import os
@@ -27,7 +28,7 @@ from app.http.services import Services
 from app.jobs.states import State
 from app.jobs.storage_keys import job_folder
 from app.settings import Settings
-from app.storage import make_storage
+from app.storage import FolderStorage, make_storage
 from tests.support.batches import ERROR, add_batch, add_jobs, give, refuse, set_batch, set_jobs
 
 JOB = "0198c0de-0000-7000-8000-000000000000"
@@ -169,6 +170,49 @@ def test_a_file_that_is_gone_is_named(client: TestClient, services: Services, ba
         "image",
         "file_gone",
     )
+
+
+def test_a_file_that_cannot_be_read_is_named(client: TestClient, services: Services, batch: Batch) -> None:
+    job_ids = [each["job_id"] for each in client.get(f"/v1/batches/{batch.id}/entries").json()["items"][:2]]
+    folders = [services.settings.data_dir / "files" / job_folder(each) / "1" for each in job_ids]
+    (folders[0] / "image.png").unlink()
+    (folders[0] / "image.png").mkdir()
+    # It opens, and nothing can be read from its beginning.
+    (folders[1] / "table.json").unlink()
+    (folders[1] / "table.json").symlink_to("/proc/self/mem")
+    answer = client.get(f"/v1/batches/{batch.id}/archive")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["c1/table.json", "c2.png", "results.jsonl", "errors.jsonl"]
+        errors = [json.loads(line) for line in archive.read("errors.jsonl").splitlines()]
+        results = [json.loads(line) for line in archive.read("results.jsonl").splitlines()]
+    assert [each["files"] for each in results] == [{"table": "c1/table.json"}, {"image": "c2.png"}]
+    found = [(each["line"], each["artifact"], each["error"]["type"]) for each in errors[-2:]]
+    assert found == [(1, "image", "storage_unavailable"), (2, "table", "storage_unavailable")]
+    assert "Is a directory" in errors[-2]["error"]["detail"]
+
+
+class Breaking(io.BytesIO):
+    """A file whose disk fails behind its first chunk."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.tell():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().read(size)
+
+
+@pytest.mark.medium
+def test_a_file_that_breaks_off_breaks_the_archive_off(
+    address: str, database: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = add_batch(database, 1)
+    (job_id,) = add_jobs(database, batch, [1])
+    set_jobs(database, [job_id], State.SUCCEEDED)
+    data = os.urandom(1_000_000)
+    give(database, make_storage(settings), job_id, "image", data)
+    monkeypatch.setattr(FolderStorage, "open", lambda storage, key: Breaking(data))
+    with pytest.raises(httpx.RemoteProtocolError, match="incomplete chunked read"):
+        httpx.get(f"{address}/v1/batches/{batch.id}/archive")
 
 
 def test_hostile_names_unpack_below_the_folder(services: Services, tmp_path: Path) -> None:

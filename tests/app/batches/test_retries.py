@@ -62,7 +62,7 @@ def test_a_retry_during_a_retry_begins_again(context: BatchContext, monkeypatch:
     context.service.retry(batch.id)
     keeper = context.keeper()
     with small_chunks(monkeypatch, 2):
-        keeper._try(context.service.get(batch.id))
+        keeper._advance(context.service.get(batch.id))
         keeper.release()
         assert context.states(batch) == {1: "queued", 2: "queued", 3: "failed", 4: "failed"}
         context.end(State.FAILED, 2)

@@ -1,9 +1,12 @@
 """Idempotency keys: whatever a request makes or changes, the same one again does nothing more."""
 
+import errno
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from fastapi.testclient import TestClient
 from app.batches.batch import BatchState
 from app.http.services import Services
 from app.settings import Settings
+from app.storage import FolderStorage
 from tests.app.conftest import serving, upload
 from tests.support.batches import add_batch, set_batch
 from tests.support.network_files import network_file, small_network
@@ -190,6 +194,43 @@ def test_requests_at_the_same_moment_make_one_thing(
             before,
             after,
         )
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize(
+    ("path", "options", "find"),
+    [
+        ("/v1/images", picture("a.png", 1), "images.repository.find_image_made"),
+        ("/v1/batches", {"content": LINES}, "batches.repository.has_key"),
+        (SETS, archive(1, params='{"name": "cats"}'), None),
+    ],
+)
+def test_a_spare_copy_that_cannot_be_deleted_changes_no_answer(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, path: str, options: dict[str, Any], find: str | None
+) -> None:
+    first = send(client, path, options, {})
+    assert first.is_success, first.text
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    for name in ("delete", "delete_prefix"):
+        monkeypatch.setattr(FolderStorage, name, fail)
+    if find is not None:
+        # The first request is over just after the second has looked for it.
+        looked: list[Any] = []
+        found = resolve_name(f"app.{find}")
+
+        def not_yet(*arguments: Any) -> Any:
+            looked.append(arguments)
+            return None if len(looked) == 1 else found(*arguments)
+
+        monkeypatch.setattr(f"app.{find}", not_yet)
+    there = what_there_is(client)
+    again = send(client, path, options, {})
+    assert (again.status_code, settled(again)) == (first.status_code, settled(first)), again.text
+    # The scrubber deletes it.
+    assert what_there_is(client) == {**there, "files": there["files"] + 1}
 
 
 @pytest.mark.medium
