@@ -36,7 +36,7 @@ from app.supervision.openmp import let_threads_sleep
 if TYPE_CHECKING:
     from worker.runtime.artifacts import EncodedFile
 
-_RECIPE_HELP = "A file made by Impasto. Options that are not given are taken from it."
+_RECIPE_HELP = 'A file made by Impasto. Options that are not given are taken from it; "" takes one away.'
 _DEVICE_HELP = "auto, cpu, mps or cuda; IMPASTO_DEVICE, or auto."
 
 # The arguments of a command that takes one file or several.
