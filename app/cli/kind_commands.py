@@ -15,15 +15,22 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from app.cli.messages import INTERRUPTED, fail, fail_on, note
-from app.cli.options import bare_type, keyword, option_name, option_parameters, params_of
+from app.cli.options import (
+    bare_type,
+    keyword,
+    may_be_null,
+    option_name,
+    option_parameters,
+    params_of,
+)
 from app.cli.output_files import beside, check_output, write_file
 from app.cli.serve import read_settings
 from app.cli.tables import print_table
-from app.errors import ComputationError, InputError, OutOfMemory
+from app.errors import ComputationError, FieldError, InputError, OutOfMemory
 from app.jobs.errors import ParamsError
 from app.jobs.params import parse_params
 from app.jobs.recipes import networks_of
-from app.kinds import KindSpec, Params
+from app.kinds import KINDS, KindSpec, Params
 from app.kinds.fields import format_of
 from app.kinds.spec import PRESET
 from app.media import PictureError
@@ -36,11 +43,14 @@ from app.supervision.openmp import let_threads_sleep
 if TYPE_CHECKING:
     from worker.runtime.artifacts import EncodedFile
 
-_RECIPE_HELP = "A file made by Impasto. Options that are not given are taken from it."
+_RECIPE_HELP = 'A file made by Impasto. Options that are not given are taken from it; "" takes one away.'
 _DEVICE_HELP = "auto, cpu, mps or cuda; IMPASTO_DEVICE, or auto."
 
 # The arguments of a command that takes one file or several.
 _FILES = "files"
+
+# Params that decide which others there are.
+_CHOICES = (PRESET, "method", "optimizer", "parametrization", "network")
 
 Pictures = dict[str, list[Path]]
 
@@ -125,6 +135,7 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
             asked = params_of(
                 spec.params, {name: value for name, value in given.items() if name not in pictures}
             )
+            options = asked
             # What is asked for outweighs the extension, and that outweighs the recipe.
             implied = {name: value for name, value in _format_of(spec, output).items() if name not in asked}
             settings_from = recipe or _continued_with_recipe(spec, pictures)
@@ -134,7 +145,16 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
             # Those of a recipe, where none are given.
             sets = {name: asked[name] for name in spec.params.dataset_fields() if name in asked} | sets
             named = {name: Path(value).name or value for name, value in sets.items()}
-            params = parse_params(spec.name, asked | named | _references(spec.params, pictures), catalogue)
+            whole = asked | named | _references(spec.params, pictures)
+            try:
+                params = parse_params(spec.name, whole, catalogue)
+            except ParamsError as error:
+                if settings_from is None:
+                    raise
+                own = {**options, **implied, **pictures, **sets}
+                raise ParamsError(
+                    [_from_recipe(spec, settings_from, each, own) for each in error.errors]
+                ) from None
             if output is not None and (problem := params.problem_of_ending(output.suffix, _clips(pictures))):
                 fail_on([("--output", f"{output}: {problem}")])
             wrong = params.problems_of_sides(lambda name: [_sides(path) for path in pictures[name]])
@@ -266,7 +286,7 @@ def _recipe_params(
     if recipe is None or not isinstance(recipe.get("params"), dict):
         raise InputError("recipe", f"{file} contains no recipe: name a file that Impasto made.")
     if recipe.get("kind") != spec.name:
-        raise InputError("recipe", f"{file} was made by {recipe.get('kind')!r}, not by {spec.name!r}.")
+        raise InputError("recipe", _of_another_kind(spec, file, recipe.get("kind")))
     if PRESET in given:
         raise InputError(PRESET, "The recipe already says all that a preset would: leave out one of them.")
     hashes = recipe.get("inputs")
@@ -303,6 +323,33 @@ def _recipe_params(
     for name in found.keys() - fitting.keys() - given.keys():
         note(f"{option_name(name)} of {file} is for other pictures, and is left out.")
     return fitting | dict(given)
+
+
+def _of_another_kind(spec: KindSpec[Params], file: Path, kind: Any) -> str:
+    """What is wrong with the recipe of a file that is of another kind than the command's."""
+    other = KINDS.get(kind) if isinstance(kind, str) else None
+    made_by = f"by {kind!r}" if other is None else f"by {other.title.lower()!r} ({kind})"
+    detail = f"{file} was made {made_by}, and this is {spec.title.lower()!r} ({spec.name}): "
+    if other is None or other.command is None:
+        return f"{detail}name a file that `impasto {spec.command}` made."
+    return f"{detail}take `impasto {other.command} --recipe {file}`, or name a file of this kind."
+
+
+def _from_recipe(
+    spec: KindSpec[Params], file: Path, problem: FieldError, given: Mapping[str, Any]
+) -> FieldError:
+    """What is wrong with a value, and where it is from if it was not ``given``, but taken from a recipe."""
+    with file.open("rb") as opened:
+        made = (read_recipe(opened) or {}).get("params", {})
+    name = problem.field.partition(".")[0]
+    if name in given or made.get(name) is None:
+        return problem
+    changed = [each for each in _CHOICES if each in given and str(made.get(each)) != str(given[each])]
+    how = "".join(f", made with {option_name(each)} {made.get(each)}" for each in changed)
+    remedy = f"Give {option_name(name)} another value"
+    if may_be_null(spec.params.model_fields[name]):
+        remedy += ', or "" for none'
+    return FieldError(problem.field, f"{problem.detail} It is from {file}{how}. {remedy}.")
 
 
 def _sha256(path: Path) -> str:

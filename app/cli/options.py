@@ -48,10 +48,15 @@ def _declare(name: str, info: FieldInfo) -> str:
 
 
 def params_of(cls: type[Params], options: dict[str, Any]) -> dict[str, Any]:
-    """The params that were given, as the params class takes them."""
+    """The params that were given, as the params class takes them; empty text is null where one may be."""
     return {
         name: _parse(cls.model_fields[name], value) for name, value in options.items() if value is not None
     }
+
+
+def may_be_null(info: FieldInfo) -> bool:
+    """Whether a param takes None."""
+    return type(None) in get_args(info.annotation)
 
 
 def bare_type(info: FieldInfo) -> Any:
@@ -71,6 +76,8 @@ def _option_type(cls: type[Params], name: str, info: FieldInfo) -> Any:
 
 def _parse(info: FieldInfo, value: Any) -> Any:
     """A list from ``a,b``, a mapping from ``a=1,b=2``; the params class checks the values."""
+    if isinstance(value, str) and not value.strip() and may_be_null(info):
+        return None
     shape = get_origin(bare_type(info))
     if not isinstance(value, str) or shape not in (list, dict):
         return value

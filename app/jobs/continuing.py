@@ -27,9 +27,9 @@ def with_continued(
 ) -> dict[str, Any]:
     """Params of a request, with those of the job that they continue where they leave them out.
 
-    The job is then named with the artifact to go on from: its state if it was kept, else its picture. Params
-    that name a picture, or are not as they should be, stay as they are. ``files`` are picture params that
-    come as files. Raises ParamsError, InvalidParam.
+    The job is then named with the artifact to go on from: its state if it was kept, else its picture. A null
+    is kept: it takes away what that job had. Params that name a picture, or are not as they should be, stay
+    as they are. ``files`` are picture params that come as files. Raises ParamsError, InvalidParam.
     """
     if kind not in KINDS:
         return params
@@ -54,9 +54,8 @@ def with_continued(
         _require_done(job, kind, field)
         if not artifact:
             artifact = STATE if any(each.name == STATE for each in made) else IMAGE
-        given = {name: value for name, value in params.items() if value is not None}
         try:
-            found = cls.continuing(present_params(job, catalogue), given, files)
+            found = cls.continuing(present_params(job, catalogue), params, files)
         except InputError as error:
             raise ParamsError(error.errors) from None
         return {**found, field: f"{job_id}/{artifact}"}

@@ -1,5 +1,6 @@
 """Params and presets of activation maximization: pictures that excite some part of a network most."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -67,7 +68,7 @@ class PresetValues(BaseModel):
     transforms: Transforms = {}
     looks: int = 1
     optimizer: Optimizer
-    step_size: float
+    step_size: float | None
     steps: int
     l2_weight: float = 0.0
     p_weight: float = 0.0
@@ -186,7 +187,7 @@ class MaximizationParams(Params):
         le=100,
         title="Step size",
         description="Typical change of a value in a step: of a pixel in [0, 1], of a spectrum, of a phase in "
-        "radians.",
+        "radians. Not for L-BFGS.",
     )
     l2_weight: float | None = Field(
         None, ge=0, le=1e9, title="L2 weight", description="Cost of the squared distance from the mean color."
@@ -226,6 +227,12 @@ class MaximizationParams(Params):
         """The seeds of the variations; after the largest comes 0."""
         return following_seeds(self.seed, self.variations)
 
+    @classmethod
+    def present_values(cls, values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+        """Without the step size that jobs with L-BFGS had, though it takes none."""
+        found = super().present_values(values, names)
+        return found | {"step_size": None} if found.get("optimizer") == "lbfgs" else found
+
     def maximization_values(self, card: NetworkCard) -> dict[str, Any]:
         """The values of resolved params that the preset and the network give."""
         values = with_preset(self, PRESETS[self.preset])
@@ -234,13 +241,18 @@ class MaximizationParams(Params):
             values["noise"] = self.noise
         elif values["noise"] is None:
             values["noise"] = PRESETS["lucid"].noise
+        if values["optimizer"] == "lbfgs":
+            values["step_size"] = self.step_size
         if not values["transforms"]:
             values["looks"] = self.looks or 1
         return values | {"size": self.size or card.input_size or DEFAULT_SIZE}
 
 
 class ResolvedMaximization(PresetValues, MaximizationParams):
-    """Resolved params of activation maximization. ``noise`` is null for phases alone."""
+    """Resolved params of activation maximization.
+
+    ``noise`` is null for phases alone, ``step_size`` for L-BFGS.
+    """
 
     size: int
 
@@ -296,6 +308,10 @@ class ResolvedMaximization(PresetValues, MaximizationParams):
             raise InputError(
                 "optimizer",
                 "L-BFGS needs an objective that stays as it is: set transforms to none, or use adam.",
+            )
+        if self.optimizer == "lbfgs" and self.step_size is not None:
+            raise InputError(
+                "step_size", "The steps of L-BFGS follow from the curvature: leave this out, or use adam."
             )
         if not self.transforms and self.looks != 1:
             raise InputError("looks", "Without transforms every look is the same: set it to 1.")

@@ -228,8 +228,8 @@ class Params(Exact):
     ) -> dict[str, Any]:
         """The params of a job that continues one with the stored params ``earlier``.
 
-        ``given`` are those that were asked for, ``files`` picture params that come besides. Raises InputError
-        for one that cannot change.
+        ``given`` are those that were asked for, null ones to take away what it had; ``files`` are picture
+        params that come besides. Raises InputError for one that cannot change.
         """
         return {name: value for name, value in earlier.items() if name not in files} | dict(given)
 

@@ -192,7 +192,8 @@ class StyleTransferFields(Params):
         None,
         title="Continue",
         description="A finished job to go on from, at its size: steps are further ones. Params that are left "
-        "out, pictures too, are those of that job. Or a picture of the size of the result.",
+        "out, pictures too, are those of that job; null takes one away. Or a picture of the size of the "
+        "result.",
     )
     keep_state: bool = Field(
         False,

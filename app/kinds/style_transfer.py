@@ -28,12 +28,15 @@ from app.kinds.style_presets import (
 )
 from app.kinds.work import (
     GRADIENT,
+    NUMBER,
     Spending,
+    activation_bytes,
     descent_bytes,
     layer_numbers,
     product_work,
     scale_sides,
     steps_work,
+    targets_bytes,
 )
 from app.networks import NetworkCard
 from app.networks.catalogue import Catalogue
@@ -52,6 +55,9 @@ ORDERED: tuple[StyleLossName, ...] = (
 
 # Bytes for each number of a layer that a loss takes as a whole: it, a copy of it, and their gradients.
 GATHERED = 16
+
+# Of the features that a style is summed up of, what each further region was measured to take as much as.
+OF_REGION = 0.5
 
 # Stride of the deepest layers that fine_style is for: relu1_* and relu2_* of a VGG.
 FINE_STRIDE = 2
@@ -265,13 +271,37 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
         return passes + self.steps * SORTING * layer_numbers(card, pixels, layers, rows)
 
     def shaped_bytes(self, card: NetworkCard, spending: Spending, shape: float) -> float:
-        """Of a result shaped as the content; what a loss takes together is there besides."""
+        """Of a result shaped as the content; what a loss takes together is there besides.
+
+        Style pictures are taken to be as large as they may be of use, and of the same shape, or square where
+        they may be larger.
+        """
         sides, margin = (self.size * shape, self.size), PRESETS[self.preset].margin
+        pixels = sides[0] * sides[1]
         content = positive(self.content_layers) if self.content_weight else ()
-        in_tiles = descent_bytes(card, sides, self.needed_layers(), spending, margin, content)
-        if self.style_loss not in SORTED_ROWS:
-            return in_tiles
-        return in_tiles + GATHERED * layer_numbers(card, sides[0] * sides[1], self.style_layers)
+        descent = descent_bytes(card, sides, self.needed_layers(), spending, margin, content)
+        if self.style_loss in SORTED_ROWS:
+            descent += GATHERED * layer_numbers(card, pixels, self.style_layers)
+        descent += self._bytes_of_masks(card, spending, pixels)
+        style_sides = [self.style_size or self.size * scale for scale in self.scales_of_styles()]
+        styles = [side**2 * (1.0 if side > self.size else shape) for side in style_sides]
+        waiting = pixels + sum(styles) - max(styles)
+        layers = positive(self.style_layers) if self.style_weight else ()
+        return max(descent, targets_bytes(card, max(styles), layers, spending, waiting))
+
+    def _bytes_of_masks(self, card: NetworkCard, spending: Spending, pixels: float) -> float:
+        """Masks, those of the present scale, the content that stays, and the sums of each region."""
+        regions = len(self.style_masks or ())
+        masks = regions + sum(mask is not None for mask in (self.content_mask, self.content_weight_map))
+        found = 2 * NUMBER * masks * pixels
+        if self.content_mask is not None:
+            found += 2 * 3 * NUMBER * pixels
+        whole = activation_bytes(card, pixels, self.needed_layers())
+        if regions > 1 and whole:
+            seen = min(1.0, spending.tile_bytes / whole) * pixels
+            summed = layer_numbers(card, seen, positive(self.style_layers))
+            found += OF_REGION * NUMBER * (regions - 1) * summed
+        return found
 
     def require_valid(self, catalogue: Catalogue) -> None:
         """Check the combination of params, and the layers against the network; InputError."""

@@ -25,7 +25,7 @@ from app.kinds.results.pictures import TextureSynthesisResult
 from app.kinds.spec import KindSpec
 from app.kinds.stacking import positive, short_hash
 from app.kinds.style_presets import PRESETS
-from app.kinds.work import Spending, descent_bytes, scale_sides, steps_work
+from app.kinds.work import NUMBER, Spending, descent_bytes, scale_sides, steps_work, targets_bytes
 from app.networks import NetworkCard
 from app.networks.catalogue import DEFAULT_NETWORK, Catalogue
 
@@ -128,10 +128,16 @@ class ResolvedTextureSynthesis(TextureSynthesisParams):
         return steps_work(card, sides, self.steps * self.variations, self.needed_layers())
 
     def shaped_bytes(self, card: NetworkCard, spending: Spending, shape: float) -> float:
-        """Of the result, whatever shape the texture has."""
-        del shape
+        """Of the result, whatever shape the texture has, or of the texture if that takes more.
+
+        The texture is there until the end, and is taken to be as large as it may be of use.
+        """
         sides = (self.size * min(self.aspect, 1 / self.aspect), self.size)
-        return descent_bytes(card, sides, self.needed_layers(), spending, PRESETS["impasto"].margin)
+        texture = shape * (self.source_size or self.size) ** 2
+        descent = descent_bytes(card, sides, self.needed_layers(), spending, PRESETS["impasto"].margin)
+        if self.source_size is not None:
+            descent += 2 * 3 * NUMBER * texture
+        return max(descent, targets_bytes(card, texture, positive(self.layers), spending))
 
 
 SPEC = KindSpec(

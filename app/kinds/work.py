@@ -54,6 +54,9 @@ TAKEN_BY_PARTS = 1.1
 COPIES = 10
 COPIES_IN_PARTS = 6
 
+# Copies of a style or texture while its features are summed up: as sent, as the job may change it, resized.
+COPIES_OF_TARGET = 3
+
 # Bytes of target features of the content beyond which a tiled picture keeps none of them, and computes those
 # of each tile again: an evaluation then takes about an eighth longer. Both give the same targets bit for bit.
 KEPT_BYTES = 384 << 20
@@ -240,6 +243,22 @@ def descent_bytes(
     each = bytes_of_each_tile(activation_bytes(card, 1, layers), _halo(card, layers), spending.tile_bytes)
     kept = min(targets, KEPT_BYTES) if targets / 2 <= KEPT_BYTES else 0.0
     return TAKEN_BY_PARTS * each + kept + (COPIES_IN_PARTS + pairs) * picture
+
+
+def targets_bytes(
+    card: NetworkCard, pixels: float, layers: Collection[str], spending: Spending, pictures: float = 0
+) -> float:
+    """Memory while the features of a style or texture of so many pixels are summed up, in tiles.
+
+    ``pictures`` is the number of pixels of others that wait meanwhile. Nothing descends yet.
+    """
+    whole = activation_bytes(card, pixels, layers)
+    tile = min(whole, spending.tile_bytes) / whole * pixels if whole else 0.0
+    # The features are there together, beside those that the last layer is made from.
+    passing = activation_bytes(card, tile, layers, gradient=False) + NUMBER * layer_numbers(
+        card, tile, layers
+    )
+    return passing + 3 * NUMBER * (COPIES_OF_TARGET * pixels + pictures)
 
 
 def _halo(card: NetworkCard, layers: Collection[str] | None) -> int:

@@ -58,6 +58,9 @@ def _kinds(api: Schema) -> list[dict[str, Any]]:
         form = api["components"]["schemas"][form_name]["properties"]
         params = content["application/json"]["schema"]["$ref"].rpartition("/")[2]
         job = next(_references(post["responses"]["202"]))
+        schema = api["components"]["schemas"][params]
+        continued = _continued(schema)
+        pictures = {field: value["type"] == "array" for field, value in form.items() if field != "params"}
         found.append(
             {
                 "name": name,
@@ -65,12 +68,11 @@ def _kinds(api: Schema) -> list[dict[str, Any]]:
                 "title": post["summary"],
                 "summary": post["description"],
                 "result": list(_references(api["components"]["schemas"][job]))[1],
-                "schema": api["components"]["schemas"][params],
-                "pictures": {
-                    field: value["type"] == "array" for field, value in form.items() if field != "params"
-                },
+                "schema": schema,
+                "pictures": pictures,
                 "extensions": listed[name]["file_extensions"],
-                "continued": _continued(api["components"]["schemas"][params]),
+                "continued": continued,
+                "removable": _removable(schema, [*pictures], continued),
             }
         )
     return found
@@ -80,6 +82,12 @@ def _continued(schema: Schema) -> list[str]:
     """The params that name a job to go on from, whose params stand in for those that are left out."""
     _, *others = schema.get("anyOf", [None])
     return [name for other in others for name in other["required"]]
+
+
+def _removable(schema: Schema, pictures: Sequence[str], continued: Sequence[str]) -> list[str]:
+    """The pictures of which null takes away that of the job to go on from."""
+    types = {field: _split_union(_type(schema["properties"][field], lenient=False)) for field in pictures}
+    return [field for field in pictures if continued and field not in continued and "None" in types[field]]
 
 
 def _type(schema: Schema, *, lenient: bool) -> str:
@@ -293,11 +301,13 @@ def _kind_table(kinds: Sequence[Schema]) -> str:
         pictures = ", ".join(f"{_quoted(field)}: {many}" for field, many in kind["pictures"].items())
         extensions = ", ".join(_quoted(each) for each in kind["extensions"])
         comma = "," if len(kind["extensions"]) == 1 else ""
-        continued = "".join(f"{_quoted(each)}, " for each in kind["continued"])
+        continued, removable = (
+            "".join(f"{_quoted(each)}, " for each in kind[group]) for group in ("continued", "removable")
+        )
         lines.append(
             f"    {_quoted(kind['name'])}: "
             f"KindInfo({_quoted(kind['path'])}, {{{pictures}}}, ({extensions}{comma})"
-            + (f", ({continued})" if continued else "")
+            + (f", ({continued}), ({removable})" if continued else "")
             + "),"
         )
     lines.append("}")
@@ -339,11 +349,12 @@ def _methods(kinds: Sequence[Schema], prefix: str, job: str) -> str:
         from abc import ABC, abstractmethod
         from collections.abc import Mapping, Sequence
         from typing import TYPE_CHECKING, Any, Unpack
+        from impasto_client.pictures import LEFT_OUT
         if TYPE_CHECKING:
             from impasto_client._generated.options import ({imported},)
             from impasto_client._generated.results import ({results},)
             from impasto_client.{module} import {job}
-            from impasto_client.pictures import Picture, Pictures
+            from impasto_client.pictures import LeftOut, Picture, Pictures
     """
     return _module(f"A method for each kind of job.\n\n{NOTE}", head, lines)
 
@@ -360,7 +371,11 @@ def _arguments(kind: Schema) -> list[tuple[str, str, Schema]]:
             shown = "Pictures" if kind["pictures"][name] else "Picture"
         else:
             shown = _type(properties[name], lenient=True)
-        found.append((name, shown if name in required else f"{shown} | None = None", properties[name]))
+        if name in kind["removable"]:
+            shown += " | LeftOut | None = LEFT_OUT"
+        elif name not in required:
+            shown += " | None = None"
+        found.append((name, shown, properties[name]))
     return found
 
 

@@ -141,6 +141,8 @@ def test_settings_of_an_old_job_come_back(page: Page, pictures: Path) -> None:
 def test_a_job_is_continued_once(page: Page, pictures: Path) -> None:
     choose(page, pictures, size=48)
     page.get_by_label("Style weight", exact=True).fill("25")
+    style_size = page.get_by_label("Style size", exact=True)
+    style_size.fill("32")
     submit(page)
     expect(result(page, "succeeded")).to_be_visible(timeout=JOB_MS)
     first = page.url.rpartition("job=")[2]
@@ -150,11 +152,15 @@ def test_a_job_is_continued_once(page: Page, pictures: Path) -> None:
     expect(continued).to_have_value(first)
     page.get_by_label("Style weight", exact=True).fill("60")
     page.get_by_label("Steps", exact=True).fill("2")
+    # What is emptied is not that of the first job.
+    expect(style_size).to_have_value("32")
+    style_size.fill("")
     with page.expect_response(lambda answer: answer.url.endswith("/v1/style-transfer")) as sent:
         page.get_by_role("button", name="Paint", exact=True).click()
 
     params = sent.value.json()["params"]
     assert params["continue_from"] == f"{first}/image"
+    assert params["style_size"] is None
     assert (params["size"], params["style_weight"], params["steps"]) == (48, 60, 2)
     expect(result(page, "succeeded")).to_be_visible(timeout=JOB_MS)
     # The next job begins anew.

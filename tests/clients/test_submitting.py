@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from impasto_client import Client, InvalidRequest
+from impasto_client import LEFT_OUT, Client, InvalidRequest
 from tests.support.client import ACCEPTED, GONE, JOB_ID, Ask, image
 from tests.support.flaky_server import FlakyServer, Reply
 
@@ -57,6 +57,16 @@ def test_files_beside_ids_are_uploaded(ask: Ask, taking: FlakyServer) -> None:
     upload, sent = taking.requests
     assert upload.path == "/v1/images" and b"painting" in upload.body
     assert b"photo" in sent.body and json.dumps({"style": [JOB_ID, FIRST]}).encode() in sent.body
+
+
+def test_none_takes_away_what_the_job_to_go_on_from_had(ask: Ask, taking: FlakyServer) -> None:
+    ask(lambda client: client.style_transfer(None, continue_from=JOB_ID, content_mask=None, style_size=None))
+    ask(lambda client: client.style_transfer(b"photo", content_mask=None, style_masks=LEFT_OUT))
+    ask(lambda client: client.jobs.create("style_transfer", {"continue_from": JOB_ID, "content_mask": None}))
+    went_on, with_file, by_name = taking.requests
+    assert json.loads(went_on.body) == {"continue_from": JOB_ID, "content_mask": None, "style_size": None}
+    assert b'{"content_mask": null}' in with_file.body and b"style_masks" not in with_file.body
+    assert json.loads(by_name.body) == {"continue_from": JOB_ID, "content_mask": None}
 
 
 def test_a_job_that_is_to_be_reproducible_says_so(ask: Ask, taking: FlakyServer) -> None:

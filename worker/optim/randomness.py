@@ -70,10 +70,19 @@ def noise_like(picture: Tensor, height: int, width: int, seed: int) -> Tensor:
     Pixels are independent, (1, 3, height, width) float32 in [0, 1]; mean and covariance of RGB are the
     picture's, before clamping.
     """
-    pixels = picture.detach().cpu().double()[0].flatten(1)
-    variances, axes = torch.linalg.eigh(torch.cov(pixels, correction=0))
-    root = axes * variances.clamp_min(0).sqrt()
-    generator = generator_from(seed)
-    drawn = root.float() @ torch.randn(3, height * width, generator=generator)
-    colors: Tensor = pixels.mean(1, keepdim=True).float() + drawn
-    return colors.view(1, 3, height, width).clamp(0, 1)
+    mean, root = _distribution(picture)
+    drawn = root @ torch.randn(3, height * width, generator=generator_from(seed))
+    return drawn.add_(mean).view(1, 3, height, width).clamp_(0, 1)
+
+
+def _distribution(picture: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (3, 1) and a root (3, 3) of the covariance of the colors of a picture, float32 on the CPU.
+
+    As by ``torch.cov``, bit for bit, but in one float64 copy: sums in pieces would round otherwise, which
+    turns the axes of a grey picture, and older recipes would give other pictures.
+    """
+    pixels = picture.detach()[0].flatten(1).cpu().to(torch.float64, copy=True)
+    mean = pixels.mean(1, keepdim=True)
+    pixels.sub_(mean)
+    variances, axes = torch.linalg.eigh(pixels @ pixels.T / pixels.shape[1])
+    return mean.float(), (axes * variances.clamp_min(0).sqrt()).float()

@@ -3,7 +3,7 @@
 import { datasetField } from "./dataset_field.js";
 import { showText } from "./dom.js";
 import { checkboxField, radioField, selectField, sizeField, textField } from "./fields.js";
-import { isPicture, namesPicture } from "./kinds.js";
+import { continuedParam, isPicture, namesPicture } from "./kinds.js";
 import { networkField } from "./network_field.js";
 import { findNetwork } from "./networks.js";
 import { pictureField } from "./picture_field.js";
@@ -114,6 +114,10 @@ export function makeKindForm(kind) {
       }
       const detail = field.unusable?.();
       if (detail) problems.push({ field: name, detail });
+    }
+    // What is left out is then as it was in that job, whereas here it was emptied.
+    if (params[continuedParam(kind.kind)?.name] !== undefined) {
+      for (const { param } of shownFields()) if (param.nullable) params[param.name] ??= null;
     }
     return { params, over, problems };
   }

@@ -160,4 +160,5 @@ def test_a_format_that_the_kind_does_not_have_is_told_before_any_work(folder: Pa
 def test_a_recipe_of_another_kind_is_refused(folder: Path) -> None:
     assert run("deep-dream", "photo.png", "-o", "out.png", *QUICK).exit_code == 0
     result = run("style", "photo.png", "guide.png", "-o", "two.png", "--recipe", "out.png")
-    assert result.exit_code == 2 and "'deep_dream'" in result.stderr
+    assert result.exit_code == 2 and "(deep_dream)" in result.stderr
+    assert "take `impasto deep-dream --recipe out.png`" in result.stderr

@@ -276,6 +276,18 @@ def test_shares_in_a_recipe_are_for_as_many_styles(folder: Path) -> None:
     assert recipe_of(folder / "c.png")["params"]["style_weights"] == [1, 3]
 
 
+def test_an_empty_option_takes_away_that_of_a_recipe(folder: Path) -> None:
+    pair = ("content.png", "style.png")
+    made = style(*pair, "-o", "a.png", *QUICK, "--style-size", "16", "--style-weight", "3")
+    assert made.exit_code == 0, made.output
+
+    for number, settings in enumerate((("--recipe", "a.png"), ("--continue-from", "a.png"))):
+        result = style(*pair, "-o", f"b{number}.png", *settings, "--style-size", "", "--steps", "1")
+        assert result.exit_code == 0, result.output
+        params = recipe_of(folder / f"b{number}.png")["params"]
+        assert (params["style_size"], params["style_weight"]) == (None, 3)
+
+
 def test_a_picture_of_another_kind_is_continued_as_any_picture(folder: Path) -> None:
     dream = ("content.png", "-o", "dream.png", "--size", "32", "--octaves", "1", "--steps", "1")
     assert CliRunner().invoke(program, ["deep-dream", *dream]).exit_code == 0

@@ -155,6 +155,7 @@ def test_what_a_job_stores_resolves_to_itself(kind: str, params: dict[str, Any])
         ({"preset": "simonyan-2014", "variations": 2}, "variations", "noise to 0.01"),
         ({"preset": "simonyan-2014", "looks": 2}, "looks", "set it to 1"),
         ({"optimizer": "lbfgs"}, "optimizer", "set transforms to none"),
+        ({"optimizer": "lbfgs", "transforms": {}, "step_size": 0.1}, "step_size", "leave this out"),
         ({"transforms": {"rotate": 181}}, "transforms", "180 degrees at most"),
         ({"transforms": {"crop": 0}}, "transforms", "above 0"),
         ({"transforms": {"jiter": 3}}, "transforms.jiter", "'jitter'"),
@@ -172,6 +173,17 @@ def test_what_does_not_go_together(params: dict[str, Any], field: str, said: str
 
     assert found[0] == field
     assert said in found[1]
+
+
+@pytest.mark.parametrize("kind", ["class_visualization", "feature_visualization"])
+def test_lbfgs_has_no_step_size_nor_have_jobs_of_before(kind: str) -> None:
+    target = {"target": 1} if kind == "class_visualization" else {}
+    made = parse_params(kind, {"optimizer": "lbfgs", "transforms": {}, **target}, SHIPPED)
+    stored = made.model_dump(mode="json")
+    assert stored["step_size"] is None
+
+    again = type(made).present_values({**stored, "step_size": 0.05}, {})
+    assert parse_params(kind, again, SHIPPED) == made
 
 
 def test_the_largest_size_that_is_named_works() -> None:

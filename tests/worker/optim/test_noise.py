@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from tests.support.peak_memory import PeakMemory
 from worker.optim.randomness import noise_like, noise_picture
 
 
@@ -68,3 +69,41 @@ def test_noise_of_one_color_is_flat() -> None:
 
     assert torch.allclose(noise, flat[..., :1, :1].expand(1, 3, 8, 8), atol=1e-6)
     assert torch.isfinite(noise_like(flat[..., :1, :1], 8, 8, 0)).all()
+
+
+def pictures() -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(2)
+    drawn = torch.rand(1, 3, 211, 307, generator=generator)
+    return {
+        "drawn": drawn,
+        "texture": texture(),
+        "grey": drawn[:, :1].expand(1, 3, 211, 307),
+        "nearly grey": drawn[:, :1].expand(1, 3, 211, 307) + 1e-4 * drawn,
+        "turned": drawn.transpose(2, 3),
+        "channels last": drawn.contiguous(memory_format=torch.channels_last),
+        "one column": drawn[..., :1],
+        "one pixel": drawn[..., :1, :1],
+    }
+
+
+@pytest.mark.parametrize("name", pictures())
+def test_noise_is_that_of_the_covariance_bit_for_bit(name: str) -> None:
+    picture = pictures()[name]
+    pixels = picture.double()[0].flatten(1)
+    variances, axes = torch.linalg.eigh(torch.cov(pixels, correction=0))
+    root = (axes * variances.clamp_min(0).sqrt()).float()
+    drawn = root @ torch.randn(3, 40 * 30, generator=torch.Generator().manual_seed(5))
+    expected = (pixels.mean(1, keepdim=True).float() + drawn).view(1, 3, 40, 30).clamp(0, 1)
+
+    before = picture.clone()
+    assert torch.equal(noise_like(picture, 40, 30, 5), expected)
+    assert torch.equal(picture, before)
+
+
+def test_noise_of_a_large_picture_takes_one_copy_of_it_in_float64() -> None:
+    picture = torch.rand(1, 3, 300, 400)
+
+    with PeakMemory() as memory:
+        noise_like(picture, 20, 30, 7)
+
+    assert memory.peak < 2.1 * picture.nbytes

@@ -168,6 +168,33 @@ def test_what_cannot_be_continued_names_the_remedy(context: WorkerContext) -> No
 
 
 @pytest.mark.medium
+def test_null_takes_away_what_the_job_had(context: WorkerContext) -> None:
+    picture = add_picture(context, strange.noise(size=(40, 30), seed=3))
+    had = {
+        "style_masks": [picture, picture],
+        "content_mask": picture,
+        "content_weight_map": picture,
+        "fine_style": picture,
+        "style_weights": [1, 3],
+        "style_size": 24,
+    }
+    first = painted(context, style=[picture, picture], steps=1, style_weight=3, **had)
+
+    for name in had:
+        without = create(context, continue_from=first.id, **{name: None})
+        equal = [1, 1] if name == "style_weights" else None
+        went_on = {"continue_from": f"{first.id}/image", name: equal}
+        assert without.params == {**first.params, **went_on}
+    by_preset = create(context, continue_from=first.id, style_weight=None)
+    assert by_preset.params["style_weight"] == KINDS["style_transfer"].presets["impasto"].style_weight  # type: ignore[attr-defined]
+    # Nor does it come back when that job is tried again.
+    service = job_service(context)
+    service.cancel(by_preset.id)
+    service.cancel(without.id)
+    assert service.retry(get_job(context.engine, without.id)).params == without.params
+
+
+@pytest.mark.medium
 def test_other_styles_have_shares_of_their_own(context: WorkerContext) -> None:
     picture = add_picture(context, strange.noise(size=(40, 30), seed=3))
     first = painted(context, style=[picture, picture], style_weights=[1, 3], steps=1)

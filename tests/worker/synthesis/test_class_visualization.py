@@ -193,7 +193,9 @@ def test_every_solver_climbs_with_every_parametrization(optimizer: str, parametr
         l2_weight=0.1,
         tv_weight=0.1,
         p_weight=0.1,
-        step_size={"pixels": 0.02, "fourier": 0.005, "phase": 0.2}[parametrization],
+        step_size=None
+        if optimizer == "lbfgs"
+        else {"pixels": 0.02, "fourier": 0.005, "phase": 0.2}[parametrization],
     )
 
     outcome, seen = run(params)

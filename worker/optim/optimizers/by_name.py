@@ -44,11 +44,16 @@ class PerSample(Optimizer):
             optimizer.restore(StepState(under_prefix(f"{index}.", state.tensors), values))
 
 
-def make_optimizer(name: OptimizerName, lr: float, variables: Tensor, *, bounded: bool) -> Optimizer:
+def make_optimizer(name: OptimizerName, lr: float | None, variables: Tensor, *, bounded: bool) -> Optimizer:
     """An optimizer for a batch of variables (N, ...), each on its own; clamped to [0, 1] if ``bounded``.
 
-    ``lr`` is the usual change of a value in a step. L-BFGS ignores it: its steps follow from the curvature.
+    ``lr`` is the usual change of a value in a step. L-BFGS ignores it: its steps follow from the curvature;
+    the others raise ValueError if it is None.
     """
+    if lr is None:
+        if name != "lbfgs":
+            raise ValueError(f"{name} needs a step size")
+        lr = 0.0
     makers: dict[OptimizerName, Callable[[], Optimizer]] = {
         "gradient": lambda: NormalizedGradient(lr, bounded=bounded),
         "adam": lambda: Adam(lr, bounded=bounded),

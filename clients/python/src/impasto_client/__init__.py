@@ -27,12 +27,13 @@ from impasto_client.errors import (
 )
 from impasto_client.job import Artifact, Job
 from impasto_client.options import Priority
-from impasto_client.pictures import Picture, Pictures
+from impasto_client.pictures import LEFT_OUT, Picture, Pictures
 from impasto_client.retries import NO_RETRIES, Retries
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "LEFT_OUT",
     "NO_RETRIES",
     "ApiError",
     "Artifact",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import IO, TypeAlias
+from enum import Enum
+from typing import IO, Final, Literal, TypeAlias
 
 from impasto_client._core.handles import ArtifactHandle, JobHandle
 from impasto_client._generated.models import ImageView, MemberView
@@ -17,3 +18,12 @@ Picture: TypeAlias = (
 )
 # One, or several.
 Pictures: TypeAlias = Picture | Sequence[Picture]
+
+
+class LeftOut(Enum):
+    """What pictures default to where None takes away that of the job to go on from."""
+
+    LEFT_OUT = "left out"
+
+
+LEFT_OUT: Final[Literal[LeftOut.LEFT_OUT]] = LeftOut.LEFT_OUT

@@ -10,6 +10,7 @@ from impasto_client._core.session import Session
 from impasto_client._core.uploads import Uploads, as_list, resolve, uploading
 from impasto_client._generated.kinds import KINDS
 from impasto_client._generated.models import JobView
+from impasto_client.pictures import LeftOut
 
 # What a call takes beside the params of a kind.
 CALL_OPTIONS = ("priority", "reproducible", "idempotency_key")
@@ -18,7 +19,11 @@ PRIORITIES = {"urgent": 6, "normal": 4, "background": 2}
 
 async def submit(session: Session, kind: str, given: Mapping[str, Any]) -> JobCore:
     """Queue a job. ``given`` are its params, whose pictures may be files, and ``CALL_OPTIONS``."""
-    params = {name: value for name, value in given.items() if name not in CALL_OPTIONS}
+    params = {
+        name: value
+        for name, value in given.items()
+        if name not in CALL_OPTIONS and value is not LeftOut.LEFT_OUT
+    }
     # The call does not wait: the job does that.
     headers = {"Prefer": "wait=0"}
     if given.get("priority") is not None:
@@ -58,6 +63,8 @@ async def split_files(
     for field in [name for name in pictures if name in params]:
         given = params.pop(field)
         if given is None:
+            if field in KINDS[kind].removable:
+                params[field] = None
             continue
         found = [await resolve(session, field, each, kind) for each in as_list(given)]
         if len(found) != 1 and not pictures[field]:

@@ -49,6 +49,13 @@ KINDS: dict[str, KindInfo] = {
         },
         (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"),
         ("continue_from",),
+        (
+            "style_masks",
+            "content_mask",
+            "content_weight_map",
+            "fine_style",
+            "init_image",
+        ),
     ),
     "deep_dream": KindInfo("/v1/deep-dream", {"image": False, "guide": False}, (".png", ".mp4", ".webp")),
     "class_visualization": KindInfo(

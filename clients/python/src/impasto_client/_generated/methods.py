@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
+from impasto_client.pictures import LEFT_OUT
+
 if TYPE_CHECKING:
     from impasto_client._generated.options import (
         ActivationsOptions,
@@ -63,7 +65,7 @@ if TYPE_CHECKING:
         TrainResult,
     )
     from impasto_client.job import Job
-    from impasto_client.pictures import Picture, Pictures
+    from impasto_client.pictures import LeftOut, Picture, Pictures
 
 
 class Kinds(ABC):
@@ -76,11 +78,11 @@ class Kinds(ABC):
         self,
         content: Picture | None = None,
         style: Pictures | None = None,
-        style_masks: Pictures | None = None,
-        content_mask: Picture | None = None,
-        content_weight_map: Picture | None = None,
-        fine_style: Picture | None = None,
-        init_image: Picture | None = None,
+        style_masks: Pictures | LeftOut | None = LEFT_OUT,
+        content_mask: Picture | LeftOut | None = LEFT_OUT,
+        content_weight_map: Picture | LeftOut | None = LEFT_OUT,
+        fine_style: Picture | LeftOut | None = LEFT_OUT,
+        init_image: Picture | LeftOut | None = LEFT_OUT,
         continue_from: Picture | None = None,
         **options: Unpack[StyleTransferOptions],
     ) -> Job[StyleTransferResult]:
@@ -98,7 +100,8 @@ class Kinds(ABC):
         from the style.
         init_image: The picture to start from, with init=image.
         continue_from: A finished job to go on from, at its size: steps are further ones. Params that
-        are left out, pictures too, are those of that job. Or a picture of the size of the result.
+        are left out, pictures too, are those of that job; null takes one away. Or a picture of the
+        size of the result.
         Options: preset, size, style_weight, content_weight, style_loss, content_loss, tv_weight,
         style_weights, style_scale, style_scales, style_size, color, color_match, steps,
         content_layers, style_layers, views, optimizer, pooling, init, tileable, network, seed,

@@ -209,7 +209,7 @@ class ClassVisualizationOptions(CallOptions, total=False):
     """How the objective is maximized."""
     step_size: float | None
     """Typical change of a value in a step: of a pixel in [0, 1], of a spectrum, of a phase in
-    radians. Above 0, at most 100.
+    radians. Not for L-BFGS. Above 0, at most 100.
     """
     l2_weight: float | None
     """Cost of the squared distance from the mean color. At least 0, at most 1e+09."""
@@ -266,7 +266,7 @@ class FeatureVisualizationOptions(CallOptions, total=False):
     """How the objective is maximized."""
     step_size: float | None
     """Typical change of a value in a step: of a pixel in [0, 1], of a spectrum, of a phase in
-    radians. Above 0, at most 100.
+    radians. Not for L-BFGS. Above 0, at most 100.
     """
     l2_weight: float | None
     """Cost of the squared distance from the mean color. At least 0, at most 1e+09."""
