@@ -7,10 +7,11 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.support import ConsoleErrors, drop, held
 
@@ -260,3 +261,40 @@ def test_pairs_stay_pairs_while_another_form_is_shown(page: Page, folders: tuple
     assert sent.value.post_data_json["combine"] == "zip"
     assert "name=Photos" in sent.value.url and "Paintings" in sent.value.url
     expect(page).to_have_url(BATCH_ADDRESS)
+
+
+def test_a_batch_is_named_after_the_pictures_that_are_left(
+    page: Page, folders: tuple[Path, Path], pictures: Path, console_errors: ConsoleErrors
+) -> None:
+    console_errors.expect("422", "/v1/batches")
+    page.goto("/")
+    page.get_by_label("What to make").select_option("deep_dream")
+    page.get_by_text("Many pictures", exact=True).click()
+    pile = field(page, "image")
+    pile.locator("input[type=file]").last.set_input_files(folders[0])
+    expect(pile.locator(".picture-heading")).to_contain_text("2 pictures")
+    page.reload()
+    assert name_of_batch(page) == "DeepDream: Photos"
+    pile.locator("input[type=file]").first.set_input_files(pictures / "style.png")
+    expect(pile.locator(".picture-heading")).to_contain_text("3 pictures")
+    for _ in range(2):
+        pile.locator(".remove").first.click()
+    assert name_of_batch(page) == "DeepDream: Style"
+
+
+def name_of_batch(page: Page) -> str:
+    """The name with which the batch of the form would be made; the request is stopped."""
+    names: list[str] = []
+
+    def stop(route: Route) -> None:
+        if route.request.method != "POST" or "dry_run" in route.request.url:
+            route.continue_()
+            return
+        names.append(parse_qs(urlsplit(route.request.url).query)["name"][0])
+        route.fulfill(status=422, body="{}")
+
+    page.route("**/v1/batches?*", stop)
+    page.locator("#submit").click()
+    expect(page.locator("#form-problem")).to_be_visible()
+    page.unroute("**/v1/batches?*")
+    return names[0]

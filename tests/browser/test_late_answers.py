@@ -1,6 +1,7 @@
 """Answers that come when the page shows something else, or not at all: what is shown stays, and goes on."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +9,19 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.support import ConsoleErrors, Service, held, paint, result
+from tests.browser.support import (
+    ConsoleErrors,
+    Service,
+    choose,
+    file_input,
+    held,
+    paint,
+    problem_of,
+    result,
+    submit,
+)
 from tests.support.service import wait_for
+from tests.support.zips import class_folders, zipped
 
 pytestmark = pytest.mark.browser
 
@@ -34,6 +46,24 @@ OPEN_ENTRIES = """async (id) => {
         entries.watch();
     });
 }"""
+
+
+SLOW_CAMERA = """globalThis.opening = [];
+    const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async (wanted) => {
+        const stream = await open(wanted);
+        await new Promise((release) => opening.push({ stream, release }));
+        return stream;
+    };"""
+LIVE = "opening.map(({ stream }) => stream.getTracks().some((track) => track.readyState === 'live'))"
+OPEN_TRY_IT = """async () => {
+    const { src } = document.querySelector("script[type=module]");
+    const { makeTryIt } = await import(new URL("try_it.js", src));
+    const tryIt = makeTryIt();
+    document.getElementById("stage").prepend(tryIt.element);
+    tryIt.show("palette", () => {});
+}"""
+LABELS = {"params": '{"name": "labels"}'}
 
 
 def batches(service: Service, *names: str) -> Iterator[str]:
@@ -123,6 +153,88 @@ def test_a_batch_that_has_ended_says_when_the_service_answers_again(
     page.route("**/entries?*", lambda route: route.abort())
     page.evaluate("() => { said = []; const left = entries.fetch(1); entries.close(); return left; }")
     assert page.evaluate("said") == []
+
+
+def test_what_is_wrong_with_a_form_is_said_with_its_name_under_another_one(
+    page: Page, pictures: Path, console_errors: ConsoleErrors
+) -> None:
+    console_errors.expect("422", "/v1/style-transfer")
+    choose(page, pictures)
+    page.get_by_label("Style layers").fill("relu9_9")
+    page.get_by_text("Advanced", exact=True).click()
+    kind = page.get_by_label("What to make")
+    with held(page, "**/v1/style-transfer") as release:
+        with page.expect_request("**/v1/style-transfer"):
+            submit(page)
+        kind.select_option("deep_dream")
+        release()
+        expect(page.locator("#form-problem")).to_contain_text(re.compile("^Style transfer: .*relu9_9"))
+    expect(page.locator("#advanced")).not_to_have_attribute("open", "")
+    kind.select_option("style_transfer")
+    expect(page.locator("#form-problem")).to_be_hidden()
+    expect(problem_of(page, "style_layers")).to_contain_text("relu9_9")
+
+
+def test_a_picture_that_was_deleted_elsewhere_is_sent_again(
+    page: Page, service: Service, pictures: Path, console_errors: ConsoleErrors
+) -> None:
+    console_errors.expect("404", "/v1/images/")
+    page.goto("/")
+    tile = page.locator("[data-field=content] .tile")
+    references = []
+    for _ in range(2):
+        with page.expect_response("**/v1/images", timeout=30_000) as sent:
+            file_input(page, "content").set_input_files(pictures / "content.png")
+        references.append(sent.value.json()["id"])
+        expect(tile.locator("progress")).to_have_count(0)
+        page.get_by_role("button", name="Remove Content").click()
+        if len(references) == 1:
+            httpx.delete(f"{service.url}/v1/images/{references[0]}", trust_env=False).raise_for_status()
+    assert references[0] != references[1]
+
+
+def test_cameras_that_open_in_another_order_leave_the_last_one(page: Page) -> None:
+    page.add_init_script(SLOW_CAMERA)
+    page.goto("/")
+    expect(page.locator("#submit")).to_be_enabled()
+    page.evaluate(OPEN_TRY_IT)
+    page.get_by_role("button", name="Use the camera").click()
+    wait_for(lambda: page.evaluate("opening.length === 1"))
+    page.get_by_role("button", name="Close the camera").click()
+    page.get_by_role("button", name="Use the camera").click()
+    wait_for(lambda: page.evaluate("opening.length === 2"))
+    page.evaluate("opening[1].release()")
+    expect(page.get_by_role("button", name="Take a picture")).to_be_enabled()
+    page.evaluate("opening[0].release()")
+    page.wait_for_timeout(300)
+    assert page.evaluate(LIVE) == [False, True]
+    assert page.evaluate("document.querySelector('.finder video').srcObject === opening[1].stream")
+    page.get_by_role("button", name="Close the camera").click()
+    assert page.evaluate(LIVE) == [False, False]
+
+
+def test_labels_that_are_being_saved_stay_as_they_are(page: Page, service: Service) -> None:
+    file = {"file": ("labels.zip", zipped(class_folders(robin=2, wren=2)))}
+    made = httpx.post(f"{service.url}/v1/datasets", files=file, data=LABELS, trust_env=False)
+    made.raise_for_status()
+    path = f"{service.url}/v1/datasets/labels"
+    wait_for(lambda: httpx.get(path, trust_env=False).json()["state"] == "closed")
+    page.goto("/")
+    page.locator(".entry[data-name=labels]").get_by_role("button", name="Look at it").click()
+    dialog = page.get_by_role("dialog", name="labels")
+    dialog.locator(".sheet button").first.click()
+    dialog.get_by_label("Give them the label").fill("owl")
+    dialog.get_by_label("Give them the label").press("Enter")
+    with held(page, "**/relabel") as release:
+        with page.expect_request("**/relabel"):
+            dialog.get_by_role("button", name="Save").click()
+        for part in (".sheet", ".sheet-side", ".relabel"):
+            expect(dialog.locator(part).last).to_have_js_property("inert", True)
+        dialog.get_by_role("button", name="Close").click()
+        expect(dialog.get_by_role("alert")).to_have_text("The changes are being saved.")
+        release()
+    expect(dialog).to_be_hidden()
+    expect(page.locator(".entry[data-name=labels-2]")).to_be_visible()
 
 
 def test_sets_are_listed_once_the_service_answers(page: Page, console_errors: ConsoleErrors) -> None:

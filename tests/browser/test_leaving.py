@@ -3,10 +3,13 @@
 from pathlib import Path
 from shutil import copy
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.support import ConsoleErrors, held
+from tests.browser.support import ConsoleErrors, Service, held
+from tests.support.network_files import network_file, small_network
+from tests.support.service import wait_for
 from tests.support.zips import class_folders, zipped
 
 pytestmark = pytest.mark.browser
@@ -91,4 +94,37 @@ def test_a_picture_that_could_not_be_sent(page: Page, pictures: Path, console_er
     field = page.locator("[data-field=content]")
     field.locator("input[type=file]").set_input_files(pictures / "other.png")
     expect(field.locator(".tile progress")).to_have_count(0)
+    check_not_asked(page)
+
+
+def test_a_network_on_its_way(page: Page) -> None:
+    page.goto("/")
+    file = {"name": "leaving.safetensors", "mimeType": "", "buffer": network_file(small_network("leaving"))}
+    shelf = page.locator("section.shelf", has_text="Import a network")
+    with held(page, "**/v1/networks") as release:
+        with page.expect_request(lambda request: request.method == "POST"):
+            shelf.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]
+        check_asked(page)
+        release()
+        expect(shelf.locator("[data-name=leaving]")).to_be_visible()
+    check_not_asked(page)
+
+
+def test_labels_that_are_not_saved(page: Page, service: Service) -> None:
+    file = {"file": ("a.zip", zipped(class_folders(robin=2, wren=2)))}
+    data = {"params": '{"name": "unsaved"}'}
+    httpx.post(f"{service.url}/v1/datasets", files=file, data=data, trust_env=False).raise_for_status()
+    path = f"{service.url}/v1/datasets/unsaved"
+    wait_for(lambda: httpx.get(path, trust_env=False).json()["state"] == "closed")
+    page.goto("/")
+    page.locator(".entry[data-name=unsaved]").get_by_role("button", name="Look at it").click()
+    dialog = page.get_by_role("dialog", name="unsaved")
+    dialog.locator(".sheet button").first.click()
+    dialog.get_by_role("button", name="Leave out").click()
+    with page.expect_event("dialog") as asked:
+        page.evaluate(RELOAD)
+    asked.value.dismiss()
+    dialog.get_by_role("button", name="Close").click()
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_be_hidden()
     check_not_asked(page)

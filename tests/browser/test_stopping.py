@@ -4,9 +4,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.browser.support import Service, paint
+from tests.browser.support import ConsoleErrors, Service, paint
 
 pytestmark = pytest.mark.browser
 
@@ -25,6 +25,12 @@ WAIT = f"""async (id) => {{
     {IMPORT}
     const {{ waitForJob }} = await load("follow.js");
     return (await waitForJob(id, AbortSignal.abort(), () => {{}})).state;
+}}"""
+WAIT_LATER = f"""async (id) => {{
+    {IMPORT}
+    const {{ waitForJob }} = await load("follow.js");
+    const end = ({{ state }}) => {{ document.body.dataset.ended = state; }};
+    waitForJob(id, AbortSignal.abort(), () => {{}}).then(end);
 }}"""
 WAIT_THEN_STOP = f"""async (id) => {{
     {IMPORT}
@@ -53,6 +59,31 @@ def test_a_job_that_was_stopped_while_it_was_sent_is_cancelled(
     expect(page.locator("#submit")).to_be_enabled()
     assert page.evaluate(WAIT, job_id) == "cancelled"
     assert httpx.get(f"{service.url}/v1/jobs/{job_id}", trust_env=False).json()["state"] == "cancelled"
+
+
+def test_a_cancel_without_an_answer_is_repeated(
+    page: Page, service: Service, pictures: Path, console_errors: ConsoleErrors
+) -> None:
+    console_errors.expect("ERR_FAILED")
+    lost: list[str] = []
+
+    def lose_first(route: Route) -> None:
+        if lost:
+            route.continue_()
+        else:
+            lost.append(route.request.url)
+            route.abort()
+
+    job_id = paint(service, pictures, steps=20_000)
+    page.goto("/")
+    expect(page.locator("#submit")).to_be_enabled()
+    page.route("**/cancel", lose_first)
+    page.evaluate(WAIT_LATER, job_id)
+    try:
+        expect(page.locator("body")).to_have_attribute("data-ended", "cancelled")
+    finally:
+        httpx.post(f"{service.url}/v1/jobs/{job_id}/cancel", trust_env=False)
+    assert len(lost) == 1
 
 
 def test_a_job_that_has_ended_is_not_cancelled(page: Page, service: Service, pictures: Path) -> None:

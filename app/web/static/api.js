@@ -32,14 +32,22 @@ export class Unreachable extends Error {
 /** Statuses that a proxy answers while the service restarts. */
 const UNAVAILABLE = new Set([502, 503, 504]);
 
+/** What a body says; null for one that is no JSON: a page of a proxy. */
 function parsed(text) {
   try {
-    return JSON.parse(text);
+    return text ? JSON.parse(text) : {};
   } catch (error) {
-    // An error page of a proxy: the status is enough.
-    if (error instanceof SyntaxError) return {};
+    if (error instanceof SyntaxError) return null;
     throw error;
   }
+}
+
+/** What an answer that is no error says. Throws Unreachable for one that is not the service's, such as a page to log in. */
+function answerOf(text) {
+  const answer = parsed(text);
+  // Some routes answer null.
+  if (answer === null && text.trim() !== "null") throw new Unreachable();
+  return answer;
 }
 
 /** What fetch and the bodies of its answers give. Throws Unreachable, or a DOMException if it was stopped. */
@@ -56,13 +64,14 @@ async function reached(answer) {
 export async function ask(path, options = {}) {
   const response = await reached(fetch(urlOf(path), { cache: "no-store", ...options }));
   if (UNAVAILABLE.has(response.status)) throw new Unreachable();
-  if (!response.ok) throw new Problem(response.status, parsed(await reached(response.text())));
+  // The status of an error is enough.
+  if (!response.ok) throw new Problem(response.status, parsed(await reached(response.text())) ?? {});
   return response;
 }
 
 export async function request(path, options = {}) {
   const response = await ask(path, options);
-  return parsed(await reached(response.text()));
+  return answerOf(await reached(response.text()));
 }
 
 export function post(path, body = null, headers = {}) {
@@ -75,6 +84,15 @@ export function post(path, body = null, headers = {}) {
 
 const patch = (path, body) =>
   request(path, { method: "PATCH", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
+/** Delete something. That it is gone already is as good. */
+export async function remove(path) {
+  try {
+    await request(path, { method: "DELETE" });
+  } catch (error) {
+    if (error.status !== 404) throw error;
+  }
+}
 
 export const getKinds = async () => (await request("/v1/kinds")).items;
 
@@ -97,7 +115,7 @@ export function importNetwork(file, name, key) {
 
 export const renameNetwork = (name, next) => patch(`/v1/networks/${encodeURIComponent(name)}`, { name: next });
 
-export const deleteNetwork = (name) => request(`/v1/networks/${encodeURIComponent(name)}`, { method: "DELETE" });
+export const deleteNetwork = (name) => remove(`/v1/networks/${encodeURIComponent(name)}`);
 
 export const getImage = (id) => request(`/v1/images/${encodeURIComponent(id)}`);
 
@@ -105,7 +123,7 @@ export const getImage = (id) => request(`/v1/images/${encodeURIComponent(id)}`);
 export const listUnused = (cursor = null) =>
   request(`/v1/images?${new URLSearchParams({ unused: true, limit: 100, ...(cursor ? { cursor } : {}) })}`);
 
-export const deleteImage = (id) => request(`/v1/images/${encodeURIComponent(id)}`, { method: "DELETE" });
+export const deleteImage = (id) => remove(`/v1/images/${encodeURIComponent(id)}`);
 
 /** What can be asked for again of the recipe in an uploaded picture: {kind, params, left_out}; null if it has none. */
 export const getRecipe = (id) => request(`/v1/images/${encodeURIComponent(id)}/recipe`);
@@ -160,8 +178,7 @@ export const getDataset = (reference) => request(`/v1/datasets/${encodeURICompon
 /** What a set is like: {notes, widths, heights, ...}. */
 export const getStatistics = (reference) => request(`/v1/datasets/${encodeURIComponent(reference)}/statistics`);
 
-export const deleteDataset = (reference) =>
-  request(`/v1/datasets/${encodeURIComponent(reference)}`, { method: "DELETE" });
+export const deleteDataset = (reference) => remove(`/v1/datasets/${encodeURIComponent(reference)}`);
 
 export const renameDataset = (reference, name) => patch(`/v1/datasets/${encodeURIComponent(reference)}`, { name });
 
@@ -192,12 +209,15 @@ export function uploadImage(file, onprogress, signal) {
   return send("/v1/images", form, onprogress, signal);
 }
 
-/** Upload a ZIP (a Blob) as a set, which a job then fills and closes: the first of `jobs`. */
-export function uploadDataset(zip, name, onprogress, signal) {
+/**
+ * Upload a ZIP (a Blob) as a set, which a job then fills and closes: the first of `jobs`. The same key with the same ZIP and
+ * name makes no second one.
+ */
+export function uploadDataset(zip, name, key, onprogress, signal) {
   const form = new FormData();
   form.append("params", JSON.stringify({ name }));
   form.append("file", zip, `${name}.zip`);
-  return send("/v1/datasets", form, onprogress, signal);
+  return send("/v1/datasets", form, onprogress, signal, { "Idempotency-Key": key });
 }
 
 /** Throws a DOMException if a body has a file that cannot be read, such as one that was changed since it was chosen. */
@@ -222,8 +242,9 @@ export function send(path, body, onprogress, signal, headers = {}) {
     call.onabort = () => reject(new DOMException("Upload stopped.", "AbortError"));
     call.onload = () => {
       const answer = parsed(call.responseText);
-      if (call.status < 300) resolve(answer);
-      else reject(UNAVAILABLE.has(call.status) ? new Unreachable() : new Problem(call.status, answer));
+      if (UNAVAILABLE.has(call.status) || (call.status < 300 && answer === null)) reject(new Unreachable());
+      else if (call.status < 300) resolve(answer);
+      else reject(new Problem(call.status, answer ?? {}));
     };
     signal.addEventListener("abort", () => call.abort());
     call.send(body);

@@ -1,6 +1,6 @@
 /** Calls of the service's REST interface about batches: many jobs in one call. */
 
-import { post, request, send } from "./api.js";
+import { post, remove, request, send } from "./api.js";
 import { askedMeanwhile } from "./leaving.js";
 
 /** The path of a batch, or of a part of it. */
@@ -46,7 +46,7 @@ export const listBatches = (limit, cursor) =>
 /** `action`: cancel, pause, resume, or retry. */
 export const controlBatch = (id, action) => post(batchPath(id, action));
 
-export const deleteBatch = (id) => request(batchPath(id), { method: "DELETE" });
+export const deleteBatch = (id) => remove(batchPath(id));
 
 /** Entries from a line on, in order: {items, next_line}. `state` leaves out all others. */
 export const listEntries = (id, from, limit, state = null) =>

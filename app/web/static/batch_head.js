@@ -23,6 +23,8 @@ export function makeBatchHead(element, { onbatch, ondelete }) {
   let batch = null;
   let announced = "";
   let isUnreachable = false;
+  /** The batch that a request is on its way about. */
+  let asking = null;
 
   function announce(text) {
     if (text !== announced) part(".batch-announcer").textContent = text;
@@ -42,9 +44,11 @@ export function makeBatchHead(element, { onbatch, ondelete }) {
     isUnreachable = false;
   }
 
-  /** Make a request about the batch. Another one may be shown when it is answered. */
+  /** Make a request about the batch, one at a time. Another batch may be shown when it is answered. */
   async function attempt(request) {
     const { id } = batch;
+    if (asking === id) return;
+    asking = id;
     const isShown = () => batch?.id === id;
     showProblem(null);
     try {
@@ -56,6 +60,7 @@ export function makeBatchHead(element, { onbatch, ondelete }) {
         isUnreachable = error instanceof Unreachable;
       }
     }
+    if (asking === id) asking = null;
     if (isShown()) ask(null);
   }
 

@@ -11,10 +11,10 @@ const REASONS = {
 };
 
 /**
- * Show the camera in a video element. Returns {take(), stop()}: `take()` gives a picture as a File. Throws a
- * RangeError that says why there is no picture.
+ * Show the camera in a video element until `signal` closes it, also while it is being opened. Returns {take()}, which gives
+ * a picture as a File. Throws a RangeError that says why there is no picture, or `signal`'s reason.
  */
-export async function openCamera(video) {
+export async function openCamera(video, signal) {
   if (!navigator.mediaDevices?.getUserMedia) {
     throw new RangeError("Browsers give pages the camera over https, or on the machine of the service, alone.");
   }
@@ -22,18 +22,27 @@ export async function openCamera(video) {
   try {
     stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 }, height: { ideal: 960 } }, audio: false });
   } catch (error) {
+    signal.throwIfAborted();
     if (!(error instanceof DOMException)) throw error;
     throw new RangeError(REASONS[error.name] ?? `The camera cannot be opened: ${error.message}`);
   }
-  const stop = () => stream.getTracks().forEach((track) => track.stop());
+  function stop() {
+    for (const track of stream.getTracks()) track.stop();
+    if (video.srcObject === stream) video.srcObject = null;
+  }
+  if (signal.aborted) stop();
+  signal.throwIfAborted();
+  signal.addEventListener("abort", stop, { once: true });
   video.srcObject = stream;
   try {
     await video.play();
   } catch (error) {
     stop();
+    signal.throwIfAborted();
     if (!(error instanceof DOMException)) throw error;
     throw new RangeError("The camera shows no picture.");
   }
+  signal.throwIfAborted();
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = SIDE;
   const context = canvas.getContext("2d");
@@ -48,5 +57,5 @@ export async function openCamera(video) {
     return new File([blob], `camera-${String(count).padStart(4, "0")}.jpg`, { type: "image/jpeg" });
   }
 
-  return { take, stop };
+  return { take };
 }

@@ -3,6 +3,7 @@
 import { openCamera } from "./camera.js";
 import { openDialog } from "./dialog.js";
 import { el, newId, showText } from "./dom.js";
+import { askBeforeLeaving } from "./leaving.js";
 import { counted } from "./text.js";
 
 /** Milliseconds between two pictures while a button is held. */
@@ -62,10 +63,23 @@ function holdable(button, take) {
   return end;
 }
 
+/** Ends the question before the page is left, which is asked while there are pictures; null: it is not asked. */
+let askLeaving = null;
+
+function askAboutPictures() {
+  if (classes.some(({ pictures }) => pictures.length)) {
+    askLeaving ??= askBeforeLeaving();
+  } else {
+    askLeaving?.();
+    askLeaving = null;
+  }
+}
+
 /** Forget classes with their pictures. */
 function forget(made) {
   for (const { pictures } of made) for (const { url } of pictures) URL.revokeObjectURL(url);
   classes = classes.filter((each) => !made.includes(each));
+  askAboutPictures();
 }
 
 /**
@@ -80,7 +94,7 @@ export function openCameraDialog(onset) {
   const make = el("button", { type: "button", class: "primary", onclick: makeSet }, "Make the set");
   const total = el("p", { class: "help", role: "status" });
   let camera = null;
-  let isOpen = true;
+  const closing = new AbortController();
   /** Functions that end what is held. */
   let ends = [];
   if (classes.length === 0) for (let count = 0; count < 2; count += 1) classes.push(freshClass());
@@ -91,13 +105,13 @@ export function openCameraDialog(onset) {
     body: [el("div", { class: "camera-view" }, video, el("p", { class: "help" }, "Turn what you show, move it nearer and farther, and change the background: 20 pictures of each class are a beginning.")), el("div", {}, list, add)],
     foot: [problem, total, make],
     onclose() {
-      isOpen = false;
       for (const end of ends) end();
-      camera?.stop();
+      closing.abort();
     },
   });
 
   function showTotal() {
+    askAboutPictures();
     const taken = classes.reduce((sum, { pictures }) => sum + pictures.length, 0);
     showText(total, taken ? `${counted(taken, "picture")} in all` : null);
   }
@@ -130,7 +144,7 @@ export function openCameraDialog(onset) {
       if (!camera) return;
       const file = await camera.take();
       // The class was removed, or the dialog closed to make a set.
-      if (!isOpen || !classes.includes(each)) return;
+      if (closing.signal.aborted || !classes.includes(each)) return;
       each.pictures.push({ file, url: URL.createObjectURL(file) });
       showText(problem, null);
       render();
@@ -175,10 +189,9 @@ export function openCameraDialog(onset) {
 
   async function start() {
     try {
-      const opened = await openCamera(video);
-      if (!isOpen) opened.stop();
-      else camera = opened;
+      camera = await openCamera(video, closing.signal);
     } catch (error) {
+      if (closing.signal.aborted) return;
       if (!(error instanceof RangeError)) throw error;
       showText(problem, error.message);
     }

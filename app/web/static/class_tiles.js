@@ -4,7 +4,7 @@ import { Problem, sendJob, Unreachable } from "./api.js";
 import { el, showText } from "./dom.js";
 import { follow, isTerminal } from "./follow.js";
 import { artifactUrl, smallUrl } from "./jobs.js";
-import { randomKey } from "./keys.js";
+import { keysOfMany } from "./keys.js";
 import { kindOf } from "./kinds.js";
 import { IMAGINE } from "./uses.js";
 
@@ -44,6 +44,10 @@ export function makeClassTiles() {
   /** Functions that stop following. */
   let unfollow = [];
   let run = 0;
+  /** Whether not all could be asked for. */
+  let hasFailed = false;
+  /** A class that was asked for without an answer is asked for again with the same key. */
+  const keys = keysOfMany();
 
   async function ask() {
     const mine = run;
@@ -54,7 +58,8 @@ export function makeClassTiles() {
       const tile = makeTile(name);
       list.append(tile.element);
       try {
-        const job = await sendJob(kindOf(IMAGINE).path, { network, target: [name] }, randomKey());
+        const params = { network, target: [name] };
+        const job = await sendJob(kindOf(IMAGINE).path, params, keys.of(params));
         if (mine !== run) return;
         tile.render(job);
         unfollow.push(follow(job.id, { onjob: tile.render, onconnection() {}, onproblem: (found) => tile.fail(found.message) }));
@@ -65,6 +70,7 @@ export function makeClassTiles() {
         // What is wrong with one is wrong with all.
         showText(problem, error.message);
         left = [];
+        hasFailed = true;
         break;
       }
     }
@@ -73,7 +79,14 @@ export function makeClassTiles() {
   }
 
   function clear() {
+    empty();
+    network = null;
+    keys.clear();
+  }
+
+  function empty() {
     run += 1;
+    hasFailed = false;
     for (const stop of unfollow) stop();
     unfollow = [];
     list.replaceChildren();
@@ -85,12 +98,15 @@ export function makeClassTiles() {
     element,
     clear,
     show(name, classes) {
-      clear();
-      network = name;
-      left = classes;
-      element.hidden = false;
+      const isShown = name === network && !hasFailed;
+      if (!isShown) {
+        empty();
+        network = name;
+        left = classes;
+        element.hidden = false;
+      }
       element.scrollIntoView({ block: "nearest" });
-      return ask();
+      return isShown ? null : ask();
     },
   };
 }

@@ -2,8 +2,8 @@
 
 import { showCopy } from "./jobs.js";
 
-/** The comparison within an element. Returns {show(url), hide()}. */
-export function makeComparison(media) {
+/** The comparison within an element. `onlost(url)` is called when the original cannot be shown. Returns {show(url), hide()}. */
+export function makeComparison(media, onlost) {
   const original = media.querySelector(".original");
   const divider = media.querySelector(".divider");
   const line = media.querySelector(".divider-line");
@@ -17,7 +17,7 @@ export function makeComparison(media) {
   }
 
   divider.addEventListener("input", move);
-  original.addEventListener("error", () => showCopy(original, () => {}));
+  original.addEventListener("error", () => showCopy(original, ({ src }) => onlost(src)));
   return {
     show(url) {
       original.src = url;

@@ -177,7 +177,7 @@ export function datasetField(param) {
     try {
       const { name, result } = await make({ onprogress: showProgress, signal: making.signal, leastLabels: param.leastLabels });
       await choose(name);
-      report.replaceChildren(...findings(result));
+      report.replaceChildren(...(result ? findings(result) : []));
       report.hidden = report.childElementCount === 0;
     } catch (error) {
       failure = error;

@@ -30,6 +30,8 @@ export function entryElement({ name, title, facts, actions = [], confirm, onrena
     el("button", { type: "button", class: "link", onclick: () => ask(false) }, "Keep it"),
   );
 
+  let isChanging = false;
+
   function edit(on) {
     form.hidden = !on;
     heading.hidden = on;
@@ -50,7 +52,14 @@ export function entryElement({ name, title, facts, actions = [], confirm, onrena
   }
 
   async function change(request) {
-    if (!(await attempt(problem, request))) showQuestion(false);
+    // A second press, before the answer to the first.
+    if (isChanging) return;
+    isChanging = true;
+    try {
+      if (!(await attempt(problem, request))) showQuestion(false);
+    } finally {
+      isChanging = false;
+    }
   }
 
   form.addEventListener("submit", (event) => {

@@ -12,6 +12,8 @@ const QUICK_POLL_MS = 1500;
 /** Milliseconds to wait after the first, second, ... request without an answer. */
 const RETRY_MS = [500, 1000, 2000, 4000];
 
+const retryAfter = (misses) => RETRY_MS[Math.min(misses, RETRY_MS.length - 1)];
+
 /** Whether a job has ended. */
 export const isTerminal = (job) => TERMINAL.has(job.state);
 
@@ -57,7 +59,7 @@ export function follow(id, { onjob, onconnection, onproblem }) {
         onproblem(error);
         return;
       }
-      wait = RETRY_MS[Math.min(misses, RETRY_MS.length - 1)];
+      wait = retryAfter(misses);
       misses += 1;
       onconnection(false);
     } finally {
@@ -86,12 +88,21 @@ export function follow(id, { onjob, onconnection, onproblem }) {
 
 /** The job when it has ended; `onjob(job)` is called at every change, `signal` cancels it. Throws Problem. */
 export function waitForJob(id, signal, onjob) {
+  let hasEnded = false;
+
+  /** Ask that it be cancelled until the service answers. */
   async function cancel() {
-    try {
-      onjob(await cancelJob(id));
-    } catch (error) {
-      // It ended meanwhile, or goes on.
-      if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+    for (let misses = 0; !hasEnded; misses += 1) {
+      try {
+        const job = await cancelJob(id);
+        if (!hasEnded) onjob(job);
+        return;
+      } catch (error) {
+        if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+        // It has ended meanwhile.
+        if (error.status < 500) return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, retryAfter(misses)));
     }
   }
   return new Promise((resolve, reject) => {
@@ -99,6 +110,7 @@ export function waitForJob(id, signal, onjob) {
     else signal.addEventListener("abort", cancel, { once: true });
     /** From now on the signal is about something else. */
     function end(settle, value) {
+      hasEnded = true;
       signal.removeEventListener("abort", cancel);
       settle(value);
     }

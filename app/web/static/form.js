@@ -88,7 +88,12 @@ export function openForm({ onjob, onbatch, onlines, onkind }) {
       await Promise.all(from.uploading().map((field) => field.settled()));
     } while (from.uploading().some((field) => field.isSending()));
     const { params, over, problems } = from.read();
-    const show = (found) => showText(formProblem, from.show(found, advanced).join(" "));
+    /** Say what is wrong; where another form is shown meanwhile, with the name of that which it is about. */
+    function show(found) {
+      const isShown = from === current;
+      const others = from.show(found, advanced, { isShown });
+      showText(formProblem, isShown ? others.join(" ") : `${from.kind.title}: ${found.map(({ detail }) => detail).join(" ")}`);
+    }
     if (problems.length) {
       show(problems);
       return;
@@ -98,7 +103,7 @@ export function openForm({ onjob, onbatch, onlines, onkind }) {
       await request(from, params, over);
     } catch (error) {
       if (error instanceof Unreachable) {
-        showText(formProblem, error.message);
+        show([{ field: null, detail: error.message }]);
       } else if (error instanceof Problem) {
         keys.answered();
         show(error.fields);

@@ -1,6 +1,7 @@
 /** What to call a job, and the files that it made. */
 
 import { pictureUrl } from "./api.js";
+import { askFate } from "./fate.js";
 import { isTerminal } from "./follow.js";
 import { nameOf } from "./image_names.js";
 import { kindOf, picturesOf, setsOf } from "./kinds.js";
@@ -96,19 +97,13 @@ export const largeUrl = (url) => copyUrl(url, 640);
 
 /** For an image that cannot be shown: a copy of it if it is a stored picture (TIFF, HEIC), else call `otherwise(image)`. */
 export async function showCopy(image, otherwise) {
-  const stored = !image.src.startsWith("blob:") && !image.src.includes("side=");
-  if (stored && (await typeOf(image.src))?.startsWith("image/")) image.src = largeUrl(image.src);
+  const { src } = image;
+  const isStored = !src.startsWith("blob:") && !src.includes("side=");
+  const isPicture = isStored && (await askFate(src)).type?.startsWith("image/");
+  // Another one is shown meanwhile, or none.
+  if (image.src !== src) return;
+  if (isPicture) image.src = largeUrl(src);
   else otherwise(image);
-}
-
-/** The media type of a stored file, null if it cannot be read. */
-async function typeOf(url) {
-  try {
-    const response = await fetch(url, { headers: { Range: "bytes=0-0" } });
-    return response.ok ? response.headers.get("Content-Type") : null;
-  } catch {
-    return null;
-  }
 }
 
 /**

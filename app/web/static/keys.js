@@ -7,6 +7,20 @@ export function randomKey() {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
 }
 
+/** Keys of several requests at a time: the same for the same request until it is forgotten. */
+export function keysOfMany() {
+  const keys = new Map();
+  return {
+    of(request) {
+      const name = JSON.stringify(request);
+      if (!keys.has(name)) keys.set(name, randomKey());
+      return keys.get(name);
+    },
+    forget: (request) => keys.delete(JSON.stringify(request)),
+    clear: () => keys.clear(),
+  };
+}
+
 /**
  * Keys of requests: `of(request)` is the same for the same request until `answered()`, so that sending it again makes
  * nothing a second time.

@@ -165,10 +165,11 @@ export function makeKindForm(kind) {
   }
 
   /**
-   * Show problems, each at its field. Those of a form that was sent: the first gets the focus; else, of one that is still
-   * being filled in, those of pictures that are not chosen yet are left out. Returns the texts of those that name no field here.
+   * Show problems, each at its field. Those of a form that was sent: the first gets the focus, if the form is still shown;
+   * else, of one that is still being filled in, those of pictures that are not chosen yet are left out. Returns the texts of
+   * those that name no field here.
    */
-  function show(problems, advanced, { isSent = true } = {}) {
+  function show(problems, advanced, { isSent = true, isShown = true } = {}) {
     const others = [];
     const wrong = [];
     for (const { field: path, detail } of problems) {
@@ -181,8 +182,8 @@ export function makeKindForm(kind) {
         others.push(detail);
       }
     }
-    if (isSent && wrong.some((field) => advanced.contains(field.element))) advanced.open = true;
-    if (isSent) wrong[0]?.focus();
+    if (isSent && isShown && wrong.some((field) => advanced.contains(field.element))) advanced.open = true;
+    if (isSent && isShown) wrong[0]?.focus();
     return others;
   }
 

@@ -4,7 +4,7 @@ import { Problem, sendJob, Unreachable } from "./api.js";
 import { el, showText } from "./dom.js";
 import { follow, isTerminal } from "./follow.js";
 import { artifactUrl } from "./jobs.js";
-import { randomKey } from "./keys.js";
+import { keysOfMany } from "./keys.js";
 import { kindOf } from "./kinds.js";
 
 /** The looks within an element. Returns {show({name, index, reference, network}, kinds), clear()}. */
@@ -14,9 +14,19 @@ export function makeLooks(element) {
   /** Functions that stop following. */
   let unfollow = [];
   let asked = 0;
+  /** What is shown, as text; null: none, or it did not work, and is asked for anew by the next press. */
+  let shown = null;
+  /** A class that is chosen again has the looks that it had, until they fail. */
+  const keys = keysOfMany();
 
   function clear() {
+    empty();
+    keys.clear();
+  }
+
+  function empty() {
     asked += 1;
+    shown = null;
     for (const stop of unfollow) stop();
     unfollow = [];
     element.hidden = true;
@@ -48,24 +58,44 @@ export function makeLooks(element) {
   }
 
   async function send(kind, params, place, run) {
+    const request = [kind.kind, params];
+    /** The next press asks for another one. */
+    function forget() {
+      keys.forget(request);
+      if (run === asked) shown = null;
+    }
     try {
-      const job = await sendJob(kind.path, params, randomKey(), true);
+      const job = await sendJob(kind.path, params, keys.of(request), true);
       if (run !== asked) return;
       unfollow.push(
         follow(job.id, {
-          onjob: place.render,
+          onjob(next) {
+            place.render(next);
+            if (isTerminal(next) && next.state !== "succeeded") forget();
+          },
           onconnection() {},
-          onproblem: (problem) => place.fail(problem.message),
+          onproblem(problem) {
+            place.fail(problem.message);
+            forget();
+          },
         }),
       );
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+      if (error instanceof Problem) forget();
+      else if (run === asked) shown = null;
       place.fail(error.message);
     }
   }
 
   async function show({ name, index, reference, network }, kinds) {
-    clear();
+    const wanted = JSON.stringify([name, index, reference, network, kinds]);
+    if (wanted === shown) {
+      element.scrollIntoView({ block: "nearest" });
+      return;
+    }
+    empty();
+    shown = wanted;
     const run = asked;
     title.textContent = `What speaks for “${name}”`;
     element.hidden = false;

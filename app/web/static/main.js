@@ -1,6 +1,6 @@
 /** Starts the page: the form, the result, the gallery, and the job that the address names. */
 
-import { getKinds, getNetworks, Unreachable } from "./api.js";
+import { getKinds, getNetworks, Problem, Unreachable } from "./api.js";
 import { openBatchView } from "./batch_view.js";
 import { addressOf } from "./batches.js";
 import { showText } from "./dom.js";
@@ -13,7 +13,12 @@ import { openLinesDialog } from "./lines_dialog.js";
 import { setNetworks } from "./networks.js";
 import { openResult } from "./result.js";
 
+/** Milliseconds until a start that failed is tried again, by whether the service answered at all. */
 const RETRY_MS = 1000;
+const RETRY_WRONG_MS = 5000;
+
+// Whatever is said from now on, the page says itself.
+document.getElementById("unstarted").remove();
 
 const connection = document.getElementById("connection");
 
@@ -21,7 +26,7 @@ function showConnection(connected) {
   showText(connection, connected ? null : "The service does not answer. Reconnecting…");
 }
 
-/** The service's answer, tried again until it can be reached. */
+/** The service's answer, tried again until it is one: also an error may be over soon, or be that of a proxy. */
 async function retried(request) {
   for (;;) {
     try {
@@ -29,12 +34,10 @@ async function retried(request) {
       showConnection(true);
       return answer;
     } catch (error) {
-      if (!(error instanceof Unreachable)) {
-        showText(connection, error.message);
-        throw error;
-      }
-      showConnection(false);
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      if (!(error instanceof Unreachable || error instanceof Problem)) throw error;
+      if (error instanceof Unreachable) showConnection(false);
+      else showText(connection, `The page cannot start: ${error.message} Trying again…`);
+      await new Promise((resolve) => setTimeout(resolve, error instanceof Unreachable ? RETRY_MS : RETRY_WRONG_MS));
     }
   }
 }

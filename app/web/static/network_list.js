@@ -7,6 +7,7 @@ import { entryElement, entryList } from "./entry.js";
 import { waitForJob } from "./follow.js";
 import { randomKey, requestKeys } from "./keys.js";
 import { kindOf } from "./kinds.js";
+import { askedMeanwhile } from "./leaving.js";
 import { knownNetworks, onNetworks, refreshNetworks } from "./networks.js";
 import { urlOf } from "./root.js";
 import { ago, counted, fileSize, freeNameOf } from "./text.js";
@@ -80,7 +81,8 @@ const imports = requestKeys();
 /** Import a file under a name; the same file that is chosen again after an answer that was lost is imported once. */
 async function importOnce(file, name) {
   const { name: filename, size, lastModified } = file;
-  await importNetwork(file, name, imports.of({ name, filename, size, lastModified }));
+  const key = imports.of({ name, filename, size, lastModified });
+  await askedMeanwhile(() => importNetwork(file, name, key));
   imports.answered();
 }
 

@@ -3,6 +3,7 @@
 import { pictureUrl, Unreachable } from "./api.js";
 import { el, newId, notifyInput } from "./dom.js";
 import { mayBePicture } from "./dragged.js";
+import { askFate, DELETED, UNKNOWN } from "./fate.js";
 import { notes, problemSetter } from "./fields.js";
 import { fetchNames, nameOf } from "./image_names.js";
 import { smallUrl } from "./jobs.js";
@@ -157,8 +158,21 @@ export function pictureField(param) {
 
   /** The picture of an item, made once: others come and go without it being decoded again. */
   function imageOf(item, name) {
-    const showName = ({ target }) =>
-      target.replaceWith(el("p", { class: "tile-text" }, item.file?.name ?? "This picture was deleted."));
+    async function showName({ target }) {
+      const say = (...words) => target.replaceWith(el("p", { class: "tile-text" }, ...words));
+      if (item.file) {
+        say(item.file.name);
+        return;
+      }
+      const { fate } = await askFate(copy);
+      if (fate === DELETED) say("This picture was deleted.");
+      else if (fate === UNKNOWN) say("Not loaded. ", againButton());
+      else say(`${name} cannot be shown.`);
+    }
+    function againButton() {
+      const onclick = ({ target }) => target.parentNode.replaceWith(imageOf(item, name));
+      return el("button", { type: "button", class: "link", onclick }, "Try again");
+    }
     const showVideo = ({ target }) =>
       target.replaceWith(
         el("video", { src: item.url, muted: true, preload: "metadata", "aria-label": name, onerror: showName }),

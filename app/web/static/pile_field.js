@@ -27,6 +27,8 @@ function reasonsOf(refused) {
   return [...names].map(([reason, each]) => `${some(each)}: ${reason}`).join("\n");
 }
 
+const makeItem = (known) => ({ file: null, reference: null, folder: null, url: null, tile: null, sending: null, isUnsent: false, ...known });
+
 /**
  * A field in the place of that for one picture: {param, element, add, ...}. `get()` returns references, undefined for
  * none, or throws a RangeError.
@@ -63,10 +65,8 @@ export function pileField(param) {
     note,
   );
   const showProblem = problemSetter(problem, files, folder);
-  /** {file, reference, name, url, tile, sending, isUnsent}: `reference` null until it is uploaded. */
+  /** {file, reference, name, folder, url, tile, sending, isUnsent}: `reference` null until it is uploaded, `folder` null for loose ones. */
   let items = [];
-  /** The folder that the first of them came in. */
-  let folderName = null;
   let done = Promise.resolve();
   /** Drops whose folders are being read. */
   let reading = 0;
@@ -171,7 +171,6 @@ export function pileField(param) {
 
   function clear() {
     drop(items);
-    folderName = null;
     clearNotes();
     files.focus();
     notifyInput(element);
@@ -196,8 +195,8 @@ export function pileField(param) {
     else if (!pictures.length) showProblem("There are no pictures in this folder.");
     else if (wrong.length) showText(note, `${counted(wrong.length, "other file")} left out.`);
     if (!pictures.length) return;
-    if (items.length === 0) folderName = inFolder(pictures[0]) ? titleOfFile(pictures[0].name.split("/").at(-2)) : null;
-    const added = pictures.map(({ file }) => ({ file, reference: null, name: titleOfFile(file.name), url: null, tile: null, sending: null, isUnsent: false }));
+    const folderOf = (each) => (inFolder(each) ? titleOfFile(each.name.split("/").at(-2)) : null);
+    const added = pictures.map((each) => makeItem({ file: each.file, name: titleOfFile(each.file.name), folder: folderOf(each) }));
     items = [...items, ...added];
     done = Promise.all([done, sendAll(added)]);
     render();
@@ -263,14 +262,14 @@ export function pileField(param) {
       const references = items.map(({ reference }) => reference).filter(Boolean);
       return references.length ? references : undefined;
     },
-    /** What is kept over a reload: [[reference, name]]. */
-    kept: () => items.filter(({ reference }) => reference).map(({ reference }) => [reference, nameOf(reference)]),
+    /** What is kept over a reload: [[reference, name, folder]]. */
+    kept: () => items.filter(({ reference }) => reference).map(({ reference, folder }) => [reference, nameOf(reference), folder]),
     /** Show pictures that the service has, as kept() gave them. */
     restore(kept) {
       drop(items);
-      items = kept.map(([reference, filename]) => {
+      items = kept.map(([reference, filename, folder = null]) => {
         if (filename) setName({ id: reference, name: filename });
-        return { file: null, reference, name: filename ? titleOfFile(filename) : param.title, url: null, tile: null, sending: null, isUnsent: false };
+        return makeItem({ reference, name: filename ? titleOfFile(filename) : param.title, folder });
       });
       render();
     },
@@ -278,15 +277,14 @@ export function pileField(param) {
     addReference(reference) {
       clearNotes();
       if (items.some((item) => item.reference === reference)) return;
-      const added = { file: null, reference, name: titleOfFile(nameOf(reference) ?? param.title), url: null, tile: null, sending: null, isUnsent: false };
-      items = [...items, added];
+      items = [...items, makeItem({ reference, name: titleOfFile(nameOf(reference) ?? param.title) })];
       render();
       notifyInput(element);
     },
     /** Show pictures that the service has. */
     restoreReferences: (references) => api.restore(references.map((reference) => [reference, nameOf(reference)])),
-    /** What to call them: the folder that they came in, the only one's name, or their number. */
-    title: () => folderName ?? (items.length === 1 ? items[0].name : counted(items.length, noun)),
+    /** What to call them: the folder that the first came in, the only one's name, or their number. */
+    title: () => items[0]?.folder ?? (items.length === 1 ? items[0].name : counted(items.length, noun)),
     setPreset() {},
     showProblem(text) {
       showProblem(text);

@@ -3,6 +3,7 @@
 import { cancelJob, pictureUrl } from "./api.js";
 import { attempt } from "./attempt.js";
 import { el, showText } from "./dom.js";
+import { askFate, DAMAGED, DELETED, HERE, UNKNOWN } from "./fate.js";
 import { fileItems } from "./files.js";
 import { isTerminal } from "./follow.js";
 import { fetchNames } from "./image_names.js";
@@ -38,6 +39,20 @@ function stateOf({ state, paused, cancel_requested: stopping, finish_requested: 
 /** The artifact that shows how the picture came into being. */
 const TIMELAPSE = "timelapse";
 
+/** Why a picture or video is not shown. */
+const MISSING = {
+  [HERE]: "This browser cannot show it: download it.",
+  [DAMAGED]: "The file is damaged.",
+  [DELETED]: "This picture was deleted.",
+  [UNKNOWN]: "The service does not give this picture now.",
+};
+const ORIGINAL_MISSING = {
+  [HERE]: "This browser cannot show the original.",
+  [DAMAGED]: "The original is damaged.",
+  [DELETED]: "The original was deleted.",
+  [UNKNOWN]: "The service does not give the original now: try again.",
+};
+
 /** Parts of a result that its rankings show. */
 const RANKED = ["top", "pictures", "table"];
 
@@ -51,7 +66,7 @@ const action = (name) => part(`[data-action="${name}"]`);
  */
 export function openResult({ onreuse, oncontinue, onuse, pictureUses }) {
   const bar = part(".progress-bar");
-  const viewer = makeViewer(element, (view) => choose(view));
+  const viewer = makeViewer(element, (view) => choose(view), onOriginalMissing);
   const overlay = makeOverlay(element);
   const looks = makeLooks(part(".looks"));
   const training = makeTraining(element, {
@@ -63,22 +78,46 @@ export function openResult({ onreuse, oncontinue, onuse, pictureUses }) {
   /** Name of the chosen view; null: the first. */
   let chosen = null;
   let announced = "";
+  /** URL of a picture that was loaded again since it is there though it was missing. */
+  let repeated = null;
 
   /** The picture cannot be loaded. Until the job ends the next preview may, so the last one stays. */
-  function onMissing() {
-    if (job && !isTerminal(job)) {
+  async function onMissing(url) {
+    if (!isTerminal(job)) {
       if (viewer.isEmpty()) viewer.hide();
       return;
     }
     viewer.hide();
-    showText(part(".viewer-message"), "This picture was deleted.");
+    const { fate } = await askFate(url);
+    if (!viewer.isOf(url)) return;
+    if (fate === HERE && url !== repeated) {
+      repeated = url;
+      loadAgain();
+      return;
+    }
+    const again = el("button", { type: "button", class: "link", onclick: loadAgain }, "Try again");
+    showText(part(".viewer-message"), MISSING[fate]);
+    if (fate === UNKNOWN) part(".viewer-message").append(" ", again);
+  }
+
+  function loadAgain() {
+    showText(part(".viewer-message"), null);
+    viewer.forget();
+    renderView();
+  }
+
+  async function onOriginalMissing(url) {
+    const own = job;
+    compare(false);
+    const { fate } = await askFate(url);
+    if (job?.id === own?.id) showText(part(".job-problem"), ORIGINAL_MISSING[fate]);
   }
 
   /** Show no job; `keepTitle`: the page is about something else now. */
   function clear(keepTitle = false) {
     if (!keepTitle) document.title = "Impasto";
     job = null;
-    chosen = null;
+    chosen = repeated = null;
     announced = "";
     element.dataset.state = "empty";
     part(".placeholder").textContent = "The result appears here.";

@@ -7,6 +7,7 @@ import { openDialog } from "./dialog.js";
 import { el, newId, showText } from "./dom.js";
 import { tileUrl } from "./jobs.js";
 import { requestKeys } from "./keys.js";
+import { askBeforeLeaving } from "./leaving.js";
 import { makeSelection } from "./selection.js";
 import { knownSets, updateSets } from "./sets.js";
 import { counted, freeNameOf } from "./text.js";
@@ -50,7 +51,7 @@ export async function openSetDialog(reference, onmade = () => {}) {
   const name = el("input", { type: "text", id: newId("set-name"), maxlength: 64, autocomplete: "off", spellcheck: "false" });
   const save = el("button", { type: "submit", class: "primary" }, "Save");
   const saving = el("form", { class: "relabel", hidden: true }, el("label", { for: name.id }, "Save as a new set named"), name, save);
-  const dialog = openDialog({ title: "Pictures of the set", name: "set-dialog", body: [side, el("div", { class: "sheet-main" }, chips, sheet, more)], foot: [status, problem, form, saving], mayClose });
+  const dialog = openDialog({ title: "Pictures of the set", name: "set-dialog", body: [side, el("div", { class: "sheet-main" }, chips, sheet, more)], foot: [status, problem, form, saving], mayClose, onclose: () => letLeave() });
   const selection = makeSelection(sheet, showSelection);
   const keys = requestKeys();
   form.hidden = true;
@@ -63,11 +64,14 @@ export async function openSetDialog(reference, onmade = () => {}) {
   let part = null;
   let shown = 0;
   let warned = false;
+  let isSaving = false;
+  /** Ends the question before the page is left, which is asked while changes are not saved; null: it is not asked. */
+  let askLeaving = null;
 
   /** Changes are lost by closing twice, not by closing once. */
   function mayClose() {
     const isSure = warned || changes.size === 0;
-    if (!isSure) showText(problem, "The changes are not saved: close again to drop them.");
+    if (!isSure) showText(problem, isSaving ? "The changes are being saved." : "The changes are not saved: close again to drop them.");
     warned = true;
     return isSure;
   }
@@ -134,6 +138,13 @@ export async function openSetDialog(reference, onmade = () => {}) {
       else changes.set(position, value);
     }
     render();
+    if (changes.size) askLeaving ??= askBeforeLeaving();
+    else letLeave();
+  }
+
+  function letLeave() {
+    askLeaving?.();
+    askLeaving = null;
   }
 
   form.addEventListener("submit", (event) => {
@@ -144,9 +155,18 @@ export async function openSetDialog(reference, onmade = () => {}) {
     else input.focus();
   });
 
+  /** What is saved is what is shown: nothing can be changed meanwhile. */
+  function setSaving(on) {
+    isSaving = on;
+    warned = false;
+    save.textContent = on ? "Saving" : "Save";
+    for (const part of [side, chips, sheet, more, form, saving]) part.inert = on;
+  }
+
   saving.addEventListener("submit", (event) => {
     event.preventDefault();
-    save.disabled = true;
+    if (isSaving) return;
+    setSaving(true);
     attempt(problem, async () => {
       const all = [...changes];
       const wanted = {
@@ -160,7 +180,8 @@ export async function openSetDialog(reference, onmade = () => {}) {
       dialog.close();
       onmade(made.name);
     }).finally(() => {
-      save.disabled = false;
+      setSaving(false);
+      if (dialog.element.open) save.focus();
     });
   });
 

@@ -1,9 +1,11 @@
 /** Makes a set of files: packs them into a ZIP, sends it, and waits for the job that fills the set. */
 
-import { deleteDataset, uploadDataset } from "./api.js";
+import { deleteDataset, Problem, Unreachable, uploadDataset } from "./api.js";
 import { filesOfEntries, isZip, withPaths } from "./folders.js";
 import { waitForJob } from "./follow.js";
+import { randomKey } from "./keys.js";
 import { askedMeanwhile } from "./leaving.js";
+import { same } from "./schema.js";
 import { knownSets, refreshSets, updateSets } from "./sets.js";
 import { counted, fileSize, freeNameOf } from "./text.js";
 import { zipOf } from "./zip.js";
@@ -48,12 +50,15 @@ function titleOf(names) {
   return tops.length && tops.length <= MAX_FOLDERS ? tops.join("-") : "pictures";
 }
 
-/** The ZIP of what was given, {blob, title}: itself, or one of the files. */
+/** What files are told apart by from others. */
+const sourceOf = (found) => found.map(({ name, file: { size, lastModified } }) => [name, size, lastModified]);
+
+/** The ZIP of what was given, {blob, title, source}: itself, or one of the files. */
 async function pack(files, entries, { leastLabels, onprogress, signal }) {
-  if (files.length === 1 && isZip(files[0])) return { blob: files[0], title: files[0].name };
+  if (files.length === 1 && isZip(files[0])) return { blob: files[0], title: files[0].name, source: sourceOf(withPaths(files)) };
   const found = entries.length ? await filesOfEntries(entries) : withPaths(files);
   check(found, leastLabels);
-  return { blob: await zipped(found, { onprogress, signal }), title: titleOf(found.map(({ name }) => name)) };
+  return { blob: await zipped(found, { onprogress, signal }), title: titleOf(found.map(({ name }) => name)), source: sourceOf(found) };
 }
 
 function zipped(found, { onprogress, signal }) {
@@ -75,22 +80,54 @@ function sayJob({ progress, state }, { onprogress, signal }) {
   }
 }
 
-async function sendZip(blob, title, { onprogress, signal }) {
+/** What was sent and not answered, {source, name, key}: sent again, it is the same set, under the same name. */
+let unanswered = null;
+
+async function sendZip({ blob, title, source }, { onprogress, signal }) {
   await refreshSets();
+  if (!unanswered || !same(unanswered.source, source)) unanswered = { source, name: freeName(title), key: randomKey() };
+  const { name, key } = unanswered;
   const size = fileSize(blob.size);
   const sent = (share) => (share < 1 ? onprogress(`Sending ${fileSize(share * blob.size)} of ${size}`, share) : onprogress("Storing"));
-  return uploadDataset(blob, freeName(title), sent, signal);
+  try {
+    const set = await uploadDataset(blob, name, key, sent, signal);
+    unanswered = null;
+    return set;
+  } catch (error) {
+    if (error instanceof Problem) unanswered = null;
+    throw error;
+  }
+}
+
+/** Delete a set of which nothing came. If it stays, it is in the list of sets, and why nothing came is what counts. */
+async function discard(id) {
+  try {
+    await deleteDataset(id);
+  } catch (error) {
+    if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+    await updateSets();
+  }
 }
 
 /**
- * Make a set of a ZIP (a Blob). `onprogress(words, share)` says how far it is, `signal` stops it. Returns {name,
- * result}: the set's name, and what the job says of the files. Throws Problem, Unreachable, RangeError, DOMException.
+ * Make a set of a ZIP {blob, title, source}. `onprogress(words, share)` says how far it is, `signal` stops it. Returns
+ * {name, result}: the set's name, and what the job says of the files, or null. Throws Problem, Unreachable, RangeError, DOMException.
  */
-async function makeSetOfZip(blob, title, { onprogress, signal }) {
-  const set = await askedMeanwhile(() => sendZip(blob, title, { onprogress, signal }));
-  const job = await waitForJob(set.jobs[0], signal, (next) => sayJob(next, { onprogress, signal }));
+async function makeSetOfZip(zip, { onprogress, signal }) {
+  const set = await askedMeanwhile(() => sendZip(zip, { onprogress, signal }));
+  const [jobId] = set.jobs;
+  // It was sent before, and made meanwhile: only jobs that go on are named.
+  if (!jobId && set.state === "closed") {
+    await updateSets();
+    return { name: set.name, result: null };
+  }
+  if (!jobId) {
+    await discard(set.id);
+    throw new RangeError("This set could not be made: try again.");
+  }
+  const job = await waitForJob(jobId, signal, (next) => sayJob(next, { onprogress, signal }));
   if (job.state !== "succeeded") {
-    await deleteDataset(set.id);
+    await discard(set.id);
     signal.throwIfAborted();
     const { type, detail = "This was cancelled." } = job.error ?? {};
     throw new RangeError(type?.endsWith(EMPTY) ? "None of its files is a picture that can be read." : detail);
@@ -102,12 +139,12 @@ async function makeSetOfZip(blob, title, { onprogress, signal }) {
 /** Make a set of files, or of the `entries` of a drop; `options` as of makeSetOfZip(), with `leastLabels` that it must have. */
 export async function makeSet(files, entries, options) {
   options.onprogress("Reading");
-  const { blob, title } = await askedMeanwhile(() => pack(files, entries, options));
-  return makeSetOfZip(blob, title, options);
+  const zip = await askedMeanwhile(() => pack(files, entries, options));
+  return makeSetOfZip(zip, options);
 }
 
 /** Make a set of files with their paths [{name, file}]; `options` as of makeSetOfZip(). */
 export async function makeSetOfFound(found, title, options) {
   const blob = await askedMeanwhile(() => zipped(found, options));
-  return makeSetOfZip(blob, title, options);
+  return makeSetOfZip({ blob, title, source: sourceOf(found) }, options);
 }

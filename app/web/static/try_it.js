@@ -30,15 +30,14 @@ export function makeTryIt() {
   let network = null;
   let onclass = null;
   let opened = null;
-  /** Grows with every press of its button: a camera that opens late may not be wanted any more. */
-  let presses = 0;
+  /** Closes the camera, also one that is being opened; null: there is none. */
+  let closing = null;
   /** Stops what is on its way when another network is shown. */
   let current = new AbortController();
 
   function closeCamera() {
-    presses += 1;
-    opened?.stop();
-    opened = null;
+    closing?.abort();
+    closing = opened = null;
     finder.hidden = true;
     camera.textContent = "Use the camera";
   }
@@ -49,22 +48,17 @@ export function makeTryIt() {
       closeCamera();
       return;
     }
-    presses += 1;
-    const mine = presses;
+    closing = new AbortController();
+    const { signal } = closing;
     finder.hidden = false;
     shoot.disabled = true;
     camera.textContent = "Close the camera";
     try {
-      const found = await openCamera(video);
-      if (mine !== presses) {
-        found.stop();
-        return;
-      }
-      opened = found;
+      opened = await openCamera(video, signal);
       shoot.disabled = false;
     } catch (error) {
+      if (signal.aborted) return;
       if (!(error instanceof RangeError)) throw error;
-      if (mine !== presses) return;
       closeCamera();
       showText(problem, error.message);
     }

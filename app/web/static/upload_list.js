@@ -17,10 +17,12 @@ export function openUploadList() {
   const total = el("p", { class: "help", role: "status" });
   const more = el("button", { type: "button", class: "button", onclick: showMore, hidden: true }, "Show more");
   const all = el("button", { type: "button", class: "link", onclick: () => ask(true), hidden: true }, "Delete all of them");
-  const yes = el("button", { type: "button", class: "button danger", onclick: () => attempt(problem, removeAll) }, "Delete");
+  const yes = el("button", { type: "button", class: "button danger", onclick: removeAll }, "Delete");
   const no = el("button", { type: "button", class: "link", onclick: () => ask(false) }, "Keep them");
   const question = el("div", { class: "question", role: "group", "aria-label": "Delete", hidden: true }, el("p", {}, "Delete every upload that no job and no set uses? Those in the form go too."), yes, no);
   const problem = el("p", { class: "problem", role: "alert", hidden: true });
+  /** Why the list is not as it should be: it is fetched anew while another problem is shown. */
+  const listing = el("p", { class: "problem", role: "alert", hidden: true });
   const heading = el("h2", { id: "uploads-title", tabindex: -1 }, "Unused uploads");
   const element = el(
     "section",
@@ -31,6 +33,7 @@ export function openUploadList() {
     el("div", { class: "shelf-actions" }, more, all),
     question,
     problem,
+    listing,
   );
   let shown = [];
   let cursor = null;
@@ -73,7 +76,8 @@ export function openUploadList() {
   function ask(on) {
     question.hidden = !on;
     all.hidden = on || shown.length === 0;
-    (on ? yes : all).focus();
+    if (on) yes.focus();
+    else (all.hidden ? heading : all).focus();
   }
 
   /** Fetch pages until there are enough: after those that are shown, or `anew` in their place. */
@@ -101,25 +105,31 @@ export function openUploadList() {
 
   function showMore() {
     least = shown.length + 1;
-    return attempt(problem, () => fetchPages(false));
+    return attempt(listing, () => fetchPages(false));
+  }
+
+  async function removeEach() {
+    for (;;) {
+      const { items } = await listUnused();
+      if (items.length === 0) return;
+      for (const { id } of items) await removeUpload(id);
+    }
   }
 
   async function removeAll() {
+    yes.disabled = no.disabled = true;
     try {
-      for (;;) {
-        const { items } = await listUnused();
-        if (items.length === 0) return;
-        for (const { id } of items) await removeUpload(id);
-      }
+      await attempt(problem, removeEach);
+      await attempt(listing, () => fetchPages(true));
     } finally {
-      await fetchPages(true);
+      yes.disabled = no.disabled = false;
       ask(false);
     }
   }
 
   function refresh() {
     clearTimeout(timer);
-    timer = setTimeout(() => attempt(problem, () => fetchPages(true)), PAUSE_MS);
+    timer = setTimeout(() => attempt(listing, () => fetchPages(true)), PAUSE_MS);
   }
 
   onUploads(refresh);

@@ -1,6 +1,6 @@
 /** Uploads of pictures; the same file is sent once. */
 
-import { deleteImage, Problem, Unreachable, uploadImage } from "./api.js";
+import { deleteImage, getImage, Problem, Unreachable, uploadImage } from "./api.js";
 import { setName } from "./image_names.js";
 import { askedMeanwhile } from "./leaving.js";
 
@@ -17,6 +17,16 @@ async function hashOf(file) {
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** An image as the service has it; null: it was deleted meanwhile, by another tab or by its age. */
+async function presentOf({ id }) {
+  try {
+    return await getImage(id);
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    return null;
+  }
+}
+
 /**
  * The service's image for a file, uploaded unless it was before: `isNew`. `onprogress` gets the share sent, 0 to 1.
  * Throws Problem, Unreachable, or a DOMException when the file cannot be read or `signal` stops it.
@@ -26,7 +36,8 @@ export const upload = (file, onprogress, signal) => askedMeanwhile(() => uploadO
 async function uploadOnce(file, onprogress, signal) {
   const hash = await hashOf(file);
   signal.throwIfAborted();
-  const known = uploaded.get(hash);
+  const known = uploaded.has(hash) ? await presentOf(uploaded.get(hash)) : null;
+  signal.throwIfAborted();
   const image = known ?? (await uploadImage(file, onprogress, signal));
   if (hash) uploaded.set(hash, image);
   setName(image);

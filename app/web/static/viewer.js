@@ -8,16 +8,21 @@ const isVideo = (view) => view.media_type?.startsWith("video/");
 const isTiff = (view) => view.media_type === "image/tiff";
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** The viewer within the result's element. `onview(view)` is called when another view is chosen. */
-export function makeViewer(element, onview) {
+/**
+ * The viewer within the result's element. `onview(view)` is called when another view is chosen, `onlost(url)` when the
+ * original that is compared cannot be shown.
+ */
+export function makeViewer(element, onview, onlost) {
   const part = (selector) => element.querySelector(selector);
   const media = part(".viewer-media");
   const image = part(".viewer-image");
   const video = part(".viewer-video");
   const views = part(".views");
-  const comparison = makeComparison(media);
+  const comparison = makeComparison(media, onlost);
   /** URL of what is shown or being loaded. */
   let current = null;
+  /** Whether it could not be loaded. */
+  let isMissing = false;
 
   function reveal(shown, width, height) {
     media.style.setProperty("--aspect", String(width / height));
@@ -27,16 +32,32 @@ export function makeViewer(element, onview) {
     showText(part(".viewer-message"), null);
   }
 
-  /** Show a picture once it is decoded, so that previews follow each other without flicker. */
-  async function showImage(url, onerror) {
-    if (url === current) return;
+  /** Whether a URL is another one than that which is shown; `onmissing(url)` is called again for one that is missing. */
+  function begin(url, onmissing) {
+    if (url === current) {
+      if (isMissing) onmissing(url);
+      return false;
+    }
     current = url;
+    isMissing = false;
+    return true;
+  }
+
+  function miss(url, onmissing) {
+    if (current !== url) return;
+    isMissing = true;
+    onmissing(url);
+  }
+
+  /** Show a picture once it is decoded, so that previews follow each other without flicker. */
+  async function showImage(url, onmissing) {
+    if (!begin(url, onmissing)) return;
     const next = new Image();
     next.src = url;
     try {
       await next.decode();
     } catch {
-      if (current === url) onerror();
+      miss(url, onmissing);
       return;
     }
     if (current !== url) return;
@@ -45,11 +66,10 @@ export function makeViewer(element, onview) {
     reveal(image, next.naturalWidth, next.naturalHeight);
   }
 
-  function showVideo(url, onerror) {
-    if (url === current) return;
-    current = url;
+  function showVideo(url, onmissing) {
+    if (!begin(url, onmissing)) return;
     video.onloadedmetadata = () => current === url && reveal(video, video.videoWidth, video.videoHeight);
-    video.onerror = () => current === url && onerror();
+    video.onerror = () => miss(url, onmissing);
     video.autoplay = !reducedMotion.matches;
     video.src = url;
   }
@@ -58,8 +78,14 @@ export function makeViewer(element, onview) {
     part(".viewer-figure").hidden = true;
   }
 
-  function clear() {
+  /** Load anew what is shown next, though it is the same. */
+  function forget() {
     current = null;
+    isMissing = false;
+  }
+
+  function clear() {
+    forget();
     image.removeAttribute("src");
     video.onerror = null;
     video.removeAttribute("src");
@@ -86,11 +112,14 @@ export function makeViewer(element, onview) {
 
   return {
     showImage,
-    show(view, onerror) {
-      if (isVideo(view)) showVideo(view.url, onerror);
+    /** `onmissing(url)` is called if it cannot be loaded. */
+    show(view, onmissing) {
+      if (isVideo(view)) showVideo(view.url, onmissing);
       // Few browsers show a TIFF.
-      else showImage(isTiff(view) ? largeUrl(view.url) : view.url, onerror);
+      else showImage(isTiff(view) ? largeUrl(view.url) : view.url, onmissing);
     },
+    forget,
+    isOf: (url) => url === current,
     hide,
     clear,
     list,
