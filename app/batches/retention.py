@@ -26,6 +26,15 @@ def delete_old(service: BatchService) -> Iterator[int]:
     engine, settings = service.engine, service.settings
     unread = UnreadLines(engine, service.storage)
 
+    last = ""
+
+    def next_uploads(engine: Engine, seconds: float, _skip: int, limit: int) -> Sequence[str]:
+        # Behind those that were looked at: the ones in use stay, and may be millions.
+        nonlocal last
+        found = old_uploads(engine, seconds, last, limit)
+        last = found[-1] if found else last
+        return found
+
     def delete_upload(image_id: str) -> None:
         remove_image(engine, service.storage, image_id, if_unused=True, keep=unread.keep)
 
@@ -36,7 +45,7 @@ def delete_old(service: BatchService) -> Iterator[int]:
             unread, deletion.ended_before, days, lambda each: service.delete(each, unread.keep)
         )
     if settings.keep_uploads_days is not None:
-        yield from _delete(unread, old_uploads, settings.keep_uploads_days, delete_upload)
+        yield from _delete(unread, next_uploads, settings.keep_uploads_days, delete_upload)
 
 
 def _delete(

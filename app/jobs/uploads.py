@@ -33,10 +33,10 @@ def list_uploads(
         return [Image(**row) for row in rows]
 
 
-def old_uploads(engine: Engine, seconds: float, skip: int, limit: int) -> Sequence[str]:
-    """Ids of unused uploads that are older than ``seconds``, but the first."""
-    is_old = (_IS_UPLOAD, images.c.created_at < now() - seconds)
-    query = select(images.c.id).where(*is_old, _is_unused()).order_by(images.c.id).offset(skip).limit(limit)
+def old_uploads(engine: Engine, seconds: float, after: str, limit: int) -> Sequence[str]:
+    """Ids, in order, of unused uploads that are older than ``seconds``, those behind the id ``after``."""
+    is_old = (_IS_UPLOAD, images.c.created_at < now() - seconds, images.c.id > after)
+    query = select(images.c.id).where(*is_old, _is_unused()).order_by(images.c.id).limit(limit)
     with read(engine) as connection:
         return connection.execute(query).scalars().all()
 

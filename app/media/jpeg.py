@@ -16,6 +16,9 @@ _END, _SCAN = 0xD9, 0xDA
 _END_MARKER = b"\xff\xd9"
 # Each is a pass over the whole picture: of a large one some hundred would take minutes. Encoders make 10.
 _MAX_SCANS = 100
+_USUAL_SCANS = 20
+# Pixels of all passes beyond the usual ones.
+_MAX_PASSED = 1_000_000_000
 # What could stand in the place of pixels that are missing: two texts without a marker.
 _STAND_INS = (b"\x55" * 64, b"\xaa\x33" * 32)
 
@@ -27,16 +30,18 @@ class _Scans:
     components: bytes = b""
     left: dict[int, set[int]] = field(default_factory=dict)
     count: int = 0
+    most: int = _MAX_SCANS
 
-    def begin(self, components: bytes) -> None:
+    def begin(self, components: bytes, pixels: int) -> None:
         self.components = components
+        self.most = max(_USUAL_SCANS, min(_MAX_SCANS, _MAX_PASSED // max(1, pixels)))
         self.left = {name: set(range(64)) for name in components}
 
     def add(self, body: bytes) -> None:
         """Take note of the header of a scan."""
         self.count += 1
-        if self.count > _MAX_SCANS:
-            raise damaged(f"it is in more than {_MAX_SCANS} scans")
+        if self.count > self.most:
+            raise damaged(f"it is in more than {self.most} scans")
         number = body[0]
         first, last, bit = body[1 + 2 * number], body[2 + 2 * number], body[3 + 2 * number] & 0x0F
         if bit:
@@ -81,7 +86,7 @@ def read_jpeg(data: bytes) -> Header:
                 bits = data[at + 2]
                 height = int.from_bytes(data[at + 3 : at + 5], "big")
                 width = int.from_bytes(data[at + 5 : at + 7], "big")
-                scans.begin(data[at + 8 : at + 8 + 3 * data[at + 7] : 3])
+                scans.begin(data[at + 8 : at + 8 + 3 * data[at + 7] : 3], width * height)
             elif code == _SCAN:
                 scans.add(data[at + 2 : stop])
         except IndexError:

@@ -276,6 +276,24 @@ def test_old_jobs_are_found_by_an_index(context: BatchContext) -> None:
     assert "ix_jobs_ended" in plan, plan
 
 
+def test_a_pass_looks_at_each_upload_once(context: BatchContext) -> None:
+    """Those in use stay: a step that began at the first one would read all of them again."""
+    context.settings.keep_uploads_days = 3
+    ended_job(context, *(context.add_image() for _ in range(3)))
+    unused = [context.add_image() for _ in range(5)]
+    make_old(context.engine, 4)
+    asked: list[Any] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if "ORDER BY images.id" in statement:
+            asked.append(list(values.values()) if isinstance(values, dict) else list(values))
+
+    event.listen(context.engine, "before_cursor_execute", note)
+    assert sum(delete_old(context.service)) == 5
+    for values, last in zip(asked, ["", unused[1], unused[3], unused[4]], strict=True):
+        assert last in values
+
+
 def test_what_is_needed_does_not_keep_the_rest(context: BatchContext) -> None:
     context.settings.keep_days = 3
     makers = [make_picture(context) for _ in range(5)]

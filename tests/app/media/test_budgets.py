@@ -9,6 +9,7 @@ from math import inf, nan
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from app.media import PictureError, inspect_upload, png
 from app.media.clips import read_clip_header
@@ -40,6 +41,12 @@ def movie(*in_track: bytes) -> bytes:
 
 def png_of(chunks: bytes) -> bytes:
     return strange.raw_png(1, 1, [b"\0\0\0"], before=chunks)
+
+
+def plain_jpeg(width: int, height: int) -> bytes:
+    made = BytesIO()
+    Image.new("L", (width, height), 90).save(made, "JPEG", progressive=True, quality=50)
+    return made.getvalue()
 
 
 MANY: dict[str, Callable[[], bytes]] = {
@@ -79,6 +86,18 @@ def test_a_progressive_jpeg_of_a_thousand_passes_is_refused() -> None:
     at = data.rindex(b"\xff\xda")
     error = refused(data[:at] + data[at:-2] * 1000 + b"\xff\xd9")
     assert "100 scans" in error.detail
+
+
+def test_a_large_progressive_jpeg_has_no_more_passes_than_encoders_make() -> None:
+    """50 passes over 64 megapixels are some kB, and took a minute to decode."""
+    data = plain_jpeg(8000, 8000)
+    at = data.rindex(b"\xff\xda")
+    assert inspect_upload(BytesIO(data[:at] + data[at:-2] * 8 + b"\xff\xd9"), Settings()).width == 8000
+    for end in (b"", b"\xff\xd9"):
+        assert "20 scans" in refused(data[:at] + data[at:-2] * 50 + end).detail
+    small = strange.noise("JPEG", progressive=True)
+    at = small.rindex(b"\xff\xda")
+    assert inspect_upload(BytesIO(small[:at] + small[at:-2] * 50 + b"\xff\xd9"), Settings())
 
 
 @pytest.mark.parametrize("size", [9, 200, 4096])
