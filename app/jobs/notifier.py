@@ -110,7 +110,7 @@ class JobNotifier:
                     await pubsub.subscribe(CHANGES_CHANNEL)
                     async for message in pubsub.listen():
                         if message["type"] == "message":
-                            self.wake(message["data"].decode())
+                            self.wake(message["data"].decode(errors="replace"))
             except (RedisError, OSError) as error:
                 log.warning("no messages from Redis, polling alone: %s", error)
                 await asyncio.sleep(RECONNECT_SECONDS)

@@ -86,6 +86,9 @@ class Watch:
                 self._check_children()
             except (SQLAlchemyError, OSError) as error:
                 log.warning("cannot watch the children, trying again: %s", error)
+            except Exception:
+                # The thread goes on: without it no worker that is lost would be noticed here.
+                log.exception("the watch of the children failed")
 
     def _check_children(self) -> None:
         for worker in workers.children_of(self._engine, self._owner):

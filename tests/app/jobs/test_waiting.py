@@ -136,6 +136,28 @@ def test_a_silent_redis_is_probed_and_given_up(settings: Settings, tmp_path: Pat
         engine.dispose()
 
 
+@pytest.mark.server
+def test_a_message_that_is_no_text_does_not_end_the_others(settings: Settings, tmp_path: Path) -> None:
+    engine = make_engine(settings.resolved_database_url)
+    with redis_server(tmp_path) as server, server.client() as client:
+
+        async def follow() -> None:
+            notifier = JobNotifier(engine)
+            listening = notifier.listening(settings.model_copy(update={"redis_url": server.url}))
+            # Not by the poll, which asks the database: there is no such job.
+            with notifier.watch(["job"]) as changed:
+                async with listening:
+                    while not client.pubsub_numsub(CHANGES_CHANNEL)[0][1]:
+                        await asyncio.sleep(0.02)
+                    client.publish(CHANGES_CHANNEL, b"\xff")
+                    client.publish(CHANGES_CHANNEL, b"job")
+                    await asyncio.wait_for(changed.wait(), 30)
+
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(asyncio.run, follow()).result()
+    engine.dispose()
+
+
 def is_socket(descriptor: Path) -> bool:
     with suppress(FileNotFoundError):
         return os.readlink(descriptor).startswith("socket:")
