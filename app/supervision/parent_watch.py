@@ -28,18 +28,22 @@ def exit_with_parent(grace_seconds: float = 10.0) -> None:
     value = os.environ.get(PARENT_VARIABLE)
     if value is None:
         return
-    parent = int(value)
+    parent, is_told = int(value), False
     if sys.platform == "linux":
         # At once, and also while Python is busy; the thread is for other systems, for a parent that ended
         # before this line, and for a process that ignores SIGTERM.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
-    threading.Thread(target=_watch, args=(parent, grace_seconds), name="parent-watch", daemon=True).start()
+        is_told = os.getppid() == parent
+    arguments = (parent, grace_seconds, is_told)
+    threading.Thread(target=_watch, args=arguments, name="parent-watch", daemon=True).start()
 
 
-def _watch(parent: int, grace_seconds: float) -> None:
+def _watch(parent: int, grace_seconds: float, is_told: bool) -> None:
     while os.getppid() == parent:
         time.sleep(_POLL_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
+    if not is_told:
+        # Once only: at a second one Celery kills its child, which is saving its job.
+        os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(grace_seconds)
     if os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)

@@ -58,6 +58,28 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path, before: str) -> 
 
 
 @pytest.mark.server
+@pytest.mark.parametrize("how", ["", "sys.platform = 'other'"], ids=["with prctl", "without"])
+def test_a_child_is_told_once(tmp_path: Path, how: str) -> None:
+    """At a second SIGTERM Celery kills the process that saves its job."""
+    told, file = tmp_path / "told", tmp_path / "pid"
+    count = f"open({str(told)!r}, 'a').write('x')"
+    before = f"import signal; signal.signal(signal.SIGTERM, lambda *_: {count}); {how}"
+    # Later than the thread looks for the parent.
+    child = CHILD.format(before=before, file=str(file)).replace("grace_seconds=0.2", "grace_seconds=2.5")
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, child])
+    try:
+        wait_for(lambda: file.exists() and file.read_text().endswith("."))
+        pid = int(file.read_text().rstrip("."))
+        parent.kill()
+        parent.wait()
+        wait_for(lambda: not runs(pid))
+    finally:
+        parent.kill()
+        parent.wait()
+    assert told.read_text() == "x"
+
+
+@pytest.mark.server
 def test_a_child_that_comes_too_late_ends_too(tmp_path: Path) -> None:
     file = tmp_path / "pid"
     environment = {**os.environ, PARENT_VARIABLE: "1"}

@@ -1,10 +1,13 @@
 """The parent process of a Celery worker, as a process of its own."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from worker.runtime import celery_main
 
 # Its one child is itself.
 LATE_CHILD = """
@@ -33,3 +36,13 @@ def test_a_child_that_was_not_known_yet_at_a_shutdown_is_told_of_it(tmp_path: Pa
     command = [sys.executable, "-c", LATE_CHILD, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and "si_signo" in done.stdout, done.stderr
+
+
+def test_a_child_that_ended_is_not_alive_before_it_is_waited_for() -> None:
+    """Celery waits for it only once its soft shutdown is over, and its job would wait as long."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert celery_main._is_alive(child.pid)
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert not celery_main._is_alive(child.pid)
+    assert not celery_main._is_alive(child.pid)
