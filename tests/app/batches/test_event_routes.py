@@ -15,6 +15,7 @@ from app.jobs.states import State
 from app.settings import Settings
 from tests.support.batches import add_batch, add_jobs, give, refuse, set_batch, set_jobs
 from tests.support.events import Received, listen, read_events
+from tests.support.service import wait_for
 
 JOB = "0198c0de-0000-7000-8000-000000000000"
 
@@ -32,24 +33,30 @@ def test_a_stream_tells_the_whole_life_and_ends_with_it(
     refuse(database, batch, [5])
     set_batch(database, batch.id, next_line=6)
     received: list[Received] = []
-    reader = threading.Thread(
-        target=lambda: received.extend(listen(f"{address}/v1/batches/{batch.id}/events"))
-    )
+
+    def follow() -> None:
+        with httpx.stream("GET", f"{address}/v1/batches/{batch.id}/events", timeout=60) as response:
+            for event in read_events(response):
+                received.append(event)
+
+    def states() -> list[dict[str, Any]]:
+        return [each.data for each in list(received) if each.type == "state"]
+
+    reader = threading.Thread(target=follow)
     reader.start()
     wake = LocalDispatcher(settings.data_dir)
-    while "impasto_event_streams 1.0" not in httpx.get(f"{address}/metrics").text:
-        time.sleep(0.02)
+    wait_for(states)
     set_batch(database, batch.id, paused=False)
     set_jobs(database, ids[:2], State.RUNNING)
     wake.changed(batch.id)
-    time.sleep(1.5)
+    wait_for(lambda: any(each["counts"]["running"] == 2 and not each["paused"] for each in states()))
     give(database, None, ids[0], "image", b"x")
     set_jobs(database, ids[:1], State.SUCCEEDED)
     set_jobs(database, ids[1:2], State.FAILED)
     set_jobs(database, ids[2:], State.CANCELLED)
     set_batch(database, batch.id, state=BatchState.FAILED, finished_at=time.time())
     wake.changed(batch.id)
-    reader.join(timeout=20)
+    reader.join(timeout=60)
     assert received[0].type == "state" and received[0].data["paused"] is True
     assert received[0].data["counts"]["queued"] == 4
     entries = entries_of(received)
@@ -57,9 +64,7 @@ def test_a_stream_tells_the_whole_life_and_ends_with_it(
     assert [state for line, state in entries if line == 1] == ["running", "succeeded"]
     (made,) = [each.data for each in received if each.type == "entry" and each.data["state"] == "succeeded"]
     assert made["artifacts"][0]["name"] == "image" and made["custom_id"] == "c1" and made["job_id"] == ids[0]
-    states = [each.data for each in received if each.type == "state"]
-    assert any(state["counts"]["running"] == 2 and not state["paused"] for state in states)
-    assert all(_without_eta(one) != _without_eta(next_one) for one, next_one in pairwise(states))
+    assert all(_without_eta(one) != _without_eta(next_one) for one, next_one in pairwise(states()))
     assert received[-1].type == "done" and received[-1].data["state"] == "failed"
     assert received[-1].data["counts"] == {
         "waiting": 0,
