@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 # To choose another Python for a new .venv: make PYTHON=/usr/bin/python3.13 ...
 PYTHONS := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
 # Programs that some tests start, as command:Debian package. Debian does not put PostgreSQL's on the PATH.
-TEST_PROGRAMS := chromium:chromium postgres:postgresql redis-server:redis-server
+# Commands, one of which is enough, and the package of Debian that has it.
+TEST_PROGRAMS := chromium-headless-shell/chromium/google-chrome:chromium-headless-shell postgres:postgresql \
+	redis-server:redis-server
 TEST_PATH := $(PATH):$(subst $() ,:,$(wildcard /usr/lib/postgresql/*/bin))
 PYTEST_ARGS :=
 
@@ -56,7 +58,11 @@ test-long: $(VENV)/installed-dev test-programs ## The OpenAPI tried with whateve
 test-programs:
 	@missing=; PATH="$(TEST_PATH)"; \
 	for entry in $(TEST_PROGRAMS); do \
-		command -v $${entry%%:*} >/dev/null || missing="$$missing $${entry##*:}"; \
+		commands=$${entry%%:*}; found=; \
+		for command in $$(echo $$commands | tr / ' '); do \
+			! command -v $$command >/dev/null || found=yes; \
+		done; \
+		[ -n "$$found" ] || missing="$$missing $${entry##*:}"; \
 	done; \
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
 DATABASE_FILE = "impasto.db"  # in the data folder
+# As long as threads can wait and databases can reckon; infinity would end what waits for it.
+MAX_SECONDS, MAX_DAYS = 1e9, 36_500
 _HOST = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _DATABASE = re.compile(r"(postgresql(\+psycopg)?|sqlite(\+pysqlite)?)://")
 _ORIGIN = re.compile(r"\*|https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
@@ -91,16 +93,16 @@ class Settings(BaseSettings):
         None, description="Whether each request is logged. Unset: if jobs go over Redis."
     )
 
-    lease_seconds: float = Field(30.0, gt=0, description="A worker silent this long is lost.")
+    lease_seconds: float = Field(30.0, gt=0, le=MAX_SECONDS, description="A worker silent this long is lost.")
     cancel_grace_seconds: float = Field(
-        5.0, gt=0, description="A cancelled job that has not stopped by then is killed."
+        5.0, gt=0, le=MAX_SECONDS, description="A cancelled job that has not stopped by then is killed."
     )
-    checkpoint_seconds: float = Field(30.0, gt=0, description="Time between checkpoints.")
+    checkpoint_seconds: float = Field(30.0, gt=0, le=MAX_SECONDS, description="Time between checkpoints.")
     max_attempts: int = Field(3, ge=1, description="Attempts without progress before giving up.")
     stall_factor: float = Field(
         1.0,
         ge=0,
-        allow_inf_nan=False,
+        le=1_000_000,
         description="Scales how long a running job may make no step, tile or phase before its worker counts "
         "as hung and ends, 15 minutes for most kinds; 0: for ever.",
     )
@@ -117,7 +119,7 @@ class Settings(BaseSettings):
         "unset: never. A fresh one takes some hundred megabytes.",
     )
     shutdown_seconds: float = Field(
-        20.0, gt=0, description="Time a worker has to save a checkpoint when told to stop."
+        20.0, gt=0, le=MAX_SECONDS, description="Time a worker has to save a checkpoint when told to stop."
     )
 
     weights_mirror: str = Field(
@@ -130,24 +132,27 @@ class Settings(BaseSettings):
         200_000_000, ge=0, description="Below this, nothing is uploaded, submitted or begun; 0: no limit."
     )
     keep_days: float | None = Field(
-        None, gt=0, description="Days after which ended jobs are deleted; unset: never."
+        None, gt=0, le=MAX_DAYS, description="Days after which ended jobs are deleted; unset: never."
     )
     keep_uploads_days: float | None = Field(
         None,
         gt=0,
+        le=MAX_DAYS,
         description="Days after which uploads are deleted that no job and no set names; unset: never.",
     )
 
     max_image_bytes: int = Field(40 * 1000 * 1000, gt=0, description="One uploaded picture.")
     max_image_pixels: int = Field(64_000_000, gt=0, description="Width times height.")
     max_image_side: int = Field(16_384, gt=0, description="Longer side of a picture.")
-    max_image_aspect: float = Field(32.0, ge=1, description="Longer side over shorter side.")
+    max_image_aspect: float = Field(
+        32.0, ge=1, allow_inf_nan=False, description="Longer side over shorter side."
+    )
     max_clip_bytes: int = Field(50 * 1000 * 1000, gt=0, description="One uploaded video or animation.")
     max_clip_frames: int = Field(600, gt=0, description="Frames of a clip.")
     max_clip_pixels: int = Field(
         6_000_000_000, gt=0, description="Pixels of all frames of a clip: as many as 600 of 3840×2160 have."
     )
-    max_clip_seconds: float = Field(60.0, gt=0, description="Length of a clip.")
+    max_clip_seconds: float = Field(60.0, gt=0, le=MAX_SECONDS, description="Length of a clip.")
     max_request_bytes: int = Field(100 * 1000 * 1000, gt=0, description="One request's body.")
     max_picture_memory_bytes: int = Field(
         4_000_000_000,

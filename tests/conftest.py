@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import Engine
 
@@ -23,6 +24,10 @@ let_threads_sleep(os.environ)
 # A shell has its background jobs ignore the signal, and so would the commands that tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# No test asserts how long anything takes: an example of Hypothesis has 200 ms by default.
+hypothesis.settings.register_profile("impasto", deadline=None)
+hypothesis.settings.load_profile("impasto")
 
 # No test cuts the power, and what a process has written outlasts its end in any case. For PostgreSQL alike.
 engines.SYNCHRONOUS = "OFF"

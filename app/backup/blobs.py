@@ -11,10 +11,16 @@ from app.storage.folder import CHUNK, WRITERS
 
 @dataclass
 class Copied:
-    """Files that were copied, by key with their bytes; those that cannot be read, with the reason."""
+    """Files that were copied, by key with their bytes; files and folders that cannot be read, and why."""
 
     sizes: dict[str, int] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
+
+    def leave_out(self, key: str, error: OSError) -> None:
+        """Note that a folder cannot be read. Raises the error of the folder that has all others."""
+        if key == ".":
+            raise error
+        self.unreadable[key] = reason_of(error)
 
 
 def copy_blobs(

@@ -99,7 +99,7 @@ def _copy_files(storage: Storage, target: FolderStorage, copied: Copied) -> None
         except OSError:
             return False
 
-    keys = [key for key in storage.list_keys() if is_new(key)]
+    keys = [key for key in storage.list_keys(on_unreadable=copied.leave_out) if is_new(key)]
     copy_blobs(keys, storage.open, target, copied, lambda key: f"{FILES}/{key}")
 
 
@@ -107,7 +107,8 @@ def _copy_weights(folder: Path, target: FolderStorage) -> dict[str, str]:
     """Copy the weights that are whole; returns what cannot be read, by path in the backup."""
     copied = Copied()
     # Of a download that runs: it goes on from its own part only.
-    keys = [key for key in keys_in(folder) if ".partial" not in Path(key).suffixes]
+    found = keys_in(folder, on_unreadable=copied.leave_out)
+    keys = [key for key in found if ".partial" not in Path(key).suffixes]
     copy_blobs(keys, lambda key: (folder / key).open("rb"), target, copied, lambda key: f"{WEIGHTS}/{key}")
     return {f"{WEIGHTS}/{key}": reason for key, reason in copied.unreadable.items()}
 

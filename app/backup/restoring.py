@@ -111,7 +111,11 @@ def _copy_back(backup: Path, name: str, target: FolderStorage, others: list[str]
         except OSError:
             return True
 
-    found = keys_in(source, on_other=lambda path: others.append(path.relative_to(backup).as_posix()))
+    found = keys_in(
+        source,
+        on_other=lambda path: others.append(path.relative_to(backup).as_posix()),
+        on_unreadable=copied.leave_out,
+    )
     copy_blobs(filter(is_new, found), lambda key: (source / key).open("rb"), target, copied)
     return copied.unreadable
 

@@ -71,16 +71,14 @@ def _note(findings: Findings, entry: ParsedLine, problem: FieldError | None) -> 
         findings.by_kind[entry.line.kind] += 1
 
 
-def check_lines(
-    preparer: Preparer, lines: Sequence[Line | None], *, new_names: bool = True
-) -> list[Checked | FieldError | None]:
+def check_lines(preparer: Preparer, lines: Sequence[Line | None]) -> list[Checked | FieldError | None]:
     """What of each line can be a job, in order: its checked params, or the first thing that is wrong.
 
     None for None.
     """
     parsed = [None if line is None else _parse(preparer, line) for line in lines]
     asked = [params for params in parsed if isinstance(params, Params)]
-    checked = iter(preparer.check(asked, new_names=new_names))
+    checked = iter(preparer.check(asked))
     found: list[Checked | ServiceError | FieldError | None] = [
         next(checked) if isinstance(params, Params) else params for params in parsed
     ]

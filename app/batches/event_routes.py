@@ -3,22 +3,17 @@
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Annotated
 
-import anyio
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import StreamingResponse
-from sqlalchemy import Engine
 
 from app.batches.batch import Batch
-from app.batches.entries import Entry
 from app.batches.errors import UnknownBatch
-from app.batches.following import Follower, Position, Status, from_now
+from app.batches.following import Position, Status, Told, from_now
 from app.batches.reading_routes import PATH, BatchId
 from app.batches.repository import get_batch
-from app.batches.results import artifacts_of
 from app.batches.views import view_counts
 from app.database.engine import UNAVAILABLE, reason_of
 from app.database.stream_reads import read_in_thread
@@ -30,30 +25,29 @@ from app.http.server_sent_events import (
     HEARTBEAT_SECONDS,
     MEDIA_TYPE,
     RETRY,
-    LastEventId,
+    EventStream,
     bad_id,
     format_event,
+    last_event_id,
 )
 from app.http.services import Services, ServicesDep
-from app.jobs.job import Artifact, Json
+from app.jobs.job import Json
 from app.jobs.schemas import ArtifactView
 from app.monitoring.metrics import OPEN_STREAMS
 
 log = logging.getLogger(__name__)
 router = APIRouter(prefix=PATH, tags=["events"])
 
-# Workers and keepers wake the stream, and messages can be lost: it looks this often at least, and at most.
-POLL_SECONDS = 1.0
-GAP_SECONDS = 0.2
 # Between two events of type state.
 STATE_SECONDS = 1.0
 # Milliseconds since 1970, and a line; the last event says so.
-_ID = re.compile(r"([0-9]{1,15})\.([0-9]{1,9})(\.done)?")
+_FORM = r"([0-9]{1,15})\.([0-9]{1,9})(\.done)?"
+_ID = re.compile(_FORM)
 
 
 @router.get(
     "/{batch_id}/events",
-    response_class=StreamingResponse,
+    response_class=EventStream,
     responses={
         **documented(UnknownBatch, InvalidRequest),
         200: {"content": {MEDIA_TYPE: {}}, "description": "The events."},
@@ -63,7 +57,7 @@ _ID = re.compile(r"([0-9]{1,15})\.([0-9]{1,9})(\.done)?")
 async def batch_events(
     services: ServicesDep,
     batch_id: BatchId,
-    last_id: LastEventId = None,
+    last_id: Annotated[str | None, last_event_id(_FORM)] = None,
     replay: Annotated[
         bool, Query(description="Without a Last-Event-ID: whether to begin with all that has ended so far.")
     ] = True,
@@ -81,8 +75,7 @@ async def batch_events(
         return Response(status_code=HTTPStatus.NO_CONTENT)
     if last_id is None and not replay:
         position = await read_in_thread(from_now, services.engine, batch)
-    follower = Follower(services.engine, batch, position)
-    return StreamingResponse(_stream(services, batch.id, follower), media_type=MEDIA_TYPE, headers=HEADERS)
+    return EventStream(_stream(services, batch, position), media_type=MEDIA_TYPE, headers=HEADERS)
 
 
 def _parse_id(last_id: str | None, batch: Batch) -> tuple[Position, bool]:
@@ -98,40 +91,35 @@ def _parse_id(last_id: str | None, batch: Batch) -> tuple[Position, bool]:
     return Position(milliseconds / 1000, line), ended and found[3] is not None
 
 
-async def _stream(services: Services, batch_id: str, follower: Follower) -> AsyncIterator[str]:
+async def _stream(services: Services, batch: Batch, position: Position) -> AsyncIterator[str]:
     """The state, then entries in order and the state again as it changes, until the batch has ended."""
-    with services.notifier.watch([batch_id]) as changed, OPEN_STREAMS.track_inprogress():
+    with services.batch_news.follow(batch, position) as reader, OPEN_STREAMS.track_inprogress():
         yield RETRY
         try:
-            status = await read_in_thread(follower.status)
-            told, told_at = _data(status), time.monotonic()
-            yield format_event(_id(follower.position), "state", told)
+            told, told_at = _data(await reader.status()), time.monotonic()
+            yield format_event(_id(reader.position), "state", told)
             sent_at = told_at
             while True:
-                changed.clear()
-                news = await read_in_thread(follower.news)
+                news = await reader.news()
                 if news.entries:
-                    yield await read_in_thread(_entry_events, services.engine, news.entries)
+                    yield "".join(map(_entry_event, news.entries))
                     sent_at = time.monotonic()
                 if news.status is None:
                     continue
                 if news.status.batch.ended:
-                    yield format_event(
-                        _last_id(follower.position, news.status.batch), "done", _data(news.status)
-                    )
+                    last_id = _last_id(reader.position, news.status.batch)
+                    yield format_event(last_id, "done", _data(news.status))
                     return
                 data, present = _data(news.status), time.monotonic()
                 if _differs(data, told) and present - told_at >= STATE_SECONDS:
-                    yield format_event(_id(follower.position), "state", data)
+                    yield format_event(_id(reader.position), "state", data)
                     told, told_at, sent_at = data, present, present
                 elif present - sent_at >= HEARTBEAT_SECONDS:
                     yield HEARTBEAT
                     sent_at = present
-                with anyio.move_on_after(POLL_SECONDS):
-                    await anyio.sleep(GAP_SECONDS)
-                    await changed.wait()
+                await reader.wait()
         except UnknownBatch:
-            log.info("a stream ends, batch %s was deleted", batch_id)
+            log.info("a stream ends, batch %s was deleted", batch.id)
         except UNAVAILABLE as error:
             # The reader reconnects, and then gets a problem or all events since.
             log.warning("a stream ends, the database is unavailable: %s", reason_of(error))
@@ -152,22 +140,16 @@ def _differs(data: Mapping[str, object], told: Mapping[str, object]) -> bool:
     return any(data[name] != told[name] for name in data if name != "eta_seconds")
 
 
-def _entry_events(engine: Engine, entries: Sequence[tuple[Entry, Position]]) -> str:
-    artifacts = artifacts_of(engine, [entry for entry, _ in entries])
-    return "".join(
-        format_event(_id(position), "entry", _entry_data(entry, artifacts[entry.line]))
-        for entry, position in entries
-    )
-
-
-def _entry_data(entry: Entry, artifacts: Sequence[Artifact]) -> Json:
-    return {
+def _entry_event(told: Told) -> str:
+    entry = told.entry
+    data: Json = {
         "line": entry.line,
         "custom_id": entry.custom_id,
         "job_id": entry.job_id,
         "state": entry.state,
-        "artifacts": [ArtifactView.of(artifact).model_dump() for artifact in artifacts],
+        "artifacts": [ArtifactView.of(artifact).model_dump() for artifact in told.artifacts],
     }
+    return format_event(_id(told.position), "entry", data)
 
 
 def _id(position: Position) -> str:

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from time import monotonic
 
@@ -10,10 +11,12 @@ from sqlalchemy import Connection, Engine, or_, select
 from app.batches.batch import Batch, Counts
 from app.batches.entries import COLUMNS, Entry
 from app.batches.repository import get_batch
+from app.batches.results import artifacts_of
 from app.batches.summary import count_entries, estimate_rest
 from app.batches.tables import batch_refusals
 from app.batches.tally import Tally
 from app.database.engine import FROZEN_SECONDS, current_time, now, read
+from app.jobs.job import Artifact
 from app.jobs.states import State
 from app.jobs.tables import jobs
 
@@ -45,13 +48,22 @@ class Status:
 
 
 @dataclass(frozen=True)
+class Told:
+    """An entry that has started or ended, with what it made, and the position behind it."""
+
+    entry: Entry
+    position: Position
+    artifacts: Sequence[Artifact]
+
+
+@dataclass(frozen=True)
 class News:
-    """What has happened: entries in order, each with the position behind it, and the status after them.
+    """What has happened: entries in order, and the status after them.
 
     Without a status there is more to read at once.
     """
 
-    entries: Sequence[tuple[Entry, Position]]
+    entries: Sequence[Told]
     status: Status | None
 
 
@@ -83,6 +95,27 @@ class Follower:
 
     def news(self) -> News:
         """What has happened since the last call. Raises UnknownBatch."""
+        found, status = self._read()
+        new = [(entry, position) for entry, position in found if self._is_untold(entry)]
+        made = artifacts_of(self._engine, [entry for entry, _ in new]) if new else {}
+        return News([Told(entry, position, made[entry.line]) for entry, position in new], status)
+
+    def branch(self) -> "Follower":
+        """Another follower of the batch, which has told the same."""
+        other = copy(self)
+        other._told = self._told[:]
+        other._tally = Tally(OVERLAP_SECONDS)
+        return other
+
+    def take(self, told: Sequence[Told], position: Position) -> list[Told]:
+        """What is untold here of what another follower of the batch, at ``position``, has told since."""
+        self.position = position
+        # It has not counted what it did not read.
+        self._tally = Tally(OVERLAP_SECONDS)
+        return [each for each in told if self._is_untold(each.entry)]
+
+    def _read(self) -> tuple[list[tuple[Entry, Position]], Status | None]:
+        """The next entries that may be untold, each with the position behind it."""
         batch = get_batch(self._engine, self._batch_id)
         with read(self._engine) as connection:
             if not self._midway:
@@ -90,14 +123,14 @@ class Follower:
             found = [*self._ends(connection), *self._refusals(connection)]
             self._midway = len(found) >= PAGE
             if self._midway or batch.ended != self._last_pass:
-                return News(self._untold(found), None)
+                return found, None
             running = self._running(connection)
             counts = self._tally.counts(connection, batch, len(running))
             if batch.ended:
                 counts = count_entries(connection, [batch])[batch.id]
             status = _status(connection, batch, counts)
         found += [(entry, self.position) for entry in running]
-        return News(self._untold(found), status)
+        return found, status
 
     def _begin_pass(self, connection: Connection, batch: Batch) -> None:
         self._last_pass = batch.ended
@@ -162,15 +195,11 @@ class Follower:
         rows = connection.execute(query.order_by(jobs.c.batch_line)).mappings()
         return [Entry(**row) for row in rows]
 
-    def _untold(self, found: Sequence[tuple[Entry, Position]]) -> list[tuple[Entry, Position]]:
-        """Those entries that were not told in this state, and marks them as told."""
-        new = []
-        for entry, position in found:
-            mark = hash((entry.job_id, entry.state))
-            if self._told[entry.line] != mark:
-                self._told[entry.line] = mark
-                new.append((entry, position))
-        return new
+    def _is_untold(self, entry: Entry) -> bool:
+        """Whether it was not told in this state. It is marked as told."""
+        mark = hash((entry.job_id, entry.state))
+        told, self._told[entry.line] = self._told[entry.line], mark
+        return told != mark
 
 
 def from_now(engine: Engine, batch: Batch) -> Position:

@@ -19,6 +19,7 @@ from app.batches.expansion import expand_chunk
 from app.batches.retrying import retry_chunk
 from app.batches.settling import batches_that_are_over, settle
 from app.database.engine import UNAVAILABLE, current_time, reason_of
+from app.database.removal import remove_left
 from app.jobs.dispatch.base import Dispatcher
 from app.jobs.errors import JobInUse, NeedsGone
 from app.jobs.preparing import Preparer
@@ -81,6 +82,7 @@ class Keeper:
         for batch_id in batches_that_are_over(self._engine):
             if time.monotonic() >= self._retry_at.get(batch_id, 0.0):
                 self._alone(batch_id, partial(self._settle, batch_id))
+        remove_left()
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -122,8 +124,11 @@ class Keeper:
             # It is away, or refuses this batch alone: its statement took too long, or met another one's lock.
             current_time(self._engine)
             log.warning("batch %s is tried again in %.0f s: %s", batch_id, RETRY_SECONDS, reason_of(error))
+        except OSError as error:
+            # Its file of lines cannot be read, say.
+            log.warning("batch %s is tried again in %.0f s: %s", batch_id, RETRY_SECONDS, error)
         except Exception:
-            # What is wrong, such as a file that cannot be read, may be with this one alone.
+            # What is wrong may be with this one alone.
             log.exception("batch %s is tried again in %.0f s", batch_id, RETRY_SECONDS)
         self._retry_at[batch_id] = time.monotonic() + RETRY_SECONDS
 

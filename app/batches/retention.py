@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from app.batches import deletion
 from app.batches.service import BatchService
 from app.batches.unread import UnreadLines
-from app.jobs.retention import DAY_SECONDS, delete_all, old_jobs
+from app.jobs.retention import DAY_SECONDS, delete_all, delete_each, old_jobs
 from app.jobs.uploads import old_uploads, remove_image
 
 log = logging.getLogger(__name__)
@@ -26,15 +26,6 @@ def delete_old(service: BatchService) -> Iterator[int]:
     engine, settings = service.engine, service.settings
     unread = UnreadLines(engine, service.storage)
 
-    last = ""
-
-    def next_uploads(engine: Engine, seconds: float, _skip: int, limit: int) -> Sequence[str]:
-        # Behind those that were looked at: the ones in use stay, and may be millions.
-        nonlocal last
-        found = old_uploads(engine, seconds, last, limit)
-        last = found[-1] if found else last
-        return found
-
     def delete_upload(image_id: str) -> None:
         remove_image(engine, service.storage, image_id, if_unused=True, keep=unread.keep)
 
@@ -45,7 +36,7 @@ def delete_old(service: BatchService) -> Iterator[int]:
             unread, deletion.ended_before, days, lambda each: service.delete(each, unread.keep)
         )
     if settings.keep_uploads_days is not None:
-        yield from _delete(unread, next_uploads, settings.keep_uploads_days, delete_upload)
+        yield from _delete_uploads(unread, settings.keep_uploads_days, delete_upload)
 
 
 def _delete(
@@ -55,11 +46,24 @@ def _delete(
     delete: Callable[[str], None],
 ) -> Iterator[int]:
     def pages(skip: int) -> Sequence[str]:
-        try:
-            unread.find()
-        except OSError as error:
-            log.warning("nothing is deleted for its age: the lines of a batch cannot be read: %s", error)
-            return []
-        return old(unread.engine, days * DAY_SECONDS, skip, STEP)
+        return old(unread.engine, days * DAY_SECONDS, skip, STEP) if _is_readable(unread) else []
 
     yield from delete_all(pages, delete)
+
+
+def _delete_uploads(unread: UnreadLines, days: float, delete: Callable[[str], None]) -> Iterator[int]:
+    # Behind those that were looked at: the ones in use stay, and may be millions.
+    after: str | None = ""
+    while after is not None and _is_readable(unread):
+        found, after = old_uploads(unread.engine, days * DAY_SECONDS, after, STEP)
+        yield delete_each(found, delete)
+
+
+def _is_readable(unread: UnreadLines) -> bool:
+    """Whether it is known what lines name that are no jobs yet."""
+    try:
+        unread.find()
+    except OSError as error:
+        log.warning("nothing is deleted for its age: the lines of a batch cannot be read: %s", error)
+        return False
+    return True

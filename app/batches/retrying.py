@@ -19,7 +19,7 @@ from app.errors import ServiceError
 from app.jobs.errors import JobNotEnded, ParamsError
 from app.jobs.job import Job
 from app.jobs.preparing import Checked, Preparer
-from app.jobs.repository import NewJob, insert_jobs
+from app.jobs.repository import NewJob, insert_jobs, read_job
 from app.jobs.states import TERMINAL, State
 from app.jobs.tables import jobs
 from app.log_context import current_request_id
@@ -85,7 +85,7 @@ def _prepare_again(preparer: Preparer, batch: Batch, old: Sequence[Job]) -> list
             parsed.append((job, preparer.parse_again(job)))
         except ServiceError:
             continue
-    checked = preparer.check([params for _, params in parsed], new_names=False)
+    checked = preparer.check([params for _, params in parsed], again=True)
     return [
         _again(preparer, job, each)
         for (job, _), each in zip(parsed, checked, strict=True)
@@ -127,15 +127,15 @@ def _take_refused(connection: Connection, batch: Batch, corrected: Sequence[NewJ
 
 def retry_entry(
     engine: Engine, preparer: Preparer, batch_id: str, job: Job, request: Keyed | None = None
-) -> str:
-    """The id of a new job in the place of an entry that has ended; its batch runs again.
+) -> Job:
+    """A new job in the place of an entry that has ended; its batch runs again.
 
     Raises JobNotEnded, EntryRetried, UnknownBatch; ParamsError for pictures that no longer exist, and
     NeedsGone for those that are deleted at this moment.
     """
     if not job.ended:
         raise JobNotEnded(job.id)
-    checked = preparer.check_one(preparer.parse_again(job), new_names=False)
+    checked = preparer.check_one(preparer.parse_again(job), again=True)
     new = _again(preparer, job, checked, **columns_of(request))
     runs = {"state": BatchState.RUNNING, "finished_at": None}
     mine = (batches.c.id == batch_id, batches.c.delete_requested_at.is_(None))
@@ -149,4 +149,4 @@ def retry_entry(
         if not _replace(connection, [job.id]):
             raise EntryRetried(job.id)
         (new_id,) = insert_jobs(connection, batch_id, [replace(new, paused=row.paused)])
-    return new_id
+        return read_job(connection, new_id)

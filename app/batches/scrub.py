@@ -16,7 +16,7 @@ from app.database.removal import delete_files
 from app.datasets.deletion import Needs, delete_left
 from app.images.repository import image_key
 from app.images.tables import images
-from app.jobs.leftovers import delete_leftovers, folder_of, unknown_ids
+from app.jobs.leftovers import delete_leftovers, folder_of, unknown_ids, warn_unreadable
 from app.jobs.needs import pictures_needed
 from app.jobs.repository import list_artifacts
 from app.jobs.states import TERMINAL
@@ -25,7 +25,7 @@ from app.jobs.tables import artifacts, jobs
 from app.networks.repository import network_folder
 from app.networks.tables import networks
 from app.storage import Storage
-from app.storage.folder import DAY_SECONDS
+from app.storage.folder import DAY_SECONDS, OnUnreadable
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,8 @@ def missing_files(engine: Engine, storage: Storage) -> Iterator[list[Damage]]:
 def scrub(engine: Engine, storage: Storage) -> Iterator[int]:
     """The steps of a pass: what is wrong with the files of rows is logged, and files without one are deleted.
 
-    So is what an interrupted deletion has left of a set. Each says how much it found.
+    So is what an interrupted deletion has left of a set. Each says how much it found. What cannot be read is
+    logged and left out; raises OSError if that is the whole storage.
     """
     for found in missing_files(engine, storage):
         for each in found:
@@ -68,7 +69,7 @@ def scrub(engine: Engine, storage: Storage) -> Iterator[int]:
     for gone in delete_left(engine, Needs(kept=pictures_needed)):
         yield delete_files(*(partial(storage.delete, image_key(image_id)) for image_id in gone))
     yield delete_leftovers(engine, storage) + delete_leftover_spools(engine, storage)
-    for stray in _stray_files(engine, storage, DAY_SECONDS):
+    for stray in _stray_files(engine, storage, DAY_SECONDS, warn_unreadable):
         yield delete_files(*(partial(storage.delete, key) for key in stray))
 
 
@@ -109,24 +110,38 @@ def _problem_of(storage: Storage, key: str, size: int | None) -> str | None:
     return None if size in (None, there) else f"its file has {there:,} bytes instead of {size:,}"
 
 
-def unknown_files(engine: Engine, storage: Storage, older_than: float = DAY_SECONDS) -> list[Damage]:
-    """Files of jobs, pictures, networks and batches that are older than that, in seconds, without a row."""
+def unknown_files(
+    engine: Engine, storage: Storage, older_than: float = DAY_SECONDS
+) -> tuple[list[Damage], list[Damage]]:
+    """Files of jobs, pictures, networks and batches that are older than that, in seconds, without a row.
+
+    Then what cannot be read, where there may be more. Raises OSError if that is the whole storage.
+    """
     stores: tuple[tuple[Table, Callable[[str], str]], ...] = (
         (jobs, job_folder),
         (images, image_key),
         (networks, network_folder),
         (batches, spool_key),
     )
+    # By key: a job's folder is met twice.
+    unreadable: dict[str, Damage] = {}
+
+    def note(key: str, error: OSError) -> None:
+        unreadable[key] = Damage(key, f"it cannot be read: {error.strerror}")
+
     unknown = [
         Damage(key_of(each), f"no row of {folder_of(key_of)} has its id")
         for table, key_of in stores
-        for each in unknown_ids(engine, storage, table, key_of, older_than)[0]
+        for each in unknown_ids(engine, storage, table, key_of, older_than, note)[0]
     ]
-    stray = [key for page in _stray_files(engine, storage, older_than) for key in page]
-    return unknown + [Damage(key, "no row of its job names it") for key in stray]
+    stray = [key for page in _stray_files(engine, storage, older_than, note) for key in page]
+    unknown += [Damage(key, "no row of its job names it") for key in stray]
+    return unknown, list(unreadable.values())
 
 
-def _stray_files(engine: Engine, storage: Storage, older_than: float) -> Iterator[list[str]]:
+def _stray_files(
+    engine: Engine, storage: Storage, older_than: float, on_unreadable: OnUnreadable
+) -> Iterator[list[str]]:
     """Files in the folders of jobs that ended so many seconds ago which are none of their artifacts."""
     last = ""
     while True:
@@ -138,5 +153,6 @@ def _stray_files(engine: Engine, storage: Storage, older_than: float) -> Iterato
             return
         made = list_artifacts(engine, ids)
         known = {artifact.key for each in made.values() for artifact in each}
-        yield [key for each in ids for key in storage.list_keys(job_folder(each)) if key not in known]
+        found = (key for each in ids for key in storage.list_keys(job_folder(each), on_unreadable))
+        yield [key for key in found if key not in known]
         last = ids[-1]

@@ -162,7 +162,7 @@ class BatchService:
             return self.jobs.retry(job, request)
         self.storage.require_space()
         try:
-            new_id = made_again_if_gone(
+            new = made_again_if_gone(
                 lambda: retry_entry(self.engine, self._preparer(), batch_id, job, request)
             )
         except (EntryRetried, IntegrityError):
@@ -170,7 +170,6 @@ class BatchService:
             if earlier := find_made_job(self.engine, request):
                 return earlier
             raise
-        new = get_job(self.engine, new_id)
         self.dispatcher.hint(new.lane)
         self.dispatcher.changed(batch_id)
         return new

@@ -1,5 +1,7 @@
 """The ``impasto`` command."""
 
+import os
+import sys
 from importlib.metadata import version
 from typing import Annotated
 
@@ -12,6 +14,7 @@ from app.cli.demo import demo
 from app.cli.doctor import doctor
 from app.cli.jobs import jobs
 from app.cli.kind_commands import make_command
+from app.cli.messages import USAGE, give_up_on, say
 from app.cli.networks import networks
 from app.cli.palette import palette
 from app.cli.serve import api, serve, worker
@@ -19,6 +22,9 @@ from app.cli.sheet import sheet
 from app.cli.train import make_train_command
 from app.cli.weights import weights
 from app.kinds import KINDS
+from app.storage.folder import FULL
+
+STDERR = 2  # the last of the three
 
 
 def _show_version(wanted: bool) -> None:
@@ -68,4 +74,29 @@ program = make_program()
 
 def main() -> None:
     """Run the command line."""
-    program()
+    _open_standard_streams()
+    try:
+        os.getcwd()
+    except OSError:
+        # Paths that do not begin at the root lead nowhere, nor do those of the settings.
+        say("impasto: The folder that this was started in is gone: change into another one.", err=True)
+        sys.exit(USAGE)
+    try:
+        program()
+    except OSError as error:
+        # An error of a file names it: this is one of stdout, which the shell sent to a file.
+        if error.errno not in FULL or error.filename is not None:
+            raise
+        give_up_on(sys.stdout)
+        say(f"impasto: What it says cannot be written: {error.strerror}.", err=True)
+        sys.exit(1)
+
+
+def _open_standard_streams() -> None:
+    """Open those of stdin, stdout and stderr that are closed, as by some ways to start a service.
+
+    The next files that are opened would take their numbers, and get what libraries write there.
+    """
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        os.set_inheritable(opened, True)
+    os.close(opened)

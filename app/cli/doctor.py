@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -82,23 +82,34 @@ def _check_files(settings: Settings, named: int | None) -> Iterator[Check]:
     engine = make_engine(settings.resolved_database_url)
     try:
         with _open_storage(settings) as storage:
-            missing = [each for page in missing_files(engine, storage) for each in page]
-            unknown = unknown_files(engine, storage)
+            yield _of_damage(
+                "files of rows",
+                [each for page in missing_files(engine, storage) for each in page],
+                named,
+                "Set IMPASTO_DATA_DIR to their folder, or put them back from a backup; else delete those "
+                "jobs and pictures.",
+            )
+            unknown, unreadable = unknown_files(engine, storage)
+    except OSError as error:
+        remedy = "Mend the file system of IMPASTO_DATA_DIR, or mount it again."
+        yield Check("files", "wrong", str(error), remedy)
+        return
     finally:
         engine.dispose()
-    yield _of_damage(
-        "files of rows",
-        missing,
-        named,
-        "Set IMPASTO_DATA_DIR to their folder, or put them back from a backup; else delete those jobs and "
-        "pictures.",
-    )
     yield _of_damage(
         "files without rows",
         unknown,
         named,
         "The API deletes them once a day, unless they are more than those that it knows.",
         state="warning",
+        none="there are none",
+    )
+    yield _of_damage(
+        "unreadable files",
+        unreadable,
+        named,
+        "Mend their permissions or their disk: until then files without rows stay there.",
+        none="there are none",
     )
 
 
@@ -113,14 +124,20 @@ def _open_storage(settings: Settings) -> Iterator[Storage]:
 
 
 def _of_damage(
-    part: str, found: list[Damage], named: int | None, remedy: str, *, state: str = "wrong"
+    part: str,
+    found: list[Damage],
+    named: int | None,
+    remedy: str,
+    *,
+    state: Literal["warning", "wrong"] = "wrong",
+    none: str = "none are missing",
 ) -> Check:
-    """What was found; so many are named, None: all."""
+    """What was found, of which so many are named, None: all; or that there is ``none``."""
     if not found:
-        return Check(part, "ok", "none are missing" if state == "wrong" else "there are none")
+        return Check(part, "ok", none)
     shown = "; ".join(f"{each.key}: {each.problem}" for each in found[:named])
     more = f"; and {len(found) - named} more" if named is not None and len(found) > named else ""
-    return Check(part, "warning" if state == "warning" else "wrong", shown + more, remedy)
+    return Check(part, state, shown + more, remedy)
 
 
 def _print(found: list[Check]) -> None:

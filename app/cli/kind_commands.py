@@ -121,6 +121,7 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
     settings = read_settings(device=given.pop("device"))
     if spec.arguments is not None and (files := given.pop(_FILES)):
         given[spec.arguments[len(files) > 1]] = files
+    given = {name: value for name, value in given.items() if not _is_no_picture(spec.params, name, value)}
     pictures: Pictures = {
         name: value if isinstance(value, list) else [value]
         for name in spec.params.picture_fields()
@@ -157,7 +158,8 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
                 ) from None
             if output is not None and (problem := params.problem_of_ending(output.suffix, _clips(pictures))):
                 fail_on([("--output", f"{output}: {problem}")])
-            wrong = params.problems_of_sides(lambda name: [_sides(path) for path in pictures[name]])
+            wrong = params.problems_of_clips(_is_clip(spec, pictures))
+            wrong += params.problems_of_sides(lambda name: [_sides(path) for path in pictures[name]])
             if wrong:
                 raise ParamsError(wrong)
             # Imports torch, which takes seconds, so only after the options were checked.
@@ -187,6 +189,13 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
         fail(f"This job made no {output.suffix} file, so that {output} is not there.")
 
 
+def _is_no_picture(cls: type[Params], name: str, value: Any) -> bool:
+    """Whether a value is an empty option of pictures that need not be there: those of a recipe never are."""
+    return (
+        name in cls.picture_fields() and value in (Path(), [Path()]) and may_be_null(cls.model_fields[name])
+    )
+
+
 def _clips(pictures: Pictures) -> set[str]:
     """The params whose files are clips, as far as they can be read."""
     found = set()
@@ -194,6 +203,12 @@ def _clips(pictures: Pictures) -> set[str]:
         with suppress(OSError):
             found |= {name for path in paths if is_clip(path.read_bytes())}
     return found
+
+
+def _is_clip(spec: KindSpec[Params], pictures: Pictures) -> dict[str, bool]:
+    """Of the params that take clips, whether each was given one."""
+    clips, marks = _clips(pictures), spec.params.picture_fields()
+    return {name: name in clips for name in pictures if marks[name].clips}
 
 
 def _format_of(spec: KindSpec[Params], output: Path | None) -> dict[str, str]:
@@ -304,7 +319,8 @@ def _recipe_params(
         now = [_sha256(path) for path in paths if path.is_file()]
         if isinstance(hashes, dict) and hashes.get(name) != now:
             changed[name] = len(hashes.get(name) or ())
-            note(f"{name} is not the picture that {file} was made from.")
+            if changed[name]:
+                note(f"{name} is not the picture that {file} was made from.")
     if isinstance(hashes, dict):
         for name in spec.params.picture_fields():
             if name in hashes and name not in pictures:

@@ -31,6 +31,7 @@ from worker.runtime.artifacts import EncodedFile, encode
 from worker.runtime.device import choose_devices, choose_dtype, has_native_bfloat16, memory_of
 from worker.runtime.fitting import fitted, saying_what_fits
 from worker.runtime.functions import steps_of
+from worker.runtime.heap import return_large_pieces
 from worker.runtime.inputs import read_input
 from worker.runtime.recipes import make_recipe
 
@@ -123,6 +124,7 @@ def prepare(
 
 def choose_compute(settings: Settings, lane: str = "long") -> Compute:
     """The first device, or devices of a training, and the dtype of the settings. Raises InputError."""
+    return_large_pieces()
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     try:

@@ -1,7 +1,10 @@
 """Error messages and the progress bar of the command line, and its exit codes."""
 
+import contextlib
+import os
+import sys
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import typer
 from pydantic import ValidationError
@@ -12,9 +15,28 @@ USAGE = 2
 INTERRUPTED = 130
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Write one line to stdout, or to stderr; lose it if nobody reads there any more, or the disk is full.
+
+    A log that cannot be written ends no service, and changes no exit code.
+    """
+    try:
+        typer.echo(text, err=err)
+    except OSError:
+        give_up_on(sys.stderr if err else sys.stdout)
+
+
+def give_up_on(stream: TextIO) -> None:
+    """Have what is written to a stream go nowhere: what it buffers would fail again when the process ends."""
+    with contextlib.suppress(OSError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+
+
 def fail(message: str, code: int = 1) -> NoReturn:
     """Write one line to stderr and exit."""
-    typer.echo(f"impasto: {message}", err=True)
+    say(f"impasto: {message}", err=True)
     raise typer.Exit(code)
 
 
@@ -27,12 +49,12 @@ def fail_on(problems: Iterable[tuple[str, str]]) -> NoReturn:
 
 def note_problem(name: str, detail: str) -> None:
     """Write one line to stderr that says what is wrong with something, and go on."""
-    typer.echo(f"impasto: {name}: {' '.join(detail.split())}", err=True)
+    say(f"impasto: {name}: {' '.join(detail.split())}", err=True)
 
 
 def note(message: str) -> None:
     """Write one line to stderr, and go on."""
-    typer.echo(f"impasto: note: {message}", err=True)
+    say(f"impasto: note: {message}", err=True)
 
 
 def progress_bar() -> Progress:

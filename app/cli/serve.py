@@ -11,7 +11,7 @@ import typer
 from pydantic import ValidationError
 from sqlalchemy.exc import ArgumentError, DatabaseError
 
-from app.cli.messages import USAGE, fail, fail_on, settings_problems
+from app.cli.messages import USAGE, fail, fail_on, say, settings_problems
 from app.database.engine import UNAVAILABLE, reason_of
 from app.database.migrations import upgrade
 from app.database.schema import SchemaMismatch
@@ -42,14 +42,14 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> Non
             supervisor = Supervisor(
                 settings,
                 listener,
-                on_ready=lambda url: typer.echo(f"Ready: open {url} in a browser. Ctrl-C stops everything."),
+                on_ready=lambda url: say(f"Ready: open {url} in a browser. Ctrl-C stops everything."),
             )
-            typer.echo(f"Impasto starts at {supervisor.url}")
-            typer.echo(f"The data is in {settings.data_dir}")
+            say(f"Impasto starts at {supervisor.url}")
+            say(f"The data is in {settings.data_dir}")
             code = supervise(supervisor)
     except StartError as error:
         fail(str(error), USAGE)
-    typer.echo("Stopped.")
+    say("Stopped.")
     raise typer.Exit(code)
 
 

@@ -58,8 +58,12 @@ def _read(path: Path, width: int) -> "Image":
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
-        with Image.open(path) as opened:
-            picture = ImageOps.exif_transpose(opened).convert("RGBA")
+        data = path.read_bytes()
+        try:
+            picture = _shown(data, width)
+        except Exception:  # of a format that no job takes, or damaged: of this Pillow says more
+            with Image.open(io.BytesIO(data)) as opened:
+                picture = ImageOps.exif_transpose(opened).convert("RGBA")
     except UnidentifiedImageError:
         fail_on([("PICTURE", f"{path} is not a picture in a format that Pillow knows.")])
     except OSError as error:
@@ -71,6 +75,17 @@ def _read(path: Path, width: int) -> "Image":
     paper.alpha_composite(picture)
     height = max(1, round(picture.height * width / picture.width))
     return paper.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+
+
+def _shown(data: bytes, width: int) -> "Image":
+    """A picture file as the service shows it, whatever else is damaged, at least ``width`` wide if it was."""
+    from app.images.shrinking import shrink
+    from app.media.stills import read_header
+
+    header = read_header(data)
+    # Which side is its width, its orientation says.
+    proportion = max(header.width, header.height) / min(header.width, header.height)
+    return shrink(data, header, math.ceil(width * proportion)).convert("RGBA")
 
 
 def contact_sheet(

@@ -3,10 +3,11 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Float, create_engine, event, select
+from sqlalchemy import Connection, Dialect, Engine, Float, create_engine, event, select
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError, TimeoutError
 from sqlalchemy.ext.compiler import compiles
@@ -24,6 +25,8 @@ FROZEN_SECONDS = 20
 SILENT_SECONDS = 25
 # No statement of the service takes nearly as long, but for those of migrations.
 STATEMENT_SECONDS = 30
+# A PostgreSQL that is frozen, so that it ends no statement either, is noticed after so many more.
+GRACE_SECONDS = 5
 # Connections to PostgreSQL of a process that computes: it runs jobs in one thread, and sends heartbeats in
 # two others, which hold a connection for some milliseconds.
 WORKER_CONNECTIONS = 2
@@ -103,9 +106,10 @@ def make_engine(
 ) -> Engine:
     """An engine for ``sqlite:///...`` (WAL, full synchronous) or ``postgresql+psycopg://...``.
 
-    It has so many ``connections`` to PostgreSQL at most, whose statements take ``statement_seconds`` at most;
-    0: as long as they like. If the database cannot be used it raises one of UNAVAILABLE, whatever the driver
-    says: OperationalError, or TimeoutError if no connection is free in time.
+    It has so many ``connections`` to PostgreSQL at most, whose statements take ``statement_seconds`` at most,
+    and GRACE_SECONDS more if it is frozen; 0: as long as they like. If the database cannot be used it raises
+    one of UNAVAILABLE, whatever the driver says: OperationalError, or TimeoutError if no connection is free
+    in time.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
@@ -129,6 +133,7 @@ def make_engine(
             max_overflow=0,
             pool_timeout=POOL_SECONDS,
         )
+        event.listen(engine, "do_connect", partial(_connect, statement_seconds))
         event.listen(engine, "handle_error", _as_away, retval=True)
         return engine
     if parsed.database and parsed.database != ":memory:":
@@ -138,6 +143,17 @@ def make_engine(
     event.listen(engine, "begin", _begin_sqlite)
     event.listen(engine, "handle_error", _as_wrong, retval=True)
     return engine
+
+
+def _connect(
+    statement_seconds: int, dialect: Dialect, record: ConnectionPoolEntry, args: Any, options: Any
+) -> Any:
+    # Not at the head: most processes that use SQLite never need the driver.
+    from app.database.bounded_connection import BoundedConnection
+
+    connection = BoundedConnection.connect(*args, **options)
+    connection.answer_seconds = statement_seconds + GRACE_SECONDS if statement_seconds else None
+    return connection
 
 
 def _as_away(context: ExceptionContext) -> BaseException | None:

@@ -1,16 +1,22 @@
 """Rows and their files: written and deleted such that no row is without files, also on a full disk."""
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError
 
 from app.database.engine import UNAVAILABLE, is_disk_full, may_have_space_of_files
+from app.errors import ServiceError
 
 log = logging.getLogger(__name__)
 
 Deletion = Callable[[], object]
+
+# Rows that SQLite had no space to delete, as others took that of their files. The oldest are given up where
+# clients ask for more and more.
+_left: deque[Deletion] = deque(maxlen=1000)
 
 
 @contextmanager
@@ -36,6 +42,7 @@ def remove(row: Deletion, *files: Deletion) -> None:
 
     A file that cannot be deleted stays without a row. SQLite on a full disk has no space to note that a row
     is gone: then the files go first, or OSError is raised, and the row stays. Of a full PostgreSQL both stay.
+    A row that still finds no space goes with the next `remove_left`.
     """
     try:
         row()
@@ -44,8 +51,27 @@ def remove(row: Deletion, *files: Deletion) -> None:
             raise
         for delete in files:
             delete()
-        row()
+        try:
+            row()
+        except UNAVAILABLE:
+            _left.append(row)
+            raise
     delete_files(*files)
+
+
+def remove_left() -> None:
+    """Delete the rows whose files went without them, as far as there is the space. Raises UNAVAILABLE."""
+    while _left:
+        row = _left.popleft()
+        try:
+            row()
+        except ServiceError as error:
+            log.info("a row whose files are gone is gone too, or in use: %s", error)
+        except UNAVAILABLE as error:
+            _left.append(row)
+            if isinstance(error, DBAPIError) and is_disk_full(error):
+                return
+            raise
 
 
 def delete_files(*files: Deletion) -> int:

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.database.keys import KeyReused, keyed
 from app.datasets import repository
+from app.datasets.dataset import Dataset
 from app.datasets.errors import (
     DatasetNameInvalid,
     DatasetNameTaken,
@@ -28,6 +29,7 @@ from app.http.problems import documented
 from app.http.root_path import url_of
 from app.http.services import Services, ServicesDep
 from app.http.uploads import Part, in_upload_thread, is_form
+from app.http.waiting import view_made_in_thread
 from app.jobs import filling
 
 RELABEL_PATH = f"{PATH}/{{dataset}}/relabel"
@@ -88,13 +90,15 @@ async def relabel_dataset(
         made, is_new = await run_in_threadpool(_relabel, services, idempotency_key, dataset, values)
     if not is_new:
         response.status_code = HTTPStatus.OK
-    response.headers["Location"] = url_of(f"{PATH}/{made}")
-    return await run_in_threadpool(detail, services, made)
+    response.headers["Location"] = url_of(f"{PATH}/{made.id}")
+    return await view_made_in_thread(
+        lambda: detail(services, made.id), lambda: DatasetDetail.with_labels(made, [], {})
+    )
 
 
 def _relabel_by_form(
     services: Services, key: str | None, reference: str, parts: Iterator[Part]
-) -> tuple[str, bool]:
+) -> tuple[Dataset, bool]:
     values: dict[str, Any] = {}
     table: dict[str, str | None] = {}
     for part in parts:
@@ -115,12 +119,11 @@ def _relabel(
     values: dict[str, Any],
     place: str = "body",
     table: dict[str, str | None] | None = None,
-) -> tuple[str, bool]:
-    """The id of the new set, and whether it is new."""
+) -> tuple[Dataset, bool]:
+    """The set, and whether it is new."""
     params = parse_model(RelabelParams, values, place)
     changes = Relabeling(params.labels, params.rename, params.drop, table or {})
     dataset = repository.get_dataset(services.engine, reference)
     asked = keyed(key, "relabel", dataset.id, params.model_dump(mode="json"), table)
     filling.earlier_job(services.engine, asked)
-    made, is_new = services.datasets.relabel(dataset, params.name, changes, asked)
-    return made.id, is_new
+    return services.datasets.relabel(dataset, params.name, changes, asked)

@@ -252,9 +252,11 @@ def _create(services: Services, headers: JobHeaders, new: NewDataset) -> tuple[D
         )
     except ValidationError as error:
         raise refusal(error, "body") from None
+    if job is not None:
+        return dataset, job.id, False
     # The same request again is answered as before: the job is under way.
     running = filling.fillers(services.engine, dataset) if request and dataset.state == "open" else []
-    return dataset, next(iter(running), None) if job is None else job.id, False
+    return dataset, next(iter(running), None), False
 
 
 def _add_stored(services: Services, key: str | None, reference: str, values: dict[str, Any]) -> Added:

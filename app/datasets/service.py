@@ -72,21 +72,16 @@ class DatasetService:
         """What a set may have at most."""
         return Limits(self.settings.max_dataset_members, self.settings.max_dataset_bytes)
 
-    def begin(
-        self,
-        name: str,
-        source: Source = "upload",
-        options: dict[str, Any] | None = None,
-        request: Keyed | None = None,
-    ) -> Dataset:
-        """An open set without members, or the one that the same request made before.
+    def begin(self, name: str, request: Keyed | None = None) -> Dataset:
+        """An open set for uploads, without members, or the one that the same request made before.
 
         Raises DatasetNameInvalid, DatasetNameTaken, KeyReused, StorageFull.
         """
         if earlier := repository.find_made_dataset(self.engine, request):
             return earlier
-        self._require_new(name, source, options)
-        return repository.add_dataset(self.engine, name, source, options or {}, request)
+        _require_own_name(name)
+        self.storage.require_space()
+        return repository.add_dataset(self.engine, name, "upload", {}, request)
 
     def prepare(
         self,
@@ -99,15 +94,12 @@ class DatasetService:
 
         Raises DatasetNameInvalid, DatasetNameTaken, StorageFull.
         """
-        self._require_new(name, source, options)
-        return repository.new_dataset(self.engine, name, source, options or {}, request)
-
-    def _require_new(self, name: str, source: Source, options: dict[str, Any] | None) -> None:
         if not is_name(name):
             raise DatasetNameInvalid(name)
         if name in BUILT_IN and (source != name or options):
             raise DatasetNameTaken(name)
         self.storage.require_space()
+        return repository.new_dataset(self.engine, name, source, options or {}, request)
 
     def rename(self, dataset: Dataset, name: str) -> Dataset:
         """Give a set another name.

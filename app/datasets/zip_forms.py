@@ -33,10 +33,11 @@ class _Received:
 def _receive(services: Services, job_id: str, size: int, parts: Iterator[Part]) -> _Received:
     """Store the files of a form of ``size`` bytes where the job to be looks for them, and check them."""
     services.storage.require_space(size)
-    received, folder = _Received(), work_folder(job_id)
+    received, folder, names = _Received(), work_folder(job_id), set[str]()
     for part in parts:
-        if part.name in received.files:
+        if part.name in names:
             raise InvalidDataset(part.name, "This came twice: send one.")
+        names.add(part.name)
         match part.name:
             case "params":
                 received.params = part.read_json()

@@ -1,7 +1,7 @@
 """Reads bodies that are JSON, or a form with files and a JSON field ``params``, within limits."""
 
-import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Annotated, Any, TypeVar
@@ -13,49 +13,73 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, Headers, UploadFile
-from starlette.exceptions import HTTPException
 
+from app import strict_json
 from app.database.texts import problem_of_text
 from app.http.errors import (
+    EncodedBody,
     InvalidForm,
     InvalidJson,
     JsonTooLarge,
     NotAFile,
     NotAnObject,
+    RepeatedField,
     RequestTooLarge,
     TooManyFields,
     UnsupportedBody,
     UnusableText,
 )
+from app.http.forms import FormParser, require_once
 
 M = TypeVar("M", bound=BaseModel)
 
 # JSON is parsed on the event loop: in another thread it would hold the interpreter's lock as long.
 MAX_JSON_BYTES = 1_000_000
 MAX_JSON_FIELDS = 100
-# As many files as a kind takes pictures (`MAX_LISTED_PICTURES`), and texts.
-MAX_FILES, MAX_TEXTS = 100, 16
 JSON, FORM = "application/json", "multipart/form-data"
 
-# What reading a JSON body may raise, and what reading one that may also be a form may raise.
-JSON_ERRORS = (UnsupportedBody, JsonTooLarge, InvalidJson, UnusableText, NotAnObject, TooManyFields)
-BODY_ERRORS = (RequestTooLarge, InvalidForm, NotAFile, *JSON_ERRORS)
+# What reading a body may raise: JSON, a form, or one that may be either.
+JSON_ERRORS = (
+    UnsupportedBody,
+    EncodedBody,
+    JsonTooLarge,
+    InvalidJson,
+    UnusableText,
+    NotAnObject,
+    TooManyFields,
+)
+FORM_ERRORS = (RequestTooLarge, UnsupportedBody, EncodedBody, InvalidForm, RepeatedField)
+BODY_ERRORS = (RequestTooLarge, InvalidForm, NotAFile, RepeatedField, *JSON_ERRORS)
 
 
 class LimitedRequest(Request):
     """A request whose form has few parts and short texts, and whose JSON is a small object."""
+
+    # Fields of a form of which there may be one. FastAPI would take the last one, and lose the others.
+    single: Collection[str] = ()
 
     async def json(self) -> Any:
         """The JSON object that is the body. Raises ``JSON_ERRORS``."""
         return parse_json_object(await self.body(), "body")
 
     def form(self, **_: Any) -> Any:
-        """The form that is the body, with at most ``MAX_FILES`` files and ``MAX_TEXTS`` texts.
+        """The form that is the body, with at most 100 files and 16 texts.
 
-        Raises InvalidForm.
+        Raises InvalidForm, JsonTooLarge, RepeatedField.
         """
-        require_utf8(parse_options_header(self.headers.get("content-type", ""))[1])
-        return super().form(max_files=MAX_FILES, max_fields=MAX_TEXTS, max_part_size=MAX_JSON_BYTES)
+        return self._read_form()
+
+    async def _read_form(self) -> FormData:
+        if self._form is None:
+            require_utf8(parse_options_header(self.headers.get("content-type", ""))[1])
+            async with aclosing(self.stream()) as stream:
+                self._form = await FormParser(self.headers, stream).parse()
+            try:
+                require_once(name for name, _ in self._form.multi_items() if name in self.single)
+            except RepeatedField:
+                await self._form.close()
+                raise
+        return self._form
 
 
 class LimitedRoute(APIRoute):
@@ -65,10 +89,12 @@ class LimitedRoute(APIRoute):
         """The handler of FastAPI, given a ``LimitedRequest``. It raises UnsupportedBody."""
         handle = super().get_route_handler()
         accepted = None if self.body_field is None else _media_type_of_field(self.body_field.field_info)
+        single = {field.alias for field in self.dependant.body_params}
 
         async def handle_limited(request: Request) -> Response:
             limited = LimitedRequest(request.scope, request.receive)
             if accepted is not None:
+                limited.single = single
                 media_type = media_type_of(request.headers.get("content-type", ""))
                 if media_type != accepted:
                     raise UnsupportedBody(media_type, accepted)
@@ -103,7 +129,7 @@ async def read_body(request: Request) -> AsyncIterator[Body]:
         case "application/json":
             yield Body(await request.json())
         case "multipart/form-data":
-            form = await _parse_form(request)
+            form = await request.form()
             try:
                 yield await _read_form(form)
             finally:
@@ -140,18 +166,10 @@ def require_utf8(options: Mapping[bytes, bytes]) -> None:
         )
 
 
-async def _parse_form(request: Request) -> FormData:
-    try:
-        return await request.form()
-    except HTTPException as error:
-        if str(error.detail).startswith("Part exceeded maximum size"):  # no text but params belongs there
-            raise JsonTooLarge(MAX_JSON_BYTES, "params") from None
-        raise
-
-
 async def _read_form(form: FormData) -> Body:
     params: dict[str, Any] = {}
     files: dict[str, list[UploadFile]] = {}
+    require_once(["params"] * len(form.getlist("params")))
     for name, value in form.multi_items():
         if name == "params":
             params = parse_json_object(await _read_part(value), name)
@@ -175,11 +193,12 @@ async def _read_part(part: str | UploadFile) -> bytes:
 def parse_json_object(raw: bytes, field: str) -> dict[str, Any]:
     """The JSON object in some bytes. Raises ``JSON_ERRORS`` that name the field."""
     try:
-        text = raw.decode()
-        value = json.loads(text)
-        problem = problem_of_text(value) if "\\u" in text else None
-    except (ValueError, RecursionError) as error:
+        value = strict_json.parse(raw, constants=True)
+        problem = problem_of_text(value) if b"\\u" in raw else None
+    except ValueError as error:
         raise InvalidJson(field, error) from None
+    except RecursionError:
+        raise InvalidJson(field, "it is nested too deep") from None
     if problem is not None:
         raise UnusableText(field, problem)
     if not isinstance(value, dict):

@@ -117,14 +117,43 @@ class UnsupportedBody(ServiceError):
         super().__init__(f"Send {accepted}; the request says {media_type or 'nothing'}.")
 
 
+class EncodedBody(BodyError):
+    """The body is compressed, or encoded in another way."""
+
+    status, type = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"
+    example = ("gzip",)
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(
+            f"The body is encoded as {encoding[:40]!r}: send it as it is, without the header "
+            "Content-Encoding.",
+            field="Content-Encoding",
+            headers={"Accept-Encoding": "identity", "Connection": "close"},
+        )
+
+
 class InvalidForm(BodyError):
     """The body cannot be read as a form."""
 
     status, type = HTTPStatus.BAD_REQUEST, "bad_request"
     example = ("it ends before its last boundary",)
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"This is no multipart/form-data: {reason}.")
+    def __init__(self, reason: str, field: str = "body") -> None:
+        super().__init__(
+            f"This is no multipart/form-data: {reason}. Let an HTTP client make the form and its header "
+            "Content-Type, as `curl -F` does.",
+            field=field,
+        )
+
+
+class RepeatedField(BodyError):
+    """A field came several times that is taken once."""
+
+    status, type = HTTPStatus.UNPROCESSABLE_ENTITY, "repeated_field"
+    example = ("params", 2)
+
+    def __init__(self, field: str, count: int) -> None:
+        super().__init__(f"{field!r} came {count} times: send it once.", field=field)
 
 
 class IncompleteBody(BodyError):

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import ServiceError
 from app.http.bodies import FORM, media_type_of, stated_bytes
-from app.http.errors import CrossOrigin, HttpError, JsonTooLarge, RequestTooLarge
+from app.http.errors import CrossOrigin, EncodedBody, HttpError, JsonTooLarge, RequestTooLarge
 from app.http.problems import problem_response
 from app.http.root_path import route_path
 
@@ -60,7 +60,7 @@ SECURITY_HEADERS = {
 
 
 class BodyLimit:
-    """Answers 413 to a body over the limit, also to a chunked one that states no length.
+    """Answers 413 to a body over the limit, also to a chunked one, and 415 to one that is compressed.
 
     ``form_limits`` are those of forms with files, by the paths that take them, as routes write them;
     ``other_limits`` those of other bodies, by path and media type, each with the error of one that is larger;
@@ -87,6 +87,11 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        encoding = headers.get("content-encoding", "").strip().lower()
+        if encoding not in ("", "identity") and scope["method"] not in SAFE_METHODS:
+            # What is in it would be taken for damaged.
+            await problem_response(EncodedBody(encoding))(scope, receive, send)
+            return
         max_bytes, error = self._limit(route_path(scope), headers.get("content-type", ""))
         if stated_bytes(headers) > max_bytes:
             await problem_response(error)(scope, receive, send)

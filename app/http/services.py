@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 
 from app.batches.keeper import Keeper
+from app.batches.latest_news import LatestNews
 from app.batches.service import BatchService
 from app.database.engine import make_engine
 from app.datasets.service import DatasetService
@@ -33,6 +34,7 @@ class Services:
     jobs: JobService
     job_reads: JointReads
     batches: BatchService
+    batch_news: LatestNews
     keeper: Keeper
 
 
@@ -43,13 +45,14 @@ def make_services(settings: Settings) -> Services:
     dispatcher = make_dispatcher(settings)
     images = ImageService(settings, engine, storage)
     jobs = JobService(engine, storage, dispatcher, images)
+    notifier = JobNotifier(engine)
     keeper = Keeper(settings, engine, storage, dispatcher)
     return Services(
         settings=settings,
         engine=engine,
         storage=storage,
         dispatcher=dispatcher,
-        notifier=JobNotifier(engine),
+        notifier=notifier,
         images=images,
         datasets=DatasetService(settings, engine, storage),
         jobs=jobs,
@@ -62,6 +65,7 @@ def make_services(settings: Settings) -> Services:
             jobs=jobs,
             wake=keeper.wake,
         ),
+        batch_news=LatestNews(engine, notifier),
         keeper=keeper,
     )
 

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from app.http.bodies import FORM, MAX_JSON_BYTES, media_type_of, parse_json_object, require_utf8
 from app.http.errors import BodyError, IncompleteBody, InvalidForm, JsonTooLarge, UnsupportedBody
+from app.http.forms import disposition_options
 
 T = TypeVar("T")
 
@@ -97,7 +98,7 @@ def _boundary(request: Request) -> bytes:
         raise UnsupportedBody(content_type.decode("latin-1"))
     require_utf8(options)
     if not options.get(b"boundary"):
-        raise InvalidForm("the header Content-Type names no boundary")
+        raise InvalidForm("the header Content-Type names no boundary", "Content-Type")
     return options[b"boundary"]
 
 
@@ -147,7 +148,7 @@ class _Events:
         self._field, self._value = b"", b""
 
     def _on_headers(self) -> None:
-        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        options = disposition_options(self._headers.get(b"content-disposition", b""))
         self._headers = {}
         if b"name" not in options:
             raise InvalidForm("a part has no name")

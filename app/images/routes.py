@@ -8,8 +8,8 @@ from pydantic import AfterValidator
 
 from app.database.keys import KeyReused
 from app.datasets.repository import datasets_with_image
-from app.http.bodies import LimitedRoute
-from app.http.errors import FileGone, InvalidForm, InvalidRequest, RequestTooLarge, UnsupportedBody
+from app.http.bodies import FORM_ERRORS, LimitedRoute
+from app.http.errors import FileGone, InvalidRequest
 from app.http.file_responses import FILE_ANSWERS, FILE_ERRORS
 from app.http.idempotency import IdempotencyKey
 from app.http.ids import ID_SCHEMA, Cursor, require_id
@@ -40,9 +40,7 @@ ImageId = Annotated[
 @router.post(
     "",
     status_code=HTTPStatus.CREATED,
-    responses=documented(
-        RequestTooLarge, UnsupportedBody, InvalidForm, PictureError, InvalidRequest, KeyReused, StorageFull
-    ),
+    responses=documented(*FORM_ERRORS, PictureError, InvalidRequest, KeyReused, StorageFull),
 )
 def upload_image(
     services: ServicesDep,

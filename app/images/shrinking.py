@@ -6,10 +6,12 @@ from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from app.media.headers import Cicp, Header
 from app.media.inspect import open_picture
+from app.media.orientation import orientation_of, turned
+from app.media.stills import for_decoder
 from app.media.webp import first_frame
 
 if TYPE_CHECKING:
@@ -32,11 +34,12 @@ def shrink(data: bytes, header: Header, side: int) -> Image.Image:
     Its profile is in its ``info``. Of Pillow's and FFmpeg's decoders each raises errors of its own.
     """
     if header.frames > 1:
-        # An animation, whose decoder stumbles over nothing but its pixels.
+        data = for_decoder(data, header)
         opened: Image.Image = Image.open(BytesIO(data), formats=(header.format,))
+        orientation = orientation_of(opened)
     else:
         picture = open_picture(data, header)
-        data, opened = picture.data, picture.image
+        data, opened, orientation = picture.data, picture.image, picture.orientation
     with opened:
         profile = opened.info.get("icc_profile") if opened.mode in ("RGB", "RGBA") else None
         opened.draft(None, (2 * side, 2 * side))  # reduces a JPEG alone
@@ -52,8 +55,7 @@ def shrink(data: bytes, header: Header, side: int) -> Image.Image:
         if small.mode == "RGBa":
             small = small.convert("RGBA")
         if header.format != "TIFF":
-            small.info = opened.info
-            small = ImageOps.exif_transpose(small)
+            small = turned(small, orientation)
         if header.cicp is not None:
             small, profile = _shown(small, header.cicp), None
         small.info = {"icc_profile": profile}

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 import anyio
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import StreamingResponse
 
 from app.database.engine import UNAVAILABLE, reason_of
-from app.database.ids import is_id
+from app.database.ids import ID_PATTERN, is_id
 from app.database.stream_reads import read_in_thread
 from app.http.errors import InvalidRequest
 from app.http.problems import documented
@@ -22,9 +21,10 @@ from app.http.server_sent_events import (
     HEARTBEAT_SECONDS,
     MEDIA_TYPE,
     RETRY,
-    LastEventId,
+    EventStream,
     bad_id,
     format_event,
+    last_event_id,
 )
 from app.http.services import Services, ServicesDep
 from app.jobs.errors import UnknownJob
@@ -42,40 +42,50 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     **documented(UnknownJob, InvalidRequest),
     200: {"content": {MEDIA_TYPE: {}}, "description": "The events."},
 }
-_SEQ = re.compile("[0-9]{1,18}")  # what fits into a column of the database
+SEQ = "[0-9]{1,18}"  # what fits into a column of the database
+_SEQ = re.compile(SEQ)
 
 
 @router.get(
     "/jobs/{job_id}/events",
-    response_class=StreamingResponse,
+    response_class=EventStream,
     responses={**RESPONSES, 204: {"description": "The job has ended, and all its events arrived."}},
 )
-async def job_events(services: ServicesDep, job_id: JobId, last_id: LastEventId = None) -> Response:
+async def job_events(
+    services: ServicesDep, job_id: JobId, last_id: Annotated[str | None, last_event_id(SEQ)] = None
+) -> Response:
     """The events of a job: `state`, `progress`, `preview`, and `done` at its end. The id is the job's seq."""
     return await _respond(services, [job_id], [_seq(last_id)] if last_id else [0], single=True)
 
 
 @router.get(
     "/events",
-    response_class=StreamingResponse,
+    response_class=EventStream,
     responses={**RESPONSES, 204: {"description": "All the jobs have ended, and all their events arrived."}},
 )
 async def many_events(
     services: ServicesDep,
-    jobs: Annotated[str, Query(description="Ids of up to 100 jobs, separated by commas.")],
-    last_id: LastEventId = None,
+    jobs: Annotated[
+        str,
+        Query(
+            description=f"Ids of up to {MAX_JOBS} jobs, separated by commas.",
+            json_schema_extra={"pattern": f"^{ID_PATTERN}(,{ID_PATTERN}){{0,{MAX_JOBS - 1}}}$"},
+        ),
+    ],
+    last_id: Annotated[str | None, last_event_id(rf"{SEQ}(\.{SEQ}){{0,{MAX_JOBS - 1}}}")] = None,
 ) -> Response:
     """The events of several jobs in one stream. Each names its job; the id holds the seqs of them all."""
-    job_ids = list(dict.fromkeys(part for part in jobs.split(",") if part))
-    if not 1 <= len(job_ids) <= MAX_JOBS:
-        detail = f"Name 1 to {MAX_JOBS} jobs, separated by commas; these are {len(job_ids)}."
+    named = jobs.split(",")
+    if not all(named) or len(named) > MAX_JOBS:
+        detail = f"Name 1 to {MAX_JOBS} jobs, separated by commas; these are {len([*filter(None, named)])}."
         raise InvalidRequest.at("jobs", detail)
+    job_ids = list(dict.fromkeys(named))
     for job_id in job_ids:
         if not is_id(job_id):
             raise UnknownJob(job_id)
     after = [_seq(part) for part in last_id.split(".")] if last_id else [0] * len(job_ids)
     if len(after) != len(job_ids):
-        raise bad_id(last_id or "")
+        raise bad_id(last_id or "", f"the id of a stream of {len(after)} jobs, not {len(job_ids)}")
     return await _respond(services, job_ids, after, single=False)
 
 
@@ -101,9 +111,7 @@ async def _respond(services: Services, job_ids: list[str], after: list[int], *, 
         # This status tells a browser not to reconnect.
         return Response(status_code=HTTPStatus.NO_CONTENT)
     seqs = {job_id: jobs[job_id].seq for job_id in going}
-    return StreamingResponse(
-        _stream(services, seen, seqs, single=single), media_type=MEDIA_TYPE, headers=HEADERS
-    )
+    return EventStream(_stream(services, seen, seqs, single=single), media_type=MEDIA_TYPE, headers=HEADERS)
 
 
 async def _stream(

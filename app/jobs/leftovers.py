@@ -17,7 +17,7 @@ from app.jobs.tables import jobs
 from app.networks.repository import network_folder
 from app.networks.tables import networks
 from app.storage import Storage
-from app.storage.folder import DAY_SECONDS
+from app.storage.folder import DAY_SECONDS, OnUnreadable
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def delete_unknown(
 
     ``key_of`` gives the key of an id, and ``delete`` deletes what lies there.
     """
-    unknown, known = unknown_ids(engine, storage, table, key_of, older_than)
+    unknown, known = unknown_ids(engine, storage, table, key_of, older_than, warn_unreadable)
     if len(unknown) > known:
         log.warning(
             "%d of %d files in %s are not in the database, and stay: are both of one service?",
@@ -61,13 +61,27 @@ def delete_unknown(
 
 
 def unknown_ids(
-    engine: Engine, storage: Storage, table: Table, key_of: Callable[[str], str], older_than: float
+    engine: Engine,
+    storage: Storage,
+    table: Table,
+    key_of: Callable[[str], str],
+    older_than: float,
+    on_unreadable: OnUnreadable,
 ) -> tuple[list[str], int]:
-    """The ids whose files are older than that and that no row of a table has, and how many it has."""
+    """The ids whose files are older than that and that no row of a table has, and how many it has.
+
+    ``on_unreadable`` gets what cannot be read, which counts as neither.
+    """
+    old = storage.list_old(folder_of(key_of), older_than, on_unreadable)
     # Networks that are shipped have files, but no ids.
-    names = [name for name in storage.list_old(folder_of(key_of), older_than) if is_id(name)]
+    names = [name for name in old if is_id(name)]
     unknown = _without_rows(engine, table, names)
     return unknown, len(names) - len(unknown)
+
+
+def warn_unreadable(key: str, error: OSError) -> None:
+    """Log that nothing below a key is deleted, as it cannot be read."""
+    log.warning("%s cannot be read, and stays: %s; see `impasto doctor --files`", key, error.strerror)
 
 
 def folder_of(key_of: Callable[[str], str]) -> str:

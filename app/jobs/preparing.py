@@ -26,6 +26,7 @@ from app.jobs.repository import NewJob, find_media_types
 from app.kinds import KINDS, Params, spec_of
 from app.kinds.fields import MAX_REFERENCE, MAX_SEED
 from app.media.clips import is_clip_type
+from app.media.inspect import PictureInfo
 from app.networks.card import NetworkCard
 from app.networks.catalogue import CachedCatalogue
 from app.networks.service import require_free
@@ -36,9 +37,6 @@ from app.workers.memory import known_memory
 MAX_REMEMBERED = 20_000
 # Requests that a preparer remembers without their pictures.
 MAX_SHAPES = 1000
-# Width and height, as displayed, of pictures that are not stored yet, by their ids; None: unknown.
-Uploaded = Mapping[str, tuple[int, int] | None]
-NOTHING: Uploaded = {}
 # The param that is a seed, in every kind that has one.
 SEED = "seed"
 
@@ -53,6 +51,11 @@ class Picture:
     is_clip: bool
     sides: tuple[int, int] | None
     name: str | None = None
+
+
+# Pictures that are not stored yet, by their ids; None: nothing is known of one.
+Uploaded = Mapping[str, Picture | None]
+NOTHING: Uploaded = {}
 
 
 @dataclass(frozen=True)
@@ -111,19 +114,19 @@ class Preparer:
         return self.parse(job.kind, present_params(job, self.catalogue))
 
     def check(
-        self, asked: Sequence[Params], *, uploaded: Uploaded = NOTHING, new_names: bool = True
+        self, asked: Sequence[Params], *, uploaded: Uploaded = NOTHING, again: bool = False
     ) -> list[Checked | ParamsError]:
         """What of each can be a job, in order: the params with what they need, or what is wrong with them.
 
-        Pictures with the ids of ``uploaded`` came with the request, and were checked then. Without
-        ``new_names`` a job may give its network a name that is taken.
+        Pictures with the ids of ``uploaded`` came with the request, and were checked then. A job that is
+        tried ``again`` may give its network a name that is taken, and have params that do nothing.
         """
         self._find_pictures({ref for params in asked for refs in params.pictures().values() for ref in refs})
-        return [self._check(params, uploaded, new_names) for params in asked]
+        return [self._check(params, uploaded, again) for params in asked]
 
-    def check_one(self, params: Params, *, uploaded: Uploaded = NOTHING, new_names: bool = True) -> Checked:
+    def check_one(self, params: Params, *, uploaded: Uploaded = NOTHING, again: bool = False) -> Checked:
         """The same for one. Raises ParamsError."""
-        (checked,) = self.check([params], uploaded=uploaded, new_names=new_names)
+        (checked,) = self.check([params], uploaded=uploaded, again=again)
         if isinstance(checked, ParamsError):
             raise checked
         return checked
@@ -155,12 +158,13 @@ class Preparer:
             **columns,
         )
 
-    def _check(self, params: Params, uploaded: Uploaded, new_names: bool) -> Checked | ParamsError:
+    def _check(self, params: Params, uploaded: Uploaded, again: bool) -> Checked | ParamsError:
         sides: dict[str, tuple[int, int]] = {}
         errors = self._check_pictures(params, uploaded, sides)
-        errors += params.problems_of_sides(lambda name: [sides.get(ref) for ref in params.pictures()[name]])
-        if new_names:
+        if not again:
+            errors += params.problems_of_clips(self._clips(params, uploaded))
             errors += self._check_new_names(params)
+        errors += params.problems_of_sides(lambda name: [sides.get(ref) for ref in params.pictures()[name]])
         found, wrong = self._find_datasets(params)
         if not errors and not wrong:
             errors = self._check_memory(params, sides)
@@ -191,18 +195,30 @@ class Preparer:
         for field, references in params.pictures().items():
             accepts_clips = params.picture_fields()[field].clips
             for reference in references:
-                if reference in uploaded:
-                    known = uploaded[reference]
-                else:
-                    picture = self._pictures[reference]
-                    known = None if picture is None else picture.sides
+                picture = self._known(reference, uploaded)
+                if reference not in uploaded:
                     detail = _problem_of(reference, picture, accepts_clips)
                     if detail:
                         errors.append(FieldError(field, detail))
                         continue
-                if known is not None:
-                    sides[reference] = known
+                if picture is not None and picture.sides is not None:
+                    sides[reference] = picture.sides
         return errors
+
+    def _clips(self, params: Params, uploaded: Uploaded) -> dict[str, bool]:
+        """Whether each param that takes a clip was given one, where that is known."""
+        named = {
+            name: refs for name, refs in params.pictures().items() if params.picture_fields()[name].clips
+        }
+        found = {name: [self._known(ref, uploaded) for ref in refs] for name, refs in named.items()}
+        return {
+            name: any(each.is_clip for each in several if each is not None)
+            for name, several in found.items()
+            if None not in several
+        }
+
+    def _known(self, reference: str, uploaded: Uploaded) -> Picture | None:
+        return uploaded[reference] if reference in uploaded else self._pictures[reference]
 
     def _check_memory(self, params: Params, sides: Mapping[str, tuple[int, int]]) -> list[FieldError]:
         """Why a job does not fit into the memory of a worker, if both are known."""
@@ -261,6 +277,11 @@ class Preparer:
         if reference not in self._datasets:
             self._datasets[reference] = find_dataset(self._engine, reference)
         return self._datasets[reference]
+
+
+def uploaded_picture(info: PictureInfo) -> Picture:
+    """What is known of a picture or clip that is not stored yet."""
+    return Picture(info.frames > 1 or is_clip_type(info.media_type), (info.width, info.height))
 
 
 def _split(kind: str, params: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:

@@ -83,7 +83,7 @@ def create_job(engine: Engine, new: NewJob) -> tuple[Job, bool]:
     try:
         with write(engine) as connection:
             (job_id,) = insert_jobs(connection, SINGLE, [new])
-            return _get_job(connection, job_id), True
+            return read_job(connection, job_id), True
     except IntegrityError:
         earlier = find_made_job(engine, new.request)
         if earlier is not None:
@@ -144,16 +144,16 @@ def find_made_job(engine: Engine, request: Keyed | None) -> Job | None:
 def get_job(engine: Engine, job_id: str) -> Job:
     """The job of an id. Raises UnknownJob."""
     with read(engine) as connection:
-        return _get_job(connection, job_id)
+        return read_job(connection, job_id)
 
 
 def get_job_with_artifacts(engine: Engine, job_id: str) -> tuple[Job, list[Artifact]]:
     """The job of an id, with its artifacts ordered by name. Raises UnknownJob."""
     with read(engine) as connection:
-        return _get_job(connection, job_id), _list_artifacts(connection, [job_id])[job_id]
+        return read_job(connection, job_id), _list_artifacts(connection, [job_id])[job_id]
 
 
-def _get_job(connection: Connection, job_id: str) -> Job:
+def read_job(connection: Connection, job_id: str) -> Job:
     row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().first()
     if row is None:
         raise UnknownJob(job_id)
@@ -303,7 +303,7 @@ def request_cancel(engine: Engine, job_id: str, note: Note = no_note) -> Job:
                 data=state_data,
                 values={"cancel_requested_at": now()},
             )
-        job = _get_job(connection, job_id)
+        job = read_job(connection, job_id)
         note(connection)
         return job
 
@@ -324,7 +324,7 @@ def request_finish(engine: Engine, job_id: str, note: Note = no_note) -> Job:
             data=lambda job: {**state_data(job), "paused": job.paused},
             values={"finish_requested_at": now(), "paused": False},
         )
-        job = _get_job(connection, job_id)
+        job = read_job(connection, job_id)
         if not job.ended and job.finish_requested_at is not None:
             note(connection)
         return job
@@ -343,7 +343,7 @@ def set_paused(engine: Engine, job_id: str, paused: bool, note: Note = no_note) 
             data=lambda job: {**state_data(job), "paused": job.paused},
             values={"paused": paused},
         )
-        job = _get_job(connection, job_id)
+        job = read_job(connection, job_id)
         if not job.ended:
             note(connection)
         return job

@@ -29,22 +29,27 @@ IS_NEEDED = exists().where(
 def delete_all(pages: Pages, delete: Callable[[str], None]) -> Iterator[int]:
     """Delete what pages list, a page a step; yields how many each step deleted.
 
-    What cannot be deleted, since it is needed again by now or its files resist, is left for the next pass.
+    What cannot be deleted is left for the next pass.
     """
     kept = 0
     while found := pages(kept):
-        failed = 0
-        for each in found:
-            try:
-                delete(each)
-                continue
-            except ServiceError as error:
-                log.info("%s is kept: %s", each, error.detail)
-            except OSError as error:
-                log.warning("%s is not deleted whole: %s", each, error)
-            kept += 1
-            failed += 1
-        yield len(found) - failed
+        deleted = delete_each(found, delete)
+        kept += len(found) - deleted
+        yield deleted
+
+
+def delete_each(found: Sequence[str], delete: Callable[[str], None]) -> int:
+    """Delete all but what is needed again by now, and what has files that resist; returns how many."""
+    deleted = 0
+    for each in found:
+        try:
+            delete(each)
+            deleted += 1
+        except ServiceError as error:
+            log.info("%s is kept: %s", each, error.detail)
+        except OSError as error:
+            log.warning("%s is not deleted whole: %s", each, error)
+    return deleted
 
 
 def old_jobs(engine: Engine, seconds: float, skip: int, limit: int) -> Sequence[str]:

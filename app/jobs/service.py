@@ -27,7 +27,7 @@ from app.jobs.errors import (
 )
 from app.jobs.job import Artifact, Job
 from app.jobs.params import parse_params
-from app.jobs.preparing import Preparer
+from app.jobs.preparing import Preparer, uploaded_picture
 from app.jobs.states import State
 from app.jobs.storage_keys import delete_job_files, discard_job_files
 from app.kinds import KINDS, Params
@@ -146,12 +146,12 @@ class JobService:
         taken, DatasetNameTaken for that of ``new_set``, KeyReused, StorageFull.
         """
         self.storage.require_space()
-        uploaded = {each.id: (each.info.width, each.info.height) for each in images}
+        uploaded = {each.id: uploaded_picture(each.info) for each in images}
 
         def create() -> tuple[Job, bool]:
             preparer = Preparer(self.engine, self.images.settings, new_set)
             # The network of a job that is tried again has the name, if it made one.
-            checked = preparer.check_one(params, uploaded=uploaded, new_names=retry_of is None)
+            checked = preparer.check_one(params, uploaded=uploaded, again=retry_of is not None)
             new = preparer.new_job(
                 checked,
                 reproducible=reproducible,
@@ -292,6 +292,9 @@ def _with_ids(kind: str, params: dict[str, Any], pictures: Sequence[_Sent]) -> d
         if field in params:
             raise InvalidParam(field, f"{field!r} came both as a file and in params: send one of the two.")
         ids.setdefault(field, []).append(each.image_id)
+    for field, given in ids.items():
+        if len(given) > 1 and not accepted[field].many:
+            raise InvalidParam(field, f"{field!r} takes one picture, and {len(given)} came: send one.")
     return params | {field: given[0] if len(given) == 1 else given for field, given in ids.items()}
 
 

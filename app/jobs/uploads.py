@@ -1,8 +1,8 @@
 """Uploaded pictures and clips: listed, and deleted unless something needs them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, select, true
 from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import now, read, write
@@ -17,6 +17,8 @@ from app.storage import Storage
 
 # Those that did not come with a set.
 _IS_UPLOAD = images.c.imported.is_(False)
+# Pictures that one statement of a pass looks at: of millions, most of them in use, it would take too long.
+LOOKED_AT = 20_000
 
 
 def list_uploads(
@@ -33,19 +35,39 @@ def list_uploads(
         return [Image(**row) for row in rows]
 
 
-def old_uploads(engine: Engine, seconds: float, after: str, limit: int) -> Sequence[str]:
-    """Ids, in order, of unused uploads that are older than ``seconds``, those behind the id ``after``."""
-    is_old = (_IS_UPLOAD, images.c.created_at < now() - seconds, images.c.id > after)
-    query = select(images.c.id).where(*is_old, _is_unused()).order_by(images.c.id).limit(limit)
+def old_uploads(engine: Engine, seconds: float, after: str, limit: int) -> tuple[Sequence[str], str | None]:
+    """Ids, in order, of unused uploads older than ``seconds`` behind the id ``after``, and where to go on.
+
+    Few may be unused of many: no more than LOOKED_AT pictures are looked at. None: these were the last.
+    """
     with read(engine) as connection:
-        return connection.execute(query).scalars().all()
+        behind = select(images.c.id).where(images.c.id > after).order_by(images.c.id)
+        end = connection.execute(behind.offset(LOOKED_AT - 1).limit(1)).scalar()
+
+        def within(ids: ColumnElement[str]) -> ColumnElement[bool]:
+            return ids > after if end is None else and_(ids > after, ids <= end)
+
+        is_old = (_IS_UPLOAD, images.c.created_at < now() - seconds, within(images.c.id))
+        query = select(images.c.id).where(*is_old, _is_unused(within)).order_by(images.c.id).limit(limit)
+        found = connection.execute(query).scalars().all()
+    return found, found[-1] if len(found) == limit else end
 
 
-def _is_unused() -> ColumnElement[bool]:
-    """That no set and no job, ended or not, names a picture."""
+def _anywhere(_ids: ColumnElement[str]) -> ColumnElement[bool]:
+    return true()
+
+
+def _is_unused(
+    within: Callable[[ColumnElement[str]], ColumnElement[bool]] = _anywhere,
+) -> ColumnElement[bool]:
+    """That no set and no job, ended or not, names a picture.
+
+    ``within`` says what holds of its id: a database that joins tables whole then reads no more of them.
+    """
+    reference, member = job_pictures.c.reference, dataset_members.c.image_id
     return and_(
-        ~exists().where(job_pictures.c.reference == images.c.id),
-        ~exists().where(dataset_members.c.image_id == images.c.id),
+        ~exists().where(reference == images.c.id, within(reference)),
+        ~exists().where(member == images.c.id, within(member)),
     )
 
 

@@ -41,6 +41,9 @@ EXTENTS: dict[TransformName, tuple[float, str]] = {
     "noise": (1, "of the range of values"),
 }
 
+# Steps from one blur to the next where nobody says: table 1 of Yosinski et al. 2015, third row.
+BLUR_EVERY = 4
+
 # Pixels of all pictures of a job together: more would not fit into the memory.
 MAX_PIXELS = 1 << 24
 
@@ -75,7 +78,7 @@ class PresetValues(BaseModel):
     tv_weight: float = 0.0
     decay: float = 0.0
     blur: float = 0.0
-    blur_every: int = 4
+    blur_every: int | None = None
 
 
 class MaximizationPreset(PresetValues, Preset):
@@ -135,6 +138,7 @@ PRESETS: dict[str, MaximizationPreset] = {
         steps=400,
         decay=1e-4,
         blur=1.0,
+        blur_every=BLUR_EVERY,
     ),
 }
 
@@ -228,10 +232,14 @@ class MaximizationParams(Params):
         return following_seeds(self.seed, self.variations)
 
     @classmethod
-    def present_values(cls, values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-        """Without the step size that jobs with L-BFGS had, though it takes none."""
-        found = super().present_values(values, names)
-        return found | {"step_size": None} if found.get("optimizer") == "lbfgs" else found
+    def without_effect(cls, values: Mapping[str, Any]) -> dict[str, str]:
+        """The step size with L-BFGS, and the rhythm of no blur."""
+        found = dict[str, str]()
+        if values.get("optimizer") == "lbfgs":
+            found["step_size"] = "The steps of L-BFGS follow from the curvature: leave this out, or use adam."
+        if values.get("blur") == 0:
+            found["blur_every"] = "blur is 0: leave this out, or set blur to 1, say."
+        return found
 
     def maximization_values(self, card: NetworkCard) -> dict[str, Any]:
         """The values of resolved params that the preset and the network give."""
@@ -241,8 +249,7 @@ class MaximizationParams(Params):
             values["noise"] = self.noise
         elif values["noise"] is None:
             values["noise"] = PRESETS["lucid"].noise
-        if values["optimizer"] == "lbfgs":
-            values["step_size"] = self.step_size
+        values["blur_every"] = values["blur_every"] or BLUR_EVERY
         if not values["transforms"]:
             values["looks"] = self.looks or 1
         return values | {"size": self.size or card.input_size or DEFAULT_SIZE}
@@ -251,7 +258,7 @@ class MaximizationParams(Params):
 class ResolvedMaximization(PresetValues, MaximizationParams):
     """Resolved params of activation maximization.
 
-    ``noise`` is null for phases alone, ``step_size`` for L-BFGS.
+    ``noise`` is null for phases alone, ``step_size`` for L-BFGS, ``blur_every`` without a blur.
     """
 
     size: int
@@ -308,10 +315,6 @@ class ResolvedMaximization(PresetValues, MaximizationParams):
             raise InputError(
                 "optimizer",
                 "L-BFGS needs an objective that stays as it is: set transforms to none, or use adam.",
-            )
-        if self.optimizer == "lbfgs" and self.step_size is not None:
-            raise InputError(
-                "step_size", "The steps of L-BFGS follow from the curvature: leave this out, or use adam."
             )
         if not self.transforms and self.looks != 1:
             raise InputError("looks", "Without transforms every look is the same: set it to 1.")

@@ -1,6 +1,7 @@
 """Params of activations: the maps of a layer for one picture."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -76,6 +77,13 @@ class ActivationsParams(Params):
         description="common: a color means the same in all maps; each: every map has its own range.",
     )
     size: ShownSize = None
+
+    @classmethod
+    def without_effect(cls, values: Mapping[str, Any]) -> dict[str, str]:
+        """How many channels there are at most, where they are named."""
+        if values.get("channels") is None:
+            return {}
+        return {"limit": "The channels are named: all of them are shown. Leave this out, or them."}
 
     def picture_short_side(self, field: str) -> int | None:
         """The square in the middle is cut out of a picture a little larger."""

@@ -86,6 +86,8 @@ class ArchitectureParams(Params):
     def resolve(self, catalogue: Catalogue) -> "ResolvedArchitecture":
         """Choose between network and layers, and fill in the input."""
         if self.layers is not None:
+            if self.network not in (None, DEFAULT_CLASSIFIER):
+                raise InputError("network", "The layers are given already: leave out one of the two.")
             shape = self.input or [COLORS, USUAL_SIDE, USUAL_SIDE]
             return self.resolved_as(ResolvedArchitecture, {"network": None, "input": shape})
         card = require_card(catalogue, self.network or DEFAULT_CLASSIFIER)

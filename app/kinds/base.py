@@ -1,13 +1,13 @@
 """What every kind of job shares: a params class that is the API, the form and the command line."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import ConfigDict
 
-from app.errors import FieldError
+from app.errors import FieldError, InputError
 from app.kinds.exact import Exact
 from app.kinds.fields import (
     BitDepth,
@@ -134,6 +134,14 @@ class Params(Exact):
         del field
         return None
 
+    def problems_of_clips(self, is_clip: Mapping[str, bool]) -> list[FieldError]:
+        """The params that do nothing beside what is given, each with why, and what to do about it.
+
+        ``is_clip`` says of the params that clips may stand in whether one does, as far as that is known.
+        """
+        del is_clip
+        return []
+
     def problems_of_sides(self, sides_of: SidesOf) -> list[FieldError]:
         """What is wrong with the shapes of this job's pictures, as far as they are known before it runs."""
         del sides_of
@@ -163,10 +171,31 @@ class Params(Exact):
         return {field: name for field, name in names.items() if name is not None}
 
     @classmethod
+    def without_effect(cls, values: Mapping[str, Any]) -> dict[str, str]:
+        """The params that do nothing beside the other ones, each with why, and what to do about it.
+
+        ``values`` are those of resolved params, or what is known of them: who leaves one out says nothing of
+        what depends on it. A person who sets such a param is told so; what is stored has its default.
+        """
+        del values
+        return {}
+
+    @classmethod
+    def _says(cls, name: str, value: Any) -> bool:
+        """Whether a value of a param asks for anything: not its default, and not that there be none."""
+        return value is not None and value is not False and value != _default_of(cls, name)
+
+    @classmethod
+    def with_defaults(cls, values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+        """``values`` with the defaults of the params ``names`` in their places."""
+        return {**values, **{name: _default_of(cls, name) for name in names if name in values}}
+
+    @classmethod
     def present_values(cls, values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
         """Stored ``values`` of these params, by which the same job can be asked for today.
 
         The networks that ``names`` has bear the new ones. A kind adds what values of earlier versions lack.
+        What was without effect has its default.
         """
         renamed = dict(values)
         for field in cls.network_fields():
@@ -175,7 +204,7 @@ class Params(Exact):
                     renamed[field] = names.get(name, name)
                 case list(several):
                     renamed[field] = [names.get(name, name) for name in several]
-        return renamed
+        return cls.with_defaults(renamed, cls.without_effect(renamed))
 
     def work(self, card: NetworkCard | None, members: int) -> float | None:
         """About how much work a job of these resolved params is, to be compared with others of its kind.
@@ -231,7 +260,10 @@ class Params(Exact):
         ``given`` are those that were asked for, null ones to take away what it had; ``files`` are picture
         params that come besides. Raises InputError for one that cannot change.
         """
-        return {name: value for name, value in earlier.items() if name not in files} | dict(given)
+        found = {name: value for name, value in earlier.items() if name not in files} | dict(given)
+        # What was of use there may not be so beside what is asked for now.
+        idle = cls.without_effect(found).keys() - given.keys() - set(files)
+        return cls.with_defaults(found, idle)
 
     def resolve(self, catalogue: Catalogue) -> "Params":
         """These params with the values of presets and networks filled in, checked against a catalogue.
@@ -242,12 +274,27 @@ class Params(Exact):
         return self
 
     def resolved_as(self, cls: type[R], values: Mapping[str, Any]) -> R:
-        """These params with some ``values`` in their places, as the class of a kind's resolved params."""
-        return cls.model_validate({**dict(self), **values})
+        """These params with some ``values`` in their places, as the class of a kind's resolved params.
+
+        Raises InputError for one that was given, and does nothing.
+        """
+        whole = {**dict(self), **values}
+        idle = self.without_effect(whole)
+        for name, detail in idle.items():
+            if self._says(name, getattr(self, name)):
+                raise InputError(name, detail)
+        return cls.model_validate(self.with_defaults(whole, idle))
 
 
 def _places(field: str, names: Sequence[str]) -> list[tuple[str, str]]:
     return [(f"{field}.{place}", name) for place, name in enumerate(names)]
+
+
+@cache
+def _default_of(cls: type[Params], name: str) -> Any:
+    """The default of a param, as a request has it: those of resolved params may be others, or none."""
+    owners = [each for each in cls.__mro__ if issubclass(each, Params) and name in each.model_fields]
+    return owners[-1].model_fields[name].default
 
 
 @cache

@@ -1,7 +1,7 @@
 """Params of classification."""
 
 from collections.abc import Collection, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -54,6 +54,13 @@ class ClassifyParams(ClassifyingParams):
         title="Figure",
         description="Also draw each picture beside bars of its classes, which takes about 20 ms a picture.",
     )
+
+    @classmethod
+    def without_effect(cls, values: Mapping[str, Any]) -> dict[str, str]:
+        """How networks answer together, where there is one."""
+        if "networks" not in values or len(values["networks"] or ()) > 1:
+            return {}
+        return {"ensemble": "There is one network alone: leave this out, or name several in networks."}
 
     def problem_of_ending(self, ending: str, clips: Collection[str]) -> str | None:
         """A picture is drawn with ``figure`` alone."""

@@ -81,6 +81,8 @@ class ClassifyingParams(Params):
         """The cards of the networks, which have classes. Raises InputError."""
         if self.networks is None:
             return [_classifier(catalogue, self.network, "network")]
+        if self.network not in (DEFAULT_CLASSIFIER, self.networks[0]):
+            raise InputError("network", "networks says which classify: leave this out, or add it there.")
         cards = [
             _classifier(catalogue, name, f"networks.{place}") for place, name in enumerate(self.networks)
         ]

@@ -1,11 +1,11 @@
 """Params of DeepDream."""
 
-from collections.abc import Collection
-from typing import Annotated, Literal
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from app.errors import InputError
+from app.errors import FieldError, InputError
 from app.kinds.base import NetworkNeed, Params
 from app.kinds.fields import (
     ClipRef,
@@ -37,6 +37,11 @@ GUIDE_SIDE = 256
 # Frames of a video, and pixels of all its frames together, which are kept until its end.
 MOST_FRAMES = 600
 MOST_VIDEO_PIXELS = 400_000_000
+
+# Params of a zoom into a picture, of a clip, and of either video.
+_OF_ZOOM = ("zoom", "rotation")
+_OF_CLIP = ("blend",)
+_OF_VIDEO = ("fps", "format")
 
 
 class DeepDreamParams(Params):
@@ -163,6 +168,30 @@ class DeepDreamParams(Params):
         if format_of(ending) != self.format:
             return f"The video is {self.format}: end the name so, or leave out --format."
         return None
+
+    @classmethod
+    def without_effect(cls, values: Mapping[str, Any]) -> dict[str, str]:
+        """The ratio of octaves where there is one."""
+        if values.get("octaves") == 1:
+            return {"octave_scale": "There is one octave alone: leave this out, or set octaves to 2 or more."}
+        return {}
+
+    def problems_of_clips(self, is_clip: Mapping[str, bool]) -> list[FieldError]:
+        """What is for videos of another kind than this one, or for a video where there is none."""
+        if "image" not in is_clip:
+            return []
+        names: tuple[str, ...]
+        if is_clip["image"]:
+            names, detail = _OF_ZOOM, "This is of a zoom into a picture, and there is a clip: leave it out."
+        elif self.frames:
+            names, detail = _OF_CLIP, "This is of a clip, and there is a picture: leave it out."
+        else:
+            names = (*_OF_ZOOM, *_OF_CLIP, *_OF_VIDEO)
+            detail = (
+                "Of a picture a video is made with frames alone: leave this out, or set frames to 30, say."
+            )
+        asked = [name for name in names if self._says(name, getattr(self, name))]
+        return [FieldError(name, detail) for name in asked]
 
     def picture_side(self, field: str) -> int | None:
         """GUIDE_SIDE for the guide, the size of the result for everything else."""

@@ -1,6 +1,7 @@
 """Params of embedding: how a layer arranges the pictures of a set."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -80,7 +81,16 @@ class EmbeddingParams(Params):
         description="Pictures at most; of larger sets evenly spaced ones.",
     )
     size: ShownSize = None
-    seed: Seed = Field(0, description="Seed of t-SNE, and of the pictures that a probe is tested on.")
+    seed: Seed = Field(
+        0, description="Seed of the pictures that a probe is tested on, and of components of large sets."
+    )
+
+    @classmethod
+    def without_effect(cls, values: Mapping[str, Any]) -> dict[str, str]:
+        """The perplexity where there is no t-SNE."""
+        if values.get("method") != "pca":
+            return {}
+        return {"perplexity": "Principal components have none: leave this out, or set method to tsne."}
 
     def picture_short_side(self, field: str) -> int | None:
         """The square in the middle is cut out of a picture a little larger."""

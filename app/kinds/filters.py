@@ -1,6 +1,7 @@
 """Params of filters: the weights of a convolution as pictures."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -57,6 +58,14 @@ class FiltersParams(Params):
         title="Scale",
         description="each: every filter has its own range; common: a color means the same in all.",
     )
+
+    @classmethod
+    def without_effect(cls, values: Mapping[str, Any]) -> dict[str, str]:
+        """How many filters there are at most, where they are named; of one alone it limits the slices."""
+        channels = values.get("channels")
+        if channels is None or (len(channels) == 1 and values.get("inputs") is None):
+            return {}
+        return {"limit": "The filters are named: all of them are shown. Leave this out, or channels."}
 
     def network_need(self) -> NetworkNeed:
         """The network as far as the layer."""

@@ -1,21 +1,27 @@
 """Params of a gradient check: the one source of its defaults."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from app.kinds.architectures import ARCHITECTURES, Architecture, resolve_architecture
+from app.errors import InputError
+from app.kinds.architectures import ARCHITECTURES, OF_IT, Architecture, resolve_architecture
 from app.kinds.base import Params
 from app.kinds.fields import Seed
 from app.kinds.optimizing import require_smoothable
 from app.kinds.results.training import GradientCheckResult
 from app.kinds.spec import KindSpec
+from app.kinds.train import TrainParams
 from app.kinds.training_presets import Initialization, Objective
 from app.networks.catalogue import Catalogue
 
 # Side in pixels where a job says none, if the architecture does not need more: differences take two passes
 # for every number that is checked.
 SMALL = 16
+
+# The param of architectures that a check switches off.
+DROPOUT = "dropout"
 
 
 class GradientCheckParams(Params):
@@ -64,11 +70,30 @@ class GradientCheckParams(Params):
     step: float = Field(1e-5, ge=1e-8, le=1e-2, title="Step", description="h of (f(w + h) - f(w - h)) / 2h.")
     seed: Seed = 0
 
+    @classmethod
+    def without_effect(cls, values: Mapping[str, Any]) -> dict[str, str]:
+        """What objective and architecture have no use for, as in a training."""
+        found = TrainParams.without_effect(values)
+        return {name: detail for name, detail in found.items() if name in cls.model_fields}
+
+    @classmethod
+    def present_values(cls, values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+        """Also without the dropout that checks never had."""
+        found = super().present_values(values, names)
+        if own := found.get(OF_IT):
+            found[OF_IT] = {name: own[name] for name in own if name != DROPOUT}
+        return found
+
     def resolve(self, catalogue: Catalogue) -> "ResolvedGradientCheck":
         """Fill in the size, and check what the architecture takes."""
         del catalogue
         size = self.size or max(SMALL, ARCHITECTURES[self.architecture].smallest)
         resolve_architecture(self.architecture, self.architecture_params, size, self.classes)
+        if self.architecture_params.get(DROPOUT):
+            raise InputError(
+                f"{OF_IT}.{DROPOUT}",
+                "A check leaves out no units, so that the loss is the same each time: leave this out.",
+            )
         require_smoothable(self.objective, self.label_smoothing)
         return self.resolved_as(ResolvedGradientCheck, {"size": size})
 

@@ -1,5 +1,6 @@
 """Params of a learning-rate range test: those of a training that have a part in a step."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, cast
 
 from pydantic import Field, create_model
@@ -68,6 +69,11 @@ class RateRange(Params):
 
     def _values(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in TAKEN}
+
+    @classmethod
+    def without_effect(cls, values: Mapping[str, Any]) -> dict[str, str]:
+        """What a training of these params has no use for."""
+        return TrainParams.without_effect(values)
 
     def as_training(self) -> ResolvedTraining:
         """The training, of these resolved params, whose first steps the test makes."""

@@ -1,6 +1,7 @@
 """Params of max_patches: what of a set of pictures excites the channels of a layer the most."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -46,6 +47,13 @@ class MaxPatchesParams(Params):
         "picture, else guided.",
     )
     size: ShownSize = None
+
+    @classmethod
+    def without_effect(cls, values: Mapping[str, Any]) -> dict[str, str]:
+        """How many channels there are at most, where they are named."""
+        if values.get("channels") is None:
+            return {}
+        return {"limit": "The channels are named: all of them are shown. Leave this out, or them."}
 
     def picture_short_side(self, field: str) -> int | None:
         """The square in the middle is cut out of a picture a little larger."""

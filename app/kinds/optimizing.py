@@ -8,6 +8,10 @@ from app.errors import InputError
 # batches; Adam, Kingma and Ba (ICLR 2015), section 6; AdamW as torch.optim; Muon, Jordan et al. (2024).
 USUAL_RATES: Mapping[str, float] = {"sgd": 0.05, "adam": 1e-3, "adamw": 1e-3, "muon": 0.02}
 
+# Objectives that want some distance between what they compare, and optimizers that keep a part of each step.
+WITH_MARGIN = ("hinge", "squared_hinge", "triplet")
+WITH_MOMENTUM = ("sgd", "muon")
+
 # Objectives that compare scores with targets, which may lie between 0 and 1.
 SMOOTHABLE = ("softmax", "logistic", "quadratic")
 

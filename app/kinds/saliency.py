@@ -1,5 +1,6 @@
 """Params of saliency: what in a picture a class, or a neuron, depends on."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -34,6 +35,12 @@ CAMS: tuple[Method, ...] = ("grad_cam", "smooth_grad_cam", "score_cam")
 # Methods that change the backward of ReLUs, and the kinds of layers that have some.
 RECTIFIERS: tuple[Method, ...] = ("guided_backprop", "deconvnet")
 RECTIFIED = ("relu", "fire", "residual", "inception")
+
+# The params of some methods alone.
+_OF_METHODS: Mapping[tuple[Method, ...], tuple[str, ...]] = {
+    ("smooth_grad", "smooth_grad_cam"): ("samples", "noise"),
+    ("integrated_gradients",): ("nodes", "baseline"),
+}
 
 # The three that lectures show, each a single pass, so that the answer comes at once.
 METHODS: tuple[Method, ...] = ("gradient", "guided_backprop", "grad_cam")
@@ -140,6 +147,19 @@ class SaliencyParams(Params):
         "blurred, the picture without its detail. What has the baseline's color counts for nothing.",
     )
     seed: Seed = Field(0, description="Seed of the noise.")
+
+    @classmethod
+    def without_effect(cls, values: Mapping[str, Any]) -> dict[str, str]:
+        """What is for methods that are not among them."""
+        methods = values.get("methods")
+        if methods is None:
+            return {}
+        return {
+            name: f"None of the methods uses this: leave it out, or add {' or '.join(users)}."
+            for users, names in _OF_METHODS.items()
+            for name in names
+            if not {*users} & {*methods}
+        }
 
     def network_need(self) -> NetworkNeed:
         """The whole network, or as far as the layer of the neuron, in float32."""

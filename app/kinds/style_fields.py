@@ -173,7 +173,7 @@ class StyleTransferFields(Params):
         title="Views",
         description="What the network sees: the picture, its negative, or either with its colours exchanged. "
         "Losses are means over them, so that the result fits what is peculiar to the network less. Each is "
-        "computed by itself. At scales above 300 px they take turns, and the last scale has the first.",
+        "computed by itself. At scales above 150 px they take turns, and the last scale has the first.",
     )
     optimizer: Optimizer | None = Field(None, title="Optimizer", description="How the loss is minimized.")
     pooling: Pooling | None = Field(None, title="Pooling", description="Average is smoother, max is crisper.")

@@ -44,26 +44,29 @@ SORTED_ROWS: Mapping[StyleLossName, float] = {"sliced_wasserstein": DIRECTIONS, 
 
 
 # Longer side in pixels of the largest scale that has all views; above it they take turns.
-LARGEST_VIEWED = 300
+LARGEST_VIEWED = 150
 
 
 class PresetValues(BaseModel):
-    """The values that a preset gives, and that resolved params have."""
+    """The values that a preset gives, and that resolved params have.
+
+    Layers and losses that count for nothing are null in resolved params, and so is where nothing starts from.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    content_layers: LayerWeights
-    style_layers: LayerWeights
+    content_layers: LayerWeights | None
+    style_layers: LayerWeights | None
     # Jobs that were stored before these could be chosen have none of them.
-    style_loss: StyleLossName = "gram"
-    content_loss: ContentLossName = "features"
+    style_loss: StyleLossName | None = "gram"
+    content_loss: ContentLossName | None = "features"
     views: list[View] = Field(default=["picture"], min_length=1)
     content_weight: float = 1.0
     style_weight: float
     tv_weight: float = 0.0
     optimizer: Optimizer = "lbfgs"
     pooling: Pooling = "average"
-    init: Init
+    init: Init | None
     steps: int
 
 
@@ -74,6 +77,9 @@ class StylePreset(PresetValues, Preset):
     of the size of the picture), or those of a source, which are for its own losses alone.
     """
 
+    content_layers: LayerWeights
+    style_layers: LayerWeights
+    init: Init
     variant: Literal["relative", "gatys-2016", "neural-style", "crowson-2021", "crowson-2023"]
     noise: float = Field(
         0.1, description="Standard deviation of the noise of init=noise, of values in [0, 1]."
@@ -83,6 +89,11 @@ class StylePreset(PresetValues, Preset):
     )
     margin: int = Field(0, description="Pixels of padding around the picture.")
     edge: Literal["reflect", "replicate"] = Field("reflect", description="What the padding is.")
+    color_strength: float = Field(
+        0.0,
+        description="How far the result's colors are moved to the distribution of the styles', 0 to 1, "
+        "where style weighs much more than content. Only with limits_chroma.",
+    )
     limits_chroma: bool = Field(
         False, description="Whether the result may have no more chroma, in any direction, than the styles."
     )
@@ -128,6 +139,7 @@ PRESETS: dict[str, StylePreset] = {
         steps=120,
         coarsest=90,
         margin=16,
+        color_strength=0.75,
         limits_chroma=True,
     ),
     # Gatys, Ecker, Bethge, "Image Style Transfer Using CNNs", CVPR 2016, sections 2 and 3: sums, not means;

@@ -17,6 +17,7 @@ from app.kinds.results.pictures import StyleTransferResult
 from app.kinds.spec import PRESET, KindSpec, with_preset
 from app.kinds.stacking import fitted, positive, short_hash
 from app.kinds.style_fields import StyleTransferFields
+from app.kinds.style_idle import without_effect
 from app.kinds.style_presets import (
     CONTENT_STRIDE,
     LARGEST_VIEWED,
@@ -59,6 +60,9 @@ GATHERED = 16
 # Of the features that a style is summed up of, what each further region was measured to take as much as.
 OF_REGION = 0.5
 
+# The style weight, as a multiple of the content weight, at which the colors move half as far as they may.
+BALANCED_STYLE = 3.0
+
 # Stride of the deepest layers that fine_style is for: relu1_* and relu2_* of a VGG.
 FINE_STRIDE = 2
 
@@ -100,9 +104,14 @@ class StyleTransferParams(StyleTransferFields):
     def present_values(cls, values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
         """Also the view that all jobs had before there was a choice; else the preset would say which."""
         found = super().present_values(values, names)
-        if found.get("style_layers") is not None and found.get("views") is None:
+        if values.get("style_layers") is not None and found.get("views") is None:
             found["views"] = ["picture"]
         return found
+
+    @classmethod
+    def without_effect(cls, values: Mapping[str, Any]) -> dict[str, str]:
+        """What is of losses that have no weight, and what is started from where a job goes on."""
+        return without_effect(values)
 
     def keeps_alpha_of(self) -> str:
         """The content's."""
@@ -218,16 +227,23 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
 
     style_weights: list[Annotated[float, Field(ge=0)]]
 
+    @property
+    def counted_content(self) -> list[str]:
+        """The layers of content that weigh anything."""
+        return positive(self.content_layers or {}) if self.content_weight else []
+
+    @property
+    def counted_style(self) -> list[str]:
+        """The layers of style that weigh anything."""
+        return positive(self.style_layers or {}) if self.style_weight else []
+
     def stack_key(self, sides: Mapping[str, tuple[int, int]]) -> str | None:
         """Results of one size by one network, at as many scales and steps; styles may differ."""
         content = sides.get(self.content)
         if content is None or self.style_loss in ORDERED:
             return None
         width, height = fitted(content, self.size)
-        layers = short_hash(
-            positive(self.content_layers) if self.content_weight else [],
-            positive(self.style_layers) if self.style_weight else [],
-        )
+        layers = short_hash(self.counted_content, self.counted_style)
         losses = f"{self.style_loss} {self.content_loss}"
         shape = f"{width}x{height} {self.tileable}{' continued' if self.continue_from else ''}"
         views = " ".join(self.views)
@@ -242,6 +258,13 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
             return self.views
         scales_left = round(2 * math.log2(self.size / side))
         return [self.views[scales_left % len(self.views)]]
+
+    def color_strength(self) -> float:
+        """How far colors are moved to the styles', 0 to 1; the less, the less style weighs beside content."""
+        if self.style_loss is None:
+            return 0.0
+        style = self.style_weight / (self.style_weight + BALANCED_STYLE * self.content_weight)
+        return PRESETS[self.preset].color_strength * style
 
     def work(self, card: NetworkCard | None, members: int) -> float | None:
         """Targets and steps at each scale, on squares with the preset's margin; statistics of each region."""
@@ -262,10 +285,10 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
         if card is None or passes is None or not self.style_weight:
             return passes
         seen = sum(side**2 * often for side, often in zip(sides, views, strict=True))
-        pixels, layers = seen / len(sides), positive(self.style_layers)
+        pixels, layers = seen / len(sides), self.counted_style
         regions = len(self.style_masks or ())
         passes += self.steps * regions * GRADIENT * product_work(card, pixels, layers)
-        rows = SORTED_ROWS.get(self.style_loss)
+        rows = None if self.style_loss is None else SORTED_ROWS.get(self.style_loss)
         if rows is None:
             return passes
         return passes + self.steps * SORTING * layer_numbers(card, pixels, layers, rows)
@@ -278,16 +301,15 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
         """
         sides, margin = (self.size * shape, self.size), PRESETS[self.preset].margin
         pixels = sides[0] * sides[1]
-        content = positive(self.content_layers) if self.content_weight else ()
-        descent = descent_bytes(card, sides, self.needed_layers(), spending, margin, content)
+        layers = self.needed_layers()
+        descent = descent_bytes(card, sides, layers, spending, margin, self.counted_content)
         if self.style_loss in SORTED_ROWS:
-            descent += GATHERED * layer_numbers(card, pixels, self.style_layers)
+            descent += GATHERED * layer_numbers(card, pixels, self.style_layers or {})
         descent += self._bytes_of_masks(card, spending, pixels)
         style_sides = [self.style_size or self.size * scale for scale in self.scales_of_styles()]
         styles = [side**2 * (1.0 if side > self.size else shape) for side in style_sides]
         waiting = pixels + sum(styles) - max(styles)
-        layers = positive(self.style_layers) if self.style_weight else ()
-        return max(descent, targets_bytes(card, max(styles), layers, spending, waiting))
+        return max(descent, targets_bytes(card, max(styles), self.counted_style, spending, waiting))
 
     def _bytes_of_masks(self, card: NetworkCard, spending: Spending, pixels: float) -> float:
         """Masks, those of the present scale, the content that stays, and the sums of each region."""
@@ -299,12 +321,16 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
         whole = activation_bytes(card, pixels, self.needed_layers())
         if regions > 1 and whole:
             seen = min(1.0, spending.tile_bytes / whole) * pixels
-            summed = layer_numbers(card, seen, positive(self.style_layers))
+            summed = layer_numbers(card, seen, self.counted_style)
             found += OF_REGION * NUMBER * (regions - 1) * summed
         return found
 
     def require_valid(self, catalogue: Catalogue) -> None:
         """Check the combination of params, and the layers against the network; InputError."""
+        if self.continue_from is not None and self.init_image is not None:
+            raise InputError(
+                "init_image", "The picture to continue is what this starts from: leave one of the two out."
+            )
         if self.init == "image" and self.init_image is None:
             raise InputError("init_image", "init is 'image': name the picture to start from.")
         if self.init != "image" and self.init_image is not None:
@@ -312,29 +338,23 @@ class ResolvedStyleTransfer(PresetValues, StyleTransferParams):
         if self.style_masks is not None and len(self.style_masks) != len(self.style):
             counts = f"{len(self.style_masks)} masks for {len(self.style)} style pictures"
             raise InputError("style_masks", f"{counts}: give one for each, or none.")
-        if self.continue_from is not None and self.init_image is not None:
-            raise InputError(
-                "init_image", "The picture to continue is what this starts from: leave one of the two out."
-            )
         if self.color == "luminance" and self.color_match != "none":
             raise InputError(
                 "color_match", "color is 'luminance', which paints in grey: leave this out, or set color."
             )
         card = require_card(catalogue, self.network)
-        require_spatial_layers(card, self.content_layers, "content_layers")
-        require_spatial_layers(card, self.style_layers, "style_layers")
+        require_spatial_layers(card, self.content_layers or {}, "content_layers")
+        require_spatial_layers(card, self.style_layers or {}, "style_layers")
         if not any((self.content_weight, self.style_weight)):
             raise InputError("style_weight", "Content and style weight are both 0: nothing to paint.")
         self._require_layers_of_fine_style(card)
-        counted = [self.content_weight * w for w in self.content_layers.values()]
-        counted += [self.style_weight * w for w in self.style_layers.values()]
-        if not any(counted):
+        if not self.counted_content and not self.counted_style:
             detail = "Every layer has a weight of 0: give one of them, or of content_layers, more."
             raise InputError("style_layers", detail)
 
     def _require_layers_of_fine_style(self, card: NetworkCard) -> None:
         """Check that with a fine style both it and the style have layers; InputError."""
-        layers = positive(self.style_layers) if self.style_weight else []
+        layers = self.counted_style
         if self.fine_style is None or not layers:
             return
         strides = [card.layer(name).stride for name in layers]

@@ -1,6 +1,7 @@
 """Params of training: from a set of labelled pictures to a network of the catalogue."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue
 
@@ -258,6 +259,13 @@ class TrainParams(Params):
     )
     seed: Seed = 0
 
+    @classmethod
+    def without_effect(cls, values: Mapping[str, Any]) -> dict[str, str]:
+        """What is for another objective, optimizer, schedule or initialization than those that there are."""
+        from app.kinds.training_idle import without_effect
+
+        return without_effect(values)
+
     def picture_short_side(self, field: str) -> int | None:
         """The side that pictures are kept at."""
         del field
@@ -292,7 +300,8 @@ class ResolvedTraining(TrainParams):
     batch_size: int
     optimizer: Optimizer
     learning_rate: float
-    momentum: float
+    # Null for optimizers that have none.
+    momentum: float | None
     weight_decay: float
     schedule: Rates
     warm_up: float

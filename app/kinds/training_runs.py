@@ -84,6 +84,9 @@ def require_runs(params: Resolved, catalogue: Catalogue) -> None:
     """Check what is asked of several trainings. Raises InputError that names the param."""
     for name, values in (params.search or {}).items():
         _require_searchable(name, values)
+    for name, detail in params.without_effect(dict(params)).items():
+        if name in (params.search or {}):
+            raise InputError("search", f"{name}: {detail}")
     count = count_runs(params)
     if count > MOST_RUNS:
         field = "search" if params.search else "folds" if params.folds else "restarts"
@@ -135,6 +138,8 @@ def _with_values(params: Resolved, values: dict[str, JsonValue]) -> Resolved:
             changed[name] = value
     if "optimizer" in values and "learning_rate" not in values:
         changed["learning_rate"] = USUAL_RATES.get(str(values["optimizer"]), 1e-3)
+    # What only other combinations have a use for.
+    changed = params.with_defaults(changed, params.without_effect({**changed, "search": None}))
     try:
         # Resolved params are of these, and not checked again for what these allow.
         TrainParams.model_validate(changed)

@@ -44,15 +44,21 @@ HISTORY = 10
 LEAST_HISTORY = 2
 HISTORY_BUDGET = 512 << 20
 
-# Of what activation_bytes says, the share that the only tile was measured to take, and each of several, which
-# find the heap full of gaps.
+# Of what activation_bytes says, the share that the only tile was measured to take, and each of several: these
+# leave the heap full of gaps, and part of the content goes forward beside one.
 TAKEN = 1.15
-TAKEN_BY_PARTS = 1.1
+TAKEN_BY_PARTS = 1.5
 # Copies of a picture that an evaluation, its targets and a step of an optimizer take beside the only tile and
 # the pairs; and those beside one of several tiles: the content, the best picture, this one and the one
-# before, and both their gradients. What else there is at times takes no more than a tile does.
+# before, and both their gradients.
 COPIES = 10
 COPIES_IN_PARTS = 6
+# Those between the evaluations of such a picture: the same, and the spectra of an optimizer, which are one
+# when it learns a pair, and two when the picture before and its gradient are gone. Besides, bytes of the
+# heap: what is freed in small pieces stays there, in gaps (450 to 680 MiB were measured while pieces below
+# 32 MiB were small; now those below 16 are, worker/runtime/heap.py).
+COPIES_IN_STEPS = 7
+HEAP_BYTES = 700 << 20
 
 # Copies of a style or texture while its features are summed up: as sent, as the job may change it, resized.
 COPIES_OF_TARGET = 3
@@ -242,7 +248,10 @@ def descent_bytes(
         return TAKEN * tile + tile / whole * targets + (COPIES + pairs) * picture
     each = bytes_of_each_tile(activation_bytes(card, 1, layers), _halo(card, layers), spending.tile_bytes)
     kept = min(targets, KEPT_BYTES) if targets / 2 <= KEPT_BYTES else 0.0
-    return TAKEN_BY_PARTS * each + kept + (COPIES_IN_PARTS + pairs) * picture
+    evaluating = TAKEN_BY_PARTS * each + COPIES_IN_PARTS * picture
+    # No more is left there than an evaluation took.
+    stepping = min(HEAP_BYTES, evaluating) + COPIES_IN_STEPS * picture
+    return max(evaluating, stepping) + kept + pairs * picture
 
 
 def targets_bytes(

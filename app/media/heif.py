@@ -5,19 +5,17 @@ data say is the same, or of no account.
 """
 
 import struct
+from functools import cache
 from io import BytesIO
+from types import ModuleType
 from typing import Literal
 
-import pi_heif
 from PIL import AvifImagePlugin
 
 from app.media.boxes import Boxes
 from app.media.errors import PictureError, damaged, truncated
 from app.media.headers import Cicp, Header
 from app.media.magic import AVIF, HEIC, HEIF, name_of
-
-# For Pillow to open such files. Of the picture itself, not of its small copies, depth maps and gain maps.
-pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
 
 HeifFormat = Literal["HEIF", "AVIF"]
 _FORMATS: dict[str, HeifFormat] = {HEIC: "HEIF", HEIF: "HEIF", AVIF: "AVIF"}
@@ -45,6 +43,20 @@ def read_heif(data: bytes, format: HeifFormat) -> Header:
         raise damaged("its header cannot be read") from error
 
 
+@cache
+def _pi_heif() -> ModuleType:
+    """Libheif, by which Pillow opens such files from now on.
+
+    It takes 3 MB, and most processes never see one.
+    """
+    import pi_heif
+
+    # Of the picture itself, not of its small copies, depth maps and gain maps.
+    pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
+    loaded: ModuleType = pi_heif
+    return loaded
+
+
 def _read_avif(data: bytes) -> Header:
     with AvifImagePlugin.AvifImageFile(BytesIO(data)) as image:
         width, height = image.size
@@ -53,7 +65,7 @@ def _read_avif(data: bytes) -> Header:
 
 
 def _read_heic(data: bytes) -> Header:
-    file = pi_heif.open_heif(data, convert_hdr_to_8bit=True)
+    file = _pi_heif().open_heif(data, convert_hdr_to_8bit=True)
     image = file[file.primary_index]
     width, height = image.size
     # There is one of both.

@@ -1,24 +1,23 @@
 """Checks of an uploaded picture that decode no pixel, which is quick and needs no memory.
 
-Pixels are decoded only in the worker; these checks give an answer at once.
+Pixels are decoded only in the worker; these checks give an answer at once. The exception is a JPEG without an
+end marker, which is decoded at an eighth of its size, one at a time in a process.
 """
 
-import logging
 import os
 from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import BinaryIO
 
-from PIL import ExifTags, Image
+from PIL import Image
 
 from app.media.clips import CLIP_HEAD, clip_format, read_clip_header
 from app.media.errors import PictureError, damaged
 from app.media.headers import Format, Header
-from app.media.jpeg import require_rows
+from app.media.jpeg import open_jpeg, require_rows
+from app.media.orientation import orientation_of
 from app.media.stills import for_decoder, read_header
 from app.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 MEDIA_TYPES: dict[Format, str] = {
     "PNG": "image/png",
@@ -157,7 +156,8 @@ def _read(file: BinaryIO, most: int, remedy: str) -> bytes:
 def open_picture(data: bytes, header: Header | None = None) -> OpenedPicture:
     """Open a whole file with Pillow, decoding nothing yet. Raises PictureError if that fails.
 
-    Of a JPEG without an end marker an eighth of the size is decoded, to see whether rows are missing.
+    Of a JPEG without an end marker an eighth of the size is decoded, to see whether rows are missing; others
+    wait for that, and it takes up to 6 bytes a pixel.
     Applies no limit of size: a picture made by a job may be larger than an upload.
     """
     header = header or read_header(data)
@@ -169,14 +169,17 @@ def open_picture(data: bytes, header: Header | None = None) -> OpenedPicture:
         require_rows(data)
     data = for_decoder(data, header)
     try:
-        image = Image.open(BytesIO(data), formats=(header.format,))
+        image = open_jpeg(data) if header.format == "JPEG" else _opened(data, header)
     except Image.DecompressionBombError as error:
         raise _too_many_pixels(header, PILLOW_PIXELS) from error
     except Exception as error:  # Pillow's readers raise a dozen types for damaged files
         raise damaged("its header cannot be read") from error
+    if not isinstance(image.info.get("icc_profile"), bytes):
+        # What a TIFF has as numbers is no profile.
+        image.info.pop("icc_profile", None)
     if header.exif is not None:
         image.info.setdefault("exif", header.exif)
-    orientation = _orientation(image)
+    orientation = orientation_of(image)
     # Of a TIFF Pillow says the size as displayed.
     size = displayed(header, orientation) if header.format == "TIFF" else (header.width, header.height)
     if image.size != size:
@@ -184,15 +187,8 @@ def open_picture(data: bytes, header: Header | None = None) -> OpenedPicture:
     return OpenedPicture(header, data, image, orientation)
 
 
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 to 8; 1 if there is none, or it cannot be read."""
-    try:
-        # Not image.getexif(): for a PNG it decodes the pixels, to search behind them.
-        value = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
-    except Exception:  # damaged EXIF does not matter to the picture itself
-        logger.warning("ignored EXIF data that cannot be read", exc_info=True)
-        return 1
-    return value if value in range(1, 9) else 1
+def _opened(data: bytes, header: Header) -> Image.Image:
+    return Image.open(BytesIO(data), formats=(header.format,))
 
 
 def _check_limits(header: Header, settings: Settings) -> None:

@@ -5,12 +5,17 @@ its description, an MP4 in its comment, a state in its header; a recipe file is 
 """
 
 import json
+from contextlib import suppress
+from io import BytesIO
 from typing import Any, BinaryIO
 
 from PIL import ExifTags, Image
 
 from app.media.clips import CLIP_HEAD, clip_format
+from app.media.errors import PictureError
+from app.media.jpeg import open_jpeg
 from app.media.png import PNG_SIGNATURE, text_of_png
+from app.media.stills import for_decoder, read_header
 
 RECIPE_KEY = "impasto"
 # In the header of a safetensors file.
@@ -53,13 +58,22 @@ def read_recipe(file: BinaryIO) -> dict[str, Any] | None:
 
 
 def _text_of_picture(file: BinaryIO) -> str | None:
-    if file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE:
-        file.seek(0)
-        found = text_of_png(file.read(), RECIPE_KEY, MAX_RECIPE_BYTES)
+    data = file.read()
+    if data.startswith(PNG_SIGNATURE):
+        found = text_of_png(data, RECIPE_KEY, MAX_RECIPE_BYTES)
         return None if found is None else found.decode()
-    with Image.open(file, formats=("JPEG", "WEBP", "TIFF")) as image:
+    with _opened(data) as image:
         text = image.getexif().get(ExifTags.Base.ImageDescription)
         return text if isinstance(text, str) else None
+
+
+def _opened(data: bytes) -> Image.Image:
+    if data.startswith(b"\xff\xd8"):
+        return open_jpeg(data)
+    # The recipe may be there though pixels are not: then the file is opened as it is.
+    with suppress(PictureError):
+        data = for_decoder(data, read_header(data))
+    return Image.open(BytesIO(data), formats=("WEBP", "TIFF"))
 
 
 def _text_of_state(file: BinaryIO, size: int) -> str | None:

@@ -12,7 +12,7 @@ from app.media.heif import heif_format, read_heif
 from app.media.jpeg import ended_jpeg, read_jpeg
 from app.media.magic import is_safetensors, name_of, remedy_for
 from app.media.png import PNG_SIGNATURE, pixels_of_png, read_png
-from app.media.tiff import TIFF_SIGNATURES, read_tiff
+from app.media.tiff import TIFF_SIGNATURES, reachable_tiff, read_tiff
 from app.media.webp import ended_webp, read_webp
 
 
@@ -50,6 +50,8 @@ def for_decoder(data: bytes, header: Header) -> bytes:
             return data if header.ends else ended_jpeg(data)
         case "WEBP":
             return data if header.ends else ended_webp(data)
+        case "TIFF":
+            return reachable_tiff(data)
         case _:
             return data
 

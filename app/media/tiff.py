@@ -17,6 +17,8 @@ Alpha = Literal["none", "straight", "premultiplied"]
 
 # Bytes of a value by its type, section 2; all but these are not numbers that are needed here.
 _FORMATS = {1: "B", 3: "H", 4: "I"}
+# How many bytes such a value takes, of all types that there are.
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
 # A strip each row of the largest picture, or tiles of 16 by 16 pixels of a smaller one.
 _MAX_NUMBERS = 200_000
 # How many times the bytes of a file its strips may have, since some writers store equal ones once.
@@ -62,6 +64,21 @@ def read_tiff(data: bytes) -> Tiff:
     bits, alpha = _samples(tags)
     _require_pixels(tags, len(data))
     return Tiff(width, height, bits, alpha)
+
+
+def reachable_tiff(data: bytes) -> bytes:
+    """A TIFF whose tags with values outside of the file have a type that readers skip: 0.
+
+    Pillow reads nothing behind the first one. For files that :func:`read_tiff` reads, which needs none of
+    them: they may be a text, or the orientation.
+    """
+    places = _Tags(data).out_of_reach()
+    if not places:
+        return data
+    whole = bytearray(data)
+    for place in places:
+        whole[place + 2 : place + 4] = bytes(2)
+    return bytes(whole)
 
 
 def _samples(tags: "_Tags") -> tuple[int, Alpha]:
@@ -127,11 +144,11 @@ class _Tags:
         self._order = "<" if data.startswith(b"II") else ">"
         at = self._unpack("I", 4)[0]
         count = self._unpack("H", at)[0]
-        entries = [self._unpack("HHI", at + 2 + 12 * place) for place in range(count)]
+        self._entries = range(at + 2, at + 2 + 12 * count, 12)
         # Where a tag is there twice, the first one counts, as for libtiff.
         self._places: dict[int, int] = {}
-        for place, (tag, _, _) in enumerate(entries):
-            self._places.setdefault(tag, at + 2 + 12 * place)
+        for place in self._entries:
+            self._places.setdefault(self._unpack("HHI", place)[0], place)
 
     def has(self, tag: int) -> bool:
         """Whether the tag is there."""
@@ -157,6 +174,16 @@ class _Tags:
         values = f"{count}{_FORMATS[kind]}"
         inline = struct.calcsize(self._order + values) <= 4
         return self._unpack(values, at + 8 if inline else self._unpack("I", at + 8)[0])
+
+    def out_of_reach(self) -> list[int]:
+        """Where the entries are whose values do not lie within the file."""
+        found = []
+        for place in self._entries:
+            _, kind, count = self._unpack("HHI", place)
+            size = _SIZES.get(kind, 0) * count
+            if size > 4 and self._unpack("I", place + 8)[0] + size > len(self._data):
+                found.append(place)
+        return found
 
     def _unpack(self, values: str, at: int) -> tuple[int, ...]:
         try:

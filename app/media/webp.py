@@ -6,6 +6,8 @@ from app.media.errors import damaged, truncated
 from app.media.headers import Header, count_part, shown_seconds
 
 _FIRST = 12
+# Bytes of a frame before its chunks.
+_FRAME = 16
 # The chunks of a frame's pixels.
 _PIXELS = (b"ALPH", b"VP8 ", b"VP8L")
 
@@ -35,7 +37,7 @@ def first_frame(data: bytes) -> bytes | None:
         elif kind == b"ANMF":
             if chunk[:6] != bytes(6) or chunk[6:12] != sides:
                 return None
-            parts = [(kind, part) for kind, part in _chunks(chunk, 16, len(chunk)) if kind in _PIXELS]
+            parts = [(kind, part) for kind, part in _chunks(chunk, _FRAME, len(chunk)) if kind in _PIXELS]
             if not parts:
                 return None
             # Without it a decoder does not look for the alpha channel.
@@ -48,11 +50,17 @@ def first_frame(data: bytes) -> bytes | None:
 
 def _chunks(data: bytes, at: int, stop: int) -> Iterator[tuple[bytes, bytes]]:
     """Names and contents of the whole chunks of some bytes."""
+    for start, end in _places(data, at, stop):
+        yield data[start : start + 4], data[start + 8 : end]
+
+
+def _places(data: bytes, at: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Where the whole chunks of some bytes start and end."""
     while at + 8 <= stop:
         end = at + 8 + _little(data[at + 4 : at + 8])
         if end > stop:
             return
-        yield data[at : at + 4], data[at + 8 : end]
+        yield at, end
         at = end + end % 2
 
 
@@ -88,6 +96,9 @@ def _read(data: bytes) -> tuple[Header, int]:
             has_pixels = True
             frames += 1
             seconds += shown_seconds(_little(data[at + 20 : at + 23]) / 1000)
+            # Its pixels are chunks again, which first_frame reads.
+            for _ in _places(data, at + 8 + _FRAME, at + 8 + length):
+                parts = count_part(parts)
         at += 8 + length + (length & 1)
     if size is None or not has_pixels:
         raise damaged("no pixels") if ends else truncated()

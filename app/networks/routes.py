@@ -7,8 +7,8 @@ from fastapi import APIRouter, File, Form, Path, Query, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
 from app.database.keys import KeyReused, keyed
-from app.http.bodies import JSON_ERRORS, LimitedRoute
-from app.http.errors import InvalidForm, InvalidRequest, RequestTooLarge, UnsupportedBody
+from app.http.bodies import FORM_ERRORS, JSON_ERRORS, LimitedRoute
+from app.http.errors import InvalidRequest
 from app.http.idempotency import IdempotencyKey
 from app.http.problems import documented
 from app.http.root_path import url_of
@@ -68,9 +68,7 @@ def list_networks(
         NameTaken,
         InvalidName,
         UnusableFile,
-        RequestTooLarge,
-        UnsupportedBody,
-        InvalidForm,
+        *FORM_ERRORS,
         InvalidRequest,
         KeyReused,
         StorageFull,

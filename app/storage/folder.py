@@ -30,6 +30,13 @@ DAY_SECONDS = 86_400.0
 # 50 ms, and 430 one after the other; more writers make large ones slower.
 WRITERS = 8
 _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
+# Gets the key of a file or folder that cannot be read, and why it cannot.
+OnUnreadable = Callable[[str, OSError], object]
+
+
+def raise_unreadable(key: str, error: OSError) -> None:
+    """End with the first that cannot be read. Raises OSError."""
+    raise error
 
 
 @dataclass(frozen=True)
@@ -62,11 +69,21 @@ class Storage(Protocol):
     def delete_prefix(self, prefix: str, keep: Collection[str] = ()) -> None:
         """Delete every blob whose key begins with ``prefix/``, except those in ``keep``."""
 
-    def list_old(self, prefix: str, older_than: float) -> list[str]:
-        """The names that follow ``prefix/`` in keys, but for those that changed in ``older_than`` seconds."""
+    def list_old(
+        self, prefix: str, older_than: float, on_unreadable: OnUnreadable = raise_unreadable
+    ) -> list[str]:
+        """The names that follow ``prefix/`` in keys, but for those that changed in ``older_than`` seconds.
 
-    def list_keys(self, prefix: str = "") -> Iterator[str]:
-        """The keys of all blobs, or of those below ``prefix/``; what changes meanwhile may be left out."""
+        ``on_unreadable`` gets what cannot be read, which is left out. Raises OSError without it, or if the
+        whole storage cannot be read.
+        """
+
+    def list_keys(self, prefix: str = "", on_unreadable: OnUnreadable = raise_unreadable) -> Iterator[str]:
+        """The keys of all blobs, or of those below ``prefix/``; what changes meanwhile may be left out.
+
+        ``on_unreadable`` gets the folders that cannot be read, which are left out. Raises OSError without it,
+        or if the whole storage cannot be read.
+        """
 
     def clean_leftovers(self, older_than: float = DAY_SECONDS) -> int:
         """Remove temporary files of writers that were killed; returns their number."""
@@ -120,7 +137,8 @@ class FolderStorage:
 
     def open(self, key: str) -> BinaryIO:
         """The blob for reading; FileNotFoundError if there is none. The caller closes it."""
-        return self.path(key).open("rb")
+        with self._unless_gone():
+            return self.path(key).open("rb")
 
     def path(self, key: str) -> Path:
         """The path of a blob, whether or not it exists. Raises ValueError for a malformed key."""
@@ -128,7 +146,8 @@ class FolderStorage:
 
     def size(self, key: str) -> int:
         """Bytes of the blob; FileNotFoundError if there is none."""
-        return self.path(key).stat().st_size
+        with self._unless_gone():
+            return self.path(key).stat().st_size
 
     def require_space(self, size: int = 0) -> None:
         """Raises StorageFull if there is not the space for ``size`` bytes above what must stay free."""
@@ -139,7 +158,8 @@ class FolderStorage:
 
     def delete(self, key: str) -> None:
         """Delete a blob, if it is there. Raises IsADirectoryError if a folder has taken its place."""
-        self.path(key).unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError), self._unless_gone():
+            self.path(key).unlink()
 
     def delete_prefix(self, prefix: str, keep: Collection[str] = ()) -> None:
         """Delete every blob whose key begins with ``prefix/``, except those in ``keep``.
@@ -154,6 +174,7 @@ class FolderStorage:
         if not folder.is_dir():
             if folder.exists():
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+            self._require_folder()
             return
         doomed = self._temporary / uuid.uuid4().hex
         try:
@@ -166,19 +187,68 @@ class FolderStorage:
             doomed = folder
         shutil.rmtree(doomed)
 
-    def list_old(self, prefix: str, older_than: float) -> list[str]:
-        """The names that follow ``prefix/`` in keys, but for those that changed in ``older_than`` seconds."""
-        folder = self.path(prefix)
-        return [entry.name for entry in _old_entries(folder, older_than)] if folder.is_dir() else []
+    def list_old(
+        self, prefix: str, older_than: float, on_unreadable: OnUnreadable = raise_unreadable
+    ) -> list[str]:
+        """The names that follow ``prefix/`` in keys, but for those that changed in ``older_than`` seconds.
 
-    def list_keys(self, prefix: str = "") -> Iterator[str]:
-        """The keys of all blobs, or of those below ``prefix/``; what changes meanwhile may be left out."""
-        return keys_in(self.root, prefix)
+        ``on_unreadable`` gets what cannot be read, which is left out. Raises OSError without it, or if the
+        whole storage cannot be read.
+        """
+        folder, report = self.path(prefix), self._unless_away(on_unreadable)
+        try:
+            entries = list(folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            self._require_folder()
+            return []
+        except OSError as error:
+            report(prefix, error)
+            return []
+        old = _old_of(entries, older_than, lambda entry, error: report(f"{prefix}/{entry.name}", error))
+        return [entry.name for entry in old]
+
+    def list_keys(self, prefix: str = "", on_unreadable: OnUnreadable = raise_unreadable) -> Iterator[str]:
+        """The keys of all blobs, or of those below ``prefix/``; what changes meanwhile may be left out.
+
+        ``on_unreadable`` gets the folders that cannot be read, which are left out. Raises OSError without it,
+        or if the whole storage cannot be read.
+        """
+        self._require_folder()
+        return keys_in(self.root, prefix, on_unreadable=self._unless_away(on_unreadable))
+
+    @contextlib.contextmanager
+    def _unless_gone(self) -> Iterator[None]:
+        """Let FileNotFoundError through. Raises OSError instead if the folder is away, with all files."""
+        try:
+            yield
+        except FileNotFoundError:
+            self._require_folder()
+            raise
+
+    def _require_folder(self) -> None:
+        """Raises OSError if this is not the folder that it was, but the place where its disk was mounted."""
+        if not self._temporary.is_dir():
+            reason = "the folder of all files is not there: is its disk mounted?"
+            raise OSError(errno.EIO, reason, str(self.root)) from None
+
+    def _unless_away(self, on_unreadable: OnUnreadable) -> OnUnreadable:
+        """Has a part that cannot be read reported. Raises OSError if the whole cannot: it is not to blame."""
+
+        def report(key: str, error: OSError) -> None:
+            with os.scandir(self.root) as entries:
+                next(entries, None)
+            on_unreadable(key, error)
+
+        return report
 
     def clean_leftovers(self, older_than: float = DAY_SECONDS) -> int:
         """Delete entries of the temporary folder older than ``older_than`` seconds; returns their number."""
         gone = 0
-        for entry in _old_entries(self._temporary, older_than):
+
+        def on_error(entry: Path, error: OSError) -> None:
+            log.warning("%s cannot be deleted: %s", entry, error)
+
+        for entry in _old_of(self._temporary.iterdir(), older_than, on_error):
             try:
                 if entry.is_dir():
                     shutil.rmtree(entry)
@@ -187,7 +257,7 @@ class FolderStorage:
             except FileNotFoundError:
                 continue  # its writer finished, or another process deleted it
             except OSError as error:
-                log.warning("%s cannot be deleted: %s", entry, error)
+                on_error(entry, error)
                 continue
             gone += 1
         return gone
@@ -198,17 +268,21 @@ class FolderStorage:
 
 
 def keys_in(
-    root: Path, prefix: str = "", on_other: Callable[[Path], object] = lambda path: None
+    root: Path,
+    prefix: str = "",
+    on_other: Callable[[Path], object] = lambda path: None,
+    on_unreadable: OnUnreadable = raise_unreadable,
 ) -> Iterator[str]:
     """The keys of the files of a folder that may be read-only, or of those below ``prefix/``.
 
     ``on_other`` gets each file and folder whose name no key has, such as the temporary folder; it is left
-    out, and so may be what changes meanwhile. Raises OSError if a folder cannot be read.
+    out, and so may be what changes meanwhile. So are the folders that cannot be read, if ``on_unreadable``
+    takes them; without it raises OSError.
     """
 
     def on_error(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError | NotADirectoryError):
-            raise error
+            on_unreadable(Path(error.filename).relative_to(root).as_posix(), error)
 
     top = root.joinpath(*_segments(prefix)) if prefix else root
     for folder, folders, names in os.walk(top, onerror=on_error):
@@ -220,15 +294,20 @@ def keys_in(
             yield Path(folder, name).relative_to(root).as_posix()
 
 
-def _old_entries(folder: Path, older_than: float) -> list[Path]:
-    """What lies in a folder and has not changed for so many seconds."""
+def _old_of(
+    entries: Iterable[Path], older_than: float, on_error: Callable[[Path, OSError], object]
+) -> list[Path]:
+    """Those that have not changed for so many seconds; ``on_error`` gets what cannot be looked at."""
     found = []
-    for entry in folder.iterdir():
-        # Its writer finished, or another process deleted it.
-        with contextlib.suppress(FileNotFoundError):
+    for entry in entries:
+        try:
             # ctime, the last change of name or content: a rename does not change a folder's mtime.
             if time.time() - entry.lstat().st_ctime >= older_than:
                 found.append(entry)
+        except FileNotFoundError:
+            continue  # its writer finished, or another process deleted it
+        except OSError as error:
+            on_error(entry, error)
     return found
 
 

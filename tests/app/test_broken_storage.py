@@ -45,6 +45,20 @@ def test_a_file_that_was_replaced_by_a_folder(client: TestClient, services: Serv
     assert client.get(f"/v1/images/{image_id}/content").content == data
 
 
+def test_a_data_folder_that_is_away_has_lost_nothing(
+    client: TestClient, services: Services, image_id: str
+) -> None:
+    """As of a disk that was unmounted: a file that cannot be found there was not deleted."""
+    files = services.settings.data_dir / "files"
+    moved = files.rename(files.with_name("moved"))
+    files.mkdir()
+    for small in ("", "?side=160"):
+        check_unavailable(client.get(f"/v1/images/{image_id}/content{small}"), "is its disk mounted")
+    files.rmdir()
+    moved.rename(files)
+    assert client.get(f"/v1/images/{image_id}/content").status_code == 200
+
+
 def put_in_its_place(path: Path) -> None:
     """Have a folder in the place of a file, or a file in that of a folder that may be there."""
     if path.is_file():
@@ -85,7 +99,8 @@ def test_what_has_something_else_in_the_place_of_its_files_is_deleted(
         assert client.get(url).status_code == client.delete(url).status_code == 404
         assert path.exists() and str(path) in caplog.text
 
-    found = unknown_files(services.engine, services.storage, older_than=0)
+    found, unreadable = unknown_files(services.engine, services.storage, older_than=0)
+    assert unreadable == []
     assert {each.key for each in found} == {str(each.relative_to(files)) for each in (weights, job, image)}
     # They keep no other from being deleted.
     other = services.storage.put(image_key(new_id()), b"without a row").key

@@ -19,9 +19,17 @@ from urllib.request import urlopen
 import httpx
 from playwright.sync_api import BrowserContext, Locator, Page, Route
 
+from tests.support.service import wait_for
+from tests.support.zips import class_folders, zipped
+
 TIMEOUT_SECONDS = 240
 # That a small job may take.
 JOB_MS = 120_000
+# Scripts of tests get a module of the page by the name of its file: `await load("api.js")`.
+LOAD = """globalThis.load = (name) => {
+    const { src } = document.querySelector("script[type=module]");
+    return import(new URL(name, src));
+};"""
 
 
 @dataclass
@@ -159,6 +167,28 @@ def held(page: Page, path: str, method: str = "POST") -> Iterator[Callable[[], N
     release()
 
 
+def first_lost(page: Page, path: str) -> list[str]:
+    """The first request to a path gets no answer; its URL, once it was sent."""
+    lost: list[str] = []
+
+    def lose_first(route: Route) -> None:
+        if lost:
+            route.continue_()
+        else:
+            lost.append(route.request.url)
+            route.abort()
+
+    page.route(path, lose_first)
+    return lost
+
+
+def urls_sent(page: Page, method: str) -> list[str]:
+    """The URLs of the requests by a method that the page sends from now on, as they are sent."""
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == method else None)
+    return sent
+
+
 def file_input(page: Page, field: str) -> Locator:
     """The input that takes the files of a field of the form."""
     return page.locator(f"[data-field={field}] input[type=file]")
@@ -192,3 +222,19 @@ def submit(page: Page) -> None:
 def job_ids(context: BrowserContext) -> list[str]:
     """The ids of the newest jobs."""
     return [job["id"] for job in context.request.get("/v1/jobs?limit=100").json()["items"]]
+
+
+def give_a_label(page: Page, service: Service, name: str) -> Locator:
+    """Make a set, and give one of its pictures another label; the dialog, in which to save that."""
+    file = {"file": (f"{name}.zip", zipped(class_folders(robin=2, wren=2)))}
+    data = {"params": json.dumps({"name": name})}
+    httpx.post(f"{service.url}/v1/datasets", files=file, data=data, trust_env=False).raise_for_status()
+    path = f"{service.url}/v1/datasets/{name}"
+    wait_for(lambda: httpx.get(path, trust_env=False).json()["state"] == "closed")
+    page.goto("/")
+    page.locator(f".entry[data-name={name}]").get_by_role("button", name="Look at it").click()
+    dialog = page.get_by_role("dialog", name=name)
+    dialog.locator(".sheet button").first.click()
+    dialog.get_by_label("Give them the label").fill("owl")
+    dialog.get_by_label("Give them the label").press("Enter")
+    return dialog

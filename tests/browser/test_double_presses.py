@@ -4,7 +4,7 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, Request, Route, expect
 
-from tests.browser.support import ConsoleErrors, Service, held
+from tests.browser.support import ConsoleErrors, Service, held, urls_sent
 from tests.support.network_files import network_file, small_network
 from tests.support.service import wait_for
 from tests.support.zips import picture
@@ -13,19 +13,16 @@ pytestmark = pytest.mark.browser
 
 TWICE = "button => { button.click(); button.click(); }"
 REMOVE = """async (id) => {
-    const { src } = document.querySelector("script[type=module]");
-    await (await import(new URL("uploads.js", src))).removeUpload(id);
+    await (await load("uploads.js")).removeUpload(id);
 }"""
 OPEN_CLASSES = """async () => {
-    const { src } = document.querySelector("script[type=module]");
-    const { makeClassTiles } = await import(new URL("class_tiles.js", src));
+    const { makeClassTiles } = await load("class_tiles.js");
     const tiles = makeClassTiles();
     document.getElementById("stage").append(tiles.element);
     globalThis.press = () => { tiles.show("palette", ["eye"]); };
 }"""
 OPEN_LOOKS = """async () => {
-    const { src } = document.querySelector("script[type=module]");
-    const { makeLooks } = await import(new URL("looks.js", src));
+    const { makeLooks } = await load("looks.js");
     const looks = makeLooks(document.querySelector(".looks"));
     const chosen = { name: "eye", index: 1, reference: "nothing", network: "palette" };
     globalThis.press = () => { looks.show(chosen, ["saliency"]); };
@@ -42,8 +39,7 @@ def upload(service: Service, number: int) -> str:
 def test_all_uploads_are_deleted_once(page: Page, service: Service) -> None:
     for number in range(3):
         upload(service, number)
-    deleted: list[str] = []
-    page.on("request", lambda request: deleted.append(request.url) if request.method == "DELETE" else None)
+    deleted = urls_sent(page, "DELETE")
     page.goto("/")
     shelf = page.locator(".shelf", has_text="Unused uploads")
     expect(shelf.locator(".entry")).to_have_count(3)
@@ -69,8 +65,7 @@ def test_an_upload_that_is_gone_already_is_deleted(
 def test_a_network_is_deleted_once(page: Page, service: Service) -> None:
     files = {"file": ("twice.safetensors", network_file(small_network("twice")))}
     httpx.post(f"{service.url}/v1/networks", files=files, trust_env=False).raise_for_status()
-    deleted: list[str] = []
-    page.on("request", lambda request: deleted.append(request.url) if request.method == "DELETE" else None)
+    deleted = urls_sent(page, "DELETE")
     page.goto("/")
     entry = page.locator(".entry[data-name=twice]")
     entry.get_by_role("button", name="Delete").click()

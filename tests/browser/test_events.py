@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.support import JOB_MS, ConsoleErrors, Service, paint, result
+from tests.browser.support import JOB_MS, LOAD, ConsoleErrors, Service, paint, result
 from tests.support.proxy import proxied
 from tests.support.service import wait_for
 
@@ -23,15 +23,13 @@ HIDE = """(hidden) => {
     document.dispatchEvent(new Event("visibilitychange"));
 }"""
 LISTEN = """async (id) => {
-    const { src } = document.querySelector("script[type=module]");
-    const { listenToJob } = await import(new URL("events.js", src));
+    const { listenToJob } = await load("events.js");
     globalThis.heard = [];
     listenToJob(id, 0, ({ type, data }) => heard.push([data.seq, type]));
 }"""
 # Each begins a stream anew, while that of the one before is about to be opened.
 LISTEN_AGAIN_AND_AGAIN = """async (ids) => {
-    const { src } = document.querySelector("script[type=module]");
-    const { listenToJob } = await import(new URL("events.js", src));
+    const { listenToJob } = await load("events.js");
     globalThis.heard = new Set();
     for (let time = 0; time < 20; time += 1) {
         listenToJob(ids[time % 2], 0, ({ data }) => heard.add(data.job_id));
@@ -39,8 +37,7 @@ LISTEN_AGAIN_AND_AGAIN = """async (ids) => {
     }
 }"""
 LISTEN_WRONGLY = """async ([id, name]) => {
-    const { src } = document.querySelector("script[type=module]");
-    const { listenToJob } = await import(new URL("events.js", src));
+    const { listenToJob } = await load("events.js");
     globalThis.called = 0;
     listenToJob(id, 0, () => {
         called += 1;
@@ -136,6 +133,7 @@ def test_ten_tabs_load_and_cancel(context: BrowserContext, service: Service, pai
         expect(result(tab, "cancelled")).to_be_visible(timeout=JOB_MS)
 
 
+@pytest.mark.slow
 def test_each_of_many_tabs_gets_every_event(
     context: BrowserContext, service: Service, pictures: Path
 ) -> None:
@@ -165,6 +163,7 @@ def test_nothing_is_missed_while_a_proxy_is_away(
 ) -> None:
     with proxied(service.url) as proxy:
         context = browser.new_context(base_url=proxy.url)
+        context.add_init_script(LOAD)
         page = context.new_page()
         asked: list[tuple[str, str | None]] = []
         page.on(

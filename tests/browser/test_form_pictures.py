@@ -20,6 +20,7 @@ from tests.browser.support import (
     problem_of,
     result,
     submit,
+    urls_sent,
 )
 from tests.support.clips import gif
 from tests.support.heics import heic
@@ -142,8 +143,7 @@ def test_pictures_are_dropped_and_pasted(page: Page, pictures: Path, way: str) -
 
 
 def test_the_same_picture_is_sent_once(page: Page, pictures: Path) -> None:
-    sent: list[str] = []
-    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    sent = urls_sent(page, "POST")
     page.goto("/")
     for field in ("content", "style"):
         file_input(page, field).set_input_files(pictures / "content.png")

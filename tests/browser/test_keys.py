@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.support import JOB_MS, ConsoleErrors, Service
+from tests.browser.support import JOB_MS, ConsoleErrors, Service, give_a_label
 from tests.support.network_files import network_file, small_network
 from tests.support.zips import class_folders, zipped
 
@@ -18,15 +18,13 @@ pytestmark = pytest.mark.browser
 
 NAME = "Čáp 馬"
 SHOW_CLASSES = """async (name) => {
-    const { src } = document.querySelector("script[type=module]");
-    const { makeClassTiles } = await import(new URL("class_tiles.js", src));
+    const { makeClassTiles } = await load("class_tiles.js");
     const tiles = makeClassTiles();
     await tiles.show("nothing", [name]);
     return tiles.element.querySelector(".problem").textContent;
 }"""
 SHOW_LOOKS = """async (name) => {
-    const { src } = document.querySelector("script[type=module]");
-    const { makeLooks } = await import(new URL("looks.js", src));
+    const { makeLooks } = await load("looks.js");
     const element = document.querySelector(".looks");
     await makeLooks(element).show({ name, reference: "nothing", network: "nothing" }, ["saliency"]);
     return element.querySelector(".looks-list").textContent;
@@ -96,6 +94,21 @@ def test_a_set_is_made_once_though_the_answer_is_lost(
     expect(field.locator("select")).to_have_value("single", timeout=JOB_MS)
     items = httpx.get(f"{service.url}/v1/datasets", trust_env=False).json()["items"]
     assert [each["name"] for each in items if each["source"] == "upload"] == ["single"]
+
+
+def test_a_set_of_other_labels_is_made_once_though_the_answer_is_lost(
+    page: Page, service: Service, console_errors: ConsoleErrors
+) -> None:
+    console_errors.expect("ERR_FAILED")
+    dialog = give_a_label(page, service, "birds")
+    with first_answer_lost(page, "*/v1/datasets/*/relabel") as lost:
+        dialog.get_by_role("button", name="Save").click()
+        expect(dialog.locator(".problem")).to_contain_text("does not answer")
+    assert lost == [201]
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_be_hidden()
+    items = httpx.get(f"{service.url}/v1/datasets", trust_env=False).json()["items"]
+    assert sorted(each["name"] for each in items if "birds" in each["name"]) == ["birds", "birds-2"]
 
 
 def test_why_a_set_was_not_made_is_said_though_it_cannot_be_deleted(

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.support import (
     ConsoleErrors,
     Service,
     choose,
     file_input,
+    first_lost,
+    give_a_label,
     held,
     paint,
     problem_of,
@@ -21,7 +23,6 @@ from tests.browser.support import (
     submit,
 )
 from tests.support.service import wait_for
-from tests.support.zips import class_folders, zipped
 
 pytestmark = pytest.mark.browser
 
@@ -32,8 +33,7 @@ KEEP_TITLES = """() => {
     new MutationObserver(() => titles.push(title.textContent)).observe(title, { childList: true });
 }"""
 OPEN_ENTRIES = """async (id) => {
-    const { src } = document.querySelector("script[type=module]");
-    const { openEntries } = await import(new URL("batch_entries.js", src));
+    const { openEntries } = await load("batch_entries.js");
     globalThis.said = [];
     await new Promise((resolve) => {
         const heard = {
@@ -57,13 +57,11 @@ SLOW_CAMERA = """globalThis.opening = [];
     };"""
 LIVE = "opening.map(({ stream }) => stream.getTracks().some((track) => track.readyState === 'live'))"
 OPEN_TRY_IT = """async () => {
-    const { src } = document.querySelector("script[type=module]");
-    const { makeTryIt } = await import(new URL("try_it.js", src));
+    const { makeTryIt } = await load("try_it.js");
     const tryIt = makeTryIt();
     document.getElementById("stage").prepend(tryIt.element);
     tryIt.show("palette", () => {});
 }"""
-LABELS = {"params": '{"name": "labels"}'}
 
 
 def batches(service: Service, *names: str) -> Iterator[str]:
@@ -214,17 +212,7 @@ def test_cameras_that_open_in_another_order_leave_the_last_one(page: Page) -> No
 
 
 def test_labels_that_are_being_saved_stay_as_they_are(page: Page, service: Service) -> None:
-    file = {"file": ("labels.zip", zipped(class_folders(robin=2, wren=2)))}
-    made = httpx.post(f"{service.url}/v1/datasets", files=file, data=LABELS, trust_env=False)
-    made.raise_for_status()
-    path = f"{service.url}/v1/datasets/labels"
-    wait_for(lambda: httpx.get(path, trust_env=False).json()["state"] == "closed")
-    page.goto("/")
-    page.locator(".entry[data-name=labels]").get_by_role("button", name="Look at it").click()
-    dialog = page.get_by_role("dialog", name="labels")
-    dialog.locator(".sheet button").first.click()
-    dialog.get_by_label("Give them the label").fill("owl")
-    dialog.get_by_label("Give them the label").press("Enter")
+    dialog = give_a_label(page, service, "labels")
     with held(page, "**/relabel") as release:
         with page.expect_request("**/relabel"):
             dialog.get_by_role("button", name="Save").click()
@@ -239,16 +227,7 @@ def test_labels_that_are_being_saved_stay_as_they_are(page: Page, service: Servi
 
 def test_sets_are_listed_once_the_service_answers(page: Page, console_errors: ConsoleErrors) -> None:
     console_errors.expect("ERR_FAILED")
-    lost: list[str] = []
-
-    def lose_first(route: Route) -> None:
-        if lost:
-            route.continue_()
-        else:
-            lost.append(route.request.url)
-            route.abort()
-
-    page.route("**/v1/datasets?*", lose_first)
+    lost = first_lost(page, "**/v1/datasets?*")
     with page.expect_response("**/v1/datasets?*"):
         page.goto("/")
     assert len(lost) == 1

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.support import ConsoleErrors, Service, file_input, paint, result
+from tests.browser.support import ConsoleErrors, Service, file_input, first_lost, paint, result
 from tests.support.service import wait_for
 
 pytestmark = pytest.mark.browser
@@ -53,16 +53,7 @@ def test_a_picture_that_is_there_after_all_is_shown_at_once(
     page: Page, painted: str, console_errors: ConsoleErrors
 ) -> None:
     console_errors.expect("ERR_FAILED")
-    lost: list[str] = []
-
-    def lose_first(route: Route) -> None:
-        if lost:
-            route.continue_()
-        else:
-            lost.append(route.request.url)
-            route.abort()
-
-    page.route("**/artifacts/image*", lose_first)
+    lost = first_lost(page, "**/artifacts/image*")
     page.goto(f"/#job={painted}")
     expect(page.locator(".viewer-image")).to_have_js_property("naturalWidth", 64)
     assert len(lost) == 1

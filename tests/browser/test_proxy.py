@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.browser.support import JOB_MS, Service, choose, file_input, result, submit
 from tests.support.proxy import Proxy, proxied
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PREFIX = "/art/impasto"
 

@@ -11,8 +11,7 @@ from tests.support.zips import class_folders, zipped
 pytestmark = pytest.mark.browser
 
 LIST_UNTIL_CLOSED = """async () => {
-    const { src } = document.querySelector("script[type=module]");
-    const { findSet, refreshSets } = await import(new URL("sets.js", src));
+    const { findSet, refreshSets } = await load("sets.js");
     do {
         await refreshSets();
     } while (findSet("typed")?.state !== "closed");

@@ -4,49 +4,42 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.support import ConsoleErrors, Service, paint
+from tests.browser.support import ConsoleErrors, Service, first_lost, paint, urls_sent
 
 pytestmark = pytest.mark.browser
 
-IMPORT = """const { src } = document.querySelector("script[type=module]");
-    const load = (name) => import(new URL(name, src));"""
-UPLOAD = f"""async () => {{
-    {IMPORT}
-    const {{ uploadImage }} = await load("api.js");
-    try {{
-        await uploadImage(new File(["a"], "a.png"), () => {{}}, AbortSignal.abort());
-    }} catch (error) {{
+UPLOAD = """async () => {
+    const { uploadImage } = await load("api.js");
+    try {
+        await uploadImage(new File(["a"], "a.png"), () => {}, AbortSignal.abort());
+    } catch (error) {
         return error.name;
-    }}
-}}"""
-WAIT = f"""async (id) => {{
-    {IMPORT}
-    const {{ waitForJob }} = await load("follow.js");
-    return (await waitForJob(id, AbortSignal.abort(), () => {{}})).state;
-}}"""
-WAIT_LATER = f"""async (id) => {{
-    {IMPORT}
-    const {{ waitForJob }} = await load("follow.js");
-    const end = ({{ state }}) => {{ document.body.dataset.ended = state; }};
-    waitForJob(id, AbortSignal.abort(), () => {{}}).then(end);
-}}"""
-WAIT_THEN_STOP = f"""async (id) => {{
-    {IMPORT}
-    const {{ waitForJob }} = await load("follow.js");
+    }
+}"""
+WAIT = """async (id) => {
+    const { waitForJob } = await load("follow.js");
+    return (await waitForJob(id, AbortSignal.abort(), () => {})).state;
+}"""
+WAIT_LATER = """async (id) => {
+    const { waitForJob } = await load("follow.js");
+    const end = ({ state }) => { document.body.dataset.ended = state; };
+    waitForJob(id, AbortSignal.abort(), () => {}).then(end);
+}"""
+WAIT_THEN_STOP = """async (id) => {
+    const { waitForJob } = await load("follow.js");
     const stopping = new AbortController();
-    await waitForJob(id, stopping.signal, () => {{}});
+    await waitForJob(id, stopping.signal, () => {});
     stopping.abort();
-    await load("api.js").then(({{ getJob }}) => getJob(id));
-}}"""
+    await load("api.js").then(({ getJob }) => getJob(id));
+}"""
 
 
 def test_a_picture_of_a_stopped_upload_is_not_sent(page: Page) -> None:
-    sent: list[str] = []
     page.goto("/")
     expect(page.locator("#submit")).to_be_enabled()
-    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    sent = urls_sent(page, "POST")
     assert page.evaluate(UPLOAD) == "AbortError"
     assert sent == []
 
@@ -65,19 +58,10 @@ def test_a_cancel_without_an_answer_is_repeated(
     page: Page, service: Service, pictures: Path, console_errors: ConsoleErrors
 ) -> None:
     console_errors.expect("ERR_FAILED")
-    lost: list[str] = []
-
-    def lose_first(route: Route) -> None:
-        if lost:
-            route.continue_()
-        else:
-            lost.append(route.request.url)
-            route.abort()
-
     job_id = paint(service, pictures, steps=20_000)
     page.goto("/")
     expect(page.locator("#submit")).to_be_enabled()
-    page.route("**/cancel", lose_first)
+    lost = first_lost(page, "**/cancel")
     page.evaluate(WAIT_LATER, job_id)
     try:
         expect(page.locator("body")).to_have_attribute("data-ended", "cancelled")
@@ -89,9 +73,8 @@ def test_a_cancel_without_an_answer_is_repeated(
 def test_a_job_that_has_ended_is_not_cancelled(page: Page, service: Service, pictures: Path) -> None:
     job_id = paint(service, pictures, steps=20_000)
     httpx.post(f"{service.url}/v1/jobs/{job_id}/cancel", trust_env=False).raise_for_status()
-    sent: list[str] = []
     page.goto("/")
     expect(page.locator("#submit")).to_be_enabled()
-    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    sent = urls_sent(page, "POST")
     page.evaluate(WAIT_THEN_STOP, job_id)
     assert [url for url in sent if url.endswith("/cancel")] == []

@@ -46,11 +46,11 @@ def test_a_form_that_is_not_filled_in_yet_is_not_called_wrong(
     expect(page.locator("#job-form .problem:visible")).to_have_count(1)
 
 
-def test_a_file_that_was_changed_since_it_was_opened(
+def test_a_file_that_has_gone_since_it_was_opened(
     page: Page, console_errors: ConsoleErrors, tmp_path: Path
 ) -> None:
-    """Whoever mends a wrong line, and goes on without opening the file again."""
-    console_errors.expect("ERR_UPLOAD_FILE_CHANGED")
+    """Or was changed, which is told alike where the browser notices it."""
+    console_errors.expect("ERR_FILE_NOT_FOUND")
     line = '{"custom_id": "a", "kind": "architecture", "params": {}}\n'
     file = tmp_path / "jobs.jsonl"
     file.write_text(line)
@@ -60,6 +60,6 @@ def test_a_file_that_was_changed_since_it_was_opened(
     dialog = page.get_by_role("dialog", name="jobs.jsonl")
     start = dialog.get_by_role("button", name="Start 1 job")
     expect(start).to_be_enabled()
-    file.write_text(line + line.replace('"a"', '"b"'))
+    file.unlink()
     start.click()
     expect(dialog.get_by_role("alert")).to_have_text(re.compile("^It cannot be read.*changed"))

@@ -11,15 +11,14 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from models.procedural import CLASSES, draw
-from tests.browser.support import JOB_MS, ConsoleErrors, drop
+from tests.browser.support import JOB_MS, ConsoleErrors, drop, urls_sent
 from tests.support.network_files import network_file, small_network
 
 pytestmark = pytest.mark.browser
 
 SHOWN = ("mushroom", "planet")
 OPEN_CAMERA = """async (becomesSet) => {
-    const { src } = document.querySelector("script[type=module]");
-    const { openCameraDialog } = await import(new URL("camera_dialog.js", src));
+    const { openCameraDialog } = await load("camera_dialog.js");
     openCameraDialog(async (files) => {
         globalThis.found = files.map(({ name }) => name);
         return becomesSet;
@@ -211,8 +210,7 @@ def test_other_labels_make_a_new_set(page: Page, field: Locator, folders: Path) 
 def test_what_is_no_set_of_classes_is_refused_before_it_is_sent(
     page: Page, field: Locator, folders: Path, tmp_path: Path
 ) -> None:
-    sent: list[str] = []
-    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    sent = urls_sent(page, "POST")
     problem = field.locator(".problem")
     target = field.locator(".set-drop")
     notes = tmp_path / "notes.txt"

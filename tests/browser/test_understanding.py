@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, Request, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.support import JOB_MS, ConsoleErrors
 
@@ -78,12 +78,10 @@ def test_two_networks_are_compared_and_the_clicked_one_is_looked_into(page: Page
     expect(rankings.nth(3).locator(".ranking-title")).to_have_text("other.png, palette")
     expect(page.locator(".viewer")).to_be_hidden()
 
-    sent: list[Request] = []
-    page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
-    with page.expect_response(re.compile("/v1/occlusion$")):
+    with page.expect_response(re.compile("/v1/occlusion$")) as answered:
         rankings.nth(3).locator(".class-name").first.click()
     uploaded = page.request.get(f"/v1/jobs/{page.url.rpartition('=')[2]}").json()["params"]["images"]
-    params = json.loads(sent[0].post_data or "")
+    params = json.loads(answered.value.request.post_data or "")
     assert (params["image"], params["network"]) == (uploaded[1], "palette")
 
 

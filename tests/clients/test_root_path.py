@@ -18,12 +18,14 @@ pytestmark = pytest.mark.server
 ROOT = "/art/impasto"
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["strips", "keeps"])
+@pytest.fixture(
+    scope="module", params=[True, pytest.param(False, marks=pytest.mark.slow)], ids=["strips", "keeps"]
+)
 def proxy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     """A proxy before a service that knows of it."""
     data = tmp_path_factory.mktemp("service") / "data"
     with (
-        running(data, IMPASTO_ROOT_PATH=ROOT) as service,
+        running(data, IMPASTO_ROOT_PATH=ROOT, IMPASTO_LANES="short,long") as service,
         proxied(service.url, ROOT, strips=request.param) as proxy,
     ):
         yield proxy

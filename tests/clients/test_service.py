@@ -113,7 +113,8 @@ def test_a_job_goes_on_where_another_ended(service: Service, folder: Path) -> No
             (f"{first.id}/image", "image"),
         ):
             more = client.style_transfer(continue_from=given, steps=3)
-            went_on = {"continue_from": f"{first.id}/{named}", "steps": 3}
+            # It starts from that.
+            went_on = {"continue_from": f"{first.id}/{named}", "steps": 3, "init": None}
             assert more.wait().view.params == first.view.params | went_on
         other = client.style_transfer(style=folder / "photo.png", continue_from=first, steps=2)
         assert other.view.params["content"] == first.view.params["content"]

@@ -10,7 +10,7 @@ from PIL import Image
 from app.media.recipe_text import read_recipe
 from tests.support.service import IMPASTO
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 
 def test_it_paints_through_rest_and_leaves_only_the_picture(tmp_path: Path) -> None:

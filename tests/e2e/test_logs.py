@@ -18,7 +18,7 @@ pytestmark = pytest.mark.server
 SETTINGS = {"IMPASTO_LANES": "long", "IMPASTO_LOG_FORMAT": "json", "IMPASTO_LOG_LEVEL": "DEBUG"}
 
 
-@pytest.fixture(params=["celery", "embedded"])
+@pytest.fixture(params=["celery", pytest.param("embedded", marks=pytest.mark.slow)])
 def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployment]:
     mode: Mode = request.param
     server: PostgresServer | None = None

@@ -156,14 +156,8 @@ def test_a_frozen_worker_that_ignores_a_cancel_is_killed(service: Service) -> No
     restarted(service, WORKER, worker)
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
-        signal.SIGTERM,
-        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
-        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_everything_and_the_job_waits_for_the_next_start(
     data_dir: Path, number: signal.Signals
 ) -> None:

@@ -1,15 +1,17 @@
 """A data folder on a small disk of its own, which is filled to the last byte while the service works."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from app.batches.errors import BatchNotEnded, UnknownBatch
-from app.database.engine import make_engine
+from app.database.engine import is_disk_full, make_engine
+from app.jobs.repository import NewJob, create_job, find_jobs
 from app.jobs.states import State
 from tests.support.batch_context import BatchContext
 from tests.support.batches import give
@@ -125,4 +127,40 @@ def test_a_batch_can_be_deleted_from_a_full_disk(disk: Path) -> None:
     with pytest.raises(UnknownBatch):
         context.service.get(batch.id)
     assert context.all_jobs(batch) == []
+    engine.dispose()
+
+
+def test_a_row_whose_space_others_took_is_deleted_once_there_is_some(
+    disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_migrated(disk / "impasto.db")
+    engine = make_engine(f"sqlite:///{disk / 'impasto.db'}")
+    context = BatchContext(engine, disk)
+    ids = [create_job(engine, NewJob("architecture", "short", {}))[0].id for _ in range(2)]
+    for job in context.end(State.SUCCEEDED, 2):
+        give(engine, context.storage, job.id, "image", bytes(200_000))
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    fill(disk)
+    delete_prefix = context.storage.delete_prefix
+
+    def delete_and_fill(prefix: str, keep: Collection[str] = ()) -> None:
+        delete_prefix(prefix, keep)
+        fill(disk, name="others")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(context.storage, "delete_prefix", delete_and_fill)
+        for job_id in ids:
+            with pytest.raises(OperationalError) as caught:
+                context.jobs.delete(job_id)
+            assert is_disk_full(caught.value)
+    # The disk is still full.
+    context.keep()
+    assert [path for path in (disk / "files/jobs").rglob("*") if path.is_file()] == []
+    assert len(find_jobs(engine, ids)) == 2
+
+    (disk / "others").unlink()
+    context.jobs.delete(ids[0])
+    context.keep()
+    assert find_jobs(engine, ids) == {}
     engine.dispose()

@@ -7,6 +7,7 @@ from torch import nn
 
 from app.kinds.architectures import resolve_architecture
 from app.networks.card import NetworkCard
+from app.networks.catalogue import Catalogue
 from models.architectures import build_stack
 from models.architectures.ensemble import ensemble_params, ensemble_weights
 from models.cards import describe
@@ -62,6 +63,14 @@ def small_network(name: str) -> tuple[Network, NetworkCard]:
     ).with_weights(weights)
     entry = Entry(name, "A network of a test.", builder, arguments, lambda folder: network, has_norms=norms)
     return network, NetworkCard.model_validate(describe(network, entry))
+
+
+class SmallCatalogue(Catalogue):
+    """The networks of ``NAMES``, and those that are shipped."""
+
+    def find(self, name: str, sha256: str | None = None) -> NetworkCard | None:
+        """The card of one."""
+        return small_network(name)[1] if name in NAMES else super().find(name, sha256)
 
 
 def _weights(

@@ -23,9 +23,9 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def fill(disk: Path, leave: int = 0) -> Path:
+def fill(disk: Path, leave: int = 0, name: str = "filler") -> Path:
     """Fill the disk but for some bytes; the file to delete again."""
-    filler = disk / "filler"
+    filler = disk / name
     with filler.open("wb", buffering=0) as file, suppress(OSError):
         while (free := os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize) > leave:
             file.write(bytes(min(1 << 20, free - leave) or 1))

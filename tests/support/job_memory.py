@@ -23,6 +23,7 @@ from worker.contract.inputs import Inputs, Source
 from worker.contract.steps import run_steps
 from worker.media.pictures import Picture
 from worker.runtime.functions import steps_of
+from worker.runtime.heap import return_large_pieces
 
 
 def noise(width: int, height: int, seed: int) -> Picture:
@@ -35,6 +36,7 @@ def kilobytes(name: str) -> int:
 
 
 def main() -> None:
+    return_large_pieces()
     torch.set_num_threads(1)
     case = json.loads(sys.argv[1])
     params = KINDS[case["kind"]].params.model_validate(case["params"]).resolve(SHIPPED)

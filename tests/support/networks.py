@@ -112,6 +112,23 @@ def make_convolutions(dtype: torch.dtype = torch.float32) -> Network:
     return network.prepared(torch.device("cpu"), dtype)
 
 
+def make_off_grid(dtype: torch.dtype = torch.float32) -> Network:
+    """conv1, relu1, pool1, conv2, relu2, whose positions lie on no grid of their strides."""
+    with torch.random.fork_rng():
+        torch.manual_seed(19)
+        stack = nn.ModuleDict(
+            {
+                "conv1": nn.Conv2d(3, 6, 5, stride=2),
+                "relu1": ReLU(),
+                "pool1": nn.MaxPool2d(3, 2),
+                "conv2": nn.Conv2d(6, 8, 3, padding=1),
+                "relu2": ReLU(),
+            }
+        )
+    network = Network("off", stack, mean=(0.5,) * 3, std=(0.25,) * 3, source="a test")
+    return network.prepared(torch.device("cpu"), dtype)
+
+
 def card_of(network: Network) -> NetworkCard:
     """The card of a network that is in no catalogue."""
     return NetworkCard(

@@ -102,6 +102,20 @@ class PostgresServer:
             self._process = None
 
     @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """A context in which none of its processes runs; the kernel still takes what is sent to them."""
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
+        processes = [self._process.pid, *map(int, children.split())]
+        try:
+            for each in processes:
+                os.kill(each, signal.SIGSTOP)
+            yield
+        finally:
+            for each in reversed(processes):
+                os.kill(each, signal.SIGCONT)
+
+    @contextmanager
     def database(self, *, migrated: bool = False) -> Iterator[str]:
         """The URL of a new database: empty, or with the tables of now."""
         name = self._create(self._template() if migrated else "template1")

@@ -1,5 +1,6 @@
 """What a database is asked."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,3 +20,11 @@ def statements(engine: Engine) -> Iterator[list[str]]:
         yield sent
     finally:
         event.remove(engine, "before_cursor_execute", note)
+
+
+def wait_until_quiet(sent: list[str]) -> None:
+    """Return when the database was sent nothing for a moment."""
+    count = -1
+    while count != len(sent):
+        count = len(sent)
+        time.sleep(1)

@@ -120,6 +120,11 @@ def cmyk_jpeg(ink: Color = (255, 0, 0, 0), **options: Any) -> bytes:
     return plain("JPEG", color=ink, mode="CMYK", quality=100, **options)
 
 
+def with_segment(code: int, body: bytes, data: bytes) -> bytes:
+    """A JPEG with a segment more, the first one."""
+    return data[:2] + struct.pack(">BBH", 0xFF, code, len(body) + 2) + body + data[2:]
+
+
 def jpeg_with_thumbnail() -> bytes:
     """A JPEG that carries a whole JPEG, with its own end marker, in its EXIF segment."""
     thumbnail = noise("JPEG", (8, 8))

@@ -24,11 +24,13 @@ from worker.runtime import run_job as runner
 from worker.runtime.context import WorkerContext
 
 
-def add_picture(context: WorkerContext, data: bytes, name: str | None = None) -> str:
-    """Store a file as a picture without checking it; returns its id."""
+def add_picture(context: WorkerContext, data: bytes, name: str | None = None, *, frames: int = 1) -> str:
+    """Store a file as a picture, of several frames as a clip, without checking it; returns its id."""
     image_id = new_id()
     stored = context.storage.put(image_key(image_id), data)
-    info = PictureInfo("PNG", "image/png", 1, 1, has_alpha=False, orientation=1, bytes=stored.bytes)
+    info = PictureInfo(
+        "PNG", "image/png", 1, 1, has_alpha=False, orientation=1, bytes=stored.bytes, frames=frames
+    )
     add_image(context.engine, NewImage(image_id, name, info, stored))
     return image_id
 

@@ -69,13 +69,14 @@ CASES: list[tuple[str, Json]] = [
     ("architecture", {"network": "palette"}),
     ("architecture", {"layers": "CONV-RELU-LOCAL-BN-POOL-FC", "input": 8}),
     *(
-        ("saliency", {"image": "i", "network": "palette", "size": 64, "samples": 3, "nodes": 3, **change})
+        ("saliency", {"image": "i", "network": "palette", "size": 64, "nodes": 3, **change})
         for change in (
             {
+                "samples": 3,
                 "methods": [
                     *("gradient", "smooth_grad", "integrated_gradients", "guided_backprop", "deconvnet"),
                     *("grad_cam", "smooth_grad_cam", "score_cam"),
-                ]
+                ],
             },
             {"methods": "integrated_gradients", "baseline": "mean", "layer": "relu3_1"},
             {"methods": "integrated_gradients", "baseline": "blurred", "network": "efficientnet_lite0"},

@@ -9,9 +9,7 @@ from torch import Tensor
 
 from app.errors import InputError
 from app.kinds import KINDS
-from app.networks.card import NetworkCard
-from app.networks.catalogue import Catalogue
-from tests.support.architectures import CLASSES, NAMES, small_network
+from tests.support.architectures import CLASSES, NAMES, SmallCatalogue, small_network
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs, Member, Source
 from worker.media.pictures import Picture
@@ -37,7 +35,7 @@ JOBS: dict[str, tuple[tuple[str, ...], dict[str, Any], set[str]]] = {
     "texture_synthesis": (("image",), {"size": 72, "steps": 1}, WITHOUT_MAPS),
     "adversarial": (("image",), {"steps": 2}, set()),
     "classify": (("image",), {"crops": "ten"}, set()),
-    "saliency": (("image",), {"samples": 2, "nodes": 4}, set()),
+    "saliency": (("image",), {}, set()),
     "occlusion": (("image",), {}, set()),
     "class_map": (("image",), {"size": 150}, WITHOUT_MAPS),
     "activations": (("image",), {}, set()),
@@ -47,13 +45,6 @@ JOBS: dict[str, tuple[tuple[str, ...], dict[str, Any], set[str]]] = {
     "evaluate": (("dataset",), {}, set()),
     "architecture": ((), {}, set()),
 }
-
-
-class Here(Catalogue):
-    """The networks of this test."""
-
-    def find(self, name: str, sha256: str | None = None) -> NetworkCard | None:
-        return small_network(name)[1] if name in NAMES else super().find(name, sha256)
 
 
 def drawn(seed: int) -> Tensor:
@@ -77,7 +68,7 @@ def run(kind: str, name: str, given: dict[str, Any]) -> dict[str, list[float]]:
     taken, usual, _ = JOBS[kind]
     references = {each: "x" for each in taken}
     params = KINDS[kind].params.model_validate({**references, **usual, **given, "network": name})
-    resolved = params.resolve(Here())
+    resolved = params.resolve(SmallCatalogue())
     assert KINDS[kind].lane_of(resolved, card) in ("short", "long")
     found: dict[str, list[float]] = {}
     prepared = network.prepared(torch.device("cpu"), torch.float32)

@@ -108,7 +108,9 @@ class _SquaredDistance(torch.autograd.Function):
         of_a = torch.empty_like(a)
         chunks = _chunks(a, b, of_a) if weights is None else _chunks(a, b, of_a, weights)
         for x, y, found, *own in chunks:
-            found.copy_(gradient * _weighted(2 * (_precise(x) - _precise(y)), *own))
+            torch.sub(x, y, out=found).mul_(2 * gradient)
+            if own:
+                found.mul_(own[0])
         return of_a, -of_a if ctx.needs_input_grad[1] else None, None
 
 

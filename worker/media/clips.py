@@ -24,6 +24,7 @@ from app.media.clips import read_clip_header
 from app.media.errors import PictureError, damaged_clip
 from app.media.headers import Format, Header, shown_seconds
 from app.media.inspect import PILLOW_PIXELS
+from app.media.stills import for_decoder
 from worker.optim.pyramids.scales import fit, resize
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,7 @@ def open_clip(data: bytes, param: str) -> Clip:
         header = read_clip_header(data)
     except PictureError as error:
         raise InputError(param, error.detail) from error
+    data = for_decoder(data, header)
     height = width = 0
     times = list[float | None]()
     for levels, time in _decode(data, header.format, (header.width, header.height), param):

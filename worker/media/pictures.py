@@ -25,6 +25,7 @@ from app.media.cicp import to_srgb
 from app.media.errors import PictureError, damaged, truncated
 from app.media.headers import Cicp
 from app.media.inspect import OpenedPicture, displayed, open_picture
+from app.media.orientation import turned
 from app.media.recipe_text import RECIPE_KEY, dump_recipe
 from worker.media.deep_pictures import is_deep, read_deep
 from worker.media.profiles import read_matrix_profile, srgb_profile
@@ -34,15 +35,6 @@ logger = logging.getLogger(__name__)
 PREVIEW_MEDIA_TYPE = "image/jpeg"
 
 _LANCZOS = Image.Resampling.LANCZOS
-_TRANSPOSES = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 # How far JPEG's own reduction and the box filter may go before Lanczos does the rest: Pillow's
 # documentation calls results from 2 (JPEG) and 3 (box) on indistinguishable from Lanczos alone.
 _JPEG_MARGIN = 2
@@ -211,12 +203,12 @@ def _decode(picture: OpenedPicture, side: int | None, short: int | None) -> tupl
         image.draft(None, (short * _JPEG_MARGIN, short * _JPEG_MARGIN))
     deep = is_deep(picture)
     # Pillow turns a TIFF by itself, and no other format.
-    turned = picture.header.format == "TIFF" and not deep
+    is_turned = picture.header.format == "TIFF" and not deep
     width, height = (picture.header.width, picture.header.height) if deep else image.size
     size = reduced_sides(width, height, side)
     if side is not None and side < max(width, height):
         image.draft(None, (size[0] * _JPEG_MARGIN, size[1] * _JPEG_MARGIN))  # reduces only JPEGs
-    fit = partial(_fit, size=size, orientation=1 if turned else picture.orientation)
+    fit = partial(_fit, size=size, orientation=1 if is_turned else picture.orientation)
     icc: bytes | None = image.info.get("icc_profile")
     cicp = picture.header.cicp
     if icc == srgb_profile() or cicp is not None:
@@ -245,7 +237,7 @@ def _plane(values: NDArray[np.float32]) -> Tensor:
 def _fit(image: Image.Image, size: tuple[int, int], orientation: int) -> Image.Image:
     if image.size != size:
         image = image.resize(size, _LANCZOS, reducing_gap=_BOX_MARGIN)
-    return image.transpose(_TRANSPOSES[orientation]) if orientation in _TRANSPOSES else image
+    return turned(image, orientation)
 
 
 def _separate(image: Image.Image, bits: int) -> tuple[Image.Image, Image.Image | None]:

@@ -57,7 +57,9 @@ def encode_video(video: Video, recipe: dict[str, Any] | None = None) -> bytes:
 
 
 def _mp4(video: Video, recipe: dict[str, Any] | None) -> bytes:
-    """H.264 in MP4; the recipe is the comment. Sides must be even: an odd last row or column is cropped."""
+    """H.264 in MP4; the recipe is the comment. Sides must be even: an odd last row or column is cropped, and
+    the only one is shown twice.
+    """
     with tempfile.TemporaryDirectory(prefix="impasto-") as folder:
         # By name: for faststart FFmpeg reads the file again, and moves the index to its start.
         path = Path(folder) / "video.mp4"
@@ -87,7 +89,9 @@ def _write_frames(container: OutputContainer, video: Video) -> None:
             width, height = (max(2, side - side % 2) for side in image.size)
             if not context.is_open:
                 context.width, context.height = width, height
-            levels = np.asarray(image.crop((0, 0, width, height)))
+            levels = np.asarray(image)[:height, :width]
+            missing = height - levels.shape[0], width - levels.shape[1]
+            levels = np.pad(levels, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
             frame = av.VideoFrame.from_ndarray(levels, format="rgb24")
             frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
             end = at + Fraction(seconds)

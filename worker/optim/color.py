@@ -100,9 +100,12 @@ def with_grey_like(picture: Tensor, other: Tensor) -> Tensor:
     )
 
 
-def in_bands(change: Callable[..., Tensor], *pictures: Tensor) -> Tensor:
-    """``change`` of all pixels of pictures (N, 3, H, W) of one size, which gives one, some rows at a time."""
-    made = torch.empty_like(pictures[0])
+def in_bands(change: Callable[..., Tensor], *pictures: Tensor, out: Tensor | None = None) -> Tensor:
+    """``change`` of all pixels of pictures (N, 3, H, W) of one size, which gives one, some rows at a time.
+
+    It is written to ``out``, which may be one of them.
+    """
+    made = torch.empty_like(pictures[0]) if out is None else out
     for band in _bands(made):
         made[band] = change(*(picture[band] for picture in pictures))
     return made

@@ -4,7 +4,6 @@ The statistics of a picture are those of its pixels (N, 3, H, W), sRGB in [0, 1]
 are of a mixture with a share of each.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,15 +13,10 @@ from torch import Tensor
 
 from app.kinds.style_fields import ColorMatch
 from worker.optim.color import Change, from_oklab, in_bands, moments, to_oklab
+from worker.optim.color_distribution import with_distribution
 
 # Variances are at least this: half a level of 8 bits, squared. A flat picture has no direction to stretch.
 _FLOOR = (0.5 / 255) ** 2
-# Iterated distribution transfer: rotations, and quantiles along each axis. Pitié et al. have converged after
-# about 10 in their figure 3.
-_ROTATIONS = 12
-_QUANTILES = 512
-# Pixels that quantiles are taken of.
-_SAMPLES = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -39,12 +33,12 @@ def matched(picture: Tensor, others: Sequence[Tensor], shares: Sequence[float], 
     ``cholesky``, ``pca`` and ``symmetric`` are x' = A (x - mu) + mu', after which mean and covariance are
     those of the others: Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017,
     section 5.2, and their code. ``histogram`` transfers the whole distribution, see
-    :func:`_with_distribution`.
+    :mod:`worker.optim.color_distribution`.
     """
     counted = [(other, share) for other, share in zip(others, shares, strict=True) if share > 0]
     others, shares = [other for other, _ in counted], [share for _, share in counted]
     if how == "histogram":
-        return _with_distribution(picture, others, shares)
+        return with_distribution(picture, others, shares)
     ours = Moments(*moments(picture, _same))
     theirs = blended([Moments(*moments(other, _same)) for other in others], shares)
     matrix = linear_map(ours.covariance, theirs.covariance, how)
@@ -73,13 +67,16 @@ def linear_map(ours: Tensor, theirs: Tensor, how: ColorMatch) -> Tensor:
     return inverse @ _root(root @ theirs @ root) @ inverse
 
 
-def with_chroma_within(picture: Tensor, limit: Tensor, seen: Tensor | None = None) -> Tensor:
+def with_chroma_within(
+    picture: Tensor, limit: Tensor, seen: Tensor | None = None, *, out: Tensor | None = None
+) -> Tensor:
     """``picture`` with its own lightness, and no more chroma than ``limit``.
 
     ``limit`` are second moments as :func:`chroma_power` gives them. The map of the chroma is the symmetric
     one between those of the picture and these, without what it would amplify: along each of its two axes
     there is then at most what the limit has. Grey stays grey, and with a limit of 0 all becomes grey.
-    ``seen`` (1, 1, H, W), not all 0, says which pixels of the picture count; None: all.
+    ``seen`` (1, 1, H, W), not all 0, says which pixels of the picture count; None: all. The result is written
+    to ``out``, which may be ``picture``.
     """
     matrix = _damping(picture, limit, seen)
 
@@ -87,11 +84,16 @@ def with_chroma_within(picture: Tensor, limit: Tensor, seen: Tensor | None = Non
         lab = to_oklab(band)
         return from_oklab(torch.cat([lab[:, :1], _mapped(lab[:, 1:], matrix)], 1))
 
-    return in_bands(changed, picture)
+    return in_bands(changed, picture, out=out)
 
 
 def with_chroma_in_regions(
-    picture: Tensor, limits: Sequence[Tensor], regions: Sequence[Tensor], shares: Sequence[Tensor]
+    picture: Tensor,
+    limits: Sequence[Tensor],
+    regions: Sequence[Tensor | None],
+    shares: Sequence[Tensor],
+    *,
+    out: Tensor | None = None,
 ) -> Tensor:
     """As :func:`with_chroma_within`, with a limit for each of some ``regions`` (1, 1, H, W), none all 0.
 
@@ -106,7 +108,7 @@ def with_chroma_in_regions(
             chroma = chroma + part * _mapped(lab[:, 1:], matrix)
         return from_oklab(torch.cat([lab[:, :1], chroma], 1))
 
-    return in_bands(changed, picture, *shares)
+    return in_bands(changed, picture, *shares, out=out)
 
 
 def chroma_power(picture: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -159,62 +161,3 @@ def _by_eigenvalues(matrix: Tensor, change: Change) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
     changed: Tensor = (vectors * change(values)) @ vectors.T
     return changed
-
-
-def _with_distribution(picture: Tensor, others: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-    """``picture`` with the distribution of colors of ``others``, iterated over rotations.
-
-    Pitié, Kokaram, Dahyot, "Automated colour grading using colour distribution transfer", CVIU 2007: along
-    each axis of a rotation, values become those of the same rank. The rotations are the same every time.
-    """
-    generator = torch.Generator().manual_seed(0)
-    colors = picture
-    for rotation in range(_ROTATIONS):
-        axes = torch.eye(3)
-        if rotation:
-            axes = torch.linalg.qr(torch.randn(3, 3, generator=generator))[0]
-        axes = axes.to(picture)
-        ours = _quantiles(axes, [colors], [1.0])
-        theirs = _quantiles(axes, others, shares)
-        colors = in_bands(partial(_by_rank, axes=axes, ours=ours, theirs=theirs), colors)
-    return colors.clamp_(0, 1)
-
-
-def _by_rank(colors: Tensor, axes: Tensor, ours: Tensor, theirs: Tensor) -> Tensor:
-    """Along each of the ``axes`` (3, 3), the value of ``theirs`` of the rank that a value has in ``ours``.
-
-    Both (3, Q) are quantiles. A value that is several of them has the rank in their middle.
-    """
-    values = torch.einsum("ij,njhw->inhw", axes, colors).flatten(1).contiguous()
-    first = torch.searchsorted(ours, values)
-    behind = torch.searchsorted(ours, values, right=True)
-    last = ours.shape[1] - 1
-    high = first.clamp(1, last)
-    below, above = ours.gather(1, high - 1), ours.gather(1, high)
-    share = ((values - below) / (above - below).clamp_min(1e-9)).clamp(0, 1)
-    rank = torch.where(behind > first, (first + behind - 1) / 2, high - 1 + share)
-    floor = rank.floor().clamp(0, last - 1).long()
-    low, up = theirs.gather(1, floor), theirs.gather(1, floor + 1)
-    moved = low + (rank - floor) * (up - low)
-    count, _, height, width = colors.shape
-    return torch.einsum("ij,inhw->njhw", axes, moved.view(3, count, height, width))
-
-
-def _quantiles(axes: Tensor, pictures: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-    """Quantiles (3, Q) along each of the ``axes`` (3, 3), of a mixture with a share of each picture."""
-    samples = [_sampled(picture).to(axes) for picture in pictures]
-    each = [share / sample.shape[1] for sample, share in zip(samples, shares, strict=True)]
-    counts = torch.tensor([sample.shape[1] for sample in samples])
-    weights = torch.tensor(each, dtype=torch.float64).repeat_interleave(counts).to(axes.device)
-    values, order = (axes @ torch.cat(samples, 1)).sort(1)
-    ranks = weights[order].cumsum(1)
-    middles = (ranks - weights[order] / 2) / ranks[:, -1:]
-    wanted = torch.linspace(0, 1, _QUANTILES, dtype=torch.float64, device=axes.device).expand(3, -1)
-    places = torch.searchsorted(middles, wanted.contiguous()).clamp_max(values.shape[1] - 1)
-    return values.gather(1, places)
-
-
-def _sampled(picture: Tensor) -> Tensor:
-    """Colors (3, K) of about ``_SAMPLES`` pixels in even distances, of all if there are fewer."""
-    step = max(1, math.isqrt(picture.shape[2] * picture.shape[3] // _SAMPLES))
-    return picture[..., ::step, ::step].transpose(0, 1).flatten(1)

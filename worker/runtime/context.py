@@ -15,6 +15,7 @@ from app.storage import Storage, make_storage
 from worker.contract.compute import Compute
 from worker.networks.loading import NetworkLoader
 from worker.runtime.device import choose_devices, choose_dtype, choose_threads, has_native_bfloat16, memory_of
+from worker.runtime.heap import return_large_pieces
 from worker.runtime.stack_sizes import StackSizes
 
 
@@ -59,6 +60,7 @@ def make_context(
     device, *partners = choose_devices(settings, device_name, lane)
     # Each rank of a training on the CPU computes with as many threads.
     ranks = [device, *partners].count(device) if device.type == "cpu" else 1
+    return_large_pieces()
     torch.set_num_threads(choose_threads(settings.threads, lane, sharing * ranks))
     return WorkerContext(
         engine=make_engine(settings.resolved_database_url, WORKER_CONNECTIONS),

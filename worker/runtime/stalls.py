@@ -34,20 +34,20 @@ class StallWatch:
     """
 
     def __init__(self, seconds: float | None, on_stall: Callable[[], None]) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         self._on_stall = on_stall
         self._heard = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stall-watch", daemon=True)
 
     def __enter__(self) -> "StallWatch":
-        if self._seconds is not None:
+        if self.seconds is not None:
             self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        if self._seconds is not None:
+        if self.seconds is not None:
             self._thread.join()
 
     def alive(self) -> None:
@@ -55,7 +55,7 @@ class StallWatch:
         self._heard = True
 
     def _run(self) -> None:
-        limit = self._seconds or 0.0
+        limit = self.seconds or 0.0
         tick = min(TICK_SECONDS, limit / 4)
         silent = 0.0
         while not self._ended.wait(tick):

@@ -185,7 +185,7 @@ def mean_color(network: Network) -> tuple[float, float, float]:
 
 def _after_step(params: ResolvedMaximization, network: Network) -> Callable[[Tensor, int], Tensor] | None:
     """Decay and blur of pixels, kept within [0, 1], after each step; None if there is neither."""
-    share, deviation, every = params.decay, params.blur, params.blur_every
+    share, deviation, every = params.decay, params.blur, params.blur_every or 1
     if not share and not deviation:
         return None
 

@@ -49,7 +49,7 @@ def continuation(
     """What a job goes on from, if it does: a kept state, or else a ``picture``, as it is to be painted."""
     kept = inputs.state(PARAM)
     if kept is not None:
-        same = _with_views(kept.values.get(_OBJECTIVE)) == _objective(params, inputs, network)
+        same = _as_today(kept.values.get(_OBJECTIVE)) == _objective(params, inputs, network)
         return Continuation(kept.tensors["best"], kept if same else None)
     return None if picture is None else Continuation(picture, None)
 
@@ -62,11 +62,12 @@ def kept_state(
     return StepState(state.tensors, {**state.values, _OBJECTIVE: _objective(params, inputs, network)})
 
 
-def _with_views(objective: Any) -> Any:
+def _as_today(objective: Any) -> Any:
     """A stored objective; one of before there were views is that of the picture alone."""
     if not isinstance(objective, dict) or not isinstance(objective.get("params"), dict):
         return objective
-    return {**objective, "params": {"views": ["picture"], **objective["params"]}}
+    params = ResolvedStyleTransfer.present_values({"views": ["picture"], **objective["params"]}, {})
+    return {**objective, "params": params}
 
 
 def _objective(params: ResolvedStyleTransfer, inputs: Inputs, network: Network) -> dict[str, object]:

@@ -5,8 +5,7 @@ matched before painting (5.2), or lightness alone is painted (5.1).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 from app.kinds.style_presets import PRESETS
 from app.kinds.style_transfer import ResolvedStyleTransfer
 from worker.optim.color import grey, with_chroma_of, with_grey_like
+from worker.optim.color_distribution import ColorTarget, with_colors_moved
 from worker.optim.color_match import chroma_power, matched, with_chroma_in_regions, with_chroma_within
 from worker.optim.pyramids.scales import resize
 from worker.optim.tiling.wrapping import made_periodic, resize_wrapped
@@ -81,8 +81,8 @@ def coloring(params: ResolvedStyleTransfer, pictures: Pictures) -> Coloring:
                 return Coloring(pictures, _as_painted)
             powers = [chroma_power(style) for style in styles]
             # A fine style is painted in the regions of all styles.
-            apart = fields[-1] == "style"
-            return Coloring(pictures, partial(_limited, powers=powers, shares=shares, apart=apart))
+            together = params.style_weights if fields[-1] == "fine_style" else None
+            return Coloring(pictures, StyleColors(powers, shares, together))
 
 
 def _as_painted(picture: Tensor, masks: Masks = NO_MASKS) -> Tensor:
@@ -90,28 +90,64 @@ def _as_painted(picture: Tensor, masks: Masks = NO_MASKS) -> Tensor:
     return picture.detach()
 
 
-def _limited(
-    picture: Tensor,
-    masks: Masks = NO_MASKS,
-    *,
-    powers: Sequence[Tensor],
-    shares: Sequence[float],
-    apart: bool,
-) -> Tensor:
-    """A picture with no more chroma than the styles, whose :func:`chroma_power` is given with their shares.
+@dataclass(frozen=True)
+class StyleColors:
+    """Gives a picture colors of the styles, and no more chroma than theirs.
 
-    What a mask hides does not count. If styles are painted ``apart``, each limits its own region alone.
+    ``powers`` are the :func:`chroma_power` of the styles, with their ``shares``. What a mask hides does not
+    count. Of masks of styles each style has its own region alone; or there is one style, for those of all
+    that have the shares ``together``. Elsewhere the colors are left as they are. ``targets`` are the colors
+    of each style, or without masks of styles the mixture of all, towards which a picture is moved by
+    ``strength``.
     """
-    masks = masks.at(picture.shape[-2], picture.shape[-1], picture.device)
-    painted = masks.painted
-    if not apart or not masks.styles:
-        limit = torch.stack([share * power for power, share in zip(powers, shares, strict=True)]).sum(0)
-        return with_chroma_within(picture, limit / sum(shares), painted)
-    used = [place for place, share in enumerate(shares) if share > 0]
-    regions = [masks.styles[place] for place in used]
-    # Those of the content's mask are multiplied by it.
-    parts = regions if painted is None else [_part(region, painted) for region in regions]
-    return with_chroma_in_regions(picture, [powers[place] for place in used], regions, parts)
+
+    powers: Sequence[Tensor]
+    shares: Sequence[float]
+    together: Sequence[float] | None = None
+    targets: Sequence[ColorTarget] = ()
+    strength: float = 0.0
+
+    def __call__(self, picture: Tensor, masks: Masks = NO_MASKS) -> Tensor:
+        masks = masks.at(picture.shape[-2], picture.shape[-1], picture.device)
+        regions, parts = self._regions(masks)
+        out = None
+        if self.targets:
+            pairs = zip(self.targets, regions, strict=True)
+            maps = [target.map_from(picture, region) for target, region in pairs]
+            # Of which nobody else knows.
+            picture = out = with_colors_moved(picture, maps, self.strength, parts)
+        used = [power for power, share in zip(self.powers, self.shares, strict=True) if share > 0]
+        if masks.styles:
+            return with_chroma_in_regions(picture, used, regions, parts, out=out)
+        weighted = [share * power for power, share in zip(self.powers, self.shares, strict=True)]
+        limit = torch.stack(weighted).sum(0) / sum(self.shares)
+        return with_chroma_within(picture, limit, masks.painted, out=out)
+
+    def towards(self, styles: Sequence[Tensor], strength: float, *, apart: bool) -> "StyleColors":
+        """The same with ``styles`` as the targets, in the size that they are painted in.
+
+        They are ``apart`` if there are masks of styles.
+        """
+        counted = [(style, share) for style, share in zip(styles, self.shares, strict=True) if share > 0]
+        groups = [[each] for each in counted] if apart else [counted]
+        targets = [ColorTarget.of(*zip(*group, strict=True)) for group in groups]
+        return replace(self, targets=targets, strength=strength)
+
+    def _regions(self, masks: Masks) -> tuple[Sequence[Tensor | None], Sequence[Tensor]]:
+        """The region of each style that has a share, and how much of each pixel is its part.
+
+        Without masks of styles there is one, of what is painted; None: of all. It has no parts.
+        """
+        if not masks.styles:
+            return [masks.painted], []
+        if self.together is None:
+            regions = [mask for mask, share in zip(masks.styles, self.shares, strict=True) if share > 0]
+        else:
+            regions = [masks.place_of_styles(self.together)]
+        if masks.painted is None:
+            return regions, regions
+        # Those of the content's mask are multiplied by it.
+        return regions, [_part(region, masks.painted) for region in regions]
 
 
 def _part(region: Tensor, painted: Tensor) -> Tensor:

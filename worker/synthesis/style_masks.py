@@ -21,6 +21,11 @@ from worker.media.pictures import Picture, resize
 from worker.optim.color import luma
 from worker.optim.pyramids import scales
 from worker.optim.tiling.tiles import Tiling
+from worker.optim.tiling.wrapping import resize_across, resize_wrapped
+
+# How light black may be where a mask is transparent: its color on white and its transparency are reduced, and
+# rounded to 8 bits, each by itself.
+_ROUNDED = 1.5 / 255
 
 
 @dataclass(frozen=True)
@@ -29,24 +34,31 @@ class Masks:
 
     ``styles`` has the region of each style; empty: all of them count where it is ``painted``. Elsewhere the
     content stays; None: it is painted everywhere. ``emphasis`` says where the content counts more; None:
-    everywhere the same.
+    everywhere the same. ``wrap``: those of a tile, which go on from each edge at the opposite one.
     """
 
     styles: Sequence[Tensor] = ()
     painted: Tensor | None = None
     emphasis: Tensor | None = None
+    wrap: bool = False
 
     def at(self, height: int, width: int, device: torch.device) -> "Masks":
         """The same for a picture of another size."""
 
         def resized(mask: Tensor) -> Tensor:
-            return resize(mask.to(device), (height, width))
+            return _resized(mask.to(device), (height, width), self.wrap)
 
         return Masks(
             [resized(mask) for mask in self.styles],
             None if self.painted is None else resized(self.painted),
             None if self.emphasis is None else resized(self.emphasis),
+            self.wrap,
         )
+
+    def place_of_styles(self, shares: Sequence[float]) -> Tensor:
+        """Where any style with a positive share is painted, (1, 1, H, W), if there are masks of styles."""
+        counted = [mask for mask, share in zip(self.styles, shares, strict=True) if share > 0]
+        return torch.stack(counted).sum(0).clamp_max(1)
 
 
 NO_MASKS = Masks()
@@ -62,7 +74,9 @@ def load_masks(params: ResolvedStyleTransfer, inputs: Inputs, size: tuple[int, i
     def load(field: str) -> list[Tensor]:
         opened = inputs.opened(field) if field in inputs else []
         fields = [field_of(field, place, len(opened)) for place in range(len(opened))]
-        return [_load(each, own, content, size) for each, own in zip(opened, fields, strict=True)]
+        return [
+            _load(each, own, content, size, params.tileable) for each, own in zip(opened, fields, strict=True)
+        ]
 
     styles = load("style_masks")
     if styles:
@@ -79,20 +93,21 @@ def load_masks(params: ResolvedStyleTransfer, inputs: Inputs, size: tuple[int, i
                     "Where this mask is light content_mask is black: nothing would be painted in this style. "
                     "Change one of them.",
                 )
-    return Masks(styles, painted, emphasis)
+    return Masks(styles, painted, emphasis, params.tileable)
 
 
-def laid_over(content: Tensor, painted: Tensor) -> Callable[[Tensor], Tensor]:
+def laid_over(content: Tensor, painted: Tensor, wrap: bool = False) -> Callable[[Tensor], Tensor]:
     """What lays a painted picture (1, 3, h, w), of any size, over the content (1, 3, H, W).
 
     Where the mask ``painted`` is 1 or 0 the result is the one or the other exactly. Between, sRGB values are
-    mixed, as picture editors mix layers.
+    mixed, as picture editors mix layers. With ``wrap`` all are tiles.
     """
+    how = resize_wrapped if wrap else scales.resize
 
     def laid(picture: Tensor) -> Tensor:
         height, width = picture.shape[-2:]
-        mask = resize(painted.to(picture), (height, width))
-        below = scales.resize(content.to(picture), height, width)
+        mask = _resized(painted.to(picture), (height, width), wrap)
+        below = how(content.to(picture), height, width)
         return mask * picture.detach() + (1 - mask) * below
 
     return laid
@@ -131,16 +146,26 @@ def _within(styles: Styles, region: Region, factor: float = 1.0) -> Styles:
     return replace(styles, layers=layers, region=region)
 
 
-def _load(picture: Picture, field: str, content: Tensor, size: tuple[int, int]) -> Tensor:
+def _resized(mask: Tensor, size: tuple[int, int], wrap: bool) -> Tensor:
+    """A mask (1, 1, H, W) at another size, as :func:`resize` makes it; with ``wrap`` across its edges."""
+
+    def how(mask: Tensor, height: int, width: int) -> Tensor:
+        return resize(mask, (height, width))
+
+    return resize_across(how, mask, *size) if wrap else resize(mask, size)
+
+
+def _load(picture: Picture, field: str, content: Tensor, size: tuple[int, int], wrap: bool) -> Tensor:
     """A mask of the size (height, width) of the result. Raises InputError on ``field``."""
     mask = luma(picture.rgb)
     if picture.alpha is not None:
         # Over black instead of white, as a picture is where it is transparent.
-        mask = (mask - (1 - picture.alpha)).clamp_min(0)
+        mask = mask - (1 - picture.alpha)
+        mask = torch.where(mask > _ROUNDED, mask, 0)
     detail = problem_of_mask((mask.shape[-1], mask.shape[-2]), (content.shape[-1], content.shape[-2]))
     if detail is not None:
         raise InputError(field, detail)
-    mask = resize(mask.clamp(0, 1), size)
+    mask = _resized(mask.clamp(0, 1), size, wrap)
     if not bool(mask.any()):
         raise InputError(field, "The mask is black everywhere: leave it out, or make it light somewhere.")
     return mask

@@ -48,7 +48,7 @@ from worker.synthesis.continuation import PARAM, continuation, kept_state
 from worker.synthesis.needed_size import Size
 from worker.synthesis.plan import Scale, plan_scales
 from worker.synthesis.stacking import Run, alone, stacked
-from worker.synthesis.style_colors import PLACED
+from worker.synthesis.style_colors import PLACED, StyleColors
 from worker.synthesis.style_masks import NO_MASKS, Masks, laid_over, load_masks, losses_of_styles
 from worker.synthesis.style_sources import StyleSources
 from worker.synthesis.timelapse import Timelapse
@@ -94,7 +94,7 @@ def _paint(
         plan = [replace(plan[-1], steps=params.steps)]
         earlier.require_size(plan[0].size)
     masks = load_masks(params, inputs, plan[-1].size)
-    finish, laid = sources.coloring.finish, _laid(params, inputs, masks)
+    laid = _laid(params, inputs, masks)
 
     last = plan[-1]
     largest = max(
@@ -107,6 +107,17 @@ def _paint(
     def resized(field: str, size: Size, index: int = 0) -> Tensor:
         how = resize_wrapped if params.tileable and field in PLACED else resize
         return how(sources.pictures[field][index].to(compute.device), *size)
+
+    finish = sources.coloring.finish
+    strength = params.color_strength()
+    if strength > 0 and isinstance(finish, StyleColors):
+        painted = (
+            [resized("fine_style", last.fine_size)]
+            if last.fine_size
+            else [resized("style", size, index) for index, size in enumerate(last.style_sizes)]
+        )
+        finish = finish.towards(painted, strength, apart=bool(masks.styles))
+        del painted
 
     def start() -> Tensor:
         size = plan[0].size
@@ -182,7 +193,8 @@ def _laid(params: ResolvedStyleTransfer, inputs: Inputs, masks: Masks) -> Callab
     if masks.painted is None:
         return Tensor.detach
     sent = inputs.picture("content")
-    return laid_over(made_periodic(sent) if params.tileable else sent, masks.painted)
+    below = made_periodic(sent) if params.tileable else sent
+    return laid_over(below, masks.painted, wrap=params.tileable)
 
 
 def style_transfer_loss(
@@ -230,18 +242,15 @@ def _losses_of_view(
     content_layers, style_layers = weighted_layers(params)
     height, width = content.shape[-2:]
     tiling = _tiling(params, network, (height, width), budget)
+    losses: list[Loss] = []
+    if params.content_loss is not None:
+        weights = _scaled(content_layers, share * params.content_weight)
+        of_content = Content(tiling, content, weights, variant, params.seed, emphasis=masks.emphasis)
+        losses += CONTENT_LOSSES[params.content_loss](of_content)
+    if params.style_loss is None:
+        return losses, tiling
     style = STYLE_LOSSES[params.style_loss]
     beta = share * params.style_weight * (style.factor if variant == "relative" else 1.0)
-    losses = CONTENT_LOSSES[params.content_loss](
-        Content(
-            tiling,
-            content,
-            _scaled(content_layers, share * params.content_weight),
-            variant,
-            params.seed,
-            emphasis=masks.emphasis,
-        )
-    )
     of_styles = Styles(
         network,
         styles,
@@ -257,7 +266,8 @@ def _losses_of_view(
         nearest = {name: w for name, w in of_styles.layers.items() if tiling.strides[name] <= FINE_STRIDE}
         deeper = {name: w for name, w in of_styles.layers.items() if name not in nearest}
         of_fine = replace(of_styles, pictures=[fine], shares=[1.0], layers=nearest)
-        losses += losses_of_styles(style.losses, of_fine, tiling, replace(masks, styles=()))
+        place = masks.place_of_styles(params.style_weights) if masks.styles else masks.painted
+        losses += losses_of_styles(style.losses, of_fine, tiling, replace(masks, styles=(), painted=place))
         of_styles = replace(of_styles, layers=deeper, colors=False)
     losses += losses_of_styles(style.losses, of_styles, tiling, masks)
     return losses, tiling
@@ -284,8 +294,8 @@ def _tiling_of(
 
 def weighted_layers(params: ResolvedStyleTransfer) -> tuple[dict[str, float], dict[str, float]]:
     """The layers of content and of style whose losses count, with their weights among themselves."""
-    content = _positive(params.content_layers, params.content_weight)
-    return content, _positive(params.style_layers, params.style_weight)
+    content = _positive(params.content_layers or {}, params.content_weight)
+    return content, _positive(params.style_layers or {}, params.style_weight)
 
 
 def _positive(layers: Mapping[str, float], weight: float) -> dict[str, float]:

@@ -16,7 +16,7 @@ BETAS = (0.9, 0.999)
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """Which optimizer; ``momentum`` is that of sgd and muon.
+    """Which optimizer; ``momentum`` is that of sgd and muon (None: 0).
 
     ``weight_decay`` is of weights, not of biases and norms (He et al., "Bag of tricks for image
     classification", CVPR 2019, section 3.1). As in torch.optim it is part of the gradient for sgd and adam,
@@ -26,7 +26,7 @@ class OptimizerSettings:
 
     optimizer: OptimizerName
     learning_rate: float
-    momentum: float = 0.9
+    momentum: float | None = 0.9
     weight_decay: float = 0.0
 
 
@@ -60,13 +60,13 @@ def make_optimizer(
     ]
     match settings.optimizer:
         case "sgd":
-            return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum)
+            return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum or 0.0)
         case "adam":
             return torch.optim.Adam(groups, lr=settings.learning_rate, betas=BETAS)
         case "adamw":
             return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=BETAS)
         case "muon":
-            return Muon(groups, momentum=settings.momentum)
+            return Muon(groups, momentum=settings.momentum or 0.0)
 
 
 def _hidden_matrices(model: nn.Module) -> list[Tensor]:

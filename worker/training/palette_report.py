@@ -38,7 +38,7 @@ RECONSTRUCTED_SIZE = 240
 PAINTED_SIZE = 256
 STYLE_WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0)
 
-# The layers of the default preset, for the time of a step.
+# As deep as those of the default preset, one of each stage, for the time of a step.
 STEP_LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
 
 

@@ -118,8 +118,9 @@ def _draw(params: ResolvedFilters, shown: Filters) -> tuple[Tensor, dict[str, An
     whole = depth in (1, 3)
     limit = params.limit if whole else min(params.limit, SLICES)
     channels = _chosen(params.channels, count, limit, "channels")
-    if whole and params.inputs is not None and depth == 3:
-        raise InputError("inputs", "These filters see colors, and are shown whole: leave this out.")
+    if whole and params.inputs is not None:
+        seen = "colors" if depth == 3 else "one channel each"
+        raise InputError("inputs", f"These filters see {seen}, and are shown whole: leave this out.")
     weights = shown.weights[channels]
     heading = f"{shown.title}: {len(channels)} of {count} filters of {height} × {width}"
     if len(channels) == count:

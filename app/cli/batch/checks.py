@@ -9,7 +9,15 @@ from typing import Any
 
 from app.batches.schemas import LineProblem
 from app.cli.batch.entries import Entry
-from app.cli.batch.pictures import PictureFile, PictureFinder, Pictures, hashes, references, sides_of
+from app.cli.batch.pictures import (
+    PictureFile,
+    PictureFinder,
+    Pictures,
+    clips_of,
+    hashes,
+    references,
+    sides_of,
+)
 from app.errors import InputError, ServiceError
 from app.jobs.errors import ParamsError
 from app.jobs.params import parse_params
@@ -62,7 +70,7 @@ def local_request(entry: Entry, finder: PictureFinder, catalogue: Catalogue) -> 
     params = parse_params(
         entry.kind, given | named | references(KINDS[entry.kind].params, pictures), catalogue
     )
-    _require_sides(params, pictures)
+    _require_files(params, pictures)
     return LocalRequest(params, pictures, sets)
 
 
@@ -86,7 +94,7 @@ def service_key(entry: Entry, finder: PictureFinder) -> Key:
     """
     given, pictures, sets = _read(entry, finder)
     params = parse_params(entry.kind, given | sets | references(KINDS[entry.kind].params, pictures), None)
-    _require_sides(params, pictures)
+    _require_files(params, pictures)
     values = {name: value for name, value in entry.params.items() if name not in pictures}
     return _digest([entry.kind, values, hashes(pictures), entry.reproducible])
 
@@ -107,9 +115,10 @@ def _read(entry: Entry, finder: PictureFinder) -> tuple[dict[str, Any], Pictures
     return {name: value for name, value in given.items() if name not in pictures}, pictures, sets
 
 
-def _require_sides(params: Params, pictures: Pictures) -> None:
-    """Check the shapes of the files; ParamsError."""
-    errors = params.problems_of_sides(sides_of(pictures))
+def _require_files(params: Params, pictures: Pictures) -> None:
+    """Check what the files are, and their shapes; ParamsError."""
+    errors = params.problems_of_clips(clips_of(type(params), pictures))
+    errors += params.problems_of_sides(sides_of(pictures))
     if errors:
         raise ParamsError(errors)
 

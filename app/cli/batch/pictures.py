@@ -120,6 +120,16 @@ def sides_of(pictures: Pictures) -> SidesOf:
     return lambda name: [None if isinstance(each, str) else each.sides for each in pictures[name]]
 
 
+def clips_of(cls: type[Params], pictures: Pictures) -> dict[str, bool]:
+    """Of the params that take clips, whether each was given one; pictures of a service are unknown."""
+    marks = cls.picture_fields()
+    return {
+        name: any(isinstance(each, PictureFile) and each.is_clip for each in several)
+        for name, several in pictures.items()
+        if marks[name].clips and all(isinstance(each, PictureFile) for each in several)
+    }
+
+
 def hashes(pictures: Pictures) -> dict[str, list[str]]:
     """What pictures are, by param: the SHA-256 of files, the ids of others."""
     return {

@@ -40,6 +40,40 @@ def test_weights_that_vanish_or_cannot_be_read_keep_nothing_else_out(
     assert os.listdir(tmp_path / "restored/weights") == ["vgg16.safetensors"]
 
 
+def make_deep(folder: Path) -> None:
+    """Make a file in so many folders that no path leads to it."""
+    name, levels = "d" * 190, 22
+    folder.mkdir(parents=True, exist_ok=True)
+    at = os.open(folder, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir(name, dir_fd=at)
+        below = os.open(name, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(os.open("lost", os.O_CREAT | os.O_WRONLY, dir_fd=at))
+    os.close(at)
+
+
+def test_folders_that_cannot_be_read_keep_nothing_else_out(small: BatchContext, tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    data, backup = tmp_path / "data", tmp_path / "b"
+    for folder in (data / "weights", data / "files/jobs"):
+        make_deep(folder)
+    (data / "weights/vgg16.safetensors").write_bytes(b"weights")
+    made = run(program, ["backup", str(backup), "--data-dir", str(data)])
+    assert made.exit_code == 1, made.output
+    assert made.output.count("File name too long") == 2
+    copied = {path.name for path in backup.rglob("*") if path.is_file()}
+    assert "vgg16.safetensors" in copied and "lost" not in copied
+    assert {path.name for path in (data / "files/images").iterdir()} <= copied
+
+    make_deep(backup / "weights")
+    back = run(program, ["restore", str(backup), "--data-dir", str(tmp_path / "restored")])
+    assert back.exit_code == 0, back.output
+    assert back.output.count("File name too long") == 1
+    assert os.listdir(tmp_path / "restored/weights") == ["vgg16.safetensors"]
+
+
 @pytest.mark.medium
 def test_a_full_disk_is_said_in_one_line_and_nothing_half_written_stays(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -28,8 +28,8 @@ def pass_of(follower: Follower) -> tuple[list[Entry], list[Position], Status]:
     positions: list[Position] = []
     while True:
         news = follower.news()
-        entries += [entry for entry, _ in news.entries]
-        positions += [position for _, position in news.entries]
+        entries += [told.entry for told in news.entries]
+        positions += [told.position for told in news.entries]
         if news.status is not None:
             return entries, positions, news.status
 

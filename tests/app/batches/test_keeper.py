@@ -261,6 +261,19 @@ def test_a_batch_without_its_file_ends_and_can_be_retried(context: BatchContext)
     assert context.states(batch) == {1: "queued", 2: "queued", 3: "queued"}
 
 
+def test_a_batch_waits_for_a_storage_that_is_away(context: BatchContext) -> None:
+    batch = context.create(3)
+    root = context.storage.root
+    moved = root.rename(root.with_name("moved"))
+    root.mkdir()
+    context.keep()
+    assert (state_of(context, batch), counts_of(context, batch).failed) == ("running", 0)
+    root.rmdir()
+    moved.rename(root)
+    context.keep()
+    assert context.states(batch) == {1: "queued", 2: "queued", 3: "queued"}
+
+
 def test_a_file_that_was_cut_off_refuses_the_lines_that_are_missing(context: BatchContext) -> None:
     batch = context.create(25)
     with context.storage.open(batch.spool) as file:
@@ -288,13 +301,17 @@ def test_a_file_that_was_cut_off_within_a_line_ends_its_batch(context: BatchCont
     assert counts_of(context, batch) == Counts(0, 13, 0, 12, 0, 0)
 
 
-def test_a_batch_that_cannot_be_read_does_not_keep_others_waiting(context: BatchContext) -> None:
+def test_a_batch_that_cannot_be_read_does_not_keep_others_waiting(
+    context: BatchContext, caplog: pytest.LogCaptureFixture
+) -> None:
     broken, whole = context.create(5), context.create(5)
     path = context.storage.path(broken.spool)
     path.unlink()
     path.mkdir()  # reading it fails as a broken disk does, with an OSError
     context.keep()
     assert (len(context.entries(broken)), len(context.entries(whole))) == (0, 5)
+    (said,) = [each for each in caplog.records if broken.id in each.getMessage()]
+    assert (said.levelname, said.exc_info) == ("WARNING", None) and "Is a directory" in said.getMessage()
     path.rmdir()
     context.keep()
     assert counts_of(context, broken).failed == 5

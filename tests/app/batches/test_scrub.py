@@ -74,10 +74,11 @@ def test_files_that_no_row_names_are_found(context: BatchContext) -> None:
     lost, fresh = new_id(), new_id()
     context.storage.put(f"images/{lost}", b"x")
     context.storage.put(f"jobs/{fresh}/1/image.png", b"x")
-    keys = {each.key for each in unknown_files(context.engine, context.storage, older_than=-1)}
-    assert keys == {f"images/{lost}", f"jobs/{fresh}"}
+    unknown, unreadable = unknown_files(context.engine, context.storage, older_than=-1)
+    assert unreadable == []
+    assert {each.key for each in unknown} == {f"images/{lost}", f"jobs/{fresh}"}
     # Whoever writes them may be about to write the row.
-    assert unknown_files(context.engine, context.storage) == []
+    assert unknown_files(context.engine, context.storage) == ([], [])
 
 
 def test_lines_of_batches_are_looked_at_too(context: BatchContext) -> None:
@@ -87,8 +88,8 @@ def test_lines_of_batches_are_looked_at_too(context: BatchContext) -> None:
     context.storage.delete(key)
     context.storage.put(spool_key(fresh), b"{}")
     assert found(context) == {Damage(key, "its file is missing")}
-    assert unknown_files(context.engine, context.storage) == []
-    (unknown,) = unknown_files(context.engine, context.storage, older_than=-1)
+    assert unknown_files(context.engine, context.storage) == ([], [])
+    (unknown,), _ = unknown_files(context.engine, context.storage, older_than=-1)
     assert unknown.key == spool_key(fresh)
 
 
@@ -130,9 +131,59 @@ def test_what_an_ended_job_left_is_deleted_after_a_day(context: BatchContext) ->
     stray = f"jobs/{made[0].job_id}/1/lost.png"
     context.storage.put(stray, b"x")
     assert sum(scrub.scrub(context.engine, context.storage)) == 0
-    with write(context.engine) as connection:
-        connection.execute(update(jobs).values(finished_at=jobs.c.finished_at - 2 * DAY_SECONDS))
-    (named,) = unknown_files(context.engine, context.storage)
+    let_a_day_pass(context)
+    (named,), _ = unknown_files(context.engine, context.storage)
     assert named == Damage(stray, "no row of its job names it")
     assert sum(scrub.scrub(context.engine, context.storage)) == 1
     assert set(context.storage.list_keys("jobs")) == {each.key for each in made}
+
+
+def let_a_day_pass(context: BatchContext) -> None:
+    with write(context.engine) as connection:
+        connection.execute(update(jobs).values(finished_at=jobs.c.finished_at - 2 * DAY_SECONDS))
+
+
+def put_a_loop(folder: Path) -> None:
+    """Have a link that leads to itself in the place of a folder: it cannot be read, as a bad sector."""
+    shutil.rmtree(folder)
+    folder.symlink_to(folder.name)
+
+
+def test_a_folder_of_a_job_that_cannot_be_read_hides_nothing_behind_it(
+    context: BatchContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, *others = sorted(make(context)[0].job_id for _ in range(4))
+    strays = [context.storage.put(f"jobs/{each}/1/lost.png", b"x").key for each in others]
+    let_a_day_pass(context)
+    put_a_loop(context.storage.path(f"jobs/{first}"))
+    unknown, unreadable = unknown_files(context.engine, context.storage)
+    assert [each.key for each in unknown] == strays
+    loop = "Too many levels of symbolic links"
+    assert unreadable == [Damage(f"jobs/{first}", f"it cannot be read: {loop}")]
+    assert sum(scrub.scrub(context.engine, context.storage)) == 3 + len(strays)
+    assert f"jobs/{first} cannot be read, and stays: {loop}" in caplog.text
+    assert unknown_files(context.engine, context.storage) == ([], unreadable)
+
+
+def test_a_folder_of_a_store_that_cannot_be_read_hides_no_other(
+    context: BatchContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    stray = make(context)[0].key.replace("image", "lost")
+    context.storage.put(stray, b"x")
+    let_a_day_pass(context)
+    context.add_image()
+    put_a_loop(context.storage.path("images"))
+    unknown, unreadable = unknown_files(context.engine, context.storage)
+    assert [each.key for each in unknown] == [stray] and [each.key for each in unreadable] == ["images"]
+    assert sum(scrub.scrub(context.engine, context.storage)) == 2
+    assert "images cannot be read" in caplog.text
+
+
+def test_a_storage_that_is_away_as_a_whole_ends_the_pass(context: BatchContext) -> None:
+    make(context)
+    let_a_day_pass(context)
+    put_a_loop(context.storage.root)
+    with pytest.raises(OSError, match="Too many levels"):
+        unknown_files(context.engine, context.storage)
+    with pytest.raises(OSError, match="Too many levels"):
+        list(scrub.scrub(context.engine, context.storage))

@@ -94,6 +94,33 @@ def test_jobs_that_nobody_runs_and_files_that_are_gone(doctor: Doctor, engine: E
 
 
 @pytest.mark.medium
+def test_a_folder_that_cannot_be_read_is_named_and_so_is_the_rest(
+    doctor: Doctor, engine: Engine, tmp_path: Path
+) -> None:
+    info = PictureInfo("PNG", "image/png", 1, 1, has_alpha=False, orientation=1, bytes=1)
+    add_image(engine, NewImage("gone", None, info, Stored("images/gone", 1, "00")))
+    files = tmp_path / "data/files"
+    files.mkdir()
+    (files / "jobs").symlink_to("jobs")
+    code, found = doctor("--files")
+    assert code == 1 and found["files of rows"]["found"] == "images/gone: its file is missing"
+    assert found["files without rows"]["state"] == "ok" and found["unreadable files"]["state"] == "wrong"
+    assert found["unreadable files"]["found"] == "jobs: it cannot be read: Too many levels of symbolic links"
+    assert "permissions" in found["unreadable files"]["remedy"]
+
+
+@pytest.mark.medium
+def test_files_that_cannot_be_opened_at_all_are_one_line(
+    doctor: Doctor, engine: Engine, tmp_path: Path
+) -> None:
+    (tmp_path / "data/files").mkdir()
+    (tmp_path / "data/files/.tmp").symlink_to(".tmp")
+    code, found = doctor("--files")
+    assert code == 1 and found["files"]["state"] == "wrong" and ".tmp" in found["files"]["found"]
+    assert "mount" in found["files"]["remedy"] and found["database"]["state"] == "ok"
+
+
+@pytest.mark.medium
 def test_what_cannot_be_reached_is_named_with_a_remedy(
     doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

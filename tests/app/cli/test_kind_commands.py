@@ -107,6 +107,18 @@ def test_a_file_that_the_job_does_not_make_is_refused_before_it(
     assert sorted(folder.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("file", "option", "said"),
+    [("photo.png", ("--zoom", "1.2"), "with frames alone"), ("waves.gif", ("--rotation", "5"), "of a zoom")],
+)
+def test_what_does_nothing_for_a_picture_or_a_clip_is_refused(
+    folder: Path, file: str, option: tuple[str, str], said: str
+) -> None:
+    result = run("deep-dream", file, "-o", "out.png", *QUICK, *option)
+    assert result.exit_code == 2, result.output
+    assert result.stderr.startswith(f"impasto: {option[0]}: ") and said in result.stderr
+
+
 @pytest.mark.medium
 def test_a_clip_goes_in_and_a_clip_comes_out(folder: Path) -> None:
     result = run("deep-dream", "waves.gif", "-o", "out.png", *QUICK)

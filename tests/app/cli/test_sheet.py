@@ -6,6 +6,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from app.cli import program
+from tests.support import strange_pictures as strange
 
 RUNNER = CliRunner()
 
@@ -71,6 +72,41 @@ def test_what_is_transparent_lies_on_white(tmp_path: Path) -> None:
     with Image.open(output) as made:
         assert made.size == (320, 320)
         assert made.convert("RGB").getpixel((160, 160)) == (255, 255, 255)
+
+
+def sheet_of(data: bytes, tmp_path: Path) -> bytes:
+    """The pixels of a sheet of one picture file."""
+    file, output = tmp_path / "picture", tmp_path / "sheet.png"
+    file.write_bytes(data)
+    done = RUNNER.invoke(program, ["sheet", str(file), "-o", str(output), "--width", "32"])
+    assert done.exit_code == 0, done.output
+    with Image.open(output) as made:
+        assert made.width == 32
+        return made.tobytes()
+
+
+@pytest.mark.parametrize(("code", "body"), [(0xE0, b"JFIF"), (0xEE, b"Adobe"), (0xE2, b"ICC_PROFILE\0\1")])
+def test_metadata_that_are_cut_off_do_not_matter(code: int, body: bytes, tmp_path: Path) -> None:
+    whole = strange.rotated(6, "JPEG")
+    assert sheet_of(strange.with_segment(code, body, whole), tmp_path) == sheet_of(whole, tmp_path)
+
+
+def test_damaged_exif_data_do_not_matter(tmp_path: Path) -> None:
+    damaged = strange.plain("JPEG", exif=b"Exif\0\0rubbish")
+    assert sheet_of(damaged, tmp_path) == sheet_of(strange.plain("JPEG"), tmp_path)
+
+
+def test_of_an_animation_the_first_frame_is_shown(tmp_path: Path) -> None:
+    for format in ("GIF", "WEBP", "PNG"):
+        assert set(sheet_of(strange.animated(format), tmp_path)) == {0}
+
+
+def test_formats_are_shown_that_no_job_takes(tmp_path: Path) -> None:
+    assert sheet_of(strange.plain("PPM"), tmp_path) == sheet_of(strange.plain(), tmp_path)
+
+
+def test_grey_of_16_bits_keeps_its_shades(tmp_path: Path) -> None:
+    assert set(sheet_of(strange.grey16([[0x7FFF] * 4] * 4), tmp_path)) == {127}
 
 
 @pytest.mark.parametrize(

@@ -276,6 +276,31 @@ def test_shares_in_a_recipe_are_for_as_many_styles(folder: Path) -> None:
     assert recipe_of(folder / "c.png")["params"]["style_weights"] == [1, 3]
 
 
+def test_an_empty_option_takes_a_picture_away_too(folder: Path) -> None:
+    pair = ("content.png", "style.png")
+    mask = plain(size=(48, 36), mode="L", color=(200,))
+    (folder / "mask.png").write_bytes(mask)
+    masked = style(*pair, "-o", "masked.png", *QUICK, "--content-mask", "mask.png")
+    assert masked.exit_code == 0, masked.output
+
+    for number, settings in enumerate((["--recipe", "masked.png"], ["--continue-from", "masked.png"])):
+        empty = ("--content-mask", "", "--style-masks", "")
+        result = style(*pair, "-o", f"whole{number}.png", *settings, *empty, "--steps", "1")
+        assert result.exit_code == 0, result.output
+        assert "content_mask" not in recipe_of(folder / f"whole{number}.png")["inputs"]
+
+
+def test_a_picture_that_was_not_there_is_no_other_one(folder: Path) -> None:
+    pair = ("content.png", "style.png")
+    (folder / "mask.png").write_bytes(plain(size=(48, 36), mode="L", color=(200,)))
+    style(*pair, "-o", "whole.png", *QUICK)
+
+    result = style(*pair, "-o", "masked.png", "--recipe", "whole.png", "--content-mask", "mask.png")
+
+    assert result.exit_code == 0, result.output
+    assert "is not the picture" not in result.stderr
+
+
 def test_an_empty_option_takes_away_that_of_a_recipe(folder: Path) -> None:
     pair = ("content.png", "style.png")
     made = style(*pair, "-o", "a.png", *QUICK, "--style-size", "16", "--style-weight", "3")

@@ -108,6 +108,29 @@ def test_a_silent_connection_is_probed_and_given_up(tmp_path: Path) -> None:
         engine.dispose()
 
 
+@pytest.mark.medium
+def test_a_frozen_server_is_away_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "GRACE_SECONDS", 1)
+    monkeypatch.setattr(engines, "CONNECT_SECONDS", 2)
+    with postgres() as server:
+        engine = make_engine(server.url, statement_seconds=1)
+        assert answers(engine)
+        with server.frozen(), pytest.raises(OperationalError):
+            answers(engine)
+        assert answers(engine)
+        with pytest.raises(OperationalError, match="did not answer within 2 s"), write(engine) as connection:
+            connection.execute(text("CREATE TABLE t (n int)"))
+            with server.frozen():
+                connection.execute(text("INSERT INTO t VALUES (1)"))
+        assert answers(engine)
+        # What a statement of a migration takes is nobody's business.
+        patient = make_engine(server.url, statement_seconds=0)
+        with read(patient) as connection:
+            assert connection.execute(text("SELECT count(*) FROM pg_sleep(2.5)")).scalar_one() == 1
+        for each in (engine, patient):
+            each.dispose()
+
+
 def _free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -13,7 +13,8 @@ from fastapi.testclient import TestClient
 from starlette.types import Message
 
 import app
-from app.http.bodies import MAX_FILES, MAX_JSON_BYTES, MAX_TEXTS, LimitedRoute
+from app.http.bodies import MAX_JSON_BYTES, LimitedRoute
+from app.http.forms import MAX_FILES, MAX_TEXTS
 from app.jobs import kind_routes
 from app.settings import Settings
 from tests.app.conftest import serving

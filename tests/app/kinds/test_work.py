@@ -11,14 +11,17 @@ from app.kinds import KINDS, Params
 from app.kinds.work import (
     COPIES,
     COPIES_IN_PARTS,
+    COPIES_IN_STEPS,
     GRADIENT,
-    LEAST_TILE_BYTES,
+    HEAP_BYTES,
     NUMBER,
+    PART_BYTES,
     SPENDINGS,
     STEP,
     TAKEN,
     TAKEN_BY_PARTS,
     activation_bytes,
+    affordable_history,
     descent_bytes,
     forward_work,
     steps_work,
@@ -105,8 +108,14 @@ def test_activations_of_layers_known_by_hand() -> None:
     assert descent_bytes(card, (600, 800), layers, SPENDINGS[0]) == alone + (COPIES + 2 * 10) * small
     alone = TAKEN * activation_bytes(card, 12e6, layers)
     assert descent_bytes(card, (3000, 4000), layers, SPENDINGS[0]) == alone + (COPIES + 3) * large
-    parts = TAKEN_BY_PARTS * LEAST_TILE_BYTES
-    assert descent_bytes(card, (3000, 4000), layers, few) == parts + (COPIES_IN_PARTS + 1) * large
+    stepping = HEAP_BYTES + COPIES_IN_STEPS * large
+    assert descent_bytes(card, (3000, 4000), layers, few) == stepping + large
+    # Where a tile takes more than a step does.
+    parts = TAKEN_BY_PARTS * PART_BYTES
+    wide, usual = PALETTE, SPENDINGS[0]
+    small = 3 * NUMBER * 2400 * 1800
+    evaluating = parts + (COPIES_IN_PARTS + affordable_history(small)) * small
+    assert descent_bytes(wide, (1800, 2400), ["relu4_1"], usual) == evaluating
     # Features of the content, 4 for each pixel, are kept if they are few.
     for side, kept in ((4000, 4 * NUMBER * 12e6), (20000, 0)):
         assert (

@@ -14,8 +14,9 @@ from PIL import Image
 from app.media import PictureError, inspect_upload, png
 from app.media.clips import read_clip_header
 from app.media.webm import Element
+from app.media.webp import first_frame
 from app.settings import Settings
-from tests.support import clips, ebml
+from tests.support import clips, ebml, inspecting
 from tests.support import strange_pictures as strange
 from tests.support.mp4s import box, nested
 from tests.support.tiffs import tiff
@@ -25,10 +26,9 @@ HANDLER = box(b"hdlr", b"\0" * 8 + b"vide" + b"\0" * 13)
 
 
 def refused(data: bytes) -> PictureError:
-    with pytest.raises(PictureError) as caught:
-        inspect_upload(BytesIO(data), Settings(max_image_bytes=10**8, max_clip_bytes=10**8))
-    assert caught.value.status in (413, 415, 422) and caught.value.detail.count(". ") >= 1
-    return caught.value
+    error = inspecting.refused(data, by=inspect_upload, max_image_bytes=10**8, max_clip_bytes=10**8)
+    assert error.status in (413, 415, 422) and error.detail.count(". ") >= 1
+    return error
 
 
 def table(kind: bytes, count: int, entries: bytes = b"") -> bytes:
@@ -41,6 +41,15 @@ def movie(*in_track: bytes) -> bytes:
 
 def png_of(chunks: bytes) -> bytes:
     return strange.raw_png(1, 1, [b"\0\0\0"], before=chunks)
+
+
+def webp_frame(chunks: bytes) -> bytes:
+    """An animated WebP with chunks more in its first frame."""
+    data = bytearray(strange.animated("WEBP"))
+    at = data.index(b"ANMF") + 4
+    for size in (4, at):
+        data[size : size + 4] = struct.pack("<I", struct.unpack_from("<I", data, size)[0] + len(chunks))
+    return bytes(data[: at + 20] + chunks + data[at + 20 :])
 
 
 def plain_jpeg(width: int, height: int) -> bytes:
@@ -64,6 +73,7 @@ MANY: dict[str, Callable[[], bytes]] = {
     "chunks of a WebP": lambda: (
         b"RIFF" + struct.pack("<I", 4 + 2_400_000) + b"WEBP" + b"ABCD\0\0\0\0" * 300_000
     ),
+    "chunks of a frame of a WebP": lambda: webp_frame(b"JUNK\0\0\0\0" * 300_000),
     "segments of a JPEG": lambda: b"\xff\xd8" + b"\xff\xe1\0\2" * 300_000,
     "boxes of an AVIF": lambda: strange.plain("AVIF") + box(b"free") * 300_000,
 }
@@ -73,6 +83,12 @@ MANY: dict[str, Callable[[], bytes]] = {
 @pytest.mark.parametrize("what", MANY)
 def test_a_file_of_too_many_pieces_is_refused_before_the_last_is_read(what: str) -> None:
     assert "pieces" in refused(MANY[what]()).detail
+
+
+def test_a_frame_of_a_webp_may_have_a_few_chunks_more() -> None:
+    data = webp_frame(b"JUNK\0\0\0\0" * 100)
+    assert inspect_upload(BytesIO(data), Settings()).frames == 3
+    assert first_frame(data) == first_frame(webp_frame(b"")) is not None
 
 
 def test_boxes_as_deep_as_a_stack_are_no_error_of_the_service() -> None:

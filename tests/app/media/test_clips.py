@@ -1,6 +1,7 @@
 """What is said of a clip before a frame of it is decoded."""
 
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from app.media import PictureError, PictureInfo, inspect_picture, inspect_upload
 from app.media.clips import clip_format, read_clip_header
 from app.settings import Settings
-from tests.support import clips
+from tests.support import clips, inspecting
 from tests.support import strange_pictures as strange
 
 MAKERS: dict[str, Callable[..., bytes]] = {
@@ -27,10 +28,7 @@ def inspect(data: bytes, **limits: Any) -> PictureInfo:
     return inspect_upload(BytesIO(data), Settings(**limits))
 
 
-def refused(data: bytes, **limits: Any) -> PictureError:
-    with pytest.raises(PictureError) as caught:
-        inspect(data, **limits)
-    return caught.value
+refused = partial(inspecting.refused, by=inspect_upload)
 
 
 @EVERY

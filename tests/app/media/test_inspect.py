@@ -2,8 +2,10 @@
 
 import struct
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from io import BytesIO
-from typing import Any
+from threading import Barrier, BrokenBarrierError
 
 import numpy as np
 import pytest
@@ -12,25 +14,15 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.numpy import save
 
-from app.media import PictureError, PictureInfo, inspect_picture
+from app.media import PictureError, PictureInfo, inspect_picture, jpeg
 from app.media.headers import MAX_PARTS
-from app.media.inspect import PILLOW_PIXELS
+from app.media.inspect import PILLOW_PIXELS, open_picture
 from app.media.magic import name_of
-from app.media.stills import for_decoder, read_header
 from app.settings import Settings
 from tests.support import strange_pictures as strange
+from tests.support.inspecting import inspect, refused
 
 FORMATS = ("PNG", "JPEG", "WEBP")
-
-
-def inspect(data: bytes, **limits: Any) -> PictureInfo:
-    return inspect_picture(BytesIO(data), Settings(**limits))
-
-
-def refused(data: bytes, **limits: Any) -> PictureError:
-    with pytest.raises(PictureError) as caught:
-        inspect(data, **limits)
-    return caught.value
 
 
 def test_a_state_is_refused_with_what_to_send_in_its_place() -> None:
@@ -245,6 +237,27 @@ def test_what_ends_before_its_last_pixel_is_cut_off(format: str) -> None:
         assert error.reason in expected, length
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+def test_one_jpeg_without_an_end_is_decoded_at_a_time(
+    progressive: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = strange.noise("JPEG", size=(320, 240), progressive=progressive)[:-2]
+    decode, other, met = jpeg._eighth, Barrier(2), list[bool]()
+
+    def decode_beside(data: bytes) -> Image.Image:
+        # Broken for good by the first one that no other one joins.
+        with suppress(BrokenBarrierError):
+            other.wait(1)
+            met.append(True)
+        return decode(data)
+
+    monkeypatch.setattr(jpeg, "_eighth", decode_beside)
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(inspect, [data] * 4))
+    assert {info.width for info in found} == {320}
+    assert not met
+
+
 def test_a_truncated_jpeg_with_a_whole_thumbnail_is_found() -> None:
     data = strange.jpeg_with_thumbnail()
     assert refused(data[:-40]).reason == "truncated"
@@ -321,8 +334,7 @@ def test_any_damage_is_tolerated_or_refused_with_a_reason(format: str, data: st.
     except PictureError as error:
         assert error.detail
         return
-    decoded = for_decoder(bytes(broken), read_header(bytes(broken)))
-    with Image.open(BytesIO(decoded)) as image:
+    with open_picture(bytes(broken)).image as image:
         assert {info.width, info.height} == set(image.size)
 
 

@@ -10,23 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.media import PictureError, PictureInfo, inspect_picture
+from app.media import PictureError, PictureInfo
 from app.settings import Settings
 from tests.support import strange_pictures as strange
+from tests.support.inspecting import inspect, refused
 from tests.support.tiffs import Value, file, tiff
 
 GREY, RGB, RGBA = (np.zeros((3, 5, channels), np.uint8) for channels in (1, 3, 4))
 DEEP = np.zeros((3, 5, 3), np.uint16)
-
-
-def inspect(data: bytes, **limits: Any) -> PictureInfo:
-    return inspect_picture(BytesIO(data), Settings(**limits))
-
-
-def refused(data: bytes, **limits: Any) -> PictureError:
-    with pytest.raises(PictureError) as caught:
-        inspect(data, **limits)
-    return caught.value
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])

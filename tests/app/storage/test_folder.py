@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -235,3 +235,74 @@ def test_the_storage_of_the_settings_lies_in_the_data_folder(tmp_path: Path) -> 
     with make_storage(settings).open("images/a") as file:
         assert file.read() == b"a"
     assert (tmp_path / "data" / "files" / "images" / "a").read_bytes() == b"a"
+
+
+def test_one_entry_that_cannot_be_looked_at_hides_no_other(tmp_path: Path) -> None:
+    # The path of one with a long name is longer than the system takes.
+    root = tmp_path
+    while len(str(root)) < 3700:
+        root /= "x" * 100
+    root /= "x" * (3899 - len(str(root)))
+    storage = FolderStorage(root)
+    storage.put("images/a", b"a")
+    folder = os.open(root / "images", os.O_RDONLY)
+    os.close(os.open("b" * 200, os.O_CREAT | os.O_WRONLY, dir_fd=folder))
+    os.close(folder)
+    unreadable = {}
+    found = storage.list_old("images", -60, lambda key, error: unreadable.update({key: error.errno}))
+    assert (found, unreadable) == (["a"], {"images/" + "b" * 200: errno.ENAMETOOLONG})
+    with pytest.raises(OSError, match="File name too long"):
+        storage.list_old("images", -60)
+
+
+def test_folders_that_cannot_be_read_are_left_out(storage: FolderStorage) -> None:
+    storage.put("jobs/a/1/image.png", b"x")
+    for round_ in ("images", "jobs/b"):
+        storage.path(round_).symlink_to(Path(round_).name)
+    unreadable = []
+    for prefix in ("images", "jobs/b"):
+        assert list(storage.list_keys(prefix, lambda key, error: unreadable.append(key))) == []
+        with pytest.raises(OSError, match="Too many levels"):
+            list(storage.list_keys(prefix))
+    assert storage.list_old("images", 0, lambda key, error: unreadable.append(key)) == []
+    assert unreadable == ["images", "jobs/b", "images"]
+    with pytest.raises(OSError, match="Too many levels"):
+        storage.list_old("images", 0)
+
+
+def test_a_storage_that_is_away_as_a_whole_is_no_folder_that_cannot_be_read(storage: FolderStorage) -> None:
+    storage.root.rename(storage.root.with_name("moved"))
+    storage.root.symlink_to(storage.root.name)
+    for use in (lambda: storage.list_old("images", 0, ignore), lambda: list(storage.list_keys("", ignore))):
+        with pytest.raises(OSError, match=r"Too many levels|is its disk mounted"):
+            use()
+
+
+@pytest.mark.parametrize("is_mount_point", [True, False])
+def test_a_storage_that_is_away_has_not_lost_its_blobs(storage: FolderStorage, is_mount_point: bool) -> None:
+    storage.put("images/a", b"paint")
+    moved = storage.root.rename(storage.root.with_name("moved"))
+    if is_mount_point:
+        storage.root.mkdir()
+    uses: list[Callable[[], object]] = [
+        lambda: storage.open("images/a"),
+        lambda: storage.size("images/a"),
+        lambda: storage.delete("images/a"),
+        lambda: storage.delete_prefix("images"),
+        lambda: storage.list_old("images", 0),
+        lambda: list(storage.list_keys()),
+    ]
+    for use in uses:
+        with pytest.raises(OSError, match="is its disk mounted") as raised:
+            use()
+        assert not isinstance(raised.value, FileNotFoundError)
+    if is_mount_point:
+        assert list(storage.root.iterdir()) == []
+        storage.root.rmdir()
+    moved.rename(storage.root)
+    with storage.open("images/a") as file:
+        assert file.read() == b"paint"
+
+
+def ignore(key: str, error: OSError) -> None:
+    """A part that cannot be read is no matter."""

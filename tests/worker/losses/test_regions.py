@@ -1,6 +1,7 @@
 """Losses that count in a part of a picture alone, or more in one part than in another."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from models.network import Network
 from tests.support.loss_sums import rand
-from tests.support.networks import make_classifier
+from tests.support.networks import make_off_grid
 from worker.losses.base import AdditiveLoss, FeatureLoss
 from worker.losses.choices import CONTENT_LOSSES, STYLE_LOSSES
 from worker.losses.content import ContentLoss, ScaledContentLoss
@@ -204,15 +205,39 @@ def test_masks_reach_layers_as_means_over_their_pixels(exact_network: Network) -
 
 
 def test_masks_reach_layers_off_the_grid() -> None:
-    network = make_classifier(torch.float64)
-    layer = next(name for name in ("relu3", "relu2", "relu1") if name in network.stack)
+    network, layer = make_off_grid(torch.float64), "relu2"
     tiling = Tiling(40, 56, network, [layer])
+    assert not tiling.on_grid
     features = network.features(rand(40, 56, 1), [layer])[layer]
 
     found = tiling.reduced(torch.ones(1, 1, 40, 56, dtype=torch.float64), layer)
 
     assert found.shape[-2:] == features.shape[-2:]
     assert torch.equal(found, torch.ones_like(found))
+
+
+@pytest.mark.parametrize("name", ["gram", "nearest_neighbors"])
+def test_seamless_pictures_have_masks_off_the_grid(name: str) -> None:
+    network, layers = make_off_grid(torch.float64), {"relu1": 1.0, "relu2": 1.0}
+    tiling = Tiling(24, 32, network, layers, edge="wrap")
+    assert not tiling.on_grid
+    assert tiling.margin > 0
+    mask = torch.ones(1, 1, 24, 32, dtype=torch.float64)
+    source = Styles(network, [rand(20, 28, 9)], [1.0], layers, seed=7)
+    picture = rand(24, 32, 1)
+
+    whole, masked = (
+        LossSum(STYLE_LOSSES[name].losses(replace(source, region=region)), tiling)  # type: ignore[index]
+        for region in (None, Region(tiling, mask))
+    )
+    content = Content(tiling, rand(24, 32, 2), layers)
+    even, mapped = (
+        LossSum(CONTENT_LOSSES["features"](replace(content, emphasis=emphasis)), tiling)
+        for emphasis in (None, mask / 2)
+    )
+
+    require_same(masked, whole, picture)
+    require_same(mapped, even, picture)
 
 
 def test_the_weights_of_content_have_a_mean_of_one(exact_network: Network) -> None:

@@ -45,6 +45,15 @@ def test_frames_come_back_in_order_and_color(format: VideoFormat) -> None:
     assert float(last.mean()) == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.parametrize(("height", "width"), [(24, 1), (1, 24), (1, 1)])
+def test_a_side_of_one_pixel_gets_no_black_line(height: int, width: int) -> None:
+    clip = open_clip(encode_video(video([(0.9, 0.8, 0.7)], "mp4", height=height, width=width)), "image")
+
+    assert (clip.height, clip.width) == (max(2, height), max(2, width))
+    (frame,) = clip.frames()
+    assert float((frame - torch.tensor([0.9, 0.8, 0.7]).view(1, 3, 1, 1)).abs().max()) < 0.05
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_recipe_travels_with_the_file(format: VideoFormat) -> None:
     data = encode_video(video([(0.2, 0.4, 0.6)] * 2, format), RECIPE)

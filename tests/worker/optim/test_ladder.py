@@ -239,7 +239,7 @@ def test_what_cannot_fit_names_the_size_that_does() -> None:
     inputs.cards = {"palette": get_card("palette")}
     compute = Compute(CPU)
     assert fitted(params, inputs, compute, 64 << 30) == compute
-    less = fitted(params, inputs, compute, 2 << 30).spending
+    less = fitted(params, inputs, compute, 9 << 28).spending
     assert less in SPENDINGS[1:]
     with pytest.raises(ValueError, match="largest size that fits is") as refused:
         fitted(params, inputs, compute, 3 << 29)

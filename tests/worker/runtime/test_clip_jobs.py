@@ -16,7 +16,7 @@ from app.jobs.states import State
 from app.kinds.deep_dream import DeepDreamParams
 from app.kinds.style_transfer import StyleTransferParams
 from app.media import read_recipe
-from app.media.clips import read_clip_header
+from app.media.clips import is_clip, read_clip_header
 from app.networks.catalogue import SHIPPED
 from app.settings import Settings
 from app.storage import make_storage
@@ -31,7 +31,7 @@ from worker.runtime.context import WorkerContext
 
 
 def queue(context: WorkerContext, data: bytes, **params: Any) -> Job:
-    image_id = add_picture(context, data)
+    image_id = add_picture(context, data, frames=2 if is_clip(data) else 1)
     values = {"image": image_id, "network": "vgg19-random", "layers": "relu2_1", "size": 32}
     made = DeepDreamParams.model_validate({**values, "octaves": 2, "steps": 2, **params}).resolve(SHIPPED)
     return submit(context, made)

@@ -65,7 +65,7 @@ def test_a_kept_state_is_gone_on_from_bit_for_bit(context: WorkerContext) -> Non
 
     # All but what was asked for is as it was.
     reference = f"{first.id}/state"
-    assert second.params == {**first.params, "continue_from": reference, "steps": 3}
+    assert second.params == {**first.params, "continue_from": reference, "steps": 3, "init": None}
     assert second.result is not None
     assert second.result["recipe"]["inputs"]["continue_from"] == [made["state"].sha256]
     assert second.progress is not None and second.progress["total"] == 3
@@ -85,6 +85,7 @@ def test_without_a_state_it_goes_on_from_the_picture(context: WorkerContext) -> 
     assert second.params == {
         **first.params,
         "continue_from": f"{first.id}/image",
+        "init": None,
         "style_weight": 60,
     }
     assert second.result is not None
@@ -183,7 +184,7 @@ def test_null_takes_away_what_the_job_had(context: WorkerContext) -> None:
     for name in had:
         without = create(context, continue_from=first.id, **{name: None})
         equal = [1, 1] if name == "style_weights" else None
-        went_on = {"continue_from": f"{first.id}/image", name: equal}
+        went_on = {"continue_from": f"{first.id}/image", "init": None, name: equal}
         assert without.params == {**first.params, **went_on}
     by_preset = create(context, continue_from=first.id, style_weight=None)
     assert by_preset.params["style_weight"] == KINDS["style_transfer"].presets["impasto"].style_weight  # type: ignore[attr-defined]

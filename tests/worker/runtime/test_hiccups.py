@@ -94,6 +94,27 @@ def test_a_job_outlasts_two_failures(
 
 
 @pytest.mark.medium
+def test_a_job_outlasts_a_disk_that_is_not_mounted(
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.runtime.patience.FIRST_PAUSE_SECONDS", 0.01)
+    queue(context)
+    files = context.settings.data_dir / "files"
+    moved = files.rename(files.with_name("moved"))
+    files.mkdir()
+
+    def mount() -> None:
+        if moved.exists():
+            files.rmdir()
+            moved.rename(files)
+
+    monkeypatch.setattr("worker.runtime.patience.between_parts", mount)
+    job = run(context)
+    assert job.state is State.SUCCEEDED and job.attempt == 1, job.error
+    assert not moved.exists()
+
+
+@pytest.mark.medium
 def test_a_preview_that_fails_is_not_tried_in_every_step(context: WorkerContext) -> None:
     queue(context, steps=12)
     unreliable = with_storage(context, "preview", 1000)

@@ -17,7 +17,7 @@ from tests.support import strange_pictures as strange
 from tests.support.worker_context import add_picture, run, submit
 from worker.runtime.context import WorkerContext
 
-VALUES = {"network": "palette", "size": 64, "samples": 3, "nodes": 3}
+VALUES = {"network": "palette", "size": 64, "samples": 3}
 METHODS = ["gradient", "smooth_grad", "grad_cam"]
 
 

@@ -17,7 +17,7 @@ from worker.contract.steps import Outcome, StepState, run_steps
 from worker.media.pictures import Picture
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis import style_transfer as module
-from worker.synthesis.style_colors import coloring
+from worker.synthesis.style_colors import StyleColors, coloring
 from worker.synthesis.style_sources import StyleSources
 from worker.synthesis.style_transfer import style_transfer
 
@@ -169,9 +169,13 @@ def test_what_has_no_effect_on_the_loss_may_change(network: Network, content: Te
 def test_a_picture_is_where_it_starts(network: Network, content: Tensor, style: Tensor) -> None:
     picture = torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(5))
 
-    _, seen = run(make_params(size=64, steps=2), network, content, style, picture)
+    params = make_params(size=64, steps=2)
+    _, seen = run(params, network, content, style, picture)
 
-    assert torch.equal(seen[0][0], coloring(make_params(), pictures(content, style)).finish(picture))
+    finish = coloring(params, pictures(content, style)).finish
+    assert isinstance(finish, StyleColors)
+    finish = finish.towards([style], params.color_strength(), apart=False)
+    assert torch.equal(seen[0][0], finish(picture))
 
 
 def pictures(content: Tensor, style: Tensor) -> dict[str, list[Tensor]]:

@@ -56,6 +56,13 @@ def test_no_more_is_taken_than_is_predicted(case: str) -> None:
     assert taken - usual < 1.15 * (predicted - predicted_usual)
 
 
+@pytest.mark.slow
+def test_what_a_process_takes_for_its_first_job_is_predicted() -> None:
+    taken, predicted = taken_and_predicted("style_transfer")
+    assert predicted < 1.3 * taken
+    assert taken < 1.15 * predicted
+
+
 @pytest.mark.parametrize(
     ("kind", "params"),
     [

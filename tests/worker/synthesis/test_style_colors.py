@@ -5,7 +5,7 @@ from torch import Tensor
 from app.kinds.style_transfer import ResolvedStyleTransfer, StyleTransferParams
 from app.networks.catalogue import SHIPPED
 from worker.optim.color import grey, to_oklab
-from worker.synthesis.style_colors import Pictures, coloring
+from worker.synthesis.style_colors import Pictures, StyleColors, coloring
 from worker.synthesis.style_masks import Masks
 
 HOWS = ["cholesky", "pca", "symmetric", "histogram"]
@@ -135,6 +135,19 @@ def test_a_grey_fine_style_makes_a_grey_picture(pictures: Pictures) -> None:
     assert float(to_oklab(painted.finish(pictures["content"][0]))[:, 1:].abs().max()) < 1e-3
 
 
+def test_a_fine_style_limits_the_regions_of_all_styles_alone(pictures: Pictures) -> None:
+    fine = {"fine_style": [grey(pictures["style"][0])]}
+    painted = coloring(resolved(fine_style="f"), {**pictures, **fine})
+    (content,) = pictures["content"]
+    columns = torch.arange(32)
+    regions = [(columns // 8 == part).float().expand(1, 1, 24, 32) for part in (0, 1)]
+
+    finished = painted.finish(content, Masks(styles=regions))
+
+    assert float(to_oklab(finished)[:, 1:, :, :16].abs().max()) < 1e-3
+    assert torch.allclose(finished[..., 16:], content[..., 16:], atol=2e-3)
+
+
 def test_luminance_has_a_grey_fine_style(pictures: Pictures) -> None:
     found = coloring(
         resolved(color="luminance", fine_style="f"), {**pictures, "fine_style": [pictures["style"][0]]}
@@ -142,3 +155,77 @@ def test_luminance_has_a_grey_fine_style(pictures: Pictures) -> None:
 
     assert float(to_oklab(found)[:, 1:].abs().max()) < 1e-3
     assert torch.equal(found, coloring(resolved(color="luminance"), pictures).pictures["style"][0])
+
+
+def lab_means(picture: Tensor) -> Tensor:
+    return to_oklab(picture).mean((0, 2, 3))
+
+
+def test_colors_move_to_those_of_all_styles_together(pictures: Pictures) -> None:
+    finish = coloring(resolved(), pictures).finish
+    assert isinstance(finish, StyleColors)
+    (content,), (first, second) = pictures["content"], pictures["style"]
+
+    wholly = finish.towards([first, second], 1.0, apart=False)(content)
+    partly = finish.towards([first, second], 0.4, apart=False)(content)
+
+    expected = 0.75 * lab_means(first) + 0.25 * lab_means(second)
+    assert torch.allclose(lab_means(wholly), expected, atol=0.01)
+    # Of the lightness: the chroma has its limit besides.
+    between = 0.6 * lab_means(content)[0] + 0.4 * expected[0]
+    assert float(lab_means(partly)[0]) == pytest.approx(float(between), abs=0.01)
+
+
+def test_colors_of_each_region_move_to_its_own_style(pictures: Pictures) -> None:
+    finish = coloring(resolved(), pictures).finish
+    assert isinstance(finish, StyleColors)
+    (content,), styles = pictures["content"], pictures["style"]
+    before = content.clone()
+    columns = torch.arange(32)
+    left, right = ((columns // 12 == part).float().expand(1, 1, 24, 32) for part in (0, 1))
+
+    finished = finish.towards(styles, 1.0, apart=True)(content, Masks(styles=[left, right]))
+
+    assert torch.allclose(lab_means(finished[..., :12]), lab_means(styles[0]), atol=0.015)
+    assert torch.allclose(lab_means(finished[..., 12:24]), lab_means(styles[1]), atol=0.015)
+    assert torch.allclose(finished[..., 24:], content[..., 24:], atol=2e-3)
+    assert torch.equal(content, before)
+
+
+def test_what_a_mask_hides_does_not_move_colors(pictures: Pictures) -> None:
+    finish = coloring(resolved(style_weights=[1, 0]), pictures).finish
+    assert isinstance(finish, StyleColors)
+    (content,), styles = pictures["content"], pictures["style"]
+    garish = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1).expand(1, 3, 24, 32)
+    left = (torch.arange(64) < 32).float().expand(1, 1, 24, 64)
+    finish = finish.towards(styles, 1.0, apart=False)
+
+    finished = finish(torch.cat([content, garish], -1), Masks(painted=left))
+
+    assert torch.allclose(finished[..., :32], finish(content), atol=2e-3)
+
+
+def test_a_grey_style_makes_a_grey_picture_wherever_colors_move(pictures: Pictures) -> None:
+    style = [grey(each) for each in pictures["style"]]
+    finish = coloring(resolved(), {**pictures, "style": style}).finish
+    assert isinstance(finish, StyleColors)
+
+    finished = finish.towards(style, 0.6, apart=False)(pictures["content"][0])
+
+    assert float(to_oklab(finished)[:, 1:].abs().max()) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("weights", "strength"),
+    [((12, 1), 0.6), ((3, 1), 0.375), ((0.01, 1), 0.0025), ((12, 0), 0.75), ((0, 1), 0.0)],
+)
+def test_colors_move_by_the_weight_of_style(weights: tuple[float, float], strength: float) -> None:
+    style, content = weights
+
+    params = resolved(style_weight=style, content_weight=content)
+
+    assert params.color_strength() == pytest.approx(strength, rel=0.01)
+
+
+def test_colors_move_with_our_preset_alone() -> None:
+    assert resolved(preset="gatys-2016").color_strength() == 0

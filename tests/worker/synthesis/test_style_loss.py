@@ -152,7 +152,6 @@ def test_what_has_no_weight_is_left_out(network: Network) -> None:
     asked = params(
         content_layers={"relu3_1": 2.0, "relu4_1": 0.0},
         content_weight=5.0,
-        style_layers=["relu1_1"],
         style_weight=0.0,
         tv_weight=0.25,
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFilter
 from torch import Tensor
 
 from app.errors import InputError
@@ -21,8 +21,8 @@ from worker.contract.steps import Outcome, StepState, run_steps
 from worker.media.pictures import Picture, load_picture
 from worker.runtime.artifacts import encode
 from worker.runtime.checkpoints import from_bytes, to_bytes
-from worker.synthesis.style_masks import load_masks
-from worker.synthesis.style_transfer import style_transfer
+from worker.synthesis.style_masks import Masks, load_masks
+from worker.synthesis.style_transfer import style_transfer, style_transfer_loss
 
 LEFT = (torch.arange(60) < 30).float().expand(1, 3, 45, 60)
 SOFT = torch.linspace(0, 1, 60).expand(1, 3, 45, 60)
@@ -47,6 +47,18 @@ def run(
     )
     outcome = run_steps(steps, lambda step: seen.append((step.image(), step.losses(), step.state())))  # type: ignore[misc]
     return outcome, seen
+
+
+def test_a_fine_style_is_painted_where_styles_are_alone(network: Network) -> None:
+    params = make_params(fine_style="f", content_weight=0, tv_weight=0, views=["picture"])
+    left = (torch.arange(64) < 24).float().expand(1, 1, 32, 64)
+    content, style, fine, picture = (drawn(32, 64, seed) for seed in range(4))
+
+    loss = style_transfer_loss(params, network, content, [style], fine, masks=Masks(styles=[left]))
+
+    gradient = loss(picture).gradient
+    assert bool(gradient[..., :24].any())
+    assert not bool(gradient[..., 48:].any())
 
 
 @pytest.fixture
@@ -258,3 +270,22 @@ def test_what_is_transparent_is_black() -> None:
     found = load_masks(make_params(content_mask="m"), inputs, (45, 60)).painted
 
     assert found is not None and torch.allclose(found, 0.8 * alpha, atol=1e-6)
+
+
+def test_black_on_transparency_is_black_at_soft_edges_too() -> None:
+    alpha = Image.new("L", (400, 300))
+    ImageDraw.Draw(alpha).ellipse((80, 60, 240, 240), fill=255)
+    drawing, file = Image.new("RGBA", alpha.size), BytesIO()
+    drawing.putalpha(alpha.filter(ImageFilter.GaussianBlur(8)))
+    drawing.save(file, "PNG")
+    # Color and transparency are rounded apart when it is reduced.
+    opened = load_picture(BytesIO(file.getvalue()), "content_mask", 60)
+    inputs = Inputs(
+        {
+            "content": [Source("", lambda: Picture(drawn(45, 60, 1)))],
+            "content_mask": [Source("", lambda: opened)],
+        }
+    )
+
+    with pytest.raises(InputError, match="black everywhere"):
+        load_masks(make_params(content_mask="m"), inputs, (45, 60))

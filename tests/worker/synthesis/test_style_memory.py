@@ -23,8 +23,8 @@ from worker.losses import total_variation
 from worker.media import pictures as encoding
 from worker.media.picture_files import encode_picture
 from worker.media.pictures import Picture, encode_preview
-from worker.optim import color
-from worker.optim.optimizers import lbfgs
+from worker.optim import color, color_distribution
+from worker.optim.optimizers import lbfgs, preconditioned_lbfgs
 from worker.runtime.checkpoints import from_bytes, to_bytes
 from worker.synthesis import style_transfer as module
 from worker.synthesis.plan import Scale, plan_scales
@@ -40,7 +40,15 @@ def test_a_large_picture_takes_some_copies_of_it_and_a_tile_also_after_a_resume(
 ) -> None:
     """As one of 8192 px: with two pairs, in many tiles."""
     monkeypatch.setattr(work, "HISTORY_BUDGET", 0)
-    bands = ((lbfgs, "CHUNK"), (total_variation, "WHOLE"), (total_variation, "BAND"), (color, "_BAND"))
+    bands = (
+        (lbfgs, "CHUNK"),
+        (preconditioned_lbfgs, "CHUNK"),
+        (total_variation, "WHOLE"),
+        (total_variation, "BAND"),
+        (color, "_BAND"),
+        (color_distribution, "_CHUNK"),
+        (color_distribution, "_ROUGH_SAMPLES"),
+    )
     for owner, name in (*bands, (encoding, "_BAND")):
         monkeypatch.setattr(owner, name, 1 << 13)
 
@@ -93,4 +101,5 @@ def test_twelve_megapixels_take_less_than_three_gibibytes_also_after_a_resume(tm
         assert found is not None, ended.stdout
         taken, predicted = map(float, found.groups())
         assert taken < 3
-        assert predicted == pytest.approx(taken, rel=0.2)
+        # What the heap keeps differs by 0.4 GiB between runs.
+        assert taken < 1.03 * predicted < 1.3 * taken

@@ -241,7 +241,8 @@ def test_a_small_style_is_not_blurred(network: Network, content: Tensor) -> None
 
 @pytest.mark.medium
 def test_colors_of_the_content(network: Network, content: Tensor, style: Tensor) -> None:
-    params = make_params(size=60, steps=20)
+    # A preset that moves no colors.
+    params = make_params(preset="neural-style", size=60, steps=20)
     plain, _ = run(params, network, content, style)
     kept, seen = run(params.model_copy(update={"color": "content"}), network, content, style)
 
@@ -294,7 +295,8 @@ def test_luminance_has_no_colors_to_match() -> None:
 
 def test_starting_from_a_picture(network: Network, content: Tensor, style: Tensor) -> None:
     start = torch.zeros(1, 3, 10, 80)
-    params = make_params(init_image="x", steps=1)
+    # A preset that moves no colors.
+    params = make_params(preset="neural-style", init_image="x", steps=1)
 
     _, seen = run(params, network, content, style, start=start)
 

@@ -10,12 +10,14 @@ from app.kinds.style_transfer import ResolvedStyleTransfer
 from models.network import Network
 from tests.support.loss_sums import rand
 from tests.support.style_runs import make_params as style_params
+from tests.worker.conftest import drawn
 from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs
 from worker.contract.steps import StepState, run_steps
 from worker.optim.color import to_oklab
 from worker.optim.tiling.wrapping import made_periodic
 from worker.runtime.checkpoints import from_bytes, to_bytes
+from worker.synthesis.style_masks import Masks, load_masks
 from worker.synthesis.style_transfer import style_transfer, style_transfer_loss
 
 
@@ -76,6 +78,35 @@ def test_colors_of_the_content_have_no_seam_either(network: Network, content: Te
     chroma, expected = to_oklab(found)[:, 1:], to_oklab(made_periodic(content))[:, 1:]
     # Where lightness and chroma together are outside RGB there is less of it.
     assert float((chroma - expected).abs().median()) < 1e-4
+
+
+def test_what_is_protected_has_no_seam_either(network: Network, style: Tensor) -> None:
+    content, keep = drawn(9, 12, 3), torch.zeros(1, 3, 9, 12)
+    keep[..., 4, 5] = 1
+    params = make_params(size=96, steps=1, content_mask="m")
+    pictures = {"content": [content], "style": [style], "content_mask": [keep]}
+    steps = style_transfer(params, Inputs.of(pictures), network, Compute(torch.device("cpu")))
+
+    found = run_steps(steps, lambda _: None).images["image"]
+
+    # The content is enlarged eightfold.
+    for dim in (2, 3):
+        assert seam(found, dim) < 1.35
+
+
+def test_masks_go_on_at_the_opposite_edge() -> None:
+    content, mask = rand(9, 12, 1), rand(9, 12, 2)
+
+    def masks(roll: tuple[int, int]) -> Masks:
+        pictures = {"content": [content], "content_mask": [mask.roll(roll, (2, 3))]}
+        return load_masks(make_params(content_mask="m"), Inputs.of(pictures), (36, 48))
+
+    whole, moved = masks((0, 0)), masks((3, 4))
+
+    for sides, roll in (((36, 48), (12, 16)), ((18, 24), (6, 8))):
+        ours, theirs = (each.at(*sides, torch.device("cpu")).painted for each in (whole, moved))
+        assert ours is not None and theirs is not None
+        assert torch.allclose(theirs, ours.roll(roll, (2, 3)), atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,7 @@ def test_a_rank_that_is_killed_ends_the_training_and_not_the_next() -> None:
     assert team._team is not there
 
 
+@pytest.mark.slow
 def test_a_rank_that_is_killed_between_trainings_ends_the_next() -> None:
     trained(TWO, steps=1)
     there = team._team

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from app.errors import InputError
-from app.kinds.saliency import CAMS, ResolvedSaliency, SaliencyParams
+from app.kinds.saliency import CAMS, METHODS, ResolvedSaliency, SaliencyParams
 from app.networks.catalogue import SHIPPED
 from models import relu
 from models.network import Network
@@ -42,7 +42,10 @@ def make_params(**values: Any) -> ResolvedSaliency:
     """Params as if they had been resolved for the small network, which has no card."""
     names = ("target", "layer", "channel", "position")
     kept: dict[str, Any] = {name: values.pop(name) for name in names if name in values}
-    given = {"image": "x", "network": "palette", "size": 24, **FEW, **values}
+    methods = values.get("methods", METHODS)
+    unused = SaliencyParams.without_effect({"methods": [methods] if isinstance(methods, str) else methods})
+    few = {name: each for name, each in FEW.items() if name not in unused}
+    given = {"image": "x", "network": "palette", "size": 24, **few, **values}
     resolved = SaliencyParams.model_validate(given).resolve(SHIPPED)
     cam_layer = "relu2" if set(resolved.methods) & set(CAMS) else None
     return resolved.model_copy(update={"cam_layer": cam_layer, **kept})

@@ -13,6 +13,9 @@ from worker.optim.optimizers.lbfgs import LBFGS
 # Bands of frequencies, an octave each, from the finest; all that is coarser is in the last.
 BANDS = 6
 
+# Frequencies whose shares in the bands are worked out at once.
+CHUNK = 1 << 18
+
 # Of what was known of a band, the share that is left when a pair is added.
 MEMORY = 0.9
 # A band with less than this share of all energy, of steps or of changes, counts as if it had as much.
@@ -78,12 +81,13 @@ class PreconditionedLBFGS(LBFGS):
         self._energies, places = self._energies.to(picture), self._places_in(picture)
         # Together as large as the picture, which then takes what becomes of them.
         spectra = [_spectrum(picture, color) for color in COLORS]
+        factors = self._factors()
+        for shares, *parts in _chunks(places, *spectra):
+            for part, factor in zip(parts, factors @ shares, strict=True):
+                part *= factor
         picture.zero_()
-        for color, factors in zip(COLORS, self._factors(), strict=True):
-            spectrum = spectra.pop(0)
-            bands = _bands(picture, places)
-            spectrum *= sum(factor * band for factor, band in zip(factors, bands, strict=True))
-            plane = torch.fft.irfft2(spectrum, s=picture.shape[-2:], norm="ortho")
+        for color in COLORS:
+            plane = torch.fft.irfft2(spectra.pop(0), s=picture.shape[-2:], norm="ortho")
             for channel, share in enumerate(color):
                 picture[0, channel].add_(plane, alpha=share)
         return picture
@@ -113,28 +117,28 @@ def _spectrum(picture: Tensor, color: Color) -> Tensor:
     for channel, share in zip(picture[0], color, strict=True):
         plane.add_(channel, alpha=share)
     spectrum: Tensor = torch.fft.rfft2(plane, norm="ortho")
-    return spectrum
+    return spectrum.contiguous()
 
 
 def _energies(picture: Tensor, places: Tensor) -> Tensor:
     """The energy of each color and band of a picture (1, 3, H, W), (3, BANDS), of the sum of its squares."""
-    energies = []
-    for color in COLORS:
-        squares = torch.view_as_real(_spectrum(picture, color)).square().sum(-1)
+    squares = [torch.view_as_real(_spectrum(picture, color)).square().sum(-1) for color in COLORS]
+    for each in squares:
         # The half that is left out mirrors that which is there, but for the first column, and an even last.
-        squares[:, 1 : (picture.shape[-1] + 1) // 2] *= 2
-        energies.append(torch.stack([(squares * band).sum() for band in _bands(picture, places)]))
-    return torch.stack(energies)
+        each[:, 1 : (picture.shape[-1] + 1) // 2] *= 2
+    parts = [torch.stack(each) @ shares.T.to(each[0]) for shares, *each in _chunks(places, *squares)]
+    return torch.stack(parts).sum(0)
 
 
-def _bands(picture: Tensor, places: Tensor) -> Iterator[Tensor]:
-    """How much of each frequency of a picture lies in each band: (H, W // 2 + 1), one by one, of sum 1.
+def _chunks(places: Tensor, *planes: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """The shares of some frequencies in the bands, (BANDS, N), of sum 1, and views (N,) of their planes.
 
-    ``places`` are :func:`_places`; between two bands a frequency belongs to both.
+    ``places`` and ``planes`` are (H, W // 2 + 1), ``places`` as :func:`_places`; between two bands a
+    frequency belongs to both.
     """
-    place = places.to(_precise(picture.dtype))
-    for band in range(BANDS):
-        yield (1 - (place - band).abs()).clamp_min(0)
+    bands = torch.arange(BANDS, device=places.device)[:, None]
+    for part, *own in zip(*(torch.split(plane.flatten(), CHUNK) for plane in (places, *planes)), strict=True):
+        yield (1 - (part - bands).abs()).clamp_min(0), *own
 
 
 def _precise(dtype: torch.dtype) -> torch.dtype:
@@ -146,4 +150,4 @@ def _places(picture: Tensor) -> Tensor:
     (height, width), device = picture.shape[-2:], picture.device
     rows, columns = torch.fft.fftfreq(height, device=device), torch.fft.rfftfreq(width, device=device)
     frequency = torch.hypot(rows[:, None], columns[None]).clamp_min(2.0**-16)
-    return (-torch.log2(2 * frequency)).clamp(0, BANDS - 1)
+    return (-torch.log2(2 * frequency)).clamp(0, BANDS - 1).to(_precise(picture.dtype))

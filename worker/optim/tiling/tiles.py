@@ -105,8 +105,8 @@ class _Crop(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        whole = torch.zeros_like(ctx.like)
-        whole[..., ctx.rows, ctx.columns] = gradient
+        whole = torch.empty_like(ctx.like)
+        _place(gradient, whole, ctx.rows, ctx.columns)
         return whole, None, None
 
 
@@ -124,10 +124,19 @@ class _CropEach(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        whole = torch.zeros_like(ctx.like)
+        whole = torch.empty_like(ctx.like)
         for each, gradient in zip(torch.split(whole, 1), gradients, strict=True):
-            each[..., ctx.rows, ctx.columns] = gradient
+            _place(gradient, each, ctx.rows, ctx.columns)
         return whole, None, None
+
+
+def _place(gradient: Tensor, whole: Tensor, rows: slice, columns: slice) -> None:
+    """Fill ``whole`` (..., H, W) with a gradient of some rows and columns, and with 0 around it."""
+    whole[..., rows, columns] = gradient
+    whole[..., : rows.start, :] = 0
+    whole[..., rows.stop :, :] = 0
+    whole[..., rows, : columns.start] = 0
+    whole[..., rows, columns.stop :] = 0
 
 
 class Tiling:
@@ -278,7 +287,7 @@ class Tiling:
 
         Those of a position on the grid are ``stride`` by ``stride``. The last pixels of a side that is no
         multiple of it belong to none; unless all else is 0: then, as off the grid, all pixels are shared
-        equally among the positions.
+        equally among the positions. Off the grid these are those of a seamless picture's margin, too.
         """
         if self.on_grid:
             means = F.avg_pool2d(picture, self.strides[layer])
@@ -288,7 +297,8 @@ class Tiling:
         else:
             depth = 1 + list(self.network.stack).index(layer)
             modules = list(self.network.stack.values())[:depth]
-            sides = torch.Size(output_side(modules, side) for side in self.sides)
+            picture = self.pad(picture)
+            sides = torch.Size(output_side(modules, side) for side in picture.shape[-2:])
         return F.interpolate(picture, sides, mode="area")
 
     @torch.no_grad()

@@ -1,6 +1,7 @@
 """Seamless pictures: circular padding, resizing, and how an ordinary picture becomes one."""
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,9 @@ from worker.optim.randomness import generator_at
 # How far the correction of :func:`made_periodic` reaches, relative to the shorter side. Of 0.04, 0.06, 0.1,
 # 0.25 and no bound, by eye on three photographs: the first two leave a dark rim, the last tints the sky.
 REACH = 0.1
+
+# Makes a picture (1, C, H, W) of another height and width.
+Resize = Callable[[Tensor, int, int], Tensor]
 
 
 def wrapped(picture: Tensor, margin: int) -> Tensor:
@@ -27,7 +31,12 @@ def wrapped(picture: Tensor, margin: int) -> Tensor:
 
 
 def resize_wrapped(picture: Tensor, height: int, width: int) -> Tensor:
-    """A seamless picture (1, C, H, W) at another size, filtered across its edges.
+    """A seamless picture (1, C, H, W) at another size, filtered across its edges."""
+    return resize_across(resize, picture, height, width)
+
+
+def resize_across(how: Resize, picture: Tensor, height: int, width: int) -> Tensor:
+    """A seamless picture (1, C, H, W) at another size, as ``how`` makes it, but across its edges.
 
     Each axis in turn, from three copies side by side, of which the middle one is kept: that samples the same
     grid whatever the ratio of the sizes is.
@@ -35,8 +44,8 @@ def resize_wrapped(picture: Tensor, height: int, width: int) -> Tensor:
     old_height, old_width = picture.shape[-2:]
     if (height, width) == (old_height, old_width):
         return picture
-    taller = resize(picture.repeat(1, 1, 3, 1), 3 * height, old_width)[..., height : 2 * height, :]
-    wider = resize(taller.repeat(1, 1, 1, 3), height, 3 * width)
+    taller = how(picture.repeat(1, 1, 3, 1), 3 * height, old_width)[..., height : 2 * height, :]
+    wider = how(taller.repeat(1, 1, 1, 3), height, 3 * width)
     return wider[..., width : 2 * width].contiguous()
 
 

@@ -10,6 +10,7 @@ from app.kinds.work import HISTORY, HISTORY_BUDGET, LEAST_HISTORY, affordable_hi
 from tests.support.peak_memory import PeakMemory
 from worker.contract.steps import StepState
 from worker.optim.optimizers import lbfgs as module
+from worker.optim.optimizers import preconditioned_lbfgs
 from worker.optim.optimizers.lbfgs import FIRST_STEP, LARGEST_STEP, LBFGS
 from worker.optim.optimizers.preconditioned_lbfgs import PreconditionedLBFGS
 
@@ -215,7 +216,8 @@ def test_chunks_change_nothing_but_the_last_bits(
     monkeypatch: pytest.MonkeyPatch, kind: type[LBFGS], halved: bool
 ) -> None:
     def path(chunk: int) -> Tensor:
-        monkeypatch.setattr(module, "CHUNK", chunk)
+        for each in (module, preconditioned_lbfgs):
+            monkeypatch.setattr(each, "CHUNK", chunk)
         optimizer, picture = kind(5, halved=halved), rand(22)
         for _ in range(6):
             picture = optimizer.step(picture, CURVATURES * (picture - rand(23)))
@@ -234,7 +236,8 @@ def test_pairs_in_bfloat16_converge_as_well() -> None:
 def test_a_step_takes_a_copy_and_what_is_new_of_the_pairs(
     monkeypatch: pytest.MonkeyPatch, kind: type[LBFGS]
 ) -> None:
-    monkeypatch.setattr(module, "CHUNK", 1 << 12)
+    for each in (module, preconditioned_lbfgs):
+        monkeypatch.setattr(each, "CHUNK", 1 << 12)
     optimizer = kind(2, halved=True)
     optimum, picture = (torch.rand(1, 3, 256, 256) for _ in range(2))
     for _ in range(4):

@@ -87,7 +87,7 @@ class StyleTransferOptions(CallOptions, total=False):
     views: str | Sequence[Literal["picture", "negative", "rotated", "rotated_negative"]] | None
     """What the network sees: the picture, its negative, or either with its colours exchanged. Losses
     are means over them, so that the result fits what is peculiar to the network less. Each is
-    computed by itself. At scales above 300 px they take turns, and the last scale has the first.
+    computed by itself. At scales above 150 px they take turns, and the last scale has the first.
     """
     optimizer: Literal["lbfgs", "preconditioned_lbfgs", "adam"] | None
     """How the loss is minimized."""
@@ -679,8 +679,8 @@ class EmbeddingOptions(CallOptions, total=False):
     least 8, at most 1,024.
     """
     seed: int
-    """Seed of t-SNE, and of the pictures that a probe is tested on. At least 0, at most
-    9,223,372,036,854,775,807, default 0.
+    """Seed of the pictures that a probe is tested on, and of components of large sets. At least 0,
+    at most 9,223,372,036,854,775,807, default 0.
     """
 
 

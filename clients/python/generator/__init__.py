@@ -1,0 +1,1 @@
+"""How clients/python/generate.py makes the modules of impasto_client._generated."""
