@@ -66,7 +66,10 @@ REAPER_SECONDS = 5.0
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The service for some settings, or for those of the environment. Brings the database up to date."""
+    """The service for some settings, or for those of the environment. Brings the database up to date.
+
+    Raises SchemaMismatch, one of UNAVAILABLE; WrongDataFolder if its files are not there.
+    """
     settings = settings or get_settings()
     upgrade(settings.resolved_database_url)
     app = FastAPI(

@@ -12,8 +12,9 @@ from app.backup.manifest import DATABASE, FILES, MANIFEST, WEIGHTS, BackupError,
 from app.backup.rows import count_rows, snapshot
 from app.database.engine import make_engine, read
 from app.database.schema import SchemaMismatch, require_current, schema_in
+from app.jobs.stored_files import WrongDataFolder, open_storage
 from app.settings import Settings, sqlite_url
-from app.storage import FolderStorage, Storage, StorageFull, make_storage
+from app.storage import FolderStorage, Storage, StorageFull
 from app.storage.folder import keys_in
 
 
@@ -32,7 +33,7 @@ def make_backup(settings: Settings, folder: Path) -> tuple[Manifest, Copied]:
     try:
         require_current(engine)
         return _fill(folder, settings, engine)
-    except SchemaMismatch as error:
+    except (SchemaMismatch, WrongDataFolder) as error:
         raise BackupError(str(error)) from error
     except StorageFull as error:
         raise BackupError(f"The disk of {folder} is full: choose another one.") from error
@@ -43,7 +44,7 @@ def make_backup(settings: Settings, folder: Path) -> tuple[Manifest, Copied]:
 
 
 def _fill(folder: Path, settings: Settings, engine: Engine) -> tuple[Manifest, Copied]:
-    storage, target = make_storage(settings), FolderStorage(folder)
+    storage, target = open_storage(settings, engine), FolderStorage(folder)
     copied = Copied()
     try:
         _copy_files(storage, target, copied)

@@ -10,7 +10,7 @@ from app.backup.making import make_backup
 from app.backup.manifest import BackupError, Manifest
 from app.backup.restoring import restore as put_back
 from app.cli.messages import fail, note_problem
-from app.cli.serve import DataDir, failing_on_the_database, read_settings
+from app.cli.serve import DataDir, failing_on_unusable_data, read_settings
 
 # Files that are named; more are counted.
 NAMED = 20
@@ -25,7 +25,7 @@ def backup(
     """
     settings = read_settings(data_dir=data_dir)
     try:
-        with failing_on_the_database():
+        with failing_on_unusable_data():
             manifest, copied = make_backup(settings, folder)
     except BackupError as error:
         fail(str(error))
@@ -43,7 +43,7 @@ def restore(
     """
     settings = read_settings(data_dir=data_dir)
     try:
-        with failing_on_the_database():
+        with failing_on_unusable_data():
             restored = put_back(settings, folder)
     except BackupError as error:
         fail(str(error))

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 
 from sqlalchemy import Engine
 
-from app.cli.serve import failing_on_the_database
+from app.cli.serve import failing_on_unusable_data
 from app.database.engine import make_engine
 from app.database.migrations import upgrade
 from app.database.schema import SchemaMismatch, mismatch, schema_of
+from app.jobs.stored_files import require_files
 from app.settings import Settings
 from app.supervision.startup import StartError, claim_data_dir
 
@@ -22,8 +23,9 @@ def open_database(settings: Settings) -> Iterator[Engine]:
     """
     engine = make_engine(settings.resolved_database_url)
     try:
-        with failing_on_the_database():
+        with failing_on_unusable_data():
             _prepare(settings, engine)
+            require_files(settings, engine)
         yield engine
     finally:
         engine.dispose()

@@ -41,7 +41,8 @@ def doctor(
     """
     settings = read_settings(data_dir=data_dir)
     found = [*all_checks(settings), *_check_devices(settings)]
-    if files and any(check.part == "database" and check.state == "ok" for check in found):
+    states = {check.part: check.state for check in found}
+    if files and states["database"] == "ok" and "files" not in states:
         found += _check_files(settings, None if as_json else NAMED)
     if as_json:
         typer.echo(json.dumps([asdict(check) for check in found], indent=2))

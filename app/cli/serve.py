@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from app.cli.messages import USAGE, fail, fail_on, say, settings_problems
-from app.database.engine import UNAVAILABLE, reason_of
+from app.database.engine import UNAVAILABLE, make_engine, reason_of
 from app.database.migrations import upgrade
 from app.database.schema import SchemaMismatch
+from app.jobs.stored_files import WrongDataFolder, require_files
 from app.settings import Settings
 from app.supervision.api import command
 from app.supervision.logs import configure_logging
@@ -61,8 +62,9 @@ def api(host: Host = None, port: Port = None) -> None:
         listener = listen(settings.host, settings.port)
     except StartError as error:
         fail(str(error), USAGE)
-    with failing_on_the_database():
+    with failing_on_unusable_data():
         upgrade(settings.resolved_database_url)
+        _require_files(settings)
     listener.set_inheritable(True)
     # Another program in this process: what the command line and migrations load would stay, 27 MB.
     os.execv(sys.executable, command(listener, settings))  # noqa: S606
@@ -110,18 +112,26 @@ def _settings_of_a_cluster(**flags: object) -> Settings:
     return settings
 
 
+def _require_files(settings: Settings) -> None:
+    engine = make_engine(settings.resolved_database_url)
+    try:
+        require_files(settings, engine)
+    finally:
+        engine.dispose()
+
+
 def supervise(supervisor: Supervisor) -> int:
-    """Run a supervisor to its end; its exit code. One line if the database cannot be used."""
-    with failing_on_the_database():
+    """Run a supervisor to its end; its exit code. One line if its data cannot be used."""
+    with failing_on_unusable_data():
         return supervisor.run()
 
 
 @contextmanager
-def failing_on_the_database() -> Iterator[None]:
-    """Exit with one line if the database cannot be used, or is that of another release."""
+def failing_on_unusable_data() -> Iterator[None]:
+    """Exit with one line if the database cannot be used, is of another release, or its files are away."""
     try:
         yield
-    except SchemaMismatch as error:
+    except (SchemaMismatch, WrongDataFolder) as error:
         fail(str(error), USAGE)
     except UNAVAILABLE as error:
         reason = " ".join(reason_of(error).split())

@@ -16,8 +16,9 @@ from app.jobs.dispatch.base import Dispatcher, make_dispatcher
 from app.jobs.joint_reads import JointReads
 from app.jobs.notifier import JobNotifier
 from app.jobs.service import JobService
+from app.jobs.stored_files import open_storage
 from app.settings import Settings
-from app.storage import Storage, make_storage
+from app.storage import Storage
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ class Services:
 
 
 def make_services(settings: Settings) -> Services:
-    """The services that the settings ask for."""
+    """The services that the settings ask for. Raises WrongDataFolder."""
     engine = make_engine(settings.resolved_database_url, settings.database_connections)
-    storage = make_storage(settings)
+    storage = open_storage(settings, engine)
     dispatcher = make_dispatcher(settings)
     images = ImageService(settings, engine, storage)
     jobs = JobService(engine, storage, dispatcher, images)

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.database.engine import current_time, make_engine, reason_of
 from app.database.schema import schema_of
 from app.jobs.repository import oldest_waiting
+from app.jobs.stored_files import WrongDataFolder, require_files
 from app.kinds import all_lanes
 from app.networks import list_cards
 from app.networks.weights_folder import local_weights
@@ -58,6 +59,7 @@ def _check_open_database(settings: Settings) -> Iterator[Check]:
         found = list(check_database(engine))
         yield from found
         if found[0].state == "ok":
+            yield from check_files(settings, engine)
             yield from check_workers(settings, engine)
     finally:
         engine.dispose()
@@ -117,6 +119,14 @@ def check_database(engine: Engine) -> Iterator[Check]:
     else:
         now = datetime.fromtimestamp(time.time(), UTC)
         yield Check("clock", "ok", f"{now:%Y-%m-%d %H:%M:%S} UTC, as the database says")
+
+
+def check_files(settings: Settings, engine: Engine) -> Iterator[Check]:
+    """Whether the data folder has files, if the database names some."""
+    try:
+        require_files(settings, engine)
+    except WrongDataFolder as error:
+        yield Check("files", "wrong", error.found, error.remedy)
 
 
 def check_redis(settings: Settings) -> Iterator[Check]:

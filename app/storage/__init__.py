@@ -1,7 +1,7 @@
 """Blobs by key, in a folder."""
 
 from app.storage.errors import StorageFull, StorageUnavailable
-from app.storage.folder import FolderStorage, Storage, Stored, make_storage, put_all
+from app.storage.folder import FolderStorage, Storage, Stored, files_folder, make_storage, put_all
 
 __all__ = [
     "FolderStorage",
@@ -9,6 +9,7 @@ __all__ = [
     "StorageFull",
     "StorageUnavailable",
     "Stored",
+    "files_folder",
     "make_storage",
     "put_all",
 ]

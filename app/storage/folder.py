@@ -55,10 +55,13 @@ class Storage(Protocol):
         """Store a blob whole or not at all, replacing what had its key; StorageFull."""
 
     def open(self, key: str) -> BinaryIO:
-        """The blob for reading; FileNotFoundError if there is none. The caller closes it."""
+        """The blob for reading; FileNotFoundError if it is gone. The caller closes it.
+
+        Raises another OSError if it cannot be read now, or all files are away.
+        """
 
     def size(self, key: str) -> int:
-        """Bytes of the blob; FileNotFoundError if there is none."""
+        """Bytes of the blob. Raises as :meth:`open` does."""
 
     def require_space(self, size: int = 0) -> None:
         """Raises StorageFull if there is not the space for ``size`` bytes above what must stay free."""
@@ -136,8 +139,11 @@ class FolderStorage:
         return Stored(key, length, digest.hexdigest())
 
     def open(self, key: str) -> BinaryIO:
-        """The blob for reading; FileNotFoundError if there is none. The caller closes it."""
-        with self._unless_gone():
+        """The blob for reading; FileNotFoundError if it is gone. The caller closes it.
+
+        Raises another OSError if it cannot be read now, or all files are away.
+        """
+        with self._unless_gone(key):
             return self.path(key).open("rb")
 
     def path(self, key: str) -> Path:
@@ -145,8 +151,8 @@ class FolderStorage:
         return self.root.joinpath(*_segments(key))
 
     def size(self, key: str) -> int:
-        """Bytes of the blob; FileNotFoundError if there is none."""
-        with self._unless_gone():
+        """Bytes of the blob. Raises as :meth:`open` does."""
+        with self._unless_gone(key):
             return self.path(key).stat().st_size
 
     def require_space(self, size: int = 0) -> None:
@@ -217,17 +223,22 @@ class FolderStorage:
         return keys_in(self.root, prefix, on_unreadable=self._unless_away(on_unreadable))
 
     @contextlib.contextmanager
-    def _unless_gone(self) -> Iterator[None]:
+    def _unless_gone(self, key: str = "") -> Iterator[None]:
         """Let FileNotFoundError through. Raises OSError instead if the folder is away, with all files."""
         try:
             yield
         except FileNotFoundError:
-            self._require_folder()
+            self._require_folder(key)
             raise
 
-    def _require_folder(self) -> None:
-        """Raises OSError if this is not the folder that it was, but the place where its disk was mounted."""
-        if not self._temporary.is_dir():
+    def _require_folder(self, key: str = "") -> None:
+        """Raises OSError if this is not the folder that it was, but the place where its disk was mounted.
+
+        Nor is it if a file that is missing would be the first of its kind: the folder ``images`` stays when
+        the last picture is deleted.
+        """
+        kind = self.root / key.partition("/")[0]
+        if not (self._temporary.is_dir() and kind.is_dir()):
             reason = "the folder of all files is not there: is its disk mounted?"
             raise OSError(errno.EIO, reason, str(self.root)) from None
 
@@ -320,8 +331,16 @@ def put_all(storage: Storage, blobs: Mapping[str, bytes | BinaryIO]) -> list[Sto
 
 
 def make_storage(settings: Settings) -> Storage:
-    """The folder ``files`` in the data folder."""
-    return FolderStorage(settings.data_dir / "files", settings.min_free_bytes)
+    """The folder ``files`` in the data folder, which it makes.
+
+    Where there is a database, :func:`app.jobs.stored_files.open_storage` looks first whether it is the one.
+    """
+    return FolderStorage(files_folder(settings), settings.min_free_bytes)
+
+
+def files_folder(settings: Settings) -> Path:
+    """The folder of all files of a service."""
+    return settings.data_dir / "files"
 
 
 def _segments(key: str) -> list[str]:

@@ -14,6 +14,7 @@ import uvicorn
 
 from app.database.engine import UNAVAILABLE, reason_of
 from app.database.schema import SchemaMismatch
+from app.jobs.stored_files import WrongDataFolder
 from app.settings import Settings, get_settings
 from app.supervision.child import python_command
 from app.supervision.logs import configure_logging
@@ -78,7 +79,7 @@ def make_server(settings: Settings, application: "FastAPI") -> Server:
 def make_application(settings: Settings) -> "FastAPI":
     """The application, in a process that does nothing else. Migrates the database.
 
-    Raises SchemaMismatch, one of UNAVAILABLE.
+    Raises SchemaMismatch, WrongDataFolder, one of UNAVAILABLE.
     """
     # The command line imports this module for other commands too; they need not wait for this import.
     from app.main import create_app
@@ -112,7 +113,7 @@ def main() -> None:
     listener = socket.socket(fileno=arguments.listener)
     try:
         application = make_application(settings)
-    except SchemaMismatch as error:
+    except (SchemaMismatch, WrongDataFolder) as error:
         log.error("%s", error)
         sys.exit(os.EX_CONFIG)
     except UNAVAILABLE as error:

@@ -20,8 +20,8 @@ from app.jobs.dispatch.base import Dispatcher, make_dispatcher
 from app.jobs.dispatch.wakeups import run_dir
 from app.jobs.job import Job
 from app.jobs.reaper import expire_worker, finish_takeback, overdue_cancels, release_worker
+from app.jobs.stored_files import open_storage
 from app.settings import Settings
-from app.storage import make_storage
 from app.supervision.api import command as api_command
 from app.supervision.child import Child, python_command
 from app.supervision.devices import devices_of
@@ -69,7 +69,6 @@ class Supervisor:
         self._listener = listener
         self._settings = settings
         self._on_ready = on_ready
-        self._storage = make_storage(settings)
         environment = _environment_of(settings)
         self._api: list[Child] = []
         if listener is not None:
@@ -103,7 +102,8 @@ class Supervisor:
 
         Call it in the main thread. Returns the exit code: 0; 2 if a process exited with EX_CONFIG because the
         settings are wrong, or if a newer release migrated the database; 130 after a second SIGINT. Raises one
-        of UNAVAILABLE if the database cannot be used, SchemaMismatch if it is that of a newer release.
+        of UNAVAILABLE if the database cannot be used, SchemaMismatch if it is that of a newer release,
+        WrongDataFolder if its files are not there.
         """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
@@ -114,6 +114,7 @@ class Supervisor:
                 upgrade(url)
             else:
                 await_schema(engine, lambda: self._stopping)
+            self._storage = open_storage(self._settings, engine)
         except BaseException:
             engine.dispose()
             raise

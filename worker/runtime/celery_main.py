@@ -22,9 +22,10 @@ from app.database.engine import WATCH_CONNECTIONS, make_engine
 from app.jobs.dispatch.base import Dispatcher, make_dispatcher
 from app.jobs.dispatch.celery_settings import queue_of
 from app.jobs.reaper import expire_worker, finish_takeback, overdue_cancels, release_worker
+from app.jobs.stored_files import open_storage
 from app.log_context import logged_with
 from app.settings import Settings, get_settings
-from app.storage import Storage, make_storage
+from app.storage import Storage
 from app.supervision.logs import configure_logging
 from app.supervision.parent_watch import exit_with_parent
 from app.supervision.readiness import say_ready
@@ -43,7 +44,7 @@ class Watch:
         self._owner = worker_id
         self._engine: Engine = make_engine(settings.resolved_database_url, WATCH_CONNECTIONS)
         self._dispatcher: Dispatcher = make_dispatcher(settings)
-        self._storage: Storage = make_storage(settings)
+        self._storage: Storage = open_storage(settings, self._engine)
         self._children: dict[str, int] = {}
         self._stopping = False
         self._was_ready = False
@@ -157,11 +158,12 @@ def main() -> None:
 
     try:
         from worker.runtime.celery_app import WRONG_SETTINGS, celery
+
+        watch = Watch(settings, arguments.worker_id)
     except ValueError as error:
         log.error("%s", error)
         sys.exit(os.EX_CONFIG)
 
-    watch = Watch(settings, arguments.worker_id)
     signal.signal(WRONG_SETTINGS, watch.end_on_wrong_settings)
     worker_init.connect(watch.start, weak=False)
     worker_ready.connect(watch.signal_children_on_shutdown, weak=False)

@@ -10,8 +10,9 @@ from sqlalchemy import Engine
 from app.database.engine import WORKER_CONNECTIONS, make_engine
 from app.jobs.claims import Claim
 from app.jobs.dispatch.base import Dispatcher, make_dispatcher
+from app.jobs.stored_files import open_storage
 from app.settings import Settings
-from app.storage import Storage, make_storage
+from app.storage import Storage
 from worker.contract.compute import Compute
 from worker.networks.loading import NetworkLoader
 from worker.runtime.device import choose_devices, choose_dtype, choose_threads, has_native_bfloat16, memory_of
@@ -55,16 +56,18 @@ def make_context(
 ) -> WorkerContext:
     """Open the database and the storage, choose device, dtype and, for this whole process, threads.
 
-    ``sharing`` workers share the cores. ValueError if there is no such device.
+    ``sharing`` workers share the cores. ValueError if there is no such device, or the
+    files of the database are not there.
     """
     device, *partners = choose_devices(settings, device_name, lane)
     # Each rank of a training on the CPU computes with as many threads.
     ranks = [device, *partners].count(device) if device.type == "cpu" else 1
     return_large_pieces()
     torch.set_num_threads(choose_threads(settings.threads, lane, sharing * ranks))
+    engine = make_engine(settings.resolved_database_url, WORKER_CONNECTIONS)
     return WorkerContext(
-        engine=make_engine(settings.resolved_database_url, WORKER_CONNECTIONS),
-        storage=make_storage(settings),
+        engine=engine,
+        storage=open_storage(settings, engine),
         dispatcher=make_dispatcher(settings),
         settings=settings,
         worker_id=worker_id,

@@ -79,7 +79,10 @@ def test_a_service_that_is_well(doctor: Doctor, engine: Engine) -> None:
 
 
 @pytest.mark.medium
-def test_jobs_that_nobody_runs_and_files_that_are_gone(doctor: Doctor, engine: Engine) -> None:
+def test_jobs_that_nobody_runs_and_files_that_are_gone(
+    doctor: Doctor, engine: Engine, tmp_path: Path
+) -> None:
+    (tmp_path / "data/files/images").mkdir(parents=True)
     create_job(engine, NewJob("k", "long", {}))
     with write(engine) as connection:
         connection.execute(update(jobs).values(created_at=now() - 90))
@@ -94,13 +97,23 @@ def test_jobs_that_nobody_runs_and_files_that_are_gone(doctor: Doctor, engine: E
 
 
 @pytest.mark.medium
+def test_a_disk_of_files_that_is_not_mounted(doctor: Doctor, engine: Engine, tmp_path: Path) -> None:
+    info = PictureInfo("PNG", "image/png", 1, 1, has_alpha=False, orientation=1, bytes=1)
+    add_image(engine, NewImage("away", None, info, Stored("images/away", 1, "00")))
+    code, found = doctor()
+    assert code == 1 and found["files"]["state"] == "wrong"
+    assert str(tmp_path / "data/files") in found["files"]["found"]
+    assert "Mount its disk" in found["files"]["remedy"]
+
+
+@pytest.mark.medium
 def test_a_folder_that_cannot_be_read_is_named_and_so_is_the_rest(
     doctor: Doctor, engine: Engine, tmp_path: Path
 ) -> None:
     info = PictureInfo("PNG", "image/png", 1, 1, has_alpha=False, orientation=1, bytes=1)
     add_image(engine, NewImage("gone", None, info, Stored("images/gone", 1, "00")))
     files = tmp_path / "data/files"
-    files.mkdir()
+    (files / "images").mkdir(parents=True)
     (files / "jobs").symlink_to("jobs")
     code, found = doctor("--files")
     assert code == 1 and found["files of rows"]["found"] == "images/gone: its file is missing"
@@ -165,8 +178,8 @@ def test_without_the_folder_of_files_none_is_made(
     info = PictureInfo("PNG", "image/png", 1, 1, has_alpha=False, orientation=1, bytes=1)
     add_image(engine, NewImage("there", None, info, Stored("images/there", 1, "00")))
     code, found = doctor("--files", folder=tmp_path / "elsewhere")
-    assert code == 1 and found["files of rows"]["found"] == "images/there: its file is missing"
-    assert "IMPASTO_DATA_DIR" in found["files of rows"]["remedy"]
+    assert code == 1 and found["files"]["state"] == "wrong"
+    assert "IMPASTO_DATA_DIR" in found["files"]["remedy"]
     assert not (tmp_path / "elsewhere").exists()
 
 

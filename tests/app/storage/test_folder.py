@@ -183,6 +183,8 @@ FolderStorage(Path(sys.argv[1])).put("images/a", endless())
 
 
 def test_a_missing_blob(storage: FolderStorage) -> None:
+    storage.put("images/a", b"a")
+    storage.delete("images/a")
     storage.delete("images/none")
     storage.delete_prefix("jobs/none")
     storage.delete_prefix("jobs/none", keep={"jobs/none/a"})
@@ -302,6 +304,15 @@ def test_a_storage_that_is_away_has_not_lost_its_blobs(storage: FolderStorage, i
     moved.rename(storage.root)
     with storage.open("images/a") as file:
         assert file.read() == b"paint"
+
+
+def test_a_blob_that_would_be_the_first_of_its_kind_is_not_missing(storage: FolderStorage) -> None:
+    """As where a worker was started on the place of a disk, before anything was on the disk."""
+    storage.put("jobs/j/1/image.png", b"made here")
+    for use in (storage.open, storage.size):
+        with pytest.raises(OSError, match="is its disk mounted") as raised:
+            use("images/a")
+        assert not isinstance(raised.value, FileNotFoundError)
 
 
 def ignore(key: str, error: OSError) -> None:
