@@ -14,6 +14,7 @@ from app.images.tables import images
 from app.media import PictureInfo
 from app.media.clips import is_clip_type
 from app.storage import Stored
+from app.storage.folder import PICTURES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ def find_uploads_alike(engine: Engine, hashes: Collection[str]) -> list[Image]:
 
 def image_key(image_id: str) -> str:
     """The storage key of a picture."""
-    return f"images/{image_id}"
+    return f"{PICTURES}/{image_id}"
 
 
 def add_image(engine: Engine, new: NewImage, request: Keyed | None = None) -> Image:

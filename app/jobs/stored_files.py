@@ -11,9 +11,10 @@ from app.images.tables import images
 from app.jobs.tables import artifacts
 from app.settings import Settings
 from app.storage import Storage, files_folder, make_storage
+from app.storage.folder import PICTURES
 
 # The tables whose rows name files, and the folder of these. It is made with the first file, and stays.
-_FOLDERS = {"images": images.c.id, "jobs": artifacts.c.job_id}
+_FOLDERS = {PICTURES: images.c.id, "jobs": artifacts.c.job_id}
 
 
 class WrongDataFolder(ValueError):

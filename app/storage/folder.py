@@ -23,6 +23,8 @@ from app.storage.errors import StorageFull
 log = logging.getLogger(__name__)
 
 CHUNK = 1 << 20
+# What the keys of pictures begin with.
+PICTURES = "images"
 # The disk is full, or its quota.
 FULL = (errno.ENOSPC, errno.EDQUOT)
 DAY_SECONDS = 86_400.0
@@ -234,11 +236,12 @@ class FolderStorage:
     def _require_folder(self, key: str = "") -> None:
         """Raises OSError if this is not the folder that it was, but the place where its disk was mounted.
 
-        Nor is it if a file that is missing would be the first of its kind: the folder ``images`` stays when
-        the last picture is deleted.
+        Nor is it if a picture that is missing would be the first one: only those that were stored are asked
+        for, and their folder stays when the last one is deleted.
         """
-        kind = self.root / key.partition("/")[0]
-        if not (self._temporary.is_dir() and kind.is_dir()):
+        pictures = self.root / PICTURES
+        is_first = key.startswith(f"{PICTURES}/") and not pictures.is_dir()
+        if is_first or not self._temporary.is_dir():
             reason = "the folder of all files is not there: is its disk mounted?"
             raise OSError(errno.EIO, reason, str(self.root)) from None
 

@@ -306,7 +306,7 @@ def test_a_storage_that_is_away_has_not_lost_its_blobs(storage: FolderStorage, i
         assert file.read() == b"paint"
 
 
-def test_a_blob_that_would_be_the_first_of_its_kind_is_not_missing(storage: FolderStorage) -> None:
+def test_a_picture_that_would_be_the_first_one_is_not_missing(storage: FolderStorage) -> None:
     """As where a worker was started on the place of a disk, before anything was on the disk."""
     storage.put("jobs/j/1/image.png", b"made here")
     for use in (storage.open, storage.size):
