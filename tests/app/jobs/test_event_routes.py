@@ -238,12 +238,12 @@ def test_a_stream_of_a_hundred_jobs_costs_one_query_a_wake_up(
         while f"impasto_event_streams {len(streams)}.0" not in httpx.get(f"{address}/metrics").text:
             time.sleep(0.05)
         # What they begin with.
-        wait_until_quiet(sent)
+        wait_until_quiet(sent, "job_events")
         sent.clear()
         repository.request_cancel(database, ids[0])
         wake.changed(ids[0])
         wait_for(lambda: any("job_events" in statement for statement in sent))
-        wait_until_quiet(sent)
+        wait_until_quiet(sent, "job_events")
         reads = [statement for statement in sent if "job_events" in statement]
         for job_id in ids[1:]:
             repository.request_cancel(database, job_id)
