@@ -48,11 +48,11 @@ test: lint test-programs ## All of check, and every test except the slow and the
 
 # Most of them wait for processes, so there is one more at a time than a small machine has cores.
 test-slow: $(VENV)/installed-dev test-programs ## The tests that take minutes
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadgroup -m "slow and not long" --timeout=1800 $(PYTEST_ARGS); code=$$?; \
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadgroup -m "slow and not long" --timeout=1800 -o faulthandler_timeout=1830 $(PYTEST_ARGS); code=$$?; \
 	if [ $$code -eq 5 ]; then echo "There are no slow tests."; else exit $$code; fi
 
 test-long: $(VENV)/installed-dev test-programs ## The OpenAPI tried with whatever it allows and forbids, and more of the slow tests
-	@$(BIN)/pytest -m long $(PYTEST_ARGS)
+	@$(BIN)/pytest -m long -o faulthandler_timeout=0 $(PYTEST_ARGS)
 
 # Programs that cannot be installed are named here and in the last line of the tests, which skip what needs them.
 test-programs:

@@ -23,7 +23,7 @@ def statements(engine: Engine) -> Iterator[list[str]]:
 
 
 def wait_until_quiet(sent: list[str], table: str) -> None:
-    """Return when nothing that names a table was sent for a moment; the rounds of a service go on for ever."""
+    """Return when nothing that names a table was sent for a moment; the service's own rounds never end."""
     count = -1
     while count != (count := sum(table in statement for statement in sent)):
         time.sleep(1)
