@@ -39,6 +39,12 @@ def check_output(option: str, path: Path, endings: Sequence[str] = (".png",)) ->
         fail_on([(option, f"{path} cannot be written: {reason}. Choose another name.")])
 
 
+def require_apart(option: str, path: Path, inputs: Iterable[Path]) -> None:
+    """Exit with a message that names the option if ``path`` is one of the files that it is made from."""
+    if any(_is_same(path, each) for each in inputs):
+        fail_on([(option, f"{path} is made from this file, which would be lost: choose another name.")])
+
+
 def beside(path: Path, name: str, ending: str) -> Path:
     """The path of another file of the same job, with as much of the name of ``path`` as there is room for."""
     stem = path.stem
@@ -77,6 +83,13 @@ def replacing(path: Path, temporaries: Path | None = None) -> Iterator[BinaryIO]
 def _target_of(path: Path) -> Path:
     """The path without links, which a rename would replace."""
     return Path(os.path.realpath(path))
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):
+        return False  # one of them is not there
 
 
 def _umask() -> int:
