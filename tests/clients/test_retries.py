@@ -233,3 +233,29 @@ def test_pauses_grow_and_scatter() -> None:
     assert retries.delay(4) is None
     later = retries.delay(1, retry_after=10)
     assert later is not None and 10 <= later <= 11
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+def test_what_is_sent_on_as_a_get_was_not_done(ask: Ask, server: FlakyServer, status: int) -> None:
+    # As from http to https: the method and the body do not come with it.
+    moved = Reply(status, headers={"Location": "/moved"})
+    server.answer("GET /moved", Reply.of(job()))
+    server.answer(f"POST {JOB}/cancel", moved)
+    server.answer(f"GET {JOB}", Reply.of(job()))
+    with pytest.raises(UnexpectedAnswer, match=r"sends on to http://.*/moved, where the POST is lost"):
+        made = ask(lambda client: client.jobs.get(JOB_ID))
+        ask(lambda _: made.cancel())
+
+
+def test_a_delete_that_is_sent_on_as_a_get_is_no_success(ask: Ask, server: FlakyServer) -> None:
+    server.answer("GET /moved", Reply.of({}))
+    server.answer("DELETE /v1/networks/mine", Reply(302, headers={"Location": "/moved"}))
+    with pytest.raises(UnexpectedAnswer, match="where the DELETE is lost"):
+        ask(lambda client: client.networks.delete("mine"))
+
+
+def test_what_is_sent_on_as_it_is_is_done(ask: Ask, server: FlakyServer) -> None:
+    server.answer("DELETE /v1/networks/mine", Reply(308, headers={"Location": "/moved"}))
+    server.answer("DELETE /moved", Reply(204))
+    ask(lambda client: client.networks.delete("mine"))
+    assert len(server.sent("DELETE /moved")) == 1
