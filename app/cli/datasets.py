@@ -132,7 +132,7 @@ def sheet(
     params = {"columns": columns, "side": side, "skip": skip, **({"part": part} if part else {})}
     with service(url) as client:
         sent = client.get(f"/v1/datasets/{name}/contact-sheet", params=params, timeout=120)
-        if sent.is_error:
+        if not sent.is_success:
             answer(sent)
     try:
         write_file(output, sent.content)
