@@ -270,7 +270,8 @@ def _zipped(pictures: Path) -> Iterator[BinaryIO]:
             yield file
         return
     with TemporaryFile() as temporary:
-        with zipfile.ZipFile(temporary, "w") as archive:
+        # A file may be older than the times that a ZIP knows.
+        with zipfile.ZipFile(temporary, "w", strict_timestamps=False) as archive:
             for path in sorted(pictures.rglob("*")):
                 name = path.relative_to(pictures).as_posix()
                 if path.is_file() and (is_picture(name) or is_table(name)):

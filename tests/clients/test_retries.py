@@ -2,6 +2,7 @@
 
 import email.utils
 import json
+import os
 import socket
 import threading
 import time
@@ -259,3 +260,12 @@ def test_what_is_sent_on_as_it_is_is_done(ask: Ask, server: FlakyServer) -> None
     server.answer("DELETE /moved", Reply(204))
     ask(lambda client: client.networks.delete("mine"))
     assert len(server.sent("DELETE /moved")) == 1
+
+
+def test_pictures_of_before_1980_are_packed(ask: Ask, server: FlakyServer, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"picture")
+    os.utime(tmp_path / "a.png", (0, 0))
+    server.answer("POST /v1/datasets", Reply.of({"type": "name_taken", "detail": "Another one."}, 409))
+    with pytest.raises(Conflict):
+        ask(lambda client: client.datasets.create("birds", tmp_path))
+    assert b"picture" in server.sent("POST /v1/datasets")[0].body
