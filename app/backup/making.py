@@ -1,6 +1,10 @@
 """Makes a backup of a service that may be at work."""
 
+import fcntl
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +32,11 @@ def make_backup(settings: Settings, folder: Path) -> tuple[Manifest, Copied]:
     """
     folder = folder.resolve()
     _require_service(settings)
-    _require_new(folder, settings)
+    with _new_folder(folder, settings):
+        return _back_up(folder, settings)
+
+
+def _back_up(folder: Path, settings: Settings) -> tuple[Manifest, Copied]:
     engine = make_engine(settings.resolved_database_url, statement_seconds=0)
     try:
         require_current(engine)
@@ -77,16 +85,40 @@ def _require_service(settings: Settings) -> None:
         raise BackupError(f"There is no service in {file.parent}, which has no {file.name}: {remedy}.")
 
 
-def _require_new(folder: Path, settings: Settings) -> None:
+@contextmanager
+def _new_folder(folder: Path, settings: Settings) -> Iterator[None]:
+    """Make an empty folder that no other backup uses within the context. Raises BackupError."""
     data = settings.data_dir.resolve()
     if folder.is_relative_to(data):
         raise BackupError(f"{folder} lies in the data folder, {data}: choose another one.")
     try:
-        if folder.exists() and any(folder.iterdir()):
-            raise BackupError(f"{folder} is not empty: name a new folder for each backup.")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
     except OSError as error:
-        raise BackupError(f"Cannot write to {folder}: {reason_of(error)}. Choose another folder.") from error
+        raise _unusable(folder, error) from error
+    try:
+        _claim(folder, handle)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _claim(folder: Path, handle: int) -> None:
+    """Lock an open folder, and look whether it is empty. Raises BackupError."""
+    try:
+        # One of two that fails would empty the folder of the other.
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_empty = not any(folder.iterdir())
+    except BlockingIOError as error:
+        raise BackupError(f"Another backup is made in {folder}: name a new folder for each.") from error
+    except OSError as error:
+        raise _unusable(folder, error) from error
+    if not is_empty:
+        raise BackupError(f"{folder} is not empty: name a new folder for each backup.")
+
+
+def _unusable(folder: Path, error: OSError) -> BackupError:
+    return BackupError(f"Cannot write to {folder}: {reason_of(error)}. Choose another folder.")
 
 
 def _copy_files(storage: Storage, target: FolderStorage, copied: Copied) -> None:

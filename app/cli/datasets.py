@@ -132,7 +132,7 @@ def sheet(
     params = {"columns": columns, "side": side, "skip": skip, **({"part": part} if part else {})}
     with service(url) as client:
         sent = client.get(f"/v1/datasets/{name}/contact-sheet", params=params, timeout=120)
-        if sent.is_error:
+        if not sent.is_success:
             answer(sent)
     try:
         write_file(output, sent.content)
@@ -270,7 +270,8 @@ def _zipped(pictures: Path) -> Iterator[BinaryIO]:
             yield file
         return
     with TemporaryFile() as temporary:
-        with zipfile.ZipFile(temporary, "w") as archive:
+        # A file may be older than the times that a ZIP knows.
+        with zipfile.ZipFile(temporary, "w", strict_timestamps=False) as archive:
             for path in sorted(pictures.rglob("*")):
                 name = path.relative_to(pictures).as_posix()
                 if path.is_file() and (is_picture(name) or is_table(name)):

@@ -23,7 +23,7 @@ from app.cli.options import (
     option_parameters,
     params_of,
 )
-from app.cli.output_files import beside, check_output, write_file
+from app.cli.output_files import beside, check_output, require_apart, write_file
 from app.cli.serve import read_settings
 from app.cli.tables import print_table
 from app.errors import ComputationError, FieldError, InputError, OutOfMemory
@@ -127,6 +127,11 @@ def _run(spec: KindSpec[Params], given: dict[str, Any]) -> None:
         for name in spec.params.picture_fields()
         if (value := given.get(name)) is not None
     }
+    if output is not None:
+        # What goes on from a file may replace it.
+        marks = spec.params.picture_fields()
+        made_from = [path for name in pictures if not marks[name].states for path in pictures[name]]
+        require_apart("--output", output, made_from)
     sets: dict[str, str] = {
         name: value for name in spec.params.dataset_fields() if (value := given.pop(name, None)) is not None
     }

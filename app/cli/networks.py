@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from app.cli.data_folder import open_database
 from app.cli.messages import fail
-from app.cli.output_files import check_output
+from app.cli.output_files import check_output, replacing
 from app.cli.serve import read_settings
 from app.cli.service_client import AsJson, Url, answer, service
 from app.cli.tables import print_list, print_table
@@ -87,7 +87,7 @@ class Service:
     def write(self, name: str, file: BinaryIO) -> None:
         """Write a network as safetensors to an open file."""
         with self._client.stream("GET", f"/v1/networks/{name}/export", timeout=None) as response:
-            if response.is_error:
+            if not response.is_success:
                 response.read()
                 answer(response)
             for chunk in response.iter_bytes(CHUNK):
@@ -213,14 +213,11 @@ def export(
 ) -> None:
     """Write a network with its card to one file. `impasto export-network` writes ONNX."""
     check_output("--output", output, (".safetensors",))
-    with _place(url, data_dir) as place:
-        partial = output.with_name(f".{output.name}.partial")
-        try:
-            with partial.open("wb") as file:
-                place.write(name, file)
-            partial.replace(output)
-        finally:
-            partial.unlink(missing_ok=True)
+    try:
+        with _place(url, data_dir) as place, replacing(output) as file:
+            place.write(name, file)
+    except OSError as error:
+        fail(f"{error.filename or output}: {error.strerror}")
     typer.echo(f"Network {name} is in {output}")
 
 

@@ -23,19 +23,26 @@ def check_output(option: str, path: Path, endings: Sequence[str] = (".png",)) ->
         formats = " or ".join(endings)
         fail_on([(option, f"{path} must end in {formats}: that is the format it is written in.")])
     try:
-        if path.is_dir():
+        target = _target_of(path)
+        if target.is_dir():
             fail_on([(option, f"{path} is a folder.")])
-        if not path.parent.is_dir():
-            fail_on([(option, f"There is no folder {path.parent}.")])
-        if not os.access(path.parent, os.W_OK):
-            fail_on([(option, f"The folder {path.parent} cannot be written to.")])
-        if not path.exists():
-            path.touch()
-            path.unlink()
+        if not target.parent.is_dir():
+            fail_on([(option, f"There is no folder {target.parent if path.is_symlink() else path.parent}.")])
+        if not os.access(target.parent, os.W_OK):
+            fail_on([(option, f"The folder {target.parent} cannot be written to.")])
+        if not target.exists():
+            target.touch()
+            target.unlink()
     except (OSError, ValueError) as error:
         # ValueError: the name has a character that no file can have.
         reason = getattr(error, "strerror", None) or error
         fail_on([(option, f"{path} cannot be written: {reason}. Choose another name.")])
+
+
+def require_apart(option: str, path: Path, inputs: Iterable[Path]) -> None:
+    """Exit with a message that names the option if ``path`` is one of the files that it is made from."""
+    if any(_is_same(path, each) for each in inputs):
+        fail_on([(option, f"{path} is made from this file, which would be lost: choose another name.")])
 
 
 def beside(path: Path, name: str, ending: str) -> Path:
@@ -56,8 +63,10 @@ def write_file(path: Path, data: bytes | Iterable[bytes]) -> None:
 def replacing(path: Path, temporaries: Path | None = None) -> Iterator[BinaryIO]:
     """A file to write that becomes ``path`` at the end of the context, and is deleted after an error.
 
-    Until then it is in ``temporaries``, a folder of the same disk; by default in that of ``path``.
+    Until then it is in ``temporaries``, a folder of the same disk; by default in that of ``path``, and where
+    that is a link the file that it leads to is written.
     """
+    path = _target_of(path) if temporaries is None else path
     descriptor, temporary = tempfile.mkstemp(dir=temporaries or path.parent, prefix=_PREFIX)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -69,6 +78,18 @@ def replacing(path: Path, temporaries: Path | None = None) -> Iterator[BinaryIO]
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _target_of(path: Path) -> Path:
+    """The path without links, which a rename would replace."""
+    return Path(os.path.realpath(path))
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):
+        return False  # one of them is not there
 
 
 def _umask() -> int:

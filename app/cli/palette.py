@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from app.cli.output_files import check_output
 from app.cli.palette_evaluation import evaluate
 from app.cli.palette_training import train
-from app.cli.sheet import GAP, contact_sheet
+from app.cli.sheet import FORMATS, GAP, contact_sheet
 
 QUALITY = 88
 
@@ -41,6 +42,7 @@ def draw(
     ] = True,
 ) -> None:
     """Write a contact sheet of drawn pictures, one row for each class."""
+    check_output("--output", output, list(FORMATS))
     from PIL import Image
 
     from models.procedural import CLASSES

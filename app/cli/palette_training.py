@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from rich.progress import Progress, TaskID
 
 from app.cli.messages import INTERRUPTED, fail, fail_on, progress_bar, settings_problems
+from app.cli.output_files import check_output
 from app.errors import ComputationError, InputError
 from app.settings import Settings
 
@@ -50,6 +51,7 @@ def train(
 
     Takes an hour or more on two cores. An interrupted run resumes from its checkpoint.
     """
+    check_output("--output", output, (".safetensors",))
     from app.cli.local_run import choose_compute
     from models.palette import calibration_pictures, folded_palette, save_palette
     from worker.training.palette import RECIPES

@@ -1,5 +1,6 @@
 """What commands share that ask a running service."""
 
+import ipaddress
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -41,10 +42,19 @@ def service(url: str | None) -> Iterator[httpx.Client]:
         settings = read_settings()
         url = local_url(settings.host, settings.port)
     try:
-        with httpx.Client(base_url=url, timeout=30) as client:
+        with httpx.Client(base_url=url, timeout=30, trust_env=not _is_here(url)) as client:
             yield client
     except (httpx.TransportError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
         fail(f"No service answers at {url} ({error}). Name another with --url or IMPASTO_URL.")
+
+
+def _is_here(url: str) -> bool:
+    """Whether a URL is one of this machine, which no proxy of the environment reaches."""
+    host = httpx.URL(url).host
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def path_below(client: httpx.Client, url: str) -> str:
@@ -54,14 +64,22 @@ def path_below(client: httpx.Client, url: str) -> str:
 
 
 def answer(response: httpx.Response) -> dict[str, Any]:
-    """The JSON of an answer; exits with the detail of a problem."""
+    """The JSON of an answer; exits with the detail of a problem, or if no service of Impasto gave it."""
+    if response.next_request is not None:
+        moved = response.next_request.url
+        fail(f"{response.url} sends on to {moved}: name the service there with --url or IMPASTO_URL.")
     if response.is_error:
         try:
             detail = response.json()["detail"]
         except (ValueError, KeyError, TypeError):
             detail = response.text[:200]
         fail(f"{response.status_code}: {detail}")
-    values: dict[str, Any] = response.json() if response.content else {}
+    try:
+        values = response.json() if response.content else {}
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        fail(f"{response.url} is not of Impasto: name its service with --url or IMPASTO_URL.")
     return values
 
 
@@ -88,7 +106,7 @@ def check_stream(response: httpx.Response) -> None:
     """Raise httpx.ReadError if the service is busy; exit with the detail of any other problem."""
     if response.status_code in _PASSING:
         raise httpx.ReadError(f"it is busy: {response.status_code}")
-    if response.is_error:
+    if not response.is_success:
         response.read()
         answer(response)
 

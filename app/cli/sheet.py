@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.messages import fail, fail_on
-from app.cli.output_files import check_output, write_file
+from app.cli.output_files import check_output, require_apart, write_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,6 +35,7 @@ def sheet(
 ) -> None:
     """Put pictures on one contact sheet, row by row, on white."""
     check_output("--output", output, list(FORMATS))
+    require_apart("--output", output, pictures)
     if labels is not None and names:
         fail_on([("--names", "Captions are given with --labels: leave out one of the two.")])
     captions = [path.stem for path in pictures] if names else None

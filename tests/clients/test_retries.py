@@ -2,6 +2,7 @@
 
 import email.utils
 import json
+import os
 import socket
 import threading
 import time
@@ -233,3 +234,38 @@ def test_pauses_grow_and_scatter() -> None:
     assert retries.delay(4) is None
     later = retries.delay(1, retry_after=10)
     assert later is not None and 10 <= later <= 11
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+def test_what_is_sent_on_as_a_get_was_not_done(ask: Ask, server: FlakyServer, status: int) -> None:
+    # As from http to https: the method and the body do not come with it.
+    moved = Reply(status, headers={"Location": "/moved"})
+    server.answer("GET /moved", Reply.of(job()))
+    server.answer(f"POST {JOB}/cancel", moved)
+    server.answer(f"GET {JOB}", Reply.of(job()))
+    with pytest.raises(UnexpectedAnswer, match=r"sends on to http://.*/moved, where the POST is lost"):
+        made = ask(lambda client: client.jobs.get(JOB_ID))
+        ask(lambda _: made.cancel())
+
+
+def test_a_delete_that_is_sent_on_as_a_get_is_no_success(ask: Ask, server: FlakyServer) -> None:
+    server.answer("GET /moved", Reply.of({}))
+    server.answer("DELETE /v1/networks/mine", Reply(302, headers={"Location": "/moved"}))
+    with pytest.raises(UnexpectedAnswer, match="where the DELETE is lost"):
+        ask(lambda client: client.networks.delete("mine"))
+
+
+def test_what_is_sent_on_as_it_is_is_done(ask: Ask, server: FlakyServer) -> None:
+    server.answer("DELETE /v1/networks/mine", Reply(308, headers={"Location": "/moved"}))
+    server.answer("DELETE /moved", Reply(204))
+    ask(lambda client: client.networks.delete("mine"))
+    assert len(server.sent("DELETE /moved")) == 1
+
+
+def test_pictures_of_before_1980_are_packed(ask: Ask, server: FlakyServer, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"picture")
+    os.utime(tmp_path / "a.png", (0, 0))
+    server.answer("POST /v1/datasets", Reply.of({"type": "name_taken", "detail": "Another one."}, 409))
+    with pytest.raises(Conflict):
+        ask(lambda client: client.datasets.create("birds", tmp_path))
+    assert b"picture" in server.sent("POST /v1/datasets")[0].body

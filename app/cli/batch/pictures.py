@@ -66,6 +66,10 @@ class PictureFinder:
             ]
         return found
 
+    def paths(self) -> list[Path]:
+        """The files that were found so far."""
+        return [each.path for each in self._known.values() if isinstance(each, PictureFile)]
+
     def _find(self, reference: str, param: str, clips: bool) -> Reference:
         if self.ids and is_id(reference.partition("/")[0]):
             return reference

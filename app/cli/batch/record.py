@@ -1,5 +1,6 @@
 """What a folder of results already holds, so that a second run makes only what is missing."""
 
+import errno
 import fcntl
 import json
 import os
@@ -47,6 +48,8 @@ class OutputFolder:
     path: Path
     stems: dict[str, str]
     _file: BinaryIO
+    # Without links: the pictures that entries are made from.
+    inputs: frozenset[Path] = frozenset()
     _done: dict[str, Done] = field(default_factory=dict)
     # Lines of other types, in order: what is known of a service.
     notes: list[Json] = field(default_factory=list)
@@ -75,6 +78,9 @@ class OutputFolder:
         stem = self.stems[custom_id]
         name = f"{stem}{ending}" if artifact == PICTURE else f"{stem}/{safe_name(artifact)}{ending}"
         path = self.path / name
+        if path.resolve() in self.inputs:
+            reason = "entries are made from this picture, which would be lost: choose another folder"
+            raise OSError(errno.EEXIST, reason, str(path))
         path.parent.mkdir(exist_ok=True)
         with replacing(path, self.path / _TEMPORARIES) as file:
             for chunk in chunks:
@@ -140,8 +146,10 @@ class OutputFolder:
 
 
 @contextmanager
-def output_folder(path: Path, entries: Iterable[Entry]) -> Iterator[OutputFolder]:
-    """A folder of results, made if there is none, for this process alone.
+def output_folder(
+    path: Path, entries: Iterable[Entry], inputs: Iterable[Path] = ()
+) -> Iterator[OutputFolder]:
+    """A folder of results, made if there is none, for this process alone; no result replaces an input.
 
     Exits with a message if it cannot be written to, or another run writes to it.
     """
@@ -157,7 +165,7 @@ def output_folder(path: Path, entries: Iterable[Entry]) -> Iterator[OutputFolder
             fail(f"Another run writes to {path}: wait for its end, or choose another folder.")
         names = FileNames(RECORD, RESULTS, ERRORS)
         stems = {entry.custom_id: names.take(entry.custom_id, entry.line, ".png") for entry in entries}
-        folder = OutputFolder(path, stems, record)
+        folder = OutputFolder(path, stems, record, frozenset(each.resolve() for each in inputs))
         try:
             folder.load()
         except (ValueError, KeyError, TypeError):

@@ -21,7 +21,10 @@ def run_in_service(read: ReadLines, folder: Path, options: Options) -> None:
     finder = PictureFinder(folder, ids=True)
     keys, problems = check_all(read.entries, lambda entry: service_key(entry, finder))
     failures = refuse([*read.problems, *problems], options)
-    with output_folder(options.output, read.entries) as results, service(options.url) as client:
+    with (
+        output_folder(options.output, read.entries, finder.paths()) as results,
+        service(options.url) as client,
+    ):
         missing = results.missing(read.entries, keys)
         try:
             if missing:

@@ -49,7 +49,7 @@ def _run_here(read: ReadLines, folder: Path, options: Options) -> None:
             read.entries, lambda entry: local_key(entry, request_of(entry), catalogue, hash_of_set)
         )
         failures = refuse([*read.problems, *problems], options)
-        with output_folder(options.output, read.entries) as results:
+        with output_folder(options.output, read.entries, finder.paths()) as results:
             missing = results.missing(read.entries, keys)
             try:
                 if missing:

@@ -1,17 +1,20 @@
 """What keeps a backup from being made, and what does not."""
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from app.backup.making import make_backup
-from app.backup.manifest import BackupError
+from app.backup.manifest import BackupError, read_manifest
 from app.backup.restoring import restore
 from app.cli import program
 from app.database.engine import make_engine
 from app.settings import Settings
+from app.storage import make_storage
 from tests.support.batch_context import BatchContext
 from tests.support.disks import small_disk
 
@@ -116,3 +119,24 @@ def test_folders_may_have_characters_that_have_a_meaning_in_a_url(
     assert restore(target, tmp_path / "what?mode=a#b%20").missing == []
     assert (target.data_dir / "impasto.db").is_file()
     assert {path.name for path in tmp_path.iterdir()} == {"data", "what?mode=a#b%20", "where?mode=a#b%20"}
+
+
+def test_two_backups_into_one_folder_leave_one_that_is_whole(small: BatchContext, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    for number in range(60):
+        make_storage(settings).put(f"jobs/a/{number}", b"some of what a job made" * 100)
+    together = threading.Barrier(2)
+
+    def back_up(_: int) -> str | None:
+        together.wait()
+        try:
+            make_backup(settings, tmp_path / "b")
+        except BackupError as error:
+            return str(error)
+        return None
+
+    with ThreadPoolExecutor(2) as pool:
+        said = list(pool.map(back_up, range(2)))
+    assert said.count(None) == 1, said
+    assert next(filter(None, said)).endswith(("name a new folder for each.", "a new folder for each backup."))
+    read_manifest(tmp_path / "b")

@@ -239,3 +239,10 @@ def test_a_run_that_was_killed_goes_on_and_an_interrupt_keeps_what_is_done(folde
     # The one whose picture was there before the record said so may be made again.
     assert sum(times()[name] != time for name, time in made.items()) <= 1
     assert not Path("out/.unfinished").exists()
+
+
+def test_no_picture_that_entries_are_made_from_is_replaced(folder: Path) -> None:
+    before = (folder / "photos" / "a.png").read_bytes()
+    result = run([line("a", size=32, steps=2)], "-o", "photos")
+    assert result.exit_code == 1 and "photos/a.png: entries are made from this picture" in result.stderr
+    assert (folder / "photos" / "a.png").read_bytes() == before

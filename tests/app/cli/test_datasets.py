@@ -1,6 +1,7 @@
 """``impasto datasets`` against a real service on a real socket, with a worker."""
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,8 @@ def test_a_folder_becomes_a_set(service: str, tmp_path: Path) -> None:
         path = tmp_path / "pets" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+        # As files have it that were unpacked from some images of containers.
+        os.utime(path, (0, 0))
     made = impasto(service, "create", "pets", str(tmp_path / "pets"), "--open")
     assert made.exit_code == 0, made.output
     assert (

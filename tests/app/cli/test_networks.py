@@ -18,6 +18,7 @@ from app.settings import Settings
 from app.supervision.startup import claim_data_dir
 from models.network import hash_weights
 from tests.support.databases import leave_to_a_newer_release
+from tests.support.disks import small_disk
 from tests.support.network_files import network_file, small_network
 
 Run = Callable[..., Result]
@@ -127,3 +128,22 @@ def test_the_database_of_a_service_is_left_as_it_is(
     engine = make_engine(url)
     assert schema_of(engine).revision == "0009"
     engine.dispose()
+
+
+@pytest.mark.medium
+def test_an_export_has_a_name_as_long_as_the_file_system_takes(settings: Settings, tmp_path: Path) -> None:
+    settings.data_dir.mkdir(parents=True)
+    output = tmp_path / ("x" * 243 + ".safetensors")
+    where = ["-o", str(output), "--data-dir", str(settings.data_dir)]
+    assert CliRunner().invoke(program, ["networks", "export", "palette", *where]).exit_code == 0
+    assert load(output.read_bytes())
+
+
+@pytest.mark.medium
+def test_an_export_onto_a_full_disk_is_said(settings: Settings, tmp_path: Path) -> None:
+    settings.data_dir.mkdir(parents=True)
+    with small_disk(tmp_path / "disk", 1 << 20) as disk:
+        where = ["-o", str(disk / "a.safetensors"), "--data-dir", str(settings.data_dir)]
+        refused = CliRunner().invoke(program, ["networks", "export", "palette", *where])
+        assert refused.exit_code == 1 and "No space left on device" in refused.output
+        assert refused.output.count("\n") == 1 and list(disk.iterdir()) == []

@@ -54,3 +54,25 @@ def test_what_cannot_be_written_is_said_before_any_work(
     assert exit.value.exit_code == 2
     said = capsys.readouterr().err
     assert said.startswith("impasto: --output: ") and said.count("\n") == 1
+
+
+def test_a_link_stays_and_the_file_that_it_leads_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    link, target = tmp_path / "a.png", tmp_path / "there" / "b.png"
+    link.symlink_to(target)
+    check_output("--output", link)
+    assert link.is_symlink() and not target.exists()
+    for data in (b"first", b"second"):
+        write_file(link, data)
+        assert link.is_symlink() and target.read_bytes() == data
+    assert os.listdir(target.parent) == ["b.png"]
+
+
+@pytest.mark.parametrize("leads_to", ["missing/b.png", "a.png"], ids=["no folder", "itself"])
+def test_a_link_that_leads_nowhere_is_said(
+    tmp_path: Path, leads_to: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.png").symlink_to(tmp_path / leads_to)
+    with pytest.raises(typer.Exit):
+        check_output("--output", tmp_path / "a.png")
+    assert capsys.readouterr().err.count("\n") == 1 and (tmp_path / "a.png").is_symlink()

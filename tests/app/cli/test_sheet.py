@@ -145,3 +145,13 @@ def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
         assert done.exit_code != 0
         assert name in done.output.replace("\n", "")
         assert said in done.output
+
+
+def test_a_sheet_replaces_none_of_its_pictures(tmp_path: Path) -> None:
+    files = [save(tmp_path / name, "red", (8, 8)) for name in ("a.png", "b.png")]
+    (tmp_path / "link.png").symlink_to("b.png")
+    before = (tmp_path / "b.png").read_bytes()
+    for output in ("b.png", "link.png"):
+        refused = RUNNER.invoke(program, ["sheet", *files, "-o", str(tmp_path / output)])
+        assert refused.exit_code == 2 and "would be lost" in refused.output
+    assert (tmp_path / "b.png").read_bytes() == before

@@ -321,3 +321,11 @@ def test_a_picture_of_another_kind_is_continued_as_any_picture(folder: Path) -> 
 
     assert result.exit_code == 0, result.output
     assert recipe_of(folder / "a.png")["params"]["steps"] == 2
+
+
+def test_no_picture_that_it_is_made_from_is_replaced(folder: Path) -> None:
+    before = (folder / "content.png").read_bytes()
+    refused = style("content.png", "style.png", "-o", "./content.png", *QUICK)
+    assert refused.exit_code == 2
+    assert refused.output.startswith("impasto: --output: content.png is made from this file")
+    assert (folder / "content.png").read_bytes() == before

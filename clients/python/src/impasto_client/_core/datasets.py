@@ -198,7 +198,7 @@ def _pack(folder: Path, target: Path) -> None:
     )
     if not any(path.suffix.lower() in PICTURES for path in found):
         raise ValueError(f"There is no picture in {folder}: {', '.join(sorted(PICTURES))} are taken.")
-    # Pictures are compressed already.
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as packed:
+    # Pictures are compressed already, and a file may be older than the times that a ZIP knows.
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
         for path in found:
             packed.write(path, path.relative_to(folder).as_posix())

@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 import httpx
 
 from impasto_client._core.calls import CONNECT_SECONDS, Call
+from impasto_client.errors import UnexpectedAnswer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -81,6 +82,15 @@ def _below(root: str, path: str) -> str:
     return path.removeprefix(root) if path.startswith(f"{root}/") else path
 
 
+def _require_asked(call: Call, response: httpx.Response) -> None:
+    """Raise UnexpectedAnswer if a redirect made a GET of what was to change something: it was not done."""
+    if response.request.method != call.method:
+        raise UnexpectedAnswer(
+            f"{response.history[0].url} sends on to {response.url}, where the {call.method} is lost. Name "
+            "the service there with Client(url) or IMPASTO_URL."
+        )
+
+
 def _timeout(call: Call, usual: httpx.Timeout) -> httpx.Timeout:
     if call.read_seconds is None:
         return usual
@@ -143,6 +153,7 @@ class BlockingTransport:
             call.options() as options,
             self._client.stream(call.method, self._below(call.path), timeout=timeout, **options) as response,
         ):
+            _require_asked(call, response)
             yield _Blocking(response)
 
     async def sleep(self, seconds: float) -> None:
@@ -179,6 +190,7 @@ class WaitingTransport:
             async with self._client.stream(
                 call.method, self._below(call.path), timeout=timeout, **options
             ) as response:
+                _require_asked(call, response)
                 yield _Waiting(response)
 
     async def sleep(self, seconds: float) -> None:
