@@ -11,6 +11,9 @@ MOST = 1 << 31
 Argument = Annotated[int, Field(gt=-MOST, lt=MOST)]
 
 
+# Sides in pixels of the squares that networks are shown.
+SMALLEST_SHOWN, LARGEST_SHOWN = 8, 2048
+
 # Side in pixels of the picture of a network that takes any: what ImageNet's networks classify.
 USUAL_SIDE = 224
 
