@@ -122,6 +122,9 @@ def build_skeleton(card: Description) -> Network:
     for told, built in zip(card.layers, network.layers, strict=True):
         if vars(told) != vars(built):
             raise CardMismatch(f"in architecture {card.architecture!r} it has {built}")
+    smallest = network.minimum_side(names)
+    if card.input_size is not None and card.input_size < smallest:
+        raise CardMismatch(f"it classifies {card.input_size} px, and its layers need {smallest} px at least")
     if card.classes and len(card.classes) != network.layers[-1].channels:
         raise CardMismatch(f"{len(card.classes)} class names for {network.layers[-1].channels} classes")
     return network

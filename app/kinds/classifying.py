@@ -18,7 +18,7 @@ from app.kinds.fields import (
 )
 from app.kinds.layers import require_card
 from app.kinds.work import DECODING, SAMPLE_PIXELS, activation_bytes, forward_work
-from app.networks.card import NetworkCard
+from app.networks.card import LEAST_TEMPERATURE, MOST_TEMPERATURE, NetworkCard
 from app.networks.catalogue import DEFAULT_CLASSIFIER, Catalogue
 
 Crops = Literal["center", "resize", "ten"]
@@ -55,9 +55,8 @@ class ClassifyingParams(Params):
     )
     temperature: float | None = Field(
         None,
-        # Scores divided by less are no longer finite in float32.
-        ge=0.001,
-        le=1000,
+        ge=LEAST_TEMPERATURE,
+        le=MOST_TEMPERATURE,
         title="Temperature",
         description="Divides the scores of the classes: above 1 the probabilities are less certain. Empty: "
         "the network's own where it was measured, else 1.",

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from app.errors import InputError
+from app.networks.card import LARGEST_SHOWN, SMALLEST_SHOWN
 from app.networks.names import NAME_PATTERN
 
 # Side in pixels of the largest picture; a sheet of pictures that a job makes one after the other has no more
@@ -39,7 +40,7 @@ MAX_REFERENCE = 200
 _REFERENCE = "An image id, or `<job id>/<artifact>`."
 
 # Side in pixels of the smallest picture that a network may be trained on.
-SMALLEST_SEEN = 8
+SMALLEST_SEEN = SMALLEST_SHOWN
 
 
 class PictureField:
@@ -219,7 +220,7 @@ ResultSize = Annotated[
     ),
 ]
 # For pictures that a network sees as a whole, without tiles.
-MAX_SMALL_SIDE = 2048
+MAX_SMALL_SIDE = LARGEST_SHOWN
 SmallSize = Annotated[
     int, Field(ge=16, le=MAX_SMALL_SIDE, title="Size", json_schema_extra={"widget": "size", "unit": "px"})
 ]

@@ -11,6 +11,12 @@ MOST = 1 << 31
 Argument = Annotated[int, Field(gt=-MOST, lt=MOST)]
 
 
+# Sides in pixels of the squares that networks are shown.
+SMALLEST_SHOWN, LARGEST_SHOWN = 8, 2048
+
+# Temperatures of scores: divided by less, they are no longer finite in float32.
+LEAST_TEMPERATURE, MOST_TEMPERATURE = 0.001, 1000
+
 # Side in pixels of the picture of a network that takes any: what ImageNet's networks classify.
 USUAL_SIDE = 224
 

@@ -7,7 +7,14 @@ from typing import BinaryIO
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from app.networks.card import LayerCard, NetworkCard
+from app.networks.card import (
+    LARGEST_SHOWN,
+    LEAST_TEMPERATURE,
+    MOST_TEMPERATURE,
+    SMALLEST_SHOWN,
+    LayerCard,
+    NetworkCard,
+)
 from app.networks.errors import UnusableFile
 from app.networks.weights_file import KEY, Header, MalformedFile, Tensor, hash_tensors, read_header
 
@@ -30,6 +37,8 @@ def read_card(file: BinaryIO, size: int) -> tuple[Header, NetworkCard]:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])[:200]
         raise UnusableFile(f"Its card is wrong at {where!r}: {error.errors()[0]['msg']}.") from None
     _check_architecture(card)
+    _check_input_size(card)
+    _check_temperature(card)
     _check_shapes(card, header.tensors)
     return header, card
 
@@ -76,6 +85,25 @@ def _check_architecture(card: NetworkCard) -> None:
     for name in builder.required:
         if name not in card.architecture_params:
             raise UnusableFile(f"Architecture {card.architecture!r} needs the param {name!r}.")
+
+
+def _check_input_size(card: NetworkCard) -> None:
+    """Check that jobs can show the network the squares that it classifies. Raises UnusableFile."""
+    side = card.input_size
+    if side is not None and not SMALLEST_SHOWN <= side <= LARGEST_SHOWN:
+        raise UnusableFile(
+            f"Its card says that it classifies squares of {side:,} px; {SMALLEST_SHOWN} to "
+            f"{LARGEST_SHOWN:,} px are taken."
+        )
+
+
+def _check_temperature(card: NetworkCard) -> None:
+    """Check that jobs can divide scores by the temperature. Raises UnusableFile."""
+    own = card.temperature
+    if own is not None and not LEAST_TEMPERATURE <= own <= MOST_TEMPERATURE:
+        raise UnusableFile(
+            f"Its card has the temperature {own:g}; {LEAST_TEMPERATURE} to {MOST_TEMPERATURE} are taken."
+        )
 
 
 def _check_shapes(card: NetworkCard, tensors: dict[str, Tensor]) -> None:

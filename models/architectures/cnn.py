@@ -56,7 +56,9 @@ def cnn_stack(
 
     Raises ValueError for more stages than the side has halvings.
     """
-    require_layers(n * m + k)
+    # Each of them, too: none of its own stages, or fewer than none, would hide how many others there are.
+    for count, least in ((n, 1), (m, 1), (k, 0), (n * m + k, 1)):
+        require_layers(count, least)
     with torch.device("meta"):
         stack: dict[str, nn.Module] = {}
         pieces = pieces_of(activation)

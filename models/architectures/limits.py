@@ -4,7 +4,7 @@
 MOST_LAYERS = 2000
 
 
-def require_layers(count: int) -> None:
-    """Check the number of layers that params ask for. Raises ValueError."""
-    if count > MOST_LAYERS:
-        raise ValueError(f"{count} layers are too many: the most are {MOST_LAYERS}")
+def require_layers(count: int, least: int = 1) -> None:
+    """Check a number of layers that params ask for. Raises ValueError."""
+    if not least <= count <= MOST_LAYERS:
+        raise ValueError(f"a network has {least} to {MOST_LAYERS} such layers, and not {count}")

@@ -16,6 +16,7 @@ from torch import Tensor
 from models.network import Network
 from worker.contract.steps import Step, StepState
 from worker.understanding.codes import code_of
+from worker.understanding.finite import require_finite
 from worker.understanding.predictions import by_chunks
 
 # Pictures in a step, and in a part of a checkpoint.
@@ -61,7 +62,7 @@ def collect_features(
     The network runs once a picture, in its own dtype, for all layers. A step is a batch, of ``total``
     that there are with others. A state has the features of whole parts: a job that was killed computes those
     of PART - 1 pictures at most again, and a state of another run on the same pictures saves them all, if it
-    has features of the same layers.
+    has features of the same layers. Raises ComputationError if they are not finite.
     """
     count = len(mirror)
     name = _name(network, layers, show(0, 1).shape[-1], mirror)
@@ -108,6 +109,7 @@ def _features(network: Network, layers: Sequence[str], pictures: Tensor, mirror:
     found = {}
     for layer in layers:
         values = torch.cat([each[layer] for each in made])
+        require_finite(network, values)
         found[f"plain.{layer}"] = values[: len(pictures)].clone()
         found[f"mirrored.{layer}"] = values[len(pictures) :].clone()
     return found

@@ -35,6 +35,7 @@ from worker.understanding.figures import (
     sheet,
     signed_scale_of,
 )
+from worker.understanding.finite import require_finite
 from worker.understanding.views import as_input, require_side
 
 # Channels beside the picture, and rows of the table of a layer.
@@ -74,7 +75,7 @@ def activations(
 
     ``image`` has a figure for each layer, one below the other; the file ``maps`` the maps that are shown by
     layer, and the numbers of their channels. Raises InputError if the size is too small for a layer or
-    too large for the memory.
+    too large for the memory; ComputationError if activations are not finite.
     """
     del resume
     require_side(network, params.layers, params.size, compute, gradient=False)
@@ -82,6 +83,8 @@ def activations(
     with torch.no_grad():
         found = network.features(picture, params.layers)
     maps = {layer: precise(each)[0].cpu() for layer, each in found.items()}
+    for each in maps.values():
+        require_finite(network, each)
     shown_picture = picture.cpu()
     figures, reports, files, table = [], [], {}, []
     for layer, values in maps.items():

@@ -8,6 +8,7 @@ from torch import Tensor
 from app.errors import InputError
 from models.network import Network
 from worker.optim.objectives import precise
+from worker.understanding.finite import require_finite
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,12 @@ def strongest_neuron(
 ) -> Aim:
     """A neuron of a layer; what is None is chosen so that it is the most active for a picture (1, 3, H, W).
 
-    Raises InputError on ``position`` if the layer's maps end before it.
+    Raises InputError on ``position`` if the layer's maps end before it; ComputationError if they are not
+    finite.
     """
     with torch.no_grad():
         maps = network.features(picture, (layer,))[layer][0].float().cpu()
+    require_finite(network, maps)
     if maps.dim() == 1:
         return Aim(network, layer, int(maps.argmax()) if channel is None else channel)
     height, width = maps.shape[1:]

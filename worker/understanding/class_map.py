@@ -27,6 +27,7 @@ from worker.contract.steps import Outcome, Step, Steps, StepState
 from worker.optim.memory import require_memory
 from worker.optim.pyramids.scales import fit, resize
 from worker.understanding.class_map_figure import Grid, draw
+from worker.understanding.finite import require_finite
 from worker.understanding.tables import npz_file
 from worker.understanding.verdicts import ranking
 from worker.understanding.views import as_input
@@ -52,7 +53,8 @@ def class_map(
     in colors, and ``class_map_overlay``, over the picture; ``maps``, the numbers (NumPy's npz). The result
     has the strongest window, and the probability of the class as the middle is classified.
 
-    Raises InputError on ``size`` if the picture is smaller than a window, or takes too much memory.
+    Raises InputError on ``size`` if the picture is smaller than a window, or takes too much memory;
+    ComputationError if scores are not finite.
     """
     del resume
     picture = inputs.picture("image").to(compute.device)
@@ -62,9 +64,11 @@ def class_map(
     require_memory(network, ("logits",), (height, width), params.size, compute, tiles=False, gradient=False)
     with torch.no_grad():
         logits = dense_logits(network, picture).cpu()
-        judged = network.logits(as_input(picture, window_grid(network).side))[0].float().cpu().softmax(0)
+        middle = network.logits(as_input(picture, window_grid(network).side))[0].float().cpu()
+    require_finite(network, logits)
+    require_finite(network, middle)
     yield Step(1, 1, losses=dict, image=None, state=lambda: StepState({}, {}))
-    probabilities = logits.softmax(0)
+    probabilities, judged = logits.softmax(0), middle.softmax(0)
     index = int(judged.argmax()) if params.target is None else class_index(network.classes, params.target)
     found, grid = probabilities[index], window_grid(network)
     best = probabilities.argmax(0)

@@ -15,6 +15,7 @@ from worker.contract.inputs import Member
 from worker.contract.steps import Step, StepState
 from worker.optim.objectives import precise
 from worker.optim.pyramids.scales import resize
+from worker.understanding.finite import require_finite
 from worker.understanding.sets import Damage, batches
 
 # Pictures in a part of a checkpoint.
@@ -56,7 +57,10 @@ def collect(
     total: int,
     resume: StepState | None,
 ) -> Generator[Step, None, Codes]:
-    """The codes of all members that can be decoded; a step is a batch, of ``total`` steps."""
+    """The codes of all members that can be decoded; a step is a batch, of ``total`` steps.
+
+    Raises ComputationError if they are not finite.
+    """
     parts = dict(resume.parts) if resume is not None else {}
     done = int(resume.values["done"]) if resume is not None else 0
     damage = Damage(members, resume)
@@ -70,6 +74,8 @@ def collect(
             with torch.no_grad():
                 features = network.features(pictures.to(compute.device), layers)
             made = {layer: code_of(each).cpu().float() for layer, each in features.items()}
+            for each in made.values():
+                require_finite(network, each)
             levels = resize(pictures, thumbnail, thumbnail).mul(255).round().byte()
             found.append({_PLACES: torch.tensor(places) + first, _THUMBNAILS: levels, **made})
             if first + places.stop < min(first + CHUNK, len(members)):

@@ -22,6 +22,7 @@ from worker.contract.compute import Compute
 from worker.contract.inputs import Inputs, Member
 from worker.contract.steps import Outcome, Step, Steps, StepState
 from worker.optim.objectives import precise
+from worker.understanding.finite import require_finite
 from worker.understanding.patch_figure import Found, patch_figure
 from worker.understanding.receptive_fields import receptive_field
 from worker.understanding.sets import Damage, batches, still
@@ -81,7 +82,7 @@ def max_patches(
     count. Pictures that cannot be decoded are left out, and named in the result. A step is a batch.
 
     Raises InputError if none can be decoded, or the size is too small for the layer or too large for
-    the memory.
+    the memory; ComputationError if activations are not finite.
     """
     rule = params.projection if params.projection != "auto" else _usual_rule(network, params.layer)
     require_side(network, [params.layer], params.size, compute, gradient=rule != "none")
@@ -129,6 +130,7 @@ def _searched(
     for places, pictures in batches(members, params.size, start=start, on_damaged=damage.add):
         with torch.no_grad():
             maps = network.features(pictures.to(compute.device), (params.layer,))[params.layer]
+        require_finite(network, maps)
         strongest.add(maps, places.start)
         yield Step(
             places.stop,

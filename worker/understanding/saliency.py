@@ -18,6 +18,7 @@ from worker.losses.regularizers import blur
 from worker.understanding import cams, explanations, gradient_maps
 from worker.understanding.aims import Aim, strongest_neuron
 from worker.understanding.explanations import Explanation
+from worker.understanding.finite import require_finite
 from worker.understanding.saliency_figure import draw
 from worker.understanding.tables import npz_file
 from worker.understanding.verdicts import ranking, verdict
@@ -43,7 +44,7 @@ def saliency(
     A step is a few samples of one method; ``resume`` goes on behind the last one.
 
     Raises InputError if the size is too small for the network or too large for the memory, or if the neuron
-    is not there.
+    is not there; ComputationError if what is explained is not finite.
     """
     layers = [name for name in (params.layer or "logits", params.cam_layer) if name is not None]
     require_side(network, layers, params.size, compute, gradient=True)
@@ -78,6 +79,7 @@ def _aim(params: ResolvedSaliency, network: Network, view: Tensor) -> tuple[Aim,
     if params.layer is None:
         with torch.no_grad():
             logits = network.logits(view)[0].float().cpu()
+        require_finite(network, logits)
         judged = verdict(logits.softmax(0), network.classes)
         index = judged["index"] if params.target is None else class_index(network.classes, params.target)
         own = ranking([index], logits.softmax(0), network.classes)[0]

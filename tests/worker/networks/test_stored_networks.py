@@ -169,6 +169,7 @@ def test_what_the_architecture_does_not_have_fails_the_job(context: WorkerContex
         ("deep", {"architecture_params": {"depth": 19, "width": 1 / 16, "classes": 6}}, "not the first of"),
         ("half", {"architecture_params": {"depth": 16, "width": 1 / 32, "classes": 6}}, "conv1_1"),
         ("field", {"layers": layers}, "receptive_field=3"),
+        ("narrow", {"input_size": 31}, "classifies 31 px, and its layers need 32 px"),
     ):
         register(context, name, **changes)
         with pytest.raises(InputError, match=f"'{name}' cannot be built.*{reason}") as caught:
