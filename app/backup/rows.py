@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from app.backup.manifest import BackupError
 from app.batches import tables as batches
 from app.database import keys
-from app.database.engine import make_engine, read, write
+from app.database.engine import make_engine, read, read_moment, write
 from app.database.metadata import metadata
 from app.database.migrations import upgrade
 from app.datasets import tables as datasets
@@ -54,8 +54,7 @@ def _copy_all(engine: Engine, path: Path) -> None:
     upgrade(sqlite_url(path))
     copy = make_engine(sqlite_url(path))
     try:
-        moment = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        with moment.connect() as source, source.begin(), write(copy) as target:
+        with read_moment(engine) as source, write(copy) as target:
             copy_rows(source, target)
     finally:
         copy.dispose()

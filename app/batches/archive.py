@@ -88,7 +88,8 @@ def archive_of(engine: Engine, storage: Storage, batch_id: str) -> Generator[byt
             (RESULTS, results, iter(())),
             (ERRORS, missing, errors_of(engine, batch_id)),
         ):
-            info = _info(name, None, 0)
+            # Results of many pictures may have gigabytes; what failed has a few lines of text each.
+            info = _info(name, None, spooled.tell())
             info.compress_type = ZIP_DEFLATED
             yield from _write(archive, sink, info, _both(first, spooled))
     yield sink.take()

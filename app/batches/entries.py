@@ -10,7 +10,7 @@ from app.batches.batch import Batch, BatchState
 from app.batches.repository import get_batch
 from app.batches.schemas import EntryState
 from app.batches.tables import batch_refusals
-from app.database.engine import read
+from app.database.engine import read, read_moment
 from app.jobs.job import Artifact, Json
 from app.jobs.states import State
 from app.jobs.tables import artifacts, jobs
@@ -68,7 +68,7 @@ def list_entries(
 
     Costs as much as it returns, however many entries of other states lie between.
     """
-    with read(engine) as connection:
+    with read_moment(engine) as connection:
         found = [
             entry
             for query in _job_queries(batch.id, states, with_results)
@@ -149,7 +149,7 @@ def entries_at(engine: Engine, batch_id: str, lines: Sequence[int]) -> dict[int,
     wrong = select(table.line, table.custom_id, table.error).where(
         table.batch_id == batch_id, table.line.in_(lines)
     )
-    with read(engine) as connection:
+    with read_moment(engine) as connection:
         found = [Entry(**row) for row in connection.execute(own).mappings()]
         found += [Entry(**row, state="failed") for row in connection.execute(wrong).mappings()]
     return {entry.line: entry for entry in found}

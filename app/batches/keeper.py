@@ -20,6 +20,7 @@ from app.batches.retrying import retry_chunk
 from app.batches.settling import batches_that_are_over, settle
 from app.database.engine import UNAVAILABLE, current_time, reason_of
 from app.database.removal import remove_left
+from app.database.schema import is_outdated
 from app.jobs.dispatch.base import Dispatcher
 from app.jobs.errors import JobInUse, NeedsGone
 from app.jobs.preparing import Preparer
@@ -68,8 +69,15 @@ class Keeper:
         self._work.set()
 
     def work_off(self) -> None:
-        """Do all that is to be done now. Raises one of UNAVAILABLE."""
+        """Do all that is to be done now. Raises one of UNAVAILABLE.
+
+        Nothing if a newer release has migrated the database: its lines would be refused for what they name
+        that is not known here.
+        """
         while not self._stopped.is_set():
+            if is_outdated(self._engine):
+                self.release()
+                return
             found = leases.find_work(self._engine, self._worker_id)
             found = [batch for batch in found if time.monotonic() >= self._retry_at.get(batch.id, 0.0)]
             if not found:

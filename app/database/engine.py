@@ -213,6 +213,20 @@ def read(engine: Engine) -> Iterator[Connection]:
             yield connection
 
 
+@contextmanager
+def read_moment(engine: Engine) -> Iterator[Connection]:
+    """A connection for reading whose statements all see one moment, as on SQLite those of :func:`read` do.
+
+    For what is put together from several: else a row that one of them is to find, and that changes between
+    two, may be in none of them, or in both.
+    """
+    at_once = engine
+    if engine.dialect.name == "postgresql":
+        at_once = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    with at_once.connect() as connection, connection.begin():
+        yield connection
+
+
 def current_time(engine: Engine) -> float:
     """The database's clock: seconds since 1970."""
     with read(engine) as connection:

@@ -57,6 +57,11 @@ def schema_of(engine: Engine) -> Schema:
         return schema_in(connection)
 
 
+def is_outdated(engine: Engine) -> bool:
+    """Whether a newer release has migrated a database: what it writes may name what is not known here."""
+    return schema_of(engine).state == "newer"
+
+
 def schema_in(connection: Connection) -> Schema:
     """The schema of the database of a connection."""
     revision: str | None = None

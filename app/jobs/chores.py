@@ -6,6 +6,7 @@ from sqlalchemy import Engine, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.database.engine import now, read, write
+from app.database.schema import is_outdated
 from app.jobs.tables import chores
 
 HOUR_SECONDS = 3600.0
@@ -34,6 +35,9 @@ class Chore:
             if not is_due(self._engine, self._name, self._every_seconds):
                 return 0
             self._steps = self._a_pass()
+        elif is_outdated(self._engine):
+            self._steps = None
+            return 0
         try:
             return next(self._steps)
         except StopIteration:
@@ -46,14 +50,18 @@ class Chore:
 
 
 def is_due(engine: Engine, chore: str, every_seconds: float) -> bool:
-    """Whether this process is to do a chore now: the one that asks first, each time the period is over."""
+    """Whether this process is to do a chore now: the one that asks first, each time the period is over.
+
+    None of an older release than that which has migrated the database: it may delete what only a newer one
+    knows to be needed.
+    """
     # So long after this moment none has begun: the database's clock was set back since.
     past = or_(chores.c.begun_at <= now() - every_seconds, chores.c.begun_at > now() + every_seconds)
     mine = chores.c.name == chore
     with read(engine) as connection:
         # The common case takes no write lock.
         begun = connection.execute(select(past).where(mine)).scalar()
-    if begun is False:
+    if begun is False or is_outdated(engine):
         return False
     try:
         with write(engine) as connection:

@@ -181,9 +181,15 @@ def _find_jobs(connection: Connection, job_ids: Sequence[str]) -> dict[str, Job]
 
 def get_seqs(engine: Engine, job_ids: Sequence[str]) -> dict[str, int]:
     """The current seq of some jobs; unknown ids are left out."""
+    found: dict[str, int] = {}
     with read(engine) as connection:
-        query = select(jobs.c.id, jobs.c.seq).where(jobs.c.id.in_(job_ids))
-        return {job_id: seq for job_id, seq in connection.execute(query)}
+        # Streams may follow more jobs together than one statement takes.
+        for start in range(0, len(job_ids), IN_ONE):
+            some = jobs.c.id.in_(job_ids[start : start + IN_ONE])
+            found |= {
+                job_id: seq for job_id, seq in connection.execute(select(jobs.c.id, jobs.c.seq).where(some))
+            }
+    return found
 
 
 def list_jobs(

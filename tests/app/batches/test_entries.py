@@ -1,16 +1,20 @@
 """The entries of a batch in the order of lines, on SQLite and PostgreSQL."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine, delete, event
 
 from app.batches.batch import Batch, BatchState
 from app.batches.entries import PAGE, Entry, entries_at, list_entries, pages_of_entries
 from app.batches.errors import UnknownBatch
 from app.batches.schemas import EntryState
-from app.batches.tables import batches
+from app.batches.tables import batch_refusals, batches
 from app.database.engine import write
 from app.jobs.states import State
 from tests.support.batches import add_batch, add_jobs, refuse, set_batch, set_jobs
@@ -95,3 +99,62 @@ def test_all_entries_come_page_by_page_until_the_batch_is_gone(engine: Engine) -
         connection.execute(delete(batches))
     with pytest.raises(UnknownBatch):
         next(reading)
+
+
+@contextmanager
+def between_statements(engine: Engine, change: Callable[[], None]) -> Iterator[None]:
+    """Make a change after the first statement about entries, before the reader's next one."""
+    waiting = [change]
+
+    def after(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if waiting and "batch_line" in statement:
+            waiting.pop()()
+
+    event.listen(engine, "after_cursor_execute", after)
+    try:
+        yield
+        assert not waiting
+    finally:
+        event.remove(engine, "after_cursor_execute", after)
+
+
+def test_lines_that_become_jobs_meanwhile_are_left_out_of_no_page(engine: Engine) -> None:
+    batch = add_batch(engine, 3)
+    with between_statements(engine, lambda: add_jobs(engine, batch, [1, 2])):
+        found = list_entries(engine, batch, first=1, limit=10)
+    assert [(entry.line, entry.state) for entry in found] == [(line, "waiting") for line in (1, 2, 3)]
+
+
+def test_a_job_that_is_claimed_meanwhile_is_left_out_of_no_page(engine: Engine) -> None:
+    batch = add_batch(engine, 1)
+    ids = add_jobs(engine, batch, [1])
+    with between_statements(engine, lambda: set_jobs(engine, ids, State.RUNNING)):
+        found = list_entries(engine, batch, first=1, limit=10, states=["running", "queued"])
+    assert [(entry.line, entry.state) for entry in found] == [(1, "queued")]
+
+
+def test_an_entry_that_is_retried_meanwhile_is_in_a_page_once(engine: Engine) -> None:
+    batch = add_batch(engine, 1)
+    (old,) = add_jobs(engine, batch, [1])
+    set_jobs(engine, [old], State.FAILED)
+
+    def retry_and_cancel() -> None:
+        set_jobs(engine, [old], State.FAILED, batch_line=None)
+        set_jobs(engine, add_jobs(engine, batch, [1]), State.CANCELLED)
+
+    with between_statements(engine, retry_and_cancel):
+        found = list_entries(engine, batch, first=1, limit=10, states=["failed", "cancelled"])
+    assert [(entry.line, entry.state, entry.job_id) for entry in found] == [(1, "failed", old)]
+
+
+def test_a_wrong_line_that_is_retried_meanwhile_is_at_its_place(engine: Engine) -> None:
+    batch = add_batch(engine, 1)
+    refuse(engine, batch, [1])
+
+    def retry() -> None:
+        with write(engine) as connection:
+            connection.execute(delete(batch_refusals))
+        add_jobs(engine, batch, [1])
+
+    with between_statements(engine, retry):
+        assert entries_at(engine, batch.id, [1])[1].state == "failed"

@@ -26,6 +26,7 @@ from app.jobs.preparing import Preparer
 from app.jobs.repository import NewJob
 from app.jobs.states import State
 from tests.support.batch_context import BatchContext, counts_of, small_chunks, state_of
+from tests.support.databases import leave_to_a_newer_release
 
 
 @pytest.fixture
@@ -59,6 +60,27 @@ def test_reading_a_batch_ends_it_too(context: BatchContext) -> None:
     context.end(State.SUCCEEDED)
     assert get_batch(context.engine, batch.id).state == "running"
     assert state_of(context, batch) == "succeeded"
+
+
+@pytest.mark.parametrize("is_leased", [False, True])
+def test_lines_are_left_to_the_release_that_has_migrated_the_database(
+    context: BatchContext, is_leased: bool
+) -> None:
+    batch = context.create(25)
+    keeper = context.keeper()
+    if is_leased:
+        taken = leases.take(context.engine, batch.id, keeper._worker_id)
+        assert taken is not None
+        expand_chunk(context.engine, context.storage, Preparer(context.engine, context.settings), taken)
+    made = len(context.states(batch))
+    # That release knows a kind that this one does not.
+    spool = context.storage.root / spool_key(batch.id)
+    spool.write_text(spool.read_text().replace("architecture", "architextura"))
+    leave_to_a_newer_release(context.engine)
+    keeper.work_off()
+    found = get_batch(context.engine, batch.id)
+    assert (len(context.states(batch)), counts_of(context, batch).failed) == (made, 0)
+    assert (found.next_line, found.worker_id) == (made + 1, None)
 
 
 def test_two_keepers_at_once_make_each_job_once(context: BatchContext) -> None:

@@ -202,6 +202,18 @@ class Breaking(io.BytesIO):
 
 
 @pytest.mark.medium
+def test_results_may_be_larger_than_a_zip_of_32_bits_takes(
+    services: Services, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Instead of 2 GiB, which a file may have whose size is said to be less.
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1000)
+    pieces = archive_of(services.engine, services.storage, batch.id)
+    with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as archive:
+        assert archive.testzip() is None
+        assert archive.getinfo("results.jsonl").file_size > zipfile.ZIP64_LIMIT
+        assert len(archive.read("results.jsonl").splitlines()) == 2
+
+
 def test_a_file_that_breaks_off_breaks_the_archive_off(
     address: str, database: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

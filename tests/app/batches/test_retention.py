@@ -31,6 +31,7 @@ from app.jobs.states import State
 from app.jobs.tables import chores, jobs
 from app.jobs.uploads import remove_image
 from tests.support.batch_context import BatchContext
+from tests.support.databases import leave_to_a_newer_release
 
 
 @pytest.fixture
@@ -372,6 +373,23 @@ def test_steps_go_through_a_pass_and_then_wait(context: BatchContext) -> None:
     assert chore().step() == 0
     with read(context.engine) as connection:
         assert connection.execute(select(func.count()).select_from(chores)).scalar() == 1
+
+
+def test_what_is_old_is_left_to_the_release_that_has_migrated_the_database(context: BatchContext) -> None:
+    for _ in range(5):
+        context.add_image()
+    make_old(context.engine, 4)
+    context.settings.keep_uploads_days = 3
+    begun = Chore(context.engine, "retention", lambda: delete_old(context.service))
+    assert begun.step() == 2
+    leave_to_a_newer_release(context.engine)
+    assert begun.step() == 0
+    with write(context.engine) as connection:
+        connection.execute(update(chores).values(begun_at=now() - HOUR_SECONDS))
+    # Nor does it take the pass of this hour from a process of that release.
+    assert begun.step() == 0
+    with read(context.engine) as connection:
+        assert connection.execute(select(chores.c.begun_at <= now() - HOUR_SECONDS)).scalar()
 
 
 def test_what_a_process_that_died_left_is_deleted_in_the_next_pass(context: BatchContext) -> None:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import Engine
 
 from app.database.engine import make_engine
 from app.http.services import Services
@@ -25,6 +26,7 @@ from app.jobs import repository
 from app.jobs.dispatch.celery_settings import CHANGES_CHANNEL
 from app.jobs.dispatch.wakeups import run_dir
 from app.jobs.notifier import JobNotifier
+from app.jobs.repository import NewJob
 from app.settings import Settings
 from app.supervision.startup import listen
 from tests.app.conftest import serving
@@ -225,3 +227,10 @@ def test_a_service_that_stops_answers_those_who_wait(tmp_path: Path) -> None:
         finally:
             process.kill()
             process.wait()
+
+
+def test_more_jobs_are_polled_than_a_statement_takes_parameters(engine: Engine) -> None:
+    job, _ = repository.create_job(engine, NewJob("architecture", "short", {}))
+    # PostgreSQL takes 65,535, SQLite 250,000 where it takes most.
+    watched = [f"{number:036}" for number in range(70_000 if engine.name == "postgresql" else 260_000)]
+    assert repository.get_seqs(engine, [*watched, job.id]) == {job.id: 1}
