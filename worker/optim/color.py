@@ -111,6 +111,20 @@ def in_bands(change: Callable[..., Tensor], *pictures: Tensor, out: Tensor | Non
     return made
 
 
+def in_bands_with_neighbors(change: Callable[..., Tensor], *pictures: Tensor, wrap: bool) -> Tensor:
+    """The same of a ``change`` that gets one row more above and below, and gives none of these.
+
+    At a border it is the row of the other one with ``wrap``, else the last row once more.
+    """
+    made = torch.empty_like(pictures[0])
+    height = made.shape[2]
+    for band in _bands(made):
+        rows = torch.arange(band[2].start - 1, min(band[2].stop, height) + 1, device=made.device)
+        rows = rows.remainder_(height) if wrap else rows.clamp_(0, height - 1)
+        made[band] = change(*(picture.index_select(2, rows) for picture in pictures))
+    return made
+
+
 def moments(picture: Tensor, change: Change, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Mean (C,) and covariance (C, C), float64 on the CPU, over the pixels of ``change`` of ``picture``.
 

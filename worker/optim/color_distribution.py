@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from worker.optim.color import from_oklab, in_bands, to_oklab
+from worker.optim.color import from_oklab, in_bands, in_bands_with_neighbors, to_oklab
 
 # Pitié et al. have converged after about 10 rotations in their figure 3.
 _ROTATIONS = 12
@@ -146,25 +146,48 @@ class ColorMap:
 
 
 def with_colors_moved(
-    picture: Tensor, maps: Sequence[ColorMap], strength: float, parts: Sequence[Tensor] = ()
+    picture: Tensor,
+    maps: Sequence[ColorMap],
+    strength: float,
+    parts: Sequence[Tensor] = (),
+    *,
+    wrap: bool = False,
 ) -> Tensor:
     """A picture (1, 3, H, W) moved along some maps by ``strength``, 0 to 1.
 
-    Each map counts in its part (1, 1, H, W), together 1 at most; without parts there is one map.
+    Each map counts in its part (1, 1, H, W), together 1 at most; without parts there is one map. What differs
+    from pixel to pixel, such as grain, is not made stronger; with ``wrap`` opposite borders are neighbors.
     """
 
     def moved(band: Tensor, *parts: Tensor) -> Tensor:
         lab = to_oklab(band)
-        changes = [each.change(lab) for each in maps]
+        details = lab[..., 1:-1, :] - _smoothed(lab, wrap)
+        changes = [_without_grain(each.change(lab), details, wrap) for each in maps]
+        lab = lab[..., 1:-1, :]
         for change, part in zip(changes, parts, strict=False):
-            change *= part
+            change *= part[..., 1:-1, :]
         for change in changes:
             lab.add_(change, alpha=strength)
         # Each is as large as the band.
         del change, changes
         return from_oklab(lab)
 
-    return in_bands(moved, picture, *parts)
+    return in_bands_with_neighbors(moved, picture, *parts, wrap=wrap)
+
+
+def _without_grain(changes: Tensor, details: Tensor, wrap: bool) -> Tensor:
+    """Smooth changes where they would make ``details``, which a picture has beside its means, stronger."""
+    smooth = _smoothed(changes, wrap)
+    changes = changes[..., 1:-1, :]
+    grows = ((changes - smooth) * details).sum(1, keepdim=True) > 0
+    return torch.where(grows, smooth, changes)
+
+
+def _smoothed(rows: Tensor, wrap: bool) -> Tensor:
+    """The means of 3x3 pixels with weights 1, 2, 1 along both axes, without the first and the last row."""
+    rows = rows[..., 1:-1, :].mul(2).add_(rows[..., :-2, :]).add_(rows[..., 2:, :])
+    wide = pad(rows, (1, 1, 0, 0), mode="circular" if wrap else "replicate")
+    return rows.mul_(2).add_(wide[..., :-2]).add_(wide[..., 2:]).div_(16)
 
 
 def _rotations(count: int) -> Iterator[Tensor]:

@@ -82,7 +82,7 @@ def coloring(params: ResolvedStyleTransfer, pictures: Pictures) -> Coloring:
             powers = [chroma_power(style) for style in styles]
             # A fine style is painted in the regions of all styles.
             together = params.style_weights if fields[-1] == "fine_style" else None
-            return Coloring(pictures, StyleColors(powers, shares, together))
+            return Coloring(pictures, StyleColors(powers, shares, together, wrap=params.tileable))
 
 
 def _as_painted(picture: Tensor, masks: Masks = NO_MASKS) -> Tensor:
@@ -98,7 +98,7 @@ class StyleColors:
     count. Of masks of styles each style has its own region alone; or there is one style, for those of all
     that have the shares ``together``. Elsewhere the colors are left as they are. ``targets`` are the colors
     of each style, or without masks of styles the mixture of all, towards which a picture is moved by
-    ``strength``.
+    ``strength``; with ``wrap`` one that is tileable.
     """
 
     powers: Sequence[Tensor]
@@ -106,6 +106,7 @@ class StyleColors:
     together: Sequence[float] | None = None
     targets: Sequence[ColorTarget] = ()
     strength: float = 0.0
+    wrap: bool = False
 
     def __call__(self, picture: Tensor, masks: Masks = NO_MASKS) -> Tensor:
         masks = masks.at(picture.shape[-2], picture.shape[-1], picture.device)
@@ -115,7 +116,7 @@ class StyleColors:
             pairs = zip(self.targets, regions, strict=True)
             maps = [target.map_from(picture, region) for target, region in pairs]
             # Of which nobody else knows.
-            picture = out = with_colors_moved(picture, maps, self.strength, parts)
+            picture = out = with_colors_moved(picture, maps, self.strength, parts, wrap=self.wrap)
         used = [power for power, share in zip(self.powers, self.shares, strict=True) if share > 0]
         if masks.styles:
             return with_chroma_in_regions(picture, used, regions, parts, out=out)

@@ -2,12 +2,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
 from worker.optim import color
 from worker.optim.color import (
     from_oklab,
     grey,
     in_bands,
+    in_bands_with_neighbors,
     luma,
     moments,
     to_oklab,
@@ -100,6 +102,22 @@ def test_a_flat_picture_has_no_lightness_to_stretch() -> None:
     made = with_grey_like(torch.full((1, 3, 4, 4), 0.2), picture(10))
 
     assert float(made.std()) < 1e-5
+
+
+@pytest.mark.parametrize("wrap", [True, False])
+def test_bands_have_their_neighbors(monkeypatch: pytest.MonkeyPatch, wrap: bool) -> None:
+    whole = picture(11, 37, 20)
+
+    def above_and_below(band: Tensor) -> Tensor:
+        return band[..., :-2, :] - band[..., 2:, :]
+
+    expected = in_bands_with_neighbors(above_and_below, whole, wrap=wrap)
+    monkeypatch.setattr(color, "_BAND", 100)
+
+    assert torch.equal(in_bands_with_neighbors(above_and_below, whole, wrap=wrap), expected)
+    assert torch.equal(expected[..., 1:-1, :], whole[..., :-2, :] - whole[..., 2:, :])
+    first = whole[..., -1:, :] if wrap else whole[..., :1, :]
+    assert torch.equal(expected[..., :1, :], first - whole[..., 1:2, :])
 
 
 def test_bands_and_moments_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:

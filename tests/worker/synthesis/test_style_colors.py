@@ -202,7 +202,8 @@ def test_what_a_mask_hides_does_not_move_colors(pictures: Pictures) -> None:
 
     finished = finish(torch.cat([content, garish], -1), Masks(painted=left))
 
-    assert torch.allclose(finished[..., :32], finish(content), atol=2e-3)
+    # The last column has other neighbors.
+    assert torch.allclose(finished[..., :31], finish(content)[..., :31], atol=2e-3)
 
 
 def test_a_grey_style_makes_a_grey_picture_wherever_colors_move(pictures: Pictures) -> None:
