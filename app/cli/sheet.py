@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FORMATS = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+# The longest side that the formats can have, or that viewers of PNG can; and the most pixels of a sheet.
+LONGEST = {".jpg": 65_500, ".png": 65_500, ".webp": 16_383}
+MOST_PIXELS = 1 << 28
 QUALITY = 86
 GAP = 6
 CAPTION_HEIGHT = 18
@@ -45,6 +48,7 @@ def sheet(
             fail_on([("--labels", f"There are {len(captions)} labels for {len(pictures)} pictures.")])
     read = [_read(path, width) for path in pictures]
     across = min(columns or math.ceil(math.sqrt(len(read))), len(read))
+    _require_size(_size(read, across, captions), output.suffix.lower())
     data = io.BytesIO()
     contact_sheet(read, across, captions).save(data, FORMATS[output.suffix.lower()], quality=QUALITY)
     try:
@@ -52,6 +56,14 @@ def sheet(
     except OSError as error:
         fail(f"{output}: {error.strerror}")
     typer.echo(f"{output}: {len(read)} picture{'s' if len(read) != 1 else ''}")
+
+
+def _require_size(size: tuple[int, int], suffix: str) -> None:
+    """Exit with a message if a sheet would be too large for its format."""
+    if max(size) > LONGEST[suffix] or size[0] * size[1] > MOST_PIXELS:
+        limits = f"{LONGEST[suffix]:,} on a side and {MOST_PIXELS:,} in all"
+        found = f"The sheet would have {size[0]:,} x {size[1]:,} pixels: a {suffix} has {limits} at most."
+        fail_on([("--width", f"{found} Give a smaller width, or other columns.")])
 
 
 def _read(path: Path, width: int) -> "Image":
@@ -75,6 +87,10 @@ def _read(path: Path, width: int) -> "Image":
     paper = Image.new("RGBA", picture.size, "white")
     paper.alpha_composite(picture)
     height = max(1, round(picture.height * width / picture.width))
+    if height > max(LONGEST.values()):
+        fail_on(
+            [("PICTURE", f"{path} would be {height:,} pixels high: give a smaller width, or leave it out.")]
+        )
     return paper.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
 
 
@@ -96,16 +112,30 @@ def contact_sheet(
     from PIL import Image, ImageDraw, ImageFont
 
     caption = CAPTION_HEIGHT if captions else 0
-    rows = [pictures[first : first + columns] for first in range(0, len(pictures), columns)]
-    heights = [max(picture.height for picture in row) + caption for row in rows]
+    heights = _heights(pictures, columns, caption)
     step = pictures[0].width + gap
-    sheet = Image.new("RGB", (columns * step - gap, sum(heights) + gap * (len(rows) - 1)), "white")
+    sheet = Image.new("RGB", _size(pictures, columns, captions, gap), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT_SIZE)
     top = 0
-    for number, row in enumerate(rows):
+    for number in range(len(heights)):
+        row = pictures[number * columns : (number + 1) * columns]
         for column, picture in enumerate(row):
             if captions:
                 draw.text((column * step, top + 1), captions[number * columns + column], "black", font)
             sheet.paste(picture, (column * step, top + caption))
         top += heights[number] + gap
     return sheet
+
+
+def _size(
+    pictures: Sequence["Image"], columns: int, captions: Sequence[str] | None, gap: int = GAP
+) -> tuple[int, int]:
+    """Width and height of a contact sheet."""
+    heights = _heights(pictures, columns, CAPTION_HEIGHT if captions else 0)
+    return columns * (pictures[0].width + gap) - gap, sum(heights) + gap * (len(heights) - 1)
+
+
+def _heights(pictures: Sequence["Image"], columns: int, caption: int) -> list[int]:
+    """Those of the rows, with their captions."""
+    firsts = range(0, len(pictures), columns)
+    return [max(each.height for each in pictures[first : first + columns]) + caption for first in firsts]

@@ -124,6 +124,30 @@ def test_what_does_not_fit_is_refused(extra: list[str], said: str, tmp_path: Pat
     assert not (tmp_path / "s.png").exists()
 
 
+@pytest.mark.parametrize(
+    ("size", "suffix", "said"),
+    [
+        (
+            (4096, 9000),
+            "webp",
+            "--width: The sheet would have 4,096 x 18,006 pixels: a .webp has 16,383 on a",
+        ),
+        ((4096, 40_000), "png", "--width: The sheet would have 4,096 x 80,006 pixels"),
+        ((16, 40_000), "jpg", "PICTURE: "),
+    ],
+)
+def test_a_sheet_that_is_too_large_is_refused(
+    size: tuple[int, int], suffix: str, said: str, tmp_path: Path
+) -> None:
+    files = [save(tmp_path / "a.png", "red", size)] * 2
+    options = ["-o", str(tmp_path / f"sheet.{suffix}"), "--columns", "1", "--width", "4096"]
+
+    done = RUNNER.invoke(program, ["sheet", *files, *options])
+
+    assert done.exit_code == 2 and done.stderr.startswith(f"impasto: {said}"), done.output
+    assert not (tmp_path / f"sheet.{suffix}").exists()
+
+
 def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.png").write_text("not a picture")
     whole = Path(save(tmp_path / "whole.png", "red", (64, 64))).read_bytes()
