@@ -170,7 +170,7 @@ class JobCore:
             text = json.dumps(self.view.result, indent=2)
             await self.session.transport.in_thread(target.write_text, text)
             return target
-        return await self.session.download(chosen.url, target)
+        return await self.session.download(chosen.url, target, sha256=chosen.sha256)
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class ArtifactCore:
 
     async def save(self, path: Path) -> Path:
         """Write it to a file. Raises ValueError for an extension that is not that of its format."""
-        return await self.session.download(self.view.url, target_of(self.view, path))
+        return await self.session.download(self.view.url, target_of(self.view, path), sha256=self.view.sha256)
 
 
 async def get_job(session: Session, job_id: str) -> JobCore:

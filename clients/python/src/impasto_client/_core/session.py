@@ -1,6 +1,7 @@
 """Sends requests, again where that is safe, and turns refusals into errors."""
 
 import email.utils
+import hashlib
 import json
 import os
 import tempfile
@@ -115,19 +116,31 @@ class Session:
             raise self._no_answer(error) from error
 
     async def download(
-        self, path: str, target: Path, read_seconds: float | None = None, **query: Any
+        self,
+        path: str,
+        target: Path,
+        read_seconds: float | None = None,
+        sha256: str | None = None,
+        **query: Any,
     ) -> Path:
-        """Write what a GET answers to a file as it arrives; the file is there once it is complete."""
+        """Write what a GET answers to a file as it arrives; the file is there once it is complete.
+
+        That is seen by its length, or by the hash if that is known: a proxy may send no length.
+        """
         call = Call(method="GET", path=path, query=query, read_seconds=read_seconds)
         in_thread = self.transport.in_thread
 
         async def attempt() -> Path:
+            digest = hashlib.sha256()
             async with self.stream(call) as streamed:
                 file, temporary = await in_thread(_open_beside, target)
                 try:
                     with file:
                         async for chunk in streamed.chunks(CHUNK):
+                            digest.update(chunk)
                             await in_thread(file.write, chunk)
+                    if sha256 not in (None, digest.hexdigest()):
+                        raise NoAnswer(f"What came of {path} is damaged, or a part of it.", sent=True)
                     await in_thread(_put_in_place, temporary, target)
                 except BaseException:
                     temporary.unlink(missing_ok=True)
